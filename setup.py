@@ -1,0 +1,66 @@
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""How flamingo_jax is installed; constraints.txt holds the tested versions."""
+
+import pathlib
+
+import setuptools
+
+ROOT = pathlib.Path(__file__).resolve().parent
+
+# The model, its decoding and its programs: no TensorFlow, no seqio.
+CORE = [
+    'absl-py',
+    'flax>=0.12.8',
+    'gin-config',
+    'jax>=0.10.2',
+    'jaxtyping',
+    'ml_collections',
+    'numpy>=2.0',
+    'optax>=0.2.8',
+    'orbax-checkpoint>=0.12.8',
+    'pillow',
+    'sentencepiece>=0.2.1',
+    'tqdm',
+]
+
+# Never `t5` or t5x's own setup.py: both ask for nightly builds that install
+# into the folders of the seqio and tensorflow-datasets releases.
+TRAIN = [
+    'av',  # videos
+    'clu',
+    'importlib_resources',  # tensorflow-datasets imports but does not declare it
+    'matplotlib',  # the plots of a run
+    'seqio>=0.0.20',
+    'tensorboard',
+    'tensorflow>=2.21',
+    'tensorflow-datasets>=4.9.10',
+]
+
+TEST = TRAIN + [
+    'beartype',
+    'chex',
+    'pytest',
+    'pytest-xdist',
+    'scikit-image',  # photographs
+    'scikit-learn',  # photographs
+]
+
+setuptools.setup(
+    name='flamingo_jax',
+    version='0.1.0',
+    description='Flamingo, a visual language model for few-shot learning, in '
+    'JAX and Flax',
+    long_description=(ROOT / 'README.md').read_text(encoding='utf-8'),
+    long_description_content_type='text/markdown',
+    license='Apache-2.0',
+    license_files=['LICENSE'],
+    packages=setuptools.find_packages(
+        include=['flamingo_jax', 'flamingo_jax.*', 'tasks', 'tasks.*']
+    ),
+    package_data={'flamingo_jax': ['assets/*']},
+    python_requires='>=3.11',
+    install_requires=CORE,
+    extras_require={'train': TRAIN, 'test': TEST, 'tpu': ['jax[tpu]>=0.10.2']},
+    entry_points={'console_scripts': ['flamingo = flamingo_jax.cli:main']},
+)
