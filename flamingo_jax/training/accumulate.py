@@ -1,0 +1,130 @@
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Gradients of several datasets, one after the other (Flamingo §2.4, B.1.2)."""
+
+from typing import Mapping
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from flamingo_jax.losses import weighted_cross_entropy
+from flamingo_jax.training.trainable import merge_params
+from flamingo_jax.typing import Array, Tree
+
+# A flat batch: '<dataset>/<feature>' -> [B, k_d, ...].
+Batch = Mapping[str, Array]
+
+
+def split_batch(batch: Batch) -> dict[str, dict[str, Array]]:
+  """Flat batch -> {dataset: {feature: [B * k_d, ...]}}, datasets sorted."""
+  datasets: dict[str, dict[str, Array]] = {}
+  for key in sorted(batch):
+    dataset, feature = key.rsplit('/', 1)
+    x = batch[key]
+    datasets.setdefault(dataset, {})[feature] = x.reshape(-1, *x.shape[2:])
+  return datasets
+
+
+def loss_fn(
+    model: nn.Module, params: Tree, frozen_params: Tree, examples: Batch
+) -> tuple[Array, Array]:
+  """Summed loss of `examples` and the weight it is to be divided by.
+
+  Args:
+    model: a `flamingo_jax.models.Flamingo`.
+    params: the trainable tree, the only one that is differentiated.
+    frozen_params: the frozen tree.
+    examples: one dataset's features (`typing.Example`), each [B, ...].
+
+  Returns:
+    (sum of loss in nats, sum of loss weights), float32 scalars.
+  """
+  logits = model.apply(
+      {'params': merge_params(params, frozen_params)},
+      examples['tokens'],
+      examples['media_index'],
+      examples['media'],
+      examples['media_mask'],
+  )
+  return weighted_cross_entropy(
+      logits, examples['targets'], examples['loss_weights']
+  )
+
+
+def _summed_gradients(
+    model: nn.Module,
+    params: Tree,
+    frozen_params: Tree,
+    examples: Batch,
+    num_microbatches: int,
+) -> tuple[Tree, Array, Array]:
+  """(gradient of the summed loss, summed loss, weight) of one dataset."""
+  grad_fn = jax.value_and_grad(loss_fn, argnums=1, has_aux=True)
+
+  def gradients(part: Batch) -> tuple[Tree, Array, Array]:
+    (loss, weight), grads = grad_fn(model, params, frozen_params, part)
+    return grads, loss, weight
+
+  if num_microbatches == 1:
+    return gradients(examples)
+  # Rows are dealt out like cards: microbatch i takes rows i, i + n, ... so a
+  # batch sharded over devices gives every device its share of each microbatch.
+  parts = jax.tree.map(
+      lambda x: jnp.moveaxis(
+          x.reshape(-1, num_microbatches, *x.shape[1:]), 1, 0
+      ),
+      dict(examples),
+  )
+
+  def add(total, part):
+    return jax.tree.map(jnp.add, total, gradients(part)), None
+
+  zeros = jax.tree.map(
+      jnp.zeros_like, (params, jnp.float32(0), jnp.float32(0))
+  )
+  return jax.lax.scan(add, zeros, parts)[0]
+
+
+def compute_gradients(
+    model: nn.Module,
+    params: Tree,
+    frozen_params: Tree,
+    batch: Batch,
+    weights: Mapping[str, float],
+    num_microbatches: int = 1,
+) -> tuple[Tree, dict[str, Array]]:
+  """Gradient of sum_d weights[d] * mean loss of dataset d (Flamingo eq. 2).
+
+  Datasets are visited one at a time: an optimization barrier lets the next one
+  start only when the gradient of the last is done, so the activations of a
+  single dataset are alive at any moment.
+
+  Args:
+    model: a `flamingo_jax.models.Flamingo`.
+    params: the trainable tree; the result has its structure.
+    frozen_params: the frozen tree; it gets no gradient.
+    batch: flat, '<dataset>/<feature>' -> [B, k_d, ...].
+    weights: the paper's lambda of each dataset.
+    num_microbatches: parts that every dataset's B * k_d examples are cut into;
+      the result is the same for any number that divides them.
+
+  Returns:
+    (gradients, metrics) with metrics '<dataset>/loss_sum' and
+    '<dataset>/weight', whose quotient is the dataset's mean loss. A dataset
+    whose weights are all 0 contributes nothing.
+  """
+  total = jax.tree.map(jnp.zeros_like, params)
+  metrics = {}
+  for dataset, examples in split_batch(batch).items():
+    examples, total = jax.lax.optimization_barrier((examples, total))
+    grads, loss_sum, weight = _summed_gradients(
+        model, params, frozen_params, examples, num_microbatches
+    )
+    scale = jnp.where(
+        weight > 0, weights[dataset] / jnp.where(weight > 0, weight, 1.0), 0.0
+    )
+    total = jax.tree.map(lambda t, g: t + scale * g, total, grads)
+    metrics[f'{dataset}/loss_sum'] = loss_sum
+    metrics[f'{dataset}/weight'] = weight
+  return total, metrics

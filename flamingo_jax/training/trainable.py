@@ -1,0 +1,40 @@
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""The freeze rule, stated once: what Flamingo trains (Flamingo §2.1, §2.2).
+
+Trained are the Resampler, the gated cross-attention blocks with the map of
+their media, and the embedding of <EOC>; the vision encoder and the language
+model are frozen.
+"""
+
+from typing import Any
+
+from flax import traverse_util
+
+from flamingo_jax.typing import Tree
+
+_TRAINABLE_MODULES = frozenset(
+    ('resampler', 'media_projection', 'xattn', 'new_token_embedding')
+)
+
+
+def is_trainable(path: tuple[str, ...]) -> bool:
+  """Whether the parameter at `path` of the whole model's tree is trained."""
+  return not _TRAINABLE_MODULES.isdisjoint(path)
+
+
+def split_params(tree: Tree) -> tuple[dict[str, Any], dict[str, Any]]:
+  """Splits the whole model's tree into (params, frozen_params)."""
+  parts: tuple[dict, dict] = ({}, {})
+  for path, leaf in traverse_util.flatten_dict(tree).items():
+    parts[0 if is_trainable(path) else 1][path] = leaf
+  return tuple(traverse_util.unflatten_dict(part) for part in parts)
+
+
+def merge_params(params: Tree, frozen_params: Tree) -> dict[str, Any]:
+  """The inverse of `split_params`: one tree for `model.apply`."""
+  merged = traverse_util.flatten_dict(params)
+  frozen = traverse_util.flatten_dict(frozen_params)
+  if overlap := merged.keys() & frozen.keys():
+    raise ValueError(f'both trainable and frozen: {sorted(overlap)}')
+  return traverse_util.unflatten_dict(merged | frozen)
