@@ -1,0 +1,10 @@
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Flamingo's modules and the zoo of sizes; needs only jax, flax and numpy."""
+
+from flamingo_jax.models import variants
+from flamingo_jax.models.cache import Cache, gather_cache
+from flamingo_jax.models.decoder import DecoderConfig
+from flamingo_jax.models.flamingo import Flamingo, FlamingoConfig
+from flamingo_jax.models.nfnet import NFNETS, NFNet
+from flamingo_jax.models.resampler import PerceiverResampler, ResamplerConfig

@@ -1,0 +1,96 @@
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""What decoding remembers of a prompt: an explicit argument and result."""
+
+from flax import struct
+import jax
+import jax.numpy as jnp
+
+from flamingo_jax.models.attention import LayerCache
+from flamingo_jax.models.cross_attention import MediaKeys
+from flamingo_jax.typing import Array, Bool, Float, Int
+
+
+@struct.dataclass
+class GroupCache:
+  """What is kept of a decoder group: its layers' keys, and its media's.
+
+  The first pass (prefill) is handed empty layers and no media, and fills both.
+  """
+
+  layers: LayerCache
+  media: MediaKeys | None = None
+
+
+@struct.dataclass
+class Cache:
+  """All of a prompt that later tokens need; batch rows are independent.
+
+  Leaves are stacked as their parameters are: [G, k, B, S, H, K] for the layers
+  of the groups, [G, B, R, H, K] for media, [k, B, S, H, K] in the tail.
+  """
+
+  groups: GroupCache
+  tail: GroupCache | None
+  position: Int[Array, 'B']  # where the next token goes
+  sees_media: Bool[Array, 'B']  # False: the prompt ends before any medium
+
+  @property
+  def size(self) -> int:
+    """Positions there is room for."""
+    return self.groups.layers.keys.shape[-3]
+
+  @property
+  def media_size(self) -> int:
+    """Keys of the medium that new tokens see, R."""
+    return self.groups.media.keys.shape[-3]
+
+
+def empty_layers(
+    layers: tuple[int, ...], batch: int, size: int, heads: int, head_size: int,
+    dtype: str,
+) -> GroupCache:
+  """Room for `size` positions in a stack of layers."""
+  zeros = jnp.zeros((*layers, batch, size, heads, head_size), dtype)
+  return GroupCache(LayerCache(keys=zeros, values=zeros))
+
+
+def keep_medium(
+    group: GroupCache | None, medium: Int[Array, 'B'], latents: int
+) -> GroupCache | None:
+  """Drops the keys of all media but one per row.
+
+  New tokens see the last medium only, so this is exact, and the cost of a token
+  does not depend on the number of shots.
+  """
+  if group is None:
+    return None
+
+  def keep(x: Float[Array, '*stack B S H K']) -> Float[Array, '*stack B R H K']:
+    *stack, batch, size, heads, head_size = x.shape
+    x = x.reshape(*stack, batch, size // latents, latents, heads, head_size)
+    index = medium.reshape(batch, 1, 1, 1, 1)
+    x = jnp.take_along_axis(x, index[(None,) * len(stack)], axis=-4)
+    return x[..., 0, :, :, :]
+
+  return group.replace(media=jax.tree.map(keep, group.media))
+
+
+def gather_cache(cache: Cache, rows: Int[Array, 'N']) -> Cache:
+  """The cache of the given batch rows, for beams and shared prefixes."""
+  def group(g: GroupCache | None) -> GroupCache | None:
+    if g is None:
+      return None
+    take = lambda x: jnp.take(x, rows, axis=-4)  # [..., B S H K]
+    # The projected distances (layers.relative) are the same for every row.
+    layers = g.layers.replace(
+        keys=take(g.layers.keys), values=take(g.layers.values)
+    )
+    return GroupCache(layers, jax.tree.map(take, g.media))
+
+  return Cache(
+      groups=group(cache.groups),
+      tail=group(cache.tail),
+      position=cache.position[rows],
+      sees_media=cache.sees_media[rows],
+  )

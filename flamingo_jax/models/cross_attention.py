@@ -1,0 +1,91 @@
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""GATED XATTN-DENSE: how text sees media (Flamingo §2.2, A.1.2, A.1.3)."""
+
+from flax import linen as nn
+from flax import struct
+import jax.numpy as jnp
+
+from flamingo_jax.models.attention import (
+    HeadsProjection,
+    OutputProjection,
+    attend,
+    dot_scores,
+)
+from flamingo_jax.models.layers import (
+    FeedForward,
+    LayerNorm,
+    partitioned,
+    squared_relu,
+)
+from flamingo_jax.typing import Array, Bool, Float, Int
+
+
+@struct.dataclass
+class MediaKeys:
+  """Keys and values of the latents of one block, computed once per prompt."""
+
+  keys: Float[Array, '*stack B S H K']
+  values: Float[Array, '*stack B S H K']
+
+
+def visible_latents(
+    media_index: Int[Array, 'B L'], media: int, latents: int
+) -> Bool[Array, 'B L S']:
+  """Which of the S = M R latents each text token sees: those of its medium.
+
+  media_index 2 of M = 3 media with R = 2 latents: [0 0 1 1 0 0]. Index 0 sees
+  nothing. Earlier media reach later text through the language model only.
+  """
+  seen = media_index[..., None] == jnp.arange(1, media + 1)
+  return jnp.repeat(seen, latents, axis=-1)
+
+
+class GatedCrossAttentionBlock(nn.Module):
+  """x + tanh(a) xattn(x, media), then x + tanh(b) ffw(x); identity at init."""
+
+  heads: int
+  head_size: int
+  dtype: str = 'float32'
+
+  @nn.compact
+  def __call__(
+      self,
+      x: Float[Array, 'B L D'],
+      media: Float[Array, 'B S D'] | MediaKeys,
+      mask: Bool[Array, 'B L S'],
+  ) -> tuple[Float[Array, 'B L D'], MediaKeys]:
+    """Adds what the tokens see to the residual stream.
+
+    Args:
+      x: the residual stream.
+      media: the latents, or their keys and values from an earlier call.
+      mask: which latents each token sees. The feed-forward acts on tokens that
+        see none too, as in the paper.
+
+    Returns:
+      The residual stream, and the keys and values of the media.
+    """
+    project = lambda name: HeadsProjection(
+        self.heads, self.head_size, self.dtype, name=name
+    )
+    if not isinstance(media, MediaKeys):
+      # One norm serves keys and values (v1 §3.1.2).
+      media = LayerNorm(self.dtype, name='media_norm')(media)
+      media = MediaKeys(project('key')(media), project('value')(media))
+    y = LayerNorm(self.dtype, name='attn_norm')(x)
+    y = attend(dot_scores(project('query')(y), media.keys), media.values, mask)
+    y = OutputProjection(x.shape[-1], self.dtype, name='out')(y)
+    x += self.gate('attn_gate') * y
+    y = LayerNorm(self.dtype, name='ffw_norm')(x)
+    y = FeedForward(squared_relu, self.dtype, name='ffw')(y)
+    return x + self.gate('ffw_gate') * y, media
+
+  def gate(self, name: str) -> Float[Array, '']:
+    """tanh of a learnt scalar that starts at 0.
+
+    tanh(0) = 0: the frozen model's logits are untouched at step 0.
+    """
+    zero = partitioned(nn.initializers.zeros)
+    gate = self.param(name, zero, (), jnp.float32)
+    return jnp.tanh(gate).astype(self.dtype)

@@ -1,0 +1,225 @@
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""The decoder: a frozen language model with GATED XATTN-DENSE blocks between.
+
+The trunk is a scan over groups: one gated block, then `xattn_every` layers of
+the language model (Flamingo §2.2, B.1.1: "starting from the very first layer
+and before every k-th block"). Where k does not divide the depth, a shorter
+`tail` group ends it.
+"""
+
+from collections.abc import Callable
+import dataclasses
+
+from flax import linen as nn
+import jax
+from jax.ad_checkpoint import checkpoint_name
+import jax.numpy as jnp
+
+from flamingo_jax.models.attention import LayerCache, RelativeSelfAttention
+from flamingo_jax.models.cache import Cache, GroupCache
+from flamingo_jax.models.cross_attention import (
+    GatedCrossAttentionBlock,
+    visible_latents,
+)
+from flamingo_jax.models.layers import Einsum, FeedForward, RMSNorm, partitioned
+from flamingo_jax.typing import Array, Bool, Float, Int
+
+# What the backward pass keeps of a block instead of computing it again.
+REMAT_POLICIES = {
+    'none': jax.checkpoint_policies.everything_saveable,
+    'full': jax.checkpoint_policies.nothing_saveable,
+    'dots': jax.checkpoint_policies.dots_saveable,
+    'named': jax.checkpoint_policies.save_only_these_names('attention'),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class DecoderConfig:
+  """Shape of the language model and of the blocks between its layers."""
+
+  vocab: int  # entries of the frozen table; <EOC> is added behind them
+  layers: int
+  width: int
+  heads: int
+  xattn_every: int
+  head_size: int = 128
+  context: int = 2048  # positions the language model was trained for
+  remat: str = 'none'  # a key of REMAT_POLICIES
+
+  @property
+  def groups(self) -> int:
+    """Full groups of one gated block and `xattn_every` layers."""
+    return self.layers // self.xattn_every
+
+  @property
+  def tail_layers(self) -> int:
+    """Layers of the shorter last group; 0 where there is none."""
+    return self.layers % self.xattn_every
+
+
+def scan(module: type[nn.Module], length: int, axis: str, broadcast: int):
+  """The module scanned `length` times, its parameters stacked in front.
+
+  Calls take the carry, then what is stacked alike (a cache, or None), then
+  `broadcast` arguments that every step gets whole.
+  """
+  return nn.scan(
+      module,
+      variable_axes={'params': 0},
+      split_rngs={'params': True},
+      in_axes=(0,) + (nn.broadcast,) * broadcast,
+      length=length,
+      metadata_params={nn.PARTITION_NAME: axis},
+  )
+
+
+class DecoderLayer(nn.Module):
+  """One pre-norm layer of the frozen language model, with GELU."""
+
+  config: DecoderConfig
+  dtype: str
+
+  @nn.compact
+  def __call__(
+      self,
+      x: Float[Array, 'B L D'],
+      cache: LayerCache | None,
+      position: Int[Array, 'B'] | None,
+  ) -> tuple[Float[Array, 'B L D'], LayerCache | None]:
+    cfg = self.config
+    y = RMSNorm(self.dtype, name='attn_norm')(x)
+    y, cache = RelativeSelfAttention(
+        cfg.heads, cfg.head_size, self.dtype, name='attn'
+    )(y, cache, position)
+    x += checkpoint_name(y, 'attention')
+    y = RMSNorm(self.dtype, name='ffw_norm')(x)
+    x += FeedForward(jax.nn.gelu, self.dtype, name='ffw')(y)
+    return nn.with_logical_constraint(x, ('batch', 'length', 'embed')), cache
+
+
+class DecoderGroup(nn.Module):
+  """A gated block and the language model's layers behind it."""
+
+  config: DecoderConfig
+  layers: int
+  dtype: str
+
+  @nn.compact
+  def __call__(
+      self,
+      x: Float[Array, 'B L D'],
+      cache: GroupCache | None,
+      position: Int[Array, 'B'] | None,
+      media: Float[Array, 'B S D'] | None,
+      mask: Bool[Array, 'B L S'] | None,
+  ) -> tuple[Float[Array, 'B L D'], GroupCache | None]:
+    """Without a mask the gated block is left out: the bare language model."""
+    cfg = self.config
+    rematted = lambda module: nn.remat(
+        module, policy=REMAT_POLICIES[cfg.remat], prevent_cse=False
+    )
+    if mask is not None:
+      x, keys = rematted(GatedCrossAttentionBlock)(
+          cfg.heads, cfg.head_size, self.dtype, name='xattn'
+      )(x, cache.media if media is None else media, mask)
+      x = nn.with_logical_constraint(x, ('batch', 'length', 'embed'))
+      if cache is not None:
+        cache = cache.replace(media=keys)
+    x, layers = scan(rematted(DecoderLayer), self.layers, 'layers', 1)(
+        cfg, self.dtype, name='lm'
+    )(x, None if cache is None else cache.layers, position)
+    if cache is not None:
+      cache = cache.replace(layers=layers)
+    return x, cache
+
+
+class Decoder(nn.Module):
+  """Tokens and latents to logits over the vocabulary and <EOC>."""
+
+  config: DecoderConfig
+  dtype: str
+
+  @nn.compact
+  def __call__(
+      self,
+      tokens: Int[Array, 'B L'],
+      media_index: Int[Array, 'B L'] | None,
+      latents: Float[Array, 'B M R Dr'] | None,
+      cache: Cache | None = None,
+      position: Int[Array, 'B'] | None = None,
+      last: Int[Array, 'B'] | None = None,
+  ) -> tuple[Float[Array, 'B _ V'], tuple[GroupCache | None, GroupCache | None]]:
+    """Runs the trunk over L new tokens.
+
+    Args:
+      tokens: ids; `config.vocab` is <EOC>.
+      media_index: the medium each token sees, 0 for none. None: the gated
+        blocks are left out, which is the frozen language model.
+      latents: of all media. None: the cache has their keys and values.
+      cache: what came before, or an empty one to fill.
+      position: where each row continues its cache; None: at its start.
+      last: the one token of each row to give logits for; None: all.
+
+    Returns:
+      Float32 logits of the next token, and the groups' caches with the new
+      tokens written.
+    """
+    cfg = self.config
+    embed, unembed = self.embeddings()
+    x = embed(tokens)
+    media, mask = None, None
+    if latents is not None:
+      media = Einsum(
+          'BMRV,VD->BMRD', (latents.shape[-1], cfg.width),
+          ('vision_embed', 'embed'), dtype=self.dtype, name='media_projection',
+      )(latents)
+      media = media.reshape(len(media), -1, cfg.width)  # S = M R keys
+    if media_index is not None:
+      count, size = (
+          latents.shape[1:3] if cache is None or latents is not None
+          else (1, cache.media_size)
+      )
+      mask = visible_latents(media_index, count, size)
+    groups, tail = (None, None) if cache is None else (cache.groups, cache.tail)
+    x, groups = scan(DecoderGroup, cfg.groups, 'groups', 3)(
+        cfg, cfg.xattn_every, self.dtype, name='groups'
+    )(x, groups, position, media, mask)
+    if cfg.tail_layers:
+      x, tail = DecoderGroup(cfg, cfg.tail_layers, self.dtype, name='tail')(
+          x, tail, position, media, mask
+      )
+    if last is not None:
+      x = jnp.take_along_axis(x, last[:, None, None], axis=1)
+    return unembed(RMSNorm(self.dtype, name='final_norm')(x)), (groups, tail)
+
+  def embeddings(self) -> tuple[Callable[..., Array], Callable[..., Array]]:
+    """Maps into and out of the trunk, over one tied table.
+
+    <EOC>, the only entry added to the vocabulary (v1 §3.2.1), has a row of its
+    own: the frozen table then needs no gradient mask.
+    """
+    cfg = self.config
+    normal = nn.initializers.normal(stddev=cfg.width**-0.5)
+    param = lambda name, axis, size: self.param(
+        name, partitioned(normal, axis, 'embed'), (size, cfg.width), jnp.float32
+    ).astype(self.dtype)
+    table = param('token_embedder', 'vocab', cfg.vocab)
+    added = param('new_token_embedding', 'new_vocab', 1)
+
+    def embed(tokens):
+      is_added = tokens >= cfg.vocab
+      x = table[jnp.where(is_added, 0, tokens)]
+      x = jnp.where(is_added[..., None], added[0], x)
+      return nn.with_logical_constraint(x, ('batch', 'length', 'embed'))
+
+    def unembed(x):
+      logits = lambda rows: jnp.einsum(
+          'BLD,VD->BLV', x, rows, preferred_element_type=jnp.float32
+      )
+      known = nn.with_logical_constraint(
+          logits(table), ('batch', 'length', 'vocab')
+      )
+      return jnp.concatenate([known, logits(added)], axis=-1)
+
+    return embed, unembed

@@ -1,0 +1,165 @@
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Flamingo: read this first (Flamingo §2, figure 3).
+
+  media -> NFNet -> Perceiver Resampler -> 64 latents per image or video
+                                              |
+  tokens -> embed -> [GATED XATTN-DENSE -> k frozen LM layers] x G -> logits
+
+`media_index` says which medium each token sees; the model itself knows no
+<image> token. `prefill` and `extend` are the same computation with a cache.
+"""
+
+import dataclasses
+from typing import Any
+
+from flax import linen as nn
+import jax.numpy as jnp
+
+from flamingo_jax.errors import UserError
+from flamingo_jax.models.cache import Cache, empty_layers, keep_medium
+from flamingo_jax.models.decoder import Decoder, DecoderConfig
+from flamingo_jax.models.nfnet import NFNet
+from flamingo_jax.models.resampler import PerceiverResampler, ResamplerConfig
+from flamingo_jax.typing import IMAGE_MEAN, IMAGE_STD, Array, Bool, Float
+from flamingo_jax.typing import Int, UInt8
+
+
+@dataclasses.dataclass(frozen=True)
+class FlamingoConfig:
+  """The architecture of one member of the zoo; `variants` holds the zoo."""
+
+  vision: str  # a row of nfnet.NFNETS
+  resampler: ResamplerConfig
+  decoder: DecoderConfig
+  image_size: int = 320  # pixels a side
+  dtype: str = 'bfloat16'  # of activations; norms, softmax, logits are float32
+  frozen_dtype: str = 'bfloat16'  # that frozen weights are stored in
+
+  def to_dict(self) -> dict[str, Any]:
+    """As nested dicts of numbers and strings, for JSON."""
+    return dataclasses.asdict(self)
+
+  @classmethod
+  def from_dict(cls, values: dict[str, Any]) -> 'FlamingoConfig':
+    """The inverse of `to_dict`.
+
+    Raises:
+      UserError: a name that this version does not know, or one that is missing.
+    """
+    try:
+      return cls(**(values | {
+          'resampler': ResamplerConfig(**values['resampler']),
+          'decoder': DecoderConfig(**values['decoder']),
+      }))
+    except (TypeError, KeyError) as error:
+      raise UserError(
+          f'the architecture does not fit this version of flamingo_jax: {error}'
+      ) from error
+
+
+class Flamingo(nn.Module):
+  """Text tokens and interleaved media to next-token logits."""
+
+  config: FlamingoConfig
+
+  def setup(self):
+    """Modules; their names are the paths of the checkpoint."""
+    cfg = self.config
+    self.vision_encoder = NFNet(cfg.vision, cfg.dtype)
+    self.resampler = PerceiverResampler(cfg.resampler, cfg.dtype)
+    self.decoder = Decoder(cfg.decoder, cfg.dtype)
+
+  def __call__(
+      self,
+      tokens: Int[Array, 'B L'],
+      media_index: Int[Array, 'B L'],
+      media: UInt8[Array, 'B M T h w 3'],
+      media_mask: Bool[Array, 'B M T'],
+  ) -> Float[Array, 'B L V']:
+    """Float32 logits; V is the vocabulary and, last, <EOC>.
+
+    Args:
+      tokens: ids of the text, tags included.
+      media_index: the medium each token sees, from 1; 0 for none.
+      media: pixels; an image is one frame.
+      media_mask: False on frames, or whole media, that are padding.
+    """
+    latents = self.encode_media(media, media_mask)
+    return self.decoder(tokens, media_index, latents)[0]
+
+  def encode_media(
+      self,
+      media: UInt8[Array, 'B M T h w 3'],
+      media_mask: Bool[Array, 'B M T'],
+  ) -> Float[Array, 'B M R Dr']:
+    """The latents of each medium, on its own (Flamingo §2.1)."""
+    batch, count, frames = media.shape[:3]
+    # Pixels travel as bytes and are normalised here, on the device.
+    pixels = media.reshape(-1, *media.shape[3:]).astype(jnp.float32) / 255
+    pixels = (pixels - jnp.array(IMAGE_MEAN)) / jnp.array(IMAGE_STD)
+    pixels = nn.with_logical_constraint(pixels, ('batch',) + (None,) * 3)
+    grid = self.vision_encoder(pixels)
+    features = grid.reshape(batch * count, frames, -1, grid.shape[-1])
+    mask = media_mask.reshape(batch * count, frames)
+    latents = self.resampler(features, mask)
+    return latents.reshape(batch, count, *latents.shape[1:])
+
+  def prefill(
+      self,
+      tokens: Int[Array, 'B L'],
+      media_index: Int[Array, 'B L'],
+      latents: Float[Array, 'B M R Dr'],
+      lengths: Int[Array, 'B'],
+      cache_length: int,
+  ) -> tuple[Float[Array, 'B V'], Cache]:
+    """Reads prompts, padded on the right to one length.
+
+    Args:
+      tokens: ids of the prompts.
+      media_index: the medium each token sees.
+      latents: from `encode_media`.
+      lengths: tokens of each prompt, at least 1.
+      cache_length: positions to keep room for, prompt and continuation.
+
+    Returns:
+      Logits of each prompt's next token, and the cache to extend. Of the media
+      it keeps only the keys and values of each prompt's last one, which is all
+      that later tokens see.
+    """
+    cfg = self.config.decoder
+    stack = lambda *layers: empty_layers(
+        layers, len(tokens), cache_length, cfg.heads, cfg.head_size,
+        self.config.dtype,
+    )
+    cache = Cache(
+        groups=stack(cfg.groups, cfg.xattn_every),
+        tail=stack(cfg.tail_layers) if cfg.tail_layers else None,
+        position=lengths,
+        sees_media=jnp.zeros(len(tokens), bool),
+    )
+    logits, (groups, tail) = self.decoder(
+        tokens, media_index, latents, cache, last=lengths - 1
+    )
+    medium = jnp.take_along_axis(media_index, lengths[:, None] - 1, axis=1)[:, 0]
+    keep = lambda g: keep_medium(g, jnp.maximum(medium - 1, 0), latents.shape[2])
+    return logits[:, 0], cache.replace(
+        groups=keep(groups), tail=keep(tail), sees_media=medium > 0
+    )
+
+  def extend(
+      self, tokens: Int[Array, 'B n'], cache: Cache
+  ) -> tuple[Float[Array, 'B n V'], Cache]:
+    """Logits after each of n more tokens, which see the last medium."""
+    seen = cache.sees_media[:, None].astype(jnp.int32)
+    logits, (groups, tail) = self.decoder(
+        tokens, jnp.broadcast_to(seen, tokens.shape), None, cache,
+        position=cache.position,
+    )
+    return logits, cache.replace(
+        groups=groups, tail=tail, position=cache.position + tokens.shape[1]
+    )
+
+  def language_model(self, tokens: Int[Array, 'B L']) -> Float[Array, 'B L V']:
+    """The frozen language model alone: what Flamingo is before training."""
+    return self.decoder(tokens, None, None)[0]

@@ -1,0 +1,194 @@
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""NFNet vision encoder (Brock et al. 2021; Flamingo §2.1, B.1.3).
+
+Normaliser-free residual network: variance is kept in check by scaled weight
+standardisation and by dividing each block's input by its expected deviation.
+Flamingo uses F6, pretrained contrastively and then frozen.
+"""
+
+from collections.abc import Mapping
+import dataclasses
+
+from flax import linen as nn
+import jax
+import jax.numpy as jnp
+
+from flamingo_jax.models.layers import partitioned
+from flamingo_jax.typing import Array, Float
+
+ALPHA = 0.2  # scale of each residual branch
+SQUEEZE_RATIO = 0.5  # hidden width of squeeze-and-excite
+FINAL_MULTIPLIER = 2  # channels of the final convolution over the last stage's
+
+
+@dataclasses.dataclass(frozen=True)
+class NFNetVariant:
+  """A row of the NFNet paper's table 1."""
+
+  depths: tuple[int, ...]  # blocks per stage
+  train_pixels: int = 0  # ImageNet resolution of the original, for reference
+  test_pixels: int = 0
+  widths: tuple[int, ...] = (256, 512, 1536, 1536)
+  strides: tuple[int, ...] = (1, 2, 2, 2)
+  stem: tuple[int, ...] = (16, 32, 64, 128)
+  group_width: int = 128
+
+  @property
+  def features(self) -> int:
+    """Channels of the grid of features."""
+    return FINAL_MULTIPLIER * self.widths[-1]
+
+
+NFNETS: Mapping[str, NFNetVariant] = {
+    'F0': NFNetVariant((1, 2, 6, 3), 192, 256),
+    'F1': NFNetVariant((2, 4, 12, 6), 224, 320),
+    'F2': NFNetVariant((3, 6, 18, 9), 256, 352),
+    'F3': NFNetVariant((4, 8, 24, 12), 320, 416),
+    'F4': NFNetVariant((5, 10, 30, 15), 384, 512),
+    'F5': NFNetVariant((6, 12, 36, 18), 416, 544),
+    'F6': NFNetVariant((7, 14, 42, 21), 448, 576),
+    'F7': NFNetVariant((8, 16, 48, 24), 480, 608),
+    # Ours, for pictures of 64 pixels on a CPU: stride 16, so a grid of 4 x 4.
+    'tiny': NFNetVariant(
+        depths=(1, 1, 1, 1), widths=(32, 64, 96, 96), strides=(1, 2, 2, 1),
+        stem=(8, 16, 16, 32), group_width=16,
+    ),
+}
+
+
+def scaled_gelu(x: Float[Array, '...']) -> Float[Array, '...']:
+  """GELU times the gain that keeps unit variance for unit normal inputs."""
+  return jax.nn.gelu(x) * 1.7015043497085571
+
+
+class StandardizedConv(nn.Module):
+  """Convolution whose kernel is standardised per output channel, then scaled."""
+
+  channels: int
+  size: int
+  stride: int = 1
+  groups: int = 1
+  dtype: str = 'float32'
+
+  @nn.compact
+  def __call__(self, x: Float[Array, 'N h w C']) -> Float[Array, 'N _ _ Cout']:
+    shape = (self.size, self.size, x.shape[-1] // self.groups, self.channels)
+    init = nn.initializers.variance_scaling(1.0, 'fan_in', 'normal')
+    axes = ('conv_h', 'conv_w', 'conv_in', 'conv_out')
+    kernel = self.param('kernel', partitioned(init, *axes), shape, jnp.float32)
+    per_channel = lambda name, value: self.param(
+        name, partitioned(nn.initializers.constant(value), 'conv_out'),
+        (self.channels,), jnp.float32,
+    ).astype(jnp.float32)
+    kernel = kernel.astype(jnp.float32)
+    mean = jnp.mean(kernel, axis=(0, 1, 2))
+    variance = jnp.var(kernel, axis=(0, 1, 2))
+    fan_in = self.size * self.size * shape[2]
+    scale = jax.lax.rsqrt(jnp.maximum(variance * fan_in, 1e-4))
+    kernel = (kernel - mean) * scale * per_channel('gain', 1.0)
+    x = jax.lax.conv_general_dilated(
+        x, kernel.astype(self.dtype), (self.stride, self.stride), 'SAME',
+        dimension_numbers=('NHWC', 'HWIO', 'NHWC'),
+        feature_group_count=self.groups,
+    )
+    return x + per_channel('bias', 0.0).astype(self.dtype)
+
+
+class SqueezeExcite(nn.Module):
+  """Gates in (0, 1) per channel, from the picture's mean."""
+
+  dtype: str = 'float32'
+
+  @nn.compact
+  def __call__(self, x: Float[Array, 'N h w C']) -> Float[Array, 'N 1 1 C']:
+    channels = x.shape[-1]
+    dense = lambda size, name: nn.Dense(
+        size, dtype=self.dtype, name=name,
+        kernel_init=partitioned(
+            nn.initializers.variance_scaling(1.0, 'fan_in', 'normal'),
+            'conv_in', 'conv_out',
+        ),
+        bias_init=partitioned(nn.initializers.zeros, 'conv_out'),
+    )
+    y = jnp.mean(x, axis=(1, 2))
+    y = nn.relu(dense(int(channels * SQUEEZE_RATIO), 'squeeze')(y))
+    return nn.sigmoid(dense(channels, 'excite')(y))[:, None, None]
+
+
+class NFBlock(nn.Module):
+  """Pre-activation bottleneck block with two grouped 3 x 3 convolutions."""
+
+  channels: int
+  stride: int
+  group_width: int
+  beta: float  # 1 / expected deviation of the input
+  dtype: str = 'float32'
+
+  @nn.compact
+  def __call__(self, x: Float[Array, 'N h w C']) -> Float[Array, 'N _ _ Cout']:
+    conv = lambda name, channels, size, **kwargs: StandardizedConv(
+        channels, size, dtype=self.dtype, name=name, **kwargs
+    )
+    middle = self.channels // 2
+    groups = middle // self.group_width
+    y = scaled_gelu(x) * self.beta
+    shortcut = x
+    if self.stride > 1:
+      window = (self.stride, self.stride)
+      shortcut = nn.avg_pool(
+          y, window, window, 'SAME', count_include_pad=False
+      ).astype(self.dtype)
+    elif x.shape[-1] != self.channels:
+      shortcut = y
+    if self.stride > 1 or x.shape[-1] != self.channels:
+      shortcut = conv('shortcut', self.channels, 1)(shortcut)
+    y = conv('conv0', middle, 1)(y)
+    y = conv('conv1', middle, 3, stride=self.stride, groups=groups)(
+        scaled_gelu(y)
+    )
+    y = conv('conv1b', middle, 3, groups=groups)(scaled_gelu(y))
+    y = conv('conv2', self.channels, 1)(scaled_gelu(y))
+    y = 2 * SqueezeExcite(self.dtype, name='squeeze_excite')(y) * y
+    skip_gain = self.param(
+        'skip_gain', partitioned(nn.initializers.zeros), (), jnp.float32
+    )
+    return y * (ALPHA * skip_gain).astype(self.dtype) + shortcut
+
+
+class NFNet(nn.Module):
+  """Pictures to a grid of features: the activated final convolution.
+
+  No pooling and no position embedding (Flamingo §2.1). In inference mode:
+  neither stochastic depth nor dropout.
+  """
+
+  variant: str
+  dtype: str = 'float32'
+
+  @nn.compact
+  def __call__(self, x: Float[Array, 'N h w 3']) -> Float[Array, 'N _ _ Dv']:
+    row = NFNETS[self.variant]
+    x = x.astype(self.dtype)
+    for i, channels in enumerate(row.stem):
+      stride = 2 if i in (0, len(row.stem) - 1) else 1
+      x = StandardizedConv(
+          channels, 3, stride, dtype=self.dtype, name=f'stem_conv{i}'
+      )(x if i == 0 else scaled_gelu(x))
+    deviation = 1.0
+    for stage, depth in enumerate(row.depths):
+      for block in range(depth):
+        x = NFBlock(
+            row.widths[stage],
+            row.strides[stage] if block == 0 else 1,
+            row.group_width,
+            beta=1 / deviation,
+            dtype=self.dtype,
+            name=f'stage{stage}_block{block}',
+        )(x)
+        # The first block of a stage restarts the variance: its shortcut is a
+        # standardised convolution of a normalised input.
+        deviation = 1.0 if block == 0 else deviation
+        deviation = (deviation**2 + ALPHA**2) ** 0.5
+    x = StandardizedConv(row.features, 1, dtype=self.dtype, name='final_conv')(x)
+    return scaled_gelu(x)

@@ -1,0 +1,93 @@
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""The zoo: every published Flamingo, and a tiny one, as data.
+
+Flamingo-9B: the paper's table 4 says 40 layers and 10 blocks, but its published
+counts (7.1B + 1.6B) are those of 32 and 8, Gopher's 7.1B shape. The counts win;
+`get('flamingo_9b', {'decoder.layers': 40})` builds the table's.
+"""
+
+from collections.abc import Mapping
+import dataclasses
+from typing import Any
+
+from flamingo_jax.errors import UserError
+from flamingo_jax.models.decoder import DecoderConfig
+from flamingo_jax.models.flamingo import FlamingoConfig
+from flamingo_jax.models.resampler import ResamplerConfig
+
+VARIANTS: Mapping[str, FlamingoConfig] = {
+    'flamingo_tiny': FlamingoConfig(
+        vision='tiny',
+        resampler=ResamplerConfig(
+            layers=2, width=128, heads=4, head_size=32, latents=16
+        ),
+        # The vocabulary that ships with the package.
+        decoder=DecoderConfig(
+            vocab=2048, layers=4, width=128, heads=4, head_size=32,
+            xattn_every=1, context=1024,
+        ),
+        image_size=64,
+        dtype='float32',
+        frozen_dtype='float32',
+    ),
+    'flamingo_3b': FlamingoConfig(
+        vision='F6',
+        resampler=ResamplerConfig(),
+        decoder=DecoderConfig(
+            vocab=32_000, layers=24, width=2048, heads=16, xattn_every=1
+        ),
+    ),
+    'flamingo_9b': FlamingoConfig(
+        vision='F6',
+        resampler=ResamplerConfig(),
+        decoder=DecoderConfig(
+            vocab=32_000, layers=32, width=4096, heads=32, xattn_every=4
+        ),
+    ),
+    'flamingo_80b': FlamingoConfig(
+        vision='F6',
+        resampler=ResamplerConfig(),
+        decoder=DecoderConfig(
+            vocab=32_000, layers=80, width=8192, heads=64, xattn_every=7
+        ),
+    ),
+}
+
+
+def get(
+    name: str, overrides: Mapping[str, Any] | None = None
+) -> FlamingoConfig:
+  """A member of the zoo, with fields replaced by dotted name.
+
+  Args:
+    name: a key of `VARIANTS`.
+    overrides: for example {'decoder.layers': 40, 'image_size': 480}.
+
+  Raises:
+    UserError: an unknown member or field; says which there are.
+  """
+  if name not in VARIANTS:
+    raise UserError(
+        f'unknown variant {name!r}: there are {", ".join(sorted(VARIANTS))}'
+    )
+  config = VARIANTS[name]
+  for path, value in (overrides or {}).items():
+    config = _replace(config, path.split('.'), value)
+  return config
+
+
+def _replace(config: Any, path: list[str], value: Any) -> Any:
+  """The dataclass with the field at `path` replaced."""
+  field, *rest = path
+  fields = [f.name for f in dataclasses.fields(config)]
+  if field not in fields:
+    raise UserError(
+        f'{type(config).__name__} has no field {field!r}: there are '
+        f'{", ".join(fields)}'
+    )
+  inner = getattr(config, field)
+  if rest and not dataclasses.is_dataclass(inner):
+    raise UserError(f'{field!r} is a value and has no field {rest[0]!r}')
+  value = _replace(inner, rest, value) if rest else value
+  return dataclasses.replace(config, **{field: value})
