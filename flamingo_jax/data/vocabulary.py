@@ -1,0 +1,208 @@
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Text to ids and back: the frozen LM's SentencePiece model plus <EOC>.
+
+<EOC> (end of chunk) is the only entry that Flamingo adds to the vocabulary;
+<image> stays plain text (Flamingo v1 §3.2.1). No text can encode to <EOC>,
+<BOS> or <EOS>: callers splice those ids in.
+"""
+
+import argparse
+import functools
+import hashlib
+import importlib.resources
+import io
+import os
+import pathlib
+import string
+from typing import Iterable, Sequence
+
+import sentencepiece
+from sentencepiece import sentencepiece_model_pb2
+
+from flamingo_jax.data import plain_english
+from flamingo_jax.errors import UserError
+
+# SentencePiece's stand-in for a space. A text that holds the character itself
+# is encoded as its three bytes, or it would come back as a space.
+_META_SPACE = '\N{LOWER ONE EIGHTH BLOCK}'
+_SHIPPED_SIZE = 2048
+
+
+class Vocabulary:
+  """A SentencePiece model with one added entry, <EOC>, at id `base_size`.
+
+  Attributes:
+    path: the model file.
+    base_size: rows of the frozen LM's embedding table.
+    size: base_size + 1.
+    bos_id, eos_id, eoc_id: ids of <BOS>, <EOS> and <EOC>.
+    pad_id: what padding cells hold; 0 if the model defines no padding. Padding
+      is told by loss weights and lengths, never by this value.
+    image_tag: ids of the plain text '<image>'.
+    sha256: hex digest of the model file.
+
+  Raises:
+    UserError: the file is missing, is no SentencePiece model, or lacks <s>/</s>.
+  """
+
+  def __init__(self, path: str | os.PathLike):
+    self.path = os.fspath(path)
+    model = _read(self.path)
+    self.sha256 = hashlib.sha256(model).hexdigest()
+    self._processor = _load(model, self.path)
+    self.base_size = self._processor.get_piece_size()
+    self.size = self.base_size + 1
+    self.bos_id = self._processor.bos_id()
+    self.eos_id = self._processor.eos_id()
+    self.eoc_id = self.base_size
+    for name, token_id in (('<BOS>', self.bos_id), ('<EOS>', self.eos_id)):
+      if token_id < 0:
+        raise UserError(
+            f'{self.path}: this SentencePiece model has no {name} entry, which'
+            ' Flamingo begins and ends documents with; train it with bos_id and'
+            ' eos_id set'
+        )
+    has_pad = self._processor.pad_id() >= 0
+    self.pad_id = self._processor.pad_id() if has_pad else 0
+    self._silent = {self.bos_id, self.eos_id, self.eoc_id}
+    if has_pad:
+      self._silent.add(self.pad_id)
+    self._meta_space = [
+        self._processor.piece_to_id(f'<0x{byte:02X}>')
+        for byte in _META_SPACE.encode()
+    ]
+    self.image_tag = self.encode('<image>')
+
+  def encode(self, text: str) -> list[int]:
+    """Ids of the text alone: every space counts, tags are not special."""
+    try:
+      text.encode()
+    except UnicodeEncodeError as error:
+      raise UserError(
+          f'text {text[:40]!r} is not valid Unicode (character {error.start} is'
+          ' half of a surrogate pair); fix it where the text was made'
+      ) from None
+    ids = []
+    for i, piece in enumerate(text.split(_META_SPACE)):
+      ids += self._meta_space if i else []
+      ids += self._processor.encode(piece)
+    return ids
+
+  def decode(self, ids: Iterable[int]) -> str:
+    """Text of the ids; <BOS>, <EOS>, <EOC> and padding are silent."""
+    ids = self._checked(ids)
+    return self._processor.decode([i for i in ids if i not in self._silent])
+
+  def pieces(self, ids: Iterable[int]) -> list[str]:
+    """A printable name per id, such as '▁dog', '<BOS>' or '<EOC>'."""
+    names = {self.bos_id: '<BOS>', self.eos_id: '<EOS>', self.eoc_id: '<EOC>'}
+    return [
+        names.get(i) or self._processor.id_to_piece(i)
+        for i in self._checked(ids)
+    ]
+
+  def _checked(self, ids: Iterable[int]) -> Sequence[int]:
+    ids = [int(i) for i in ids]
+    for i in ids:
+      if not 0 <= i < self.size:
+        raise UserError(
+            f'token id {i} is outside the vocabulary {self.path}, whose ids are'
+            f' 0 to {self.size - 1}; it was probably made by another vocabulary'
+        )
+    return ids
+
+  def __eq__(self, other: object) -> bool:
+    return isinstance(other, Vocabulary) and self.sha256 == other.sha256
+
+  def __hash__(self) -> int:
+    return hash(self.sha256)
+
+  def __repr__(self) -> str:
+    return f'Vocabulary({self.path!r}, size={self.size})'
+
+
+def _read(path: str) -> bytes:
+  try:
+    return pathlib.Path(path).read_bytes()
+  except OSError as error:
+    raise UserError(
+        f'vocabulary {path} cannot be read ({error.strerror}); name a'
+        ' SentencePiece .model file'
+    ) from None
+
+
+def _load(model: bytes, path: str) -> sentencepiece.SentencePieceProcessor:
+  """Text is encoded in pieces, so no piece gets a space or loses one."""
+  try:
+    proto = sentencepiece_model_pb2.ModelProto.FromString(model)
+    if not proto.pieces:
+      raise ValueError('no pieces')
+    proto.normalizer_spec.add_dummy_prefix = False
+    proto.normalizer_spec.remove_extra_whitespaces = False
+    return sentencepiece.SentencePieceProcessor(
+        model_proto=proto.SerializeToString()
+    )
+  except Exception:  # protobuf and SentencePiece have no common error type
+    raise UserError(
+        f'vocabulary {path} is not a SentencePiece model; name a .model file'
+        ' written by SentencePiece'
+    ) from None
+
+
+@functools.cache
+def default_vocabulary() -> Vocabulary:
+  """The small English vocabulary that ships with the package."""
+  asset = importlib.resources.files('flamingo_jax') / 'assets/vocabulary.model'
+  return Vocabulary(str(asset))
+
+
+def train_vocabulary(
+    texts: Iterable[str], path: str | os.PathLike, size: int
+) -> Vocabulary:
+  """Trains a lossless vocabulary of at most `size` pieces and writes it.
+
+  Text is not normalised and unknown characters fall back to bytes, as in
+  Chinchilla's vocabulary. The same texts give the same file.
+  """
+  model = io.BytesIO()
+  try:
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(texts),
+        model_writer=model,
+        model_type='bpe',
+        vocab_size=size,
+        hard_vocab_limit=False,
+        byte_fallback=True,
+        character_coverage=1.0,
+        required_chars=string.printable.strip(),
+        normalization_rule_name='identity',
+        add_dummy_prefix=False,
+        remove_extra_whitespaces=False,
+        pad_id=0,
+        eos_id=1,
+        unk_id=2,
+        bos_id=3,
+        num_threads=1,
+        minloglevel=2,
+    )
+  except RuntimeError as error:
+    raise UserError(
+        f'no vocabulary of {size} pieces can be trained on these texts: {error}'
+    ) from None
+  pathlib.Path(path).write_bytes(model.getvalue())
+  return Vocabulary(path)
+
+
+def main() -> None:
+  """Writes the shipped vocabulary: python -m flamingo_jax.data.vocabulary."""
+  parser = argparse.ArgumentParser(description=main.__doc__)
+  parser.add_argument('path', help='where the .model file goes')
+  vocabulary = train_vocabulary(
+      plain_english.sentences(), parser.parse_args().path, _SHIPPED_SIZE
+  )
+  print(f'{vocabulary.path}: {vocabulary.size} entries, {vocabulary.sha256}')
+
+
+if __name__ == '__main__':
+  main()
