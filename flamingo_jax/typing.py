@@ -8,7 +8,8 @@ R latents, D width, Dv vision width, H heads, K head size, F mlp, V vocabulary,
 G groups, h w pixels.
 """
 
-from typing import Any, Mapping, TypedDict
+from collections.abc import Mapping
+from typing import Any, TypedDict
 
 import jax
 import jaxtyping

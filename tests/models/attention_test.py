@@ -1,0 +1,97 @@
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Attention: distances, masks and the reference definition."""
+
+from flax import linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from flamingo_jax.models.attention import (
+    LayerCache,
+    RelativeSelfAttention,
+    align_distances,
+    attend,
+    sinusoids,
+)
+
+
+def test_align_distances_is_the_gather_it_replaces():
+  x = jax.random.normal(jax.random.key(0), (2, 3, 4, 9))
+  for position in (None, jnp.array([0, 5]), jnp.array([3, 1])):
+    y = align_distances(x, position)
+    start = np.zeros(2, int) if position is None else np.asarray(position)
+    for b in range(2):
+      for l in range(4):
+        for s in range(start[b] + l + 1):  # the keys that a query may see
+          distance = start[b] + l - s
+          np.testing.assert_array_equal(y[b, :, l, s], x[b, :, l, distance])
+
+
+def test_a_query_that_sees_nothing_gets_exactly_zero():
+  values = jax.random.normal(jax.random.key(0), (1, 3, 2, 4))
+  mask = jnp.array([[[False] * 3, [True, False, False]]])
+  f = lambda v: attend(jnp.ones((1, 2, 2, 3)), v, mask)
+  y = f(values)
+  np.testing.assert_array_equal(y[0, 0], 0)
+  np.testing.assert_array_equal(y[0, 1], values[0, 0])
+  gradient = jax.grad(lambda v: f(v)[0, 0].sum())(values)
+  np.testing.assert_array_equal(gradient, 0)
+
+
+def reference(params, x, heads):
+  """Transformer-XL attention written token by token."""
+  kernel = lambda name: np.asarray(params[name]['map']['kernel'])
+  q, k, v = (
+      np.einsum('LD,DHK->LHK', x, kernel(n)) for n in ('query', 'key', 'value')
+  )
+  size = q.shape[-1]
+  r = np.einsum(
+      'SD,DHK->SHK', np.asarray(sinusoids(len(x), x.shape[-1])),
+      kernel('relative'),
+  )
+  u, w = np.asarray(params['content_bias']), np.asarray(params['position_bias'])
+  y = np.zeros_like(q)
+  for l in range(len(x)):
+    for h in range(heads):
+      scores = np.array([
+          (q[l, h] + u[h]) @ k[s, h] + (q[l, h] + w[h]) @ r[l - s, h]
+          for s in range(l + 1)
+      ]) / np.sqrt(size)
+      weights = np.exp(scores - scores.max())
+      y[l, h] = (weights / weights.sum()) @ v[: l + 1, h]
+  return np.einsum('LHK,HKD->LD', y, kernel('out'))
+
+
+def attention_and_params(x):
+  model = RelativeSelfAttention(heads=2, head_size=4)
+  params = nn.unbox(model.init(jax.random.key(0), x))['params']
+  for i, name in enumerate(('content_bias', 'position_bias')):
+    noise = jax.random.normal(jax.random.key(i), params[name].shape)
+    params = params | {name: noise}  # zero at init, which would hide them
+  return model, params
+
+
+def test_relative_attention_is_transformer_xl():
+  x = jax.random.normal(jax.random.key(1), (2, 7, 8))
+  model, params = attention_and_params(x)
+  y, _ = model.apply({'params': params}, x)
+  for b in range(2):
+    np.testing.assert_allclose(
+        y[b], reference(params, np.asarray(x[b]), 2), atol=1e-5
+    )
+
+
+def test_rows_continue_their_caches_at_their_own_positions():
+  x = jax.random.normal(jax.random.key(1), (2, 7, 8))
+  model, params = attention_and_params(x)
+  whole, _ = model.apply({'params': params}, x)
+  zeros = jnp.zeros((2, 10, 2, 4))
+  _, cache = model.apply(
+      {'params': params}, x[:, :5], LayerCache(keys=zeros, values=zeros)
+  )
+  # Row 0 goes on after 5 tokens, row 1 after 3 (its last two were padding).
+  more = jnp.stack([x[0, 5:7], x[1, 3:5]])
+  y, _ = model.apply({'params': params}, more, cache, jnp.array([5, 3]))
+  np.testing.assert_allclose(y[0], whole[0, 5:7], atol=1e-5)
+  np.testing.assert_allclose(y[1], whole[1, 3:5], atol=1e-5)

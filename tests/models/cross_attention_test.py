@@ -1,0 +1,71 @@
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""GATED XATTN-DENSE: gates, masks and who sees what (Flamingo §2.2, A.1.3)."""
+
+from flax import linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from flamingo_jax.models.cross_attention import (
+    GatedCrossAttentionBlock,
+    visible_latents,
+)
+
+INDEX = jnp.array([[0, 0, 1, 1, 2, 3, 3]])  # of 3 media with 2 latents each
+
+
+def test_visible_latents_as_drawn():
+  mask = visible_latents(jnp.array([[0, 2, 3]]), media=3, latents=2)
+  np.testing.assert_array_equal(
+      mask[0].astype(int),
+      [[0, 0, 0, 0, 0, 0], [0, 0, 1, 1, 0, 0], [0, 0, 0, 0, 1, 1]],
+  )
+
+
+@pytest.fixture(scope='module')
+def block():
+  x = jax.random.normal(jax.random.key(0), (1, 7, 8))
+  media = jax.random.normal(jax.random.key(1), (1, 6, 8))
+  mask = visible_latents(INDEX, 3, 2)
+  model = GatedCrossAttentionBlock(heads=2, head_size=4)
+  params = nn.unbox(model.init(jax.random.key(2), x, media, mask))['params']
+  def run(x, media, **gates):
+    gates = {name: jnp.array(value) for name, value in gates.items()}
+    return model.apply({'params': params | gates}, x, media, mask)[0]
+  return run, x, media
+
+
+def test_identity_at_init(block):
+  run, x, media = block
+  np.testing.assert_array_equal(run(x, media), x)
+
+
+def test_each_gate_opens_its_branch_by_its_tanh(block):
+  run, x, media = block
+  attn = run(x, media, attn_gate=0.5) - x
+  np.testing.assert_allclose(
+      run(x, media, attn_gate=2.0) - x,
+      attn * np.tanh(2.0) / np.tanh(0.5), atol=1e-5,
+  )
+  assert float(jnp.abs(attn).max()) > 1e-2
+  assert float(jnp.abs(run(x, media, ffw_gate=0.5) - x).min()) > 0
+
+
+def test_token_depends_on_a_medium_iff_it_is_its_own(block):
+  run, x, media = block
+  jacobian = jax.jacobian(
+      lambda m: run(x, m, attn_gate=1.0, ffw_gate=1.0)
+  )(media)[0, :, :, 0]  # [L D S D]
+  strength = np.abs(jacobian).sum(axis=(1, 3)).reshape(7, 3, 2).sum(-1)
+  for token, index in enumerate(np.asarray(INDEX[0])):
+    for medium in range(1, 4):
+      assert (strength[token, medium - 1] > 0) == (index == medium)
+
+
+def test_tokens_before_the_first_medium_get_nothing_from_attention(block):
+  run, x, media = block
+  y = run(x, media, attn_gate=1.0)
+  np.testing.assert_array_equal(y[0, :2], x[0, :2])
+  assert float(jnp.abs(y[0, 2:] - x[0, 2:]).min()) > 0

@@ -1,0 +1,73 @@
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Meshes and rule tables."""
+
+from flax import linen as nn
+import jax
+import jax.numpy as jnp
+from jax.sharding import PartitionSpec
+import pytest
+
+from flamingo_jax import models, sharding
+from flamingo_jax.errors import UserError
+
+
+def boxed_params():
+  shape = jax.ShapeDtypeStruct
+  return jax.eval_shape(
+      models.Flamingo(models.variants.get('flamingo_3b')).init,
+      jax.random.key(0), shape((1, 4), jnp.int32), shape((1, 4), jnp.int32),
+      shape((1, 1, 1, 64, 64, 3), jnp.uint8), shape((1, 1, 1), bool),
+  )['params']
+
+
+@pytest.fixture(scope='module')
+def boxed():
+  return boxed_params()
+
+
+def test_every_parameter_names_its_axes_and_every_axis_has_a_rule(boxed):
+  is_box = lambda x: isinstance(x, nn.LogicallyPartitioned)
+  leaves = jax.tree_util.tree_leaves_with_path(boxed, is_leaf=is_box)
+  used = set()
+  for path, leaf in leaves:
+    assert is_box(leaf), f'{jax.tree_util.keystr(path)} has no logical axes'
+    assert len(leaf.names) == leaf.value.ndim, jax.tree_util.keystr(path)
+    used.update(leaf.names)
+  for name, rules in sharding.RULES.items():
+    assert used <= {axis for axis, _ in rules}, f'{name} lacks a rule'
+
+
+@pytest.mark.parametrize(
+    'rules, mesh, path, spec',
+    [
+        ('data_parallel', {'fsdp': 8}, ('up',), (None,) * 3),
+        ('fsdp', {'fsdp': 8}, ('up',), (None, ('fsdp', 'model'), None)),
+        ('tensor_parallel', {'fsdp': 2, 'model': 4}, ('up',),
+         (None, 'fsdp', 'model')),
+    ],
+)
+def test_rule_tables_split_what_they_say(boxed, rules, mesh, path, spec):
+  mesh = sharding.make_mesh(mesh)
+  shardings = sharding.tree_shardings(boxed, mesh, sharding.RULES[rules])
+  kernel = shardings['decoder']['groups']['xattn']['ffw'][path[0]]['kernel']
+  assert kernel.spec == PartitionSpec(*spec)
+
+
+def test_an_axis_that_does_not_divide_stays_whole():
+  box = nn.LogicallyPartitioned(jnp.zeros((6, 8)), ('embed', 'mlp'))
+  mesh = sharding.make_mesh({'fsdp': 4, 'model': 2})
+  tree = sharding.tree_shardings(
+      {'x': box}, mesh, sharding.RULES['tensor_parallel']
+  )
+  assert tree['x'].spec == PartitionSpec(None, 'model')
+
+
+@pytest.mark.parametrize(
+    'shape, words',
+    [({'fsdp': 3}, 'needs 3 devices and there are 8'),
+     ({'data': 8}, "unknown mesh axis 'data'")],
+)
+def test_meshes_that_cannot_be_are_refused(shape, words):
+  with pytest.raises(UserError, match=words):
+    sharding.make_mesh(shape)
