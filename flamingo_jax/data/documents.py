@@ -1,0 +1,237 @@
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Documents of text, images and videos, and the one JSONL schema of them.
+
+A line of the file is one document, its parts in reading order:
+  {"parts": [{"image": "a.jpg"}, {"text": "A dog."}, {"video": "b.mp4"}, ...]}
+Paths are relative to the folder of the file.
+"""
+
+import dataclasses
+import difflib
+import functools
+import itertools
+import json
+import os
+import pathlib
+from typing import Any, Iterator
+
+import numpy as np
+
+from flamingo_jax.data import media as media_reader
+from flamingo_jax.data import video as video_reader
+from flamingo_jax.data.media import Media, image, video
+from flamingo_jax.errors import UserError
+
+__all__ = [
+    'Document', 'JsonlDocuments', 'Media', 'image', 'iter_problems', 'video',
+]
+
+_PART_KEYS = ('text', 'image', 'video')
+_EXAMPLE = '{"parts": [{"image": "a.jpg"}, {"text": "A dog."}]}'
+# Opening a file means that of this many media everything is decoded, of the
+# others the header only: broken files are told before a run, in seconds.
+_DECODE_AT_MOST = 500
+
+
+@dataclasses.dataclass(frozen=True)
+class Document:
+  """Text and media in reading order.
+
+  Attributes:
+    parts: each a text or a medium.
+    source: where it is from, for messages ("own.jsonl:12").
+    example_id: its place in the source; of a JSONL file the line, from 1.
+  """
+
+  parts: tuple[str | Media, ...]
+  source: str
+  example_id: int
+
+
+class JsonlDocuments:
+  """The documents of a JSONL file, by index; blank lines are skipped.
+
+  Only the places of the lines are kept in memory.
+
+  Raises:
+    UserError: the file or any of its lines has a problem; the first is told.
+  """
+
+  def __init__(self, path: str | os.PathLike):
+    self.path = os.path.abspath(path)
+    problems = iter_problems(self.path, decode_at_most=_DECODE_AT_MOST)
+    first = next(problems, None)
+    if first is not None:
+      line, message = first
+      more = sum(1 for _ in problems)
+      others = (
+          f'; {more} more problem{"s" * (more > 1)}: `flamingo check'
+          f' {os.fspath(path)}` lists them' if more else ''
+      )
+      raise UserError(f'{_place(self.path, line)}: {message}{others}')
+    places = [(start, number) for start, number, _ in _lines(self.path)]
+    self._starts, self._numbers = np.array(places, np.int64).T
+
+  def __len__(self) -> int:
+    return len(self._starts)
+
+  def __getitem__(self, index: int) -> Document:
+    number = int(self._numbers[index])
+    with open(self.path, 'rb') as file:
+      file.seek(int(self._starts[index]))
+      line = file.readline()
+    parts, problems = _parse(line, os.path.dirname(self.path))
+    if problems:
+      raise UserError(
+          f'{_place(self.path, number)}: {problems[0]} (the file changed after'
+          ' it was opened)'
+      )
+    return Document(tuple(parts), _place(self.path, number), number)
+
+
+def iter_problems(
+    path: str | os.PathLike, decode_at_most: int | None = None
+) -> Iterator[tuple[int, str]]:
+  """Yields (line, sentence) for everything wrong with a JSONL file.
+
+  Line 0 stands for the file as a whole. All problems are found, also several
+  of one line.
+
+  Args:
+    path: the file.
+    decode_at_most: of how many media all is decoded and not only the header;
+      None for all.
+  """
+  path = os.path.abspath(path)
+  if decode_at_most is None:
+    budget = itertools.repeat(True)
+  else:
+    budget = itertools.chain(
+        itertools.repeat(True, decode_at_most), itertools.repeat(False)
+    )
+  check_once = functools.cache(lambda kind, name: media_problem(
+      Media(kind, name), decode=next(budget)))
+  is_empty = True
+  try:
+    for _, number, line in _lines(path):
+      is_empty = False
+      parts, problems = _parse(line, os.path.dirname(path))
+      yield from ((number, problem) for problem in problems)
+      for part in parts:
+        if isinstance(part, Media):
+          problem = check_once(part.kind, part.path)
+          if problem:
+            yield number, problem
+  except OSError as error:
+    yield 0, f'cannot be read ({error.strerror}); name a JSONL file'
+    return
+  if is_empty:
+    yield 0, f'holds no document; write one per line, such as {_EXAMPLE}'
+
+
+def media_problem(media: Media, decode: bool) -> str | None:
+  """What is wrong with a medium, or None; `decode` looks past its header."""
+  try:
+    data = media_reader.read_bytes(media)
+    if media.kind == 'video':
+      video_reader.check_video(data, media.path)
+    elif decode:
+      media_reader.decode_image(data, media.path, size=64)
+    else:
+      media_reader.open_image(data, media.path)
+  except UserError as error:
+    return str(error)
+  return None
+
+
+def _place(path: str, line: int) -> str:
+  return f'{path}:{line}' if line else path
+
+
+def _lines(path: str) -> Iterator[tuple[int, int, bytes]]:
+  """(byte offset, line number from 1, line) of every line that is not blank."""
+  start = 0
+  with open(path, 'rb') as file:
+    for number, line in enumerate(file, 1):
+      if line.strip():
+        yield start, number, line
+      start += len(line)
+
+
+def _parse(
+    line: bytes, folder: str
+) -> tuple[list[str | Media], list[str]]:
+  """The good parts of one line and what is wrong with the others."""
+  try:
+    record = json.loads(line.decode('utf-8-sig'))
+  except UnicodeDecodeError as error:
+    return [], [f'byte {error.start} is not UTF-8; save the file as UTF-8']
+  except json.JSONDecodeError as error:
+    return [], [
+        f'not JSON at column {error.colno} ({error.msg}); a line must be one'
+        f' complete document, such as {_EXAMPLE}'
+    ]
+  except RecursionError:
+    return [], [f'not a document; a line must look like {_EXAMPLE}']
+  if not isinstance(record, dict) or not isinstance(record.get('parts'), list):
+    return [], [
+        'has no list "parts"; a line must be an object such as ' + _EXAMPLE
+    ]
+  parts, problems = [], [
+      f'unknown key {key!r}; a document has only "parts"'
+      for key in record if key != 'parts'
+  ]
+  for i, part in enumerate(record['parts'], 1):
+    parsed = _parse_part(part, folder)
+    if isinstance(parsed, UserError):
+      problems.append(f'part {i} {parsed}')
+    else:
+      parts.append(parsed)
+  return parts, problems or _lacks(parts)
+
+
+def _lacks(parts: list[str | Media]) -> list[str]:
+  problems = []
+  if not any(isinstance(part, Media) for part in parts):
+    problems.append(
+        'the document has no image or video; add {"image": "FILE"} to its parts'
+    )
+  if not any(isinstance(part, str) for part in parts):
+    problems.append(
+        'the document has no text to learn from; add {"text": "..."} to its'
+        ' parts'
+    )
+  return problems
+
+
+def _parse_part(part: Any, folder: str) -> str | Media | UserError:
+  """One entry of "parts"; an error is returned so that all can be told."""
+  if not isinstance(part, dict) or len(part) != 1:
+    return UserError(
+        f'is {json.dumps(part)[:60]}, not an object with one key of "text",'
+        ' "image" or "video"'
+    )
+  (key, value), = part.items()
+  if key not in _PART_KEYS:
+    close = difflib.get_close_matches(key.lower(), _PART_KEYS, 1)
+    hint = f'; did you mean "{close[0]}"?' if close else ''
+    return UserError(
+        f'has the unknown key {key!r}, not "text", "image" or "video"{hint}'
+    )
+  if not isinstance(value, str):
+    return UserError(f'has a {key} that is not a string: {str(value)[:60]}')
+  if not value.strip():
+    return UserError(
+        f'has an empty {key}; remove the part or fill it in'
+    )
+  if key == 'text':
+    try:
+      value.encode()
+    except UnicodeEncodeError:
+      return UserError(
+          'has half of a surrogate pair (\\ud800 to \\udfff) in its text, which'
+          ' is not Unicode; write the whole character'
+      )
+    return value
+  return Media(key, os.path.abspath(pathlib.Path(folder, value)))

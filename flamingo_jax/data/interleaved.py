@@ -1,0 +1,249 @@
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""From documents to tokens and the medium that each token sees.
+
+Pure functions for Flamingo A.1.3 and A.3.2 and, of version 1, §3.2. With one
+token per word the example of Figure 7 is
+  <BOS> Cute pics of my pets ! <EOC> <image> My puppy ... . <EOC> <image> My ...
+    0    0    0   0  0   0   0   0     1 1 1  1    1    1 1   1     2 2 2  2
+`<image>` is plain text, several tokens that carry the new index; <EOC> keeps
+the index of the chunk that it closes.
+"""
+
+import dataclasses
+from typing import Sequence
+
+import numpy as np
+
+from flamingo_jax.data import media as media_reader
+from flamingo_jax.data.documents import Document
+from flamingo_jax.data.media import Media
+from flamingo_jax.data.vocabulary import Vocabulary
+from flamingo_jax.errors import UserError
+from flamingo_jax.typing import Example
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class TokenizedDocument:
+  """Tokens of a document, or of a window of one, and its media.
+
+  Attributes:
+    tokens: int32[n].
+    is_tag: bool[n], True for the tokens of the `<image>` tags.
+    positions: int64[m], where the tag of each medium begins.
+    media: the m media, numbered from 1.
+    next_media: whether tokens see the next medium rather than the last one.
+  """
+
+  tokens: np.ndarray
+  is_tag: np.ndarray
+  positions: np.ndarray
+  media: tuple[Media, ...]
+  next_media: bool
+
+  @property
+  def media_index(self) -> np.ndarray:
+    """int32[n]: which medium each token sees, 0 for none."""
+    return media_index_from_positions(
+        self.positions, len(self.tokens), self.next_media
+    )
+
+
+def media_index_from_positions(
+    positions: Sequence[int] | np.ndarray, length: int, next_media: bool
+) -> np.ndarray:
+  """φ of Flamingo A.1.3: which medium each of `length` tokens sees.
+
+  Args:
+    positions: rising; the i-th medium stands just before token positions[i],
+      where its tag begins.
+    length: number of tokens.
+    next_media: False: the last medium before the token, 0 if there is none.
+      True (the p_next augmentation of A.3.2): the first medium after it, 0 if
+      there is none. A tag comes after its medium, so it sees the one after.
+
+  Returns:
+    int32[length] of 0 to len(positions). With positions [1, 4] and length 6:
+    [0 1 1 1 2 2], and [1 2 2 2 0 0] for the next medium.
+  """
+  positions = np.asarray(positions, np.int64)
+  last = np.searchsorted(positions, np.arange(length), side='right')
+  if next_media:
+    following = last + 1
+    last = np.where(following > len(positions), 0, following)
+  return last.astype(np.int32)
+
+
+def tokenize_document(
+    parts: Sequence[str | Media],
+    vocabulary: Vocabulary,
+    *,
+    leading_space: bool = False,
+    next_media: bool = False,
+    close: bool = True,
+) -> TokenizedDocument:
+  """<BOS>, the chunks of a document, <EOC> before each new medium (v1 §3.2.1).
+
+  A chunk is a medium's tag and the text up to the next medium. Neighbouring
+  texts are one text. No <EOC> stands before a medium that opens the document.
+
+  Args:
+    parts: texts and media in reading order.
+    vocabulary: of the language model.
+    leading_space: begin the text after each medium with a space, if it has
+      none (the space augmentation of B.1.2; callers draw it).
+    next_media: see media_index_from_positions.
+    close: end with <EOC> and <EOS>. False for prompts, which the model goes on.
+
+  Returns:
+    n tokens, at least <BOS>.
+  """
+  tokens, is_tag = [vocabulary.bos_id], [False]
+  positions, media, text = [], [], ''
+
+  def flush():
+    nonlocal text
+    is_after_media = is_tag[-1]
+    if leading_space and is_after_media and text and not text[0].isspace():
+      text = ' ' + text
+    append(vocabulary.encode(text))
+    text = ''
+
+  def append(ids: list[int], tag: bool = False):
+    tokens.extend(ids)
+    is_tag.extend([tag] * len(ids))
+
+  for part in parts:
+    if isinstance(part, str):
+      text += part
+      continue
+    flush()
+    if len(tokens) > 1:
+      append([vocabulary.eoc_id])
+    positions.append(len(tokens))
+    media.append(part)
+    append(vocabulary.image_tag, tag=True)
+  flush()
+  if close:
+    append([vocabulary.eoc_id, vocabulary.eos_id])
+  return TokenizedDocument(
+      tokens=np.array(tokens, np.int32),
+      is_tag=np.array(is_tag, bool),
+      positions=np.array(positions, np.int64),
+      media=tuple(media),
+      next_media=next_media,
+  )
+
+
+def window(
+    doc: TokenizedDocument, length: int, max_media: int, start: int
+) -> TokenizedDocument:
+  """Tokens start to start + length + 1 and the first media among them (v1 §3.2.1).
+
+  The last token is only predicted, so the model reads `length` tokens. A medium
+  is in the window if its tag begins among these; the first `max_media` are kept
+  and numbered from 1. What the paper leaves open: a token that would see a
+  medium before or after the window sees none; after the media that are
+  discarded for number, tokens go on to see the last one that was kept, and
+  under `next_media` see none.
+
+  Returns:
+    A document of length + 1 tokens, or of fewer at the end of `doc`.
+  """
+  stop = start + length
+  inside = [
+      i for i, p in enumerate(doc.positions) if start <= p < stop
+  ][:max_media]
+  return TokenizedDocument(
+      tokens=doc.tokens[start : stop + 1],
+      is_tag=doc.is_tag[start : stop + 1],
+      positions=doc.positions[inside] - start,
+      media=tuple(doc.media[i] for i in inside),
+      next_media=doc.next_media,
+  )
+
+
+def make_example(
+    doc: Document,
+    *,
+    length: int,
+    max_media: int,
+    frames: int,
+    image_size: int,
+    vocabulary: Vocabulary,
+    rng: np.random.Generator | None,
+    p_next: float = 0.0,
+    p_space: float = 0.0,
+) -> Example:
+  """One training example of `length` tokens (L) and `max_media` media (M).
+
+  Args:
+    doc: the document.
+    length: L; a longer document gives a window of it.
+    max_media: M; media beyond it are left out of the window.
+    frames: T of each medium.
+    image_size: h and w, pixels.
+    vocabulary: of the language model.
+    rng: draws the window, the augmentations and the clips of videos. None: the
+      beginning of everything and no augmentation (evaluation).
+    p_next: probability that tokens see the next medium (A.3.2).
+    p_space: probability of a space before the text of a medium (B.1.2).
+
+  Returns:
+    The arrays of typing.Example. The loss weighs text, <EOC> and <EOS>, and not
+    the `<image>` tags, which are given and never generated.
+
+  Raises:
+    UserError: a medium cannot be read; the message begins with doc.source.
+  """
+  next_media = leading_space = False
+  if rng is not None:
+    # Both coins are always thrown: changing one probability leaves the other
+    # draws of the same seed as they were.
+    next_coin, space_coin = rng.random(2)
+    next_media, leading_space = next_coin < p_next, space_coin < p_space
+  tokenized = tokenize_document(
+      doc.parts,
+      vocabulary,
+      leading_space=bool(leading_space),
+      next_media=bool(next_media),
+  )
+  spare = len(tokenized.tokens) - (length + 1)
+  start = int(rng.integers(spare + 1)) if rng is not None and spare > 0 else 0
+  seen = window(tokenized, length, max_media, start)
+  media, media_mask = _load_media(
+      doc, seen.media, max_media, frames, image_size, rng
+  )
+  count = len(seen.tokens) - 1
+  pad = (0, length - count)
+  padding = vocabulary.pad_id
+  return {
+      'tokens': np.pad(seen.tokens[:-1], pad, constant_values=padding),
+      'targets': np.pad(seen.tokens[1:], pad, constant_values=padding),
+      'loss_weights': np.pad((~seen.is_tag[1:]).astype(np.float32), pad),
+      'media_index': np.pad(seen.media_index[:-1], pad),
+      'media': media,
+      'media_mask': media_mask,
+      'example_id': np.array(doc.example_id, np.int32),
+  }
+
+
+def _load_media(
+    doc: Document,
+    media: Sequence[Media],
+    max_media: int,
+    frames: int,
+    image_size: int,
+    rng: np.random.Generator | None,
+) -> tuple[np.ndarray, np.ndarray]:
+  """uint8[M T h w 3] and bool[M T], zeros where there is no medium."""
+  shape = (max_media, frames, image_size, image_size, 3)
+  pixels, mask = np.zeros(shape, np.uint8), np.zeros(shape[:2], bool)
+  for i, medium in enumerate(media):
+    try:
+      pixels[i], mask[i] = media_reader.load_frames(
+          medium, frames, image_size, rng
+      )
+    except UserError as error:
+      raise UserError(f'{doc.source}: {error}') from None
+  return pixels, mask

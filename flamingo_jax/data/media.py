@@ -1,0 +1,259 @@
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Images and videos: what they are, and from bytes to model pixels."""
+
+import dataclasses
+import io
+import math
+import os
+import pathlib
+from typing import Any, Literal
+
+import numpy as np
+import PIL.Image
+import PIL.ImageCms
+import PIL.ImageOps
+
+from flamingo_jax.data import video as video_reader
+from flamingo_jax.errors import UserError
+from flamingo_jax.typing import IMAGE_MEAN
+
+# Formats that hold animations. Others with several frames hold variants of one
+# picture (MPO, from phones), of which the first is the picture.
+_ANIMATED_FORMATS = frozenset({'GIF', 'WEBP', 'PNG', 'AVIF'})
+_PAD_COLOR = tuple(round(255 * mean) for mean in IMAGE_MEAN)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Media:
+  """One image or video of a document: a file, its bytes, or its pixels.
+
+  Attributes:
+    kind: 'image' or 'video'.
+    path: absolute path, or a name for messages where `data` is given.
+    data: None (read `path`), encoded bytes, or uint8[h w 3] pixels of an image
+      and uint8[T h w 3] frames of a video at one frame per second.
+  """
+
+  kind: Literal['image', 'video']
+  path: str
+  data: bytes | np.ndarray | None = None
+
+
+def image(source: Any) -> Media:
+  """An image from a path, encoded bytes, a PIL image or an array.
+
+  Arrays are uint8 [h w 3], [h w 4] (with alpha), [h w 1] or [h w].
+  """
+  if isinstance(source, PIL.Image.Image):
+    return Media('image', '<PIL image>', _to_rgb(source, '<PIL image>'))
+  if isinstance(source, bytes):
+    return Media('image', '<image bytes>', source)
+  if isinstance(source, (str, os.PathLike)):
+    return Media('image', os.path.abspath(source))
+  return Media('image', '<image array>', _check_image_array(source))
+
+
+def video(source: Any) -> Media:
+  """A video from a path, encoded bytes or uint8[T h w 3] at 1 frame/second."""
+  if isinstance(source, bytes):
+    return Media('video', '<video bytes>', source)
+  if isinstance(source, (str, os.PathLike)):
+    return Media('video', os.path.abspath(source))
+  frames = np.asarray(source)
+  if frames.dtype != np.uint8 or frames.ndim != 4 or frames.shape[-1] != 3:
+    raise UserError(
+        'a video array must be uint8 of shape [frames, height, width, 3], got'
+        f' {frames.dtype} of shape {list(frames.shape)}'
+    )
+  if 0 in frames.shape:
+    raise UserError(f'a video array of shape {list(frames.shape)} is empty')
+  return Media('video', '<video array>', frames)
+
+
+def _check_image_array(source: Any) -> np.ndarray:
+  pixels = np.asarray(source)
+  is_gray = pixels.ndim == 2
+  is_image = pixels.ndim == 3 and pixels.shape[-1] in (1, 3, 4)
+  if pixels.dtype != np.uint8 or not (is_gray or is_image):
+    raise UserError(
+        'an image array must be uint8 (0 to 255) of shape [height, width, 3],'
+        f' got {pixels.dtype} of shape {list(pixels.shape)}'
+    )
+  if 0 in pixels.shape:
+    raise UserError(f'an image array of shape {list(pixels.shape)} is empty')
+  if pixels.shape[-1] == 1 and not is_gray:
+    pixels = pixels[..., 0]
+  return _to_rgb(PIL.Image.fromarray(pixels), '<image array>')
+
+
+def decode_image(
+    data: bytes, name: str, size: int | None = None
+) -> np.ndarray:
+  """Decodes one still picture to uint8[h w 3], sRGB, upright.
+
+  EXIF rotation is applied, alpha is laid on white, CMYK goes through its colour
+  profile where it has one, 16-bit samples are scaled to 8 bits.
+
+  Args:
+    data: the encoded file.
+    name: what messages call it.
+    size: if given, a JPEG much larger than this may be decoded at a half, a
+      quarter or an eighth, no less than twice `size` on its longer side.
+
+  Raises:
+    UserError: not an image, corrupt, truncated, animated, or beyond 178 Mpx.
+  """
+  picture = open_image(data, name)
+  if size is not None:
+    scale = 2 * size / max(picture.size)
+    if scale < 1:
+      # Decoding at full size is most of the cost of reading large photographs.
+      picture.draft(None, tuple(math.ceil(scale * n) for n in picture.size))
+  try:
+    picture.load()
+    return _to_rgb(PIL.ImageOps.exif_transpose(picture), name)
+  except UserError:
+    raise
+  except Exception as error:  # decoders of broken data raise anything
+    raise UserError(
+        f'{name} is corrupt or cut short ({error}); copy or export it again'
+    ) from None
+
+
+def open_image(data: bytes, name: str) -> PIL.Image.Image:
+  """Reads the header only; the errors of decode_image as far as it tells."""
+  if not data:
+    raise UserError(f'{name} is empty (0 bytes); copy or export it again')
+  try:
+    picture = PIL.Image.open(io.BytesIO(data))
+    frames = getattr(picture, 'n_frames', 1)
+  except PIL.Image.DecompressionBombError:
+    raise UserError(
+        f'{name} has more pixels than can be decoded safely (178 million);'
+        ' make it smaller'
+    ) from None
+  except PIL.UnidentifiedImageError:
+    raise UserError(
+        f'{name} is not an image of a known format (it begins with'
+        f' {data[:8]!r}); export it as JPEG or PNG'
+    ) from None
+  except Exception as error:  # decoders of broken data raise anything
+    raise UserError(
+        f'{name} is corrupt or cut short ({error}); copy or export it again'
+    ) from None
+  if frames > 1 and picture.format in _ANIMATED_FORMATS:
+    raise UserError(
+        f'{name} is an animated {picture.format} of {frames} frames; pass it as'
+        ' a video ({"video": ...}) or export one frame'
+    )
+  return picture
+
+
+def _to_rgb(picture: PIL.Image.Image, name: str) -> np.ndarray:
+  """Any mode of PIL to uint8[h w 3]."""
+  if picture.mode in ('I', 'F') or picture.mode.startswith('I;16'):
+    return _scale_to_8_bits(np.asarray(picture), name)
+  if picture.mode == 'CMYK':
+    picture = _cmyk_to_rgb(picture)
+  if picture.has_transparency_data:
+    picture = picture.convert('RGBA')
+    white = PIL.Image.new('RGBA', picture.size, 'white')
+    picture = PIL.Image.alpha_composite(white, picture)
+  return np.asarray(picture.convert('RGB'))
+
+
+def _scale_to_8_bits(gray: np.ndarray, name: str) -> np.ndarray:
+  # PIL's own conversion clips at 255, which turns 16-bit pictures white.
+  if gray.dtype.kind == 'f' or gray.min() < 0 or gray.max() > 65535:
+    raise UserError(
+        f'{name} has samples of {gray.min():g} to {gray.max():g}, which are not'
+        ' those of an 8-bit or 16-bit picture; export it as 8-bit PNG or JPEG'
+    )
+  gray = np.round(gray / 257).astype(np.uint8)  # 65535 / 257 = 255
+  return np.repeat(gray[..., None], 3, axis=-1)
+
+
+def _cmyk_to_rgb(picture: PIL.Image.Image) -> PIL.Image.Image:
+  profile = picture.info.get('icc_profile')
+  if profile:
+    try:
+      inks = PIL.ImageCms.ImageCmsProfile(io.BytesIO(profile))
+      srgb = PIL.ImageCms.createProfile('sRGB')
+      return PIL.ImageCms.profileToProfile(
+          picture, inks, srgb, outputMode='RGB'
+      )
+    except (OSError, PIL.ImageCms.PyCMSError):
+      pass  # a broken profile says nothing about the inks
+  return picture.convert('RGB')
+
+
+def resize_and_pad(image: np.ndarray, size: int) -> np.ndarray:
+  """uint8[h w 3] to uint8[size size 3] without distortion (Flamingo B.1.2).
+
+  The longer side becomes `size` (bicubic, antialiased); the rest is filled with
+  the mean colour of images, equally on both sides.
+  """
+  height, width = image.shape[:2]
+  scale = size / max(height, width)
+  new_size = max(1, round(width * scale)), max(1, round(height * scale))
+  resized = PIL.Image.fromarray(image).resize(
+      new_size, PIL.Image.Resampling.BICUBIC
+  )
+  canvas = PIL.Image.new('RGB', (size, size), _PAD_COLOR)
+  canvas.paste(
+      resized, ((size - new_size[0]) // 2, (size - new_size[1]) // 2)
+  )
+  return np.asarray(canvas)
+
+
+def read_bytes(media: Media) -> bytes:
+  """The encoded bytes of a medium that is not an array."""
+  if media.data is not None:
+    return media.data
+  try:
+    return pathlib.Path(media.path).read_bytes()
+  except FileNotFoundError:
+    raise UserError(
+        f'{media.kind} {media.path} does not exist; correct the path (relative'
+        ' paths start at the folder of the JSONL file)'
+    ) from None
+  except OSError as error:
+    raise UserError(
+        f'{media.kind} {media.path} cannot be read ({error.strerror})'
+    ) from None
+
+
+def load_frames(
+    media: Media,
+    frames: int,
+    size: int,
+    rng: np.random.Generator | None,
+    fps: float = 1.0,
+) -> tuple[np.ndarray, np.ndarray]:
+  """Pixels of one medium as the model takes them.
+
+  An image is a video of one frame. Of a video, `frames` frames at `fps` frames
+  per second are read: a random clip with `rng` (training), the first otherwise.
+
+  Returns:
+    uint8[T size size 3] and the mask bool[T] of the frames that exist.
+
+  Raises:
+    UserError: the medium cannot be read or decoded.
+  """
+  if media.kind == 'image':
+    pixels = media.data
+    if not isinstance(pixels, np.ndarray):
+      pixels = decode_image(read_bytes(media), media.path, size)
+    clip = [pixels]
+  elif isinstance(media.data, np.ndarray):
+    clip = video_reader.array_clip(media.data, frames, rng, fps)
+  else:
+    clip = video_reader.decode_clip(
+        read_bytes(media), media.path, frames, rng, fps
+    )
+  pixels = np.zeros((frames, size, size, 3), np.uint8)
+  for t, frame in enumerate(clip):
+    pixels[t] = resize_and_pad(frame, size)
+  return pixels, np.arange(frames) < len(clip)
