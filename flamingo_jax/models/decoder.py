@@ -177,8 +177,7 @@ class Decoder(nn.Module):
       media = media.reshape(len(media), -1, cfg.width)  # S = M R keys
     if media_index is not None:
       count, size = (
-          latents.shape[1:3] if cache is None or latents is not None
-          else (1, cache.media_size)
+          (1, cache.media_size) if latents is None else latents.shape[1:3]
       )
       mask = visible_latents(media_index, count, size)
     groups, tail = (None, None) if cache is None else (cache.groups, cache.tail)
