@@ -1,0 +1,263 @@
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""`flamingo doctor`: what is installed, what is wrong, what to do about it."""
+
+from collections.abc import Iterator, Sequence
+import dataclasses
+import glob
+from importlib import metadata
+import os
+import pathlib
+import platform
+import re
+import subprocess
+import sys
+
+REINSTALL = "pip install -e '.[{extra}]' -c constraints.txt"
+TRAIN_MODULES = (
+    'tensorflow', 'tensorflow_text', 'tensorflow_datasets', 'seqio', 'clu', 'av'
+)
+# Distributions that install into another one's folder and overwrite it.
+OVERWRITERS = {
+    'seqio-nightly': 'seqio',
+    'tfds-nightly': 'tensorflow-datasets',
+    'tf-nightly': 'tensorflow',
+    'Pillow-SIMD': 'pillow',
+}
+PROBE_SECONDS = 180
+
+
+@dataclasses.dataclass(frozen=True)
+class Finding:
+  """One line of the report; `remedy` is what to do when it is not 'ok'."""
+
+  status: str  # 'ok', 'note' or 'BAD'
+  text: str
+  remedy: str = ''
+
+  def __str__(self) -> str:
+    remedy = f': {self.remedy}' if self.remedy else ''
+    return f'{self.status:<5}{self.text}{remedy}'
+
+
+def installed_versions(path: Sequence[str]) -> dict[str, str]:
+  """Normalised distribution name -> version, of everything on the path."""
+  versions = {}
+  for distribution in metadata.distributions(path=list(path)):
+    if distribution.name:
+      versions.setdefault(normalise(distribution.name), distribution.version)
+  return versions
+
+
+def normalise(name: str) -> str:
+  """A distribution's name as registries compare it."""
+  return re.sub(r'[-_.]+', '-', name).lower()
+
+
+def check_python(version: tuple[int, ...]) -> Finding:
+  """Whether this Python is one that the pinned packages have wheels for."""
+  text = f'Python {".".join(map(str, version[:3]))}, {platform.platform()}'
+  if version[:2] < (3, 11):
+    return Finding('BAD', text, 'flamingo_jax needs 3.11, 3.12 or 3.13')
+  if version[:2] > (3, 13):
+    return Finding('note', text, 'TensorFlow 2.21, and so training, needs 3.13 '
+                   'or older')
+  return Finding('ok', text)
+
+
+def check_requirements(
+    requirements: Sequence[str], versions: dict[str, str]
+) -> Iterator[Finding]:
+  """Compares what setup.py asks for with what is there.
+
+  Args:
+    requirements: the lines of the metadata, like `av; extra == "train"`.
+    versions: what `installed_versions` returned.
+
+  Yields:
+    For the core and each extra one Finding if something is missing (a note
+    when it is an extra), and one for each package that is too old.
+  """
+  missing: dict[str, list[str]] = {}
+  for line in requirements:
+    match = re.match(r'([\w.-]+)(?:\[.*?\])?(?:>=([\d.]+))?', line)
+    name, minimum = normalise(match[1]), match[2]
+    extra = re.search(r'extra == [\'"](\w+)', line)
+    extra = extra[1] if extra else ''
+    if extra == 'tpu':
+      continue
+    if name not in versions:
+      missing.setdefault(extra, []).append(name)
+    elif minimum and release(versions[name]) < release(minimum):
+      yield Finding('BAD', f'{name} {versions[name]} is older than {minimum}',
+                    REINSTALL.format(extra=extra or 'train'))
+  for extra, names in missing.items():
+    if extra == 'test':  # repeats the packages of train
+      names = [n for n in names if n not in missing.get('train', [])]
+    if not extra:
+      yield Finding('BAD', f'missing: {", ".join(names)}',
+                    'pip install -e . -c constraints.txt')
+    elif names:
+      purpose = {'train': 'training', 'test': 'testing'}.get(extra, extra)
+      yield Finding('note', f'{purpose} also needs {", ".join(names)}',
+                    REINSTALL.format(extra=extra))
+
+
+def release(version: str) -> tuple[int, ...]:
+  """The leading numbers of a version: '0.12.8rc1' -> (0, 12, 8)."""
+  return tuple(int(n) for n in re.match(r'[\d.]*\d', version)[0].split('.'))
+
+
+def check_overwritten(
+    path: Sequence[str], versions: dict[str, str]
+) -> Iterator[Finding]:
+  """Packages that were installed into the folder of another one.
+
+  t5 asks for seqio-nightly, which installs an old copy over seqio: the metadata
+  then gives one version and the code another.
+  """
+  for intruder, victim in OVERWRITERS.items():
+    if normalise(intruder) in versions:
+      yield Finding(
+          'BAD', f'{intruder} has overwritten files of {victim}',
+          f'pip uninstall -y {intruder} {victim} and then '
+          + REINSTALL.format(extra='train'))
+  if 't5' in versions:
+    yield Finding(
+        'BAD', 'the package t5 installs seqio-nightly over seqio',
+        'pip uninstall -y t5 seqio-nightly tfds-nightly seqio and then '
+        + REINSTALL.format(extra='train'))
+  found = version_in_code('seqio', path)
+  if found and 'seqio' in versions and found != versions['seqio']:
+    yield Finding(
+        'BAD',
+        f'seqio says it is {found}, its metadata says {versions["seqio"]}: '
+        'seqio-nightly was installed over it',
+        'pip uninstall -y seqio-nightly seqio and then '
+        + REINSTALL.format(extra='train'))
+
+
+def version_in_code(package: str, path: Sequence[str]) -> str | None:
+  """`__version__` as the package's files state it, without importing it."""
+  for folder in path:
+    for name in ('version.py', '__init__.py'):
+      file = pathlib.Path(folder) / package / name
+      if file.is_file():
+        match = re.search(r'^__version__ = [\'"](.+?)[\'"]',
+                          file.read_text(errors='replace'), re.MULTILINE)
+        if match:
+          return match[1]
+  return None
+
+
+def check_jax_pair(versions: dict[str, str]) -> Iterator[Finding]:
+  """jax, jaxlib and the accelerator plugins are released together."""
+  jax = versions.get('jax')
+  for name, version in versions.items():
+    if not jax or not re.fullmatch(r'jaxlib|jax-.*-(plugin|pjrt)', name):
+      continue
+    if release(version)[:2] != release(jax)[:2] or release(version) > release(
+        jax):
+      yield Finding('BAD', f'jax {jax} does not go with {name} {version}',
+                    f'pip install -U {name}=={jax} or '
+                    + REINSTALL.format(extra='train'))
+
+
+def check_backend() -> Finding:
+  """Starts jax in a process of its own, so that a hang or crash is a line."""
+  code = ('import jax; d = jax.devices(); print(jax.default_backend(), len(d), '
+          'd[0].device_kind, sep="|")')
+  output, error = run_python(code)
+  if error:
+    return Finding('BAD', f'jax does not start: {error}', 'is another process '
+                   'using the accelerator? else '
+                   + REINSTALL.format(extra='train'))
+  backend, count, kind = output.rsplit('\n', 1)[-1].split('|')
+  devices = 'device' if count == '1' else 'devices'
+  text = f'backend {backend}, {count} {devices}, {kind}'
+  accelerator = glob.glob('/dev/accel*') + glob.glob('/dev/nvidia[0-9]')
+  if backend == 'cpu' and accelerator and 'JAX_PLATFORMS' not in os.environ:
+    return Finding('BAD', f'{text}, though {accelerator[0]} exists',
+                   "pip install -U 'jax[tpu]' or 'jax[cuda13]' with -c "
+                   'constraints.txt')
+  return Finding('ok', text)
+
+
+def check_train_imports(versions: dict[str, str]) -> Iterator[Finding]:
+  """Imports the training packages, each of which may have been built apart."""
+  if 'tensorflow' not in versions or 'seqio' not in versions:
+    return
+  code = f'import importlib\nfor name in {TRAIN_MODULES}:\n' \
+      '  importlib.import_module(name)'
+  _, error = run_python(code)
+  if not error:
+    yield Finding('ok', f'{", ".join(TRAIN_MODULES)} can be imported together')
+    return
+  remedy = REINSTALL.format(extra='train')
+  if 'protobuf' in error or 'gencode' in error:
+    error = f'protobuf {versions.get("protobuf")} is too old or too new: {error}'
+  elif re.search(r'numpy|_ARRAY_API', error, re.IGNORECASE):
+    error = f'numpy {versions.get("numpy")} does not fit: {error}'
+  yield Finding('BAD', f'the training packages cannot be imported: {error}',
+                remedy)
+
+
+def run_python(code: str) -> tuple[str, str]:
+  """Runs code in a new process: (its output, '') or ('', why it failed)."""
+  environ = {**os.environ, 'TF_CPP_MIN_LOG_LEVEL': '3'}
+  try:
+    result = subprocess.run(
+        [sys.executable, '-c', code], capture_output=True, text=True,
+        timeout=PROBE_SECONDS, env=environ, check=False)
+  except subprocess.TimeoutExpired:
+    return '', f'no answer within {PROBE_SECONDS} s'
+  if result.returncode == 0:
+    return result.stdout.strip(), ''
+  lines = result.stderr.strip().splitlines() or ['']
+  return '', lines[-1] or f'exit status {result.returncode}'
+
+
+def machine() -> Finding:
+  """Cores this process may use, and the memory of the machine in GB."""
+  cores = (len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity')
+           else os.cpu_count())
+  total = os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES')
+  limit = pathlib.Path('/sys/fs/cgroup/memory.max')  # containers
+  if limit.is_file() and limit.read_text().strip().isdigit():
+    total = min(total, int(limit.read_text()))
+  return Finding('ok', f'{cores} cores, {total / 1e9:.1f} GB of memory')
+
+
+def findings(path: Sequence[str] | None = None) -> Iterator[Finding]:
+  """Every line of the report, in order, over the packages on the path."""
+  path = sys.path if path is None else path
+  versions = installed_versions(path)
+  yield check_python(sys.version_info)
+  yield machine()
+  shown = ('flamingo-jax', 'jax', 'jaxlib', 'flax', 'optax', 'orbax-checkpoint',
+           'numpy', 'tensorflow', 'seqio', 'tensorflow-datasets', 'protobuf')
+  yield Finding('ok', ', '.join(
+      f'{name} {versions[name]}' for name in shown if name in versions))
+  try:
+    requirements = metadata.requires('flamingo_jax') or []
+    yield from check_requirements(requirements, versions)
+  except metadata.PackageNotFoundError:
+    yield Finding('BAD', 'flamingo_jax itself is not installed',
+                  'pip install -e . -c constraints.txt')
+  yield from check_overwritten(path, versions)
+  yield from check_jax_pair(versions)
+  yield check_backend()
+  yield from check_train_imports(versions)
+
+
+def main() -> int:
+  """Prints the report; 1 when a line is BAD, else 0."""
+  bad = 0
+  for finding in findings():
+    print(finding, flush=True)
+    bad += finding.status == 'BAD'
+  if bad:
+    print(f'{bad} thing{"s" if bad > 1 else ""} to mend')
+  else:
+    print('nothing to mend')
+  return 1 if bad else 0

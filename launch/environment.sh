@@ -1,0 +1,47 @@
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+# Sourced by the scripts beside it: `install train` or `install test` leaves the
+# repository's own virtual environment in .venv and its Python in $python.
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+environment=$root/.venv
+
+# Prints the first Python that can run the pinned versions (TensorFlow has no
+# wheels for 3.14) and can make an environment (Debian splits ensurepip off).
+# Runs each one: a version manager's shim may exist without its Python.
+find_python() {
+  local name
+  for name in python3.11 python3.12 python3.13 python3; do
+    if "$name" -c 'import sys, venv, ensurepip
+sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' >/dev/null 2>&1; then
+      command -v "$name"
+      return
+    fi
+  done
+  echo "error: no Python 3.11, 3.12 or 3.13 with its venv module on PATH; install one (Debian, Ubuntu: apt install python3.11-venv) and run this again" >&2
+  return 2
+}
+
+# install EXTRA: does nothing when .venv already is what the files ask for.
+install() {
+  local found wanted
+  wanted="$root $(cat "$root/setup.py" "$root/constraints.txt" | cksum)"
+  python=$environment/bin/python
+  if is_installed "$1"; then
+    return
+  fi
+  if ! is_installed train; then
+    found=$(find_python)
+    "$found" -m venv --clear "$environment"
+  fi
+  echo "Installing flamingo_jax[$1] into .venv with $("$python" --version): a few minutes"
+  "$python" -m pip install -qq --disable-pip-version-check \
+    --constraint "$root/constraints.txt" --editable "$root[$1]"
+  echo "$wanted" > "$environment/installed-$1"
+  echo "$wanted" > "$environment/installed-train"  # test includes train
+}
+
+is_installed() {
+  [ "$(cat "$environment/installed-$1" 2>/dev/null)" = "$wanted" ] &&
+    "$python" -c '' 2>/dev/null
+}

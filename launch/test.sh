@@ -1,0 +1,16 @@
+#!/usr/bin/env bash
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+# Installs into .venv and runs every test; arguments go on to pytest:
+#   ./launch/test.sh
+#   ./launch/test.sh tests/decoding_test.py -k beam
+set -euo pipefail
+source "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
+install test
+cd "$root"
+
+# A worker holds JAX and TensorFlow, about 2 GB: no more workers than cores,
+# and no more than eight.
+workers=$("$python" -c 'import os; print(min(8, len(os.sched_getaffinity(0))
+  if hasattr(os, "sched_getaffinity") else os.cpu_count()))')
+exec "$python" -m pytest -q -n "$workers" "$@"
