@@ -1,0 +1,14 @@
+#!/usr/bin/env bash
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+# Installs into .venv, trains a tiny Flamingo on drawn shapes for some minutes,
+# captions three pictures it has not seen and writes plots:
+#   ./launch/quickstart.sh [DIR]      DIR is runs/quickstart unless given
+# A run that was stopped goes on where it was.
+set -euo pipefail
+source "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
+install train
+model_dir=${1:-$root/runs/quickstart}
+"$python" -m flamingo_jax.cli train --gin_file="$root/configs/flamingo_tiny.gin" \
+  --model_dir="$model_dir"
+exec "$python" "$root/launch/quickstart.py" "$model_dir"

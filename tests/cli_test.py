@@ -1,0 +1,150 @@
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""The flamingo program: its arguments, its errors, and one whole run."""
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import numpy as np
+from PIL import Image
+import pytest
+
+from flamingo_jax import cli
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+
+
+def write_documents(folder, captions):
+  """A JSONL file of noise pictures, one per caption; returns its path."""
+  rng = np.random.default_rng(0)
+  lines = []
+  for i, caption in enumerate(captions):
+    pixels = rng.integers(0, 256, (8, 8, 3), np.uint8)
+    Image.fromarray(pixels).resize((64, 64)).save(folder / f'{i}.png')
+    lines.append({'parts': [{'image': f'{i}.png'}, {'text': caption}]})
+  path = folder / "it's data.jsonl"  # quotes and spaces have to survive
+  path.write_text('\n'.join(map(json.dumps, lines)), encoding='utf-8')
+  return path
+
+
+def flamingo(*arguments):
+  """Runs the program in a process of its own, on one device."""
+  environ = {k: v for k, v in os.environ.items() if k != 'XLA_FLAGS'}
+  return subprocess.run(
+      [sys.executable, '-m', 'flamingo_jax.cli', *arguments], cwd=ROOT,
+      capture_output=True, text=True, env=environ, check=False)
+
+
+def error_line(capsys):
+  """What the program said on stderr, which has to be one line."""
+  output = capsys.readouterr()
+  assert output.out == ''
+  (line,) = output.err.splitlines()
+  return line
+
+
+def test_parts_keep_their_order_and_the_prompt_comes_last():
+  options = cli.make_parser().parse_args([
+      'generate', '--model_dir=x', '--prompt=Output:', '--image=a.jpg',
+      '--text=Output: a cat.', '--video=b.mp4', '--image=c.jpg'])
+  parts = cli.prompt_parts(options)
+  names = [p if isinstance(p, str) else (p.kind, os.path.basename(p.path))
+           for p in parts]
+  assert names == [('image', 'a.jpg'), 'Output: a cat.', ('video', 'b.mp4'),
+                   ('image', 'c.jpg'), 'Output:']
+
+
+def test_an_empty_prompt_is_no_part():
+  options = cli.make_parser().parse_args(
+      ['generate', '--model_dir=x', '--image=a.jpg', '--prompt='])
+  assert len(cli.prompt_parts(options)) == 1
+
+
+@pytest.mark.parametrize('arguments, named', [
+    (['generate', '--model_dir=x', '--imagee=a.jpg'], '--imagee=a.jpg'),
+    (['generate', '--model_dir=x', '--gin.SEED=1'], '--gin.SEED=1'),
+    (['train', '--gin_file=x.gin', '--stps=3'], '--stps=3'),
+    (['train', '--gin_file=x.gin', '--steps=many'], 'many'),
+    (['train'], '--gin_file'),
+    (['trian'], 'trian'),
+])
+def test_wrong_arguments_are_named(arguments, named, capsys):
+  with pytest.raises(SystemExit) as stopped:
+    cli.main(arguments)
+  assert stopped.value.code == 2
+  assert named in capsys.readouterr().err
+
+
+@pytest.mark.parametrize('arguments, named', [
+    (['generate', '--model_dir=/no/such', '--prompt=x'], '/no/such'),
+    (['explain', '--image=no_such.jpg', '--vocabulary=no.model'], 'no.model'),
+    (['explain'], '--image=FILE'),
+    (['explain', '--jsonl=no.jsonl', '--line=1'], 'no.jsonl'),
+])
+def test_bad_input_is_one_line_and_status_2(arguments, named, capsys):
+  assert cli.main(arguments) == 2
+  line = error_line(capsys)
+  assert line.startswith('error: ') and named in line
+
+
+def test_a_line_without_a_document_is_named(tmp_path, capsys):
+  path = write_documents(tmp_path, ['one', 'two'])
+  assert cli.main(['explain', f'--jsonl={path}', '--line=3']) == 2
+  assert 'line 3' in error_line(capsys)
+
+
+def test_explain_shows_the_document_of_the_line(tmp_path, capsys):
+  path = write_documents(tmp_path, ['apple', 'zebra'])
+  assert cli.main(['explain', f'--jsonl={path}', '--line=2']) == 0
+  output = capsys.readouterr().out
+  assert '1.png' in output and '0.png' not in output
+  assert '<EOC>' in output
+
+
+def test_check_fails_when_there_are_problems(tmp_path, capsys):
+  path = write_documents(tmp_path, ['one', 'two'])
+  preview = tmp_path / 'preview.html'
+  assert cli.main(['check', str(path), f'--html={preview}']) == 0
+  assert 'one' in preview.read_text(encoding='utf-8')
+  (tmp_path / '1.png').write_bytes(b'')
+  assert cli.main(['check', str(path)]) == 1
+  assert '1.png' in capsys.readouterr().out
+
+
+def test_trains_on_own_data_resumes_and_answers(tmp_path):
+  data = write_documents(tmp_path, ['a cat', 'a dog', 'a boat', 'a tree'])
+  model_dir = tmp_path / 'run'
+  train = ['train', '--gin_file=configs/own_data.gin', f'--data={data}',
+           f'--model_dir={model_dir}', '--seed=3', '--gin.STATS_PERIOD=1']
+  for steps in (2, 3):
+    result = flamingo(*train, f'--steps={steps}')
+    assert result.returncode == 0, result.stderr
+    assert 'Traceback' not in result.stderr
+  rows = [json.loads(line) for line in
+          (model_dir / 'metrics.jsonl').read_text().splitlines()]
+  assert [row['step'] for row in rows] == [1, 2, 3]
+
+  result = flamingo('generate', f'--model_dir={model_dir}', '--image',
+                    str(tmp_path / '0.png'), '--max_new_tokens=4')
+  assert result.returncode == 0, result.stderr
+  result = flamingo('score', f'--model_dir={model_dir}', '--image',
+                    str(tmp_path / '0.png'), '--candidate=a cat',
+                    '--candidate=a dog and a house')
+  assert result.returncode == 0, result.stderr
+  rows = [line.split('\t') for line in result.stdout.splitlines()]
+  scores = [float(score) for score, _ in rows]
+  assert scores == sorted(scores, reverse=True) and max(scores) < 0
+  assert {text for _, text in rows} == {'a cat', 'a dog and a house'}
+
+
+def test_an_unknown_gin_name_is_told_in_one_line(tmp_path):
+  result = flamingo('train', '--gin_file=configs/own_data.gin',
+                    f'--model_dir={tmp_path / "run"}', '--steps=1',
+                    f'--data={write_documents(tmp_path, ["a cat"])}',
+                    '--gin.LERNING_RATE=1')
+  assert result.returncode == 2
+  assert 'LERNING_RATE' in result.stderr and 'Traceback' not in result.stderr
+  assert not (tmp_path / 'run').exists()
