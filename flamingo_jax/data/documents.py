@@ -133,13 +133,13 @@ def iter_problems(
 def media_problem(media: Media, decode: bool) -> str | None:
   """What is wrong with a medium, or None; `decode` looks past its header."""
   try:
-    data = media_reader.read_bytes(media)
-    if media.kind == 'video':
-      video_reader.check_video(data, media.path)
-    elif decode:
-      media_reader.decode_image(data, media.path, size=64)
-    else:
-      media_reader.open_image(data, media.path)
+    with media_reader.open_file(media) as file:
+      if media.kind == 'video':
+        video_reader.check_video(file, media.path)
+      elif decode:
+        media_reader.decode_image(file.read(), media.path, size=64)
+      else:
+        media_reader.open_image(file, media.path)
   except UserError as error:
     return str(error)
   return None
@@ -164,7 +164,7 @@ def _parse(
 ) -> tuple[list[str | Media], list[str]]:
   """The good parts of one line and what is wrong with the others."""
   try:
-    record = json.loads(line.decode('utf-8-sig'))
+    record = json.loads(line.decode('utf-8-sig').rstrip())
   except UnicodeDecodeError as error:
     return [], [f'byte {error.start} is not UTF-8; save the file as UTF-8']
   except json.JSONDecodeError as error:
@@ -192,6 +192,8 @@ def _parse(
 
 
 def _lacks(parts: list[str | Media]) -> list[str]:
+  if not parts:
+    return [f'the document is empty; write parts such as {_EXAMPLE}']
   problems = []
   if not any(isinstance(part, Media) for part in parts):
     problems.append(

@@ -98,47 +98,47 @@ def tokenize_document(
   Returns:
     n tokens, at least <BOS>.
   """
-  tokens, is_tag = [vocabulary.bos_id], [False]
-  positions, media, text = [], [], ''
-
-  def flush():
-    nonlocal text
-    is_after_media = is_tag[-1]
-    if leading_space and is_after_media and text and not text[0].isspace():
-      text = ' ' + text
-    append(vocabulary.encode(text))
-    text = ''
-
-  def append(ids: list[int], tag: bool = False):
-    tokens.extend(ids)
-    is_tag.extend([tag] * len(ids))
-
-  for part in parts:
-    if isinstance(part, str):
-      text += part
-      continue
-    flush()
-    if len(tokens) > 1:
-      append([vocabulary.eoc_id])
-    positions.append(len(tokens))
-    media.append(part)
-    append(vocabulary.image_tag, tag=True)
-  flush()
+  tokens, positions, media = [vocabulary.bos_id], [], []
+  for medium, text in _chunks(parts):
+    if medium is not None:
+      if len(tokens) > 1:
+        tokens.append(vocabulary.eoc_id)
+      positions.append(len(tokens))
+      media.append(medium)
+      tokens += vocabulary.image_tag
+      if leading_space and text and not text[0].isspace():
+        text = ' ' + text
+    tokens += vocabulary.encode(text)
   if close:
-    append([vocabulary.eoc_id, vocabulary.eos_id])
+    tokens += [vocabulary.eoc_id, vocabulary.eos_id]
+  is_tag = np.zeros(len(tokens), bool)
+  for position in positions:
+    is_tag[position : position + len(vocabulary.image_tag)] = True
   return TokenizedDocument(
       tokens=np.array(tokens, np.int32),
-      is_tag=np.array(is_tag, bool),
+      is_tag=is_tag,
       positions=np.array(positions, np.int64),
       media=tuple(media),
       next_media=next_media,
   )
 
 
+def _chunks(parts: Sequence[str | Media]) -> list[tuple[Media | None, str]]:
+  """Each medium with the text up to the next; text before the first has None."""
+  chunks = [(None, '')]
+  for part in parts:
+    if isinstance(part, Media):
+      chunks.append((part, ''))
+    else:
+      medium, text = chunks[-1]
+      chunks[-1] = medium, text + part
+  return chunks
+
+
 def window(
     doc: TokenizedDocument, length: int, max_media: int, start: int
 ) -> TokenizedDocument:
-  """Tokens start to start + length + 1 and the first media among them (v1 §3.2.1).
+  """Tokens start to start + length + 1 and the media among them (v1 §3.2.1).
 
   The last token is only predicted, so the model reads `length` tokens. A medium
   is in the window if its tag begins among these; the first `max_media` are kept

@@ -6,7 +6,6 @@ import dataclasses
 import io
 import math
 import os
-import pathlib
 from typing import Any, Literal
 
 import numpy as np
@@ -104,7 +103,7 @@ def decode_image(
   Raises:
     UserError: not an image, corrupt, truncated, animated, or beyond 178 Mpx.
   """
-  picture = open_image(data, name)
+  picture = open_image(io.BytesIO(data), name)
   if size is not None:
     scale = 2 * size / max(picture.size)
     if scale < 1:
@@ -121,12 +120,13 @@ def decode_image(
     ) from None
 
 
-def open_image(data: bytes, name: str) -> PIL.Image.Image:
+def open_image(file: io.BufferedIOBase, name: str) -> PIL.Image.Image:
   """Reads the header only; the errors of decode_image as far as it tells."""
-  if not data:
+  begins = file.read(8)
+  if not begins:
     raise UserError(f'{name} is empty (0 bytes); copy or export it again')
   try:
-    picture = PIL.Image.open(io.BytesIO(data))
+    picture = PIL.Image.open(file)
     frames = getattr(picture, 'n_frames', 1)
   except PIL.Image.DecompressionBombError:
     raise UserError(
@@ -136,7 +136,7 @@ def open_image(data: bytes, name: str) -> PIL.Image.Image:
   except PIL.UnidentifiedImageError:
     raise UserError(
         f'{name} is not an image of a known format (it begins with'
-        f' {data[:8]!r}); export it as JPEG or PNG'
+        f' {begins!r}); export it as JPEG or PNG'
     ) from None
   except Exception as error:  # decoders of broken data raise anything
     raise UserError(
@@ -207,20 +207,22 @@ def resize_and_pad(image: np.ndarray, size: int) -> np.ndarray:
   return np.asarray(canvas)
 
 
-def read_bytes(media: Media) -> bytes:
-  """The encoded bytes of a medium that is not an array."""
+def open_file(media: Media) -> io.BufferedIOBase:
+  """The encoded file of a medium that is not an array, open for reading."""
   if media.data is not None:
-    return media.data
+    return io.BytesIO(media.data)
   try:
-    return pathlib.Path(media.path).read_bytes()
+    return open(media.path, 'rb')
   except FileNotFoundError:
     raise UserError(
-        f'{media.kind} {media.path} does not exist; correct the path (relative'
-        ' paths start at the folder of the JSONL file)'
+        f'{media.kind} {media.path} does not exist; correct the path (in a JSONL'
+        ' file, paths start at the folder of that file)'
     ) from None
-  except OSError as error:
+  except (OSError, ValueError) as error:  # ValueError: a path with a NUL
+    reason = getattr(error, 'strerror', error)
     raise UserError(
-        f'{media.kind} {media.path} cannot be read ({error.strerror})'
+        f'{media.kind} {media.path!r} cannot be read ({reason}); correct the'
+        ' path or its permissions'
     ) from None
 
 
@@ -242,18 +244,25 @@ def load_frames(
   Raises:
     UserError: the medium cannot be read or decoded.
   """
-  if media.kind == 'image':
-    pixels = media.data
-    if not isinstance(pixels, np.ndarray):
-      pixels = decode_image(read_bytes(media), media.path, size)
-    clip = [pixels]
-  elif isinstance(media.data, np.ndarray):
-    clip = video_reader.array_clip(media.data, frames, rng, fps)
-  else:
-    clip = video_reader.decode_clip(
-        read_bytes(media), media.path, frames, rng, fps
-    )
+  clip = _clip(media, frames, size, rng, fps)
   pixels = np.zeros((frames, size, size, 3), np.uint8)
   for t, frame in enumerate(clip):
     pixels[t] = resize_and_pad(frame, size)
   return pixels, np.arange(frames) < len(clip)
+
+
+def _clip(
+    media: Media,
+    frames: int,
+    size: int,
+    rng: np.random.Generator | None,
+    fps: float,
+) -> list[np.ndarray]:
+  if isinstance(media.data, np.ndarray):
+    if media.kind == 'image':
+      return [media.data]
+    return video_reader.array_clip(media.data, frames, rng, fps)
+  with open_file(media) as file:
+    if media.kind == 'image':
+      return [decode_image(file.read(), media.path, size)]
+    return video_reader.decode_clip(file, media.path, frames, rng, fps)

@@ -3,6 +3,7 @@
 """Clips of videos at a fixed frame rate (Flamingo §3.2.2 of v1, B.1.2)."""
 
 import io
+import itertools
 from typing import Iterable, Iterator
 
 import numpy as np
@@ -38,7 +39,7 @@ def array_clip(
 
 
 def decode_clip(
-    data: bytes,
+    file: io.BufferedIOBase,
     name: str,
     frames: int,
     rng: np.random.Generator | None,
@@ -47,7 +48,7 @@ def decode_clip(
   """Up to `frames` upright pictures uint8[h w 3] of an encoded video.
 
   Args:
-    data: the encoded file: anything FFmpeg reads, or an animated GIF, WebP, PNG.
+    file: anything FFmpeg reads, or an animated GIF, WebP or PNG.
     name: what messages call it.
     frames: how many at most.
     rng: draws the start of the clip; None starts at the beginning.
@@ -56,23 +57,16 @@ def decode_clip(
   Raises:
     UserError: empty, not a video, or no frame can be decoded.
   """
-  if not data:
+  begins = file.read(12)
+  file.seek(0)
+  if not begins:
     raise UserError(f'{name} is empty (0 bytes); copy or export it again')
-  if _is_animated_image(data):
-    return _decode_animation(data, name, frames, rng, fps)
+  if begins[:4] in (b'GIF8', b'\x89PNG') or begins[8:] == b'WEBP':
+    return _decode_animation(file, name, frames, rng, fps)
   av = _import_av(name)
   try:
-    with av.open(io.BytesIO(data)) as container:
-      stream = _video_stream(container, name)
-      duration = _duration(container, stream)
-      times = clip_times(duration, frames, rng, fps)
-      origin = float((stream.start_time or 0) * stream.time_base)
-      if times[0] > 0:
-        offset = int((times[0] + origin) / stream.time_base)
-        container.seek(offset, stream=stream)  # to the key frame before it
-      timed = ((f.time - origin, f) for f in container.decode(stream)
-               if f.time is not None)
-      clip = [_upright(frame) for frame in _at_times(timed, times)]
+    with av.open(file) as container:
+      clip = _decode_container(container, name, frames, rng, fps)
   except av.error.FFmpegError as error:
     raise UserError(
         f'{name} cannot be decoded as a video ({error.strerror}); export it'
@@ -85,9 +79,9 @@ def decode_clip(
   return clip
 
 
-def check_video(data: bytes, name: str) -> None:
+def check_video(file: io.BufferedIOBase, name: str) -> None:
   """Reads as far as the first frame; raises what decode_clip would."""
-  decode_clip(data, name, 1, None, 1.0)
+  decode_clip(file, name, 1, None, 1.0)
 
 
 def _import_av(name: str):
@@ -101,27 +95,48 @@ def _import_av(name: str):
   return av
 
 
-def _video_stream(container, name: str):
+def _decode_container(
+    container,
+    name: str,
+    frames: int,
+    rng: np.random.Generator | None,
+    fps: float,
+) -> list[np.ndarray]:
   if not container.streams.video:
     raise UserError(f'{name} has no video stream; is it an audio file?')
-  return container.streams.video[0]
+  stream = container.streams.video[0]
+  origin = float((stream.start_time or 0) * stream.time_base)
+  times = clip_times(_duration(container, stream), frames, rng, fps)
+  if times[0] > 0:  # to the key frame before it
+    offset = int((times[0] + origin) / stream.time_base)
+    container.seek(offset, stream=stream)
+  timed = (
+      (frame.time - origin, frame)
+      for frame in container.decode(stream)
+      if frame.time is not None
+  )
+  return [_upright(frame) for frame in _at_times(timed, times)]
 
 
 def _duration(container, stream) -> float:
-  """Seconds; without a header that tells, endless: reading finds the end."""
+  """Seconds; measured if the header does not tell, as in recorded WebM."""
   if stream.duration is not None:
     return float(stream.duration * stream.time_base)
   if container.duration is not None:
     return container.duration / 1e6
-  return 0.0
+  last = max(
+      (p.pts + (p.duration or 0) for p in container.demux(stream)
+       if p.pts is not None),
+      default=0,
+  )
+  container.seek(0)
+  return float((last - (stream.start_time or 0)) * stream.time_base)
 
 
 def _upright(frame) -> np.ndarray:
   """Phones store videos lying down, with a rotation in quarter turns."""
   pixels = frame.to_ndarray(format='rgb24')
-  return np.rot90(pixels, round(frame.rotation / 90)) if frame.rotation else (
-      pixels
-  )
+  return np.rot90(pixels, round(frame.rotation / 90))
 
 
 def _at_times(
@@ -147,35 +162,37 @@ def _at_times(
       yield shown
 
 
-def _is_animated_image(data: bytes) -> bool:
-  is_riff_webp = data[:4] == b'RIFF' and data[8:12] == b'WEBP'
-  return is_riff_webp or data[:4] in (b'GIF8', b'\x89PNG')
-
-
 def _decode_animation(
-    data: bytes,
+    file: io.BufferedIOBase,
     name: str,
     frames: int,
     rng: np.random.Generator | None,
     fps: float,
 ) -> list[np.ndarray]:
   try:
-    picture = PIL.Image.open(io.BytesIO(data))
-    begins, clock = [], 0.0
-    pictures = []
-    for frame in PIL.ImageSequence.Iterator(picture):
-      pictures.append(frame.convert('RGBA'))
-      begins.append(clock)
-      # Browsers show frames that claim no time for a tenth of a second.
-      clock += (frame.info.get('duration') or 100) / 1000
+    picture = PIL.Image.open(file)
+    # Two passes, so that no more than one picture is in memory.
+    ends = list(itertools.accumulate(_seconds(f) for f in _iterate(picture)))
+    times = clip_times(ends[-1], frames, rng, fps)
+    timed = zip([0.0, *ends], _iterate(picture))
+    return [_on_white(frame) for frame in _at_times(timed, times)]
   except Exception as error:  # decoders of broken data raise anything
     raise UserError(
         f'{name} is corrupt or cut short ({error}); copy or export it again'
     ) from None
-  times = clip_times(clock, frames, rng, fps)
-  clip = []
-  for frame in _at_times(zip(begins, pictures), times):
-    white = PIL.Image.new('RGBA', frame.size, 'white')
-    composed = PIL.Image.alpha_composite(white, frame)
-    clip.append(np.asarray(composed.convert('RGB')))
-  return clip
+
+
+def _iterate(picture: PIL.Image.Image) -> Iterator[PIL.Image.Image]:
+  for frame in PIL.ImageSequence.Iterator(picture):
+    frame.load()  # also what sets the duration of a WebP frame
+    yield frame.convert('RGBA')
+
+
+def _seconds(frame: PIL.Image.Image) -> float:
+  # Browsers show frames that claim no time for a tenth of a second.
+  return (frame.info.get('duration') or 100) / 1000
+
+
+def _on_white(frame: PIL.Image.Image) -> np.ndarray:
+  white = PIL.Image.new('RGBA', frame.size, 'white')
+  return np.asarray(PIL.Image.alpha_composite(white, frame).convert('RGB'))

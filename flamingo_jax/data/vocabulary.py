@@ -15,7 +15,7 @@ import io
 import os
 import pathlib
 import string
-from typing import Iterable, Sequence
+from typing import Iterable, Sequence, SupportsInt
 
 import sentencepiece
 from sentencepiece import sentencepiece_model_pb2
@@ -89,12 +89,12 @@ class Vocabulary:
       ids += self._processor.encode(piece)
     return ids
 
-  def decode(self, ids: Iterable[int]) -> str:
+  def decode(self, ids: Iterable[SupportsInt]) -> str:
     """Text of the ids; <BOS>, <EOS>, <EOC> and padding are silent."""
     ids = self._checked(ids)
     return self._processor.decode([i for i in ids if i not in self._silent])
 
-  def pieces(self, ids: Iterable[int]) -> list[str]:
+  def pieces(self, ids: Iterable[SupportsInt]) -> list[str]:
     """A printable name per id, such as '▁dog', '<BOS>' or '<EOC>'."""
     names = {self.bos_id: '<BOS>', self.eos_id: '<EOS>', self.eoc_id: '<EOC>'}
     return [
@@ -102,7 +102,7 @@ class Vocabulary:
         for i in self._checked(ids)
     ]
 
-  def _checked(self, ids: Iterable[int]) -> Sequence[int]:
+  def _checked(self, ids: Iterable[SupportsInt]) -> Sequence[int]:
     ids = [int(i) for i in ids]
     for i in ids:
       if not 0 <= i < self.size:
