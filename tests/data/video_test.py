@@ -1,0 +1,203 @@
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Clips: which frames are taken, from files of several kinds."""
+
+import io
+import struct
+
+import av
+import chex
+import numpy as np
+import PIL.Image
+import pytest
+
+from flamingo_jax.data import media
+from flamingo_jax.data import video
+from flamingo_jax.errors import UserError
+
+# Frame number n of a test video is gray n * STEP.
+STEP = 5
+
+
+def encode(seconds=8, rate=5, format='mp4', codec='mpeg4', size=(32, 48)):
+  """Encodes a video whose brightness tells the number of the frame."""
+  buffer = io.BytesIO()
+  with av.open(buffer, 'w', format=format) as container:
+    stream = container.add_stream(codec, rate=rate)
+    stream.height, stream.width = size
+    stream.pix_fmt, stream.gop_size, stream.bit_rate = 'yuv420p', 4, 10**7
+    for n in range(int(seconds * rate)):
+      pixels = np.full((*size, 3), STEP * n, np.uint8)
+      pixels[: size[0] // 2] = 0  # the upper half is black
+      frame = av.VideoFrame.from_ndarray(pixels, 'rgb24')
+      container.mux(stream.encode(frame))
+    container.mux(stream.encode())
+  return buffer.getvalue()
+
+
+def animation(format, seconds, durations):
+  pictures = [PIL.Image.new('L', (8, 8), STEP * n) for n in range(seconds)]
+  buffer = io.BytesIO()
+  pictures = [picture.convert('RGB') for picture in pictures]
+  options = {'lossless': True} if format == 'WEBP' else {}
+  pictures[0].save(
+      buffer, format, save_all=True, append_images=pictures[1:],
+      duration=durations, **options,
+  )
+  return buffer.getvalue()
+
+
+def numbers(clip):
+  """The numbers of the frames, read off the brightness at the bottom."""
+  return [round(float(frame[-4:, :, 1].mean()) / STEP) for frame in clip]
+
+
+def decode(data, frames=4, rng=None, fps=1.0):
+  return video.decode_clip(io.BytesIO(data), 'v.mp4', frames, rng, fps)
+
+
+@pytest.mark.parametrize('duration, frames, fps, expected', [
+    (10.0, 4, 1.0, [0, 1, 2, 3]),
+    (4.0, 4, 1.0, [0, 1, 2, 3]),
+    (2.5, 4, 1.0, [0, 1, 2]),
+    (2.0, 4, 1.0, [0, 1]),
+    (0.2, 4, 1.0, [0]),
+    (0.0, 4, 1.0, [0]),
+    (10.0, 4, 2.0, [0, 0.5, 1, 1.5]),
+])
+def test_times_of_the_first_clip(duration, frames, fps, expected):
+  times = video.clip_times(duration, frames, None, fps)
+  np.testing.assert_allclose(times, expected)
+
+
+def test_random_clips_are_whole_and_differ():
+  starts = []
+  for seed in range(50):
+    times = video.clip_times(20.0, 8, np.random.default_rng(seed), 1.0)
+    np.testing.assert_allclose(np.diff(times), 1.0)
+    assert len(times) == 8 and 0 <= times[0] and times[-1] < 20
+    starts.append(times[0])
+  assert min(starts) < 2 and max(starts) > 10
+  short = video.clip_times(3.0, 8, np.random.default_rng(0), 1.0)
+  np.testing.assert_allclose(short, [0, 1, 2])
+
+
+@pytest.mark.parametrize('format, codec', [
+    ('mp4', 'mpeg4'), ('mp4', 'h264'), ('webm', 'libvpx-vp9'), ('avi', 'mpeg4'),
+])
+def test_one_frame_per_second_whatever_the_container(format, codec):
+  clip = decode(encode(seconds=6, rate=5, format=format, codec=codec))
+  assert numbers(clip) == [0, 5, 10, 15]
+
+
+def test_frames_per_second_of_the_clip():
+  assert numbers(decode(encode(seconds=4), frames=6, fps=2.5)) == (
+      [0, 2, 4, 6, 8, 10]
+  )
+
+
+def test_a_random_clip_is_found_by_seeking():
+  data = encode(seconds=8, rate=5)
+  for seed in range(5):
+    start = video.clip_times(8.0, 3, np.random.default_rng(seed), 1.0)[0]
+    clip = numbers(decode(data, 3, np.random.default_rng(seed)))
+    first = int(start * 5)
+    assert clip == [first, first + 5, first + 10]
+
+
+def test_a_short_video_leaves_frames_masked():
+  frames, mask = media.load_frames(media.video(encode(seconds=2)), 5, 16, None)
+  chex.assert_shape(frames, (5, 16, 16, 3))
+  assert mask.tolist() == [True, True, False, False, False]
+  assert not frames[2:].any() and frames[1].any()
+
+
+def test_a_recorded_webm_without_a_duration_is_measured():
+  buffer = io.BytesIO()
+  buffer.seekable = lambda: False  # the writer cannot go back to the header
+  data = encode(seconds=6, format='webm', codec='libvpx-vp9')
+  with av.open(io.BytesIO(data)) as source:
+    with av.open(buffer, 'w', format='webm', options={'live': '1'}) as live:
+      stream = live.add_stream_from_template(source.streams.video[0])
+      for packet in source.demux(video=0):
+        if packet.dts is not None:
+          packet.stream = stream
+          live.mux(packet)
+  with av.open(io.BytesIO(buffer.getvalue())) as container:
+    assert container.duration is None, 'the test needs an unknown duration'
+  assert numbers(decode(buffer.getvalue(), 8)) == [0, 5, 10, 15, 20, 25]
+
+
+def rotate_header(data, matrix):
+  """Writes a display matrix into the track header, as phones do."""
+  begins = data.index(b'tkhd') + 4 + 40
+  return data[:begins] + struct.pack('>9i', *matrix) + data[begins + 36 :]
+
+
+def test_phone_videos_are_upright():
+  one, last = 1 << 16, 1 << 30
+  data = encode(seconds=4, size=(32, 48))
+  upright = decode(data, 2)[1]
+  assert upright.shape == (32, 48, 3)
+  assert upright[:8].mean() < 8 < upright[-8:].mean()
+  # Turned by a quarter clockwise: what was at the top is at the right.
+  turned = decode(
+      rotate_header(data, (0, one, 0, -one, 0, 0, 32 * one, 0, last)), 2
+  )[1]
+  chex.assert_trees_all_equal(turned, np.rot90(upright, -1))
+
+
+@pytest.mark.parametrize('format', ['GIF', 'WEBP', 'PNG'])
+def test_animations_are_videos(format):
+  # Frame n begins at n seconds; frame 3 stays for two.
+  data = animation(format, 5, [1000, 1000, 1000, 2000, 1000])
+  assert numbers(decode(data, 8)) == [0, 1, 2, 3, 3, 4]
+  start = video.clip_times(6.0, 2, np.random.default_rng(1), 1.0)[0]
+  clip = numbers(decode(data, 2, np.random.default_rng(1)))
+  on_screen = [0, 1, 2, 3, 3, 4]
+  assert clip == [on_screen[int(start)], on_screen[int(start) + 1]]
+
+
+def test_a_still_picture_is_a_video_of_one_frame():
+  for format in ('PNG', 'GIF', 'JPEG'):
+    buffer = io.BytesIO()
+    PIL.Image.new('RGB', (8, 8), (STEP, STEP, STEP)).save(buffer, format)
+    assert numbers(decode(buffer.getvalue())) == [1]
+
+
+def test_arrays_have_one_frame_per_second():
+  frames = np.arange(6, dtype=np.uint8)[:, None, None, None] * np.full(
+      (1, 8, 8, 3), STEP, np.uint8
+  )
+  assert numbers(video.array_clip(frames, 4, None, 1.0)) == [0, 1, 2, 3]
+  assert numbers(video.array_clip(frames, 4, None, 2.0)) == [0, 0, 1, 1]
+  clip = numbers(video.array_clip(frames, 4, np.random.default_rng(1), 1.0))
+  assert clip == list(range(clip[0], clip[0] + 4))
+  pixels, mask = media.load_frames(media.video(frames), 8, 8, None)
+  assert mask.tolist() == [True] * 6 + [False] * 2
+  chex.assert_trees_all_equal(pixels[:6], frames)
+
+
+@pytest.mark.parametrize('data, message', [
+    (b'', r'v.mp4 is empty \(0 bytes\)'),
+    (b'this is not a video at all' * 9, 'v.mp4 cannot be decoded as a video'),
+    (encode(seconds=2)[:900], 'v.mp4 cannot be decoded as a video'),
+    (animation('GIF', 3, 100)[:40], 'v.mp4 is corrupt or cut short'),
+])
+def test_bad_files_are_told_in_one_sentence(data, message):
+  with pytest.raises(UserError, match=message) as raised:
+    decode(data)
+  assert '\n' not in str(raised.value)
+
+
+def test_a_file_of_sound_is_no_video():
+  buffer = io.BytesIO()
+  with av.open(buffer, 'w', format='wav') as container:
+    stream = container.add_stream('pcm_s16le', rate=8000, layout='mono')
+    silence = np.zeros((1, 800), np.int16)
+    frame = av.AudioFrame.from_ndarray(silence, 's16', 'mono')
+    frame.sample_rate = 8000
+    container.mux(stream.encode(frame))
+    container.mux(stream.encode())
+  with pytest.raises(UserError, match='v.mp4 has no video stream'):
+    decode(buffer.getvalue())
