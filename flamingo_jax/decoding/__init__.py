@@ -1,0 +1,13 @@
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Greedy, sampled and beam decoding, and scoring of candidates (Flamingo B.1.5).
+
+Arrays in, arrays out, no strings: every function can be jitted whole. A prompt
+is read once (`read_prompts`) to the logits of its next token and a cache;
+everything else goes on from those two.
+"""
+
+from flamingo_jax.decoding.beams import beam_search
+from flamingo_jax.decoding.prompts import Decoded, Prompts, read_prompts
+from flamingo_jax.decoding.sampling import greedy, sample, sample_token
+from flamingo_jax.decoding.scoring import score

@@ -1,0 +1,74 @@
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Prompts as arrays, and reading them once (Flamingo B.1.5)."""
+
+from flax import struct
+import jax
+import jax.numpy as jnp
+
+from flamingo_jax.models import Cache, Flamingo
+from flamingo_jax.typing import Array, Bool, Float, Int, Tree, UInt8
+
+
+@struct.dataclass
+class Prompts:
+  """A batch of prompts, padded on the right; image counts may differ.
+
+  A row without media has media_index 0 and media_mask False throughout (M is at
+  least 1).
+  """
+
+  tokens: Int[Array, 'B L']
+  lengths: Int[Array, 'B']  # tokens of each prompt, at least 1
+  media_index: Int[Array, 'B L']
+  media: UInt8[Array, 'B M T h w 3']
+  media_mask: Bool[Array, 'B M T']
+
+
+@struct.dataclass
+class Decoded:
+  """The continuation of each prompt, up to n tokens."""
+
+  tokens: Int[Array, 'B n']  # `stop` from the first stop onwards
+  lengths: Int[Array, 'B']  # tokens before the stop
+  log_probs: Float[Array, 'B']  # summed over the tokens, and the stop if any
+
+
+def read_prompts(
+    model: Flamingo, params: Tree, prompts: Prompts, max_new_tokens: int
+) -> tuple[Float[Array, 'B V'], Cache]:
+  """Encodes the media, then the text, once.
+
+  Args:
+    model: the model.
+    params: its whole tree, frozen and trainable.
+    prompts: what to read.
+    max_new_tokens: how many tokens the cache keeps room for.
+
+  Returns:
+    Logits of each prompt's next token, and the cache to go on from.
+  """
+  latents = model.apply(
+      {'params': params}, prompts.media, prompts.media_mask,
+      method='encode_media',
+  )
+  return model.apply(
+      {'params': params}, prompts.tokens, prompts.media_index, latents,
+      prompts.lengths, prompts.tokens.shape[1] + max_new_tokens,
+      method='prefill',
+  )
+
+
+def extend(
+    model: Flamingo, params: Tree, tokens: Int[Array, 'B n'], cache: Cache
+) -> tuple[Float[Array, 'B n V'], Cache]:
+  """Logits after each of n more tokens, which see the last medium only."""
+  return model.apply({'params': params}, tokens, cache, method='extend')
+
+
+def log_prob(
+    logits: Float[Array, '*B V'], tokens: Int[Array, '*B']
+) -> Float[Array, '*B']:
+  """Log-probability of the tokens under softmax(logits)."""
+  chosen = jnp.take_along_axis(logits, tokens[..., None], axis=-1)[..., 0]
+  return chosen - jax.nn.logsumexp(logits, axis=-1)

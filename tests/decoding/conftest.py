@@ -1,0 +1,153 @@
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""A Flamingo small enough to search exhaustively, and four unequal prompts."""
+
+import functools
+
+from flax import linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from flamingo_jax import decoding
+from flamingo_jax import models
+
+VOCAB = 5  # and <EOC>
+MAX_NEW_TOKENS = 4
+
+
+class TinyModel:
+  """A random model, its prompts, and the full forward pass to compare with."""
+
+  def __init__(self, layers: int):
+    config = models.FlamingoConfig(
+        vision='tiny',
+        resampler=models.ResamplerConfig(
+            layers=1, width=16, heads=2, head_size=8, latents=3, frames=2
+        ),
+        # Three layers: a group of two and a tail of one. Four: two groups.
+        decoder=models.DecoderConfig(
+            vocab=VOCAB, layers=layers, width=16, heads=2, head_size=8,
+            xattn_every=2, context=32,
+        ),
+        image_size=16,
+        dtype='float32',
+        frozen_dtype='float32',
+    )
+    self.model = models.Flamingo(config)
+    self.stop = VOCAB
+    self.prompts = _prompts()
+    # Stand in for encoded media: convolutions take long to compile.
+    latents = np.random.default_rng(1).normal(size=(4, 3, 3, 16))
+    self.latents = jnp.array(latents, jnp.float32)
+    shapes = jax.eval_shape(
+        self.model.init, jax.random.key(0), self.prompts.tokens,
+        self.prompts.media_index, self.prompts.media, self.prompts.media_mask,
+    )
+    self.params = _random_params(nn.unbox(shapes)['params'])
+
+  def jit(self, function, **static):
+    """`function(model, ...)` as one compiled function."""
+    return jax.jit(functools.partial(function, self.model, **static))
+
+  @functools.cached_property
+  def read(self):
+    """(logits, cache) of the prompts."""
+    return self.jit(_prefill)(self.params, self.prompts, self.latents)
+
+  @functools.cached_property
+  def read_with_media(self):
+    """`read_prompts`, compiled once."""
+    return self.jit(decoding.read_prompts, max_new_tokens=MAX_NEW_TOKENS)
+
+  @functools.cached_property
+  def _forward(self):
+    run = lambda model, *args: model.decoder(*args)[0]
+    return jax.jit(functools.partial(self.model.apply, method=run))
+
+  def log_probs(self, row, continuations):
+    """Log-probability of each token of continuations [N, n] of one prompt.
+
+    A full forward pass over prompt and continuation, without a cache, where
+    every token is masked against all media of the prompt.
+    """
+    prompts, n = self.prompts, len(continuations)
+    length = int(prompts.lengths[row])
+    room = prompts.tokens.shape[1] + MAX_NEW_TOKENS
+    tokens = np.zeros((n, room), np.int32)
+    index = np.zeros((n, room), np.int32)
+    tokens[:, :length] = prompts.tokens[row, :length]
+    index[:, :length] = prompts.media_index[row, :length]
+    end = length + continuations.shape[1]
+    tokens[:, length:end] = continuations
+    index[:, length:end] = prompts.media_index[row, length - 1]
+    latents = jnp.broadcast_to(
+        self.latents[row], (n, *self.latents.shape[1:])
+    )
+    logits = self._forward({'params': self.params}, tokens, index, latents)
+    logits = jax.nn.log_softmax(logits)[:, length - 1 : end - 1]
+    return np.take_along_axis(
+        np.asarray(logits), continuations[..., None], axis=-1
+    )[..., 0]
+
+
+def _prompts() -> decoding.Prompts:
+  """Lengths 3, 8, 5 and 2; 1, 3, 2 and no images."""
+  rng = np.random.default_rng(0)
+  index = [
+      [1, 1, 1],
+      [0, 0, 1, 1, 2, 2, 3, 3],
+      [1, 1, 2, 2, 2],
+      [0, 0],
+  ]
+  size = max(map(len, index))
+  media_index = np.array([row + [0] * (size - len(row)) for row in index])
+  count = media_index.max(axis=1)
+  return decoding.Prompts(
+      tokens=jnp.array(rng.integers(0, VOCAB, (4, size)), jnp.int32),
+      lengths=jnp.array([len(row) for row in index], jnp.int32),
+      media_index=jnp.array(media_index, jnp.int32),
+      media=jnp.array(rng.integers(0, 256, (4, 3, 1, 16, 16, 3)), jnp.uint8),
+      media_mask=jnp.array(np.arange(3) < count[:, None])[..., None],
+  )
+
+
+def _prefill(model, params, prompts, latents):
+  return model.apply(
+      {'params': params}, prompts.tokens, prompts.media_index, latents,
+      prompts.lengths, prompts.tokens.shape[1] + MAX_NEW_TOKENS,
+      method='prefill',
+  )
+
+
+def _random_params(shapes):
+  """Open gates; logits far enough apart to prefer some tokens."""
+  rng = np.random.default_rng(2)
+
+  def leaf(path, x):
+    name = jax.tree_util.keystr(path)
+    noise = rng.normal(size=x.shape).astype(np.float32)
+    if 'gate' in name:
+      return np.ones(x.shape, np.float32)
+    if 'final_norm' in name:
+      return 2 + 0.2 * noise
+    if "'scale'" in name or "'gain'" in name:
+      return 1 + 0.2 * noise
+    return 0.3 * noise
+
+  return jax.tree.map(
+      jnp.asarray, jax.tree_util.tree_map_with_path(leaf, shapes)
+  )
+
+
+@pytest.fixture(scope='session')
+def tiny():
+  """One group and a tail."""
+  return TinyModel(layers=3)
+
+
+@pytest.fixture(scope='session', params=[3, 4], ids=['tail', 'groups'])
+def either(request, tiny):
+  """Both shapes of trunk."""
+  return tiny if request.param == 3 else TinyModel(layers=request.param)
