@@ -7,6 +7,7 @@ A line of the file is one document, its parts in reading order:
 Paths are relative to the folder of the file.
 """
 
+import concurrent.futures
 import dataclasses
 import difflib
 import functools
@@ -24,14 +25,16 @@ from flamingo_jax.data.media import Media, image, video
 from flamingo_jax.errors import UserError
 
 __all__ = [
-    'Document', 'JsonlDocuments', 'Media', 'image', 'iter_problems', 'video',
+    'Document', 'JsonlDocuments', 'Line', 'Media', 'image', 'iter_problems',
+    'scan', 'video',
 ]
 
 _PART_KEYS = ('text', 'image', 'video')
 _EXAMPLE = '{"parts": [{"image": "a.jpg"}, {"text": "A dog."}]}'
-# Opening a file means that of this many media everything is decoded, of the
-# others the header only: broken files are told before a run, in seconds.
+# Up to this line media are decoded whole before a run begins, in later lines no
+# more than the header is read: broken files are told early, and in seconds.
 _DECODE_AT_MOST = 500
+_BATCH = 256  # lines that are checked at a time
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,51 +98,82 @@ def iter_problems(
 ) -> Iterator[tuple[int, str]]:
   """Yields (line, sentence) for everything wrong with a JSONL file.
 
-  Line 0 stands for the file as a whole. All problems are found, also several
-  of one line.
+  Line 0 stands for the file as a whole. See `scan`.
+  """
+  for line in scan(path, decode_at_most):
+    yield from ((line.number, problem) for problem in line.problems)
+
+
+@dataclasses.dataclass(frozen=True)
+class Line:
+  """A line of a JSONL file: a document, or what is wrong with it.
+
+  Attributes:
+    number: from 1; 0 for a problem of the file as a whole.
+    document: None if there are problems.
+    problems: sentences.
+  """
+
+  number: int
+  document: Document | None
+  problems: tuple[str, ...]
+
+
+def scan(
+    path: str | os.PathLike, decode_at_most: int | None = None
+) -> Iterator[Line]:
+  """Reads and checks a JSONL file and all that it names, whatever is broken.
 
   Args:
     path: the file.
-    decode_at_most: of how many media all is decoded and not only the header;
-      None for all.
+    decode_at_most: in the lines up to this one media are decoded whole, in the
+      others no more than the header is read; None for all lines.
   """
   path = os.path.abspath(path)
-  if decode_at_most is None:
-    budget = itertools.repeat(True)
-  else:
-    budget = itertools.chain(
-        itertools.repeat(True, decode_at_most), itertools.repeat(False)
-    )
-  check_once = functools.cache(lambda kind, name: media_problem(
-      Media(kind, name), decode=next(budget)))
-  is_empty = True
+  # Several documents often share a picture, such as questions about it do.
+  file_problem = functools.lru_cache(maxsize=10_000)(_file_problem)
+
+  def check(line: tuple[int, int, bytes]) -> Line:
+    _, number, text = line
+    decode = decode_at_most is None or number <= decode_at_most
+    parts, problems = _parse(text, os.path.dirname(path))
+    for part in parts:
+      if isinstance(part, Media):
+        problem = file_problem(part.kind, part.path, decode)
+        problems += [problem] if problem else []
+    if problems:
+      return Line(number, None, tuple(problems))
+    source = _place(path, number)
+    return Line(number, Document(tuple(parts), source, number), ())
+
+  number = 0
   try:
-    for _, number, line in _lines(path):
-      is_empty = False
-      parts, problems = _parse(line, os.path.dirname(path))
-      yield from ((number, problem) for problem in problems)
-      for part in parts:
-        if isinstance(part, Media):
-          problem = check_once(part.kind, part.path)
-          if problem:
-            yield number, problem
+    lines = _lines(path)
+    # Threads: opening many small files is waiting, and decoders free the GIL.
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+      while batch := list(itertools.islice(lines, _BATCH)):
+        for line in pool.map(check, batch):
+          number = line.number
+          yield line
   except OSError as error:
-    yield 0, f'cannot be read ({error.strerror}); name a JSONL file'
+    problem = f'cannot be read ({error.strerror}); name a JSONL file'
+    yield Line(0, None, (problem,))
     return
-  if is_empty:
-    yield 0, f'holds no document; write one per line, such as {_EXAMPLE}'
+  if not number:
+    problem = f'holds no document; write one per line, such as {_EXAMPLE}'
+    yield Line(0, None, (problem,))
 
 
-def media_problem(media: Media, decode: bool) -> str | None:
-  """What is wrong with a medium, or None; `decode` looks past its header."""
+def _file_problem(kind: str, path: str, decode: bool) -> str | None:
+  """What is wrong with a file, or None; `decode` looks past its header."""
   try:
-    with media_reader.open_file(media) as file:
-      if media.kind == 'video':
-        video_reader.check_video(file, media.path)
+    with media_reader.open_file(Media(kind, path)) as file:
+      if kind == 'video':
+        video_reader.check_video(file, path)
       elif decode:
-        media_reader.decode_image(file.read(), media.path, size=64)
+        media_reader.decode_image(file.read(), path, size=64)
       else:
-        media_reader.open_image(file, media.path)
+        media_reader.open_image(file, path)
   except UserError as error:
     return str(error)
   return None

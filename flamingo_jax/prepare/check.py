@@ -1,0 +1,163 @@
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Everything about a JSONL data set that is better known before training."""
+
+import dataclasses
+import os
+import pathlib
+
+import numpy as np
+import tqdm
+
+from flamingo_jax.data import documents
+from flamingo_jax.data import interleaved
+from flamingo_jax.data.vocabulary import Vocabulary
+from flamingo_jax.errors import UserError
+from flamingo_jax.prepare import preview
+
+_SAMPLES = 20
+
+
+@dataclasses.dataclass
+class Report:
+  """What a data set holds; printing it gives a table.
+
+  Attributes:
+    path: the JSONL file.
+    length: tokens that the model reads of a document.
+    max_media: media that the model takes of a document.
+    documents: good ones. The counts below are about these.
+    images: in all documents, counted as often as they occur.
+    videos: likewise.
+    tokens: with tags, <BOS>, <EOC> and <EOS>.
+    longest: tokens of the longest document.
+    truncated: documents of which training sees a random window at a time.
+    crowded: documents with more than max_media media.
+    left_out: media beyond max_media in the crowded documents.
+    problems: (line, sentence) of all that has to be mended; line 0 is the file.
+  """
+
+  path: str
+  length: int
+  max_media: int
+  documents: int = 0
+  images: int = 0
+  videos: int = 0
+  tokens: int = 0
+  longest: int = 0
+  truncated: int = 0
+  crowded: int = 0
+  left_out: int = 0
+  problems: list[tuple[int, str]] = dataclasses.field(default_factory=list)
+
+  def add(self, doc: interleaved.TokenizedDocument) -> None:
+    """Counts one good document."""
+    size, videos = len(doc.tokens), sum(m.kind == 'video' for m in doc.media)
+    self.documents += 1
+    self.videos += videos
+    self.images += len(doc.media) - videos
+    self.tokens += size
+    self.longest = max(self.longest, size)
+    # The last token is only predicted, so length + 1 tokens fit.
+    self.truncated += size > self.length + 1
+    self.crowded += len(doc.media) > self.max_media
+    self.left_out += max(0, len(doc.media) - self.max_media)
+
+  def rows(self) -> list[tuple[str, str, str]]:
+    """(what, how much, remark) for people."""
+    mean = self.tokens / max(1, self.documents)
+    return [
+        ('documents', f'{self.documents:,}', ''),
+        ('images', f'{self.images:,}', ''),
+        ('videos', f'{self.videos:,}', ''),
+        ('tokens', f'{self.tokens:,}',
+         f'{mean:.1f} per document, at most {self.longest:,}'),
+        ('truncated', f'{self.truncated:,}',
+         f'{self._share(self.truncated)} of the documents are longer than'
+         f' {self.length} tokens; an example is a random window of them'
+         if self.truncated else
+         f'all documents fit into {self.length} tokens'),
+        ('left out', f'{self.left_out:,}',
+         f'after the first {self.max_media} images or videos of a document;'
+         f' {self._share(self.crowded)} of them have more' if self.left_out else
+         f'no document has more than {self.max_media} images or videos'),
+        ('problems', f'{len(self.problems):,}',
+         'mend these before training' if self.problems else
+         'every file can be read'),
+    ]
+
+  def _share(self, count: int) -> str:
+    return f'{100 * count / max(1, self.documents):.1f} %'
+
+  def __str__(self) -> str:
+    rows = self.rows()
+    width = max(len(amount) for _, amount, _ in rows)
+    table = [
+        f'  {what:<10} {amount:>{width}}  {remark}'.rstrip()
+        for what, amount, remark in rows
+    ]
+    problems = [
+        f'{self.path}:{line}: {problem}' if line else f'{self.path}: {problem}'
+        for line, problem in self.problems
+    ]
+    return '\n'.join([self.path, *table, *problems])
+
+
+def check(
+    path: str | os.PathLike,
+    *,
+    vocabulary: Vocabulary,
+    length: int = 256,
+    max_media: int = 5,
+    out_html: str | os.PathLike | None = None,
+) -> Report:
+  """Reads every line and decodes every image of a JSONL file.
+
+  Args:
+    path: the file; documents.py says what is in it.
+    vocabulary: of the language model.
+    length: L, tokens of a training example.
+    max_media: M, media of a training example.
+    out_html: where a page with 20 samples is written, if anywhere.
+
+  Returns:
+    The report; problems of the data are in it and raise nothing.
+
+  Raises:
+    UserError: the page cannot be written, or a size is not positive.
+  """
+  for name, value in (('length', length), ('media', max_media)):
+    if value < 1:
+      raise UserError(f'{name} is {value}; it must be at least 1')
+  report = Report(os.fspath(path), length, max_media)
+  samples, rng = [], np.random.default_rng(0)
+  # The bar shows on terminals only.
+  for line in tqdm.tqdm(documents.scan(path), unit=' lines', disable=None):
+    report.problems += [(line.number, problem) for problem in line.problems]
+    if line.document is None:
+      continue
+    report.add(interleaved.tokenize_document(line.document.parts, vocabulary))
+    if len(samples) < _SAMPLES:
+      samples.append(line.document)
+    else:  # each document has the same chance to be in the sample
+      place = int(rng.integers(report.documents))
+      if place < _SAMPLES:
+        samples[place] = line.document
+  if out_html is not None:
+    samples.sort(key=lambda doc: doc.example_id)
+    page = preview.render(
+        samples, report.path, report.rows(), report.problems,
+        vocabulary=vocabulary, length=length, max_media=max_media,
+    )
+    _write(out_html, page)
+  return report
+
+
+def _write(path: str | os.PathLike, page: str) -> None:
+  try:
+    pathlib.Path(path).write_text(page, encoding='utf-8')
+  except OSError as error:
+    raise UserError(
+        f'the preview {os.fspath(path)} cannot be written ({error.strerror});'
+        ' name a file in a folder that exists'
+    ) from None
