@@ -8,6 +8,11 @@ everything else goes on from those two.
 """
 
 from flamingo_jax.decoding.beams import beam_search
-from flamingo_jax.decoding.prompts import Decoded, Prompts, read_prompts
+from flamingo_jax.decoding.prompts import (
+    Decoded,
+    Prompts,
+    encode_media,
+    read_prompts,
+)
 from flamingo_jax.decoding.sampling import greedy, sample, sample_token
 from flamingo_jax.decoding.scoring import score

@@ -12,17 +12,11 @@ from flamingo_jax.typing import Array, Bool, Float, Int, Tree, UInt8
 
 @struct.dataclass
 class Prompts:
-  """A batch of prompts, padded on the right; image counts may differ.
-
-  A row without media has media_index 0 and media_mask False throughout (M is at
-  least 1).
-  """
+  """The text of a batch of prompts, padded on the right."""
 
   tokens: Int[Array, 'B L']
   lengths: Int[Array, 'B']  # tokens of each prompt, at least 1
-  media_index: Int[Array, 'B L']
-  media: UInt8[Array, 'B M T h w 3']
-  media_mask: Bool[Array, 'B M T']
+  media_index: Int[Array, 'B L']  # into the row's latents, from 1; 0 for none
 
 
 @struct.dataclass
@@ -34,24 +28,42 @@ class Decoded:
   log_probs: Float[Array, 'B']  # summed over the tokens, and the stop if any
 
 
+def encode_media(
+    model: Flamingo,
+    params: Tree,
+    media: UInt8[Array, 'B M T h w 3'],
+    media_mask: Bool[Array, 'B M T'],
+) -> Float[Array, 'B M R Dr']:
+  """The latents of each medium; media_mask is False on padding.
+
+  A medium's latents depend on nothing else, so that they can be computed once
+  for all prompts that it is in.
+  """
+  return model.apply(
+      {'params': params}, media, media_mask, method='encode_media'
+  )
+
+
 def read_prompts(
-    model: Flamingo, params: Tree, prompts: Prompts, max_new_tokens: int
+    model: Flamingo,
+    params: Tree,
+    prompts: Prompts,
+    latents: Float[Array, 'B M R Dr'],
+    max_new_tokens: int,
 ) -> tuple[Float[Array, 'B V'], Cache]:
-  """Encodes the media, then the text, once.
+  """Reads prompts once.
 
   Args:
     model: the model.
     params: its whole tree, frozen and trainable.
     prompts: what to read.
+    latents: of their media, M at least 1; rows with fewer are filled with
+      anything.
     max_new_tokens: how many tokens the cache keeps room for.
 
   Returns:
     Logits of each prompt's next token, and the cache to go on from.
   """
-  latents = model.apply(
-      {'params': params}, prompts.media, prompts.media_mask,
-      method='encode_media',
-  )
   return model.apply(
       {'params': params}, prompts.tokens, prompts.media_index, latents,
       prompts.lengths, prompts.tokens.shape[1] + max_new_tokens,

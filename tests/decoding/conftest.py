@@ -38,12 +38,13 @@ class TinyModel:
     self.model = models.Flamingo(config)
     self.stop = VOCAB
     self.prompts = _prompts()
-    # Stand in for encoded media: convolutions take long to compile.
+    # In place of encoded media: convolutions take long to compile.
     latents = np.random.default_rng(1).normal(size=(4, 3, 3, 16))
     self.latents = jnp.array(latents, jnp.float32)
     shapes = jax.eval_shape(
         self.model.init, jax.random.key(0), self.prompts.tokens,
-        self.prompts.media_index, self.prompts.media, self.prompts.media_mask,
+        self.prompts.media_index, jnp.zeros((4, 1, 1, 16, 16, 3), jnp.uint8),
+        jnp.ones((4, 1, 1), bool),
     )
     self.params = _random_params(nn.unbox(shapes)['params'])
 
@@ -54,11 +55,11 @@ class TinyModel:
   @functools.cached_property
   def read(self):
     """(logits, cache) of the prompts."""
-    return self.jit(_prefill)(self.params, self.prompts, self.latents)
+    return self.read_prompts(self.params, self.prompts, self.latents)
 
   @functools.cached_property
-  def read_with_media(self):
-    """`read_prompts`, compiled once."""
+  def read_prompts(self):
+    """Compiled once."""
     return self.jit(decoding.read_prompts, max_new_tokens=MAX_NEW_TOKENS)
 
   @functools.cached_property
@@ -103,21 +104,10 @@ def _prompts() -> decoding.Prompts:
   ]
   size = max(map(len, index))
   media_index = np.array([row + [0] * (size - len(row)) for row in index])
-  count = media_index.max(axis=1)
   return decoding.Prompts(
       tokens=jnp.array(rng.integers(0, VOCAB, (4, size)), jnp.int32),
       lengths=jnp.array([len(row) for row in index], jnp.int32),
       media_index=jnp.array(media_index, jnp.int32),
-      media=jnp.array(rng.integers(0, 256, (4, 3, 1, 16, 16, 3)), jnp.uint8),
-      media_mask=jnp.array(np.arange(3) < count[:, None])[..., None],
-  )
-
-
-def _prefill(model, params, prompts, latents):
-  return model.apply(
-      {'params': params}, prompts.tokens, prompts.media_index, latents,
-      prompts.lengths, prompts.tokens.shape[1] + MAX_NEW_TOKENS,
-      method='prefill',
   )
 
 

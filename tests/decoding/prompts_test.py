@@ -31,35 +31,50 @@ def test_prefill_and_extend_equal_the_full_forward(either):
 
 
 def test_row_equals_itself_alone_without_padding(tiny):
-  logits, _ = tiny.read_with_media(tiny.params, tiny.prompts)
+  logits, _ = tiny.read
   alone = jax.tree.map(lambda x: x[2:3], tiny.prompts)
   alone = alone.replace(
-      tokens=alone.tokens[:, :5],
-      media_index=alone.media_index[:, :5],
-      media=alone.media[:, :2],
-      media_mask=alone.media_mask[:, :2],
+      tokens=alone.tokens[:, :5], media_index=alone.media_index[:, :5]
   )
-  single, _ = tiny.read_with_media(tiny.params, alone)
+  single, _ = tiny.read_prompts(tiny.params, alone, tiny.latents[2:3, :2])
   np.testing.assert_allclose(single[0], logits[2], atol=1e-5)
 
 
-def test_padding_changes_nothing_and_pictures_do(tiny):
-  """Pixels and tokens of padding are never read; those of prompts are."""
-  prompts = tiny.prompts
-  before, _ = tiny.read_with_media(tiny.params, prompts)
+def test_padding_changes_nothing_and_media_do(tiny):
+  """Tokens and latents of padding are never read; those of prompts are."""
+  prompts, latents = tiny.prompts, tiny.latents
+  before, _ = tiny.read
   padding = np.arange(8) >= prompts.lengths[:, None]
-  unseen = ~np.asarray(prompts.media_mask)[..., None, None, None]
-  after, _ = tiny.read_with_media(tiny.params, prompts.replace(
-      tokens=jnp.where(padding, 4 - prompts.tokens, prompts.tokens),
-      media=jnp.where(unseen, 255 - prompts.media, prompts.media),
-  ))
-  np.testing.assert_array_equal(before, after)
-  after, _ = tiny.read_with_media(
-      tiny.params, prompts.replace(media=255 - prompts.media)
+  unseen = np.arange(3) >= prompts.media_index.max(axis=1, keepdims=True)
+  after, _ = tiny.read_prompts(
+      tiny.params,
+      prompts.replace(
+          tokens=jnp.where(padding, 4 - prompts.tokens, prompts.tokens)
+      ),
+      jnp.where(unseen[..., None, None], -latents, latents),
   )
+  np.testing.assert_array_equal(before, after)
+  after, _ = tiny.read_prompts(tiny.params, prompts, -latents)
   moved = np.abs(after - before).max(axis=1)
   assert (moved[:3] > 1e-3).all()
   assert moved[3] == 0  # the prompt without media
+
+
+def test_media_are_encoded_each_on_its_own(tiny):
+  rng = np.random.default_rng(0)
+  media = jnp.array(rng.integers(0, 256, (2, 3, 2, 16, 16, 3)), jnp.uint8)
+  mask = jnp.array([[[1, 1], [1, 0], [0, 0]], [[1, 0], [1, 1], [1, 1]]], bool)
+  encode = functools.partial(tiny.jit(decoding.encode_media), tiny.params)
+  latents = encode(media, mask)
+  assert latents.shape == (2, 3, 3, 16)
+  flat = encode(media.reshape(6, 1, 2, 16, 16, 3), mask.reshape(6, 1, 2))
+  np.testing.assert_allclose(
+      flat.reshape(latents.shape), latents, atol=1e-5
+  )
+  assert np.abs(latents[0, 0] - latents[1, 0]).max() > 1e-3
+  # The second frame of medium 1 is padding.
+  other = media.at[0, 1, 1].set(255 - media[0, 1, 1])
+  np.testing.assert_array_equal(encode(other, mask)[0, 1], latents[0, 1])
 
 
 def test_extending_depends_on_the_last_medium_alone(tiny):
