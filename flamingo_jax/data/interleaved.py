@@ -124,7 +124,7 @@ def tokenize_document(
 
 
 def _chunks(parts: Sequence[str | Media]) -> list[tuple[Media | None, str]]:
-  """Each medium with the text up to the next; text before the first has None."""
+  """Each medium with the text up to the next; None for text before it all."""
   chunks = [(None, '')]
   for part in parts:
     if isinstance(part, Media):

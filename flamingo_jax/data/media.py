@@ -215,8 +215,8 @@ def open_file(media: Media) -> io.BufferedIOBase:
     return open(media.path, 'rb')
   except FileNotFoundError:
     raise UserError(
-        f'{media.kind} {media.path} does not exist; correct the path (in a JSONL'
-        ' file, paths start at the folder of that file)'
+        f'{media.kind} {media.path} does not exist; correct the path (in a'
+        ' JSONL file, paths start at the folder of that file)'
     ) from None
   except (OSError, ValueError) as error:  # ValueError: a path with a NUL
     reason = getattr(error, 'strerror', error)

@@ -81,7 +81,7 @@ _SHAPE_TEMPLATES = (
 
 
 def load_words() -> dict[str, list[str]]:
-  """The lists of assets/plain_english.txt by name; sentences keep their line."""
+  """The lists of assets/plain_english.txt by name; a sentence is one line."""
   asset = importlib.resources.files('flamingo_jax') / 'assets/plain_english.txt'
   lists, name = {}, ''
   for line in asset.read_text(encoding='utf-8').splitlines():

@@ -43,7 +43,7 @@ class Vocabulary:
     sha256: hex digest of the model file.
 
   Raises:
-    UserError: the file is missing, is no SentencePiece model, or lacks <s>/</s>.
+    UserError: no file, no SentencePiece model, or one without <s> or </s>.
   """
 
   def __init__(self, path: str | os.PathLike):

@@ -25,8 +25,8 @@ _WIDE = 150  # tokens from which a sample takes the whole width
 
 _LEGEND = (
     'Pictures and text as the model gets them. The colour of a token is that of'
-    ' the image or video it sees, gray sees none; underlined tokens are learned,'
-    ' the others are given. Point at a token to read more.'
+    ' the image or video it sees, gray sees none; underlined tokens are'
+    ' learned, the others are given. Point at a token to read more.'
 )
 
 
@@ -151,15 +151,17 @@ def _figure(medium: Media, index: int, is_seen: bool) -> str:
 def _data_uri(pixels: np.ndarray) -> str:
   buffer = io.BytesIO()
   PIL.Image.fromarray(pixels).save(buffer, 'JPEG', quality=85)
-  return f'data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}'
+  encoded = base64.b64encode(buffer.getvalue()).decode()
+  return f'data:image/jpeg;base64,{encoded}'
 
 
 def _tokens(
     doc: interleaved.TokenizedDocument, vocabulary: Vocabulary
 ) -> Iterator[str]:
   special = (vocabulary.bos_id, vocabulary.eoc_id, vocabulary.eos_id)
+  media_index = doc.media_index.tolist()
   for begin, end in _characters(doc.tokens, vocabulary):
-    ids, index = doc.tokens[begin:end], doc.media_index[begin]
+    ids, index = doc.tokens[begin:end], media_index[begin]
     classes, style, sees = ['t'], '', 'no medium'
     if index:
       style, sees = f' style="--hue:{_hue(index)}"', f'medium {index}'
@@ -172,11 +174,13 @@ def _tokens(
     if ids[0] in special:
       classes.append('special')
       text = vocabulary.pieces(ids)[0]
-    places = f'token {begin}' if end - begin == 1 else f'tokens {begin}-{end - 1}'
-    learned = 'given' if is_given else 'learned'
+    place = f'token {begin}'
+    if end - begin > 1:
+      place = f'tokens {begin} to {end - 1}'
+    use = 'given' if is_given else 'learned'
     yield (
-        f'<span class="{" ".join(classes)}"{style} title="{places}, sees {sees},'
-        f' {learned}">{_visible(text)}</span>'
+        f'<span class="{" ".join(classes)}"{style}'
+        f' title="{place}, sees {sees}, {use}">{_visible(text)}</span>'
     )
 
 

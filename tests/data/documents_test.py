@@ -66,7 +66,11 @@ def test_documents_are_read_by_index(folder):
       folder,
       parts(IMAGE, TEXT),
       b'\n',
-      parts({'text': 'Look: '}, {'image': 'sub/b.jpg'}, {'video': 'moving.gif'}),
+      parts(
+          {'text': 'Look: '},
+          {'image': 'sub/b.jpg'},
+          {'video': 'moving.gif'},
+      ),
       b'  \r\n',
       json.dumps(parts(IMAGE, {'text': 'caf\u00e9 \u732b\n'})).encode(),
   )

@@ -152,8 +152,8 @@ def test_leading_space_goes_before_text_of_media(vocabulary, parts, expected):
 def naive_window(doc, length, max_media, start):
   """The index of every token of a window, by its definition."""
   stop = min(start + length + 1, len(doc.tokens))
-  kept = [p for p in doc.positions if start <= p < start + length][:max_media]
-  dropped = [p for p in doc.positions if start <= p < start + length][max_media:]
+  inside = [p for p in doc.positions if start <= p < start + length]
+  kept, dropped = inside[:max_media], inside[max_media:]
   index = []
   for token in range(start, stop):
     if doc.next_media:
@@ -290,7 +290,7 @@ def test_same_seed_same_example_and_none_is_plain(vocabulary):
   )
 
 
-def test_padding_without_a_pad_entry(words, tmp_path):
+def test_padding_weighs_nothing(words):
   example = make_example(document(PICTURES[0], 'My'), words, length=12)
   assert (example['tokens'][6:] == words.pad_id).all()
   assert example['loss_weights'][6:].sum() == 0

@@ -85,7 +85,9 @@ def test_16_bit_gray_is_scaled_not_clipped():
   assert (decoded == decoded[..., :1]).all()
 
 
-@pytest.mark.parametrize('color_type, channels', [(0, 1), (2, 3), (4, 2), (6, 4)])
+@pytest.mark.parametrize(
+    'color_type, channels', [(0, 1), (2, 3), (4, 2), (6, 4)]
+)
 def test_16_bit_png_of_every_color_type(color_type, channels):
   samples = np.linspace(0, 65535, 6 * channels).reshape(2, 3, channels)
   samples = samples.astype(np.uint16)
@@ -155,7 +157,7 @@ def test_reduced_decoding_changes_almost_nothing(size):
     (photo_jpeg()[:5000], 'a.jpg is corrupt or cut short'),
     (photo_jpeg()[:40], 'a.jpg is'),
     (encode(skimage.data.astronaut())[:5000], 'a.jpg is corrupt or cut short'),
-    (animation('GIF'), 'a.jpg is an animated GIF of 3 frames; pass it as a video'),
+    (animation('GIF'), 'a.jpg is an animated GIF of 3 frames; pass it as a'),
     (animation('WEBP'), 'a.jpg is an animated WEBP of 3 frames'),
     (animation('PNG'), 'a.jpg is an animated PNG of 3 frames'),
 ])

@@ -1,0 +1,217 @@
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""What flamingo check reports, on real photographs and on broken files."""
+
+import html.parser
+import json
+import re
+
+import PIL.Image
+import pytest
+import skimage.data
+
+from flamingo_jax.data import interleaved
+from flamingo_jax.data import vocabulary as vocabulary_lib
+from flamingo_jax.data.documents import JsonlDocuments
+from flamingo_jax.errors import UserError
+from flamingo_jax.prepare import check
+
+VOCABULARY = vocabulary_lib.default_vocabulary()
+
+
+@pytest.fixture
+def folder(tmp_path):
+  for name in ('astronaut', 'coffee', 'chelsea'):
+    photo = PIL.Image.fromarray(getattr(skimage.data, name)())
+    photo.save(tmp_path / f'{name}.jpg')
+  moving = [PIL.Image.new('RGB', (8, 8), (50 * i, 0, 0)) for i in range(4)]
+  moving[0].save(tmp_path / 'moving.gif', save_all=True,
+                 append_images=moving[1:], duration=1000)
+  (tmp_path / 'cut.jpg').write_bytes(
+      (tmp_path / 'coffee.jpg').read_bytes()[:3000])
+  (tmp_path / 'empty.mp4').touch()
+  return tmp_path
+
+
+def image(name):
+  return {'image': f'{name}.jpg'}
+
+
+def text(words):
+  return {'text': words}
+
+
+def write(folder, *documents):
+  path = folder / 'own.jsonl'
+  lines = [d if isinstance(d, str) else json.dumps({'parts': d})
+           for d in documents]
+  path.write_text('\n'.join(lines) + '\n')
+  return path
+
+
+GOOD = (
+    [image('astronaut'), text('A woman smiles.')],
+    [text('Two:'), image('coffee'), text('Coffee.'), image('chelsea'),
+     text('A cat. ' * 20)],
+    [{'video': 'moving.gif'}, text('It turns red.')],
+)
+
+
+def run(path, **options):
+  return check.check(path, vocabulary=VOCABULARY, **options)
+
+
+def test_counts(folder):
+  path = write(folder, *GOOD)
+  report = run(path, length=30, max_media=1)
+  sizes = [
+      len(interleaved.tokenize_document(doc.parts, VOCABULARY).tokens)
+      for doc in JsonlDocuments(path)
+  ]
+  assert (report.documents, report.images, report.videos) == (3, 3, 1)
+  assert (report.tokens, report.longest) == (sum(sizes), max(sizes))
+  assert (report.truncated, report.crowded, report.left_out) == (1, 1, 1)
+  assert report.problems == []
+
+
+def test_a_document_that_just_fits_is_not_truncated(folder):
+  path = write(folder, GOOD[0])
+  size = run(path).longest
+  # The last token is predicted and never read.
+  assert run(path, length=size - 1).truncated == 0
+  assert run(path, length=size - 2).truncated == 1
+
+
+def test_the_printed_table(folder):
+  printed = str(run(write(folder, *GOOD), length=30, max_media=1))
+  assert re.search(r'documents +3\n', printed)
+  assert re.search(r'truncated +1  33.3 % .*longer than 30 tokens', printed)
+  assert re.search(r'left out +1  after the first 1', printed)
+  assert re.search(r'problems +0  every file can be read', printed)
+
+
+def test_one_bad_line_hides_no_other(folder):
+  path = write(
+      folder,
+      '{"parts": [',
+      GOOD[0],
+      [image('absent'), text('x'), image('cut')],
+      [{'video': 'empty.mp4'}, text(' ')],
+      [text('no image')],
+      GOOD[2],
+  )
+  report = run(path)
+  assert [line for line, _ in report.problems] == [1, 3, 3, 4, 4, 5]
+  assert (report.documents, report.images, report.videos) == (2, 1, 1)
+  printed = str(report)
+  for line, sign in ((1, 'not JSON'), (3, 'absent.jpg'), (3, 'cut.jpg'),
+                     (4, 'empty text'), (4, 'empty.mp4'), (5, 'no image')):
+    assert re.search(rf'own.jsonl:{line}: .*{sign}', printed), (line, sign)
+
+
+def test_nothing_but_problems(folder):
+  path = write(folder, 'nothing', 'at all')
+  report = run(path, out_html=folder / 'page.html')
+  assert len(report.problems) == 2 and report.documents == 0
+  assert 'line 2' in (folder / 'page.html').read_text()
+
+
+def test_a_missing_file_is_a_problem(tmp_path):
+  (line, message), = run(tmp_path / 'absent.jsonl').problems
+  assert line == 0 and 'cannot be read' in message
+
+
+@pytest.mark.parametrize('option', ['length', 'max_media'])
+def test_sizes_must_be_positive(folder, option):
+  with pytest.raises(UserError, match='is 0; it must be at least 1'):
+    run(write(folder, GOOD[0]), **{option: 0})
+
+
+def test_a_page_that_cannot_be_written_is_named(folder):
+  with pytest.raises(UserError, match='page.html cannot be written'):
+    run(write(folder, GOOD[0]), out_html=folder / 'absent' / 'page.html')
+
+
+class Page(html.parser.HTMLParser):
+  """Collects the elements of a page, and fails on tags that do not match."""
+
+  VOID = {'meta', 'img', 'br', 'li'}
+
+  def __init__(self, path):
+    super().__init__()
+    self.open, self.elements = [], []
+    self.feed(path.read_text())
+    assert not self.open
+
+  def handle_starttag(self, tag, attributes):
+    self.elements.append((tag, dict(attributes)))
+    if tag not in self.VOID:
+      self.open.append(tag)
+
+  def handle_endtag(self, tag):
+    assert self.open.pop() == tag
+
+  def with_class(self, tag, name):
+    return [a for t, a in self.elements
+            if t == tag and name in a.get('class', '').split()]
+
+
+def page(folder, documents, **options):
+  out = folder / 'page.html'
+  report = run(write(folder, *documents), out_html=out, **options)
+  return Page(out), out.read_text(), report
+
+
+def test_the_page_needs_no_other_file(folder):
+  parsed, source, _ = page(folder, GOOD)
+  images = [a['src'] for tag, a in parsed.elements if tag == 'img']
+  assert len(images) == 3 + 4, 'three pictures and four frames of the video'
+  assert all(src.startswith('data:image/jpeg;base64,') for src in images)
+  tags = {tag for tag, _ in parsed.elements}
+  assert not tags & {'script', 'link', 'iframe'}
+  assert 'url(' not in source
+
+
+def test_the_page_colors_tokens_by_what_they_see(folder):
+  parsed, _, _ = page(folder, [GOOD[1]])
+  doc = interleaved.tokenize_document(
+      JsonlDocuments(folder / 'own.jsonl')[0].parts, VOCABULARY
+  )
+  tokens = parsed.with_class('span', 't')
+  figures = [a['style'] for tag, a in parsed.elements if tag == 'figure']
+  assert len(tokens) == len(doc.tokens)
+  for i, (token, index) in enumerate(zip(tokens, doc.media_index)):
+    assert token.get('style') == (figures[index - 1] if index else None)
+    assert ('blind' in token['class'].split()) == (index == 0)
+    is_given = i == 0 or bool(doc.is_tag[i])
+    assert ('given' in token['class'].split()) == is_given
+
+
+def test_the_page_says_what_is_cut(folder):
+  parsed, source, _ = page(folder, [GOOD[1]], length=20, max_media=1)
+  assert len(parsed.with_class('figure', 'unseen')) == 1
+  assert len(parsed.with_class('span', 't')) == 21
+  assert 'first 20 shown' in source and '1 media left out' in source
+
+
+def test_the_page_escapes_text(folder):
+  evil = '<script>alert("&amp;")</script>'
+  parsed, source, _ = page(folder, [[image('coffee'), text(evil)]])
+  assert 'script' not in {tag for tag, _ in parsed.elements}
+  assert '&lt;' in source
+
+
+def test_characters_of_several_tokens_are_whole(folder):
+  words = 'caf\u00e9 \u732b \U0001f9a9!'
+  _, source, _ = page(folder, [[image('coffee'), text(words)]])
+  assert all(c in source for c in '\u00e9\u732b\U0001f9a9')
+  assert '\ufffd' not in source
+
+
+def test_twenty_samples_from_all_over(folder):
+  documents = [[image('coffee'), text(f'Number {i}.')] for i in range(100)]
+  parsed, source, report = page(folder, documents)
+  lines = [int(n) for n in re.findall(r'<b>line (\d+)</b>', source)]
+  assert report.documents == 100 and len(lines) == 20
+  assert lines == sorted(set(lines))
+  assert lines[0] <= 20 and lines[-1] > 80
