@@ -75,7 +75,7 @@ def media_index_from_positions(
 
 
 def tokenize_document(
-    parts: Sequence[str | Media],
+    parts: Sequence,
     vocabulary: Vocabulary,
     *,
     leading_space: bool = False,
@@ -88,7 +88,7 @@ def tokenize_document(
   texts are one text. No <EOC> stands before a medium that opens the document.
 
   Args:
-    parts: texts and media in reading order.
+    parts: texts (str) and media (Media) in reading order.
     vocabulary: of the language model.
     leading_space: begin the text after each medium with a space, if it has
       none (the space augmentation of B.1.2; callers draw it).
@@ -97,6 +97,9 @@ def tokenize_document(
 
   Returns:
     n tokens, at least <BOS>.
+
+  Raises:
+    UserError: a part is something else.
   """
   tokens, positions, media = [vocabulary.bos_id], [], []
   for medium, text in _chunks(parts):
@@ -123,15 +126,21 @@ def tokenize_document(
   )
 
 
-def _chunks(parts: Sequence[str | Media]) -> list[tuple[Media | None, str]]:
+def _chunks(parts: Sequence) -> list[tuple[Media | None, str]]:
   """Each medium with the text up to the next; None for text before it all."""
   chunks = [(None, '')]
   for part in parts:
     if isinstance(part, Media):
       chunks.append((part, ''))
-    else:
+    elif isinstance(part, str):
       medium, text = chunks[-1]
       chunks[-1] = medium, text + part
+    else:
+      raise UserError(
+          f'a document is made of texts, images and videos, not of a'
+          f' {type(part).__name__}; wrap pictures in image(...) and videos in'
+          ' video(...)'
+      )
   return chunks
 
 

@@ -127,6 +127,11 @@ def test_neighbouring_texts_are_one_text(vocabulary):
   )
 
 
+def test_other_parts_are_refused(vocabulary):
+  with pytest.raises(UserError, match='not of a ndarray; wrap pictures in ima'):
+    interleaved.tokenize_document(['x', np.zeros((4, 4, 3))], vocabulary)
+
+
 def test_tags_in_text_are_text(vocabulary):
   parts = ['<image><EOC></s>', PICTURES[0], ' <image>']
   doc = interleaved.tokenize_document(parts, vocabulary)

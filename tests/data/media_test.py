@@ -9,6 +9,7 @@ import zlib
 import chex
 import numpy as np
 import PIL.Image
+import PIL.ImageCms
 import pytest
 import skimage.data
 
@@ -42,6 +43,25 @@ def png(samples, bits, color_type):
   header = struct.pack('>IIBBBBB', width, height, bits, color_type, 0, 0, 0)
   return (b'\x89PNG\r\n\x1a\n' + chunk(b'IHDR', header)
           + chunk(b'IDAT', zlib.compress(rows)) + chunk(b'IEND', b''))
+
+
+def ink_profile(lab_of_cyan):
+  """An ICC profile of a press on which paper is white and cyan ink is Lab."""
+  lookup = np.zeros((2, 2, 2, 2, 3), np.uint8)  # C M Y K -> L a b
+  lookup[..., 1:] = 128
+  lookup[0, 0, 0, 0] = 255, 128, 128
+  lookup[1, 0, 0, 0] = np.array(lab_of_cyan) * [2.55, 1, 1] + [0, 128, 128]
+  curve = bytes(range(256))
+  identity = [65536 * (i % 4 == 0) for i in range(9)]
+  table = (b'mft1' + bytes(4) + bytes([4, 3, 2, 0])
+           + struct.pack('>9i', *identity) + 4 * curve + lookup.tobytes()
+           + 3 * curve)
+  white = struct.pack('>3i', 63190, 65536, 54061)
+  header = (bytes(4) + struct.pack('>I', 0x02100000) + b'prtrCMYKLab '
+            + bytes(12) + b'acsp' + bytes(28) + white)
+  tags = struct.pack('>I4sII', 1, b'A2B0', 144, len(table))
+  profile = header.ljust(124, b'\0') + tags + table
+  return struct.pack('>I', len(profile) + 4) + profile
 
 
 def photo_jpeg(**options):
@@ -98,13 +118,28 @@ def test_16_bit_png_of_every_color_type(color_type, channels):
   assert np.abs(decoded - expected).max() <= 1
 
 
-@pytest.mark.parametrize('profile', [None, b'broken'])
+def srgb_profile():
+  srgb = PIL.ImageCms.createProfile('sRGB')
+  return PIL.ImageCms.ImageCmsProfile(srgb).tobytes()
+
+
+@pytest.mark.parametrize('profile', [None, b'broken', srgb_profile()])
 def test_cmyk_jpeg_has_the_colors_of_the_picture(profile):
   photo = PIL.Image.fromarray(skimage.data.astronaut())
   options = {'icc_profile': profile} if profile else {}
   data = encode(photo.convert('CMYK'), 'JPEG', quality=95, **options)
   decoded = media.decode_image(data, 'a').astype(int)
   assert np.abs(decoded - np.asarray(photo)).mean() < 3
+
+
+def test_cmyk_goes_through_its_profile():
+  inks = PIL.Image.new('CMYK', (2, 1))
+  inks.putpixel((1, 0), (255, 0, 0, 0))
+  profile = ink_profile([53, 80, 67])  # the ink is red
+  data = encode(inks, 'TIFF', icc_profile=profile)
+  white, ink = media.decode_image(data, 'a')[0].astype(int)
+  assert np.abs(white - 255).max() <= 2
+  assert np.abs(ink - [255, 0, 0]).max() <= 8
 
 
 def test_transparency_is_laid_on_white():
