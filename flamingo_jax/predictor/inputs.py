@@ -1,0 +1,193 @@
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""What users pass to a model: checked, tokenized and padded to few shapes."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from flamingo_jax import decoding
+from flamingo_jax.data.interleaved import TokenizedDocument, tokenize_document
+from flamingo_jax.data.media import Media
+from flamingo_jax.data.vocabulary import Vocabulary
+from flamingo_jax.errors import UserError
+
+Prompt = Sequence[str | Media]
+
+_LEAST_LENGTH = 16  # tokens; shorter prompts are padded to it
+_EXAMPLE = "[fj.image('a.jpg'), 'Output:']"
+
+
+def bucket(size: int, least: int = 1) -> int:
+  """`size` rounded up to a power of two, so that few shapes are compiled."""
+  return max(least, 1 << (size - 1).bit_length())
+
+
+def batches(count: int, size: int) -> Iterator[tuple[list[int], int]]:
+  """(rows of a batch, how many are real); the others repeat the first."""
+  for start in range(0, count, size):
+    rows = list(range(start, min(start + size, count)))
+    real = len(rows)
+    rows += [start] * (bucket(real) - real)
+    yield rows, real
+
+
+def as_list(prompts: Any) -> tuple[list[Prompt], bool]:
+  """The prompts without their empty texts, and whether there was just one.
+
+  Raises:
+    UserError: not a list of parts nor a list of such lists, or without parts.
+  """
+  if not isinstance(prompts, (list, tuple)):
+    raise UserError(
+        f'a prompt is a list of parts, such as {_EXAMPLE}, and not '
+        f'{prompts!r:.60}'
+    )
+  if not prompts:
+    raise UserError(f'there is no prompt: pass one, such as {_EXAMPLE}')
+  is_single = not any(isinstance(p, (list, tuple)) for p in prompts)
+  prompts = [prompts] if is_single else prompts
+  cleaned = []
+  for number, prompt in enumerate(prompts, 1):
+    name = 'the prompt' if is_single else f'prompt {number}'
+    parts = [prompt] if not isinstance(prompt, (list, tuple)) else prompt
+    for part in parts:
+      if not isinstance(part, (str, Media)) or parts is not prompt:
+        raise UserError(
+            f'{name} holds {part!r:.60}: a prompt is a list of texts and of '
+            f'media made by fj.image or fj.video, such as {_EXAMPLE}'
+        )
+    parts = [part for part in parts if not isinstance(part, str) or part]
+    if not parts:
+      raise UserError(f'{name} is empty: give it a part, such as {_EXAMPLE}')
+    cleaned.append(parts)
+  return cleaned, is_single
+
+
+def tokenize_prompts(
+    prompts: Sequence[Prompt], vocabulary: Vocabulary
+) -> list[TokenizedDocument]:
+  """<BOS> and the parts of each, left open for the model to go on."""
+  return [
+      tokenize_document(prompt, vocabulary, close=False) for prompt in prompts
+  ]
+
+
+def check_lengths(
+    documents: Sequence[TokenizedDocument], new_tokens: int, context: int
+) -> None:
+  """Whether the model can read each prompt and `new_tokens` more.
+
+  Raises:
+    UserError: says how much of the first that is too long would fit.
+  """
+  room = context - new_tokens
+  if room < 1:
+    raise UserError(
+        f'an answer of {new_tokens} tokens leaves no room for a prompt: the '
+        f'model reads {context} tokens; ask for fewer'
+    )
+  for number, document in enumerate(documents, 1):
+    length = len(document.tokens)
+    if length <= room:
+      continue
+    # Of a few-shot prompt the query, at the end, is what has to stay.
+    fits = int(np.sum(1 + length - document.positions <= room))
+    raise UserError(
+        ('the prompt' if len(documents) == 1 else f'prompt {number}')
+        + f' has {length} tokens and {len(document.media)} images or videos; '
+        f'the model reads {context} tokens, of which {new_tokens} are kept for '
+        'the answer: '
+        + (f'the last {fits} images or videos and their texts would fit'
+           if fits else f'shorten its text to fit {room} tokens')
+    )
+
+
+def pad_prompts(documents: Sequence[TokenizedDocument]) -> decoding.Prompts:
+  """One array per feature, a power of two long."""
+  lengths = [len(document.tokens) for document in documents]
+  shape = len(documents), bucket(max(lengths), _LEAST_LENGTH)
+  tokens, media_index = np.zeros(shape, np.int32), np.zeros(shape, np.int32)
+  for row, document in enumerate(documents):
+    tokens[row, : lengths[row]] = document.tokens
+    media_index[row, : lengths[row]] = document.media_index
+  return decoding.Prompts(
+      tokens=jnp.asarray(tokens),
+      lengths=jnp.array(lengths, jnp.int32),
+      media_index=jnp.asarray(media_index),
+  )
+
+
+def tokenize_candidates(
+    prompt: Prompt,
+    candidates: Sequence[str],
+    vocabulary: Vocabulary,
+    separator: str,
+    close: bool,
+) -> list[list[int]]:
+  """Ids of each candidate as it continues `prompt`.
+
+  Args:
+    prompt: parts, none of them empty.
+    candidates: texts.
+    vocabulary: of the language model.
+    separator: put in front where text would touch text.
+    close: put <EOC> behind.
+
+  Raises:
+    UserError: there is no candidate, or one without tokens.
+  """
+  if isinstance(candidates, str) or not candidates:
+    raise UserError(
+        "candidates are a list of at least one text, such as ['a cat', 'a dog']"
+    )
+  end = [vocabulary.eoc_id] if close else []
+  touches = isinstance(prompt[-1], str) and not prompt[-1][-1].isspace()
+  ids = []
+  for number, text in enumerate(candidates, 1):
+    if not vocabulary.encode(text):
+      raise UserError(
+          f'candidate {number} ({text!r}) has no tokens to score: give it a '
+          'text, or leave it out'
+      )
+    space = separator if touches and not text[0].isspace() else ''
+    ids.append(vocabulary.encode(space + text) + end)
+  return ids
+
+
+def check_options(
+    *,
+    max_new_tokens: int = 1,
+    beams: int = 1,
+    temperature: float = 0.0,
+    top_k: int | None = None,
+    top_p: float | None = None,
+    batch_size: int = 1,
+) -> None:
+  """Raises UserError for options that make no sense, naming the first."""
+  at_least_1 = {
+      'max_new_tokens': max_new_tokens, 'beams': beams,
+      'batch_size': batch_size, 'top_k': 1 if top_k is None else top_k,
+  }
+  for name, value in at_least_1.items():
+    if value < 1:
+      raise UserError(f'{name} is {value} and must be at least 1')
+  if not 0 <= temperature < float('inf'):
+    raise UserError(
+        f'temperature is {temperature} and must be a number from 0, which '
+        'takes the likeliest token'
+    )
+  if top_p is not None and not 0 < top_p <= 1:
+    raise UserError(f'top_p is {top_p} and must be above 0 and at most 1')
+  if temperature == 0 and not (top_k is None and top_p is None):
+    raise UserError(
+        'top_k and top_p choose among tokens drawn at random: set temperature '
+        'above 0, for example to 1'
+    )
+  if temperature > 0 and beams > 1:
+    raise UserError(
+        f'beam search draws nothing at random: set beams to 1 or leave '
+        f'temperature={temperature} out'
+    )

@@ -1,0 +1,57 @@
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""From the folder of a training run to a Predictor."""
+
+import os
+import pathlib
+
+from flax import linen as nn
+import jax
+import jax.numpy as jnp
+
+from flamingo_jax.data.vocabulary import Vocabulary
+from flamingo_jax.errors import UserError
+from flamingo_jax.models import Flamingo, FlamingoConfig
+from flamingo_jax.predictor.predictor import Predictor
+from flamingo_jax.training.checkpoint import load_params
+from flamingo_jax.training.model_dir import read_model_json
+from flamingo_jax.training.tree_difference import check_same_tree
+from flamingo_jax.typing import Tree
+
+
+def load(model_dir: str | os.PathLike, step: int | None = None) -> Predictor:
+  """The model of a training run.
+
+  Args:
+    model_dir: the run's folder.
+    step: which checkpoint; the newest if None.
+
+  Raises:
+    UserError: no run or checkpoint there, or its parts don't belong together.
+  """
+  model_dir = pathlib.Path(model_dir)
+  description = read_model_json(model_dir)
+  config = FlamingoConfig.from_dict(description['architecture'])
+  vocabulary = Vocabulary(model_dir / 'vocabulary.model')
+  if vocabulary.sha256 != description['vocabulary_sha256']:
+    raise UserError(
+        f'{vocabulary.path} is not the vocabulary that the checkpoint in '
+        f'{model_dir} was trained with: copy the original file back'
+    )
+  params, step = load_params(model_dir, step)
+  check_same_tree(
+      _shapes(config), params, f'checkpoint {step} in {model_dir}'
+  )
+  return Predictor(config, params, vocabulary, description['frames'])
+
+
+def _shapes(config: FlamingoConfig) -> Tree:
+  """Shapes of the whole parameter tree."""
+  spec = jax.ShapeDtypeStruct
+  size = config.image_size
+  shapes = jax.eval_shape(
+      Flamingo(config).init, jax.random.key(0),
+      spec((1, 1), jnp.int32), spec((1, 1), jnp.int32),
+      spec((1, 1, 1, size, size, 3), jnp.uint8), spec((1, 1, 1), jnp.bool_),
+  )
+  return nn.unbox(shapes)['params']
