@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Gradients of several datasets, one after the other (Flamingo §2.4, B.1.2)."""
 
-from typing import Mapping
+from collections.abc import Mapping
+from typing import Any
 
 import flax.linen as nn
 import jax
@@ -12,13 +13,13 @@ from flamingo_jax.losses import weighted_cross_entropy
 from flamingo_jax.training.trainable import merge_params
 from flamingo_jax.typing import Array, Tree
 
-# A flat batch: '<dataset>/<feature>' -> [B, k_d, ...].
-Batch = Mapping[str, Array]
+# A flat batch: '<dataset>/<feature>' -> [B, k_d, ...]; arrays, or their shapes.
+Batch = Mapping[str, Any]
 
 
-def split_batch(batch: Batch) -> dict[str, dict[str, Array]]:
+def split_batch(batch: Batch) -> dict[str, dict[str, Any]]:
   """Flat batch -> {dataset: {feature: [B * k_d, ...]}}, datasets sorted."""
-  datasets: dict[str, dict[str, Array]] = {}
+  datasets: dict[str, dict[str, Any]] = {}
   for key in sorted(batch):
     dataset, feature = key.rsplit('/', 1)
     x = batch[key]

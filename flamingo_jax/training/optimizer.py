@@ -2,8 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """AdamW as Flamingo uses it: learning rate, decay and clipping (B.1.2)."""
 
-from typing import Callable
-
+from collections.abc import Callable
 from flax import traverse_util
 import jax.numpy as jnp
 import optax
@@ -37,12 +36,12 @@ def linear_warmup_constant(
 def decay_mask(params: Tree) -> Tree:
   """True where weight decay applies: everywhere but in the Resampler."""
   return traverse_util.path_aware_map(
-      lambda path, _: 'resampler' not in path, params
+      lambda path, _: 'resampler' not in path, dict(params)
   )
 
 
 def make_optimizer(
-    learning_rate: Schedule | float,
+    learning_rate: Schedule,
     weight_decay: float = 0.1,
     clip: float = 1.0,
 ) -> optax.GradientTransformation:
@@ -52,13 +51,16 @@ def make_optimizer(
   the dtype of the parameters, which is float32.
 
   Args:
-    learning_rate: a schedule of `linear_warmup_constant`'s kind, or a constant.
+    learning_rate: a schedule of `linear_warmup_constant`'s kind. Update t (from
+      1) uses learning_rate(t), so a warm-up from 0 wastes no first update.
     weight_decay: 0.1 in the paper; never applied to the Resampler.
     clip: the largest global norm of the gradient that is let through.
   """
   return optax.chain(
       optax.clip_by_global_norm(clip),
       optax.adamw(
-          learning_rate, weight_decay=weight_decay, mask=decay_mask
+          lambda count: learning_rate(count + 1),
+          weight_decay=weight_decay,
+          mask=decay_mask,
       ),
   )

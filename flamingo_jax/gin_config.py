@@ -1,0 +1,115 @@
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Reading gin files and --gin.NAME=value, strictly."""
+
+import ast
+from collections.abc import Callable, Sequence
+import difflib
+import os
+import pathlib
+from typing import Any
+
+import gin
+import jax
+
+from flamingo_jax.errors import UserError
+from flamingo_jax.training.model_dir import write_atomically
+
+_REQUIRED = '%gin.REQUIRED'
+
+
+def parse(gin_files: Sequence[str], bindings: Sequence[str]) -> None:
+  """Parses files in order, then bindings, which override them.
+
+  Args:
+    gin_files: an include in one of them may be relative to the working
+      directory, to the file's folder or to the folder above it.
+    bindings: 'NAME=value'. A value that is not a gin literal is a string, so
+      shells need no second pair of quotes.
+
+  Raises:
+    UserError: a missing file, a name that nothing knows (with the closest one
+      that is known), a macro that has to be set and is not.
+  """
+  for name in gin_files:
+    path = pathlib.Path(name)
+    if not path.is_file():
+      raise UserError(f'gin file {name} does not exist')
+    gin.add_config_file_search_path(os.fspath(path.parent))
+    gin.add_config_file_search_path(os.fspath(path.parent.parent))
+  one_sentence(lambda: gin.parse_config_files_and_bindings(
+      [os.fspath(name) for name in gin_files], [], finalize_config=False
+  ))
+  known = set(_macros())
+  for binding in bindings:
+    name, separator, value = binding.partition('=')
+    name = name.strip()
+    if not separator:
+      raise UserError(f'--gin.{binding} has no value: write --gin.{name}=VALUE')
+    if '.' not in name and name not in known:
+      raise UserError(f'unknown gin name {name!r}{_closest(name, known)}')
+    one_sentence(lambda: gin.parse_config(f'{name} = {_literal(value)}'))
+  missing = [k for k, v in _macros().items() if str(v) == _REQUIRED]
+  if missing:
+    options = ' '.join(f'--gin.{name}=...' for name in sorted(missing))
+    raise UserError(f'{", ".join(sorted(missing))} must be set: add {options}')
+
+
+def one_sentence(call: Callable[[], Any]) -> Any:
+  """Calls; errors of gin and of what gin calls become one line.
+
+  Raises:
+    UserError: gin's own, or one that was raised inside, without the lines that
+      gin adds to it.
+  """
+  try:
+    return call()
+  except UserError as error:
+    text = str(error).split('\n  In call to configurable')[0]
+    raise UserError(text) from error
+  except (SyntaxError, NameError, AttributeError, ImportError, OSError) as error:
+    raise UserError(_as_line(error)) from error
+  except (TypeError, ValueError, RuntimeError) as error:
+    if 'configurable' not in str(error).lower().split('\n')[0]:
+      raise
+    raise UserError(_as_line(error)) from error
+
+
+def summarize_config(model_dir: str, summary_writer: Any, step: int) -> None:
+  """Writes MODEL_DIR/config.gin and the same text to TensorBoard."""
+  text = gin.config_str()
+  if jax.process_index() == 0:
+    write_atomically(pathlib.Path(model_dir) / 'config.gin', text)
+  summary_writer.write_texts(step, {'config': gin.markdown(text)})
+
+
+def _macros() -> dict[str, Any]:
+  """{name: value} of everything bound as NAME = value."""
+  return {
+      scope: arguments['value']
+      for (scope, selector), arguments in gin.config._CONFIG.items()
+      if selector == 'gin.macro' and 'value' in arguments
+  }
+
+
+def _literal(value: str) -> str:
+  """`value` as gin reads it; anything else is quoted."""
+  value = value.strip()
+  if value.startswith(('@', '%')):
+    return value
+  try:
+    ast.literal_eval(value)
+  except (ValueError, SyntaxError):
+    return repr(value)
+  return value
+
+
+def _closest(name: str, known: set[str]) -> str:
+  matches = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+  if matches:
+    return f': did you mean {matches[0]}?'
+  return f': the names are {", ".join(sorted(known))}'
+
+
+def _as_line(error: Exception) -> str:
+  return 'gin: ' + ' '.join(str(error).split())

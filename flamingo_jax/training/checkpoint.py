@@ -1,0 +1,312 @@
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Checkpoints: steps/<n> of what training changes, frozen weights once.
+
+  MODEL_DIR/frozen/                     vision encoder and language model
+  MODEL_DIR/checkpoints/<step>/state/          step, params, opt_state
+                              /data_iterator/  where every dataset stands
+                              /progress/       sums behind the next log line
+
+A step's folder appears under its name when all of it is on disk, so a run that
+is killed at any moment leaves whole checkpoints only.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+import contextlib
+import dataclasses
+import os
+import pathlib
+import shutil
+from typing import Any, Protocol
+
+import jax
+import numpy as np
+import orbax.checkpoint as ocp
+
+from flamingo_jax.errors import UserError
+from flamingo_jax.training.tree_difference import check_same_tree
+from flamingo_jax.training.trainable import merge_params
+from flamingo_jax.typing import Tree
+
+_FULL_DISK = ('no space left', 'quota exceeded', 'file too large')
+
+
+@dataclasses.dataclass
+class SaveCheckpointConfig:
+  """When a run saves, and how much of it."""
+
+  period: int | None = None  # steps between checkpoints; None: only the last
+  keep: int | None = None  # how many of the newest to keep; None: all
+  save_dataset: bool = True  # needed to continue with the very next example
+
+
+@dataclasses.dataclass
+class RestoreCheckpointConfig:
+  """What a new run starts from; an interrupted one always continues."""
+
+  path: str | Sequence[str] = ()  # another run's MODEL_DIR; () is from scratch
+
+
+@dataclasses.dataclass
+class CheckpointConfig:
+  """Both, under t5x's names."""
+
+  save: SaveCheckpointConfig | None = None
+  restore: RestoreCheckpointConfig | None = None
+
+
+class DataIterator(Protocol):
+  """The part of clu's DatasetIterator that is needed here."""
+
+  def save(self, filename: Any) -> None:
+    """Writes where it stands."""
+
+  def restore(self, filename: Any) -> None:
+    """Goes there."""
+
+
+class _IteratorHandler(ocp.CheckpointHandler):
+  """Lets Orbax commit a data iterator's file together with the state."""
+
+  def save(self, directory, args):
+    args.iterator.save(directory / f'process_{jax.process_index()}')
+
+  def restore(self, directory, args):
+    args.iterator.restore(directory / f'process_{jax.process_index()}')
+
+
+@ocp.args.register_with_handler(
+    _IteratorHandler, for_save=True, for_restore=True
+)
+@dataclasses.dataclass
+class _IteratorArgs(ocp.args.CheckpointArgs):
+  """Names the iterator that is saved or restored in place."""
+
+  iterator: DataIterator
+
+
+def is_full_disk(error: BaseException | None) -> bool:
+  """Whether `error`, or one that it was raised from, is for want of space."""
+  while error is not None:
+    if any(words in str(error).lower() for words in _FULL_DISK):
+      return True
+    error = error.__cause__ or error.__context__
+  return False
+
+
+class Checkpoints:
+  """The checkpoints of one run, saved in the background."""
+
+  def __init__(self, model_dir: str | os.PathLike, keep: int | None = None):
+    """Opens, and makes if need be, MODEL_DIR/checkpoints.
+
+    Args:
+      model_dir: the run's folder.
+      keep: how many of the newest checkpoints to keep; None keeps all.
+    """
+    self.directory = pathlib.Path(model_dir).absolute() / 'checkpoints'
+    self._clean()
+    self._manager = ocp.CheckpointManager(
+        self.directory,
+        options=ocp.CheckpointManagerOptions(max_to_keep=keep),
+        item_handlers={
+            'state': ocp.PyTreeCheckpointHandler(),
+            'data_iterator': _IteratorHandler(),
+            'progress': ocp.JsonCheckpointHandler(),
+        },
+    )
+
+  def latest_step(self) -> int | None:
+    """The newest step that is whole on disk."""
+    return self._manager.latest_step()
+
+  def save(
+      self,
+      step: int,
+      state: Any,
+      progress: dict[str, Any],
+      iterator: DataIterator | None,
+  ) -> None:
+    """Starts saving; returns when `state` may be donated again.
+
+    Args:
+      step: names the checkpoint; nothing happens if it is saved already.
+      state: a TrainState.
+      progress: small, for JSON.
+      iterator: the training data's, standing after batch `step`.
+
+    Raises:
+      UserError: the disk is full, now or during the save before this one.
+    """
+    if step in self._manager.all_steps():
+      return
+    items = {
+        'state': ocp.args.PyTreeSave(_as_dict(state)),
+        'progress': ocp.args.JsonSave(progress),
+    }
+    if iterator is not None:
+      items['data_iterator'] = _IteratorArgs(iterator)
+    with self._one_sentence():
+      self._manager.save(step, args=ocp.args.Composite(**items))
+
+  def restore(
+      self, step: int, abstract: Any, iterator: DataIterator | None
+  ) -> tuple[Any, dict[str, Any]]:
+    """Reads checkpoint `step` and moves `iterator` to where it stood.
+
+    Args:
+      step: one that exists.
+      abstract: the TrainState's shapes, dtypes and shardings.
+      iterator: the training data's; None leaves the data at its start.
+
+    Returns:
+      (state, progress).
+
+    Raises:
+      UserError: the checkpoint holds another model; says what differs.
+    """
+    target = _as_dict(abstract)
+    check_same_tree(
+        target['params'],
+        _read_metadata(self.directory / str(step) / 'state')['params'],
+        f'checkpoint {self.directory / str(step)}',
+    )
+    items = {
+        'state': ocp.args.PyTreeRestore(
+            target, ocp.checkpoint_utils.construct_restore_args(target)
+        ),
+        'progress': ocp.args.JsonRestore(),
+    }
+    if iterator is not None:
+      if not (self.directory / str(step) / 'data_iterator').exists():
+        raise UserError(
+            f'checkpoint {self.directory / str(step)} does not say where its '
+            'data stood: it was saved with save_dataset = False'
+        )
+      items['data_iterator'] = _IteratorArgs(iterator)
+    restored = self._manager.restore(step, args=ocp.args.Composite(**items))
+    return abstract.replace(**restored['state']), restored['progress']
+
+  def check(self) -> None:
+    """Raises UserError if a save in the background found the disk full."""
+    with self._one_sentence():
+      self._manager.check_for_errors()
+
+  def close(self) -> None:
+    """Waits until the last checkpoint is whole; raises as `check` does."""
+    with self._one_sentence():
+      self._manager.wait_until_finished()
+      self._manager.close()
+
+  def _clean(self) -> None:
+    """Removes what an interrupted save left behind."""
+    if jax.process_index() == 0:
+      for path in self.directory.glob('*.orbax-checkpoint-tmp*'):
+        shutil.rmtree(path, ignore_errors=True)
+
+  @contextlib.contextmanager
+  def _one_sentence(self) -> Iterator[None]:
+    try:
+      yield
+    except Exception as error:
+      if not is_full_disk(error):
+        raise
+      self._clean()
+      last = self._manager.latest_step()
+      raise UserError(
+          f'the disk is full: a checkpoint could not be saved in '
+          f'{self.directory}; free some space and run the same command again, '
+          + ('it starts over' if last is None else
+             f'it continues from step {last}')
+      ) from error
+
+
+def save_frozen(model_dir: str | os.PathLike, frozen_params: Tree) -> None:
+  """Writes MODEL_DIR/frozen, replacing one that is there."""
+  path = pathlib.Path(model_dir).absolute() / 'frozen'
+  try:
+    with ocp.Checkpointer(ocp.PyTreeCheckpointHandler()) as checkpointer:
+      checkpointer.save(path, ocp.args.PyTreeSave(frozen_params), force=True)
+  except Exception as error:
+    if not is_full_disk(error):
+      raise
+    for leftover in path.parent.glob('frozen.orbax-checkpoint-tmp*'):
+      shutil.rmtree(leftover, ignore_errors=True)
+    raise UserError(
+        f'the disk is full: the frozen weights could not be saved in {path}; '
+        'free some space and run the same command again'
+    ) from error
+
+
+def restore_frozen(model_dir: str | os.PathLike, abstract: Tree) -> Tree:
+  """Reads MODEL_DIR/frozen; UserError if it is another model's."""
+  path = pathlib.Path(model_dir).absolute() / 'frozen'
+  check_same_tree(abstract, _read_metadata(path), f'{path}')
+  return _read_tree(
+      path, abstract, ocp.checkpoint_utils.construct_restore_args(abstract)
+  )
+
+
+def load_params(
+    model_dir: str | os.PathLike, step: int | None = None
+) -> tuple[dict[str, Any], int]:
+  """The whole model's parameters as numpy arrays, for inference.
+
+  Args:
+    model_dir: the folder of a training run.
+    step: a checkpoint's number; None is the newest.
+
+  Returns:
+    (trainable and frozen parameters in one tree, the step).
+
+  Raises:
+    UserError: no checkpoint there, or not that one.
+  """
+  model_dir = pathlib.Path(model_dir).absolute()
+  folder = model_dir / 'checkpoints'
+  steps = ocp.utils.checkpoint_steps(folder) if folder.is_dir() else []
+  if not steps:
+    raise UserError(
+        f'no checkpoint in {folder}: give the MODEL_DIR of a run that has '
+        'saved one'
+    )
+  step = max(steps) if step is None else step
+  if step not in steps:
+    raise UserError(
+        f'no checkpoint of step {step} in {folder}: there are '
+        f'{", ".join(map(str, sorted(steps)))}'
+    )
+
+  def read(path: pathlib.Path, choose: Callable[[Tree], Tree]) -> Tree:
+    target = choose(_read_metadata(path))
+    as_numpy = jax.tree.map(
+        lambda _: ocp.RestoreArgs(restore_type=np.ndarray), target
+    )
+    return _read_tree(path, target, as_numpy)
+
+  params = read(
+      folder / str(step) / 'state', lambda tree: {'params': tree['params']}
+  )['params']
+  frozen_params = read(model_dir / 'frozen', lambda tree: tree)
+  return merge_params(params, frozen_params), step
+
+
+def _as_dict(state: Any) -> dict[str, Any]:
+  """A TrainState as the dict that is saved."""
+  return {
+      'step': state.step, 'params': state.params, 'opt_state': state.opt_state
+  }
+
+
+def _read_metadata(path: pathlib.Path) -> Any:
+  """The tree of a saved item, with shapes and dtypes for leaves."""
+  with ocp.Checkpointer(ocp.PyTreeCheckpointHandler()) as checkpointer:
+    return checkpointer.metadata(path).item_metadata.tree
+
+
+def _read_tree(path: pathlib.Path, target: Tree, restore_args: Tree) -> Tree:
+  with ocp.Checkpointer(ocp.PyTreeCheckpointHandler()) as checkpointer:
+    return checkpointer.restore(
+        path,
+        args=ocp.args.PyTreeRestore(target, restore_args, partial_restore=True),
+    )

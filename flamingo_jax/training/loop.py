@@ -1,0 +1,285 @@
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""The built-in driver: `train`, with the keyword names of t5x's."""
+
+from collections.abc import Callable, Mapping
+import contextlib
+import dataclasses
+import pathlib
+from typing import Any
+
+from clu.data import dataset_iterator
+import jax
+import numpy as np
+
+from flamingo_jax.data import pipeline
+from flamingo_jax.errors import UserError
+from flamingo_jax.training import checkpoint
+from flamingo_jax.training.evaluate import Evaluator
+from flamingo_jax.training.interrupt import StopRequest, stop_on_signals
+from flamingo_jax.training.metrics import (
+    MetricsLog,
+    Stopwatch,
+    Window,
+    gate_values,
+)
+from flamingo_jax.training.model import FlamingoModel
+from flamingo_jax.training.partitioner import Partitioner
+from flamingo_jax.training.progress import Progress
+from flamingo_jax.training.start import start
+from flamingo_jax.training.train_step import TrainState, Trainer
+from flamingo_jax.typing import Tree
+
+
+@dataclasses.dataclass(frozen=True)
+class Periods:
+  """Updates between log lines, evaluations and checkpoints; 0 is never."""
+
+  stats: int
+  evaluate: int
+  save: int
+
+
+class Loop:
+  """The steps of a run and what happens between them."""
+
+  def __init__(
+      self,
+      trainer: Trainer,
+      iterator: dataset_iterator.DatasetIterator,
+      evaluator: Evaluator | None,
+      checkpoints: checkpoint.Checkpoints,
+      log: MetricsLog,
+      progress: Progress,
+      periods: Periods,
+  ):
+    """Brings together the parts of a run; none is started."""
+    self.window = Window(trainer.loss_weights)
+    self._trainer = trainer
+    self._iterator = iterator
+    self._evaluator = evaluator
+    self._checkpoints = checkpoints
+    self._log = log
+    self._progress = progress
+    self._periods = periods
+    self._watch = Stopwatch()
+    # (step, example ids, metrics on the device) of the newest step.
+    self._unchecked: tuple[int, dict[str, list[int]], Mapping] | None = None
+
+  def run(
+      self,
+      state: TrainState,
+      frozen_params: Tree,
+      total_steps: int,
+      stop: StopRequest,
+  ) -> tuple[int, TrainState]:
+    """Trains until `total_steps` or until asked to stop, and saves there."""
+    step = int(state.step)
+    compiled = None
+    stopping = False
+    while step < total_steps and not stopping:
+      batch = self._next_batch(step)
+      on_device = self._trainer.partitioner.put_batch(batch)
+      if compiled is None:
+        compiled = self._trainer.compile_train(state, frozen_params, on_device)
+        self._watch.read()  # compiling is not a step's time
+      self.window.add_seconds('data', self._watch.read())
+      state, metrics = compiled(state, frozen_params, on_device)
+      self._check()  # the step before this one, while this one runs
+      step += 1
+      self._unchecked = (step, _example_ids(batch), metrics)
+      stopping = bool(stop)
+      self._between_steps(
+          step, state, frozen_params, step == total_steps or stopping
+      )
+    if stopping:
+      self._progress.say(
+          f'{stop.signal_name}: stopped and saved at step {step}; the same '
+          'command goes on from there'
+      )
+    return step, state
+
+  def _next_batch(self, step: int) -> dict[str, np.ndarray]:
+    try:
+      with pipeline.reading_errors():
+        return next(self._iterator)
+    except StopIteration:
+      raise UserError(
+          f'the training data ended after step {step}: training data repeats '
+          'itself unless num_epochs is set'
+      ) from None
+
+  def _between_steps(
+      self, step: int, state: TrainState, frozen_params: Tree, last: bool
+  ) -> None:
+    """Logs, evaluates and saves what is due at `step`."""
+    periods = self._periods
+    logging = _due(periods.stats, step) or _due(periods.evaluate, step)
+    saving = last or _due(periods.save, step)
+    if logging or saving:
+      self._check()
+    self.window.add_seconds('step', self._watch.read())
+    self._progress.step()
+    if logging or last:
+      values = self._line(step, state, frozen_params)
+      self._log.write(step, values)
+      self._progress.report(step, values)
+    if logging:
+      # A line that only the end of this run asks for leaves the sums alone: a
+      # longer run has no line here.
+      self.window.clear()
+    if saving:
+      self._checkpoints.save(
+          step, state, self.window.state(), self._iterator
+      )
+    self._checkpoints.check()
+    self._watch.read()
+
+  def _line(
+      self, step: int, state: TrainState, frozen_params: Tree
+  ) -> dict[str, float]:
+    """What is logged at `step`."""
+    values = self.window.summary()
+    values['learning_rate'] = float(self._trainer.learning_rate_fn(step))
+    values |= gate_values(state.params)
+    if self._evaluator and _due(self._periods.evaluate, step):
+      values |= self._evaluator.losses(state.params, frozen_params)
+    return values
+
+  def _check(self) -> None:
+    """Waits for the newest step and adds it up; never skips a bad one.
+
+    Raises:
+      UserError: its loss or gradient is not finite; names the batch.
+    """
+    if self._unchecked is None:
+      return
+    step, example_ids, metrics = self._unchecked
+    self._unchecked = None
+    values = {k: float(v) for k, v in jax.device_get(metrics).items()}
+    bad = [k for k, v in values.items() if not np.isfinite(v)]
+    if bad:
+      saved = self._checkpoints.latest_step()
+      raise UserError(
+          f'step {step} is not finite ({", ".join(sorted(bad))}) and training '
+          f'stopped; its examples are {example_ids}; the newest checkpoint is '
+          f'that of step {saved}, nothing after it was saved'
+      )
+    self.window.add(values)
+
+
+def _due(period: int, step: int) -> bool:
+  return period > 0 and step % period == 0
+
+
+def _example_ids(batch: Mapping[str, np.ndarray]) -> dict[str, list[int]]:
+  """{dataset: ids}, to find the examples of a batch in their source."""
+  return {
+      key.removesuffix('/example_id'): ids.ravel().tolist()
+      for key, ids in sorted(batch.items())
+      if key.endswith('/example_id')
+  }
+
+
+def train(
+    *,
+    model: FlamingoModel,
+    train_dataset_cfg: pipeline.DatasetConfig,
+    train_eval_dataset_cfg: pipeline.DatasetConfig | None,
+    infer_eval_dataset_cfg: None,
+    checkpoint_cfg: checkpoint.CheckpointConfig,
+    partitioner: Partitioner,
+    trainer_cls: Callable[..., Trainer],
+    model_dir: str,
+    total_steps: int,
+    eval_steps: int,
+    eval_period: int,
+    stats_period: int | None = None,
+    random_seed: int,
+    summarize_config_fn: Callable[[str, Any, int], None],
+    get_dataset_fn: Callable[..., Any] = pipeline.get_dataset,
+    train_eval_get_dataset_fn: Callable[..., Mapping[str, Any]] = (
+        pipeline.get_training_eval_datasets
+    ),
+) -> tuple[int, TrainState]:
+  """Trains to `total_steps`, from the newest checkpoint of `model_dir` if any.
+
+  Args:
+    model: what to train.
+    train_dataset_cfg: the datasets to train on.
+    train_eval_dataset_cfg: the datasets to compute the loss on as well, or None.
+    infer_eval_dataset_cfg: t5x's decoding evaluation; None in this driver.
+    checkpoint_cfg: when to save, and what to start from.
+    partitioner: the mesh.
+    trainer_cls: `Trainer` with its configuration bound.
+    model_dir: the run's folder; all that a run writes is in it.
+    total_steps: updates after which training ends, counted from step 0.
+    eval_steps: batches per dataset and evaluation.
+    eval_period: updates between evaluations.
+    stats_period: updates between log lines; None is `eval_period`.
+    random_seed: of the initial weights; the data has its own.
+    summarize_config_fn: writes the configuration, given (model_dir,
+      TensorBoard writer, step).
+    get_dataset_fn: makes the training data.
+    train_eval_get_dataset_fn: makes {dataset: evaluation data}.
+
+  Returns:
+    (the last step, its state).
+
+  Raises:
+    UserError: a configuration that doesn't fit its data, devices or
+      checkpoint; a loss that is not finite; a full disk.
+  """
+  if infer_eval_dataset_cfg is not None:
+    raise UserError(
+        'infer_eval_dataset_cfg must be None: this driver computes losses only'
+    )
+  _check_vocabulary(model, train_dataset_cfg)
+  save = checkpoint_cfg.save or checkpoint.SaveCheckpointConfig()
+  restore = checkpoint_cfg.restore or checkpoint.RestoreCheckpointConfig()
+  pathlib.Path(model_dir).mkdir(parents=True, exist_ok=True)
+  with contextlib.ExitStack() as stack:
+    stop = stack.enter_context(stop_on_signals())
+    trainer = trainer_cls(model=model, partitioner=partitioner)
+    layout = partitioner.get_data_layout(train_dataset_cfg.batch_size)
+    shard = (layout.shard_id, layout.num_shards)
+    iterator = dataset_iterator.TfDatasetIterator(
+        get_dataset_fn(train_dataset_cfg, *shard), checkpoint=save.save_dataset
+    )
+    evaluator = train_eval_dataset_cfg and Evaluator(
+        trainer,
+        train_eval_get_dataset_fn(train_eval_dataset_cfg, *shard, eval_steps),
+    )
+    checkpoints = checkpoint.Checkpoints(model_dir, save.keep)
+    stack.callback(checkpoints.close)
+    state, frozen_params, sums = start(
+        model, partitioner, checkpoints, restore.path, model_dir, random_seed,
+        iterator, train_dataset_cfg,
+    )
+    log = MetricsLog(model_dir, int(state.step))
+    stack.callback(log.close)
+    summarize_config_fn(model_dir, log.tensorboard, int(state.step))
+    progress = Progress(int(state.step), total_steps)
+    stack.callback(progress.close)
+    periods = Periods(
+        stats=stats_period or eval_period,
+        evaluate=eval_period if evaluator else 0,
+        save=save.period or 0,
+    )
+    loop = Loop(
+        trainer, iterator, evaluator, checkpoints, log, progress, periods
+    )
+    loop.window.restore(sums)
+    return loop.run(state, frozen_params, total_steps, stop)
+
+
+def _check_vocabulary(
+    model: FlamingoModel, cfg: pipeline.DatasetConfig
+) -> None:
+  """Raises UserError if the data is tokenized with another vocabulary."""
+  vocabulary = pipeline.dataset_vocabulary(cfg)
+  if vocabulary.sha256 != model.vocabulary.sha256:
+    raise UserError(
+        f'{cfg.mixture_or_task_name} is tokenized with {vocabulary.path} and '
+        f'the model with {model.vocabulary.path}: give both the same vocabulary'
+    )

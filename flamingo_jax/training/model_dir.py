@@ -1,0 +1,108 @@
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""MODEL_DIR/model.json and vocabulary.model: what the weights are for."""
+
+import importlib.metadata
+import json
+import os
+import pathlib
+import shutil
+from typing import Any
+
+from flamingo_jax.data.vocabulary import Vocabulary
+from flamingo_jax.errors import UserError
+from flamingo_jax.models import FlamingoConfig
+from flamingo_jax.training.tree_difference import check_same_values
+
+_FORMAT = 1
+_PACKAGES = ('jax', 'flax', 'optax', 'orbax-checkpoint', 'numpy')
+
+
+def write_atomically(path: pathlib.Path, text: str) -> None:
+  """Replaces `path` so that a reader sees the old text or all of the new."""
+  draft = path.with_name(path.name + '.tmp')
+  draft.write_text(text, encoding='utf-8')
+  os.replace(draft, path)
+
+
+def write_model_json(
+    model_dir: str | os.PathLike,
+    config: FlamingoConfig,
+    vocabulary: Vocabulary,
+    max_media: int,
+    frames: int,
+) -> None:
+  """Writes what inference needs to know besides the weights.
+
+  Args:
+    model_dir: the run's folder.
+    config: the architecture.
+    vocabulary: its model file is copied beside.
+    max_media: the most media per example that were trained on.
+    frames: the most frames per medium that were trained on.
+  """
+  model_dir = pathlib.Path(model_dir)
+  copy = model_dir / 'vocabulary.model'
+  draft = copy.with_name(copy.name + '.tmp')
+  shutil.copyfile(vocabulary.path, draft)
+  os.replace(draft, copy)
+  description = {
+      'format': _FORMAT,
+      'architecture': config.to_dict(),
+      'vocabulary_sha256': vocabulary.sha256,
+      'max_media': max_media,
+      'frames': frames,
+      'versions': {
+          name: importlib.metadata.version(name) for name in _PACKAGES
+      },
+  }
+  write_atomically(
+      model_dir / 'model.json', json.dumps(description, indent=2) + '\n'
+  )
+
+
+def read_model_json(model_dir: str | os.PathLike) -> dict[str, Any]:
+  """The contents of model.json.
+
+  Raises:
+    UserError: missing, or not of this format.
+  """
+  path = pathlib.Path(model_dir) / 'model.json'
+  try:
+    description = json.loads(path.read_text(encoding='utf-8'))
+  except FileNotFoundError:
+    raise UserError(
+        f'{path} does not exist: give the MODEL_DIR of a training run'
+    ) from None
+  except ValueError as error:
+    raise UserError(f'{path} is not JSON: {error}') from error
+  if not isinstance(description, dict) or description.get('format') != _FORMAT:
+    raise UserError(
+        f'{path} is not of format {_FORMAT}: it was written by another version '
+        'of flamingo_jax'
+    )
+  return description
+
+
+def check_model_json(
+    model_dir: str | os.PathLike,
+    config: FlamingoConfig,
+    vocabulary: Vocabulary,
+) -> None:
+  """Compares a run's folder with the model that is about to use it.
+
+  Raises:
+    UserError: another architecture (names what differs) or vocabulary.
+  """
+  description = read_model_json(model_dir)
+  check_same_values(
+      json.loads(json.dumps(config.to_dict())),
+      description['architecture'],
+      f'the checkpoint in {model_dir}',
+  )
+  if description['vocabulary_sha256'] != vocabulary.sha256:
+    raise UserError(
+        f'the checkpoint in {model_dir} was trained with another vocabulary '
+        f'than {vocabulary.path}: use {pathlib.Path(model_dir)}/'
+        'vocabulary.model'
+    )

@@ -1,0 +1,93 @@
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Which device holds what: the mesh of a run, its rules, its data layout."""
+
+from collections.abc import Iterator, Mapping, Sequence
+import contextlib
+import dataclasses
+import math
+
+import flax.linen as nn
+import jax
+from jax.sharding import NamedSharding, PartitionSpec
+import numpy as np
+
+from flamingo_jax import sharding
+from flamingo_jax.errors import UserError
+from flamingo_jax.typing import Tree
+
+
+@dataclasses.dataclass(frozen=True)
+class DataLayout:
+  """The part of each global batch that this process reads."""
+
+  batch_size: int  # B of the whole job
+  shard_id: int
+  num_shards: int
+
+
+class Partitioner:
+  """A mesh and a rule table, applied to parameters and batches."""
+
+  def __init__(
+      self,
+      mesh_shape: Mapping[str, int] | None = None,
+      logical_axis_rules: str = 'data_parallel',
+      devices: Sequence[jax.Device] | None = None,
+  ):
+    """Builds the mesh.
+
+    Args:
+      mesh_shape: size per mesh axis; None puts all devices on 'fsdp'.
+      logical_axis_rules: the name of a table in `sharding.RULES`.
+      devices: None is all devices of the job.
+
+    Raises:
+      UserError: an unknown table or axis, or sizes that don't fit the devices.
+    """
+    if logical_axis_rules not in sharding.RULES:
+      raise UserError(
+          f'unknown sharding rules {logical_axis_rules!r}: there are '
+          f'{", ".join(sharding.RULES)}'
+      )
+    self.rules = sharding.RULES[logical_axis_rules]
+    devices = jax.devices() if devices is None else devices
+    self.mesh = sharding.make_mesh(
+        mesh_shape or {'fsdp': len(devices)}, devices
+    )
+    self.batch_sharding = sharding.batch_sharding(self.mesh, self.rules)
+    self.replicated = NamedSharding(self.mesh, PartitionSpec())
+
+  @contextlib.contextmanager
+  def rules_in_use(self) -> Iterator[None]:
+    """Makes mesh and rules those of the constraints in the model's code."""
+    with self.mesh, nn.logical_axis_rules(self.rules):
+      yield
+
+  def get_data_layout(self, batch_size: int) -> DataLayout:
+    """How a batch of B rows is read by the processes of the job.
+
+    Raises:
+      UserError: B that the devices of the batch axis don't divide.
+    """
+    axes = self.batch_sharding.spec[0] or ()
+    axes = (axes,) if isinstance(axes, str) else axes
+    devices = math.prod(self.mesh.shape[axis] for axis in axes)
+    if batch_size % devices:
+      raise UserError(
+          f'the batch has {batch_size} rows (the greatest common divisor of '
+          f'batch_sizes) and the mesh splits it over {devices} devices: make '
+          f'every batch size a multiple of {devices}'
+      )
+    return DataLayout(batch_size, jax.process_index(), jax.process_count())
+
+  def get_shardings(self, boxed: Tree) -> Tree:
+    """A NamedSharding per leaf of a tree of boxed parameters."""
+    return sharding.tree_shardings(boxed, self.mesh, self.rules)
+
+  def put_batch(self, batch: Mapping[str, np.ndarray]) -> dict[str, jax.Array]:
+    """This process's rows of a batch -> global arrays split over rows."""
+    return {
+        key: jax.make_array_from_process_local_data(self.batch_sharding, x)
+        for key, x in batch.items()
+    }

@@ -1,0 +1,182 @@
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""The train and eval steps, and Trainer, which compiles them for a mesh."""
+
+from collections.abc import Mapping
+import functools
+from typing import Any
+
+import flax.linen as nn
+from flax import struct
+import jax
+import jax.numpy as jnp
+import optax
+
+from flamingo_jax.training.accumulate import (
+    Batch,
+    compute_gradients,
+    loss_fn,
+    split_batch,
+)
+from flamingo_jax.training.model import FlamingoModel
+from flamingo_jax.training.optimizer import Schedule
+from flamingo_jax.training.partitioner import Partitioner
+from flamingo_jax.typing import Array, Tree
+
+
+@struct.dataclass
+class TrainState:
+  """All that a step changes; the frozen weights are not in it.
+
+  Leaves are arrays, or shapes where a state is only described.
+  """
+
+  step: Any  # int32[], updates done
+  params: Tree  # the trainable tree, float32
+  opt_state: Any
+
+
+def train_step(
+    state: TrainState,
+    frozen_params: Tree,
+    batch: Batch,
+    *,
+    module: nn.Module,
+    optimizer: optax.GradientTransformation,
+    loss_weights: Mapping[str, float],
+    num_microbatches: int,
+) -> tuple[TrainState, dict[str, Array]]:
+  """One update over all datasets of `batch` (Flamingo §2.4).
+
+  Returns:
+    The new state and float32 scalars: '<dataset>/loss_sum',
+    '<dataset>/weight', 'grad_norm' before clipping, and 'images', the media of
+    the batch that are not padding.
+  """
+  grads, metrics = compute_gradients(
+      module, state.params, frozen_params, batch, loss_weights, num_microbatches
+  )
+  updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
+  metrics['grad_norm'] = optax.global_norm(grads)
+  metrics['images'] = sum(
+      jnp.sum(jnp.any(x['media_mask'], axis=-1), dtype=jnp.float32)
+      for x in split_batch(batch).values()
+  )
+  state = TrainState(
+      step=state.step + 1,
+      params=optax.apply_updates(state.params, updates),
+      opt_state=opt_state,
+  )
+  return state, metrics
+
+
+class Trainer:
+  """Compiles the steps of a run for the devices of its partitioner."""
+
+  def __init__(
+      self,
+      model: FlamingoModel,
+      partitioner: Partitioner,
+      learning_rate_fn: Schedule,
+      loss_weights: Mapping[str, float],
+      num_microbatches: int | None = None,
+  ):
+    """Nothing is compiled yet.
+
+    Args:
+      model: the model with its optimizer.
+      partitioner: the mesh and its rules.
+      learning_rate_fn: the optimizer's schedule, for the metrics.
+      loss_weights: the paper's lambda of each dataset.
+      num_microbatches: parts of each dataset's batch; None is 1.
+    """
+    self.model = model
+    self.partitioner = partitioner
+    self.learning_rate_fn = learning_rate_fn
+    self.loss_weights = dict(loss_weights)
+    self._train_step = functools.partial(
+        train_step,
+        module=model.module,
+        optimizer=model.optimizer_def,
+        loss_weights=self.loss_weights,
+        num_microbatches=num_microbatches or 1,
+    )
+    self._eval_step = jax.jit(functools.partial(loss_fn, model.module))
+
+  def lower_train(
+      self, state: TrainState, frozen_params: Tree, batch: Batch
+  ) -> jax.stages.Lowered:
+    """The train step for arguments that may be shapes with shardings."""
+    shardings = jax.tree.map(lambda x: x.sharding, state)
+    step = jax.jit(
+        self._train_step,
+        donate_argnums=0,
+        out_shardings=(shardings, self.partitioner.replicated),
+    )
+    with self.partitioner.rules_in_use():
+      return step.lower(state, frozen_params, dict(batch))
+
+  def compile_train(
+      self, state: TrainState, frozen_params: Tree, batch: Batch
+  ) -> jax.stages.Compiled:
+    """The compiled step: (state, frozen_params, batch) -> (state, metrics).
+
+    The state that is given to it is donated: its buffers become the new one's.
+    """
+    return self.lower_train(state, frozen_params, batch).compile()
+
+  def eval_step(
+      self, params: Tree, frozen_params: Tree, examples: Batch
+  ) -> tuple[Array, Array]:
+    """(summed loss, weight) of one dataset's un-prefixed batch [B, ...]."""
+    with self.partitioner.rules_in_use():
+      return self._eval_step(params, frozen_params, dict(examples))
+
+
+def init_state(
+    model: FlamingoModel, partitioner: Partitioner, seed: int
+) -> tuple[TrainState, Tree]:
+  """A new run: (state, frozen_params), every leaf where its rules put it."""
+  abstract, frozen = abstract_state(model, partitioner)
+
+  def init(rng):
+    variables = nn.unbox(model.get_initial_variables(rng))
+    params = variables['params']
+    return TrainState(
+        step=jnp.int32(0),
+        params=params,
+        opt_state=model.optimizer_def.init(params),
+    ), variables['frozen_params']
+
+  shardings = jax.tree.map(lambda x: x.sharding, (abstract, frozen))
+  with partitioner.rules_in_use():
+    return jax.jit(init, out_shardings=shardings)(jax.random.key(seed))
+
+
+def abstract_state(
+    model: FlamingoModel, partitioner: Partitioner
+) -> tuple[TrainState, Tree]:
+  """Shapes, dtypes and shardings of `init_state`, without its memory."""
+  boxed = jax.eval_shape(model.get_initial_variables, jax.random.key(0))
+  place = lambda tree: jax.tree.map(
+      lambda x, s: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=s),
+      nn.unbox(tree),
+      partitioner.get_shardings(tree),
+  )
+  params = place(boxed['params'])
+  whole = lambda x: jax.ShapeDtypeStruct(
+      x.shape, x.dtype, sharding=partitioner.replicated
+  )
+  # Moments lie where their parameters do.
+  opt_state = optax.tree.map_params(
+      model.optimizer_def,
+      lambda x, p: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=p.sharding),
+      jax.eval_shape(model.optimizer_def.init, params),
+      params,
+      transform_non_params=whole,
+  )
+  step = whole(jax.ShapeDtypeStruct((), jnp.int32))
+  return (
+      TrainState(step=step, params=params, opt_state=opt_state),
+      place(boxed['frozen_params']),
+  )
