@@ -3,10 +3,16 @@
 """How flamingo_jax is installed; constraints.txt holds the tested versions."""
 
 import pathlib
+import re
 
 import setuptools
 
 ROOT = pathlib.Path(__file__).resolve().parent
+# Read, not imported: jax is not there yet.
+VERSION = re.search(
+    r"__version__ = '(.+)'",
+    (ROOT / 'flamingo_jax' / '__init__.py').read_text(encoding='utf-8'),
+)[1]
 
 # The model, its decoding and its programs: no TensorFlow, no seqio.
 CORE = [
@@ -48,7 +54,7 @@ TEST = TRAIN + [
 
 setuptools.setup(
     name='flamingo_jax',
-    version='0.1.0',
+    version=VERSION,
     description='Flamingo, a visual language model for few-shot learning, in '
     'JAX and Flax',
     long_description=(ROOT / 'README.md').read_text(encoding='utf-8'),

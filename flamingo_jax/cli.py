@@ -12,6 +12,8 @@ import runpy
 import sys
 from typing import Any
 
+from absl import logging
+
 from flamingo_jax import errors
 
 # Flags of `flamingo train` and the gin macros that every run file shares.
@@ -37,6 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
   if unknown:
     parser.error(f'{options.command} does not know {unknown[0]}; see '
                  f'flamingo {options.command} --help')
+  logging.set_verbosity(logging.ERROR)  # libraries' chatter
   try:
     return options.run(options, rest) or 0
   except errors.UserError as e:
@@ -241,12 +244,13 @@ def run_explain(options: argparse.Namespace, rest: Sequence[str]) -> None:
   """
   from flamingo_jax.prepare import explain
 
-  if options.jsonl is None:
+  is_prompt = options.jsonl is None
+  if is_prompt:
     parts = prompt_parts(options)
   else:
     parts = document_parts(options.jsonl, options.line)
   print(explain.explain(parts, load_vocabulary(options.vocabulary),
-                        next_media=options.next_media))
+                        options.next_media, close=not is_prompt))
 
 
 def document_parts(path: str, line: int) -> tuple[Any, ...]:

@@ -10,6 +10,7 @@ import sys
 
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')  # before TensorFlow
 
+from absl import logging
 import matplotlib
 
 matplotlib.use('agg')  # draws into files, needs no display
@@ -57,7 +58,7 @@ def plot_captions(
   for axes, picture, caption in zip(row, pictures, captions):
     axes.imshow(picture)
     axes.set_axis_off()
-    axes.set_title(caption, fontsize='small', y=-0.02, va='top', wrap=True)
+    axes.set_title(caption, fontsize='small', y=-0.04, va='top', wrap=True)
   figure.savefig(path, dpi=150)
   plt.close(figure)
 
@@ -79,17 +80,15 @@ def main(model_dir: pathlib.Path) -> int:
   answers = predictor.load(model_dir).generate([[image] for image in images])
   print('\npictures that were not trained on')
   for answer, truth in zip(answers, truths):
-    print(f'  it says   {answer.strip()}\n  it shows  {truth}')
+    print(f'  it says   {answer}\n  it shows  {truth}')
   pictures = [media.load_frames(image, 1, 256, None)[0][0] for image in images]
-  plot_captions(pictures, [a.strip() for a in answers],
-                model_dir / 'captions.png')
-  print('\nplots: ' + ', '.join(
-      os.path.relpath(model_dir / f'{name}.png')
-      for name in ('losses', 'gates', 'captions')))
+  plot_captions(pictures, answers, model_dir / 'captions.png')
+  print(f'\nplots in {model_dir}: losses.png, gates.png, captions.png')
   return 0 if all(c[-1][1] < c[0][1] for c in losses.values()) else 1
 
 
 if __name__ == '__main__':
+  logging.set_verbosity(logging.ERROR)
   try:
     sys.exit(main(pathlib.Path(sys.argv[1])))
   except errors.UserError as e:
