@@ -1,0 +1,270 @@
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""seqio tasks over documents: from an index to an Example (Flamingo §2.4, A.3).
+
+A task's source yields places in the order of the data and nothing else;
+reading, decoding and cutting happen afterwards, in one stateless function of
+the place. So shuffling costs nothing and an iterator's state is a few integers.
+"""
+
+from collections.abc import Callable
+from collections.abc import Mapping
+import functools
+import typing
+from typing import Any
+import zlib
+
+import numpy as np
+import seqio
+import tensorflow as tf
+
+from flamingo_jax.data import interleaved
+from flamingo_jax.data import shuffling
+from flamingo_jax.data import vocabulary as vocabulary_lib
+from flamingo_jax.data.documents import Document
+from flamingo_jax.errors import UserError
+from flamingo_jax.typing import Example
+
+# `Example` as seqio features. Their vocabulary is seqio's pass-through one, so
+# any two tasks go into one mixture.
+OUTPUT_FEATURES = {
+    'tokens': seqio.ContinuousFeature(dtype=tf.int32, rank=1),
+    'targets': seqio.ContinuousFeature(dtype=tf.int32, rank=1),
+    'loss_weights': seqio.ContinuousFeature(dtype=tf.float32, rank=1),
+    'media_index': seqio.ContinuousFeature(dtype=tf.int32, rank=1),
+    'media': seqio.ContinuousFeature(dtype=tf.uint8, rank=5),
+    'media_mask': seqio.ContinuousFeature(dtype=tf.bool, rank=2),
+    'example_id': seqio.ContinuousFeature(dtype=tf.int32, rank=0),
+}
+assert set(OUTPUT_FEATURES) == set(typing.get_type_hints(Example))
+
+
+@typing.runtime_checkable
+class Documents(typing.Protocol):
+  """Documents by index: a list, `JsonlDocuments`, or a class of yours."""
+
+  def __len__(self) -> int:
+    ...
+
+  def __getitem__(self, index: int, /) -> Document:
+    ...
+
+
+# Splits by name; a split is read when it is first asked for.
+Splits = Mapping[str, Callable[[], Documents]]
+
+_UNSHUFFLED = -1  # in the place of a seed: keep the order, augment nothing
+
+
+class DocumentSource(seqio.DataSource):
+  """Yields the places of documents, and reads the document at a place."""
+
+  def __init__(
+      self,
+      name: str,
+      splits: Splits,
+      load_vocabulary: Callable[[], vocabulary_lib.Vocabulary],
+  ):
+    # Shuffling is internal, so that seqio never holds decoded media in a
+    # shuffle buffer; the number of examples stays untold, so that it never
+    # caches them in memory (both would enter every checkpoint).
+    super().__init__(
+        splits=splits, caching_permitted=False, performs_internal_shuffling=True
+    )
+    self._name = name
+    self._load = splits
+    self._load_vocabulary = load_vocabulary
+    self._documents: dict[str, Documents] = {}
+
+  @functools.cached_property
+  def vocabulary(self) -> vocabulary_lib.Vocabulary:
+    return self._load_vocabulary()
+
+  def documents(self, split: str) -> Documents:
+    """The documents of a split, in the order of their source."""
+    if split not in self._documents:
+      self._documents[split] = self._load[split]()
+    return self._documents[split]
+
+  @property
+  def supports_arbitrary_sharding(self) -> bool:
+    return True
+
+  def list_shards(self, split: str) -> list[str]:
+    return [split]
+
+  def get_dataset(
+      self,
+      split: str = 'train',
+      shuffle: bool = True,
+      seed: int | None = None,
+      shard_info: seqio.ShardInfo | None = None,
+      **unused: Any,
+  ) -> tf.data.Dataset:
+    """One epoch of one shard: the places shard, shard + shards, ..."""
+    size = len(self.documents(split))
+    shard, shards = 0, 1
+    if shard_info:
+      shard, shards = shard_info.index, shard_info.num_shards
+    if size < shards:
+      raise UserError(
+          f'split {split!r} of task {self._name!r} has {size} documents, too '
+          f'few for {shards} hosts; add documents or use fewer hosts'
+      )
+    if not shuffle:
+      seed = _UNSHUFFLED
+    elif seed is None:
+      seed = int(np.random.SeedSequence().generate_state(1)[0])
+    places = tf.data.Dataset.range(shard, size, shards)
+    epoch_size = len(range(shard, size, shards))
+    return places.map(
+        lambda place: {
+            'place': place,
+            'epoch_size': tf.constant(epoch_size, tf.int64),
+            'split': tf.constant(split),
+            'seed': tf.constant(seed, tf.int64),
+        }
+    )
+
+
+def add_task(
+    name: str,
+    splits: Splits,
+    *,
+    vocabulary: Callable[
+        [], vocabulary_lib.Vocabulary
+    ] = vocabulary_lib.default_vocabulary,
+    p_next: float = 0.0,
+    p_space: float = 0.0,
+) -> seqio.Task:
+  """Registers documents as a seqio task, in the place of one of that name.
+
+  The lengths of its examples come with each use of the task, as seqio's
+  `sequence_length`: {'tokens': L, 'media': M, 'frames': T, 'image_size': h},
+  where 'frames' may be left out if it is 1. Pictures are square.
+
+  Shuffled, a document meets another window, clip, p_next and space in every
+  epoch; these draws are a function of (seed, task, epoch, place) alone.
+  Unshuffled, nothing is drawn: the same examples in the order of the source.
+
+  Args:
+    name: letters, digits, '_', '.', ':' and '#'.
+    splits: for each split a function that returns its documents: anything with
+      a length and an index. It is called when the split is first read.
+    vocabulary: returns the tokenizer; called when the task is first read.
+    p_next: how often text looks at the next medium instead of the previous one
+      (Flamingo A.3.2; 0.5 for web pages).
+    p_space: how often a space comes before the text (B.1.2; 0.5 for captions).
+  """
+  source = DocumentSource(name, splits, vocabulary)
+  seqio.TaskRegistry.remove(name)
+  return seqio.TaskRegistry.add(
+      name,
+      source=source,
+      preprocessors=[
+          functools.partial(
+              _read_examples,
+              name=name,
+              source=source,
+              p_next=float(p_next),
+              p_space=float(p_space),
+          )
+      ],
+      output_features=OUTPUT_FEATURES,
+      shuffle_buffer_size=None,
+  )
+
+
+def add_mixture(name: str, weights: Mapping[str, float]) -> seqio.Mixture:
+  """Registers a mixture of tasks whose rates are the λ of their losses."""
+  seqio.MixtureRegistry.remove(name)
+  return seqio.MixtureRegistry.add(name, list(weights.items()))
+
+
+def check_lengths(
+    name: str, lengths: Mapping[str, Any] | None
+) -> dict[str, int]:
+  """Completes the lengths of a task's examples.
+
+  Raises:
+    UserError: a length is missing, unknown or not a positive number.
+  """
+  lengths = {'frames': 1} | dict(lengths or {})
+  known = ('tokens', 'media', 'frames', 'image_size')
+  wrong = [key for key in known if key not in lengths]
+  wrong += [key for key in lengths if key not in known]
+  wrong += [key for key, n in lengths.items() if not (type(n) is int and n > 0)]
+  if wrong:
+    raise UserError(
+        f'task_feature_lengths of {name!r} are wrong at {wrong[0]!r}: they are '
+        f'{lengths}, but must be positive integers like '
+        "{'tokens': 256, 'media': 5, 'frames': 1, 'image_size': 320}"
+    )
+  return lengths
+
+
+def example_shapes(lengths: Mapping[str, int]) -> dict[str, tuple[int, ...]]:
+  """The shape of each feature of an Example of these (complete) lengths."""
+  text = (lengths['tokens'],)
+  frames = (lengths['media'], lengths['frames'])
+  return {
+      'tokens': text,
+      'targets': text,
+      'loss_weights': text,
+      'media_index': text,
+      'media': (*frames, lengths['image_size'], lengths['image_size'], 3),
+      'media_mask': frames,
+      'example_id': (),
+  }
+
+
+def _read_examples(
+    dataset: tf.data.Dataset,
+    sequence_length: Mapping[str, Any] | None,
+    *,
+    name: str,
+    source: DocumentSource,
+    p_next: float,
+    p_space: float,
+) -> tf.data.Dataset:
+  """seqio preprocessor: places to Examples. seqio has repeated the places."""
+  lengths = check_lengths(name, sequence_length)
+  shapes = example_shapes(lengths)
+
+  def read(split, place, epoch, seed):
+    documents = source.documents(split.decode())
+    place, epoch, seed = int(place), int(epoch), int(seed)
+    rng = None
+    if seed != _UNSHUFFLED:
+      key = (seed, zlib.crc32(name.encode()), epoch)
+      rng = np.random.default_rng((*key, place))
+      place = shuffling.shuffled(place, len(documents), key)
+    example = interleaved.make_example(
+        documents[place],
+        length=lengths['tokens'],
+        max_media=lengths['media'],
+        frames=lengths['frames'],
+        image_size=lengths['image_size'],
+        vocabulary=source.vocabulary,
+        rng=rng,
+        p_next=p_next,
+        p_space=p_space,
+    )
+    return tuple(example[feature] for feature in OUTPUT_FEATURES)
+
+  @tf.autograph.experimental.do_not_convert
+  def load(count, at):
+    arrays = tf.numpy_function(
+        read,
+        [at['split'], at['place'], count // at['epoch_size'], at['seed']],
+        [feature.dtype for feature in OUTPUT_FEATURES.values()],
+        stateful=False,  # a pure function: the iterator can be checkpointed
+    )
+    example = dict(zip(OUTPUT_FEATURES, arrays, strict=True))
+    return {
+        key: tf.ensure_shape(value, shapes[key])
+        for key, value in example.items()
+    }
+
+  # The count goes on through the epochs that seqio's repeat strings together.
+  return dataset.enumerate().map(load, num_parallel_calls=tf.data.AUTOTUNE)

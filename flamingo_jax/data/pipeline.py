@@ -1,0 +1,299 @@
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""From tasks to batches: one stream per task, side by side (Flamingo §2.4).
+
+A batch is a flat dict '<dataset>/<feature>' -> [B, k_d, ...]: every array has
+the same leading size B, and dataset d contributes k_d examples to each row, so
+that datasets of different batch sizes are sharded and split alike.
+"""
+
+from collections.abc import Callable
+from collections.abc import Iterator
+from collections.abc import Mapping
+import contextlib
+import dataclasses
+import math
+import re
+from typing import Any
+
+import seqio
+import tensorflow as tf
+
+from flamingo_jax.data import features
+from flamingo_jax.data import streams
+from flamingo_jax.data import vocabulary as vocabulary_lib
+from flamingo_jax.errors import UserError
+
+STRATEGIES = ('accumulation', 'round_robin', 'merged')
+
+
+@dataclasses.dataclass(frozen=True)
+class DatasetConfig:
+  """What to read; the fields of t5x's class of this name, where it has them.
+
+  The strategies are the paper's (Flamingo §2.4, Table 11):
+    accumulation: every step sees one batch of each task.
+    round_robin: step t sees a batch of task t mod n; the batches of the others
+      are blank (all loss weights and masks 0), so shapes never change.
+    merged: one stream that takes each example from a task drawn in proportion
+      to λ, named after the mixture; a batch has the sum of the batch sizes, and
+      an example the largest of the lengths.
+  """
+
+  mixture_or_task_name: str
+  # For each task, as in {'tokens': 256, 'media': 5, 'frames': 1,
+  # 'image_size': 320}; 'frames' may be left out.
+  task_feature_lengths: Mapping[str, Mapping[str, int]]
+  split: str
+  batch_sizes: Mapping[str, int]  # of each task, over all hosts
+  shuffle: bool  # and augment; evaluation has neither
+  seed: int | None
+  strategy: str = 'accumulation'
+
+  def __post_init__(self):
+    if self.strategy not in STRATEGIES:
+      raise UserError(
+          f'DatasetConfig.strategy is {self.strategy!r}; it must be one of '
+          f'{", ".join(STRATEGIES)}'
+      )
+    for task, size in self.batch_sizes.items():
+      if size < 1:
+        raise UserError(
+            f'DatasetConfig.batch_sizes[{task!r}] is {size}; it must be at '
+            'least 1'
+        )
+    if self.shuffle and (self.seed is None or self.seed < 0):
+      raise UserError(
+          f'DatasetConfig.seed is {self.seed}; shuffling needs a number of at '
+          'least 0, or a resumed run would see other data'
+      )
+
+  @property
+  def batch_size(self) -> int:
+    """B: rows of a batch over all hosts, the gcd of the batch sizes."""
+    return math.gcd(*dataset_batch_sizes(self).values())
+
+
+def mixture_weights(name: str) -> dict[str, float]:
+  """λ of each task of a mixture: its rates; 1 for a task by itself."""
+  provider = _find(name)
+  if isinstance(provider, seqio.Mixture):
+    return {task.name: provider.get_rate(task) for task in provider.tasks}
+  return {provider.name: 1.0}
+
+
+def dataset_weights(cfg: DatasetConfig) -> dict[str, float]:
+  """λ of each dataset of a batch; 1 for `merged`, which samples by λ."""
+  weights = mixture_weights(cfg.mixture_or_task_name)
+  if cfg.strategy == 'merged':
+    return {cfg.mixture_or_task_name: 1.0}
+  return weights
+
+
+def dataset_batch_sizes(cfg: DatasetConfig) -> dict[str, int]:
+  """Examples of each dataset of a batch, over all hosts."""
+  sizes = {
+      task.name: _of_task(cfg.batch_sizes, task.name, 'batch_sizes')
+      for task in _tasks(cfg.mixture_or_task_name)
+  }
+  if cfg.strategy == 'merged':
+    return {cfg.mixture_or_task_name: sum(sizes.values())}
+  return sizes
+
+
+def dataset_vocabulary(cfg: DatasetConfig) -> vocabulary_lib.Vocabulary:
+  """The tokenizer that all tasks of a mixture share."""
+  found = {
+      task.name: task.source.vocabulary
+      for task in _tasks(cfg.mixture_or_task_name)
+  }
+  first, *others = found
+  for other in others:
+    if found[other].sha256 != found[first].sha256:
+      raise UserError(
+          f'tasks {first!r} and {other!r} of {cfg.mixture_or_task_name!r} have '
+          f'different vocabularies, {found[first].path} and '
+          f'{found[other].path}; give both the same one'
+      )
+  return found[first]
+
+
+def get_dataset(
+    cfg: DatasetConfig,
+    shard_id: int,
+    num_shards: int,
+    feature_converter_cls: Callable[..., Any] | None = None,
+    num_epochs: int | None = None,
+    continue_from_last_checkpoint: bool = False,
+) -> tf.data.Dataset:
+  """One host's batches, '<dataset>/<feature>' -> [B / num_shards, k_d, ...].
+
+  The signature is that of t5x's `get_dataset`. Hosts read disjoint parts; each
+  epoch of all hosts together has every document once. With the same config the
+  same batches come again, and an iterator that is saved and restored
+  (`clu.data.dataset_iterator.TfDatasetIterator`) goes on exactly.
+
+  Args:
+    cfg: what to read.
+    shard_id: which host this is.
+    num_shards: how many hosts there are.
+    feature_converter_cls: not used: tasks yield what the model reads.
+    num_epochs: how often to go through the tasks' documents; None: for ever.
+    continue_from_last_checkpoint: must be False; restore the iterator instead.
+
+  Raises:
+    UserError: a name, split, length or batch size does not fit.
+  """
+  del feature_converter_cls
+  if continue_from_last_checkpoint:
+    raise UserError(
+        'continue_from_last_checkpoint must be False: restore the iterator'
+    )
+  rows = _share(cfg.batch_size, num_shards, 'the gcd of batch_sizes')
+  shard = seqio.ShardInfo(index=shard_id, num_shards=num_shards)
+  sizes = dataset_batch_sizes(cfg)
+  examples = _examples(cfg, shard, num_epochs)
+  batches = {}
+  for turn, (name, stream) in enumerate(examples.items()):
+    batches[name] = streams.batch(stream, rows, sizes[name] // cfg.batch_size)
+    if cfg.strategy == 'round_robin':
+      batches[name] = streams.take_turns(batches[name], turn, len(examples))
+  return streams.finish(streams.zip_flat(batches))
+
+
+def get_training_eval_datasets(
+    cfg: DatasetConfig,
+    shard_id: int,
+    num_shards: int,
+    eval_steps: int,
+    feature_converter_cls: Callable[..., Any] | None = None,
+    deterministic: bool = False,
+    model_dir: str | None = None,
+    start_step: int = 0,
+) -> dict[str, tf.data.Dataset]:
+  """For each task `eval_steps` batches, '<feature>' -> [b / num_shards, ...].
+
+  The signature is that of t5x's function of this name; b is the task's own
+  batch size. A split with too few documents is begun again. Every iteration
+  over a dataset gives the same batches.
+
+  Raises:
+    UserError: a name, split, length or batch size does not fit.
+  """
+  del feature_converter_cls, deterministic, model_dir, start_step
+  shard = seqio.ShardInfo(index=shard_id, num_shards=num_shards)
+  datasets = {}
+  for task in _tasks(cfg.mixture_or_task_name):
+    lengths = _of_task(
+        cfg.task_feature_lengths, task.name, 'task_feature_lengths'
+    )
+    size = _of_task(cfg.batch_sizes, task.name, 'batch_sizes')
+    rows = _share(size, num_shards, f'batch_sizes[{task.name!r}]')
+    stream = _stream(cfg, task, lengths, shard, None)
+    batches = stream.batch(rows, drop_remainder=True).take(eval_steps)
+    datasets[task.name] = streams.finish(batches)
+  return datasets
+
+
+@contextlib.contextmanager
+def reading_errors() -> Iterator[None]:
+  """Turns a UserError that tf.data wrapped while reading into itself again."""
+  try:
+    yield
+  except tf.errors.OpError as error:
+    found = re.search(r'UserError: (.*?)\n+Traceback', error.message, re.DOTALL)
+    if not found:
+      raise
+    raise UserError(found[1]) from None
+
+
+def _find(name: str) -> seqio.Task | seqio.Mixture:
+  tasks, mixtures = seqio.TaskRegistry, seqio.MixtureRegistry
+  for registry in (mixtures, tasks):
+    if name in registry.names():
+      return registry.get(name)
+  known = sorted({*tasks.names(), *mixtures.names()})
+  raise UserError(
+      f'there is no mixture or task {name!r}; known are '
+      f'{", ".join(known) or "none"}; import the module that registers it in '
+      'the gin file'
+  )
+
+
+def _tasks(name: str) -> list[seqio.Task]:
+  return seqio.get_subtasks(_find(name))
+
+
+def _of_task(table: Mapping[str, Any], task: str, field: str) -> Any:
+  if task not in table:
+    raise UserError(
+        f'DatasetConfig.{field} has no entry for task {task!r}; it has '
+        f'{", ".join(table) or "none"}'
+    )
+  return table[task]
+
+
+def _share(size: int, num_shards: int, what: str) -> int:
+  if size % num_shards:
+    raise UserError(
+        f'{what} is {size}, which {num_shards} hosts cannot share evenly; make '
+        f'it a multiple of {num_shards}'
+    )
+  return size // num_shards
+
+
+def _examples(
+    cfg: DatasetConfig, shard: seqio.ShardInfo, num_epochs: int | None
+) -> dict[str, tf.data.Dataset]:
+  """The examples of each dataset of a batch."""
+  tasks = _tasks(cfg.mixture_or_task_name)
+  lengths = {
+      task.name: features.check_lengths(
+          task.name,
+          _of_task(cfg.task_feature_lengths, task.name, 'task_feature_lengths'),
+      )
+      for task in tasks
+  }
+  if cfg.strategy != 'merged':
+    return {
+        task.name: _stream(cfg, task, lengths[task.name], shard, num_epochs)
+        for task in tasks
+    }
+  largest = {
+      key: max(length[key] for length in lengths.values())
+      for key in lengths[tasks[0].name]
+  }
+  weights = mixture_weights(cfg.mixture_or_task_name)
+  return {
+      cfg.mixture_or_task_name: streams.sample(
+          [_stream(cfg, task, largest, shard, num_epochs) for task in tasks],
+          [weights[task.name] for task in tasks],
+          cfg.seed or 0,
+          shard,
+      )
+  }
+
+
+def _stream(
+    cfg: DatasetConfig,
+    task: seqio.Task,
+    lengths: Mapping[str, int],
+    shard: seqio.ShardInfo,
+    num_epochs: int | None,
+) -> tf.data.Dataset:
+  # seqio leaves a task without the split out of a mixture, with a log line
+  # only: a misspelt split would change what is trained on.
+  if cfg.split not in task.splits:
+    raise UserError(
+        f'task {task.name!r} has no split {cfg.split!r}; it has '
+        f'{", ".join(task.splits)}'
+    )
+  return task.get_dataset(
+      sequence_length=lengths,
+      split=cfg.split,
+      shuffle=cfg.shuffle,
+      seed=cfg.seed,
+      shard_info=shard,
+      num_epochs=num_epochs,
+      try_in_mem_cache=False,
+  )

@@ -1,0 +1,326 @@
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Tests of batches: their layout, order, strategies and resumption."""
+
+import collections
+import dataclasses
+import pathlib
+import signal
+import subprocess
+import sys
+
+import chex
+from clu.data import dataset_iterator
+import numpy as np
+import pytest
+
+from flamingo_jax.data import documents
+from flamingo_jax.data import features
+from flamingo_jax.data import pipeline
+from flamingo_jax.data.vocabulary import train_vocabulary
+from flamingo_jax.errors import UserError
+
+SIZES = {'long': 10, 'short': 6}
+CONFIG = pipeline.DatasetConfig(
+    mixture_or_task_name='both',
+    task_feature_lengths={
+        'long': {'tokens': 12, 'media': 2, 'image_size': 4},
+        'short': {'tokens': 6, 'media': 1, 'image_size': 4, 'frames': 2},
+    },
+    split='train',
+    batch_sizes={'long': 8, 'short': 4},
+    shuffle=True,
+    seed=0,
+)
+
+
+def _documents(count, words):
+  return [
+      documents.Document(
+          (
+              documents.video(np.full((3, 4, 4, 3), i, np.uint8)),
+              ' '.join(f'{i}' for _ in range(words)),
+          ),
+          f'test:{i}',
+          i,
+      )
+      for i in range(count)
+  ]
+
+
+@pytest.fixture(autouse=True)
+def register_for_every_test():
+  register_tasks()
+
+
+def register_tasks():
+  features.add_task(
+      'long', {'train': lambda: _documents(SIZES['long'], 20)}, p_next=0.5
+  )
+  features.add_task(
+      'short', {'train': lambda: _documents(SIZES['short'], 1)}, p_space=0.5
+  )
+  features.add_mixture('both', {'long': 1.0, 'short': 0.25})
+
+
+def _config(**kwargs):
+  return dataclasses.replace(CONFIG, **kwargs)
+
+
+def _batches(cfg, steps, shard=0, shards=1, **kwargs):
+  dataset = pipeline.get_dataset(cfg, shard, shards, **kwargs)
+  return list(dataset.take(steps).as_numpy_iterator())
+
+
+def _ids(batches, task):
+  return np.concatenate([b[f'{task}/example_id'].ravel() for b in batches])
+
+
+def test_a_batch_is_flat_and_has_one_leading_size():
+  (batch,) = _batches(CONFIG, 1)
+  assert CONFIG.batch_size == 4
+  assert {key: value.shape for key, value in batch.items()} == {
+      'long/tokens': (4, 2, 12),
+      'long/targets': (4, 2, 12),
+      'long/loss_weights': (4, 2, 12),
+      'long/media_index': (4, 2, 12),
+      'long/media': (4, 2, 2, 1, 4, 4, 3),
+      'long/media_mask': (4, 2, 2, 1),
+      'long/example_id': (4, 2),
+      'short/tokens': (4, 1, 6),
+      'short/targets': (4, 1, 6),
+      'short/loss_weights': (4, 1, 6),
+      'short/media_index': (4, 1, 6),
+      'short/media': (4, 1, 1, 2, 4, 4, 3),
+      'short/media_mask': (4, 1, 1, 2),
+      'short/example_id': (4, 1),
+  }
+
+
+def test_every_epoch_of_a_stream_has_every_document_once():
+  batches = _batches(CONFIG, 15)
+  for task, size in SIZES.items():
+    ids = _ids(batches, task)
+    epochs = ids[: len(ids) // size * size].reshape(-1, size)
+    assert (np.sort(epochs) == np.arange(size)).all()
+  # One epoch, and what is left over from the last whole batch is dropped.
+  assert len(_batches(CONFIG, 15, num_epochs=1)) == 1
+
+
+def test_the_seed_decides_the_order():
+  first = _batches(CONFIG, 5)
+  chex.assert_trees_all_equal(first, _batches(CONFIG, 5))
+  other = _batches(_config(seed=1), 5)
+  for task in SIZES:
+    assert list(_ids(first, task)) != list(_ids(other, task))
+
+
+def test_hosts_share_the_global_batch():
+  whole = _batches(CONFIG, 3)
+  parts = [_batches(CONFIG, 3, shard, 2) for shard in range(2)]
+  for step, batch in enumerate(whole):
+    for key, value in batch.items():
+      halves = [part[step][key] for part in parts]
+      assert all(len(half) == 2 for half in halves)
+      k = value.shape[1]
+      examples = value.reshape(4 * k, *value.shape[2:])
+      # Host i has examples i, i + 2, ... of the global batch.
+      for i, half in enumerate(halves):
+        np.testing.assert_array_equal(
+            half.reshape(examples[i::2].shape), examples[i::2]
+        )
+
+
+@pytest.mark.parametrize('strategy', pipeline.STRATEGIES)
+@pytest.mark.parametrize('steps', [0, 1, 7])
+def test_a_restored_iterator_goes_on_exactly(strategy, steps, tmp_path):
+  cfg = _config(strategy=strategy)
+
+  def start():
+    return dataset_iterator.TfDatasetIterator(
+        pipeline.get_dataset(cfg, 1, 2), checkpoint=True
+    )
+
+  iterator = start()
+  for _ in range(steps):
+    next(iterator)
+  iterator.save(tmp_path / 'state')
+  expected = [next(iterator) for _ in range(12)]
+  restored = start()
+  next(restored)  # wherever it stood before
+  restored.restore(tmp_path / 'state')
+  chex.assert_trees_all_equal([next(restored) for _ in range(12)], expected)
+
+
+_READ_SAVE_AND_DIE = """
+import os, signal, sys
+from clu.data import dataset_iterator
+from flamingo_jax.data import pipeline
+from tests.data import pipeline_test
+
+pipeline_test.register_tasks()
+iterator = dataset_iterator.TfDatasetIterator(
+    pipeline.get_dataset(pipeline_test.CONFIG, 0, 1), checkpoint=True
+)
+for _ in range(5):
+  next(iterator)
+iterator.save(sys.argv[1])
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_killed_process_is_continued_by_another(tmp_path):
+  child = subprocess.run(
+      [sys.executable, '-c', _READ_SAVE_AND_DIE, tmp_path / 'state'],
+      cwd=pathlib.Path(__file__).parents[2],
+      check=False,
+  )
+  assert child.returncode == -signal.SIGKILL
+  iterator = dataset_iterator.TfDatasetIterator(
+      pipeline.get_dataset(CONFIG, 0, 1), checkpoint=True
+  )
+  iterator.restore(tmp_path / 'state')
+  chex.assert_trees_all_equal(
+      [next(iterator) for _ in range(4)], _batches(CONFIG, 9)[5:]
+  )
+
+
+def test_the_state_of_an_iterator_does_not_hold_pixels(tmp_path):
+  lengths = CONFIG.task_feature_lengths
+  large = {
+      task: length | {'image_size': 256} for task, length in lengths.items()
+  }
+  iterator = dataset_iterator.TfDatasetIterator(
+      pipeline.get_dataset(_config(task_feature_lengths=large), 0, 1),
+      checkpoint=True,
+  )
+  batch = next(iterator)
+  assert sum(value.nbytes for value in batch.values()) > 4e6
+  iterator.save(tmp_path / 'state')
+  assert sum(file.stat().st_size for file in tmp_path.iterdir()) < 50_000
+
+
+def test_round_robin_gives_turns_and_skips_nothing():
+  batches = _batches(_config(strategy='round_robin'), 8)
+  straight = _batches(CONFIG, 4)
+  for step, batch in enumerate(batches):
+    turn = ('long', 'short')[step % 2]
+    for task in SIZES:
+      mine = {k: v for k, v in batch.items() if k.startswith(task)}
+      if task == turn:
+        expected = {key: straight[step // 2][key] for key in mine}
+        chex.assert_trees_all_equal(mine, expected)
+      else:
+        assert not mine[f'{task}/loss_weights'].any()
+        assert not mine[f'{task}/media_mask'].any()
+        assert (mine[f'{task}/example_id'] == -1).all()
+  shapes = lambda batch: {key: value.shape for key, value in batch.items()}
+  assert shapes(batches[0]) == shapes(batches[1]) == shapes(straight[0])
+
+
+def test_merged_samples_by_weight_into_one_shape():
+  cfg = _config(strategy='merged')
+  batches = _batches(cfg, 100)
+  assert cfg.batch_size == 12
+  assert batches[0]['both/tokens'].shape == (12, 1, 12)
+  assert batches[0]['both/media'].shape == (12, 1, 2, 2, 4, 4, 3)
+  # `long` documents fill their 12 tokens, `short` ones do not.
+  lengths = np.concatenate([
+      b['both/loss_weights'].astype(bool).sum(axis=-1).ravel() for b in batches
+  ])
+  share = np.mean(lengths < 6)
+  assert abs(share - 0.2) < 0.04  # 0.25 / 1.25
+  parts = [
+      _batches(cfg, 3, shard, 2)[0]['both/example_id'].ravel()
+      for shard in range(2)
+  ]
+  assert [len(part) for part in parts] == [6, 6]
+
+
+def test_weights_and_sizes_are_named_like_the_datasets_of_a_batch():
+  assert pipeline.mixture_weights('both') == {'long': 1.0, 'short': 0.25}
+  assert pipeline.mixture_weights('long') == {'long': 1.0}
+  for strategy in pipeline.STRATEGIES:
+    cfg = _config(strategy=strategy)
+    (batch,) = _batches(cfg, 1)
+    names = {key.split('/')[0] for key in batch}
+    assert set(pipeline.dataset_weights(cfg)) == names
+    counts = collections.Counter({
+        name: batch[f'{name}/example_id'].size for name in names
+    })
+    assert pipeline.dataset_batch_sizes(cfg) == counts
+
+
+def test_evaluation_gives_the_same_unprefixed_batches_every_time():
+  cfg = _config(shuffle=False, seed=None)
+  datasets = pipeline.get_training_eval_datasets(cfg, 0, 1, eval_steps=3)
+  assert set(datasets) == {'long', 'short'}
+  batches = list(datasets['long'].as_numpy_iterator())
+  assert [batch['tokens'].shape for batch in batches] == [(8, 12)] * 3
+  ids = np.concatenate([batch['example_id'] for batch in batches])
+  np.testing.assert_array_equal(ids, np.arange(24) % 10)
+  again = list(datasets['long'].as_numpy_iterator())
+  chex.assert_trees_all_equal(batches, again)
+  parts = [
+      pipeline.get_training_eval_datasets(cfg, shard, 2, 1) for shard in range(2)
+  ]
+  ids = [next(iter(part['short']))['example_id'] for part in parts]
+  np.testing.assert_array_equal(ids, [[0, 2], [1, 3]])
+
+
+@pytest.mark.parametrize(
+    'change, hosts, sentence',
+    [
+        ({'mixture_or_task_name': 'bath'}, 1, "no mixture or task 'bath'"),
+        ({'split': 'trian'}, 1, "'long' has no split 'trian'; it has train"),
+        ({'batch_sizes': {'long': 8}}, 1, "batch_sizes has no .* 'short'"),
+        ({'batch_sizes': {'long': 8, 'short': 3}}, 2, 'is 1, which 2 hosts'),
+        (
+            {'task_feature_lengths': {'long': {'tokens': 4}}},
+            1,
+            "'long' are wrong at 'media'",
+        ),
+        ({'task_feature_lengths': {}}, 1, "_lengths has no entry .* 'long'"),
+        ({'batch_sizes': {'long': 0, 'short': 4}}, 1, "'long'. is 0"),
+        ({'seed': None}, 1, 'seed is None'),
+        ({'strategy': 'both'}, 1, "strategy is 'both'; it must be one of"),
+    ],
+)
+def test_what_does_not_fit_is_told(change, hosts, sentence):
+  with pytest.raises(UserError, match=sentence):
+    pipeline.get_dataset(_config(**change), 0, hosts)
+  with pytest.raises(UserError, match='restore the iterator'):
+    pipeline.get_dataset(CONFIG, 0, 1, continue_from_last_checkpoint=True)
+
+
+def test_an_error_while_reading_is_told_as_it_was_meant():
+  class Broken:
+
+    def __len__(self):
+      return 3
+
+    def __getitem__(self, index):
+      raise UserError(f"own.jsonl:{index}: 'a.jpg' is gone; put it back")
+
+  features.add_task('broken', {'train': Broken})
+  cfg = _config(
+      mixture_or_task_name='broken',
+      batch_sizes={'broken': 1},
+      task_feature_lengths={'broken': CONFIG.task_feature_lengths['long']},
+      shuffle=False,
+  )
+  with pytest.raises(UserError) as error:
+    with pipeline.reading_errors():
+      _batches(cfg, 1)
+  assert str(error.value) == "own.jsonl:0: 'a.jpg' is gone; put it back"
+
+
+def test_tasks_must_share_their_vocabulary(tmp_path):
+  assert pipeline.dataset_vocabulary(CONFIG).path.endswith('vocabulary.model')
+  other = train_vocabulary(['a b c'] * 50, tmp_path / 'other.model', 400)
+  features.add_task(
+      'short', {'train': lambda: _documents(6, 1)}, vocabulary=lambda: other
+  )
+  features.add_mixture('both', {'long': 1.0, 'short': 0.25})
+  with pytest.raises(UserError, match="(?s)'long' and 'short'.*other.model"):
+    pipeline.dataset_vocabulary(CONFIG)
