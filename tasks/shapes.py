@@ -1,0 +1,138 @@
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""The shapes world as tasks: pairs, clips and interleaved documents, no files.
+
+Importing this module registers the tasks `shapes_pairs`, `shapes_video` and
+`shapes_m3w`, which stand for the kinds of data of Flamingo §2.4, and the
+mixture `shapes` with the paper's λ. Document i of a split is drawn from a
+generator seeded with (task, split, i): it is the same everywhere.
+"""
+
+from collections.abc import Callable
+import dataclasses
+import functools
+import zlib
+
+import numpy as np
+
+from flamingo_jax.data import documents
+from flamingo_jax.data import features
+from tasks import shapes_drawing
+from tasks import shapes_world
+
+FRAMES = 8  # of a clip, one per second
+# Number of documents, and the pairs of shape and colour they show. `held_out`
+# asks for pairs that training never shows.
+SPLITS = {
+    'train': (1_000_000, shapes_world.SEEN),
+    'validation': (10_000, shapes_world.SEEN),
+    'held_out': (10_000, tuple(sorted(shapes_world.HELD_OUT))),
+}
+_NUMBERS = ('one', 'two', 'three', 'four')
+_TITLES = ('', '', 'Some pictures of shapes.\n', 'Look at these shapes.\n')
+
+Pairs = tuple[tuple[str, str], ...]
+Parts = tuple[str | documents.Media, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class ShapesDocuments:
+  """The documents of one split of one task, made when they are asked for."""
+
+  task: str
+  split: str
+  draw: Callable[[np.random.Generator, Pairs], Parts]
+
+  def __len__(self) -> int:
+    return SPLITS[self.split][0]
+
+  def __getitem__(self, index: int) -> documents.Document:
+    if not 0 <= index < len(self):
+      raise IndexError(f'{self.task} has no document {index} in {self.split}')
+    source = f'{self.task}:{self.split}:{index}'
+    stream = zlib.crc32(f'{self.task}:{self.split}'.encode())
+    rng = np.random.default_rng((stream, index))
+    parts = self.draw(rng, SPLITS[self.split][1])
+    return documents.Document(parts, source, index)
+
+
+def draw_pair(rng: np.random.Generator, pairs: Pairs) -> Parts:
+  """A picture of one to three things and its caption."""
+  count = int(rng.choice([1, 2, 3], p=[0.5, 0.35, 0.15]))
+  scene = shapes_world.sample_scene(rng, count, pairs)
+  return _image(scene), shapes_world.describe_scene(scene)
+
+
+def draw_video(rng: np.random.Generator, pairs: Pairs) -> Parts:
+  """A clip of one thing that moves, and what it does."""
+  motion = shapes_world.sample_motion(rng, pairs)
+  frames = shapes_drawing.draw_motion(motion, FRAMES)
+  clip = documents.video(np.stack([np.asarray(frame) for frame in frames]))
+  return clip, shapes_world.describe_motion(motion)
+
+
+def draw_document(rng: np.random.Generator, pairs: Pairs) -> Parts:
+  """Two to four pictures among captions or questions about them.
+
+  Captions come after their pictures or, in a quarter of the documents, before.
+  """
+  kind = rng.random()
+  parts = [_TITLES[int(rng.integers(len(_TITLES)))]]
+  for _ in range(int(rng.integers(2, 5))):
+    scene = shapes_world.sample_scene(rng, int(rng.integers(1, 4)), pairs)
+    if kind < 0.5:
+      parts += [_image(scene), _sentence(scene)]
+    elif kind < 0.75:
+      parts += [_sentence(scene), _image(scene)]
+    else:
+      parts += [_image(scene), ask(rng, scene)]
+  return tuple(part for part in parts if part)
+
+
+def ask(rng: np.random.Generator, scene: shapes_world.Scene) -> str:
+  """'Question: What colour is the star? Answer: red', answerable for sure."""
+  shapes = [thing.shape for thing in scene.things]
+  single = [thing for thing in scene.things if shapes.count(thing.shape) == 1]
+  kind = int(rng.integers(4)) if single else 0
+  if kind == 0:
+    question, answer = 'How many shapes are there?', _NUMBERS[len(shapes) - 1]
+  else:
+    thing = single[int(rng.integers(len(single)))]
+    question, answer = {
+        1: (f'What colour is the {thing.shape}?', thing.colour),
+        2: (f'Is the {thing.shape} small or large?', thing.size),
+        3: (f'What does the {thing.shape} look like?', thing.texture),
+    }[kind]
+  return f'Question: {question} Answer: {answer}'
+
+
+def register() -> None:
+  """Registers the tasks and the mixture; done at import."""
+  # Captions before pictures are as frequent as text that looks ahead; the two
+  # coins are independent, as in the paper.
+  for task, draw, options in (
+      ('shapes_m3w', draw_document, {'p_next': 0.25}),
+      ('shapes_pairs', draw_pair, {'p_space': 0.5}),
+      ('shapes_video', draw_video, {'p_space': 0.5}),
+  ):
+    splits = {
+        split: functools.partial(ShapesDocuments, task, split, draw)
+        for split in SPLITS
+    }
+    features.add_task(task, splits, **options)
+  features.add_mixture(
+      'shapes', {'shapes_m3w': 1.0, 'shapes_pairs': 0.2, 'shapes_video': 0.03}
+  )
+
+
+def _image(scene: shapes_world.Scene) -> documents.Media:
+  return documents.image(shapes_drawing.draw_scene(scene))
+
+
+def _sentence(scene: shapes_world.Scene) -> str:
+  """'A small plain blue ring.'"""
+  text = shapes_world.describe_scene(scene)
+  return f'{text[0].upper()}{text[1:]}.'
+
+
+register()

@@ -1,0 +1,130 @@
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Tests of training on one's own JSONL file."""
+
+import json
+import logging
+
+import gin
+import numpy as np
+from PIL import Image
+import pytest
+
+from flamingo_jax.data import pipeline
+from flamingo_jax.data.vocabulary import default_vocabulary
+from flamingo_jax.errors import UserError
+from tasks import own_data
+
+LENGTHS = {'tokens': 16, 'media': 1, 'image_size': 8}
+CAPTIONS = ['a cat', 'two  dogs', 'il était là']
+
+
+@pytest.fixture
+def jsonl(tmp_path):
+  """Three one-coloured pictures with captions."""
+  lines = []
+  for i, caption in enumerate(CAPTIONS):
+    name = f'{i}.png'
+    Image.new('RGB', (8, 8), (i, 10 * i, 100)).save(tmp_path / name)
+    lines.append(json.dumps({'parts': [{'image': name}, {'text': caption}]}))
+  path = tmp_path / 'own.jsonl'
+  path.write_text('\n'.join(lines) + '\n', encoding='utf-8')
+  return path
+
+
+def _config(name, batch_size, **kwargs):
+  return pipeline.DatasetConfig(**{
+      'mixture_or_task_name': name,
+      'task_feature_lengths': {'own_data': LENGTHS},
+      'split': 'train',
+      'batch_sizes': {'own_data': batch_size},
+      'shuffle': True,
+      'seed': 0,
+      **kwargs,
+  })
+
+
+def test_a_batch_larger_than_the_file_repeats_it(jsonl):
+  name = own_data.mixture(str(jsonl), LENGTHS)
+  dataset = pipeline.get_dataset(_config(name, 7), 0, 1)
+  (batch,) = dataset.take(1).as_numpy_iterator()
+  ids = batch['own_data/example_id'][:, 0]
+  assert sorted(ids[:3]) == sorted(ids[3:6]) == [1, 2, 3]  # lines of the file
+  vocabulary = default_vocabulary()
+  for row, line in enumerate(ids):
+    kept = batch['own_data/loss_weights'][row, 0] > 0
+    targets = batch['own_data/targets'][row, 0][kept]
+    assert vocabulary.decode(targets[:-2]) == CAPTIONS[line - 1]
+    assert list(targets[-2:]) == [vocabulary.eoc_id, vocabulary.eos_id]
+    np.testing.assert_array_equal(
+        batch['own_data/media'][row, 0, 0, 0],
+        np.broadcast_to([line - 1, 10 * (line - 1), 100], (8, 8, 3)),
+    )
+
+
+def test_registering_again_replaces_the_file(jsonl, tmp_path):
+  own_data.mixture(str(jsonl), LENGTHS)
+  shorter = tmp_path / 'shorter.jsonl'
+  shorter.write_text(jsonl.read_text(encoding='utf-8').splitlines()[1])
+  name = own_data.mixture(str(shorter), LENGTHS)
+  (batch,) = pipeline.get_dataset(_config(name, 2), 0, 1).take(1)
+  kept = batch['own_data/loss_weights'][0, 0] > 0
+  text = batch['own_data/targets'][0, 0].numpy()[kept.numpy()][:-2]
+  assert default_vocabulary().decode(text) == CAPTIONS[1]
+
+
+def test_validation_is_a_file_of_its_own(jsonl):
+  name = own_data.mixture(str(jsonl), LENGTHS, validation_path=str(jsonl))
+  cfg = _config(name, 3, split='validation', shuffle=False)
+  datasets = pipeline.get_training_eval_datasets(cfg, 0, 1, eval_steps=2)
+  batches = list(datasets['own_data'].as_numpy_iterator())
+  assert [list(batch['example_id']) for batch in batches] == [[1, 2, 3]] * 2
+  own_data.mixture(str(jsonl), LENGTHS)
+  with pytest.raises(UserError, match="no split 'validation'; it has train"):
+    pipeline.get_training_eval_datasets(cfg, 0, 1, eval_steps=2)
+
+
+def test_what_does_not_fit_is_told_in_one_line(jsonl, caplog):
+  with caplog.at_level(logging.WARNING):
+    own_data.mixture(str(jsonl), LENGTHS)
+    assert not caplog.messages
+    own_data.mixture(str(jsonl), LENGTHS | {'tokens': 8})
+  (message,) = caplog.messages
+  assert message.startswith(f'{jsonl}: of 3 documents, ')
+  assert 'longer than 8 tokens and 0 have more than 1 pictures' in message
+  assert '\n' not in message
+
+
+def test_a_bad_file_is_told_before_anything_is_registered(jsonl):
+  with open(jsonl, 'a', encoding='utf-8') as file:
+    file.write('{"parts": [{"image": "nowhere.png"}, {"text": "x"}]}\n')
+  with pytest.raises(UserError, match=r'own\.jsonl:4: .*nowhere\.png'):
+    own_data.mixture(str(jsonl), LENGTHS)
+  with pytest.raises(UserError, match='--data=FILE.jsonl'):
+    own_data.mixture('', LENGTHS)
+  with pytest.raises(UserError, match="wrong at 'media'"):
+    own_data.mixture(str(jsonl), {'tokens': 8, 'image_size': 8})
+
+
+def test_gin_builds_it(jsonl):
+  gin.parse_config(f"""
+      from __gin__ import dynamic_registration
+      from flamingo_jax.data import pipeline
+      from tasks import own_data
+      LENGTHS = {{'tokens': 16, 'media': 1, 'image_size': 8}}
+      DATA = '{jsonl}'
+      own_data.mixture.path = %DATA
+      own_data.mixture.lengths = %LENGTHS
+      pipeline.DatasetConfig:
+        mixture_or_task_name = @own_data.mixture()
+        task_feature_lengths = {{'own_data': %LENGTHS}}
+        split = 'train'
+        batch_sizes = {{'own_data': 2}}
+        shuffle = True
+        seed = 3
+  """)
+  try:
+    cfg = gin.get_configurable(pipeline.DatasetConfig)()
+  finally:
+    gin.clear_config()
+  assert cfg == _config('own_data', 2, seed=3)

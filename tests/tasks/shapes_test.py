@@ -1,0 +1,172 @@
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Tests of the shapes world as tasks."""
+
+import functools
+import re
+
+import numpy as np
+import pytest
+import seqio
+
+from flamingo_jax.data import documents
+from flamingo_jax.data import interleaved
+from flamingo_jax.data import pipeline
+from flamingo_jax.data.vocabulary import default_vocabulary
+from tasks import shapes
+from tasks import shapes_world
+
+TASKS = ('shapes_m3w', 'shapes_pairs', 'shapes_video')
+PAIRS = [
+    'a small dotted blue star',
+    'a large striped red pentagon',
+    'a large plain orange heart and a large plain red ring',
+]
+
+
+@functools.cache
+def _read(task, split='train', count=200):
+  found = seqio.TaskRegistry.get(task).source.documents(split)
+  return [found[i] for i in range(count)]
+
+
+def _text(document):
+  return ''.join(part for part in document.parts if isinstance(part, str))
+
+
+def _media(document):
+  return [part for part in document.parts if not isinstance(part, str)]
+
+
+@pytest.mark.parametrize('task', TASKS)
+def test_a_document_is_a_function_of_its_index(task):
+  found = seqio.TaskRegistry.get(task).source.documents('train')
+  first, again = found[123_456], found[123_456]
+  assert _text(first) == _text(again)
+  for a, b in zip(_media(first), _media(again), strict=True):
+    np.testing.assert_array_equal(a.data, b.data)
+  assert first.example_id == 123_456
+  assert first.source == f'{task}:train:123456'
+  with pytest.raises(IndexError, match='no document 1000000 in train'):
+    found[1_000_000]
+
+
+def test_tasks_and_splits_differ():
+  texts = {
+      (task, split): tuple(map(_text, _read(task, split)))
+      for task in TASKS
+      for split in shapes.SPLITS
+  }
+  assert len(set(texts.values())) == 9
+
+
+def test_the_numbers_do_not_drift():
+  # Index-seeded data is only the same everywhere if nobody changes the draws.
+  assert [_text(document) for document in _read('shapes_pairs')[:3]] == PAIRS
+
+
+@pytest.mark.parametrize('task', TASKS)
+def test_only_the_held_out_split_shows_held_out_pairs(task):
+  held_out = {f'{colour} {shape}' for shape, colour in shapes_world.HELD_OUT}
+  pattern = re.compile(
+      f'({"|".join(shapes_world.COLOURS)}) ({"|".join(shapes_world.SHAPES)})'
+  )
+  for split in shapes.SPLITS:
+    named = {
+        match[0]
+        for document in _read(task, split)
+        for match in pattern.finditer(_text(document))
+    }
+    assert named
+    assert named <= held_out if split == 'held_out' else not named & held_out
+
+
+def test_pairs_are_a_picture_and_its_caption():
+  for document in _read('shapes_pairs'):
+    picture, caption = document.parts
+    assert picture.kind == 'image'
+    assert picture.data.shape == (64, 64, 3)
+    assert re.match(r'a (small|large) (plain|striped|dotted) \w+ \w+', caption)
+  counts = np.bincount([
+      len(re.findall('small|large', _text(d))) for d in _read('shapes_pairs')
+  ])
+  assert counts[0] == 0 and (counts[1:] > 15).all() and len(counts) == 4
+
+
+def test_videos_are_eight_moving_frames():
+  for document in _read('shapes_video', count=20):
+    clip, caption = document.parts
+    assert clip.kind == 'video'
+    assert clip.data.shape == (8, 64, 64, 3)
+    assert all((a != b).any() for a, b in zip(clip.data, clip.data[1:]))
+    assert re.fullmatch(r'an? \w+ \w+ moves (left|right|up|down)', caption)
+
+
+def test_documents_interleave_pictures_and_text_both_ways():
+  opens_with_picture = text_comes_first = 0
+  for document in _read('shapes_m3w'):
+    assert 2 <= len(_media(document)) <= 4
+    opens_with_picture += not isinstance(document.parts[0], str)
+    text_comes_first += not isinstance(document.parts[-1], str)
+  assert opens_with_picture > 40
+  assert 25 < text_comes_first < 75  # a quarter of 200
+
+
+def test_questions_are_answered_by_the_picture():
+  kinds = set()
+  for seed in range(300):
+    rng = np.random.default_rng(seed)
+    scene = shapes_world.sample_scene(rng, 1 + seed % 4)
+    question, answer = re.fullmatch(
+        'Question: (.*) Answer: (.*)', shapes.ask(rng, scene)
+    ).groups()
+    about = re.search('the (.*?) (small|look)|the (.*)[?]', question)
+    kinds.add(re.sub('the [a-z]+', 'the', question))
+    if about is None:
+      assert answer == ('one', 'two', 'three', 'four')[len(scene.things) - 1]
+      continue
+    shape = about[1] or about[3]
+    (thing,) = [thing for thing in scene.things if thing.shape == shape]
+    assert answer in (thing.colour, thing.size, thing.texture)
+    assert (answer in shapes_world.COLOURS) == ('colour' in question)
+    assert (answer in shapes_world.SIZES) == ('small or large' in question)
+  assert len(kinds) == 4
+
+
+def test_everything_fits_the_examples_that_the_tiny_model_reads():
+  vocabulary = default_vocabulary()
+  for task, tokens in {'shapes_m3w': 128, 'shapes_pairs': 32,
+                       'shapes_video': 16}.items():
+    lengths = [
+        len(interleaved.tokenize_document(d.parts, vocabulary).tokens)
+        for d in _read(task)
+    ]
+    assert max(lengths) <= tokens
+
+
+def test_the_mixture_makes_batches():
+  assert pipeline.mixture_weights('shapes') == {
+      'shapes_m3w': 1.0, 'shapes_pairs': 0.2, 'shapes_video': 0.03
+  }
+  lengths = {'tokens': 64, 'media': 1, 'image_size': 64}
+  cfg = pipeline.DatasetConfig(
+      mixture_or_task_name='shapes',
+      task_feature_lengths={
+          'shapes_m3w': lengths | {'tokens': 128, 'media': 4},
+          'shapes_pairs': lengths,
+          'shapes_video': lengths | {'frames': 8},
+      },
+      split='train',
+      batch_sizes={'shapes_m3w': 4, 'shapes_pairs': 4, 'shapes_video': 2},
+      shuffle=True,
+      seed=0,
+  )
+  (batch,) = pipeline.get_dataset(cfg, 0, 1).take(1).as_numpy_iterator()
+  assert batch['shapes_m3w/media'].shape == (2, 2, 4, 1, 64, 64, 3)
+  assert batch['shapes_video/media_mask'].all()
+  found = seqio.TaskRegistry.get('shapes_pairs').source.documents('train')
+  index = int(batch['shapes_pairs/example_id'][1, 0])
+  medium = documents.image(_media(found[index])[0].data)
+  np.testing.assert_array_equal(
+      batch['shapes_pairs/media'][1, 0, 0, 0], medium.data
+  )
