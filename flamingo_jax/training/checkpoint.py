@@ -17,7 +17,7 @@ import dataclasses
 import os
 import pathlib
 import shutil
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import jax
 import numpy as np
@@ -55,6 +55,7 @@ class CheckpointConfig:
   restore: RestoreCheckpointConfig | None = None
 
 
+@runtime_checkable
 class DataIterator(Protocol):
   """The part of clu's DatasetIterator that is needed here."""
 
