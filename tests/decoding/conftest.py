@@ -4,7 +4,6 @@
 
 import functools
 
-from flax import linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -12,6 +11,7 @@ import pytest
 
 from flamingo_jax import decoding
 from flamingo_jax import models
+from tests.random_weights import random_weights
 
 VOCAB = 5  # and <EOC>
 MAX_NEW_TOKENS = 4
@@ -41,12 +41,7 @@ class TinyModel:
     # In place of encoded media: convolutions take long to compile.
     latents = np.random.default_rng(1).normal(size=(4, 3, 3, 16))
     self.latents = jnp.array(latents, jnp.float32)
-    shapes = jax.eval_shape(
-        self.model.init, jax.random.key(0), self.prompts.tokens,
-        self.prompts.media_index, jnp.zeros((4, 1, 1, 16, 16, 3), jnp.uint8),
-        jnp.ones((4, 1, 1), bool),
-    )
-    self.params = _random_params(nn.unbox(shapes)['params'])
+    self.params = random_weights(config, scale=0.3)
 
   def jit(self, function, **static):
     """`function(model, ...)` as one compiled function."""
@@ -108,26 +103,6 @@ def _prompts() -> decoding.Prompts:
       tokens=jnp.array(rng.integers(0, VOCAB, (4, size)), jnp.int32),
       lengths=jnp.array([len(row) for row in index], jnp.int32),
       media_index=jnp.array(media_index, jnp.int32),
-  )
-
-
-def _random_params(shapes):
-  """Open gates; logits far enough apart to prefer some tokens."""
-  rng = np.random.default_rng(2)
-
-  def leaf(path, x):
-    name = jax.tree_util.keystr(path)
-    noise = rng.normal(size=x.shape).astype(np.float32)
-    if 'gate' in name:
-      return np.ones(x.shape, np.float32)
-    if 'final_norm' in name:
-      return 2 + 0.2 * noise
-    if "'scale'" in name or "'gain'" in name:
-      return 1 + 0.2 * noise
-    return 0.3 * noise
-
-  return jax.tree.map(
-      jnp.asarray, jax.tree_util.tree_map_with_path(leaf, shapes)
   )
 
 

@@ -1,0 +1,108 @@
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""The folder of a training run, and what can be wrong with one."""
+
+import json
+import shutil
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import flamingo_jax as fj
+from flamingo_jax import models
+from flamingo_jax.data.vocabulary import default_vocabulary
+from flamingo_jax.training import checkpoint
+from flamingo_jax.training import model_dir
+from flamingo_jax.training.train_step import TrainState
+from flamingo_jax.training.trainable import split_params
+from tests.random_weights import random_weights
+
+CONFIG = models.FlamingoConfig(
+    vision='tiny',
+    resampler=models.ResamplerConfig(
+        layers=1, width=16, heads=2, head_size=8, latents=3, frames=2
+    ),
+    decoder=models.DecoderConfig(
+        vocab=default_vocabulary().base_size, layers=1, width=16, heads=2,
+        head_size=8, xattn_every=1, context=64,
+    ),
+    image_size=16,
+    dtype='float32',
+    frozen_dtype='float32',
+)
+
+
+@pytest.fixture(scope='module')
+def params():
+  return random_weights(CONFIG, scale=0.3)
+
+
+@pytest.fixture(scope='module')
+def saved(params, tmp_path_factory):
+  """A folder as training writes it, with checkpoints 1 and 2."""
+  folder = tmp_path_factory.mktemp('run')
+  model_dir.write_model_json(folder, CONFIG, default_vocabulary(), 5, 3)
+  trainable, frozen_params = split_params(params)
+  checkpoint.save_frozen(folder, frozen_params)
+  checkpoints = checkpoint.Checkpoints(folder)
+  for step in (1, 2):
+    state = TrainState(
+        step=jnp.int32(step),
+        params=jax.tree.map(lambda x: x * step, trainable),
+        opt_state={},
+    )
+    checkpoints.save(step, state, {}, None)
+  checkpoints.close()
+  return folder
+
+
+@pytest.fixture
+def folder(saved, tmp_path):
+  """A copy to damage."""
+  return shutil.copytree(saved, tmp_path / 'run')
+
+
+def test_loads_all_weights_of_a_step(saved, params):
+  first, newest = fj.load(saved, step=1), fj.load(saved)
+  assert newest.config == CONFIG and newest.frames == 3
+  jax.tree.map(np.testing.assert_array_equal, first.params, params)
+  gate = lambda p: p['decoder']['groups']['xattn']['attn_gate']
+  np.testing.assert_array_equal(gate(newest.params), 2 * gate(params))
+  np.testing.assert_array_equal(
+      newest.params['decoder']['token_embedder'],
+      params['decoder']['token_embedder'],
+  )
+
+
+def test_what_is_no_run_is_told(tmp_path):
+  with pytest.raises(fj.UserError, match='model.json does not exist'):
+    fj.load(tmp_path)
+
+
+def test_missing_checkpoint_is_told(folder):
+  with pytest.raises(fj.UserError, match='no checkpoint of step 7'):
+    fj.load(folder, step=7)
+  shutil.rmtree(folder / 'checkpoints')
+  with pytest.raises(fj.UserError, match='no checkpoint in'):
+    fj.load(folder)
+
+
+def test_another_vocabulary_is_told(folder):
+  with open(folder / 'vocabulary.model', 'ab') as file:
+    file.write(b'\x12\x00')  # an empty field: still a SentencePiece model
+  with pytest.raises(fj.UserError, match='is not the vocabulary that'):
+    fj.load(folder)
+
+
+def test_weights_of_another_architecture_are_told(folder):
+  path = folder / 'model.json'
+  description = json.loads(path.read_text())
+  description['architecture']['resampler']['latents'] = 4
+  path.write_text(json.dumps(description))
+  with pytest.raises(
+      fj.UserError, match=r'resampler/latents has shape \(3, 16\) where the '
+      r'model has \(4, 16\)'
+  ):
+    fj.load(folder)

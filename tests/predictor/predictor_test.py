@@ -1,0 +1,249 @@
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""The Python API against the model's full forward pass, and its complaints."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import flamingo_jax as fj
+from flamingo_jax import models
+from flamingo_jax.data import interleaved
+from flamingo_jax.data.media import load_frames
+from flamingo_jax.data.vocabulary import default_vocabulary
+from flamingo_jax.predictor import predictor as predictor_module
+from tests.random_weights import random_weights
+
+STEPS = 5
+RNG = np.random.default_rng(0)
+PIXELS = [RNG.integers(0, 256, (20, 30, 3), np.uint8) for _ in range(3)]
+CAT, DOG, FISH = map(fj.image, PIXELS)
+CLIP = fj.video(RNG.integers(0, 256, (3, 20, 30, 3), np.uint8))
+PROMPTS = [
+    [CAT, 'Output:'],
+    [CAT, 'Output: a small cat', DOG, 'Output: a dog', FISH, 'Output:'],
+    ['no picture'],
+    [DOG],
+]
+
+
+def tiny_config():
+  return models.FlamingoConfig(
+      vision='tiny',
+      resampler=models.ResamplerConfig(
+          layers=1, width=16, heads=2, head_size=8, latents=3, frames=2
+      ),
+      decoder=models.DecoderConfig(
+          vocab=default_vocabulary().base_size, layers=3, width=16, heads=2,
+          head_size=8, xattn_every=2, context=64,
+      ),
+      image_size=16,
+      dtype='float32',
+      frozen_dtype='float32',
+  )
+
+
+@pytest.fixture(scope='module')
+def model():
+  config = tiny_config()
+  params = random_weights(config, scale=0.3)
+  return fj.Predictor(config, params, default_vocabulary(), frames=2)
+
+
+@pytest.fixture(scope='module')
+def forward(model):
+  """log_probs(prompt, ids): of each next token, with one picture a medium."""
+  flamingo = models.Flamingo(model.config)
+  run = jax.jit(lambda *args: flamingo.apply({'params': model.params}, *args))
+
+  def log_probs(prompt, ids):
+    document = interleaved.tokenize_document(
+        prompt, model.vocabulary, close=False
+    )
+    length = len(document.tokens)
+    tokens, index = np.zeros((2, 1, 64), np.int32)
+    tokens[0, :length] = document.tokens
+    tokens[0, length : length + len(ids)] = ids
+    index[0, :length] = document.media_index
+    index[0, length:] = document.media_index[-1]
+    media = np.zeros((1, 3, 1, 16, 16, 3), np.uint8)
+    for i, medium in enumerate(document.media):
+      media[0, i] = load_frames(medium, 1, 16, None)[0]
+    logits = run(tokens, index, media, np.ones((1, 3, 1), bool))
+    end = length + len(ids)
+    return np.asarray(jax.nn.log_softmax(logits))[0, length - 1 : end]
+
+  return log_probs
+
+
+@pytest.mark.parametrize('prompt', PROMPTS, ids=len)
+def test_generates_the_likeliest_tokens_of_the_full_forward(
+    model, forward, prompt
+):
+  ids = []
+  for _ in range(STEPS):
+    ids.append(int(forward(prompt, ids)[-1].argmax()))
+  expected = model.vocabulary.decode(ids).strip()
+  assert expected
+  assert model.generate(prompt, max_new_tokens=STEPS) == expected
+
+
+@pytest.mark.parametrize(
+    'options', [{}, {'beams': 3}, {'temperature': 1.0, 'top_p': 0.9}], ids=str
+)
+def test_prompts_together_are_as_alone(model, options):
+  alone = [
+      model.generate(prompt, max_new_tokens=STEPS, **options)
+      for prompt in PROMPTS
+  ]
+  together = model.generate(
+      PROMPTS, max_new_tokens=STEPS, batch_size=3, **options
+  )
+  # The first prompt has the same draws alone and in a list.
+  count = 1 if 'temperature' in options else len(PROMPTS)
+  assert together[:count] == alone[:count]
+  assert len(set(together)) == len(PROMPTS)
+
+
+def test_swapped_pictures_swap_answers(model):
+  swap = {CAT: DOG, DOG: CAT}
+  prompts = [[CAT, 'Output:'], [DOG, 'Output:']]
+  answers = model.generate(prompts, max_new_tokens=STEPS)
+  swapped = model.generate(
+      [[swap[picture], text] for picture, text in prompts],
+      max_new_tokens=STEPS,
+  )
+  assert swapped == answers[::-1] != answers
+
+
+def test_seed_decides_the_draws(model):
+  draw = lambda seed: model.generate(
+      [[CAT]] * 2, max_new_tokens=STEPS, temperature=2.0, seed=seed
+  )
+  assert draw(1) == draw(1) != draw(2)
+  assert len(set(draw(1))) == 2  # the same prompt twice
+
+
+def test_answer_ends_before_the_first_eoc(model):
+  prompt = [CAT, 'Output:']
+  document = interleaved.tokenize_document(
+      prompt, model.vocabulary, close=False
+  )
+  state = model._read_batch([document], 8)
+  tokens = np.asarray(model._greedy(
+      model.params, *state, max_new_tokens=8, stop=model.vocabulary.eoc_id
+  ).tokens)[0]
+  new = next(i for i in range(2, 8) if tokens[i] not in tokens[:i])
+  # <EOC> takes the place of a token that was about to be said.
+  decoder = dict(model.params['decoder'])
+  row = decoder['token_embedder'][tokens[new]]
+  decoder['new_token_embedding'] = 1.1 * row[None]
+  eager = fj.Predictor(
+      model.config, {**model.params, 'decoder': decoder}, model.vocabulary
+  )
+  expected = model.vocabulary.decode(tokens[:new]).strip()
+  assert eager.generate(prompt, max_new_tokens=8) == expected
+
+
+def test_scores_equal_the_full_forward(model, forward):
+  candidates = ['a cat', 'yes', 'three dogs in the snow', 'no']
+  scores = model.score(PROMPTS, candidates)
+  assert scores.shape == (4, 4)
+  closed = model.score(PROMPTS[1], candidates, close=True)
+  for row, prompt in enumerate(PROMPTS):
+    space = ' ' if isinstance(prompt[-1], str) else ''
+    for column, text in enumerate(candidates):
+      ids = model.vocabulary.encode(space + text)
+      said = forward(prompt, ids)
+      expected = said[np.arange(len(ids)), ids].sum()
+      np.testing.assert_allclose(scores[row, column], expected, atol=1e-3)
+      if row == 1:
+        end = said[-1, model.vocabulary.eoc_id]
+        np.testing.assert_allclose(closed[column], expected + end, atol=1e-3)
+
+
+def test_separator_joins_text_with_text_only(model):
+  score = lambda text, candidate, **options: model.score(
+      [CAT, text], [candidate], **options
+  )
+  assert score('Output:', 'a cat') == score('Output:', ' a cat')
+  assert score('Output:', 'a cat') != score(
+      'Output:', 'a cat', separator=''
+  )
+  assert score('Output: ', 'a cat') == score(
+      'Output: ', 'a cat', separator=''
+  )
+
+
+def test_candidates_in_several_goes_score_the_same(model, monkeypatch):
+  candidates = ['a cat', 'yes', 'three dogs in the snow']
+  expected = model.score(PROMPTS[:2], candidates)
+  monkeypatch.setattr(predictor_module, '_SCORING_BYTES', 1)  # room for one at a time
+  np.testing.assert_allclose(
+      model.score(PROMPTS[:2], candidates), expected, atol=1e-4
+  )
+
+
+def test_video_has_all_its_frames(model):
+  answers = []
+  for last in (0, 255):
+    frames = np.array(CLIP.data)
+    frames[1] = last
+    answers.append(model.score([fj.video(frames)], ['yes', 'no']))
+  assert np.abs(answers[0] - answers[1]).max() > 1e-3
+
+
+def test_like_prompts_compile_nothing_new(model):
+  model.generate([CAT, 'one two'], max_new_tokens=STEPS)
+  compiled = model._encode, model._read, model._greedy
+  before = [function._cache_size() for function in compiled]
+  model.generate([DOG, 'one two three'], max_new_tokens=STEPS)
+  assert [function._cache_size() for function in compiled] == before
+
+
+@pytest.mark.parametrize('prompt, options, words', [
+    ([], {}, 'there is no prompt'),
+    ([[CAT], []], {}, 'prompt 2 is empty'),
+    ([fj.image('no/such.jpg')], {}, r'no.such\.jpg does not exist'),
+    ([CAT, 'word ' * 100], {}, r'shorten its text to fit 59 tokens'),
+    ([CAT, 'a b c d e'] * 7, {}, r'has \d+ tokens and 7 images .*the model '
+     r'reads 64 tokens.* the last [3-6] images'),
+    ([CAT], {'max_new_tokens': 64}, 'leaves no room'),
+    ([CAT], {'max_new_tokens': 0}, 'max_new_tokens is 0'),
+    ([CAT], {'beams': 0}, 'beams is 0'),
+    ([CAT], {'temperature': -1.0}, r'temperature is -1'),
+    ([CAT], {'temperature': float('nan')}, r'temperature is nan'),
+    ([CAT], {'temperature': 1.0, 'top_p': 1.5}, r'top_p is 1\.5'),
+    ([CAT], {'top_k': 5}, 'set temperature above 0'),
+    ([CAT], {'temperature': 1.0, 'beams': 3}, 'set beams to 1'),
+], ids=lambda x: None if isinstance(x, list) else str(x)[:20])
+def test_bad_prompts_and_options_are_told(model, prompt, options, words):
+  with pytest.raises(fj.UserError, match=words):
+    model.generate(prompt, **{'max_new_tokens': STEPS, **options})
+
+
+def test_as_many_media_fit_as_the_message_says(model):
+  with pytest.raises(fj.UserError) as error:
+    model.generate([CAT, 'a b c d e'] * 7, max_new_tokens=STEPS)
+  fits = int(str(error.value).split('the last ')[1].split()[0])
+  model.generate([CAT, 'a b c d e'] * fits, max_new_tokens=STEPS)
+  with pytest.raises(fj.UserError):
+    model.generate([CAT, 'a b c d e'] * (fits + 1), max_new_tokens=STEPS)
+
+
+@pytest.mark.parametrize('candidates, words', [
+    ([], 'at least one text'),
+    ('a cat', 'at least one text'),
+    (['a cat', ''], r"candidate 2 \(''\) has no tokens"),
+    (['word ' * 100], 'leaves no room for a prompt'),
+], ids=['none', 'not a list', 'empty', 'too long'])
+def test_bad_candidates_are_told(model, candidates, words):
+  with pytest.raises(fj.UserError, match=words):
+    model.score([CAT, 'Output:'], candidates)
+
+
+def test_vocabulary_of_another_size_is_told(model):
+  config = models.variants.get('flamingo_tiny', {'decoder.vocab': 7})
+  with pytest.raises(fj.UserError, match='entries and the model 7'):
+    fj.Predictor(config, model.params, model.vocabulary)

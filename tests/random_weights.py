@@ -1,0 +1,38 @@
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Weights under which everything a model can do shows in its logits."""
+
+from flax import linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from flamingo_jax import models
+
+
+def random_weights(config: models.FlamingoConfig, scale: float):
+  """The parameter tree with open gates, drawn without compiling anything."""
+  spec = jax.ShapeDtypeStruct
+  pixels = (1, 1, 1, config.image_size, config.image_size, 3)
+  shapes = jax.eval_shape(
+      models.Flamingo(config).init, jax.random.key(0),
+      spec((1, 1), jnp.int32), spec((1, 1), jnp.int32),
+      spec(pixels, jnp.uint8), spec((1, 1, 1), jnp.bool_),
+  )
+  rng = np.random.default_rng(2)
+
+  def leaf(path, x):
+    name = jax.tree_util.keystr(path)
+    noise = rng.normal(size=x.shape).astype(np.float32)
+    if 'gate' in name:
+      return np.ones(x.shape, np.float32)
+    if 'final_norm' in name:  # far apart, so that some tokens are preferred
+      return 2 + 0.2 * noise
+    if "'scale'" in name or "'gain'" in name:
+      return 1 + 0.2 * noise
+    return scale * noise
+
+  return jax.tree.map(
+      jnp.asarray,
+      jax.tree_util.tree_map_with_path(leaf, nn.unbox(shapes)['params']),
+  )
