@@ -30,9 +30,11 @@ def write_documents(folder, captions):
   return path
 
 
-def flamingo(*arguments):
+def flamingo(*arguments, cache=None):
   """Runs the program in a process of its own, on one device."""
   environ = {k: v for k, v in os.environ.items() if k != 'XLA_FLAGS'}
+  if cache is not None:  # of compiled functions
+    environ['JAX_COMPILATION_CACHE_DIR'] = str(cache)
   return subprocess.run(
       [sys.executable, '-m', 'flamingo_jax.cli', *arguments], cwd=ROOT,
       capture_output=True, text=True, env=environ, check=False)
@@ -116,23 +118,26 @@ def test_check_fails_when_there_are_problems(tmp_path, capsys):
 
 def test_trains_on_own_data_resumes_and_answers(tmp_path):
   data = write_documents(tmp_path, ['a cat', 'a dog', 'a boat', 'a tree'])
-  model_dir = tmp_path / 'run'
+  model_dir, cache = tmp_path / 'run', tmp_path / 'cache'
   train = ['train', '--gin_file=configs/own_data.gin', f'--data={data}',
-           f'--model_dir={model_dir}', '--seed=3', '--gin.STATS_PERIOD=1']
+           f'--model_dir={model_dir}', '--seed=3', '--gin.STATS_PERIOD=1',
+           '--gin.BATCH_SIZE=4', '--gin.TOKENS=16']
   for steps in (2, 3):
-    result = flamingo(*train, f'--steps={steps}')
+    result = flamingo(*train, f'--steps={steps}', cache=cache)
     assert result.returncode == 0, result.stderr
     assert 'Traceback' not in result.stderr
   rows = [json.loads(line) for line in
           (model_dir / 'metrics.jsonl').read_text().splitlines()]
   assert [row['step'] for row in rows] == [1, 2, 3]
 
-  result = flamingo('generate', f'--model_dir={model_dir}', '--image',
-                    str(tmp_path / '0.png'), '--max_new_tokens=4')
+  picture = f'--image={tmp_path / "0.png"}'
+  result = flamingo('generate', f'--model_dir={model_dir}', picture,
+                    '--max_new_tokens=4', cache=cache)
   assert result.returncode == 0, result.stderr
-  result = flamingo('score', f'--model_dir={model_dir}', '--image',
-                    str(tmp_path / '0.png'), '--candidate=a cat',
-                    '--candidate=a dog and a house')
+  assert len(result.stdout.splitlines()) == 1
+  result = flamingo('score', f'--model_dir={model_dir}', picture,
+                    '--candidate=a cat', '--candidate=a dog and a house',
+                    cache=cache)
   assert result.returncode == 0, result.stderr
   rows = [line.split('\t') for line in result.stdout.splitlines()]
   scores = [float(score) for score, _ in rows]
