@@ -9,6 +9,9 @@ set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
 install train
 model_dir=${1:-$root/runs/quickstart}
-"$python" -m flamingo_jax.cli train --gin_file="$root/configs/flamingo_tiny.gin" \
+case $model_dir in /*) ;; *) model_dir=$PWD/$model_dir ;; esac
+cd "$root"
+
+"$python" -m flamingo_jax.cli train --gin_file=configs/flamingo_tiny.gin \
   --model_dir="$model_dir"
-exec "$python" "$root/launch/quickstart.py" "$model_dir"
+exec "$python" launch/quickstart.py "$model_dir"
