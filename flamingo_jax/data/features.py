@@ -18,6 +18,7 @@ import numpy as np
 import seqio
 import tensorflow as tf
 
+from flamingo_jax.data import exit_guard
 from flamingo_jax.data import interleaved
 from flamingo_jax.data import shuffling
 from flamingo_jax.data import vocabulary as vocabulary_lib
@@ -255,7 +256,7 @@ def _read_examples(
   @tf.autograph.experimental.do_not_convert
   def load(count, at):
     arrays = tf.numpy_function(
-        read,
+        exit_guard.READS.guard(read),
         [at['split'], at['place'], count // at['epoch_size'], at['seed']],
         [feature.dtype for feature in OUTPUT_FEATURES.values()],
         stateful=False,  # a pure function: the iterator can be checkpointed
