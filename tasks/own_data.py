@@ -59,7 +59,9 @@ def mixture(
   files = {'train': path}
   if validation_path:
     files['validation'] = validation_path
-  read = {split: documents.JsonlDocuments(file) for split, file in files.items()}
+  read = {
+      split: documents.JsonlDocuments(file) for split, file in files.items()
+  }
   for split, file in files.items():
     message = misfits(read[split], lengths, vocabulary())
     if message:

@@ -42,7 +42,8 @@ def test_a_program_ends_while_batches_are_read_ahead():
 
 
 def test_closing_waits_for_calls_under_way_and_refuses_new_ones():
-  guard, begun, go = exit_guard.ExitGuard(), threading.Event(), threading.Event()
+  guard = exit_guard.ExitGuard()
+  begun, go = threading.Event(), threading.Event()
 
   def work(x):
     begun.set()

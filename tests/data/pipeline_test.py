@@ -262,7 +262,7 @@ def test_evaluation_gives_the_same_unprefixed_batches_every_time():
   again = list(datasets['long'].as_numpy_iterator())
   chex.assert_trees_all_equal(batches, again)
   parts = [
-      pipeline.get_training_eval_datasets(cfg, shard, 2, 1) for shard in range(2)
+      pipeline.get_training_eval_datasets(cfg, i, 2, 1) for i in range(2)
   ]
   ids = [next(iter(part['short']))['example_id'] for part in parts]
   np.testing.assert_array_equal(ids, [[0, 2], [1, 3]])
