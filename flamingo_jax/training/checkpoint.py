@@ -301,13 +301,11 @@ def _as_dict(state: Any) -> dict[str, Any]:
 
 def _read_metadata(path: pathlib.Path) -> Any:
   """The tree of a saved item, with shapes and dtypes for leaves."""
-  with ocp.Checkpointer(ocp.PyTreeCheckpointHandler()) as checkpointer:
-    return checkpointer.metadata(path).item_metadata.tree
+  if not path.is_dir():
+    raise UserError(f'{path} does not exist: the run is not complete')
+  return ocp.PyTreeCheckpointHandler().metadata(path).tree
 
 
 def _read_tree(path: pathlib.Path, target: Tree, restore_args: Tree) -> Tree:
-  with ocp.Checkpointer(ocp.PyTreeCheckpointHandler()) as checkpointer:
-    return checkpointer.restore(
-        path,
-        args=ocp.args.PyTreeRestore(target, restore_args, partial_restore=True),
-    )
+  args = ocp.args.PyTreeRestore(target, restore_args, partial_restore=True)
+  return ocp.PyTreeCheckpointHandler().restore(path, args=args)
