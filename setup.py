@@ -26,6 +26,7 @@ CORE = [
     'optax>=0.2.8',
     'orbax-checkpoint>=0.12.8',
     'pillow',
+    'protobuf',  # the format of SentencePiece models
     'sentencepiece>=0.2.1',
     'tqdm',
 ]
@@ -62,9 +63,13 @@ setuptools.setup(
     license='Apache-2.0',
     license_files=['LICENSE'],
     packages=setuptools.find_packages(
-        include=['flamingo_jax', 'flamingo_jax.*', 'tasks', 'tasks.*']
+        include=[
+            pattern
+            for package in ('flamingo_jax', 'tasks', 'configs')
+            for pattern in (package, f'{package}.*')
+        ]
     ),
-    package_data={'flamingo_jax': ['assets/*']},
+    package_data={'flamingo_jax': ['assets/*'], '': ['*.gin']},
     python_requires='>=3.11',
     install_requires=CORE,
     extras_require={'train': TRAIN, 'test': TEST, 'tpu': ['jax[tpu]>=0.10.2']},
