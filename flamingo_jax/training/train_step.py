@@ -24,6 +24,11 @@ from flamingo_jax.training.partitioner import Partitioner
 from flamingo_jax.typing import Array, Tree
 
 
+# For programs that run once: compiling is what takes their time (25 s of a CPU
+# for the tiny model's initial weights, 10 s so).
+_QUICK = {'xla_backend_optimization_level': 0}
+
+
 @struct.dataclass
 class TrainState:
   """All that a step changes; the frozen weights are not in it.
@@ -149,8 +154,10 @@ def init_state(
     ), variables['frozen_params']
 
   shardings = jax.tree.map(lambda x: x.sharding, (abstract, frozen))
+  rng = jax.random.key(seed)
   with partitioner.rules_in_use():
-    return jax.jit(init, out_shardings=shardings)(jax.random.key(seed))
+    lowered = jax.jit(init, out_shardings=shardings).lower(rng)
+  return lowered.compile(compiler_options=_QUICK)(rng)
 
 
 def abstract_state(
