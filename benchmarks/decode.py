@@ -1,0 +1,176 @@
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Speed of decoding after prefill, with one image and with many.
+
+  python -m benchmarks.decode --variant=flamingo_tiny --images=1 --images=32
+
+prints JSON. New tokens see the latents of the last image only, so tokens per
+second must not depend on how many images a prompt has ('ratio', most images
+over fewest, near 1). By default all prompts have the length of the longest, so
+that images are all that differs; --natural_length lets each be as long as its
+images need, which adds the cost of self-attention over a longer text. The
+measurements take turns and the fastest of each counts, for a machine's speed
+drifts. Weights are random.
+"""
+
+import argparse
+import functools
+import json
+import time
+from typing import Any
+
+from flax import linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from flamingo_jax import decoding
+from flamingo_jax.models import Flamingo, FlamingoConfig, variants
+
+NEVER = -1  # no token has this id: every run decodes as many tokens
+
+
+def random_params(config: FlamingoConfig) -> Any:
+  """Random weights; frozen ones are not told apart, all have one dtype."""
+  size = config.image_size
+  arrays = (
+      jnp.zeros((1, 1), jnp.int32), jnp.zeros((1, 1), jnp.int32),
+      jnp.zeros((1, 1, 1, size, size, 3), jnp.uint8),
+      jnp.ones((1, 1, 1), bool),
+  )
+  boxed = jax.eval_shape(Flamingo(config).init, jax.random.key(0), *arrays)
+  shapes = nn.unbox(boxed)['params']
+
+  @jax.jit
+  def draw(key):
+    leaves, tree = jax.tree.flatten(shapes)
+    keys = jax.random.split(key, len(leaves))
+    return jax.tree.unflatten(tree, [
+        0.02 * jax.random.normal(k, x.shape, config.frozen_dtype)
+        for k, x in zip(keys, leaves)
+    ])
+
+  return draw(jax.random.key(0))
+
+
+def make_prompts(
+    config: FlamingoConfig, images: int, length: int, batch: int
+) -> tuple[decoding.Prompts, jax.Array, jax.Array]:
+  """(text, pixels, mask): `images` images spread evenly over the text."""
+  rng = np.random.default_rng(0)
+  index = np.arange(length) * images // length + 1
+  pixels = rng.integers(
+      0, 256, (batch, images, 1, config.image_size, config.image_size, 3),
+      np.uint8,
+  )
+  tokens = rng.integers(0, config.decoder.vocab, (batch, length))
+  prompts = decoding.Prompts(
+      tokens=jnp.array(tokens, jnp.int32),
+      lengths=jnp.full(batch, length, jnp.int32),
+      media_index=jnp.broadcast_to(
+          jnp.array(index, jnp.int32), (batch, length)
+      ),
+  )
+  return prompts, jnp.array(pixels), jnp.ones((batch, images, 1), bool)
+
+
+def timed(function, *args) -> tuple[float, Any]:
+  """(seconds, result) of a call, waiting for the device."""
+  start = time.perf_counter()
+  result = jax.block_until_ready(function(*args))
+  return time.perf_counter() - start, result
+
+
+def measure(options: argparse.Namespace) -> dict[str, Any]:
+  """All measurements, taking turns `options.repeats` times."""
+  overrides = {'dtype': options.dtype} if options.dtype else None
+  config = variants.get(options.variant, overrides)
+  model = Flamingo(config)
+  params = random_params(config)
+  longest = options.tokens_per_image * max(options.images)
+  encode = jax.jit(functools.partial(decoding.encode_media, model))
+  read = jax.jit(functools.partial(
+      decoding.read_prompts, model, max_new_tokens=options.new_tokens
+  ))
+  decode = jax.jit(functools.partial(
+      decoding.greedy, model, max_new_tokens=options.new_tokens, stop=NEVER
+  ))
+  runs = {}
+  for images in options.images:
+    length = options.tokens_per_image * images
+    if not options.natural_length:
+      length = longest
+    prompts, pixels, mask = make_prompts(
+        config, images, length, options.batch
+    )
+    latents = encode(params, pixels, mask)  # compiles
+    logits, cache = read(params, prompts, latents)
+    jax.block_until_ready(decode(params, logits, cache))
+    runs[images] = dict(
+        inputs=(prompts, pixels, mask), encode=[], prefill=[], decode=[],
+        prompt_tokens=length,
+        cache_bytes=sum(x.nbytes for x in jax.tree.leaves(cache)),
+    )
+  for _ in range(options.repeats):
+    for run in runs.values():
+      prompts, pixels, mask = run['inputs']
+      seconds, latents = timed(encode, params, pixels, mask)
+      run['encode'].append(seconds)
+      seconds, state = timed(read, params, prompts, latents)
+      run['prefill'].append(seconds)
+      run['decode'].append(timed(decode, params, *state)[0])
+  return summarize(options, runs)
+
+
+def summarize(
+    options: argparse.Namespace, runs: dict[int, dict[str, Any]]
+) -> dict[str, Any]:
+  """The fastest of the repeats, for JSON."""
+  # The first token comes out of prefill.
+  tokens = options.batch * (options.new_tokens - 1)
+  speeds = {n: tokens / min(run['decode']) for n, run in runs.items()}
+  device = jax.devices()[0]
+  return {
+      'variant': options.variant,
+      'batch': options.batch,
+      'new_tokens': options.new_tokens,
+      'repeats': options.repeats,
+      'same_length': not options.natural_length,
+      'runs': [
+          {
+              'images': images,
+              'prompt_tokens': run['prompt_tokens'],
+              'tokens_per_second': round(speeds[images], 2),
+              'encode_media_seconds': round(min(run['encode']), 4),
+              'prefill_seconds': round(min(run['prefill']), 4),
+              'cache_bytes': run['cache_bytes'],
+          }
+          for images, run in runs.items()
+      ],
+      'ratio': round(speeds[max(runs)] / speeds[min(runs)], 4),
+      'hardware': f'{len(jax.devices())} x {device.device_kind} '
+                  f'({device.platform})',
+      'jax': jax.__version__,
+  }
+
+
+def main() -> None:
+  """Parses the flags and prints the measurements."""
+  parser = argparse.ArgumentParser(
+      description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+  )
+  parser.add_argument('--variant', default='flamingo_tiny')
+  parser.add_argument('--dtype', help='of activations; the variant\'s if unset')
+  parser.add_argument('--images', type=int, action='append')
+  parser.add_argument('--tokens_per_image', type=int, default=16)
+  parser.add_argument('--natural_length', action='store_true')
+  parser.add_argument('--batch', type=int, default=1)
+  parser.add_argument('--new_tokens', type=int, default=64)
+  parser.add_argument('--repeats', type=int, default=15)
+  options = parser.parse_args()
+  options.images = options.images or [1, 32]
+  print(json.dumps(measure(options), indent=2))
+
+
+if __name__ == '__main__':
+  main()
