@@ -25,10 +25,9 @@ from flamingo_jax.training.checkpoint import is_full_disk
 from flamingo_jax.training.loop import train
 
 
-def _parse_arguments(argv: Sequence[str]) -> tuple[list[str], list[str]]:
+def parse_arguments(argv: Sequence[str]) -> tuple[list[str], list[str]]:
   """(gin files, bindings without --gin.)."""
   parser = argparse.ArgumentParser(
-      prog='python -m flamingo_jax.train',
       description='Trains what gin files describe.',
       epilog='--gin.NAME=VALUE sets a gin name, for example '
       '--gin.TRAIN_STEPS=1000.',
@@ -43,7 +42,7 @@ def _parse_arguments(argv: Sequence[str]) -> tuple[list[str], list[str]]:
 
 def main(argv: Sequence[str] | None = None) -> int:
   """Parses, trains, and returns the exit code: 2 for errors of the user."""
-  gin_files, bindings = _parse_arguments(sys.argv[1:] if argv is None else argv)
+  gin_files, bindings = parse_arguments(sys.argv[1:] if argv is None else argv)
   logging.set_verbosity(logging.ERROR)
   # TensorFlow reads data only; an accelerator's memory is JAX's.
   tf.config.set_visible_devices([], 'GPU')

@@ -40,6 +40,18 @@ def make_batch(seed, rows=8):
   return batch
 
 
+@pytest.fixture(scope='session', autouse=True)
+def compilation_cache(tmp_path_factory):
+  """Steps that several tests compile are compiled once, subprocesses included.
+
+  Only this run of the tests sees the folder.
+  """
+  folder = str(tmp_path_factory.mktemp('compilation_cache'))
+  jax.config.update('jax_compilation_cache_dir', folder)
+  yield folder
+  jax.config.update('jax_compilation_cache_dir', None)
+
+
 @pytest.fixture(scope='session')
 def config():
   return models.variants.get('flamingo_tiny', {

@@ -1,0 +1,175 @@
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Whole runs: stopped and killed runs equal one that was left alone."""
+
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+ROOT = pathlib.Path(__file__).parents[2]
+STEPS = 14
+SMALL = {
+    'decoder.layers': 2, 'decoder.width': 16, 'decoder.heads': 2,
+    'decoder.head_size': 8, 'resampler.layers': 1, 'resampler.width': 16,
+    'image_size': 32,
+}
+LENGTHS = {
+    'shapes_pairs': {'tokens': 16, 'media': 1, 'image_size': 32},
+    'shapes_video': {'tokens': 16, 'media': 1, 'frames': 2, 'image_size': 32},
+    'shapes_m3w': {'tokens': 24, 'media': 2, 'image_size': 32},
+}
+
+
+@pytest.fixture(scope='module')
+def launch(compilation_cache):
+  """Starts `python -m flamingo_jax.train` on one device."""
+
+  def start(model_dir, *options):
+    environment = os.environ | {
+        'XLA_FLAGS': '',
+        'JAX_COMPILATION_CACHE_DIR': compilation_cache,
+    }
+    return subprocess.Popen(
+        [
+            sys.executable, '-m', 'flamingo_jax.train',
+            '--gin_file=configs/flamingo_tiny.gin',
+            f'--gin.MODEL_DIR={model_dir}',
+            f'--gin.TRAIN_STEPS={STEPS}',
+            '--gin.STATS_PERIOD=1',
+            '--gin.CHECKPOINT_PERIOD=3',
+            '--gin.EVAL_PERIOD=5',
+            '--gin.train.eval_steps=1',
+            f'--gin.variant.overrides={SMALL}',
+            f'--gin.TASK_FEATURE_LENGTHS={LENGTHS}',
+            '--gin.BATCH_SIZES={"shapes_m3w": 2, "shapes_pairs": 4, '
+            '"shapes_video": 2}',
+            *options,
+        ],
+        cwd=ROOT,
+        env=environment,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+  return start
+
+
+def lines(model_dir):
+  path = model_dir / 'metrics.jsonl'
+  return path.read_text().splitlines() if path.exists() else []
+
+
+def numbers(model_dir):
+  """The log without its timings."""
+  return [
+      {
+          key: value
+          for key, value in json.loads(line).items()
+          if not key.endswith(('_seconds', '_second', '_share'))
+      }
+      for line in lines(model_dir)
+  ]
+
+
+def wait_for_step(process, model_dir, step):
+  while process.poll() is None:
+    # A killed run's old lines are dropped before new ones are written.
+    if any(f'"step": {step},' in line for line in lines(model_dir)):
+      return
+    time.sleep(0.01)
+  pytest.fail(process.stderr.read())
+
+
+@pytest.fixture(scope='module')
+def uninterrupted(launch, tmp_path_factory):
+  model_dir = tmp_path_factory.mktemp('uninterrupted')
+  process = launch(model_dir)
+  assert process.wait() == 0, process.stderr.read()
+  return model_dir
+
+
+def test_a_killed_and_stopped_run_equals_an_uninterrupted_one(
+    launch, tmp_path, uninterrupted
+):
+  process = launch(tmp_path)
+  wait_for_step(process, tmp_path, 5)
+  process.kill()
+  process.wait()
+  process = launch(tmp_path)
+  wait_for_step(process, tmp_path, 8)
+  process.send_signal(signal.SIGTERM)
+  assert process.wait() == 0
+  assert 'SIGTERM: stopped and saved at step' in process.stderr.read()
+  stopped = json.loads(lines(tmp_path)[-1])['step']
+  assert 8 <= stopped < STEPS
+  assert (tmp_path / 'checkpoints' / str(stopped)).is_dir()
+  process = launch(tmp_path)
+  assert process.wait() == 0, process.stderr.read()
+  assert numbers(tmp_path) == numbers(uninterrupted)
+  assert [line['step'] for line in numbers(tmp_path)] == list(
+      range(1, STEPS + 1)
+  )
+
+
+def test_a_run_says_all_that_it_should(uninterrupted):
+  last = json.loads(lines(uninterrupted)[9])
+  assert last['step'] == 10
+  for key in (
+      'loss', 'loss/shapes_m3w', 'loss/shapes_pairs', 'loss/shapes_video',
+      'eval/loss/shapes_pairs', 'grad_norm', 'learning_rate', 'step_seconds',
+      'tokens_per_second', 'images_per_second', 'data_wait_share',
+      'gate/attn/00', 'gate/ffw/01',
+  ):
+    assert isinstance(last[key], float), key
+  assert {p.name for p in uninterrupted.iterdir()} == {
+      'model.json', 'vocabulary.model', 'frozen', 'checkpoints',
+      'metrics.jsonl', 'tensorboard', 'config.gin',
+  }
+  assert {p.name for p in (uninterrupted / 'checkpoints').iterdir()} == {
+      '9', '12', '14'
+  }
+  assert 'TRAIN_STEPS = 14' in (uninterrupted / 'config.gin').read_text()
+
+
+def test_what_is_not_finite_stops_the_run_and_names_its_examples(
+    launch, tmp_path
+):
+  process = launch(
+      tmp_path, '--gin.LEARNING_RATE=1e30', '--gin.WARMUP_STEPS=0'
+  )
+  assert process.wait() == 2
+  error = process.stderr.read().splitlines()[-1]
+  assert error.startswith('error: step 2 is not finite (')
+  assert 'shapes_m3w/loss_sum' in error and "its examples are {'shapes_m3w': [" in (
+      error
+  )
+  assert not list((tmp_path / 'checkpoints').iterdir())
+
+
+@pytest.mark.parametrize('option, sentence', [
+    ('--gin.TRAIN_STEP=3', "unknown gin name 'TRAIN_STEP': did you mean TRAIN_STEPS?"),
+    ('--gin.runtime.Trainer.microbatches=3', "doesn't have a parameter named 'microbatches'"),
+    ('--gin.MIXTURE_OR_TASK_NAME=nowhere', "there is no mixture or task 'nowhere'"),
+])
+def test_a_wrong_name_is_one_sentence(launch, tmp_path, option, sentence):
+  process = launch(tmp_path / 'new', option)
+  assert process.wait() == 2
+  error = process.stderr.read().splitlines()[-1]
+  assert error.startswith('error: ') and sentence in error
+  assert not list(tmp_path.rglob('checkpoints/*'))
+
+
+def test_another_architecture_is_refused(launch, uninterrupted):
+  before = sorted(uninterrupted.rglob('*'))
+  smaller = SMALL | {'resampler.width': 32}
+  process = launch(uninterrupted, f'--gin.variant.overrides={smaller}')
+  assert process.wait() == 2
+  error = process.stderr.read().splitlines()[-1]
+  assert 'resampler/width is 16 there and 32 in this run' in error
+  assert sorted(uninterrupted.rglob('*')) == before
