@@ -16,9 +16,9 @@ from flamingo_jax.typing import Array, Bool, Float, Int
 
 def attend(
     scores: Float[Array, 'B H L S'],
-    values: Float[Array, 'B S H K'],
+    values: Float[Array, 'B H S K'],
     mask: Bool[Array, '#B #L S'],
-) -> Float[Array, 'B L H K']:
+) -> Float[Array, 'B H L K']:
   """Softmax over the visible keys in float32, then the mix of their values.
 
   A query that sees no key gets exactly 0, in value and in gradient.
@@ -27,31 +27,35 @@ def attend(
   scores = jnp.where(mask, scores.astype(jnp.float32), -1e30)
   weights = jax.nn.softmax(scores, axis=-1)
   weights = jnp.where(mask, weights, 0.0)
-  return jnp.einsum('BHLS,BSHK->BLHK', weights.astype(values.dtype), values)
+  return jnp.einsum('BHLS,BHSK->BHLK', weights.astype(values.dtype), values)
 
 
 def dot_scores(
-    queries: Float[Array, 'B L H K'], keys: Float[Array, '*B S H K']
+    queries: Float[Array, 'B H L K'], keys: Float[Array, '*B H S K']
 ) -> Float[Array, 'B H L S']:
   """Scaled dot products in float32; keys may be shared by the batch."""
   scale = queries.shape[-1] ** -0.5
-  equation = 'BLHK,BSHK->BHLS' if keys.ndim == 4 else 'BLHK,SHK->BHLS'
+  equation = 'BHLK,BHSK->BHLS' if keys.ndim == 4 else 'BHLK,HSK->BHLS'
   return scale * jnp.einsum(
       equation, queries, keys, preferred_element_type=jnp.float32
   )
 
 
 class HeadsProjection(nn.Module):
-  """D -> H heads of size K."""
+  """D -> H heads of size K, heads before positions.
+
+  In this order the products of attention read keys and values in the order they
+  lie in, which decoding over a long cache would otherwise rearrange per token.
+  """
 
   heads: int
   head_size: int
   dtype: str = 'float32'
 
   @nn.compact
-  def __call__(self, x: Float[Array, '*B D']) -> Float[Array, '*B H K']:
+  def __call__(self, x: Float[Array, '*B L D']) -> Float[Array, '*B H L K']:
     return Einsum(
-        '...D,DHK->...HK', (x.shape[-1], self.heads, self.head_size),
+        '...LD,DHK->...HLK', (x.shape[-1], self.heads, self.head_size),
         ('embed', 'heads', 'kv'), dtype=self.dtype, name='map',
     )(x)
 
@@ -63,9 +67,9 @@ class OutputProjection(nn.Module):
   dtype: str = 'float32'
 
   @nn.compact
-  def __call__(self, x: Float[Array, 'B L H K']) -> Float[Array, 'B L D']:
+  def __call__(self, x: Float[Array, 'B H L K']) -> Float[Array, 'B L D']:
     return Einsum(
-        'BLHK,HKD->BLD', (*x.shape[-2:], self.width),
+        'BHLK,HKD->BLD', (x.shape[1], x.shape[3], self.width),
         ('heads', 'kv', 'embed'), in_axes=2, dtype=self.dtype, name='map',
     )(x)
 
@@ -74,10 +78,10 @@ class OutputProjection(nn.Module):
 class LayerCache:
   """Keys and values of one self-attention layer, room for S positions."""
 
-  keys: Float[Array, '*stack B S H K']
-  values: Float[Array, '*stack B S H K']
+  keys: Float[Array, '*stack B H S K']
+  values: Float[Array, '*stack B H S K']
   # Projected distances 0 .. S-1, the same for every row; None until filled.
-  relative: Float[Array, '*stack S H K'] | None = None
+  relative: Float[Array, '*stack H S K'] | None = None
 
 
 def sinusoids(length: int, width: int) -> Float[Array, 'S D']:
@@ -122,13 +126,13 @@ def causal_mask(
 
 
 def write_rows(
-    buffer: Float[Array, 'B S H K'],
-    rows: Float[Array, 'B L H K'],
+    buffer: Float[Array, 'B H S K'],
+    rows: Float[Array, 'B H L K'],
     position: Int[Array, 'B'],
-) -> Float[Array, 'B S H K']:
+) -> Float[Array, 'B H S K']:
   """The buffer with row b's entries replaced from position[b] onwards."""
   return jax.vmap(
-      lambda old, new, p: jax.lax.dynamic_update_slice_in_dim(old, new, p, 0)
+      lambda old, new, p: jax.lax.dynamic_update_slice_in_dim(old, new, p, 1)
   )(buffer, rows.astype(buffer.dtype), position)
 
 
@@ -167,7 +171,7 @@ class RelativeSelfAttention(nn.Module):
     )
     queries, keys, values = (
         nn.with_logical_constraint(
-            project(name)(x), ('batch', 'length', 'heads', 'kv')
+            project(name)(x), ('batch', 'heads', 'length', 'kv')
         )
         for name in ('query', 'key', 'value')
     )
@@ -179,22 +183,22 @@ class RelativeSelfAttention(nn.Module):
       )
     to_relative = project('relative')
     if position is None:
-      size = x.shape[1] if cache is None else cache.keys.shape[1]
+      size = x.shape[1] if cache is None else cache.keys.shape[2]
       features = sinusoids(size, x.shape[-1])
       relative = to_relative(features.astype(self.dtype))
       if cache is not None:
         # Projected once: doing it per token would cost S x D^2 each time.
         cache = cache.replace(relative=relative)
-        relative = relative[: x.shape[1]]
+        relative = relative[:, : x.shape[1]]
     else:
       keys, values, relative = cache.keys, cache.values, cache.relative
     bias = lambda name: self.param(
         name, partitioned(nn.initializers.zeros, 'heads', 'kv'),
         (self.heads, self.head_size), jnp.float32,
-    ).astype(self.dtype)
+    ).astype(self.dtype)[:, None]
     scores = dot_scores(queries + bias('content_bias'), keys)
     distances = dot_scores(queries + bias('position_bias'), relative)
     scores += align_distances(distances, position)
-    mask = causal_mask(x.shape[1], keys.shape[1], position)
+    mask = causal_mask(x.shape[1], keys.shape[2], position)
     y = attend(scores, values, mask)
     return OutputProjection(x.shape[-1], self.dtype, name='out')(y), cache

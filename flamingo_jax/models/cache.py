@@ -26,8 +26,8 @@ class GroupCache:
 class Cache:
   """All of a prompt that later tokens need; batch rows are independent.
 
-  Leaves are stacked as their parameters are: [G, k, B, S, H, K] for the layers
-  of the groups, [G, B, R, H, K] for media, [k, B, S, H, K] in the tail.
+  Leaves are stacked as their parameters are: [G, k, B, H, S, K] for the layers
+  of the groups, [G, B, H, R, K] for media, [k, B, H, S, K] in the tail.
   """
 
   groups: GroupCache
@@ -38,12 +38,12 @@ class Cache:
   @property
   def size(self) -> int:
     """Positions there is room for."""
-    return self.groups.layers.keys.shape[-3]
+    return self.groups.layers.keys.shape[-2]
 
   @property
   def media_size(self) -> int:
     """Keys of the medium that new tokens see, R."""
-    return self.groups.media.keys.shape[-3]
+    return self.groups.media.keys.shape[-2]
 
 
 def empty_layers(
@@ -51,7 +51,7 @@ def empty_layers(
     dtype: str,
 ) -> GroupCache:
   """Room for `size` positions in a stack of layers."""
-  zeros = jnp.zeros((*layers, batch, size, heads, head_size), dtype)
+  zeros = jnp.zeros((*layers, batch, heads, size, head_size), dtype)
   return GroupCache(LayerCache(keys=zeros, values=zeros))
 
 
@@ -66,12 +66,12 @@ def keep_medium(
   if group is None:
     return None
 
-  def keep(x: Float[Array, '*stack B S H K']) -> Float[Array, '*stack B R H K']:
-    *stack, batch, size, heads, head_size = x.shape
-    x = x.reshape(*stack, batch, size // latents, latents, heads, head_size)
+  def keep(x: Float[Array, '*stack B H S K']) -> Float[Array, '*stack B H R K']:
+    *stack, batch, heads, size, head_size = x.shape
+    x = x.reshape(*stack, batch, heads, size // latents, latents, head_size)
     index = medium.reshape(batch, 1, 1, 1, 1)
-    x = jnp.take_along_axis(x, index[(None,) * len(stack)], axis=-4)
-    return x[..., 0, :, :, :]
+    x = jnp.take_along_axis(x, index[(None,) * len(stack)], axis=-3)
+    return x[..., 0, :, :]
 
   return group.replace(media=jax.tree.map(keep, group.media))
 
@@ -81,7 +81,7 @@ def gather_cache(cache: Cache, rows: Int[Array, 'N']) -> Cache:
   def group(g: GroupCache | None) -> GroupCache | None:
     if g is None:
       return None
-    take = lambda x: jnp.take(x, rows, axis=-4)  # [..., B S H K]
+    take = lambda x: jnp.take(x, rows, axis=-4)  # [..., B H S K]
     # The projected distances (layers.relative) are the same for every row.
     layers = g.layers.replace(
         keys=take(g.layers.keys), values=take(g.layers.values)

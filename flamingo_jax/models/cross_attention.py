@@ -25,8 +25,8 @@ from flamingo_jax.typing import Array, Bool, Float, Int
 class MediaKeys:
   """Keys and values of the latents of one block, computed once per prompt."""
 
-  keys: Float[Array, '*stack B S H K']
-  values: Float[Array, '*stack B S H K']
+  keys: Float[Array, '*stack B H S K']
+  values: Float[Array, '*stack B H S K']
 
 
 def visible_latents(

@@ -80,7 +80,8 @@ def test_media_are_encoded_each_on_its_own(tiny):
 def test_extending_depends_on_the_last_medium_alone(tiny):
   """Of the media's keys, the cache holds those of one medium per row."""
   _, cache = tiny.read
-  assert cache.groups.media.keys.shape[-4:-2] == (4, 3)  # rows, latents
+  batch, _, latents, _ = cache.groups.media.keys.shape[-4:]
+  assert (batch, latents) == (4, 3)
   run = functools.partial(tiny.jit(extend), tiny.params)
   tokens = np.zeros((4, 1), np.int32)
   other = cache.replace(groups=cache.groups.replace(

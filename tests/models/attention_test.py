@@ -29,13 +29,13 @@ def test_align_distances_is_the_gather_it_replaces():
 
 
 def test_a_query_that_sees_nothing_gets_exactly_zero():
-  values = jax.random.normal(jax.random.key(0), (1, 3, 2, 4))
+  values = jax.random.normal(jax.random.key(0), (1, 2, 3, 4))
   mask = jnp.array([[[False] * 3, [True, False, False]]])
   f = lambda v: attend(jnp.ones((1, 2, 2, 3)), v, mask)
   y = f(values)
-  np.testing.assert_array_equal(y[0, 0], 0)
-  np.testing.assert_array_equal(y[0, 1], values[0, 0])
-  gradient = jax.grad(lambda v: f(v)[0, 0].sum())(values)
+  np.testing.assert_array_equal(y[0, :, 0], 0)
+  np.testing.assert_array_equal(y[0, :, 1], values[0, :, 0])
+  gradient = jax.grad(lambda v: f(v)[0, :, 0].sum())(values)
   np.testing.assert_array_equal(gradient, 0)
 
 
@@ -86,7 +86,7 @@ def test_rows_continue_their_caches_at_their_own_positions():
   x = jax.random.normal(jax.random.key(1), (2, 7, 8))
   model, params = attention_and_params(x)
   whole, _ = model.apply({'params': params}, x)
-  zeros = jnp.zeros((2, 10, 2, 4))
+  zeros = jnp.zeros((2, 2, 10, 4))
   _, cache = model.apply(
       {'params': params}, x[:, :5], LayerCache(keys=zeros, values=zeros)
   )
