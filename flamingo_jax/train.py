@@ -17,6 +17,7 @@ os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
 
 from absl import logging
 import gin
+import jax
 import tensorflow as tf
 
 from flamingo_jax import gin_config
@@ -43,9 +44,10 @@ def parse_arguments(argv: Sequence[str]) -> tuple[list[str], list[str]]:
 def main(argv: Sequence[str] | None = None) -> int:
   """Parses, trains, and returns the exit code: 2 for errors of the user."""
   gin_files, bindings = parse_arguments(sys.argv[1:] if argv is None else argv)
-  logging.set_verbosity(logging.ERROR)
-  # TensorFlow reads data only; an accelerator's memory is JAX's.
-  tf.config.set_visible_devices([], 'GPU')
+  logging.set_verbosity(logging.WARNING)
+  if jax.default_backend() == 'gpu':
+    # TensorFlow reads data only; the accelerator's memory is JAX's.
+    tf.config.set_visible_devices([], 'GPU')
   train_using_gin = gin.configurable(train)
   try:
     gin_config.parse(gin_files, bindings)
