@@ -67,7 +67,9 @@ def one_sentence(call: Callable[[], Any]) -> Any:
   except UserError as error:
     text = str(error).split('\n  In call to configurable')[0]
     raise UserError(text) from error
-  except (SyntaxError, NameError, AttributeError, ImportError, OSError) as error:
+  except (
+      SyntaxError, NameError, AttributeError, ImportError, OSError
+  ) as error:
     raise UserError(_as_line(error)) from error
   except (TypeError, ValueError, RuntimeError) as error:
     if 'configurable' not in str(error).lower().split('\n')[0]:

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Gradients of several datasets, one after the other (Flamingo §2.4, B.1.2)."""
+"""Gradients of several datasets, one after the other (Flamingo §2.4)."""
 
 from collections.abc import Mapping
 from typing import Any

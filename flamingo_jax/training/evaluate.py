@@ -13,7 +13,7 @@ from flamingo_jax.typing import Tree
 
 
 class Evaluator:
-  """The mean loss of each evaluation dataset, over the same batches each time."""
+  """The mean loss of each evaluation dataset, on the same batches each time."""
 
   def __init__(self, trainer: Trainer, datasets: Mapping[str, Any]):
     """Nothing is read yet.

@@ -90,7 +90,7 @@ class Loop:
       self._unchecked = (step, _example_ids(batch), metrics)
       stopping = bool(stop)
       self._between_steps(
-          step, state, frozen_params, step == total_steps or stopping
+          step, state, frozen_params, step == total_steps, stopping
       )
     if stopping:
       self._progress.say(
@@ -110,12 +110,21 @@ class Loop:
       ) from None
 
   def _between_steps(
-      self, step: int, state: TrainState, frozen_params: Tree, last: bool
+      self,
+      step: int,
+      state: TrainState,
+      frozen_params: Tree,
+      last: bool,
+      stopping: bool,
   ) -> None:
-    """Logs, evaluates and saves what is due at `step`."""
+    """Logs, evaluates and saves what is due at `step`.
+
+    A run that is stopped logs nothing for it, so that its log becomes that of
+    a run that was left alone.
+    """
     periods = self._periods
     logging = _due(periods.stats, step) or _due(periods.evaluate, step)
-    saving = last or _due(periods.save, step)
+    saving = last or stopping or _due(periods.save, step)
     if logging or saving:
       self._check()
     self.window.add_seconds('step', self._watch.read())
@@ -125,8 +134,8 @@ class Loop:
       self._log.write(step, values)
       self._progress.report(step, values)
     if logging:
-      # A line that only the end of this run asks for leaves the sums alone: a
-      # longer run has no line here.
+      # A line that only the end of the run asks for leaves the sums alone: a
+      # longer run begins no new ones here.
       self.window.clear()
     if saving:
       self._checkpoints.save(
@@ -207,7 +216,7 @@ def train(
   Args:
     model: what to train.
     train_dataset_cfg: the datasets to train on.
-    train_eval_dataset_cfg: the datasets to compute the loss on as well, or None.
+    train_eval_dataset_cfg: more datasets to compute the loss of, or None.
     infer_eval_dataset_cfg: t5x's decoding evaluation; None in this driver.
     checkpoint_cfg: when to save, and what to start from.
     partitioner: the mesh.

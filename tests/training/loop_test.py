@@ -5,6 +5,7 @@
 import json
 import os
 import pathlib
+import re
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import time
 import pytest
 
 ROOT = pathlib.Path(__file__).parents[2]
+# Killed within a log line's steps, stopped anywhere, evaluated in between.
 STEPS = 14
 SMALL = {
     'decoder.layers': 2, 'decoder.width': 16, 'decoder.heads': 2,
@@ -41,7 +43,7 @@ def launch(compilation_cache):
             '--gin_file=configs/flamingo_tiny.gin',
             f'--gin.MODEL_DIR={model_dir}',
             f'--gin.TRAIN_STEPS={STEPS}',
-            '--gin.STATS_PERIOD=1',
+            '--gin.STATS_PERIOD=2',
             '--gin.CHECKPOINT_PERIOD=3',
             '--gin.EVAL_PERIOD=5',
             '--gin.train.eval_steps=1',
@@ -105,20 +107,21 @@ def test_a_killed_and_stopped_run_equals_an_uninterrupted_one(
   wait_for_step(process, tmp_path, 8)
   process.send_signal(signal.SIGTERM)
   assert process.wait() == 0
-  assert 'SIGTERM: stopped and saved at step' in process.stderr.read()
-  stopped = json.loads(lines(tmp_path)[-1])['step']
-  assert 8 <= stopped < STEPS
-  assert (tmp_path / 'checkpoints' / str(stopped)).is_dir()
+  said = re.search(
+      'SIGTERM: stopped and saved at step ([0-9]+)', process.stderr.read()
+  )
+  assert 8 <= int(said[1]) < STEPS
+  assert (tmp_path / 'checkpoints' / said[1]).is_dir()
   process = launch(tmp_path)
   assert process.wait() == 0, process.stderr.read()
   assert numbers(tmp_path) == numbers(uninterrupted)
-  assert [line['step'] for line in numbers(tmp_path)] == list(
-      range(1, STEPS + 1)
-  )
+  assert [line['step'] for line in numbers(tmp_path)] == [
+      2, 4, 5, 6, 8, 10, 12, 14
+  ]
 
 
 def test_a_run_says_all_that_it_should(uninterrupted):
-  last = json.loads(lines(uninterrupted)[9])
+  last = json.loads(lines(uninterrupted)[5])
   assert last['step'] == 10
   for key in (
       'loss', 'loss/shapes_m3w', 'loss/shapes_pairs', 'loss/shapes_video',
@@ -141,28 +144,25 @@ def test_what_is_not_finite_stops_the_run_and_names_its_examples(
     launch, tmp_path
 ):
   process = launch(
-      tmp_path, '--gin.LEARNING_RATE=1e30', '--gin.WARMUP_STEPS=0'
+      tmp_path, '--gin.LEARNING_RATE=1e30', '--gin.WARMUP_STEPS=0',
+      '--gin.MIXTURE_OR_TASK_NAME=shapes_pairs',
   )
   assert process.wait() == 2
   error = process.stderr.read().splitlines()[-1]
   assert error.startswith('error: step 2 is not finite (')
-  assert 'shapes_m3w/loss_sum' in error and "its examples are {'shapes_m3w': [" in (
-      error
-  )
+  assert 'shapes_pairs/loss_sum' in error
+  ids = r"examples are {'shapes_pairs': \[\d+, \d+, \d+, \d+]}"
+  assert re.search(ids, error)
   assert not list((tmp_path / 'checkpoints').iterdir())
 
 
-@pytest.mark.parametrize('option, sentence', [
-    ('--gin.TRAIN_STEP=3', "unknown gin name 'TRAIN_STEP': did you mean TRAIN_STEPS?"),
-    ('--gin.runtime.Trainer.microbatches=3', "doesn't have a parameter named 'microbatches'"),
-    ('--gin.MIXTURE_OR_TASK_NAME=nowhere', "there is no mixture or task 'nowhere'"),
-])
-def test_a_wrong_name_is_one_sentence(launch, tmp_path, option, sentence):
-  process = launch(tmp_path / 'new', option)
+def test_a_wrong_name_is_one_sentence(launch, tmp_path):
+  process = launch(tmp_path / 'new', '--gin.TRAIN_STEP=3')
   assert process.wait() == 2
-  error = process.stderr.read().splitlines()[-1]
-  assert error.startswith('error: ') and sentence in error
-  assert not list(tmp_path.rglob('checkpoints/*'))
+  assert process.stderr.read().splitlines()[-1] == (
+      "error: unknown gin name 'TRAIN_STEP': did you mean TRAIN_STEPS?"
+  )
+  assert not list(tmp_path.iterdir())
 
 
 def test_another_architecture_is_refused(launch, uninterrupted):

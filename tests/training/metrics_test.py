@@ -77,7 +77,9 @@ def test_lines_after_the_restored_step_are_dropped(tmp_path):
 
 def test_gates_are_told_per_block_in_order():
   params = {'decoder': {
-      'tail': {'xattn': {'attn_gate': jnp.float32(3), 'ffw_gate': jnp.ones(())}},
+      'tail': {'xattn': {
+          'attn_gate': jnp.float32(3), 'ffw_gate': jnp.ones(())
+      }},
       'groups': {'xattn': {
           'attn_gate': jnp.array([1.0, 2.0]), 'ffw_gate': jnp.zeros(2)
       }},
