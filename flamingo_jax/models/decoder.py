@@ -210,6 +210,9 @@ class Decoder(nn.Module):
       is_added = tokens >= cfg.vocab
       x = table[jnp.where(is_added, 0, tokens)]
       x = jnp.where(is_added[..., None], added[0], x)
+      # Rows have norm 1, as logits want; the trunk's input has variance 1, or
+      # the first layer would drown it. No paper of the family says.
+      x *= cfg.width**0.5
       return nn.with_logical_constraint(x, ('batch', 'length', 'embed'))
 
     def unembed(x):

@@ -145,7 +145,7 @@ def unrolled(params, tokens, index, latents):
   cfg, p = CONFIG.decoder, params['decoder']
   at = lambda tree, i: jax.tree.map(lambda x: x[i], tree)
   table = jnp.concatenate([p['token_embedder'], p['new_token_embedding']])
-  x = table[tokens]
+  x = table[tokens] * cfg.width**0.5
   media = jnp.einsum(
       'BMRV,VD->BMRD', latents, p['media_projection']['kernel']
   ).reshape(len(x), -1, cfg.width)
