@@ -123,7 +123,7 @@ class Loop:
     a run that was left alone.
     """
     periods = self._periods
-    logging = _due(periods.stats, step) or _due(periods.evaluate, step)
+    logging = _due(periods.stats, step) or self._evaluating(step)
     saving = last or stopping or _due(periods.save, step)
     if logging or saving:
       self._check()
@@ -144,6 +144,9 @@ class Loop:
     self._checkpoints.check()
     self._watch.read()
 
+  def _evaluating(self, step: int) -> bool:
+    return bool(self._evaluator) and _due(self._periods.evaluate, step)
+
   def _line(
       self, step: int, state: TrainState, frozen_params: Tree
   ) -> dict[str, float]:
@@ -151,7 +154,7 @@ class Loop:
     values = self.window.summary()
     values['learning_rate'] = float(self._trainer.learning_rate_fn(step))
     values |= gate_values(state.params)
-    if self._evaluator and _due(self._periods.evaluate, step):
+    if self._evaluating(step):
       values |= self._evaluator.losses(state.params, frozen_params)
     return values
 
@@ -227,8 +230,7 @@ def train(
     eval_period: updates between evaluations.
     stats_period: updates between log lines; None is `eval_period`.
     random_seed: of the initial weights; the data has its own.
-    summarize_config_fn: writes the configuration, given (model_dir,
-      TensorBoard writer, step).
+    summarize_config_fn: is given (model_dir, TensorBoard writer, step).
     get_dataset_fn: makes the training data.
     train_eval_get_dataset_fn: makes {dataset: evaluation data}.
 
@@ -239,53 +241,47 @@ def train(
     UserError: a configuration that doesn't fit its data, devices or
       checkpoint; a loss that is not finite; a full disk.
   """
-  if infer_eval_dataset_cfg is not None:
-    raise UserError(
-        'infer_eval_dataset_cfg must be None: this driver computes losses only'
-    )
-  _check_vocabulary(model, train_dataset_cfg)
+  _check_fit(model, train_dataset_cfg, infer_eval_dataset_cfg)
   save = checkpoint_cfg.save or checkpoint.SaveCheckpointConfig()
   restore = checkpoint_cfg.restore or checkpoint.RestoreCheckpointConfig()
-  pathlib.Path(model_dir).mkdir(parents=True, exist_ok=True)
   with contextlib.ExitStack() as stack:
     stop = stack.enter_context(stop_on_signals())
+    opened = lambda x: stack.enter_context(contextlib.closing(x))
     trainer = trainer_cls(model=model, partitioner=partitioner)
     layout = partitioner.get_data_layout(train_dataset_cfg.batch_size)
     shard = (layout.shard_id, layout.num_shards)
     iterator = dataset_iterator.TfDatasetIterator(
         get_dataset_fn(train_dataset_cfg, *shard), checkpoint=save.save_dataset
     )
-    evaluator = train_eval_dataset_cfg and Evaluator(
-        trainer,
-        train_eval_get_dataset_fn(train_eval_dataset_cfg, *shard, eval_steps),
-    )
-    checkpoints = checkpoint.Checkpoints(model_dir, save.keep)
-    stack.callback(checkpoints.close)
+    evaluator = train_eval_dataset_cfg and Evaluator(trainer, (
+        train_eval_get_dataset_fn(train_eval_dataset_cfg, *shard, eval_steps)
+    ))
+    pathlib.Path(model_dir).mkdir(parents=True, exist_ok=True)
+    checkpoints = opened(checkpoint.Checkpoints(model_dir, save.keep))
     state, frozen_params, sums = start(
         model, partitioner, checkpoints, restore.path, model_dir, random_seed,
         iterator, train_dataset_cfg,
     )
-    log = MetricsLog(model_dir, int(state.step))
-    stack.callback(log.close)
-    summarize_config_fn(model_dir, log.tensorboard, int(state.step))
-    progress = Progress(int(state.step), total_steps)
-    stack.callback(progress.close)
-    periods = Periods(
-        stats=stats_period or eval_period,
-        evaluate=eval_period if evaluator else 0,
-        save=save.period or 0,
-    )
+    step = int(state.step)
+    log = opened(MetricsLog(model_dir, step))
+    summarize_config_fn(model_dir, log.tensorboard, step)
+    progress = opened(Progress(step, total_steps))
     loop = Loop(
-        trainer, iterator, evaluator, checkpoints, log, progress, periods
+        trainer, iterator, evaluator, checkpoints, log, progress,
+        Periods(stats_period or eval_period, eval_period, save.period or 0),
     )
     loop.window.restore(sums)
     return loop.run(state, frozen_params, total_steps, stop)
 
 
-def _check_vocabulary(
-    model: FlamingoModel, cfg: pipeline.DatasetConfig
+def _check_fit(
+    model: FlamingoModel, cfg: pipeline.DatasetConfig, infer_eval_cfg: None
 ) -> None:
-  """Raises UserError if the data is tokenized with another vocabulary."""
+  """Raises UserError if model and data don't fit, before anything is made."""
+  if infer_eval_cfg is not None:
+    raise UserError(
+        'infer_eval_dataset_cfg must be None: this driver computes losses only'
+    )
   vocabulary = pipeline.dataset_vocabulary(cfg)
   if vocabulary.sha256 != model.vocabulary.sha256:
     raise UserError(
