@@ -232,7 +232,7 @@ def findings(path: Sequence[str] | None = None) -> Iterator[Finding]:
   """Every line of the report, in order, over the packages on the path."""
   path = sys.path if path is None else path
   versions = installed_versions(path)
-  yield check_python(sys.version_info)
+  yield check_python(sys.version_info[:3])
   yield machine()
   shown = ('flamingo-jax', 'jax', 'jaxlib', 'flax', 'optax', 'orbax-checkpoint',
            'numpy', 'tensorflow', 'seqio', 'tensorflow-datasets', 'protobuf')

@@ -138,7 +138,7 @@ def test_answer_ends_before_the_first_eoc(model):
   # <EOC> takes the place of a token that was about to be said.
   decoder = dict(model.params['decoder'])
   row = decoder['token_embedder'][tokens[new]]
-  decoder['new_token_embedding'] = 1.1 * row[None]
+  decoder['new_token_embedding'] = 1.001 * row[None]
   eager = fj.Predictor(
       model.config, {**model.params, 'decoder': decoder}, model.vocabulary
   )

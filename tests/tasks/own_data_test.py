@@ -85,7 +85,7 @@ def test_validation_is_a_file_of_its_own(jsonl):
 
 
 def test_what_does_not_fit_is_told_in_one_line(jsonl, caplog):
-  with caplog.at_level(logging.WARNING):
+  with caplog.at_level(logging.WARNING, logger='absl'):
     own_data.mixture(str(jsonl), LENGTHS)
     assert not caplog.messages
     own_data.mixture(str(jsonl), LENGTHS | {'tokens': 8})
