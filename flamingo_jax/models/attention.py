@@ -76,12 +76,44 @@ class OutputProjection(nn.Module):
 
 @struct.dataclass
 class LayerCache:
-  """Keys and values of one self-attention layer, room for S positions."""
+  """Keys and values of one self-attention layer, room for S positions.
+
+  A layer reads it and returns the entries of its new tokens alone, in another
+  one: a stack of caches that every layer wrote to would be copied per token.
+  """
 
   keys: Float[Array, '*stack B H S K']
   values: Float[Array, '*stack B H S K']
-  # Projected distances 0 .. S-1, the same for every row; None until filled.
-  relative: Float[Array, '*stack H S K'] | None = None
+  # Projected distances 0 .. N-1, the same for every row; None until filled, and
+  # among the entries of tokens that came after.
+  relative: Float[Array, '*stack H N K'] | None = None
+
+  def append(
+      self, new: 'LayerCache', position: Int[Array, 'B'] | None
+  ) -> 'LayerCache':
+    """With the entries of L new tokens, row b's from position[b] onwards.
+
+    None puts all at the start, with the distances, which then are new too.
+    """
+    def write(
+        old: Float[Array, '*stack B H S K'],
+        entries: Float[Array, '*stack B H L K'],
+    ) -> Float[Array, '*stack B H S K']:
+      if position is None:
+        return jax.lax.dynamic_update_slice(old, entries, (0,) * old.ndim)
+      # Indexed in one step, so that the stack stays where it lies.
+      rows = jnp.arange(len(position))[:, None]
+      places = position[:, None] + jnp.arange(entries.shape[-2])
+      entries = jnp.moveaxis(entries, (-4, -2), (0, 1))
+      return old.at[..., rows, :, places, :].set(
+          entries, unique_indices=True, mode='promise_in_bounds'
+      )
+
+    return LayerCache(
+        keys=write(self.keys, new.keys),
+        values=write(self.values, new.values),
+        relative=new.relative if position is None else self.relative,
+    )
 
 
 def sinusoids(length: int, width: int) -> Float[Array, 'S D']:
@@ -125,17 +157,6 @@ def causal_mask(
   return jnp.arange(size) <= queries[..., None]
 
 
-def write_rows(
-    buffer: Float[Array, 'B H S K'],
-    rows: Float[Array, 'B H L K'],
-    position: Int[Array, 'B'],
-) -> Float[Array, 'B H S K']:
-  """The buffer with row b's entries replaced from position[b] onwards."""
-  return jax.vmap(
-      lambda old, new, p: jax.lax.dynamic_update_slice_in_dim(old, new, p, 1)
-  )(buffer, rows.astype(buffer.dtype), position)
-
-
 class RelativeSelfAttention(nn.Module):
   """Causal self-attention with Transformer-XL relative positions.
 
@@ -159,12 +180,12 @@ class RelativeSelfAttention(nn.Module):
 
     Args:
       x: the new tokens.
-      cache: None for a full forward pass without one.
-      position: where row b continues its cache. None: the tokens are 0 .. L-1,
-        and a cache that is given is filled from its start.
+      cache: what came before, or an empty one whose room tells how many
+        distances to project. None for a full forward pass without one.
+      position: where row b continues its cache. None: the tokens are 0 .. L-1.
 
     Returns:
-      The attention output, and the cache with the new tokens written to it.
+      The attention output, and the entries to append to a cache that is given.
     """
     project = lambda name: HeadsProjection(
         self.heads, self.head_size, self.dtype, name=name
@@ -175,23 +196,18 @@ class RelativeSelfAttention(nn.Module):
         )
         for name in ('query', 'key', 'value')
     )
-    if cache is not None:
-      start = jnp.zeros(len(x), jnp.int32) if position is None else position
-      cache = cache.replace(
-          keys=write_rows(cache.keys, keys, start),
-          values=write_rows(cache.values, values, start),
-      )
-    to_relative = project('relative')
+    new = None if cache is None else LayerCache(keys, values)
     if position is None:
       size = x.shape[1] if cache is None else cache.keys.shape[2]
       features = sinusoids(size, x.shape[-1])
-      relative = to_relative(features.astype(self.dtype))
-      if cache is not None:
+      relative = project('relative')(features.astype(self.dtype))
+      if new is not None:
         # Projected once: doing it per token would cost S x D^2 each time.
-        cache = cache.replace(relative=relative)
+        new = new.replace(relative=relative)
         relative = relative[:, : x.shape[1]]
     else:
-      keys, values, relative = cache.keys, cache.values, cache.relative
+      whole = cache.append(new, position)
+      keys, values, relative = whole.keys, whole.values, whole.relative
     bias = lambda name: self.param(
         name, partitioned(nn.initializers.zeros, 'heads', 'kv'),
         (self.heads, self.head_size), jnp.float32,
@@ -201,4 +217,4 @@ class RelativeSelfAttention(nn.Module):
     scores += align_distances(distances, position)
     mask = causal_mask(x.shape[1], keys.shape[2], position)
     y = attend(scores, values, mask)
-    return OutputProjection(x.shape[-1], self.dtype, name='out')(y), cache
+    return OutputProjection(x.shape[-1], self.dtype, name='out')(y), new

@@ -21,6 +21,15 @@ class GroupCache:
   layers: LayerCache
   media: MediaKeys | None = None
 
+  def append(
+      self, new: 'GroupCache', position: Int[Array, 'B'] | None
+  ) -> 'GroupCache':
+    """With new tokens' entries; media stay unless there were none."""
+    return GroupCache(
+        self.layers.append(new.layers, position),
+        self.media if new.media is None else new.media,
+    )
+
 
 @struct.dataclass
 class Cache:

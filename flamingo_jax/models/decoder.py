@@ -89,13 +89,13 @@ class DecoderLayer(nn.Module):
   ) -> tuple[Float[Array, 'B L D'], LayerCache | None]:
     cfg = self.config
     y = RMSNorm(self.dtype, name='attn_norm')(x)
-    y, cache = RelativeSelfAttention(
+    y, new = RelativeSelfAttention(
         cfg.heads, cfg.head_size, self.dtype, name='attn'
     )(y, cache, position)
     x += checkpoint_name(y, 'attention')
     y = RMSNorm(self.dtype, name='ffw_norm')(x)
     x += FeedForward(jax.nn.gelu, self.dtype, name='ffw')(y)
-    return nn.with_logical_constraint(x, ('batch', 'length', 'embed')), cache
+    return nn.with_logical_constraint(x, ('batch', 'length', 'embed')), new
 
 
 class DecoderGroup(nn.Module):
@@ -114,8 +114,12 @@ class DecoderGroup(nn.Module):
       media: Float[Array, 'B S D'] | None,
       mask: Bool[Array, 'B L S'] | None,
   ) -> tuple[Float[Array, 'B L D'], GroupCache | None]:
-    """Without a mask the gated block is left out: the bare language model."""
+    """The residual stream, and the entries to append to a cache.
+
+    Without a mask the gated block is left out: the bare language model.
+    """
     cfg = self.config
+    keys = None
     rematted = lambda module: nn.remat(
         module, policy=REMAT_POLICIES[cfg.remat], prevent_cse=False
     )
@@ -124,14 +128,12 @@ class DecoderGroup(nn.Module):
           cfg.heads, cfg.head_size, self.dtype, name='xattn'
       )(x, cache.media if media is None else media, mask)
       x = nn.with_logical_constraint(x, ('batch', 'length', 'embed'))
-      if cache is not None:
-        cache = cache.replace(media=keys)
     x, layers = scan(rematted(DecoderLayer), self.layers, 'layers', 1)(
         cfg, self.dtype, name='lm'
     )(x, None if cache is None else cache.layers, position)
-    if cache is not None:
-      cache = cache.replace(layers=layers)
-    return x, cache
+    if cache is None:
+      return x, None
+    return x, GroupCache(layers, None if media is None else keys)
 
 
 class Decoder(nn.Module):
@@ -181,13 +183,15 @@ class Decoder(nn.Module):
       )
       mask = visible_latents(media_index, count, size)
     groups, tail = (None, None) if cache is None else (cache.groups, cache.tail)
-    x, groups = scan(DecoderGroup, cfg.groups, 'groups', 3)(
+    x, new = scan(DecoderGroup, cfg.groups, 'groups', 3)(
         cfg, cfg.xattn_every, self.dtype, name='groups'
     )(x, groups, position, media, mask)
+    groups = groups and groups.append(new, position)
     if cfg.tail_layers:
-      x, tail = DecoderGroup(cfg, cfg.tail_layers, self.dtype, name='tail')(
+      x, new = DecoderGroup(cfg, cfg.tail_layers, self.dtype, name='tail')(
           x, tail, position, media, mask
       )
+      tail = tail and tail.append(new, position)
     if last is not None:
       x = jnp.take_along_axis(x, last[:, None, None], axis=1)
     return unembed(RMSNorm(self.dtype, name='final_norm')(x)), (groups, tail)

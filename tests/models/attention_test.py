@@ -87,9 +87,9 @@ def test_rows_continue_their_caches_at_their_own_positions():
   model, params = attention_and_params(x)
   whole, _ = model.apply({'params': params}, x)
   zeros = jnp.zeros((2, 2, 10, 4))
-  _, cache = model.apply(
-      {'params': params}, x[:, :5], LayerCache(keys=zeros, values=zeros)
-  )
+  empty = LayerCache(keys=zeros, values=zeros)
+  _, new = model.apply({'params': params}, x[:, :5], empty)
+  cache = empty.append(new, None)
   # Row 0 goes on after 5 tokens, row 1 after 3 (its last two were padding).
   more = jnp.stack([x[0, 5:7], x[1, 3:5]])
   y, _ = model.apply({'params': params}, more, cache, jnp.array([5, 3]))
