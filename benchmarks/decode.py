@@ -83,8 +83,11 @@ def timed(function, *args) -> tuple[float, Any]:
 
 def measure(options: argparse.Namespace) -> dict[str, Any]:
   """All measurements, taking turns `options.repeats` times."""
-  overrides = {'dtype': options.dtype} if options.dtype else None
-  config = variants.get(options.variant, overrides)
+  fields = dict(field.split('=') for field in options.set)
+  config = variants.get(options.variant, {
+      name: int(value) if value.isdigit() else value
+      for name, value in fields.items()
+  })
   model = Flamingo(config)
   params = random_params(config)
   longest = options.tokens_per_image * max(options.images)
@@ -131,7 +134,7 @@ def summarize(
   speeds = {n: tokens / min(run['decode']) for n, run in runs.items()}
   device = jax.devices()[0]
   return {
-      'variant': options.variant,
+      'variant': ' '.join([options.variant, *options.set]),
       'batch': options.batch,
       'new_tokens': options.new_tokens,
       'repeats': options.repeats,
@@ -160,7 +163,10 @@ def main() -> None:
       description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
   )
   parser.add_argument('--variant', default='flamingo_tiny')
-  parser.add_argument('--dtype', help='of activations; the variant\'s if unset')
+  parser.add_argument(
+      '--set', action='append', default=[], metavar='FIELD=VALUE',
+      help='of the variant, such as decoder.width=1024',
+  )
   parser.add_argument('--images', type=int, action='append')
   parser.add_argument('--tokens_per_image', type=int, default=16)
   parser.add_argument('--natural_length', action='store_true')
