@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
 # SPDX-License-Identifier: Apache-2.0
-"""The `flamingo` program: train, generate, score, explain, check, doctor.
+"""The `flamingo` program: train, generate, score, prepare, explain, check, doctor.
 
 Every subcommand imports what it needs when it runs, so that `flamingo doctor`
 works where the rest does not and `flamingo generate` needs no TensorFlow.
@@ -63,6 +63,7 @@ def make_parser() -> argparse.ArgumentParser:
   add_train(commands)
   add_generate(commands)
   add_score(commands)
+  add_prepare(commands)
   add_explain(commands)
   add_check(commands)
   add_command(commands, 'doctor', run_doctor, 'say what is installed and wrong')
@@ -136,6 +137,21 @@ def add_score(commands: Any) -> None:
   add_parts(parser)
   parser.add_argument('--candidate', action='append', required=True,
                       metavar='TEXT', help='repeat for each answer')
+
+
+def add_prepare(commands: Any) -> None:
+  """A format for each subcommand of `flamingo prepare`, and its flags."""
+  parser = add_command(commands, 'prepare', run_prepare_jsonl,
+                       'write a data set into TFRecord shards')
+  formats = parser.add_subparsers(dest='format', required=True)
+  parser = add_command(formats, 'jsonl', run_prepare_jsonl,
+                       'a JSONL file and all that it names')
+  parser.add_argument('path', metavar='FILE.jsonl')
+  parser.add_argument('--out', required=True, metavar='DIR',
+                      help='a new folder, such as data/m3w/train')
+  parser.add_argument('--shards', type=int, metavar='N',
+                      help='number of files; one per 10,000 documents if not '
+                      'given')
 
 
 def add_explain(commands: Any) -> None:
@@ -236,6 +252,24 @@ def prompt_parts(options: argparse.Namespace) -> list[Any]:
   return parts
 
 
+def run_prepare_jsonl(
+    options: argparse.Namespace, rest: Sequence[str]
+) -> None:
+  """Checks a JSONL file and writes its documents, media included, to shards.
+
+    flamingo prepare jsonl pages.jsonl --out=data/m3w/train --shards=64
+
+  The folder appears when all of it is written.
+  """
+  from flamingo_jax.prepare import jsonl
+
+  made = jsonl.write(options.path, options.out, options.shards)
+  size = sum(shard['bytes'] for shard in made['shards'])
+  print(f'{options.out}: {made["documents"]:,} documents with '
+        f'{made["images"]:,} images and {made["videos"]:,} videos in '
+        f'{len(made["shards"]):,} shards, {size:,} bytes')
+
+
 def run_explain(options: argparse.Namespace, rest: Sequence[str]) -> None:
   """Prints each token of a document or prompt with the image it sees.
 
@@ -257,11 +291,11 @@ def document_parts(path: str, line: int) -> tuple[Any, ...]:
   """The parts of the document on a line of a JSONL file, counted from 1."""
   from flamingo_jax.data import documents
 
-  for document in documents.JsonlDocuments(path):
-    if document.example_id == line:
-      return document.parts
-  raise errors.UserError(f'{path} has no document on line {line}; name another '
-                         'with --line=N')
+  found = documents.read_line(path, line)
+  if found is None:
+    raise errors.UserError(f'{path} has no document on line {line}; name '
+                           'another with --line=N')
+  return found.checked(path).parts
 
 
 def run_check(options: argparse.Namespace, rest: Sequence[str]) -> int:
