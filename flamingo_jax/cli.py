@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
 # SPDX-License-Identifier: Apache-2.0
-"""The `flamingo` program: train, generate, score, prepare, explain, check, doctor.
+"""The `flamingo` program: train, generate, score, prepare, explain, check...
 
 Every subcommand imports what it needs when it runs, so that `flamingo doctor`
 works where the rest does not and `flamingo generate` needs no TensorFlow.

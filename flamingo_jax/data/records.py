@@ -72,17 +72,18 @@ def write_shards(
     raise UserError(
         f'{count} documents do not fill {shards} shards; ask for 1 to {count}'
     )
-  draft = directory.with_name(f'{directory.name}.partial-{uuid.uuid4().hex[:8]}')
+  name = directory.name
+  draft = directory.with_name(f'{name}.partial-{uuid.uuid4().hex[:8]}')
   try:
     if directory.exists() and not _is_empty_folder(directory):
       raise UserError(
           f'{directory} exists already; remove it or name another folder'
       )
     draft.mkdir(parents=True)
-    manifest = _write_files(iter(documents), draft, directory.name, count, shards)
+    manifest = _write_files(iter(documents), draft, name, count, shards)
     os.replace(draft, directory)
   except (OSError, tf.errors.OpError) as error:
-    reason = getattr(error, 'strerror', None) or getattr(error, 'message', error)
+    reason = getattr(error, 'strerror', None) or getattr(error, 'message', '')
     raise UserError(
         f'{directory} cannot be written ({reason}); name a folder on a disk '
         'with enough space'

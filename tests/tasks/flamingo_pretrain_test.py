@@ -40,7 +40,9 @@ def image(red):
 
 def video(seconds):
   """A clip that is brighter every second."""
-  frames = [PIL.Image.new('RGB', (8, 8), (10 * s, 0, 0)) for s in range(seconds)]
+  frames = [
+      PIL.Image.new('RGB', (8, 8), (10 * s, 0, 0)) for s in range(seconds)
+  ]
   buffer = io.BytesIO()
   frames[0].save(buffer, 'PNG', save_all=True, append_images=frames[1:],
                  duration=1000)
