@@ -8,7 +8,10 @@ works where the rest does not and `flamingo generate` needs no TensorFlow.
 
 import argparse
 from collections.abc import Sequence
+import os
 import runpy
+import select
+import signal
 import sys
 from typing import Any
 
@@ -31,8 +34,34 @@ def main(argv: Sequence[str] | None = None) -> int:
 
   Returns:
     The exit status: 0, or 2 for bad input (one line on stderr says what), or
-    what the subcommand defines.
+    what the subcommand defines; 141 when the reader of a pipe is gone.
   """
+  try:
+    try:
+      return run_subcommand(argv)
+    finally:
+      sys.stdout.flush()
+  except BrokenPipeError:
+    unread = [descriptor for descriptor in (1, 2) if is_unread(descriptor)]
+    if not unread:
+      raise  # some other pipe
+    # As in `| head`; Python's own flush at exit shall not find out again.
+    with open(os.devnull, 'w', encoding='utf-8') as nothing:
+      for descriptor in unread:
+        os.dup2(nothing.fileno(), descriptor)
+    return 128 + signal.SIGPIPE
+
+
+def is_unread(descriptor: int) -> bool:
+  """Whether it is a pipe that nobody reads any more."""
+  poll = select.poll()
+  poll.register(descriptor, 0)
+  return any(event & (select.POLLERR | select.POLLHUP)
+             for _, event in poll.poll(0))
+
+
+def run_subcommand(argv: Sequence[str] | None) -> int:
+  """`main`, but for output that nobody reads."""
   parser = make_parser()
   options, rest = parser.parse_known_args(argv)
   unknown = [a for a in rest if not passes_to_gin(options.command, a)]
@@ -261,6 +290,9 @@ def run_prepare_jsonl(
 
   The folder appears when all of it is written.
   """
+  from flamingo_jax.data import quiet_tensorflow
+
+  quiet_tensorflow.load()
   from flamingo_jax.prepare import jsonl
 
   made = jsonl.write(options.path, options.out, options.shards)

@@ -5,7 +5,6 @@
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 environment=$root/.venv
-export TF_CPP_MIN_LOG_LEVEL=${TF_CPP_MIN_LOG_LEVEL:-3}  # it only reads data
 
 # Prints the first Python that can run the pinned versions (TensorFlow has no
 # wheels for 3.14) and can make an environment (Debian splits ensurepip off).
