@@ -15,6 +15,7 @@ from collections.abc import Callable
 from collections.abc import Mapping
 
 from absl import logging
+import numpy as np
 
 from flamingo_jax.data import documents
 from flamingo_jax.data import features
@@ -24,6 +25,7 @@ from flamingo_jax.errors import UserError
 
 NAME = 'own_data'
 _LOOK_AT = 1000  # documents are tokenized to tell how many do not fit
+_CLIP = 8  # frames of a video that are proposed: the paper's, one per second
 
 
 def mixture(
@@ -86,21 +88,36 @@ def misfits(
   Of many documents some are looked at, spread over the whole.
   """
   step = -(-len(found) // _LOOK_AT)
-  looked_at = range(0, len(found), step)
-  too_long = too_many = 0
-  for i in looked_at:
-    document = interleaved.tokenize_document(found[i].parts, vocabulary)
-    # One more than the model reads: the last token is only predicted.
-    too_long += len(document.tokens) > lengths['tokens'] + 1
-    too_many += len(document.media) > lengths['media']
-  if not too_long and not too_many:
+  tokens, media, videos = np.array([
+      _size(interleaved.tokenize_document(found[i].parts, vocabulary))
+      for i in range(0, len(found), step)
+  ]).T
+  clip = _CLIP if lengths['frames'] == 1 and videos.any() else 1
+  wanted = [  # (number of documents, what they are, option, its value)
+      (np.sum(tokens > lengths['tokens']),
+       f'longer than {lengths["tokens"]} tokens', 'TOKENS', tokens.max()),
+      (np.sum(media > lengths['media']),
+       f'with more than {lengths["media"]} pictures or videos', 'MEDIA',
+       media.max()),
+      (np.sum(videos > 0) * (clip > 1), 'with videos of which one frame is seen',
+       'FRAMES', clip),
+  ]
+  wanted = [row for row in wanted if row[0]]
+  if not wanted:
     return ''
+  counts = ', '.join(f'{count} {what}' for count, what, _, _ in wanted)
+  options = ' '.join(f'--gin.{name}={value}' for _, _, name, value in wanted)
   return (
-      f'of {len(looked_at)} documents, {too_long} are longer than '
-      f'{lengths["tokens"]} tokens and {too_many} have more than '
-      f'{lengths["media"]} pictures or videos; an example shows a part of them '
-      '(raise tokens or media in task_feature_lengths to see all)'
+      f'looked at {len(tokens)} documents: {counts}; an example shows a part of '
+      f'these, {options} would show {"more" if clip > 1 else "all"} of them'
   )
+
+
+def _size(document: interleaved.TokenizedDocument) -> tuple[int, int, int]:
+  """Tokens that a model reads, media, and videos among them."""
+  videos = sum(medium.kind == 'video' for medium in document.media)
+  # The last token is only predicted.
+  return len(document.tokens) - 1, len(document.media), videos
 
 
 def _return(found: features.Documents) -> Callable[[], features.Documents]:
