@@ -87,14 +87,14 @@ class Loop:
     compiled = None
     stopping = False
     while step < total_steps and not stopping:
+      if compiled is None:
+        self._exit_if_asked(stop)
       batch = self._next_batch(step)
       on_device = self._trainer.partitioner.put_batch(batch)
       if compiled is None:
         compiled = self._trainer.compile_train(state, frozen_params, on_device)
         self._watch.read()  # compiling is not a step's time
-        if stop:
-          self._progress.say(at_rest(stop.signal_name))
-          raise SystemExit(exit_status(stop.signal_name))
+        self._exit_if_asked(stop)
       self.window.add_seconds('data', self._watch.read())
       state, metrics = compiled(state, frozen_params, on_device)
       self._check()  # the step before this one, while this one runs
@@ -110,6 +110,11 @@ class Loop:
           'command goes on from there'
       )
     return step, state
+
+  def _exit_if_asked(self, stop: StopRequest) -> None:
+    if stop:
+      self._progress.say(at_rest(stop.signal_name))
+      raise SystemExit(exit_status(stop.signal_name))
 
   def _next_batch(self, step: int) -> dict[str, np.ndarray]:
     try:
