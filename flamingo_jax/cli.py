@@ -8,15 +8,13 @@ works where the rest does not and `flamingo generate` needs no TensorFlow.
 
 import argparse
 from collections.abc import Sequence
-import os
 import runpy
-import select
-import signal
 import sys
 from typing import Any
 
 from absl import logging
 
+from flamingo_jax import broken_pipe
 from flamingo_jax import errors
 
 # Flags of `flamingo train` and the gin macros that every run file shares.
@@ -36,32 +34,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     The exit status: 0, or 2 for bad input (one line on stderr says what), or
     what the subcommand defines; 141 when the reader of a pipe is gone.
   """
-  try:
-    try:
-      return run_subcommand(argv)
-    finally:
-      sys.stdout.flush()
-  except BrokenPipeError:
-    unread = [descriptor for descriptor in (1, 2) if is_unread(descriptor)]
-    if not unread:
-      raise  # some other pipe
-    # As in `| head`; Python's own flush at exit shall not find out again.
-    with open(os.devnull, 'w', encoding='utf-8') as nothing:
-      for descriptor in unread:
-        os.dup2(nothing.fileno(), descriptor)
-    return 128 + signal.SIGPIPE
-
-
-def is_unread(descriptor: int) -> bool:
-  """Whether it is a pipe that nobody reads any more."""
-  poll = select.poll()
-  poll.register(descriptor, 0)
-  return any(event & (select.POLLERR | select.POLLHUP)
-             for _, event in poll.poll(0))
+  return broken_pipe.quietly(lambda: run_subcommand(argv))
 
 
 def run_subcommand(argv: Sequence[str] | None) -> int:
-  """`main`, but for output that nobody reads."""
+  """`main`, for output that is read to its end."""
   parser = make_parser()
   options, rest = parser.parse_known_args(argv)
   unknown = [a for a in rest if not passes_to_gin(options.command, a)]

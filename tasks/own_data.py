@@ -88,36 +88,33 @@ def misfits(
   Of many documents some are looked at, spread over the whole.
   """
   step = -(-len(found) // _LOOK_AT)
-  tokens, media, videos = np.array([
-      _size(interleaved.tokenize_document(found[i].parts, vocabulary))
+  looked_at = [
+      interleaved.tokenize_document(found[i].parts, vocabulary)
       for i in range(0, len(found), step)
-  ]).T
-  clip = _CLIP if lengths['frames'] == 1 and videos.any() else 1
-  wanted = [  # (number of documents, what they are, option, its value)
-      (np.sum(tokens > lengths['tokens']),
-       f'longer than {lengths["tokens"]} tokens', 'TOKENS', tokens.max()),
-      (np.sum(media > lengths['media']),
-       f'with more than {lengths["media"]} pictures or videos', 'MEDIA',
-       media.max()),
-      (np.sum(videos > 0) * (clip > 1), 'with videos of which one frame is seen',
-       'FRAMES', clip),
   ]
-  wanted = [row for row in wanted if row[0]]
-  if not wanted:
-    return ''
-  counts = ', '.join(f'{count} {what}' for count, what, _, _ in wanted)
-  options = ' '.join(f'--gin.{name}={value}' for _, _, name, value in wanted)
-  return (
-      f'looked at {len(tokens)} documents: {counts}; an example shows a part of '
-      f'these, {options} would show {"more" if clip > 1 else "all"} of them'
-  )
-
-
-def _size(document: interleaved.TokenizedDocument) -> tuple[int, int, int]:
-  """Tokens that a model reads, media, and videos among them."""
-  videos = sum(medium.kind == 'video' for medium in document.media)
   # The last token is only predicted.
-  return len(document.tokens) - 1, len(document.media), videos
+  tokens = np.array([len(document.tokens) - 1 for document in looked_at])
+  media = np.array([len(document.media) for document in looked_at])
+  videos = sum(
+      any(medium.kind == 'video' for medium in document.media)
+      for document in looked_at
+  )
+  counts, options = [], []
+  if count := np.sum(tokens > lengths['tokens']):
+    counts.append(f'{count} longer than {lengths["tokens"]} tokens')
+    options.append(f'--gin.TOKENS={tokens.max()}')
+  if count := np.sum(media > lengths['media']):
+    counts.append(f'{count} with more than {lengths["media"]} images or videos')
+    options.append(f'--gin.MEDIA={media.max()}')
+  if videos and lengths['frames'] == 1:
+    counts.append(f'{videos} with videos of which one frame is seen')
+    options.append(f'--gin.FRAMES={_CLIP}')
+  if not counts:
+    return ''
+  return (
+      f'looked at {len(looked_at)} documents: {", ".join(counts)}; an example '
+      f'shows a part of these, {" ".join(options)} would show more'
+  )
 
 
 def _return(found: features.Documents) -> Callable[[], features.Documents]:

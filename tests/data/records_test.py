@@ -7,6 +7,7 @@ import io
 import json
 import os
 import pathlib
+import resource
 
 import numpy as np
 import PIL.Image
@@ -188,6 +189,23 @@ def test_a_folder_that_cannot_be_made_is_told(tmp_path):
   (tmp_path / 'file').touch()
   with pytest.raises(UserError, match='train cannot be written .Not a dir'):
     records.write_shards(make(1), 1, tmp_path / 'file' / 'train')
+
+
+def test_a_full_disk_is_told_and_nothing_is_left(tmp_path):
+  limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+  resource.setrlimit(resource.RLIMIT_FSIZE, (300, limits[1]))
+  try:
+    with pytest.raises(UserError, match='train cannot be .*File too large'):
+      records.write_shards(make(5), 5, tmp_path / 'train')
+  finally:
+    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+  assert list(tmp_path.iterdir()) == []
+
+
+def test_a_document_too_large_for_a_record_is_told(tmp_path, monkeypatch):
+  monkeypatch.setattr(records, '_LARGEST', 50)
+  with pytest.raises(UserError, match='own.jsonl:1 has .* more than the 50'):
+    records.write_shards(make(1), 1, tmp_path / 'train')
 
 
 @pytest.mark.parametrize('count, shards', [(2, 3), (2, 0), (0, None)])

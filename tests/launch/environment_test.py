@@ -74,7 +74,8 @@ def test_scripts_that_start_together_install_one_after_the_other(
   assert len(waited) == 2
   assert sum('Installing' in s for s in said) == 1
   # Nothing is waited for once it is there.
-  assert start(root, environ, 'train').communicate()[0] == 'train is installed\n'
+  said, _ = start(root, environ, 'train').communicate()
+  assert said == 'train is installed\n'
 
 
 def test_a_script_that_fails_gives_the_lock_back(root, environ):

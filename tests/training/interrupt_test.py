@@ -13,7 +13,7 @@ from flamingo_jax.training import checkpoint
 from flamingo_jax.training import interrupt
 from flamingo_jax.training.loop import train
 from flamingo_jax.training.train_step import Trainer
-from tasks import shapes as _  # registers shapes_pairs
+from tasks import shapes
 
 
 def stop(*args):
@@ -33,6 +33,7 @@ class StoppedTrainer(Trainer):
 def test_a_run_that_is_stopped_before_its_first_step_saves_nothing(
     model, one_device, tmp_path, capfd, trainer, summarize
 ):
+  shapes.register()
   before = signal.getsignal(signal.SIGTERM)
   with pytest.raises(SystemExit) as stopped:
     train(

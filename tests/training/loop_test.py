@@ -163,7 +163,10 @@ def test_a_run_starts_from_another_ones_checkpoint(
   # The other run itself, made to read its data from the beginning again, and
   # a new run that has its checkpoint alone.
   shutil.copytree(uninterrupted, tmp_path / 'same')
-  more = ('--gin.TRAIN_STEPS=18', '--gin.SaveCheckpointConfig.save_dataset=False')
+  more = (
+      '--gin.TRAIN_STEPS=18',
+      '--gin.SaveCheckpointConfig.save_dataset=False',
+  )
   from_other = f'--gin.INITIAL_CHECKPOINT_PATH={uninterrupted}'
   before = sorted(uninterrupted.rglob('*'))
   for name, options in (('same', more), ('new', (*more, from_other))):
