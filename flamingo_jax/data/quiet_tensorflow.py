@@ -24,10 +24,12 @@ _CHATTER = re.compile(
 
 
 def load() -> None:
-  """Imports tensorflow and seqio; call it before anything else does.
+  """Imports tensorflow and seqio; does nothing where they are imported.
 
   Errors and what Python writes are shown; with TF_CPP_MIN_LOG_LEVEL=0 all is.
   """
+  if 'tensorflow' in sys.modules:
+    return
   os.environ.setdefault(_LOG_LEVEL, '2')
   shown = contextlib.nullcontext()
   with shown if os.environ[_LOG_LEVEL] == '0' else _without_chatter():
