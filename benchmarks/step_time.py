@@ -16,6 +16,11 @@ import tempfile
 import time
 from typing import Any
 
+from flamingo_jax.data import quiet_tensorflow
+
+if __name__ == '__main__':  # before anything else imports TensorFlow
+  quiet_tensorflow.load()
+
 import gin
 import jax
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
 # SPDX-License-Identifier: Apache-2.0
-"""The `flamingo` program: train, generate, score, explain, check, doctor.
+"""The `flamingo` program: train, generate, score, prepare, explain, check...
 
 Every subcommand imports what it needs when it runs, so that `flamingo doctor`
 works where the rest does not and `flamingo generate` needs no TensorFlow.
@@ -14,6 +14,7 @@ from typing import Any
 
 from absl import logging
 
+from flamingo_jax import broken_pipe
 from flamingo_jax import errors
 
 # Flags of `flamingo train` and the gin macros that every run file shares.
@@ -31,8 +32,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
   Returns:
     The exit status: 0, or 2 for bad input (one line on stderr says what), or
-    what the subcommand defines.
+    what the subcommand defines; 141 when the reader of a pipe is gone.
   """
+  return broken_pipe.quietly(lambda: run_subcommand(argv))
+
+
+def run_subcommand(argv: Sequence[str] | None) -> int:
+  """`main`, for output that is read to its end."""
   parser = make_parser()
   options, rest = parser.parse_known_args(argv)
   unknown = [a for a in rest if not passes_to_gin(options.command, a)]
@@ -63,6 +69,7 @@ def make_parser() -> argparse.ArgumentParser:
   add_train(commands)
   add_generate(commands)
   add_score(commands)
+  add_prepare(commands)
   add_explain(commands)
   add_check(commands)
   add_command(commands, 'doctor', run_doctor, 'say what is installed and wrong')
@@ -136,6 +143,21 @@ def add_score(commands: Any) -> None:
   add_parts(parser)
   parser.add_argument('--candidate', action='append', required=True,
                       metavar='TEXT', help='repeat for each answer')
+
+
+def add_prepare(commands: Any) -> None:
+  """A format for each subcommand of `flamingo prepare`, and its flags."""
+  parser = add_command(commands, 'prepare', run_prepare_jsonl,
+                       'write a data set into TFRecord shards')
+  formats = parser.add_subparsers(dest='format', required=True)
+  parser = add_command(formats, 'jsonl', run_prepare_jsonl,
+                       'a JSONL file and all that it names')
+  parser.add_argument('path', metavar='FILE.jsonl')
+  parser.add_argument('--out', required=True, metavar='DIR',
+                      help='a new folder, such as data/m3w/train')
+  parser.add_argument('--shards', type=int, metavar='N',
+                      help='number of files; one per 10,000 documents if not '
+                      'given')
 
 
 def add_explain(commands: Any) -> None:
@@ -236,6 +258,27 @@ def prompt_parts(options: argparse.Namespace) -> list[Any]:
   return parts
 
 
+def run_prepare_jsonl(
+    options: argparse.Namespace, rest: Sequence[str]
+) -> None:
+  """Checks a JSONL file and writes its documents, media included, to shards.
+
+    flamingo prepare jsonl pages.jsonl --out=data/m3w/train --shards=64
+
+  The folder appears when all of it is written.
+  """
+  from flamingo_jax.data import quiet_tensorflow
+
+  quiet_tensorflow.load()
+  from flamingo_jax.prepare import jsonl
+
+  made = jsonl.write(options.path, options.out, options.shards)
+  size = sum(shard['bytes'] for shard in made['shards'])
+  print(f'{options.out}: {made["documents"]:,} documents with '
+        f'{made["images"]:,} images and {made["videos"]:,} videos in '
+        f'{len(made["shards"]):,} shards, {size:,} bytes')
+
+
 def run_explain(options: argparse.Namespace, rest: Sequence[str]) -> None:
   """Prints each token of a document or prompt with the image it sees.
 
@@ -257,11 +300,11 @@ def document_parts(path: str, line: int) -> tuple[Any, ...]:
   """The parts of the document on a line of a JSONL file, counted from 1."""
   from flamingo_jax.data import documents
 
-  for document in documents.JsonlDocuments(path):
-    if document.example_id == line:
-      return document.parts
-  raise errors.UserError(f'{path} has no document on line {line}; name another '
-                         'with --line=N')
+  found = documents.read_line(path, line)
+  if found is None:
+    raise errors.UserError(f'{path} has no document on line {line}; name '
+                           'another with --line=N')
+  return found.checked(path).parts
 
 
 def run_check(options: argparse.Namespace, rest: Sequence[str]) -> int:

@@ -8,17 +8,17 @@ Runs the gin files that t5x's train.py runs: they say
 
 import argparse
 from collections.abc import Sequence
-import os
 import sys
 
-# Has to be set before TensorFlow is imported, which says much that concerns
-# nobody.
-os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
+from flamingo_jax.data import quiet_tensorflow
+from flamingo_jax.training import interrupt
+
+if __name__ == '__main__':  # both before the imports that take seconds
+  interrupt.exit_on_signals()
+  quiet_tensorflow.load()
 
 from absl import logging
 import gin
-import jax
-import tensorflow as tf
 
 from flamingo_jax import gin_config
 from flamingo_jax.errors import UserError
@@ -45,9 +45,6 @@ def main(argv: Sequence[str] | None = None) -> int:
   """Parses, trains, and returns the exit code: 2 for errors of the user."""
   gin_files, bindings = parse_arguments(sys.argv[1:] if argv is None else argv)
   logging.set_verbosity(logging.WARNING)
-  if jax.default_backend() == 'gpu':
-    # TensorFlow reads data only; the accelerator's memory is JAX's.
-    tf.config.set_visible_devices([], 'GPU')
   train_using_gin = gin.configurable(train)
   try:
     gin_config.parse(gin_files, bindings)

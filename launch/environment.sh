@@ -5,7 +5,7 @@
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 environment=$root/.venv
-export TF_CPP_MIN_LOG_LEVEL=${TF_CPP_MIN_LOG_LEVEL:-3}  # it only reads data
+lock=$root/.venv.lock
 
 # Prints the first Python that can run the pinned versions (TensorFlow has no
 # wheels for 3.14) and can make an environment (Debian splits ensurepip off).
@@ -25,12 +25,49 @@ sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' >/dev/null 2>&1; then
 
 # install EXTRA: does nothing when .venv already is what the files ask for.
 install() {
-  local found wanted
+  local wanted
   wanted="$root $(cat "$root/setup.py" "$root/constraints.txt" | cksum)"
   python=$environment/bin/python
   if is_installed "$1"; then
     return
   fi
+  take_lock
+  if ! is_installed "$1"; then  # the script that was waited for may have done it
+    make_environment "$1"
+  fi
+  release_lock
+}
+
+# One script at a time works on .venv. A lock of flock ends with its process; a
+# folder is for systems without it, such as macOS.
+take_lock() {
+  local wait="Waiting for another script that installs into $environment"
+  if command -v flock >/dev/null; then
+    exec 9>"$lock"
+    flock -n 9 || { echo "$wait" && flock 9; }
+    return
+  fi
+  if ! mkdir "$lock.d" 2>/dev/null; then
+    echo "$wait (if there is none: rmdir $lock.d)"
+    until mkdir "$lock.d" 2>/dev/null; do
+      [ -w "$root" ] || mkdir "$lock.d"  # says why it cannot
+      sleep 1
+    done
+  fi
+  trap 'rmdir "$lock.d"' EXIT
+}
+
+release_lock() {
+  if [ -d "$lock.d" ]; then
+    rmdir "$lock.d"
+    trap - EXIT
+  else
+    exec 9>&-
+  fi
+}
+
+make_environment() {
+  local found
   if ! is_installed train; then
     found=$(find_python)
     "$found" -m venv --clear "$environment"

@@ -4,11 +4,13 @@
 
 from collections.abc import Mapping, Sequence
 import json
-import os
 import pathlib
 import sys
 
-os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')  # before TensorFlow
+from flamingo_jax.data import quiet_tensorflow
+
+if __name__ == '__main__':  # before anything else imports TensorFlow
+  quiet_tensorflow.load()
 
 from absl import logging
 import matplotlib

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from collections.abc import Mapping
 
 from absl import logging
+import numpy as np
 
 from flamingo_jax.data import documents
 from flamingo_jax.data import features
@@ -24,6 +25,7 @@ from flamingo_jax.errors import UserError
 
 NAME = 'own_data'
 _LOOK_AT = 1000  # documents are tokenized to tell how many do not fit
+_CLIP = 8  # frames of a video that are proposed: the paper's, one per second
 
 
 def mixture(
@@ -86,20 +88,32 @@ def misfits(
   Of many documents some are looked at, spread over the whole.
   """
   step = -(-len(found) // _LOOK_AT)
-  looked_at = range(0, len(found), step)
-  too_long = too_many = 0
-  for i in looked_at:
-    document = interleaved.tokenize_document(found[i].parts, vocabulary)
-    # One more than the model reads: the last token is only predicted.
-    too_long += len(document.tokens) > lengths['tokens'] + 1
-    too_many += len(document.media) > lengths['media']
-  if not too_long and not too_many:
+  looked_at = [
+      interleaved.tokenize_document(found[i].parts, vocabulary)
+      for i in range(0, len(found), step)
+  ]
+  # The last token is only predicted.
+  tokens = np.array([len(document.tokens) - 1 for document in looked_at])
+  media = np.array([len(document.media) for document in looked_at])
+  videos = sum(
+      any(medium.kind == 'video' for medium in document.media)
+      for document in looked_at
+  )
+  counts, options = [], []
+  if count := np.sum(tokens > lengths['tokens']):
+    counts.append(f'{count} longer than {lengths["tokens"]} tokens')
+    options.append(f'--gin.TOKENS={tokens.max()}')
+  if count := np.sum(media > lengths['media']):
+    counts.append(f'{count} with more than {lengths["media"]} images or videos')
+    options.append(f'--gin.MEDIA={media.max()}')
+  if videos and lengths['frames'] == 1:
+    counts.append(f'{videos} with videos of which one frame is seen')
+    options.append(f'--gin.FRAMES={_CLIP}')
+  if not counts:
     return ''
   return (
-      f'of {len(looked_at)} documents, {too_long} are longer than '
-      f'{lengths["tokens"]} tokens and {too_many} have more than '
-      f'{lengths["media"]} pictures or videos; an example shows a part of them '
-      '(raise tokens or media in task_feature_lengths to see all)'
+      f'looked at {len(looked_at)} documents: {", ".join(counts)}; an example '
+      f'shows a part of these, {" ".join(options)} would show more'
   )
 
 

@@ -5,6 +5,8 @@
 import json
 import os
 import pathlib
+import re
+import signal
 import subprocess
 import sys
 
@@ -12,6 +14,7 @@ import numpy as np
 from PIL import Image
 import pytest
 
+from flamingo_jax import broken_pipe
 from flamingo_jax import cli
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
@@ -106,6 +109,48 @@ def test_explain_shows_the_document_of_the_line(tmp_path, capsys):
   assert '<EOC>' in output
 
 
+def test_explain_reads_no_other_document(tmp_path, capsys):
+  path = write_documents(tmp_path, ['apple', 'zebra', 'cherry'])
+  (tmp_path / '0.png').unlink()
+  lines = path.read_text(encoding='utf-8').splitlines()
+  path.write_text('\n'.join([*lines[:2], '', '{']), encoding='utf-8')
+  assert cli.main(['explain', f'--jsonl={path}', '--line=2']) == 0
+  assert '1.png' in capsys.readouterr().out
+  for line, problem in ((1, '0.png does not exist'), (3, 'no document on line'),
+                        (4, ':4: not JSON')):
+    assert cli.main(['explain', f'--jsonl={path}', f'--line={line}']) == 2
+    assert problem in error_line(capsys)
+
+
+@pytest.mark.parametrize('arguments', [
+    ('explain', '--text=Hello', '--prompt=x'),
+    ('check', '{data}'),
+    ('train', '--help'),
+])
+def test_output_that_nobody_reads_ends_the_program_quietly(
+    tmp_path, arguments
+):
+  data = write_documents(tmp_path, ['one'])
+  read, write = os.pipe()
+  os.close(read)
+  result = subprocess.run(
+      [sys.executable, '-m', 'flamingo_jax.cli',
+       *(a.format(data=data) for a in arguments)],
+      cwd=ROOT, stdout=write, stderr=subprocess.PIPE, text=True, check=False,
+      # argparse itself hides what an unbuffered stream tells.
+      env=os.environ | {'PYTHONUNBUFFERED': ''})
+  os.close(write)
+  assert (result.returncode, result.stderr) == (128 + signal.SIGPIPE, '')
+
+
+def test_another_broken_pipe_is_no_quiet_end():
+  def broken():
+    raise BrokenPipeError
+
+  with pytest.raises(BrokenPipeError):
+    broken_pipe.quietly(broken)
+
+
 def test_check_fails_when_there_are_problems(tmp_path, capsys):
   path = write_documents(tmp_path, ['one', 'two'])
   preview = tmp_path / 'preview.html'
@@ -125,7 +170,8 @@ def test_trains_on_own_data_resumes_and_answers(tmp_path):
   for steps in (2, 3):
     result = flamingo(*train, f'--steps={steps}', cache=cache)
     assert result.returncode == 0, result.stderr
-    assert 'Traceback' not in result.stderr
+    # Nothing but the run's own lines: no library's chatter.
+    assert re.fullmatch(f'(step \\d/{steps} .*\n)+', result.stderr)
   rows = [json.loads(line) for line in
           (model_dir / 'metrics.jsonl').read_text().splitlines()]
   assert [row['step'] for row in rows] == [1, 2, 3]

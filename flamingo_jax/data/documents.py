@@ -7,6 +7,7 @@ A line of the file is one document, its parts in reading order:
 Paths are relative to the folder of the file.
 """
 
+from collections.abc import Callable
 import concurrent.futures
 import dataclasses
 import difflib
@@ -25,8 +26,8 @@ from flamingo_jax.data.media import Media, image, video
 from flamingo_jax.errors import UserError
 
 __all__ = [
-    'Document', 'JsonlDocuments', 'Line', 'Media', 'image', 'iter_problems',
-    'scan', 'video',
+    'Document', 'JsonlDocuments', 'Line', 'Media', 'count', 'image',
+    'iter_problems', 'read_line', 'scan', 'video',
 ]
 
 _PART_KEYS = ('text', 'image', 'video')
@@ -118,6 +119,17 @@ class Line:
   document: Document | None
   problems: tuple[str, ...]
 
+  def checked(self, path: str | os.PathLike, hint: str = '') -> Document:
+    """The document.
+
+    Raises:
+      UserError: there are problems; the first and the hint are told.
+    """
+    if self.document is None:
+      place = _place(os.fspath(path), self.number)
+      raise UserError(f'{place}: {self.problems[0]}{hint}')
+    return self.document
+
 
 def scan(
     path: str | os.PathLike, decode_at_most: int | None = None
@@ -136,15 +148,7 @@ def scan(
   def check(line: tuple[int, int, bytes]) -> Line:
     _, number, text = line
     decode = decode_at_most is None or number <= decode_at_most
-    parts, problems = _parse(text, os.path.dirname(path))
-    for part in parts:
-      if isinstance(part, Media):
-        problem = file_problem(part.kind, part.path, decode)
-        problems += [problem] if problem else []
-    if problems:
-      return Line(number, None, tuple(problems))
-    source = _place(path, number)
-    return Line(number, Document(tuple(parts), source, number), ())
+    return _check_line(path, number, text, decode, file_problem)
 
   number = 0
   try:
@@ -156,12 +160,58 @@ def scan(
           number = line.number
           yield line
   except OSError as error:
-    problem = f'cannot be read ({error.strerror}); name a JSONL file'
-    yield Line(0, None, (problem,))
+    yield _unreadable(error)
     return
   if not number:
     problem = f'holds no document; write one per line, such as {_EXAMPLE}'
     yield Line(0, None, (problem,))
+
+
+def read_line(path: str | os.PathLike, number: int) -> Line | None:
+  """Reads and checks one line, counted from 1; None if it has no document.
+
+  Nothing is read of the lines after it, nor of what other lines name.
+  """
+  path = os.path.abspath(path)
+  try:
+    for _, found, text in _lines(path):
+      if found == number:
+        return _check_line(path, number, text, False, _file_problem)
+      if found > number:
+        return None
+  except OSError as error:
+    return _unreadable(error)
+  return None
+
+
+def count(path: str | os.PathLike) -> int:
+  """Lines that are not blank; 0 if the file cannot be read."""
+  try:
+    return sum(1 for _ in _lines(os.fspath(path)))
+  except OSError:
+    return 0
+
+
+def _check_line(
+    path: str,
+    number: int,
+    text: bytes,
+    decode: bool,
+    file_problem: Callable[[str, str, bool], str | None],
+) -> Line:
+  parts, problems = _parse(text, os.path.dirname(path))
+  for part in parts:
+    if isinstance(part, Media):
+      problem = file_problem(part.kind, part.path, decode)
+      problems += [problem] if problem else []
+  if problems:
+    return Line(number, None, tuple(problems))
+  return Line(number, Document(tuple(parts), _place(path, number), number), ())
+
+
+def _unreadable(error: OSError) -> Line:
+  problem = f'cannot be read ({error.strerror}); name a JSONL file'
+  return Line(0, None, (problem,))
 
 
 def _file_problem(kind: str, path: str, decode: bool) -> str | None:

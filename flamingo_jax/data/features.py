@@ -42,7 +42,7 @@ assert set(OUTPUT_FEATURES) == set(typing.get_type_hints(Example))
 
 @typing.runtime_checkable
 class Documents(typing.Protocol):
-  """Documents by index: a list, `JsonlDocuments`, or a class of yours."""
+  """Documents by index: a list, `JsonlDocuments`, `RecordDocuments`, yours."""
 
   def __len__(self) -> int:
     ...

@@ -16,7 +16,12 @@ from flamingo_jax.data import pipeline
 from flamingo_jax.errors import UserError
 from flamingo_jax.training import checkpoint
 from flamingo_jax.training.evaluate import Evaluator
-from flamingo_jax.training.interrupt import StopRequest, stop_on_signals
+from flamingo_jax.training.interrupt import (
+    StopRequest,
+    at_rest,
+    exit_status,
+    stop_on_signals,
+)
 from flamingo_jax.training.metrics import (
     MetricsLog,
     Stopwatch,
@@ -73,16 +78,23 @@ class Loop:
       total_steps: int,
       stop: StopRequest,
   ) -> tuple[int, TrainState]:
-    """Trains until `total_steps` or until asked to stop, and saves there."""
+    """Trains until `total_steps` or until asked to stop, and saves there.
+
+    Raises:
+      SystemExit: asked to stop before the first step; there is nothing to save.
+    """
     step = int(state.step)
     compiled = None
     stopping = False
     while step < total_steps and not stopping:
+      if compiled is None:
+        self._exit_if_asked(stop)
       batch = self._next_batch(step)
       on_device = self._trainer.partitioner.put_batch(batch)
       if compiled is None:
         compiled = self._trainer.compile_train(state, frozen_params, on_device)
         self._watch.read()  # compiling is not a step's time
+        self._exit_if_asked(stop)
       self.window.add_seconds('data', self._watch.read())
       state, metrics = compiled(state, frozen_params, on_device)
       self._check()  # the step before this one, while this one runs
@@ -98,6 +110,11 @@ class Loop:
           'command goes on from there'
       )
     return step, state
+
+  def _exit_if_asked(self, stop: StopRequest) -> None:
+    if stop:
+      self._progress.say(at_rest(stop.signal_name))
+      raise SystemExit(exit_status(stop.signal_name))
 
   def _next_batch(self, step: int) -> dict[str, np.ndarray]:
     try:

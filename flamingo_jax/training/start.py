@@ -21,7 +21,7 @@ def start(
     model: FlamingoModel,
     partitioner: Partitioner,
     checkpoints: checkpoint.Checkpoints,
-    initial_path: str,
+    initial_path: str | tuple[()],
     model_dir: str,
     seed: int,
     iterator: checkpoint.DataIterator | None,

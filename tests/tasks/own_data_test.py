@@ -4,6 +4,7 @@
 
 import json
 import logging
+import re
 
 import gin
 import numpy as np
@@ -90,9 +91,34 @@ def test_what_does_not_fit_is_told_in_one_line(jsonl, caplog):
     assert not caplog.messages
     own_data.mixture(str(jsonl), LENGTHS | {'tokens': 8})
   (message,) = caplog.messages
-  assert message.startswith(f'{jsonl}: of 3 documents, ')
-  assert 'longer than 8 tokens and 0 have more than 1 pictures' in message
+  assert message.startswith(f'{jsonl}: looked at 3 documents: ')
+  assert 'longer than 8 tokens' in message and '--gin.TOKENS=' in message
+  assert 'MEDIA' not in message and 'FRAMES' not in message
   assert '\n' not in message
+
+
+def test_the_options_that_would_do_are_named_and_do(jsonl, caplog):
+  frames = [Image.new('RGB', (8, 8), (60 * i, 0, 0)) for i in range(3)]
+  frames[0].save(jsonl.parent / 'm.gif', save_all=True,
+                 append_images=frames[1:], duration=1000)
+  parts = [{'image': '0.png'}, {'text': 'one two three'}, {'video': 'm.gif'},
+           {'text': 'four five six'}, {'image': '1.png'}]
+  with open(jsonl, 'a', encoding='utf-8') as file:
+    file.write(json.dumps({'parts': parts}) + '\n')
+  with caplog.at_level(logging.WARNING, logger='absl'):
+    own_data.mixture(str(jsonl), LENGTHS)
+    (message,) = caplog.messages
+    options = dict(re.findall(r'--gin\.([A-Z]+)=(\d+)', message))
+    assert set(options) == {'TOKENS', 'MEDIA', 'FRAMES'}
+    assert (options['MEDIA'], options['FRAMES']) == ('3', '8')
+    assert message.startswith(f'{jsonl}: looked at 4 documents: 1 longer')
+    caplog.clear()
+    enough = {key.lower(): int(value) for key, value in options.items()}
+    own_data.mixture(str(jsonl), LENGTHS | enough)
+    assert not caplog.messages
+    own_data.mixture(
+        str(jsonl), LENGTHS | enough | {'tokens': enough['tokens'] - 1})
+    assert f'--gin.TOKENS={enough["tokens"]}' in caplog.messages[0]
 
 
 def test_a_bad_file_is_told_before_anything_is_registered(jsonl):

@@ -6,6 +6,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -154,6 +155,56 @@ def test_what_is_not_finite_stops_the_run_and_names_its_examples(
   ids = r"examples are {'shapes_pairs': \[\d+, \d+, \d+, \d+]}"
   assert re.search(ids, error)
   assert not list((tmp_path / 'checkpoints').iterdir())
+
+
+def test_a_run_starts_from_another_ones_checkpoint(
+    launch, tmp_path, uninterrupted
+):
+  # The other run itself, made to read its data from the beginning again, and
+  # a new run that has its checkpoint alone.
+  shutil.copytree(uninterrupted, tmp_path / 'same')
+  more = (
+      '--gin.TRAIN_STEPS=18',
+      '--gin.SaveCheckpointConfig.save_dataset=False',
+  )
+  from_other = f'--gin.INITIAL_CHECKPOINT_PATH={uninterrupted}'
+  before = sorted(uninterrupted.rglob('*'))
+  for name, options in (('same', more), ('new', (*more, from_other))):
+    process = launch(tmp_path / name, *options)
+    assert process.wait() == 0, process.stderr.read()
+  assert sorted(uninterrupted.rglob('*')) == before
+  same = [n for n in numbers(tmp_path / 'same') if n['step'] > STEPS]
+  assert [n['step'] for n in same] == [15, 16, 18]  # 15 is evaluated
+  assert numbers(tmp_path / 'new') == same
+
+
+def test_another_run_without_a_checkpoint_is_told(launch, tmp_path):
+  process = launch(tmp_path / 'new', '--gin.INITIAL_CHECKPOINT_PATH=nowhere')
+  assert process.wait() == 2
+  error = process.stderr.read().splitlines()[-1]
+  assert error.startswith('error: nowhere') and 'MODEL_DIR' in error
+
+
+@pytest.mark.skipif(not os.path.exists('/proc/self/status'), reason='no /proc')
+@pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_during_imports_ends_the_program_in_one_line(
+    launch, tmp_path, number
+):
+  process = launch(tmp_path / 'new')
+  while process.poll() is None and not handles(process.pid, signal.SIGTERM):
+    time.sleep(0.001)
+  process.send_signal(number)
+  assert process.wait() == 128 + number
+  (line,) = process.stderr.read().splitlines()
+  assert line.startswith(f'{number.name}: stopped while no step was under way')
+  assert not list(tmp_path.iterdir())
+
+
+def handles(pid, number):
+  """Whether a process has a handler of the signal."""
+  status = pathlib.Path(f'/proc/{pid}/status').read_text()
+  caught = int(re.search(r'SigCgt:\s*(\w+)', status)[1], 16)
+  return bool(caught >> (number - 1) & 1)
 
 
 def test_a_wrong_name_is_one_sentence(launch, tmp_path):

@@ -1,0 +1,305 @@
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Documents in TFRecord shards, media included, read by index.
+
+A folder FOLDER of documents in order holds
+  FOLDER-00000-of-00004.tfrecord ...  the shards, neighbours side by side
+  index.npy                           for each document: where, how long, CRC-32
+  manifest.json                       counts; bytes and SHA-256 of each file
+A record is a tf.train.Example of four lists of bytes:
+  kind    'text', 'image' or 'video' of each part, in reading order
+  value   a text in UTF-8, or a file as it was encoded
+  name    what messages call a medium; '' for a text
+  source  one: where the document came from
+"""
+
+from collections.abc import Iterable
+from collections.abc import Iterator
+import hashlib
+import json
+import os
+import pathlib
+import shutil
+import struct
+from typing import Any
+import uuid
+import zlib
+
+import numpy as np
+import tensorflow as tf
+
+from flamingo_jax.data import media as media_reader
+from flamingo_jax.data.documents import Document, Media
+from flamingo_jax.errors import UserError
+
+_FORMAT = 1
+_MANIFEST, _INDEX = 'manifest.json', 'index.npy'
+_PER_SHARD = 10_000  # documents, unless the number of shards is given
+_ENTRY = np.dtype([('offset', '<u8'), ('length', '<u4'), ('crc32', '<u4')])
+# A record: length u64, CRC u32 of these, the Example, CRC u32 of it.
+_HEADER, _FOOTER = 12, 4
+_LARGEST = 2**31 - 2**20  # bytes that a protocol buffer can hold, and some room
+
+
+def write_shards(
+    documents: Iterable[Document],
+    count: int,
+    directory: str | os.PathLike,
+    shards: int | None = None,
+) -> dict[str, Any]:
+  """Writes documents in order; the folder is there when all of it is.
+
+  Until then it is called DIRECTORY.partial-*; only a killed program leaves
+  that behind.
+
+  Args:
+    documents: their media are files or encoded bytes.
+    count: how many documents there are.
+    directory: must not exist, or be empty.
+    shards: files of about equally many documents; by default one for every
+      10,000.
+
+  Returns:
+    What manifest.json says.
+
+  Raises:
+    UserError: the folder is not empty or cannot be written, there are fewer
+      documents than shards, or a document cannot be read.
+  """
+  directory = pathlib.Path(directory).absolute()
+  shards = -(-count // _PER_SHARD) if shards is None else shards
+  if not 1 <= shards <= count:
+    raise UserError(
+        f'{count} documents do not fill {shards} shards; ask for 1 to {count}'
+    )
+  name = directory.name
+  draft = directory.with_name(f'{name}.partial-{uuid.uuid4().hex[:8]}')
+  try:
+    if directory.exists() and not _is_empty_folder(directory):
+      raise UserError(
+          f'{directory} exists already; remove it or name another folder'
+      )
+    draft.mkdir(parents=True)
+    manifest = _write_files(iter(documents), draft, name, count, shards)
+    os.replace(draft, directory)
+  except (OSError, tf.errors.OpError) as error:
+    reason = getattr(error, 'strerror', None) or getattr(error, 'message', '')
+    raise UserError(
+        f'{directory} cannot be written ({reason}); name a folder on a disk '
+        'with enough space'
+    ) from None
+  finally:
+    shutil.rmtree(draft, ignore_errors=True)
+  return manifest
+
+
+def _is_empty_folder(path: pathlib.Path) -> bool:
+  return path.is_dir() and not any(path.iterdir())
+
+
+def _write_files(
+    documents: Iterator[Document],
+    folder: pathlib.Path,
+    name: str,
+    count: int,
+    shards: int,
+) -> dict[str, Any]:
+  """All files of a folder; returns what manifest.json says."""
+  index = np.zeros(count, _ENTRY)
+  kinds = {'text': 0, 'image': 0, 'video': 0}
+  entries = []
+  for shard in range(shards):
+    begin, end = (count * i // shards for i in (shard, shard + 1))
+    path = folder / f'{name}-{shard:05}-of-{shards:05}.tfrecord'
+    offset = 0
+    with tf.io.TFRecordWriter(os.fspath(path)) as writer:
+      for place in range(begin, end):
+        record = _encode(_next(documents, place, count), kinds)
+        writer.write(record)
+        index[place] = offset + _HEADER, len(record), zlib.crc32(record)
+        offset += _HEADER + len(record) + _FOOTER
+    entries.append({'documents': end - begin, **_describe(path)})
+  np.save(folder / _INDEX, index)
+  manifest = {
+      'format': _FORMAT,
+      'documents': count,
+      'images': kinds['image'],
+      'videos': kinds['video'],
+      'shards': entries,
+      'index': _describe(folder / _INDEX),
+  }
+  text = json.dumps(manifest, indent=1) + '\n'
+  (folder / _MANIFEST).write_text(text, encoding='utf-8')
+  return manifest
+
+
+def _next(documents: Iterator[Document], place: int, count: int) -> Document:
+  document = next(documents, None)
+  if document is None:
+    raise UserError(
+        f'only {place:,} of {count:,} documents came: their source changed '
+        'while it was read; prepare it again'
+    )
+  return document
+
+
+def _describe(path: pathlib.Path) -> dict[str, Any]:
+  with open(path, 'rb') as file:
+    digest = hashlib.file_digest(file, 'sha256').hexdigest()
+  return {'file': path.name, 'bytes': path.stat().st_size, 'sha256': digest}
+
+
+def _encode(document: Document, kinds: dict[str, int]) -> bytes:
+  """The record of a document, whose parts are added to the counts."""
+  rows = []
+  for part in document.parts:
+    if isinstance(part, str):
+      rows.append(('text', part.encode(), ''))
+    else:
+      rows.append((part.kind, _encoded_file(part, document.source), part.path))
+    kinds[rows[-1][0]] += 1
+  size = sum(len(value) for _, value, _ in rows)
+  if size > _LARGEST:
+    raise UserError(
+        f'{document.source} has {size:,} bytes of media, more than the '
+        f'{_LARGEST:,} of a record; shorten its videos or split the document'
+    )
+  kind, value, name = zip(*rows)
+  lists = {
+      'kind': [k.encode() for k in kind],
+      'value': value,
+      # The name of a file may be any bytes.
+      'name': [os.fsencode(n) for n in name],
+      'source': [os.fsencode(document.source)],
+  }
+  return tf.train.Example(features=tf.train.Features(feature={
+      key: tf.train.Feature(bytes_list=tf.train.BytesList(value=values))
+      for key, values in lists.items()
+  })).SerializeToString()
+
+
+def _encoded_file(medium: Media, source: str) -> bytes:
+  if isinstance(medium.data, np.ndarray):
+    raise UserError(
+        f'{source}: {medium.path} is an array, and shards hold encoded files; '
+        'save it as PNG or MP4'
+    )
+  try:
+    with media_reader.open_file(medium) as file:
+      return file.read()
+  except UserError as error:
+    raise UserError(f'{source}: {error}') from None
+
+
+class RecordDocuments:
+  """The documents of a folder of shards, by index from 0.
+
+  Opening reads the manifest and looks at the sizes of the files; the index is
+  mapped into memory. Every record is checked when it is read. No file stays
+  open, so that threads and forked processes may read at will.
+
+  Raises:
+    UserError: a file is missing or damaged, or is not what the manifest says.
+  """
+
+  def __init__(self, directory: str | os.PathLike):
+    self.directory = pathlib.Path(directory).absolute()
+    manifest = _read_manifest(self.directory)
+    for entry in [*manifest['shards'], manifest['index']]:
+      _check_size(self.directory / entry['file'], entry['bytes'])
+    self._files = [self.directory / s['file'] for s in manifest['shards']]
+    self._ends = np.cumsum([shard['documents'] for shard in manifest['shards']])
+    self._index = _read_index(self.directory / _INDEX, manifest['documents'])
+
+  def __len__(self) -> int:
+    return len(self._index)
+
+  def __getitem__(self, index: int) -> Document:
+    if not 0 <= index < len(self):
+      raise IndexError(f'{self.directory} has no document {index}')
+    path = self._files[np.searchsorted(self._ends, index, side='right')]
+    lists = _decode(_read_record(path, *self._index[index].tolist()))
+    kind, value, name, source = (
+        lists[key] for key in ('kind', 'value', 'name', 'source')
+    )
+    parts = tuple(
+        v.decode() if k == b'text' else Media(k.decode(), os.fsdecode(n), v)
+        for k, v, n in zip(kind, value, name, strict=True)
+    )
+    place = f'{path}, document {index} ({os.fsdecode(source[0])})'
+    return Document(parts, place, index)
+
+
+def _read_manifest(directory: pathlib.Path) -> dict[str, Any]:
+  path = directory / _MANIFEST
+  try:
+    manifest = json.loads(path.read_text(encoding='utf-8'))
+    found = manifest['format']
+    if found == _FORMAT:
+      sizes = [shard['documents'] for shard in manifest['shards']]
+      assert sum(sizes) == manifest['documents'] and manifest['index']
+  except OSError as error:
+    raise UserError(
+        f'{path} cannot be read ({error.strerror}); name a folder that '
+        '`flamingo prepare` has made'
+    ) from None
+  except (ValueError, TypeError, KeyError, AssertionError):
+    raise _damaged(path, 'is no manifest of shards') from None
+  if found != _FORMAT:
+    raise UserError(
+        f'{path} is of format {found} and not {_FORMAT}; make the folder again '
+        'with this version of `flamingo prepare`'
+    )
+  return manifest
+
+
+def _check_size(path: pathlib.Path, size: int) -> None:
+  try:
+    found = path.stat().st_size
+  except OSError as error:
+    raise _damaged(path, f'cannot be read ({error.strerror})') from None
+  if found != size:
+    raise _damaged(path, f'has {found:,} bytes, and its manifest says {size:,}')
+
+
+def _read_index(path: pathlib.Path, count: int) -> np.ndarray:
+  try:
+    index = np.load(path, mmap_mode='r')
+  except (OSError, ValueError):
+    raise _damaged(path, 'is not an index') from None
+  if index.dtype != _ENTRY or index.shape != (count,):
+    raise _damaged(path, f'is not an index of {count:,} documents')
+  return index
+
+
+def _read_record(
+    path: pathlib.Path, offset: int, length: int, crc32: int
+) -> bytes:
+  """The checked bytes of an Example."""
+  begin = offset - _HEADER
+  try:
+    with open(path, 'rb', buffering=0) as file:
+      data = os.pread(file.fileno(), _HEADER + length, begin)
+  except OSError as error:
+    raise _damaged(path, f'cannot be read ({error.strerror})') from None
+  record = data[_HEADER:]
+  # The record's own length for programs that read shards from the beginning.
+  if (
+      len(record) != length
+      or struct.unpack_from('<Q', data)[0] != length
+      or zlib.crc32(record) != crc32
+  ):
+    raise _damaged(path, f'is damaged at byte {begin:,}')
+  return record
+
+
+def _decode(record: bytes) -> dict[str, list[bytes]]:
+  features = tf.train.Example.FromString(record).features.feature
+  return {key: list(f.bytes_list.value) for key, f in features.items()}
+
+
+def _damaged(path: pathlib.Path, what: str) -> UserError:
+  return UserError(
+      f'{path} {what}; copy it again, or make its folder again with `flamingo '
+      'prepare`'
+  )

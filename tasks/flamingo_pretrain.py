@@ -1,0 +1,84 @@
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""The paper's four data sets as tasks, from shards of your own (Flamingo §2.4).
+
+In a gin file:
+  from tasks import flamingo_pretrain
+  flamingo_pretrain.mixture.directory = %DATA_DIR
+  DatasetConfig.mixture_or_task_name = @flamingo_pretrain.mixture()
+
+DATA_DIR/m3w/train holds interleaved pages, align/train and ltip/train pictures
+with short and long captions, vtp/train videos with captions; a folder
+`validation` beside `train` is a split of that name. None of the paper's data
+are public: put in what you have. `flamingo prepare` makes the folders.
+"""
+
+from collections.abc import Callable
+import os
+import pathlib
+
+from flamingo_jax.data import features
+from flamingo_jax.data import records
+from flamingo_jax.data import vocabulary as vocabulary_lib
+from flamingo_jax.errors import UserError
+
+NAME = 'flamingo_pretrain'
+WEIGHTS = {'m3w': 1.0, 'align': 0.2, 'ltip': 0.2, 'vtp': 0.03}  # λ, B.1.2
+_SPLITS = ('train', 'validation')
+# A page's text looks at the next picture as often as at the last one (A.3.2);
+# every other caption begins with a space (B.1.2).
+_AUGMENTATIONS = {
+    'm3w': {'p_next': 0.5},
+    'align': {'p_space': 0.5},
+    'ltip': {'p_space': 0.5},
+    'vtp': {'p_space': 0.5},
+}
+
+
+def mixture(
+    directory: str,
+    vocabulary: Callable[
+        [], vocabulary_lib.Vocabulary
+    ] = vocabulary_lib.default_vocabulary,
+) -> str:
+  """Registers the tasks and the mixture `flamingo_pretrain`; returns its name.
+
+  Args:
+    directory: holds a folder for each task, and in it one for each split.
+    vocabulary: returns the tokenizer.
+
+  Raises:
+    UserError: a folder is missing or damaged.
+  """
+  if not directory:
+    raise UserError(
+        'flamingo_pretrain.mixture.directory is empty; pass --gin.DATA_DIR=DIR,'
+        f' which holds {", ".join(f"{task}/train" for task in WEIGHTS)}'
+    )
+  folders = {
+      task: {split: pathlib.Path(directory, task, split) for split in _SPLITS}
+      for task in WEIGHTS
+  }
+  missing = [f['train'] for f in folders.values() if not f['train'].is_dir()]
+  if missing:
+    raise UserError(
+        f'{" and ".join(map(os.fspath, missing))} must be prepared; make each '
+        f'with `flamingo prepare jsonl FILE.jsonl --out={missing[0]}`'
+    )
+  for task, splits in folders.items():
+    found = {
+        split: records.RecordDocuments(folder)
+        for split, folder in splits.items() if folder.is_dir()
+    }
+    features.add_task(
+        task,
+        {split: _return(documents) for split, documents in found.items()},
+        vocabulary=vocabulary,
+        **_AUGMENTATIONS[task],
+    )
+  features.add_mixture(NAME, WEIGHTS)
+  return NAME
+
+
+def _return(found: features.Documents) -> Callable[[], features.Documents]:
+  return lambda: found

@@ -1,0 +1,57 @@
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""What is said while TensorFlow is imported: no chatter, every error."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+_LOAD = """
+from flamingo_jax.data import quiet_tensorflow
+quiet_tensorflow.load()
+import sys
+import tensorflow as tf
+print(list(tf.data.Dataset.range(2).as_numpy_iterator()), file=sys.stderr)
+"""
+_SPEAK = """
+import os, signal
+from flamingo_jax.data import quiet_tensorflow
+with quiet_tensorflow._without_chatter():
+  os.write(2, b'WARNING: All log messages before absl::InitializeLog() ...\\n')
+  os.write(2, b'I0000 00:00:1.2 3 port.cc:153] oneDNN is on.\\n')
+  os.write(2, b'E0000 00:00:1.2 3 x.cc:1] failed call to cuInit: none\\n')
+  os.write(2, b'E0000 00:00:1.2 3 x.cc:1] a real error\\nno newline')
+  {end}
+os.write(2, b', and after')
+"""
+
+
+def stderr(code, **environ):
+  result = subprocess.run(
+      [sys.executable, '-c', code], stderr=subprocess.PIPE, check=False,
+      env={k: v for k, v in os.environ.items()
+           if k != 'TF_CPP_MIN_LOG_LEVEL'} | environ)
+  return result.returncode, result.stderr.decode()
+
+
+def test_tensorflow_says_nothing_unless_it_is_asked_to():
+  assert stderr(_LOAD) == (0, '[np.int64(0), np.int64(1)]\n')
+  status, said = stderr(_LOAD, TF_CPP_MIN_LOG_LEVEL='0')
+  assert status == 0 and said.count('\n') > 1
+
+
+ERROR = 'E0000 00:00:1.2 3 x.cc:1] a real error\nno newline'
+
+
+@pytest.mark.parametrize('end, status, said', [
+    ('', 0, ERROR + ', and after'),
+    ('os.abort()', -6, ERROR),
+    ('os.kill(0, signal.SIGTERM)', -15, ERROR),
+])
+def test_errors_are_shown_however_it_ends(end, status, said):
+  code = _SPEAK.format(end=end)
+  if 'kill' in end:  # the signal goes to this group, which must not be ours
+    code = 'import os; os.setsid()' + code
+  assert stderr(code) == (status, said)

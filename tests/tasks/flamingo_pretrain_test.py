@@ -1,0 +1,212 @@
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""The paper's mixture, from tiny shards of each kind."""
+
+import io
+import pathlib
+import shutil
+
+from clu.data import dataset_iterator
+import chex
+import gin
+import numpy as np
+import PIL.Image
+import pytest
+
+from flamingo_jax import gin_config
+from flamingo_jax import runtime
+from flamingo_jax.data import documents
+from flamingo_jax.data import pipeline
+from flamingo_jax.data import records
+from flamingo_jax.data.vocabulary import default_vocabulary
+from flamingo_jax.errors import UserError
+from tasks import flamingo_pretrain
+
+CONFIGS = pathlib.Path(__file__).parents[2] / 'configs'
+LENGTHS = {
+    'm3w': {'tokens': 24, 'media': 3, 'image_size': 8},
+    'align': {'tokens': 10, 'media': 1, 'image_size': 8},
+    'ltip': {'tokens': 12, 'media': 1, 'image_size': 8},
+    'vtp': {'tokens': 10, 'media': 1, 'frames': 8, 'image_size': 8},
+}
+SIZES = {'m3w': 4, 'align': 8, 'ltip': 8, 'vtp': 4}
+
+
+def image(red):
+  buffer = io.BytesIO()
+  PIL.Image.new('RGB', (8, 8), (red, 0, 0)).save(buffer, 'PNG')
+  return documents.image(buffer.getvalue())
+
+
+def video(seconds):
+  """A clip that is brighter every second."""
+  frames = [
+      PIL.Image.new('RGB', (8, 8), (10 * s, 0, 0)) for s in range(seconds)
+  ]
+  buffer = io.BytesIO()
+  frames[0].save(buffer, 'PNG', save_all=True, append_images=frames[1:],
+                 duration=1000)
+  return documents.video(buffer.getvalue())
+
+
+@pytest.fixture(scope='module')
+def directory(tmp_path_factory):
+  directory = tmp_path_factory.mktemp('data')
+  parts = {
+      'm3w': lambda i: ('Two:', image(i), 'one', image(100 + i), 'two'),
+      'align': lambda i: (image(i), 'short'),
+      'ltip': lambda i: (image(i), 'long text'),
+      'vtp': lambda i: (video(20), 'brighter'),
+  }
+  for task, draw in parts.items():
+    for split, count in (('train', 11), ('validation', 3)):
+      records.write_shards(
+          [documents.Document(draw(i), f'{task}:{i}', i) for i in range(count)],
+          count, directory / task / split, shards=2)
+  return directory
+
+
+def config(**kwargs):
+  return pipeline.DatasetConfig(**{
+      'mixture_or_task_name': 'flamingo_pretrain',
+      'task_feature_lengths': LENGTHS,
+      'split': 'train',
+      'batch_sizes': SIZES,
+      'shuffle': True,
+      'seed': 0,
+      **kwargs,
+  })
+
+
+def read(task, **kwargs):
+  """The first 200 examples of a task, feature by feature."""
+  cfg = config(mixture_or_task_name=task, batch_sizes={task: 200}, **kwargs)
+  (batch,) = pipeline.get_dataset(cfg, 0, 1).take(1).as_numpy_iterator()
+  return {key.split('/')[1]: value[:, 0] for key, value in batch.items()}
+
+
+def test_batches_of_the_mixture_have_the_shapes_of_each_task(directory):
+  assert flamingo_pretrain.mixture(str(directory)) == 'flamingo_pretrain'
+  assert pipeline.mixture_weights('flamingo_pretrain') == {
+      'm3w': 1.0, 'align': 0.2, 'ltip': 0.2, 'vtp': 0.03
+  }
+  (batch,) = pipeline.get_dataset(config(), 0, 1).take(1).as_numpy_iterator()
+  assert {k: v.shape for k, v in batch.items() if k.endswith('/media')} == {
+      'm3w/media': (4, 1, 3, 1, 8, 8, 3),
+      'align/media': (4, 2, 1, 1, 8, 8, 3),
+      'ltip/media': (4, 2, 1, 1, 8, 8, 3),
+      'vtp/media': (4, 1, 1, 8, 8, 8, 3),
+  }
+  assert batch['m3w/tokens'].shape == (4, 1, 24)
+  assert batch['ltip/tokens'].shape == (4, 2, 12)
+  assert batch['m3w/media_mask'].sum() == 4 * 2  # of three places
+  assert batch['vtp/media_mask'].all()
+
+
+def test_augmentations_are_the_papers(directory):
+  flamingo_pretrain.mixture(str(directory))
+  # <BOS> sees the first picture only where text looks ahead.
+  share = np.mean(read('m3w')['media_index'][:, 0] == 1)
+  assert 0.4 < share < 0.6
+  decode = default_vocabulary().decode
+  for task in ('align', 'ltip', 'vtp'):
+    share = np.mean(['> ' in decode(row) for row in read(task)['tokens']])
+    assert 0.4 < share < 0.6, task
+  # Clips of 8 consecutive seconds begin anywhere in the first 12.
+  seconds = np.round(read('vtp')['media'][:, 0, :, 4, 4, 0] / 10)
+  assert (np.diff(seconds, axis=1) == 1).all()
+  assert len(set(seconds[:, 0])) > 8 and seconds.max() <= 19
+
+
+def test_an_epoch_has_every_document_and_validation_keeps_their_order(
+    directory,
+):
+  flamingo_pretrain.mixture(str(directory))
+  ids = read('m3w')['example_id'][:11]
+  assert sorted(ids) == list(range(11)) != list(ids)
+  cfg = config(split='validation', shuffle=False)
+  datasets = pipeline.get_training_eval_datasets(cfg, 0, 1, eval_steps=1)
+  batches = {k: next(d.as_numpy_iterator()) for k, d in datasets.items()}
+  assert list(batches['vtp']['example_id']) == [0, 1, 2, 0]
+  np.testing.assert_array_equal(
+      batches['m3w']['media'][:, :2, 0, 0, 0, 0],
+      [[0, 100], [1, 101], [2, 102], [0, 100]],
+  )
+
+
+def test_a_restored_iterator_goes_on_and_is_small(directory, tmp_path):
+  flamingo_pretrain.mixture(str(directory))
+  start = lambda: dataset_iterator.TfDatasetIterator(
+      pipeline.get_dataset(config(), 0, 1), checkpoint=True
+  )
+  iterator = start()
+  for _ in range(3):
+    next(iterator)
+  iterator.save(tmp_path / 'state')
+  expected = [next(iterator) for _ in range(3)]
+  restored = start()
+  restored.restore(tmp_path / 'state')
+  chex.assert_trees_all_equal([next(restored) for _ in range(3)], expected)
+  assert sum(file.stat().st_size for file in tmp_path.iterdir()) < 50_000
+
+
+def test_what_is_missing_must_be_prepared(directory, tmp_path):
+  with pytest.raises(UserError, match='--gin.DATA_DIR=DIR'):
+    flamingo_pretrain.mixture('')
+  with pytest.raises(UserError) as error:
+    flamingo_pretrain.mixture(str(tmp_path / 'nowhere'))
+  assert '\n' not in str(error.value)
+  shutil.copytree(directory, tmp_path / 'data')
+  shutil.rmtree(tmp_path / 'data' / 'ltip' / 'train')
+  shutil.rmtree(tmp_path / 'data' / 'vtp' / 'validation')
+  ltip = tmp_path / 'data' / 'ltip' / 'train'
+  with pytest.raises(UserError) as error:
+    flamingo_pretrain.mixture(str(tmp_path / 'data'))
+  assert str(error.value) == (
+      f'{ltip} must be prepared; make each with `flamingo prepare jsonl '
+      f'FILE.jsonl --out={ltip}`'
+  )
+  shutil.copytree(directory / 'ltip' / 'train', ltip)
+  flamingo_pretrain.mixture(str(tmp_path / 'data'))  # a split may be missing
+  with pytest.raises(UserError, match="'vtp' has no split 'validation'"):
+    pipeline.get_training_eval_datasets(config(split='validation'), 0, 1, 1)
+
+
+def test_a_damaged_shard_is_one_sentence_of_the_run(directory, tmp_path):
+  shutil.copytree(directory, tmp_path / 'data')
+  shard = tmp_path / 'data' / 'm3w' / 'train' / 'train-00000-of-00002.tfrecord'
+  shard.write_bytes(bytes(shard.stat().st_size))
+  flamingo_pretrain.mixture(str(tmp_path / 'data'))
+  with pytest.raises(UserError, match='^[^\n]*00000-of-00002[^\n]*copy[^\n]*$'):
+    with pipeline.reading_errors():
+      read('m3w')
+
+
+def test_the_mixture_file_binds_it(directory, tmp_path):
+  experiment = tmp_path / 'experiment.gin'
+  experiment.write_text(f"""
+      from __gin__ import dynamic_registration
+      from flamingo_jax import runtime
+      include '{CONFIGS / 'mixtures' / 'flamingo_pretrain.gin'}'
+      runtime.Vocabulary.path = '{default_vocabulary().path}'
+      runtime.DatasetConfig:
+        mixture_or_task_name = %MIXTURE_OR_TASK_NAME
+        task_feature_lengths = %TASK_FEATURE_LENGTHS
+        batch_sizes = %BATCH_SIZES
+        split = 'train'
+        shuffle = True
+        seed = 0
+  """)
+  gin.clear_config()
+  try:
+    gin_config.parse([str(experiment)], [f'DATA_DIR={directory}'])
+    cfg = gin.get_configurable(runtime.DatasetConfig)()
+    # While gin's bindings are there: the vocabulary is read when asked for.
+    assert pipeline.dataset_vocabulary(cfg) == default_vocabulary()
+  finally:
+    gin.clear_config()
+  assert (cfg.mixture_or_task_name, cfg.batch_size) == ('flamingo_pretrain', 64)
+  spec = pipeline.get_dataset(cfg, 0, 1).element_spec
+  assert spec['m3w/media'].shape == (64, 4, 5, 1, 320, 320, 3)
+  assert spec['vtp/media'].shape == (64, 1, 1, 8, 320, 320, 3)
+  assert spec['align/tokens'].shape == (64, 8, 32)
