@@ -74,6 +74,7 @@ def mixture(
         task,
         {split: _return(documents) for split, documents in found.items()},
         vocabulary=vocabulary,
+        augment=True,
         **_AUGMENTATIONS[task],
     )
   features.add_mixture(NAME, WEIGHTS)

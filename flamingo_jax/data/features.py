@@ -137,6 +137,7 @@ def add_task(
     ] = vocabulary_lib.default_vocabulary,
     p_next: float = 0.0,
     p_space: float = 0.0,
+    augment: bool = False,
 ) -> seqio.Task:
   """Registers documents as a seqio task, in the place of one of that name.
 
@@ -156,6 +157,8 @@ def add_task(
     p_next: how often text looks at the next medium instead of the previous one
       (Flamingo A.3.2; 0.5 for web pages).
     p_space: how often a space comes before the text (B.1.2; 0.5 for captions).
+    augment: flips pictures left and right and changes their colours at random
+      (B.1.2); not for texts that tell left from right.
   """
   source = DocumentSource(name, splits, vocabulary)
   seqio.TaskRegistry.remove(name)
@@ -169,6 +172,7 @@ def add_task(
               source=source,
               p_next=float(p_next),
               p_space=float(p_space),
+              augment=augment,
           )
       ],
       output_features=OUTPUT_FEATURES,
@@ -227,6 +231,7 @@ def _read_examples(
     source: DocumentSource,
     p_next: float,
     p_space: float,
+    augment: bool,
 ) -> tf.data.Dataset:
   """seqio preprocessor: places to Examples. seqio has repeated the places."""
   lengths = check_lengths(name, sequence_length)
@@ -250,6 +255,7 @@ def _read_examples(
         rng=rng,
         p_next=p_next,
         p_space=p_space,
+        augment=augment,
     )
     return tuple(example[feature] for feature in OUTPUT_FEATURES)
 

@@ -183,6 +183,7 @@ def make_example(
     rng: np.random.Generator | None,
     p_next: float = 0.0,
     p_space: float = 0.0,
+    augment: bool = False,
 ) -> Example:
   """One training example of `length` tokens (L) and `max_media` media (M).
 
@@ -197,6 +198,7 @@ def make_example(
       beginning of everything and no augmentation (evaluation).
     p_next: probability that tokens see the next medium (A.3.2).
     p_space: probability of a space before the text of a medium (B.1.2).
+    augment: flips and recolours media at random, which `rng` draws (B.1.2).
 
   Returns:
     The arrays of typing.Example. The loss weighs text, <EOC> and <EOS>, and not
@@ -221,7 +223,7 @@ def make_example(
   start = int(rng.integers(spare + 1)) if rng is not None and spare > 0 else 0
   seen = window(tokenized, length, max_media, start)
   media, media_mask = _load_media(
-      doc, seen.media, max_media, frames, image_size, rng
+      doc, seen.media, max_media, frames, image_size, rng, augment
   )
   count = len(seen.tokens) - 1
   pad = (0, length - count)
@@ -244,6 +246,7 @@ def _load_media(
     frames: int,
     image_size: int,
     rng: np.random.Generator | None,
+    augment: bool,
 ) -> tuple[np.ndarray, np.ndarray]:
   """uint8[M T h w 3] and bool[M T], zeros where there is no medium."""
   shape = (max_media, frames, image_size, image_size, 3)
@@ -251,7 +254,7 @@ def _load_media(
   for i, medium in enumerate(media):
     try:
       pixels[i], mask[i] = media_reader.load_frames(
-          medium, frames, image_size, rng
+          medium, frames, image_size, rng, augment=augment
       )
     except UserError as error:
       raise UserError(f'{doc.source}: {error}') from None

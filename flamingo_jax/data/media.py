@@ -13,6 +13,7 @@ import PIL.Image
 import PIL.ImageCms
 import PIL.ImageOps
 
+from flamingo_jax.data import augmentation
 from flamingo_jax.data import video as video_reader
 from flamingo_jax.errors import UserError
 from flamingo_jax.typing import IMAGE_MEAN
@@ -232,11 +233,13 @@ def load_frames(
     size: int,
     rng: np.random.Generator | None,
     fps: float = 1.0,
+    augment: bool = False,
 ) -> tuple[np.ndarray, np.ndarray]:
   """Pixels of one medium as the model takes them.
 
   An image is a video of one frame. Of a video, `frames` frames at `fps` frames
   per second are read: a random clip with `rng` (training), the first otherwise.
+  With `rng` and `augment` it is flipped and recoloured at random too.
 
   Returns:
     uint8[T size size 3] and the mask bool[T] of the frames that exist.
@@ -246,6 +249,8 @@ def load_frames(
   """
   clip = _clip(media, frames, size, rng, fps)
   pixels = np.zeros((frames, size, size, 3), np.uint8)
+  if augment and rng is not None:
+    clip = list(map(augmentation.draw(rng), clip))
   for t, frame in enumerate(clip):
     pixels[t] = resize_and_pad(frame, size)
   return pixels, np.arange(frames) < len(clip)

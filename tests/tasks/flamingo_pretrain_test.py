@@ -113,7 +113,11 @@ def test_augmentations_are_the_papers(directory):
     share = np.mean(['> ' in decode(row) for row in read(task)['tokens']])
     assert 0.4 < share < 0.6, task
   # Clips of 8 consecutive seconds begin anywhere in the first 12.
-  seconds = np.round(read('vtp')['media'][:, 0, :, 4, 4, 0] / 10)
+  values = read('vtp')['media'][:, 0, :, 4, 4, 0].astype(int)
+  # A frame has the value 10 x its second, times the clip's random brightness.
+  brightness = (values[:, -1] - values[:, 0]) / 70
+  assert brightness.min() < 0.85 and brightness.max() > 1.15
+  seconds = np.round(values / brightness[:, None] / 10)
   assert (np.diff(seconds, axis=1) == 1).all()
   assert len(set(seconds[:, 0])) > 8 and seconds.max() <= 19
 

@@ -1,0 +1,54 @@
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Random flips and colours."""
+
+import numpy as np
+import pytest
+
+from flamingo_jax.data import augmentation, media
+
+# Dark on the left, light on the right, a little red.
+RAMP = np.stack(
+    [np.tile(np.arange(60, 188, 2), (64, 1)) + d for d in (10, 0, 0)], axis=-1
+).astype(np.uint8)
+
+
+@pytest.fixture(scope='module')
+def drawn():
+  rng = np.random.default_rng(0)
+  return [augmentation.draw(rng)(RAMP) for _ in range(200)]
+
+
+def test_half_are_flipped_and_nothing_else_is_moved(drawn):
+  slopes = [np.diff(x.astype(int).sum((0, 2))) for x in drawn]
+  flipped = np.array([slope.mean() < 0 for slope in slopes])
+  assert 0.4 < flipped.mean() < 0.6
+  for slope, down in zip(slopes, flipped):
+    assert (slope <= 0).all() if down else (slope >= 0).all()
+
+
+def test_colours_change_a_little_and_in_three_ways(drawn):
+  brightness = np.array([x.mean() for x in drawn]) / RAMP.mean()
+  contrast = np.array([x.std() for x in drawn]) / RAMP.std()
+  redness = np.array([(x[..., 0] * 1.0 - x[..., 1]).mean() for x in drawn]) / 10
+  assert 0.78 < brightness.min() < 0.85 and 1.15 < brightness.max() < 1.22
+  for factor in (contrast, redness):  # brightness scales them too
+    assert 0.5 < factor.min() < 0.8 and 1.2 < factor.max() < 1.7
+  assert abs(np.corrcoef(contrast, brightness)[0, 1]) < 0.95
+  assert abs(np.corrcoef(redness, brightness)[0, 1]) < 0.95
+
+
+def test_all_frames_of_a_video_change_alike():
+  video = media.video(np.stack([RAMP] * 3))
+  load = lambda **kwargs: media.load_frames(
+      video, 3, 64, np.random.default_rng(1), **kwargs
+  )[0]
+  frames = load(augment=True)
+  np.testing.assert_array_equal(frames[0], frames[1])
+  np.testing.assert_array_equal(frames[0], frames[2])
+  assert (frames != load()).any()
+
+
+def test_evaluation_has_none():
+  pixels, _ = media.load_frames(media.image(RAMP), 1, 64, None, augment=True)
+  np.testing.assert_array_equal(pixels[0], RAMP)
