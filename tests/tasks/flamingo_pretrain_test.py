@@ -117,9 +117,9 @@ def test_augmentations_are_the_papers(directory):
   # A frame has the value 10 x its second, times the clip's random brightness.
   brightness = (values[:, -1] - values[:, 0]) / 70
   assert brightness.min() < 0.85 and brightness.max() > 1.15
-  seconds = np.round(values / brightness[:, None] / 10)
-  assert (np.diff(seconds, axis=1) == 1).all()
-  assert len(set(seconds[:, 0])) > 8 and seconds.max() <= 19
+  seconds = values / brightness[:, None] / 10  # but for rounded pixels
+  np.testing.assert_allclose(np.diff(seconds, axis=1), 1, atol=0.35)
+  assert len(set(np.round(seconds[:, 0]))) > 8 and seconds.max() < 19.5
 
 
 def test_an_epoch_has_every_document_and_validation_keeps_their_order(
