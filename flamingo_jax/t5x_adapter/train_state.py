@@ -2,8 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """t5x's train state from, and to, that of the built-in driver."""
 
-from typing import Any
-
 import flax.core
 from flax import serialization
 import jax

@@ -52,8 +52,12 @@ class RestoreCheckpointConfig:
 class CheckpointConfig:
   """Both, under t5x's names."""
 
-  save: SaveCheckpointConfig | None = None
-  restore: RestoreCheckpointConfig | None = None
+  save: SaveCheckpointConfig = dataclasses.field(
+      default_factory=SaveCheckpointConfig
+  )
+  restore: RestoreCheckpointConfig = dataclasses.field(
+      default_factory=RestoreCheckpointConfig
+  )
 
 
 @runtime_checkable

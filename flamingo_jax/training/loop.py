@@ -5,7 +5,6 @@
 from collections.abc import Callable, Mapping
 import contextlib
 import dataclasses
-import pathlib
 from typing import Any
 
 from clu.data import dataset_iterator
@@ -27,7 +26,7 @@ from flamingo_jax.training.model import FlamingoModel
 from flamingo_jax.training.partitioner import Partitioner
 from flamingo_jax.training.progress import Progress
 from flamingo_jax.training.pretrained import TrainStateInitializer
-from flamingo_jax.training.start import start, verify_matching_vocabs
+from flamingo_jax.training.start import start
 from flamingo_jax.training.train_step import TrainState, Trainer
 from flamingo_jax.typing import Tree
 
@@ -53,9 +52,11 @@ class Loop:
       log: MetricsLog,
       progress: Progress,
       periods: Periods,
+      sums: Mapping[str, float],
   ):
     """Brings together the parts of a run; none is started."""
     self.window = Window(trainer.loss_weights)
+    self.window.restore(sums)
     self._trainer = trainer
     self._iterator = iterator
     self._evaluator = evaluator
@@ -210,14 +211,10 @@ def train(
     stats_period: int | None = None,
     random_seed: int,
     summarize_config_fn: Callable[[str, Any, int], None],
-    get_dataset_fn: Callable[..., Any] = pipeline.get_dataset,
-    train_eval_get_dataset_fn: Callable[..., Mapping[str, Any]] = (
-        pipeline.get_training_eval_datasets
-    ),
-    train_state_initializer_cls: Callable[..., TrainStateInitializer] = (
-        TrainStateInitializer
-    ),
-    verify_matching_vocabs_fn: Callable[..., None] = verify_matching_vocabs,
+    get_dataset_fn: Callable[..., Any],
+    train_eval_get_dataset_fn: Callable[..., Mapping[str, Any]],
+    train_state_initializer_cls: Callable[..., TrainStateInitializer],
+    verify_matching_vocabs_fn: Callable[..., None],
     use_orbax: bool = False,
 ) -> tuple[int, TrainState]:
   """Trains to `total_steps`, from the newest checkpoint of `model_dir` if any.
@@ -240,36 +237,30 @@ def train(
     get_dataset_fn: makes the training data.
     train_eval_get_dataset_fn: makes {dataset: evaluation data}.
     train_state_initializer_cls: makes the first state of a new run.
-    verify_matching_vocabs_fn: is given (dataset_cfg, model) before anything is
-      made, and raises if they don't fit.
-    use_orbax: t5x's choice of its own checkpoints; False, which makes it use
-      the ones of this package.
+    verify_matching_vocabs_fn: raises if (dataset_cfg, model) don't fit.
+    use_orbax: t5x's own checkpoints; False in both drivers.
 
   Returns:
     (the last step, its state).
 
   Raises:
-    UserError: a configuration that doesn't fit its data, devices or
-      checkpoint; a loss that is not finite; a full disk.
+    UserError: something that doesn't fit, a loss of NaN, or a full disk.
   """
   _check_unsupported(infer_eval_dataset_cfg, use_orbax)
   for cfg in filter(None, (train_dataset_cfg, train_eval_dataset_cfg)):
     verify_matching_vocabs_fn(cfg, model)
-  save = checkpoint_cfg.save or checkpoint.SaveCheckpointConfig()
-  restore = checkpoint_cfg.restore or checkpoint.RestoreCheckpointConfig()
+  save, restore = checkpoint_cfg.save, checkpoint_cfg.restore
   with contextlib.ExitStack() as stack:
     stop = stack.enter_context(stop_on_signals())
     opened = lambda x: stack.enter_context(contextlib.closing(x))
     trainer = trainer_cls(model=model, partitioner=partitioner)
-    layout = partitioner.get_data_layout(train_dataset_cfg.batch_size)
-    shard = (layout.shard_id, layout.num_shards)
+    shard = partitioner.get_data_layout(train_dataset_cfg.batch_size).shard
     iterator = dataset_iterator.TfDatasetIterator(
         get_dataset_fn(train_dataset_cfg, *shard), checkpoint=save.save_dataset
     )
     evaluator = train_eval_dataset_cfg and Evaluator(trainer, (
         train_eval_get_dataset_fn(train_eval_dataset_cfg, *shard, eval_steps)
     ))
-    pathlib.Path(model_dir).mkdir(parents=True, exist_ok=True)
     checkpoints = opened(checkpoint.Checkpoints(model_dir, save.keep))
     state, frozen_params, sums = start(
         train_state_initializer_cls(model=model, partitioner=partitioner),
@@ -279,12 +270,11 @@ def train(
     log = opened(MetricsLog(model_dir, step))
     summarize_config_fn(model_dir, log.tensorboard, step)
     progress = opened(Progress(step, total_steps))
-    loop = Loop(
+    return Loop(
         trainer, iterator, evaluator, checkpoints, log, progress,
         Periods(stats_period or eval_period, eval_period, save.period or 0),
-    )
-    loop.window.restore(sums)
-    return loop.run(state, frozen_params, total_steps, stop)
+        sums,
+    ).run(state, frozen_params, total_steps, stop)
 
 
 def _check_unsupported(infer_eval_cfg: None, use_orbax: bool) -> None:

@@ -50,8 +50,8 @@ def test_a_checkpoint_is_what_was_saved(tmp_path, model, one_device, new_run):
   checkpoint.save_frozen(tmp_path, frozen_params)
   abstract, abstract_frozen = abstract_state(model, one_device)
   iterator = Counter()
-  restored, progress = checkpoint.Checkpoints(tmp_path).restore(
-      7, abstract, iterator
+  restored, progress = checkpoint.restore_step(
+      tmp_path, 7, abstract, iterator
   )
   chex.assert_trees_all_equal(restored, state)
   assert jax.tree.map(lambda x: x.sharding, restored) == jax.tree.map(
@@ -118,8 +118,8 @@ def test_another_models_parameters_are_refused_by_name(
   del params['decoder']['groups']['xattn']['attn_gate']
   save(tmp_path, state.replace(params=params))
   with pytest.raises(UserError) as error:
-    checkpoint.Checkpoints(tmp_path).restore(
-        7, abstract_state(model, one_device)[0], Counter()
+    checkpoint.restore_step(
+        tmp_path, 7, abstract_state(model, one_device)[0], Counter()
     )
   assert str(error.value).endswith(
       'checkpoint_7 is of another architecture: '
@@ -174,8 +174,8 @@ def test_a_full_disk_leaves_earlier_checkpoints_whole(
   assert [p.name for p in tmp_path.iterdir()] == ['checkpoint_1']
   again = checkpoint.Checkpoints(tmp_path)
   assert again.latest_step() == 1
-  restored, _ = again.restore(
-      1, abstract_state(model, one_device)[0], Counter()
+  restored, _ = checkpoint.restore_step(
+      tmp_path, 1, abstract_state(model, one_device)[0], Counter()
   )
   chex.assert_trees_all_equal(restored, state)
 

@@ -5,7 +5,6 @@
 import chex
 from flax import traverse_util
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
