@@ -5,7 +5,6 @@
 from collections.abc import Callable, Mapping
 import contextlib
 import dataclasses
-import pathlib
 from typing import Any
 
 from clu.data import dataset_iterator
@@ -31,6 +30,7 @@ from flamingo_jax.training.metrics import (
 from flamingo_jax.training.model import FlamingoModel
 from flamingo_jax.training.partitioner import Partitioner
 from flamingo_jax.training.progress import Progress
+from flamingo_jax.training.pretrained import TrainStateInitializer
 from flamingo_jax.training.start import start
 from flamingo_jax.training.train_step import TrainState, Trainer
 from flamingo_jax.typing import Tree
@@ -57,9 +57,11 @@ class Loop:
       log: MetricsLog,
       progress: Progress,
       periods: Periods,
+      sums: Mapping[str, float],
   ):
     """Brings together the parts of a run; none is started."""
     self.window = Window(trainer.loss_weights)
+    self.window.restore(sums)
     self._trainer = trainer
     self._iterator = iterator
     self._evaluator = evaluator
@@ -226,10 +228,11 @@ def train(
     stats_period: int | None = None,
     random_seed: int,
     summarize_config_fn: Callable[[str, Any, int], None],
-    get_dataset_fn: Callable[..., Any] = pipeline.get_dataset,
-    train_eval_get_dataset_fn: Callable[..., Mapping[str, Any]] = (
-        pipeline.get_training_eval_datasets
-    ),
+    get_dataset_fn: Callable[..., Any],
+    train_eval_get_dataset_fn: Callable[..., Mapping[str, Any]],
+    train_state_initializer_cls: Callable[..., TrainStateInitializer],
+    verify_matching_vocabs_fn: Callable[..., None],
+    use_orbax: bool = False,
 ) -> tuple[int, TrainState]:
   """Trains to `total_steps`, from the newest checkpoint of `model_dir` if any.
 
@@ -250,58 +253,55 @@ def train(
     summarize_config_fn: is given (model_dir, TensorBoard writer, step).
     get_dataset_fn: makes the training data.
     train_eval_get_dataset_fn: makes {dataset: evaluation data}.
+    train_state_initializer_cls: makes the first state of a new run.
+    verify_matching_vocabs_fn: raises if (dataset_cfg, model) don't fit.
+    use_orbax: t5x's own checkpoints; False in both drivers.
 
   Returns:
     (the last step, its state).
 
   Raises:
-    UserError: a configuration that doesn't fit its data, devices or
-      checkpoint; a loss that is not finite; a full disk.
+    UserError: something that doesn't fit, a loss of NaN, or a full disk.
   """
-  _check_fit(model, train_dataset_cfg, infer_eval_dataset_cfg)
-  save = checkpoint_cfg.save or checkpoint.SaveCheckpointConfig()
-  restore = checkpoint_cfg.restore or checkpoint.RestoreCheckpointConfig()
+  _check_unsupported(infer_eval_dataset_cfg, use_orbax)
+  for cfg in filter(None, (train_dataset_cfg, train_eval_dataset_cfg)):
+    verify_matching_vocabs_fn(cfg, model)
+  save, restore = checkpoint_cfg.save, checkpoint_cfg.restore
   with contextlib.ExitStack() as stack:
     stop = stack.enter_context(stop_on_signals())
     opened = lambda x: stack.enter_context(contextlib.closing(x))
     trainer = trainer_cls(model=model, partitioner=partitioner)
-    layout = partitioner.get_data_layout(train_dataset_cfg.batch_size)
-    shard = (layout.shard_id, layout.num_shards)
+    shard = partitioner.get_data_layout(train_dataset_cfg.batch_size).shard
     iterator = dataset_iterator.TfDatasetIterator(
         get_dataset_fn(train_dataset_cfg, *shard), checkpoint=save.save_dataset
     )
     evaluator = train_eval_dataset_cfg and Evaluator(trainer, (
         train_eval_get_dataset_fn(train_eval_dataset_cfg, *shard, eval_steps)
     ))
-    pathlib.Path(model_dir).mkdir(parents=True, exist_ok=True)
     checkpoints = opened(checkpoint.Checkpoints(model_dir, save.keep))
     state, frozen_params, sums = start(
-        model, partitioner, checkpoints, restore.path, model_dir, random_seed,
-        iterator, train_dataset_cfg,
+        train_state_initializer_cls(model=model, partitioner=partitioner),
+        model, partitioner, restore.path, model_dir, random_seed, iterator,
     )
     step = int(state.step)
     log = opened(MetricsLog(model_dir, step))
     summarize_config_fn(model_dir, log.tensorboard, step)
     progress = opened(Progress(step, total_steps))
-    loop = Loop(
+    return Loop(
         trainer, iterator, evaluator, checkpoints, log, progress,
         Periods(stats_period or eval_period, eval_period, save.period or 0),
-    )
-    loop.window.restore(sums)
-    return loop.run(state, frozen_params, total_steps, stop)
+        sums,
+    ).run(state, frozen_params, total_steps, stop)
 
 
-def _check_fit(
-    model: FlamingoModel, cfg: pipeline.DatasetConfig, infer_eval_cfg: None
-) -> None:
-  """Raises UserError if model and data don't fit, before anything is made."""
+def _check_unsupported(infer_eval_cfg: None, use_orbax: bool) -> None:
+  """Raises UserError on what t5x's train offers and this one does not."""
   if infer_eval_cfg is not None:
     raise UserError(
         'infer_eval_dataset_cfg must be None: this driver computes losses only'
     )
-  vocabulary = pipeline.dataset_vocabulary(cfg)
-  if vocabulary.sha256 != model.vocabulary.sha256:
+  if use_orbax:
     raise UserError(
-        f'{cfg.mixture_or_task_name} is tokenized with {vocabulary.path} and '
-        f'the model with {model.vocabulary.path}: give both the same vocabulary'
+        'use_orbax must be False: checkpoints are those of this package, which '
+        'hold the frozen weights once'
     )

@@ -25,6 +25,11 @@ class DataLayout:
   shard_id: int
   num_shards: int
 
+  @property
+  def shard(self) -> tuple[int, int]:
+    """(shard_id, num_shards)."""
+    return self.shard_id, self.num_shards
+
 
 class Partitioner:
   """A mesh and a rule table, applied to parameters and batches."""
@@ -79,7 +84,22 @@ class Partitioner:
           f'batch_sizes) and the mesh splits it over {devices} devices: make '
           f'every batch size a multiple of {devices}'
       )
-    return DataLayout(batch_size, jax.process_index(), jax.process_count())
+    return DataLayout(batch_size, *self._shard(devices))
+
+  def _shard(self, shards: int) -> tuple[int, int]:
+    """(which, of how many) equal parts of a batch's rows this process reads.
+
+    Processes whose devices hold the same rows, split along 'model' only, read
+    the same part.
+
+    Args:
+      shards: the devices of the batch axis.
+    """
+    rows = self.batch_sharding.addressable_devices_indices_map((shards,))
+    first, *others = sorted({index[0].start or 0 for index in rows.values()})
+    mine = 1 + len(others)
+    assert others == list(range(first + 1, first + mine)), 'rows have gaps'
+    return first // mine, shards // mine
 
   def get_shardings(self, boxed: Tree) -> Tree:
     """A NamedSharding per leaf of a tree of boxed parameters."""

@@ -35,7 +35,7 @@ class Counter:
 
 @pytest.fixture(scope='module')
 def new_run(model, one_device):
-  return init_state(model, one_device, seed=3)
+  return init_state(model, one_device, jax.random.PRNGKey(3))
 
 
 def save(folder, state, step=7, place=0):
@@ -50,8 +50,8 @@ def test_a_checkpoint_is_what_was_saved(tmp_path, model, one_device, new_run):
   checkpoint.save_frozen(tmp_path, frozen_params)
   abstract, abstract_frozen = abstract_state(model, one_device)
   iterator = Counter()
-  restored, progress = checkpoint.Checkpoints(tmp_path).restore(
-      7, abstract, iterator
+  restored, progress = checkpoint.restore_step(
+      tmp_path, 7, abstract, iterator
   )
   chex.assert_trees_all_equal(restored, state)
   assert jax.tree.map(lambda x: x.sharding, restored) == jax.tree.map(
@@ -67,12 +67,12 @@ def test_only_what_training_changes_is_in_a_step(tmp_path, new_run):
   state, _ = new_run
   save(tmp_path, state)
   stored = sum(
-      f.stat().st_size for f in (tmp_path / 'checkpoints/7').rglob('*')
+      f.stat().st_size for f in (tmp_path / 'checkpoint_7').rglob('*')
   )
   leaves = jax.tree.leaves(state)
   # Random float32 hardly compresses; moments of 0 do.
   assert stored < 2 * sum(x.nbytes for x in leaves)
-  metadata = (tmp_path / 'checkpoints/7/state/_METADATA').read_text()
+  metadata = (tmp_path / 'checkpoint_7/state/_METADATA').read_text()
   assert 'new_token_embedding' in metadata
   assert 'token_embedder' not in metadata and 'vision' not in metadata
 
@@ -104,8 +104,8 @@ def test_the_newest_checkpoints_are_kept(tmp_path, new_run):
   for step in (1, 2, 3, 4):
     checkpoints.save(step, new_run[0], {}, Counter())
   checkpoints.close()
-  found = {p.name for p in (tmp_path / 'checkpoints').iterdir()}
-  assert found == {'3', '4'}
+  found = {p.name for p in tmp_path.iterdir()}
+  assert found == {'checkpoint_3', 'checkpoint_4'}
 
 
 def test_another_models_parameters_are_refused_by_name(
@@ -118,11 +118,11 @@ def test_another_models_parameters_are_refused_by_name(
   del params['decoder']['groups']['xattn']['attn_gate']
   save(tmp_path, state.replace(params=params))
   with pytest.raises(UserError) as error:
-    checkpoint.Checkpoints(tmp_path).restore(
-        7, abstract_state(model, one_device)[0], Counter()
+    checkpoint.restore_step(
+        tmp_path, 7, abstract_state(model, one_device)[0], Counter()
     )
   assert str(error.value).endswith(
-      'checkpoints/7 is of another architecture: '
+      'checkpoint_7 is of another architecture: '
       'decoder/groups/xattn/attn_gate is missing; '
       'decoder/new_token_embedding has shape (1, 5) where the model has '
       '(1, 16); extra is not in the model'
@@ -171,11 +171,11 @@ def test_a_full_disk_leaves_earlier_checkpoints_whole(
     checkpoints.close()
   assert 'the disk is full' in str(error.value)
   assert 'continues from step 1' in str(error.value)
-  assert [p.name for p in (tmp_path / 'checkpoints').iterdir()] == ['1']
+  assert [p.name for p in tmp_path.iterdir()] == ['checkpoint_1']
   again = checkpoint.Checkpoints(tmp_path)
   assert again.latest_step() == 1
-  restored, _ = again.restore(
-      1, abstract_state(model, one_device)[0], Counter()
+  restored, _ = checkpoint.restore_step(
+      tmp_path, 1, abstract_state(model, one_device)[0], Counter()
   )
   chex.assert_trees_all_equal(restored, state)
 

@@ -1,0 +1,117 @@
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Towers from two sources, each leaf read to where it belongs, strictly."""
+
+import dataclasses
+
+import chex
+import jax
+import numpy as np
+import orbax.checkpoint as ocp
+import pytest
+
+from flamingo_jax.data.vocabulary import default_vocabulary, train_vocabulary
+from flamingo_jax.errors import UserError
+from flamingo_jax.training import checkpoint, model_dir
+from flamingo_jax.training.model import FlamingoModel
+from flamingo_jax.training.partitioner import Partitioner
+from flamingo_jax.training.pretrained import TrainStateInitializer
+from flamingo_jax.training.train_step import abstract_state, init_state
+from flamingo_jax.training.trainable import merge_params
+
+
+@pytest.fixture(scope='module')
+def source(model, one_device):
+  """The state of some other run."""
+  return jax.device_get(
+      init_state(model, one_device, jax.random.PRNGKey(7))
+  )
+
+
+def save_tree(path, tree):
+  with ocp.Checkpointer(ocp.PyTreeCheckpointHandler()) as checkpointer:
+    checkpointer.save(path, ocp.args.PyTreeSave(tree))
+  return path
+
+
+@pytest.fixture(scope='module')
+def run(source, config, tmp_path_factory):
+  """A MODEL_DIR."""
+  folder = tmp_path_factory.mktemp('run')
+  checkpoint.save_frozen(folder, source[1])
+  model_dir.write_model_json(folder, config, default_vocabulary(), 5, 1)
+  return folder
+
+
+def test_towers_are_read_and_the_rest_is_random(
+    model, one_device, source, run, tmp_path
+):
+  vision = save_tree(
+      tmp_path / 'vision',
+      jax.tree.map(lambda x: x + 1, source[1]['vision_encoder']),
+  )
+  partitioner = Partitioner({'fsdp': 4, 'model': 2}, 'tensor_parallel')
+  state, frozen = TrainStateInitializer(
+      model, partitioner, vision_encoder=str(vision), language_model=str(run)
+  ).from_scratch(jax.random.PRNGKey(0))
+  abstract, abstract_frozen = abstract_state(model, partitioner)
+  assert jax.tree.map(lambda x: (x.sharding, x.dtype), frozen) == jax.tree.map(
+      lambda x: (x.sharding, x.dtype), abstract_frozen
+  )
+  assert not all(x.is_fully_replicated for x in jax.tree.leaves(frozen))
+  chex.assert_trees_all_equal(
+      jax.device_get(frozen['decoder']), source[1]['decoder']
+  )
+  jax.tree.map(
+      lambda x, y: np.testing.assert_array_equal(x, y + 1),
+      frozen['vision_encoder'], source[1]['vision_encoder'],
+  )
+  random, _ = init_state(model, one_device, jax.random.PRNGKey(0))
+  chex.assert_trees_all_close(
+      jax.device_get(state), jax.device_get(random), rtol=1e-5
+  )
+
+
+def test_a_tree_of_the_whole_model_will_do(
+    model, one_device, source, tmp_path
+):
+  whole = save_tree(tmp_path / 'whole', merge_params(source[0].params, source[1]))
+  _, frozen = TrainStateInitializer(
+      model, one_device, language_model=str(whole)
+  ).from_scratch(jax.random.PRNGKey(0))
+  chex.assert_trees_all_equal(
+      jax.device_get(frozen['decoder']), source[1]['decoder']
+  )
+
+
+def test_what_does_not_fit_is_one_sentence(
+    model, one_device, source, run, config, tmp_path
+):
+  def sentence(model=model, **towers):
+    initializer = TrainStateInitializer(model, one_device, **towers)
+    with pytest.raises(UserError) as error:
+      initializer.from_scratch(jax.random.PRNGKey(0))
+    assert '\n' not in str(error.value)
+    return str(error.value)
+
+  assert 'holds no weights: give the MODEL_DIR' in sentence(
+      vision_encoder=str(tmp_path)
+  )
+  decoder = source[1]['decoder'] | {'final_norm': {'scale': np.zeros(3)}}
+  other = save_tree(tmp_path / 'other', {'decoder': decoder})
+  assert 'of another architecture: final_norm/' in sentence(
+      language_model=str(other)
+  )
+  vocabulary = train_vocabulary(['red', 'blue'], tmp_path / 'words', 400)
+  foreign = FlamingoModel(
+      dataclasses.replace(config, decoder=dataclasses.replace(
+          config.decoder, vocab=vocabulary.base_size
+      )),
+      vocabulary,
+      model.optimizer,
+  )
+  for path in (run, run / 'frozen'):
+    assert sentence(foreign, language_model=str(path)) == (
+        f'the language model in {run} was trained with another vocabulary than '
+        f'{vocabulary.path}: use {run}/vocabulary.model'
+    )
