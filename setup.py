@@ -44,18 +44,17 @@ TRAIN = [
     'tensorflow-datasets>=4.9.10',
 ]
 
-TEST = TRAIN + [
+# What t5x imports beside the above. t5x, airio and jestimator themselves are on
+# GitHub only; without them the tests in tests/t5x are skipped.
+T5X = ['cached_property', 'fiddle', 'grain']
+
+TEST = TRAIN + T5X + [
     'beartype',
     'chex',
     'pytest',
     'pytest-xdist',
     'scikit-image',  # photographs
     'scikit-learn',  # photographs
-    # What t5x imports beside the above. t5x, airio and jestimator themselves
-    # are on GitHub only; without them the tests in tests/t5x are skipped.
-    'cached_property',
-    'fiddle',
-    'grain',
 ]
 
 setuptools.setup(
@@ -77,6 +76,9 @@ setuptools.setup(
     package_data={'flamingo_jax': ['assets/*'], '': ['*.gin']},
     python_requires='>=3.11',
     install_requires=CORE,
-    extras_require={'train': TRAIN, 'test': TEST, 'tpu': ['jax[tpu]>=0.10.2']},
+    extras_require={
+        'train': TRAIN, 't5x': TRAIN + T5X, 'test': TEST,
+        'tpu': ['jax[tpu]>=0.10.2'],
+    },
     entry_points={'console_scripts': ['flamingo = flamingo_jax.cli:main']},
 )

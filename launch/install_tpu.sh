@@ -10,7 +10,7 @@ if ! find_python > /dev/null 2>&1; then
   sudo add-apt-repository -y ppa:deadsnakes/ppa
   sudo apt-get install -y -qq python3.11-venv
 fi
-install train,t5x,tpu
+install t5x,tpu
 
 # On GitHub only. On the path and not installed: their setup files ask for
 # nightly builds that overwrite seqio and tensorflow-datasets, and jestimator
