@@ -78,11 +78,19 @@ def one_sentence(call: Callable[[], Any]) -> Any:
 
 
 def summarize_config(model_dir: str, summary_writer: Any, step: int) -> None:
-  """Writes MODEL_DIR/config.gin and the same text to TensorBoard."""
+  """Writes MODEL_DIR/config.gin, and the same text to TensorBoard if wanted.
+
+  Args:
+    model_dir: made if need be.
+    summary_writer: None for programs that write none.
+    step: under which TensorBoard shows it.
+  """
   text = gin.config_str()
   if jax.process_index() == 0:
+    pathlib.Path(model_dir).mkdir(parents=True, exist_ok=True)
     write_atomically(pathlib.Path(model_dir) / 'config.gin', text)
-  summary_writer.write_texts(step, {'config': gin.markdown(text)})
+  if summary_writer is not None:
+    summary_writer.write_texts(step, {'config': gin.markdown(text)})
 
 
 def _macros() -> dict[str, Any]:

@@ -9,6 +9,8 @@ Names, attributes and boundaries are t5x's where t5x has them, so that the same
 gin file can configure either driver.
 """
 
+from seqio import Evaluator
+
 from flamingo_jax.data.pipeline import (
     DatasetConfig,
     dataset_weights,
@@ -16,6 +18,12 @@ from flamingo_jax.data.pipeline import (
     get_training_eval_datasets,
 )
 from flamingo_jax.data.vocabulary import Vocabulary, default_vocabulary
+from flamingo_jax.evaluation.evaluate import (
+    EvaluationDatasetConfig,
+    ScoresLogger,
+    evaluation_dir,
+    inference_dir,
+)
 from flamingo_jax.gin_config import summarize_config
 from flamingo_jax.models.variants import get as variant
 from flamingo_jax.training.checkpoint import (
@@ -34,16 +42,21 @@ from flamingo_jax.training.train_step import Trainer
 __all__ = [
     'CheckpointConfig',
     'DatasetConfig',
+    'EvaluationDatasetConfig',
+    'Evaluator',
     'FlamingoModel',
     'Partitioner',
     'RestoreCheckpointConfig',
     'SaveCheckpointConfig',
+    'ScoresLogger',
     'Trainer',
     'Vocabulary',
     'dataset_weights',
     'default_vocabulary',
+    'evaluation_dir',
     'get_dataset',
     'get_training_eval_datasets',
+    'inference_dir',
     'linear_warmup_constant',
     'make_optimizer',
     'summarize_config',

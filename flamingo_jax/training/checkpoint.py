@@ -248,6 +248,53 @@ def restore_frozen(model_dir: str | os.PathLike, abstract: Tree) -> Tree:
   )
 
 
+def find_step(
+    model_dir: str | os.PathLike, step: int | None = None
+) -> int:
+  """A checkpoint of a run: `step`, or the newest.
+
+  Raises:
+    UserError: there is none, or not that one.
+  """
+  folder = pathlib.Path(model_dir).absolute() / 'checkpoints'
+  steps = ocp.utils.checkpoint_steps(folder) if folder.is_dir() else []
+  if not steps:
+    raise UserError(
+        f'no checkpoint in {folder}: give the MODEL_DIR of a run that has '
+        'saved one'
+    )
+  if step is not None and step not in steps:
+    raise UserError(
+        f'no checkpoint of step {step} in {folder}: there are '
+        f'{", ".join(map(str, sorted(steps)))}'
+    )
+  return max(steps) if step is None else step
+
+
+def restore_params(
+    model_dir: str | os.PathLike, step: int, abstract: Tree
+) -> Tree:
+  """Reads the trained parameters of a checkpoint, each to where it belongs.
+
+  Args:
+    model_dir: the folder of a training run.
+    step: a checkpoint's number.
+    abstract: shapes, dtypes and shardings.
+
+  Raises:
+    UserError: the checkpoint holds another model; says what differs.
+  """
+  folder = pathlib.Path(model_dir).absolute() / 'checkpoints' / str(step)
+  path = folder / 'state'
+  check_same_tree(
+      abstract, _read_metadata(path)['params'], f'checkpoint {folder}'
+  )
+  target = {'params': abstract}
+  return _read_tree(
+      path, target, ocp.checkpoint_utils.construct_restore_args(target)
+  )['params']
+
+
 def load_params(
     model_dir: str | os.PathLike, step: int | None = None
 ) -> tuple[dict[str, Any], int]:
@@ -264,19 +311,7 @@ def load_params(
     UserError: no checkpoint there, or not that one.
   """
   model_dir = pathlib.Path(model_dir).absolute()
-  folder = model_dir / 'checkpoints'
-  steps = ocp.utils.checkpoint_steps(folder) if folder.is_dir() else []
-  if not steps:
-    raise UserError(
-        f'no checkpoint in {folder}: give the MODEL_DIR of a run that has '
-        'saved one'
-    )
-  step = max(steps) if step is None else step
-  if step not in steps:
-    raise UserError(
-        f'no checkpoint of step {step} in {folder}: there are '
-        f'{", ".join(map(str, sorted(steps)))}'
-    )
+  step = find_step(model_dir, step)
 
   def read(path: pathlib.Path, choose: Callable[[Tree], Tree]) -> Tree:
     target = choose(_read_metadata(path))
@@ -286,7 +321,8 @@ def load_params(
     return _read_tree(path, target, as_numpy)
 
   params = read(
-      folder / str(step) / 'state', lambda tree: {'params': tree['params']}
+      model_dir / 'checkpoints' / str(step) / 'state',
+      lambda tree: {'params': tree['params']},
   )['params']
   frozen_params = read(model_dir / 'frozen', lambda tree: tree)
   return merge_params(params, frozen_params), step

@@ -282,9 +282,4 @@ def _check_fit(
     raise UserError(
         'infer_eval_dataset_cfg must be None: this driver computes losses only'
     )
-  vocabulary = pipeline.dataset_vocabulary(cfg)
-  if vocabulary.sha256 != model.vocabulary.sha256:
-    raise UserError(
-        f'{cfg.mixture_or_task_name} is tokenized with {vocabulary.path} and '
-        f'the model with {model.vocabulary.path}: give both the same vocabulary'
-    )
+  pipeline.check_vocabulary(cfg.mixture_or_task_name, model.vocabulary)
