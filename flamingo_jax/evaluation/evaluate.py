@@ -17,6 +17,7 @@ from flamingo_jax.data import pipeline
 from flamingo_jax.errors import UserError
 from flamingo_jax.evaluation.runner import Runner, check_checkpoint
 from flamingo_jax.evaluation.tasks import FeatureConverter
+from flamingo_jax.training import checkpoint
 from flamingo_jax.training.checkpoint import RestoreCheckpointConfig
 from flamingo_jax.training.model import FlamingoModel
 from flamingo_jax.training.model_dir import write_atomically
@@ -88,6 +89,7 @@ def evaluate(
     output_dir: str,
     inference_evaluator_cls: Callable[..., seqio.Evaluator] = seqio.Evaluator,
     summarize_config_fn: Callable[..., None],
+    use_orbax: bool = False,
 ) -> Scores:
   """Scores the newest checkpoint of a run on every task of a mixture.
 
@@ -100,6 +102,7 @@ def evaluate(
       evaluator's loggers write.
     inference_evaluator_cls: seqio's Evaluator with its configuration bound.
     summarize_config_fn: is given (model_dir, summary_writer, step).
+    use_orbax: False, which makes t5x read the checkpoints of this package.
 
   Returns:
     {task: {metric: score}}, which is also printed.
@@ -108,6 +111,7 @@ def evaluate(
     UserError: no checkpoint, or one that doesn't fit the model or the tasks; a
       prompt that doesn't fit.
   """
+  checkpoint.check_are_ours(use_orbax)
   path, step = check_task_and_checkpoint(
       model, dataset_cfg, restore_checkpoint_cfg
   )

@@ -21,6 +21,7 @@ from flamingo_jax.evaluation.evaluate import (
 )
 from flamingo_jax.evaluation.runner import Runner
 from flamingo_jax.evaluation.tasks import MODEL_FEATURES
+from flamingo_jax.training import checkpoint
 from flamingo_jax.training.checkpoint import RestoreCheckpointConfig
 from flamingo_jax.training.model import FlamingoModel
 from flamingo_jax.training.partitioner import Partitioner
@@ -41,6 +42,7 @@ def infer(
     shard_id: int = 0,
     num_shards: int = 1,
     summarize_config_fn: Callable[..., None],
+    use_orbax: bool = False,
 ) -> list[str]:
   """Writes what the newest checkpoint of a run answers, an example per line.
 
@@ -59,6 +61,7 @@ def infer(
     shard_id: which part of each task this job does, from 0.
     num_shards: how many jobs share a task.
     summarize_config_fn: is given (model_dir, summary_writer, step).
+    use_orbax: False, which makes t5x read the checkpoints of this package.
 
   Returns:
     The files.
@@ -72,6 +75,7 @@ def infer(
     raise UserError(
         f'checkpoint_period is {checkpoint_period} and must be at least 1'
     )
+  checkpoint.check_are_ours(use_orbax)
   path, step = check_task_and_checkpoint(
       model, dataset_cfg, restore_checkpoint_cfg
   )

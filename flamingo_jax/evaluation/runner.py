@@ -17,7 +17,7 @@ from flamingo_jax.training import checkpoint
 from flamingo_jax.training.model import FlamingoModel
 from flamingo_jax.training.model_dir import check_model_json
 from flamingo_jax.training.partitioner import Partitioner
-from flamingo_jax.training.train_step import abstract_params
+from flamingo_jax.training.train_step import TrainState, abstract_params
 from flamingo_jax.training.trainable import merge_params
 from flamingo_jax.typing import Array, Tree
 
@@ -67,9 +67,10 @@ class Runner:
     self._partitioner = partitioner
     self._layout = partitioner.get_data_layout(batch_size)
     params, frozen_params = abstract_params(model, partitioner)
+    abstract = TrainState(step=None, params=params, opt_state=None)
+    state, _ = checkpoint.restore_step(path, step, abstract, None)
     self._params = (
-        checkpoint.restore_params(path, step, params),
-        checkpoint.restore_frozen(path, frozen_params),
+        state.params, checkpoint.restore_frozen(path, frozen_params)
     )
 
     def predict(params, frozen_params, batch):
