@@ -35,8 +35,9 @@ def check_checkpoint(model: FlamingoModel, path: Any) -> tuple[str, int]:
         f'RestoreCheckpointConfig.path is {path!r}: give the MODEL_DIR of a '
         'training run'
     )
-  check_model_json(path, model.config, model.vocabulary)
-  return os.fspath(path), checkpoint.find_step(path)
+  model_dir, step = checkpoint.find_checkpoint(path)
+  check_model_json(model_dir, model.config, model.vocabulary)
+  return os.fspath(model_dir), step
 
 
 class Runner:

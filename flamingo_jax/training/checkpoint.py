@@ -227,6 +227,22 @@ def find_step(
   return step
 
 
+def find_checkpoint(path: str | os.PathLike) -> tuple[pathlib.Path, int]:
+  """(MODEL_DIR, step) of a run's newest checkpoint, or of the one named.
+
+  Args:
+    path: MODEL_DIR or MODEL_DIR/checkpoint_<step>.
+
+  Raises:
+    UserError: it is not there.
+  """
+  path = pathlib.Path(path)
+  _, is_step, step = path.name.rpartition('checkpoint_')
+  if is_step and step.isdecimal():
+    return path.parent, find_step(path.parent, int(step))
+  return path, find_step(path)
+
+
 def checkpoint_folder(
     model_dir: str | os.PathLike, step: int
 ) -> pathlib.Path:
