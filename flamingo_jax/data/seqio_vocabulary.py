@@ -4,7 +4,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 import functools
-from typing import Any
+from typing import Any, SupportsInt
 
 import seqio
 import tensorflow as tf
@@ -51,7 +51,7 @@ class SeqioVocabulary(seqio.Vocabulary):
   def _encode(self, s: str) -> Sequence[int]:
     return self.vocabulary.encode(s)
 
-  def _decode(self, ids: Iterable[int]) -> str:
+  def _decode(self, ids: Iterable[SupportsInt]) -> str:
     return self.vocabulary.decode(ids).strip()
 
   def _encode_tf(self, s: Any) -> tf.Tensor:

@@ -71,13 +71,21 @@ class ScoresLogger(seqio.Logger):
 
 
 def evaluation_dir(model_dir: str) -> str:
-  """Where a run's scores go unless something else is said: MODEL_DIR/eval."""
-  return os.path.join(model_dir, 'eval')
+  """Where scores go unless something else is said: MODEL_DIR/eval."""
+  return _beside_weights(model_dir, 'eval')
 
 
 def inference_dir(model_dir: str) -> str:
-  """Where a run's answers go unless something else is said."""
-  return os.path.join(model_dir, 'infer')
+  """Where answers go unless something else is said: MODEL_DIR/infer."""
+  return _beside_weights(model_dir, 'infer')
+
+
+def _beside_weights(model_dir: str, name: str) -> str:
+  """DIR/<name>, and for DIR/checkpoint_5 DIR/<name>_checkpoint_5."""
+  path = pathlib.Path(model_dir)
+  if path.name.startswith('checkpoint_'):
+    return os.fspath(path.with_name(f'{name}_{path.name}'))
+  return os.fspath(path / name)
 
 
 def evaluate(
@@ -112,8 +120,8 @@ def evaluate(
       prompt that doesn't fit.
   """
   checkpoint.check_are_ours(use_orbax)
-  path, step = check_task_and_checkpoint(
-      model, dataset_cfg, restore_checkpoint_cfg
+  path, step = check_parts(
+      model, dataset_cfg, restore_checkpoint_cfg, partitioner
   )
   with pipeline.reading_errors():
     evaluator = inference_evaluator_cls(
@@ -145,16 +153,18 @@ def evaluate(
   return scores
 
 
-def check_task_and_checkpoint(
+def check_parts(
     model: FlamingoModel,
     dataset_cfg: EvaluationDatasetConfig,
     restore_checkpoint_cfg: RestoreCheckpointConfig,
+    partitioner: Partitioner,
 ) -> tuple[str, int]:
-  """(MODEL_DIR, step), before anything is read.
+  """(MODEL_DIR, step), before anything is read or written.
 
   Raises:
     UserError: an unknown task or split, no checkpoint, or parts that don't fit.
   """
+  partitioner.get_data_layout(dataset_cfg.batch_size)
   name = dataset_cfg.mixture_or_task_name
   pipeline.check_vocabulary(name, model.vocabulary)
   pipeline.check_split(name, dataset_cfg.split)

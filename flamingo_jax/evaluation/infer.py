@@ -17,7 +17,7 @@ from flamingo_jax.data import pipeline
 from flamingo_jax.errors import UserError
 from flamingo_jax.evaluation.evaluate import (
     EvaluationDatasetConfig,
-    check_task_and_checkpoint,
+    check_parts,
 )
 from flamingo_jax.evaluation.runner import Runner
 from flamingo_jax.evaluation.tasks import MODEL_FEATURES
@@ -76,8 +76,8 @@ def infer(
         f'checkpoint_period is {checkpoint_period} and must be at least 1'
     )
   checkpoint.check_are_ours(use_orbax)
-  path, step = check_task_and_checkpoint(
-      model, dataset_cfg, restore_checkpoint_cfg
+  path, step = check_parts(
+      model, dataset_cfg, restore_checkpoint_cfg, partitioner
   )
   if shard_id == 0:
     summarize_config_fn(model_dir=output_dir, summary_writer=None, step=step)

@@ -44,7 +44,7 @@ def word_accuracy(
 
 
 def ranking_accuracy(
-    targets: Sequence[dict[str, Any]], scores: Sequence[float]
+    targets: Sequence[dict[str, Any]], scores: Sequence[float] | np.ndarray
 ) -> dict[str, float]:
   """The share of queries whose likeliest candidate is right (top-1).
 

@@ -47,7 +47,7 @@ class Runner:
       self,
       model: FlamingoModel,
       partitioner: Partitioner,
-      path: str,
+      path: str | os.PathLike,
       step: int,
       batch_size: int,
   ):
