@@ -70,6 +70,7 @@ def test_an_empty_prompt_is_no_part():
     (['generate', '--model_dir=x', '--gin.SEED=1'], '--gin.SEED=1'),
     (['train', '--gin_file=x.gin', '--stps=3'], '--stps=3'),
     (['train', '--gin_file=x.gin', '--steps=many'], 'many'),
+    (['eval', '--gin_file=x.gin', '--steps=3'], '--steps=3'),
     (['train'], '--gin_file'),
     (['trian'], 'trian'),
 ])
@@ -143,6 +144,15 @@ def test_trains_on_own_data_resumes_and_answers(tmp_path):
   scores = [float(score) for score, _ in rows]
   assert scores == sorted(scores, reverse=True) and max(scores) < 0
   assert {text for _, text in rows} == {'a cat', 'a dog and a house'}
+
+  result = flamingo('eval', '--gin_file=configs/eval_shapes.gin',
+                    f'--model_dir={model_dir}', '--gin.NUM_EXAMPLES=8',
+                    '--gin.BATCH_SIZE=8', cache=cache)
+  assert result.returncode == 0, result.stderr
+  *lines, last = result.stdout.splitlines()
+  scores = json.loads(last)['scores']
+  assert len(lines) == len(scores) == 3
+  assert (model_dir / 'eval' / 'scores.json').is_file()
 
 
 def test_an_unknown_gin_name_is_told_in_one_line(tmp_path):

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every gin file parses, builds, and its training step lowers."""
 
+import functools
 import json
 import pathlib
 import sys
@@ -12,12 +13,19 @@ from PIL import Image
 import pytest
 
 from flamingo_jax import gin_config
+from flamingo_jax.data import pipeline
 from flamingo_jax.data.vocabulary import default_vocabulary
 from flamingo_jax.errors import UserError
-from flamingo_jax.training.train_step import abstract_state
+from flamingo_jax.evaluation import inference
+from flamingo_jax.evaluation.tasks import FeatureConverter
+from flamingo_jax.training.train_step import abstract_params, abstract_state
+from flamingo_jax.training.trainable import merge_params
 
 CONFIGS = pathlib.Path(__file__).parents[1] / 'configs'
-EXPERIMENTS = sorted(path.name for path in CONFIGS.glob('*.gin'))
+EXPERIMENTS = sorted(path.name for path in CONFIGS.glob('*.gin')
+                     if not path.name.startswith(('eval_', 'infer_')))
+EVALUATIONS = sorted(path.name for path in CONFIGS.glob('eval_*.gin'))
+INFERENCES = sorted(path.name for path in CONFIGS.glob('infer_*.gin'))
 MODELS = sorted(path.name for path in CONFIGS.glob('models/*.gin'))
 
 
@@ -43,6 +51,33 @@ def train(
   return model, trainer.lower_train(state, frozen_params, batch)
 
 
+def evaluate(*, model, dataset_cfg, partitioner, **unused):
+  """A driver that lowers what a run answers, and stops there."""
+  assert {'output_dir', 'restore_checkpoint_cfg'} <= set(unused)
+  for task in pipeline.mixture_tasks(dataset_cfg.mixture_or_task_name):
+    dataset = FeatureConverter()(
+        task.get_dataset(dataset_cfg.task_feature_lengths, dataset_cfg.split),
+        dataset_cfg.task_feature_lengths,
+    )
+  batch = {
+      key: jax.ShapeDtypeStruct(
+          (dataset_cfg.batch_size, *spec.shape), spec.dtype.as_numpy_dtype,
+          sharding=partitioner.batch_sharding,
+      )
+      for key, spec in dataset.element_spec.items()
+  }
+  params = merge_params(*abstract_params(model, partitioner))
+  score = functools.partial(inference.score, model.module)
+  with partitioner.rules_in_use():
+    return unused['output_dir'], jax.jit(score).lower(params, batch)
+
+
+def infer(*, mode, checkpoint_period, shard_id, num_shards, **same):
+  """As `evaluate`, with the arguments that t5x's infer has to be given."""
+  assert (shard_id, num_shards) == (0, 1) and checkpoint_period and mode
+  return evaluate(**same)
+
+
 @pytest.fixture(autouse=True)
 def this_is_main(monkeypatch):
   """Gin files import the driver from `__main__`: here it is this module."""
@@ -60,8 +95,8 @@ def data(tmp_path):
   return tmp_path / 'data.jsonl'
 
 
-def run(files, *bindings):
-  configured = gin.configurable(train)
+def run(files, *bindings, driver=train):
+  configured = gin.configurable(driver)
   gin_config.parse([str(CONFIGS / file) for file in files], bindings)
   return gin_config.one_sentence(configured)
 
@@ -73,6 +108,16 @@ def test_every_experiment_lowers(file, data, tmp_path):
     bindings.append(f'DATA={data}')
   _, lowered = run([file], *bindings)
   assert 'optimization_barrier' in lowered.as_text()
+
+
+@pytest.mark.parametrize('file, driver, name', [
+    *((file, evaluate, 'eval') for file in EVALUATIONS),
+    *((file, infer, 'infer') for file in INFERENCES),
+])
+def test_every_evaluation_lowers(file, driver, name, tmp_path):
+  output_dir, lowered = run([file], f'MODEL_DIR={tmp_path}', driver=driver)
+  assert output_dir == str(tmp_path / name)
+  assert 'tensor<32x5x1x64x64x3xui8>' in lowered.as_text()
 
 
 @pytest.mark.parametrize('file', MODELS)

@@ -76,7 +76,7 @@ def test_scores_are_the_predictor_s(one_device, predictor):
 
 
 @pytest.mark.parametrize('batch_size, mesh', [
-    (1, {}), (7, {}), (8, TENSOR_PARALLEL)
+    (7, {}), (8, TENSOR_PARALLEL)
 ], ids=str)
 def test_results_are_the_same_on_any_devices_in_any_batch(
     one_device, model, run_dir, batch_size, mesh
