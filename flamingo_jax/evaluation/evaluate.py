@@ -134,8 +134,8 @@ def evaluate(
     )
   if not evaluator.eval_tasks:
     raise UserError(
-        f'{dataset_cfg.mixture_or_task_name!r} has no metrics: name a task made '
-        'for evaluation'
+        f'{dataset_cfg.mixture_or_task_name!r} has no metrics: name a task '
+        'that was made for evaluation'
     )
   summarize_config_fn(model_dir=output_dir, summary_writer=None, step=step)
   runner = Runner(model, partitioner, path, step, dataset_cfg.batch_size)
@@ -147,7 +147,10 @@ def evaluate(
         predict_with_aux_fn=runner.predict_with_aux,
         score_fn=runner.score,
     )
-  scores = metrics.result() or {}
+  try:
+    scores = metrics.result() or {}
+  except ValueError as error:  # seqio's, raised from what the metric raised
+    raise error.__cause__ or error from None
   if jax.process_index() == 0:
     _report(scores, path, step, output_dir)
   return scores

@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from flamingo_jax.errors import UserError
+
 
 def exact_match(
     targets: Sequence[dict[str, Any]], predictions: Sequence[str]
@@ -49,8 +51,16 @@ def ranking_accuracy(
   """The share of queries whose likeliest candidate is right (top-1).
 
   A query's candidates stand side by side.
+
+  Raises:
+    UserError: the last query has not all of them.
   """
   count = targets[0]['candidates']
+  if len(targets) % count:
+    raise UserError(
+        f'{len(targets)} examples are not whole queries of {count} candidates '
+        f'each: make NUM_EXAMPLES a multiple of {count}'
+    )
   best = np.reshape(np.asarray(scores), (-1, count)).argmax(axis=1)
   right = np.reshape([target['is_correct'] for target in targets], (-1, count))
   hits = np.take_along_axis(right, best[:, None], axis=1)

@@ -110,7 +110,9 @@ class Runner:
     return list(zip(indices, scores.tolist()))
 
   def _run(
-      self, function: Callable[[Tree, Tree, Tree], Any], dataset: tf.data.Dataset
+      self,
+      function: Callable[[Tree, Tree, Tree], Any],
+      dataset: tf.data.Dataset,
   ) -> tuple[list[int], Any]:
     """Indices, rising, and stacked results."""
     indices, results = [], []

@@ -82,14 +82,8 @@ def run_dir(tmp_path_factory):
 def quick_compilation(tmp_path_factory):
   """Compiling is what takes the time here: no pains, and only once."""
   folder = str(tmp_path_factory.mktemp('compilation_cache'))
-  changed = {
-      'jax_compilation_cache_dir': folder,
-      'jax_persistent_compilation_cache_min_compile_time_secs': 0.1,
-      'jax_disable_most_optimizations': True,
-  }
-  before = {name: getattr(jax.config, name) for name in changed}
-  for name, value in changed.items():
-    jax.config.update(name, value)
+  jax.config.update('jax_compilation_cache_dir', folder)
+  jax.config.update('jax_disable_most_optimizations', True)
   yield
-  for name, value in before.items():
-    jax.config.update(name, value)
+  jax.config.update('jax_disable_most_optimizations', False)
+  jax.config.update('jax_compilation_cache_dir', None)

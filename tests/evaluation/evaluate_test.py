@@ -49,9 +49,12 @@ def configuration(model, path, output_dir, **changes):
   }
 
 
-def evaluate(*args, **changes):
+def evaluate(*args, num_examples=None, **changes):
   def evaluator(**kwargs):
-    return seqio.Evaluator(**kwargs, logger_cls=[evaluate_lib.ScoresLogger])
+    return seqio.Evaluator(
+        logger_cls=[evaluate_lib.ScoresLogger], num_examples=num_examples,
+        **kwargs,
+    )
 
   return evaluate_lib.evaluate(
       **configuration(*args, **changes), inference_evaluator_cls=evaluator
@@ -92,6 +95,12 @@ def test_scores_are_those_of_the_predictor(model, run_dir, tmp_path, capsys):
   assert read_lines(folder / 'open_2-metrics.jsonl') == [
       {'step': 7, 'exact_match': 0.0}
   ]
+
+
+def test_half_a_query_is_one_sentence(model, run_dir, tmp_path):
+  with pytest.raises(UserError, match='^6 examples are not whole queries of 4'):
+    evaluate(model, run_dir, tmp_path, num_examples=6,
+             mixture_or_task_name='close_2')
 
 
 def infer(mode, *args, checkpoint_period=1, **changes):

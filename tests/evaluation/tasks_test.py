@@ -117,7 +117,8 @@ def test_the_model_gets_its_features_and_no_more():
     ('open_2', {'tokens': 20}, "query:0: .* and an example has room for 20: "
      "raise 'tokens'"),
     ('open_2', {'media': 2}, "has 3 media .* room for 2: raise 'media'"),
-    ('close_2', {'targets': 1}, "candidate '.*' has . tokens .* raise 'targets'"),
+    ('close_2', {'targets': 1},
+     "candidate '.*' has . tokens .* raise 'targets'"),
     ('open_2', {'targets': 0}, "wrong at 'targets'"),
     ('open_2', {'beams': 3}, "wrong at 'beams'"),
 ])
