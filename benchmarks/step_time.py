@@ -25,7 +25,7 @@ import gin
 import jax
 
 from flamingo_jax import gin_config
-from flamingo_jax import train as driver
+from flamingo_jax import program
 from flamingo_jax.errors import UserError
 from flamingo_jax.training.train_step import init_state
 
@@ -105,7 +105,7 @@ def _size(tree: Any) -> int:
 
 def main() -> int:
   """Prints one JSON object; returns the exit code."""
-  gin_files, bindings = driver.parse_arguments(sys.argv[1:])
+  gin_files, bindings = program.parse_arguments(sys.argv[1:])
   measure = gin.configurable(train)
   try:
     with tempfile.TemporaryDirectory() as model_dir:

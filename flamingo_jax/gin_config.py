@@ -95,9 +95,8 @@ def summarize_config(
     model: what is trained.
     dataset_cfg: of the training data.
   """
-  text = gin.config_str()
+  write_config(model_dir, summary_writer, step)
   if jax.process_index() == 0:
-    write_atomically(pathlib.Path(model_dir) / 'config.gin', text)
     lengths = dataset_cfg.task_feature_lengths.values()
     write_model_json(
         model_dir,
@@ -106,7 +105,22 @@ def summarize_config(
         max_media=max(task['media'] for task in lengths),
         frames=max(task.get('frames', 1) for task in lengths),
     )
-  summary_writer.write_texts(step, {'config': gin.markdown(text)})
+
+
+def write_config(model_dir: str, summary_writer: Any, step: int) -> None:
+  """Writes config.gin, and the same text to TensorBoard if that is wanted.
+
+  Args:
+    model_dir: a folder, which is made if need be.
+    summary_writer: None for programs that write no metrics over time.
+    step: under which TensorBoard shows it.
+  """
+  text = gin.config_str()
+  if jax.process_index() == 0:
+    pathlib.Path(model_dir).mkdir(parents=True, exist_ok=True)
+    write_atomically(pathlib.Path(model_dir) / 'config.gin', text)
+  if summary_writer is not None:
+    summary_writer.write_texts(step, {'config': gin.markdown(text)})
 
 
 def _macros() -> dict[str, Any]:

@@ -10,6 +10,8 @@ gin file can configure either driver: the classes below are those of t5x_adapter
 when a program of t5x was started, and the built-in driver's otherwise.
 """
 
+from seqio import Evaluator
+
 from flamingo_jax.data.pipeline import (
     DatasetConfig,
     dataset_weights,
@@ -17,7 +19,13 @@ from flamingo_jax.data.pipeline import (
     get_training_eval_datasets,
 )
 from flamingo_jax.data.vocabulary import Vocabulary, default_vocabulary
-from flamingo_jax.gin_config import summarize_config
+from flamingo_jax.evaluation.evaluate import (
+    EvaluationDatasetConfig,
+    ScoresLogger,
+    evaluation_dir,
+    inference_dir,
+)
+from flamingo_jax.gin_config import summarize_config, write_config
 from flamingo_jax.models.variants import get as variant
 from flamingo_jax.t5x_adapter import installation
 from flamingo_jax.training.optimizer import (
@@ -51,20 +59,26 @@ else:
 __all__ = [
     'CheckpointConfig',
     'DatasetConfig',
+    'EvaluationDatasetConfig',
+    'Evaluator',
     'FlamingoModel',
     'Partitioner',
     'RestoreCheckpointConfig',
     'SaveCheckpointConfig',
+    'ScoresLogger',
     'TrainStateInitializer',
     'Trainer',
     'Vocabulary',
     'dataset_weights',
     'default_vocabulary',
+    'evaluation_dir',
     'get_dataset',
     'get_training_eval_datasets',
+    'inference_dir',
     'linear_warmup_constant',
     'make_optimizer',
     'summarize_config',
     'variant',
     'verify_matching_vocabs',
+    'write_config',
 ]

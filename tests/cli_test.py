@@ -16,6 +16,7 @@ import pytest
 
 from flamingo_jax import broken_pipe
 from flamingo_jax import cli
+from flamingo_jax.commands import prompting
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 
@@ -55,7 +56,7 @@ def test_parts_keep_their_order_and_the_prompt_comes_last():
   options = cli.make_parser().parse_args([
       'generate', '--model_dir=x', '--prompt=Output:', '--image=a.jpg',
       '--text=Output: a cat.', '--video=b.mp4', '--image=c.jpg'])
-  parts = cli.prompt_parts(options)
+  parts = prompting.prompt_parts(options)
   names = [p if isinstance(p, str) else (p.kind, os.path.basename(p.path))
            for p in parts]
   assert names == [('image', 'a.jpg'), 'Output: a cat.', ('video', 'b.mp4'),
@@ -65,7 +66,7 @@ def test_parts_keep_their_order_and_the_prompt_comes_last():
 def test_an_empty_prompt_is_no_part():
   options = cli.make_parser().parse_args(
       ['generate', '--model_dir=x', '--image=a.jpg', '--prompt='])
-  assert len(cli.prompt_parts(options)) == 1
+  assert len(prompting.prompt_parts(options)) == 1
 
 
 @pytest.mark.parametrize('arguments, named', [
@@ -73,6 +74,7 @@ def test_an_empty_prompt_is_no_part():
     (['generate', '--model_dir=x', '--gin.SEED=1'], '--gin.SEED=1'),
     (['train', '--gin_file=x.gin', '--stps=3'], '--stps=3'),
     (['train', '--gin_file=x.gin', '--steps=many'], 'many'),
+    (['eval', '--gin_file=x.gin', '--steps=3'], '--steps=3'),
     (['train'], '--gin_file'),
     (['trian'], 'trian'),
 ])
@@ -189,6 +191,15 @@ def test_trains_on_own_data_resumes_and_answers(tmp_path):
   scores = [float(score) for score, _ in rows]
   assert scores == sorted(scores, reverse=True) and max(scores) < 0
   assert {text for _, text in rows} == {'a cat', 'a dog and a house'}
+
+  result = flamingo('eval', '--gin_file=configs/eval_shapes.gin',
+                    f'--model_dir={model_dir}', '--gin.NUM_EXAMPLES=8',
+                    '--gin.BATCH_SIZE=8', cache=cache)
+  assert result.returncode == 0, result.stderr
+  *lines, last = result.stdout.splitlines()
+  scores = json.loads(last)['scores']
+  assert len(lines) == len(scores) == 3
+  assert (model_dir / 'eval' / 'scores.json').is_file()
 
 
 def test_an_unknown_gin_name_is_told_in_one_line(tmp_path):

@@ -21,7 +21,9 @@ import tasks
 from tests.t5x import flamingo_pretrain
 
 CONFIGS = pathlib.Path(__file__).parents[1] / 'configs'
-EXPERIMENTS = sorted(path.name for path in CONFIGS.glob('*.gin'))
+# tests/evaluation/gin_test.py has the files of evaluations.
+EXPERIMENTS = sorted(path.name for path in CONFIGS.glob('*.gin')
+                     if not path.name.startswith(('eval_', 'infer_')))
 PAPERS = ('flamingo_3b.gin', 'flamingo_9b.gin', 'flamingo_80b.gin')
 MODELS = sorted(path.name for path in CONFIGS.glob('models/*.gin'))
 

@@ -38,7 +38,7 @@ LAYERS = (
     ('predictor', 5),
     ('t5x_adapter', 6),
     ('runtime|gin_config', 7),
-    ('train|eval|cli|doctor', 8),
+    ('train|eval|infer|program|commands|cli|doctor', 8),
 )
 SIBLINGS = ({'models', 'data'}, {'losses', 'decoding'}, {'prepare', 'convert'})
 
@@ -121,10 +121,11 @@ def test_imports_run_downwards(path):
 
 
 @parametrize([p for p in PYTHON if p.is_relative_to(ROOT / 'tasks')])
-def test_tasks_use_the_data_package_alone(path):
+def test_tasks_use_data_and_evaluation_alone(path):
   for name in imported(path):
     if name.startswith('flamingo_jax'):
-      assert re.match(r'flamingo_jax\.(data|typing|errors)\b', name), name
+      assert re.match(
+          r'flamingo_jax\.(data|evaluation|typing|errors)\b', name), name
 
 
 def module_name(path):

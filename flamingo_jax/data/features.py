@@ -54,6 +54,7 @@ class Documents(typing.Protocol):
 # Splits by name; a split is read when it is first asked for.
 Splits = Mapping[str, Callable[[], Documents]]
 
+_LENGTHS = {'tokens': 256, 'media': 5, 'frames': 1, 'image_size': 320}
 _UNSHUFFLED = -1  # in the place of a seed: keep the order, augment nothing
 
 
@@ -187,23 +188,29 @@ def add_mixture(name: str, weights: Mapping[str, float]) -> seqio.Mixture:
 
 
 def check_lengths(
-    name: str, lengths: Mapping[str, Any] | None
+    name: str,
+    lengths: Mapping[str, Any] | None,
+    example: Mapping[str, int] = _LENGTHS,
 ) -> dict[str, int]:
   """Completes the lengths of a task's examples.
+
+  Args:
+    name: of the task.
+    lengths: what was given for it.
+    example: lengths of which each has to be given, for the message.
 
   Raises:
     UserError: a length is missing, unknown or not a positive number.
   """
   lengths = {'frames': 1} | dict(lengths or {})
-  known = ('tokens', 'media', 'frames', 'image_size')
+  known = tuple(example)
   wrong = [key for key in known if key not in lengths]
   wrong += [key for key in lengths if key not in known]
   wrong += [key for key, n in lengths.items() if not (type(n) is int and n > 0)]
   if wrong:
     raise UserError(
         f'task_feature_lengths of {name!r} are wrong at {wrong[0]!r}: they are '
-        f'{lengths}, but must be positive integers like '
-        "{'tokens': 256, 'media': 5, 'frames': 1, 'image_size': 320}"
+        f'{lengths}, but must be positive integers like {dict(example)}'
     )
   return lengths
 

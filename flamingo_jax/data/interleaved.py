@@ -23,6 +23,14 @@ from flamingo_jax.errors import UserError
 from flamingo_jax.typing import Example
 
 
+@dataclasses.dataclass(frozen=True)
+class EndOfChunk:
+  """A part of a prompt that ends a chunk which no medium follows: <EOC>."""
+
+
+END_OF_CHUNK = EndOfChunk()
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class TokenizedDocument:
   """Tokens of a document, or of a window of one, and its media.
@@ -84,11 +92,12 @@ def tokenize_document(
 ) -> TokenizedDocument:
   """<BOS>, the chunks of a document, <EOC> before each new medium (v1 §3.2.1).
 
-  A chunk is a medium's tag and the text up to the next medium. Neighbouring
-  texts are one text. No <EOC> stands before a medium that opens the document.
+  A chunk is a medium's tag and the text up to the next medium, or up to
+  END_OF_CHUNK. Neighbouring texts are one text. No <EOC> stands before a medium
+  that opens the document, and no two stand side by side.
 
   Args:
-    parts: texts (str) and media (Media) in reading order.
+    parts: texts (str), media (Media) and END_OF_CHUNK in reading order.
     vocabulary: of the language model.
     leading_space: begin the text after each medium with a space, if it has
       none (the space augmentation of B.1.2; callers draw it).
@@ -102,10 +111,10 @@ def tokenize_document(
     UserError: a part is something else.
   """
   tokens, positions, media = [vocabulary.bos_id], [], []
-  for medium, text in _chunks(parts):
+  for number, (medium, text) in enumerate(_chunks(parts)):
+    if number and len(tokens) > 1 and tokens[-1] != vocabulary.eoc_id:
+      tokens.append(vocabulary.eoc_id)
     if medium is not None:
-      if len(tokens) > 1:
-        tokens.append(vocabulary.eoc_id)
       positions.append(len(tokens))
       media.append(medium)
       tokens += vocabulary.image_tag
@@ -113,7 +122,10 @@ def tokenize_document(
         text = ' ' + text
     tokens += vocabulary.encode(text)
   if close:
-    tokens += [vocabulary.eoc_id, vocabulary.eos_id]
+    ended = tokens[-1] == vocabulary.eoc_id
+    tokens += [vocabulary.eos_id] if ended else [
+        vocabulary.eoc_id, vocabulary.eos_id
+    ]
   is_tag = np.zeros(len(tokens), bool)
   for position in positions:
     is_tag[position : position + len(vocabulary.image_tag)] = True
@@ -127,11 +139,13 @@ def tokenize_document(
 
 
 def _chunks(parts: Sequence) -> list[tuple[Media | None, str]]:
-  """Each medium with the text up to the next; None for text before it all."""
+  """Each medium with the text up to the next; None where text has none."""
   chunks = [(None, '')]
   for part in parts:
     if isinstance(part, Media):
       chunks.append((part, ''))
+    elif isinstance(part, EndOfChunk):
+      chunks.append((None, ''))
     elif isinstance(part, str):
       medium, text = chunks[-1]
       chunks[-1] = medium, text + part
@@ -222,8 +236,8 @@ def make_example(
   spare = len(tokenized.tokens) - (length + 1)
   start = int(rng.integers(spare + 1)) if rng is not None and spare > 0 else 0
   seen = window(tokenized, length, max_media, start)
-  media, media_mask = _load_media(
-      doc, seen.media, max_media, frames, image_size, rng, augment
+  media, media_mask = load_media(
+      doc.source, seen.media, max_media, frames, image_size, rng, augment
   )
   count = len(seen.tokens) - 1
   pad = (0, length - count)
@@ -239,16 +253,20 @@ def make_example(
   }
 
 
-def _load_media(
-    doc: Document,
+def load_media(
+    source: str,
     media: Sequence[Media],
     max_media: int,
     frames: int,
     image_size: int,
     rng: np.random.Generator | None,
-    augment: bool,
+    augment: bool = False,
 ) -> tuple[np.ndarray, np.ndarray]:
-  """uint8[M T h w 3] and bool[M T], zeros where there is no medium."""
+  """uint8[M T h w 3] and bool[M T], zeros where there is no medium.
+
+  Raises:
+    UserError: a medium cannot be read; the message begins with `source`.
+  """
   shape = (max_media, frames, image_size, image_size, 3)
   pixels, mask = np.zeros(shape, np.uint8), np.zeros(shape[:2], bool)
   for i, medium in enumerate(media):
@@ -257,5 +275,5 @@ def _load_media(
           medium, frames, image_size, rng, augment=augment
       )
     except UserError as error:
-      raise UserError(f'{doc.source}: {error}') from None
+      raise UserError(f'{source}: {error}') from None
   return pixels, mask

@@ -74,6 +74,11 @@ class DatasetConfig:
     return math.gcd(*dataset_batch_sizes(self).values())
 
 
+def mixture_tasks(name: str) -> list[seqio.Task]:
+  """The tasks of a mixture, or a task by itself; UserError if unknown."""
+  return seqio.get_subtasks(_find(name))
+
+
 def mixture_weights(name: str) -> dict[str, float]:
   """λ of each task of a mixture: its rates; 1 for a task by itself."""
   provider = _find(name)
@@ -94,28 +99,34 @@ def dataset_batch_sizes(cfg: DatasetConfig) -> dict[str, int]:
   """Examples of each dataset of a batch, over all hosts."""
   sizes = {
       task.name: _of_task(cfg.batch_sizes, task.name, 'batch_sizes')
-      for task in _tasks(cfg.mixture_or_task_name)
+      for task in mixture_tasks(cfg.mixture_or_task_name)
   }
   if cfg.strategy == 'merged':
     return {cfg.mixture_or_task_name: sum(sizes.values())}
   return sizes
 
 
-def dataset_vocabulary(cfg: DatasetConfig) -> vocabulary_lib.Vocabulary:
-  """The tokenizer that all tasks of a mixture share."""
-  found = {
-      task.name: task.source.vocabulary
-      for task in _tasks(cfg.mixture_or_task_name)
-  }
-  first, *others = found
-  for other in others:
-    if found[other].sha256 != found[first].sha256:
+def check_vocabulary(name: str, vocabulary: vocabulary_lib.Vocabulary) -> None:
+  """Raises UserError unless each task of a mixture is tokenized with this."""
+  for task in mixture_tasks(name):
+    found = task.source.vocabulary
+    if found.sha256 != vocabulary.sha256:
       raise UserError(
-          f'tasks {first!r} and {other!r} of {cfg.mixture_or_task_name!r} have '
-          f'different vocabularies, {found[first].path} and '
-          f'{found[other].path}; give both the same one'
+          f'task {task.name!r} is tokenized with {found.path} and the model '
+          f'with {vocabulary.path}: give both the same vocabulary'
       )
-  return found[first]
+
+
+def check_split(name: str, split: str) -> None:
+  """Raises UserError unless each task of a mixture has the split."""
+  # seqio leaves a task without the split out of a mixture, with a log line
+  # only: a misspelt split would change what is read.
+  for task in mixture_tasks(name):
+    if split not in task.splits:
+      raise UserError(
+          f'task {task.name!r} has no split {split!r}; it has '
+          f'{", ".join(task.splits)}'
+      )
 
 
 def get_dataset(
@@ -183,7 +194,7 @@ def get_training_eval_datasets(
   del feature_converter_cls, deterministic, model_dir, start_step
   shard = seqio.ShardInfo(index=shard_id, num_shards=num_shards)
   datasets = {}
-  for task in _tasks(cfg.mixture_or_task_name):
+  for task in mixture_tasks(cfg.mixture_or_task_name):
     lengths = _of_task(
         cfg.task_feature_lengths, task.name, 'task_feature_lengths'
     )
@@ -220,10 +231,6 @@ def _find(name: str) -> seqio.Task | seqio.Mixture:
   )
 
 
-def _tasks(name: str) -> list[seqio.Task]:
-  return seqio.get_subtasks(_find(name))
-
-
 def _of_task(table: Mapping[str, Any], task: str, field: str) -> Any:
   if task not in table:
     raise UserError(
@@ -246,7 +253,7 @@ def _examples(
     cfg: DatasetConfig, shard: seqio.ShardInfo, num_epochs: int | None
 ) -> dict[str, tf.data.Dataset]:
   """The examples of each dataset of a batch."""
-  tasks = _tasks(cfg.mixture_or_task_name)
+  tasks = mixture_tasks(cfg.mixture_or_task_name)
   lengths = {
       task.name: features.check_lengths(
           task.name,
@@ -281,13 +288,7 @@ def _stream(
     shard: seqio.ShardInfo,
     num_epochs: int | None,
 ) -> tf.data.Dataset:
-  # seqio leaves a task without the split out of a mixture, with a log line
-  # only: a misspelt split would change what is trained on.
-  if cfg.split not in task.splits:
-    raise UserError(
-        f'task {task.name!r} has no split {cfg.split!r}; it has '
-        f'{", ".join(task.splits)}'
-    )
+  check_split(task.name, cfg.split)
   return task.get_dataset(
       sequence_length=lengths,
       split=cfg.split,

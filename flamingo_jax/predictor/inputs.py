@@ -9,12 +9,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from flamingo_jax import decoding
+from flamingo_jax.data.interleaved import EndOfChunk
 from flamingo_jax.data.interleaved import TokenizedDocument, tokenize_document
 from flamingo_jax.data.media import Media
 from flamingo_jax.data.vocabulary import Vocabulary
 from flamingo_jax.errors import UserError
 
-Prompt = Sequence[str | Media]
+Prompt = Sequence[str | Media | EndOfChunk]
 
 _LEAST_LENGTH = 16  # tokens; shorter prompts are padded to it
 _EXAMPLE = "[fj.image('a.jpg'), 'Output:']"
@@ -54,7 +55,7 @@ def as_list(prompts: Any) -> tuple[list[Prompt], bool]:
     name = 'the prompt' if is_single else f'prompt {number}'
     parts = [prompt] if not isinstance(prompt, (list, tuple)) else prompt
     for part in parts:
-      if not isinstance(part, (str, Media)) or parts is not prompt:
+      if not isinstance(part, (str, Media, EndOfChunk)) or parts is not prompt:
         raise UserError(
             f'{name} holds {part!r:.60}: a prompt is a list of texts and of '
             f'media made by fj.image or fj.video, such as {_EXAMPLE}'

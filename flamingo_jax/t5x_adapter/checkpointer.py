@@ -5,7 +5,6 @@
 from collections.abc import Sequence
 import dataclasses
 import os
-import pathlib
 from typing import Any
 
 from clu.data import dataset_iterator as clu_iterator
@@ -96,24 +95,22 @@ class Checkpointer:
     """Reads a run's checkpoint together with the run's frozen weights.
 
     Args:
-      path: MODEL_DIR/checkpoint_<step> of either driver.
+      path: MODEL_DIR/checkpoint_<step> of either driver, or MODEL_DIR, for the
+        newest.
       state_transformation_fns: must be empty.
       fallback_state: must be None.
       lazy_parameters: must be False.
 
     Raises:
-      UserError: the checkpoint is of another architecture.
+      UserError: no checkpoint, or one of another architecture.
     """
     assert not state_transformation_fns and fallback_state is None
     assert not lazy_parameters
-    path = pathlib.Path(path)
+    model_dir, step = checkpoint.find_checkpoint(path)
     abstract, abstract_frozen = self._abstract()
-    frozen_params = checkpoint.restore_frozen(path.parent, abstract_frozen)
+    frozen_params = checkpoint.restore_frozen(model_dir, abstract_frozen)
     state, _ = checkpoint.restore_step(
-        path.parent,
-        int(path.name.removeprefix('checkpoint_')),
-        abstract,
-        self._iterator,
+        model_dir, step, abstract, self._iterator
     )
     return to_t5x(self._train_state, state, frozen_params)
 
@@ -122,7 +119,8 @@ class Checkpointer:
     axes = from_t5x(self._partitioner.get_mesh_axes(self._train_state))
     mesh = self._partitioner.mesh
     return jax.tree.map(
-        lambda spec, x: jax.ShapeDtypeStruct(
+        # An evaluation's state has no optimizer.
+        lambda spec, x: None if x is None else jax.ShapeDtypeStruct(
             x.shape, x.dtype, sharding=NamedSharding(
                 mesh, PartitionSpec() if spec is None else spec
             )

@@ -16,7 +16,10 @@ from t5x import metrics as t5x_metrics
 from t5x import models as t5x_models
 from t5x import optimizers
 
+from flamingo_jax.data.seqio_vocabulary import SeqioVocabulary
 from flamingo_jax.data.vocabulary import Vocabulary
+from flamingo_jax.evaluation import inference
+from flamingo_jax.evaluation.tasks import FeatureConverter
 from flamingo_jax.models import FlamingoConfig
 from flamingo_jax.training import accumulate
 from flamingo_jax.training import model as training_model
@@ -33,14 +36,13 @@ class FlamingoModel(
   `train_state.flax_mutables`: out of reach of gradients and optimizer.
   """
 
-  # Tasks yield what the model reads; no feature is converted.
-  FEATURE_CONVERTER_CLS = None
+  FEATURE_CONVERTER_CLS = FeatureConverter
 
   def __init__(
       self,
       config: FlamingoConfig,
       vocabulary: Vocabulary,
-      optimizer_def: optax.GradientTransformation,
+      optimizer_def: optax.GradientTransformation | None,
   ):
     """As for the class of the built-in driver."""
     training_model.FlamingoModel.__init__(
@@ -49,8 +51,8 @@ class FlamingoModel(
     t5x_models.BaseTransformerModel.__init__(
         self,
         module=self.module,
-        input_vocabulary=vocabulary,
-        output_vocabulary=vocabulary,
+        input_vocabulary=SeqioVocabulary(lambda: vocabulary),
+        output_vocabulary=SeqioVocabulary(lambda: vocabulary),
         optimizer_def=optimizers.OptaxWrapper(optimizer_def),
     )
 
@@ -114,13 +116,45 @@ class FlamingoModel(
         batch['media_mask'],
     )
 
-  def predict_batch_with_aux(self, params, batch, rng=None):
-    """Decoding is not part of t5x's training."""
-    raise NotImplementedError
+  def predict_batch(
+      self,
+      params: Tree,
+      batch: Mapping[str, Array],
+      rng: Array | None = None,
+      flax_mutables: Tree | None = None,
+  ) -> Array:
+    """int32[B n]: what the model says after each prompt, padded with <EOC>."""
+    tokens, _ = self.predict_batch_with_aux(params, batch, rng, flax_mutables)
+    return tokens
 
-  def score_batch(self, params, batch, return_intermediates=False):
-    """Scoring is not part of t5x's training."""
-    raise NotImplementedError
+  def predict_batch_with_aux(
+      self,
+      params: Tree,
+      batch: Mapping[str, Array],
+      rng: Array | None = None,
+      flax_mutables: Tree | None = None,
+  ) -> tuple[Array, dict[str, Array]]:
+    """`predict_batch`, and the answers' log-probabilities as 'scores' [B]."""
+    del rng  # beam search draws nothing
+    decoded = inference.predict(
+        self.module,
+        merge_params(params, flax_mutables['frozen_params']),
+        batch,
+        stop=self.vocabulary.eoc_id,
+    )
+    return decoded.tokens, {'scores': decoded.log_probs}
+
+  def score_batch(
+      self,
+      params: Tree,
+      batch: Mapping[str, Array],
+      return_intermediates: bool = False,
+      flax_mutables: Tree | None = None,
+  ) -> Array:
+    """float32[B]: the log-likelihood of each candidate, in nats."""
+    assert not return_intermediates
+    params = merge_params(params, flax_mutables['frozen_params'])
+    return inference.score(self.module, params, batch)
 
 
 def params_axes(boxed: Tree) -> Tree:

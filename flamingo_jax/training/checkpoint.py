@@ -191,11 +191,60 @@ class Checkpoints:
       ) from error
 
 
+def check_are_ours(use_orbax: bool) -> None:
+  """Raises UserError if a program is told to use t5x's own checkpoints."""
+  if use_orbax:
+    raise UserError(
+        'use_orbax must be False: checkpoints are those of this package, which '
+        'hold the frozen weights once'
+    )
+
+
 def saved_steps(model_dir: str | os.PathLike) -> list[int]:
   """The steps of a run's whole checkpoints, in order; none without a folder."""
   found = pathlib.Path(model_dir).glob('checkpoint_*')
   numbers = [path.name.removeprefix('checkpoint_') for path in found]
   return sorted(int(number) for number in numbers if number.isdecimal())
+
+
+def find_step(
+    model_dir: str | os.PathLike, step: int | None = None
+) -> int:
+  """One of a run's checkpoints: that of `step`, or the newest.
+
+  Raises:
+    UserError: there is none, or not that one.
+  """
+  model_dir = pathlib.Path(model_dir).absolute()
+  steps = saved_steps(model_dir)
+  if not steps:
+    raise UserError(
+        f'no checkpoint in {model_dir}: give the MODEL_DIR of a run that has '
+        'saved one'
+    )
+  step = steps[-1] if step is None else step
+  if step not in steps:
+    raise UserError(
+        f'no checkpoint of step {step} in {model_dir}: there are '
+        f'{", ".join(map(str, steps))}'
+    )
+  return step
+
+
+def find_checkpoint(path: str | os.PathLike) -> tuple[pathlib.Path, int]:
+  """(MODEL_DIR, step) of a run's newest checkpoint, or of the one named.
+
+  Args:
+    path: MODEL_DIR or MODEL_DIR/checkpoint_<step>.
+
+  Raises:
+    UserError: it is not there.
+  """
+  path = pathlib.Path(path)
+  _, is_step, step = path.name.rpartition('checkpoint_')
+  if is_step and step.isdecimal():
+    return path.parent, find_step(path.parent, int(step))
+  return path, find_step(path)
 
 
 def checkpoint_folder(
@@ -291,18 +340,7 @@ def load_params(
     UserError: no checkpoint there, or not that one.
   """
   model_dir = pathlib.Path(model_dir).absolute()
-  steps = saved_steps(model_dir)
-  if not steps:
-    raise UserError(
-        f'no checkpoint in {model_dir}: give the MODEL_DIR of a run that has '
-        'saved one'
-    )
-  step = steps[-1] if step is None else step
-  if step not in steps:
-    raise UserError(
-        f'no checkpoint of step {step} in {model_dir}: there are '
-        f'{", ".join(map(str, steps))}'
-    )
+  step = find_step(model_dir, step)
 
   def read(path: pathlib.Path, choose: Callable[[Tree], Tree]) -> Tree:
     target = choose(read_metadata(path))

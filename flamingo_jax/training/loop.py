@@ -300,8 +300,4 @@ def _check_unsupported(infer_eval_cfg: None, use_orbax: bool) -> None:
     raise UserError(
         'infer_eval_dataset_cfg must be None: this driver computes losses only'
     )
-  if use_orbax:
-    raise UserError(
-        'use_orbax must be False: checkpoints are those of this package, which '
-        'hold the frozen weights once'
-    )
+  checkpoint.check_are_ours(use_orbax)

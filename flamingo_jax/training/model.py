@@ -22,14 +22,14 @@ class FlamingoModel:
       self,
       config: models.FlamingoConfig,
       vocabulary: Vocabulary,
-      optimizer_def: optax.GradientTransformation,
+      optimizer_def: optax.GradientTransformation | None,
   ):
     """Checks that the parts fit.
 
     Args:
       config: the architecture.
       vocabulary: of the frozen language model, with <EOC> added.
-      optimizer_def: updates the trainable tree.
+      optimizer_def: updates the trainable tree; None if nothing is trained.
 
     Raises:
       UserError: the table of the language model has another size.

@@ -80,9 +80,9 @@ class Partitioner:
     devices = math.prod(self.mesh.shape[axis] for axis in axes)
     if batch_size % devices:
       raise UserError(
-          f'the batch has {batch_size} rows (the greatest common divisor of '
-          f'batch_sizes) and the mesh splits it over {devices} devices: make '
-          f'every batch size a multiple of {devices}'
+          f'a batch has {batch_size} rows (of several datasets, the greatest '
+          f'common divisor of batch_sizes) and the mesh splits them over '
+          f'{devices} devices: make every batch size a multiple of {devices}'
       )
     return DataLayout(batch_size, *self._shard(devices))
 

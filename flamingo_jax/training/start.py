@@ -33,12 +33,7 @@ def verify_matching_vocabs(
   Raises:
     UserError: another vocabulary, or a checkpoint of another architecture.
   """
-  vocabulary = pipeline.dataset_vocabulary(cfg)
-  if vocabulary.sha256 != model.vocabulary.sha256:
-    raise UserError(
-        f'{cfg.mixture_or_task_name} is tokenized with {vocabulary.path} and '
-        f'the model with {model.vocabulary.path}: give both the same vocabulary'
-    )
+  pipeline.check_vocabulary(cfg.mixture_or_task_name, model.vocabulary)
   for folder in (model_dir, initial_path):
     if folder and checkpoint.saved_steps(folder):
       model_dir_lib.check_model_json(folder, model.config, model.vocabulary)

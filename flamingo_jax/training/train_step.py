@@ -199,13 +199,7 @@ def abstract_state(
     model: FlamingoModel, partitioner: Partitioner
 ) -> tuple[TrainState, Tree]:
   """Shapes, dtypes and shardings of `init_state`, without its memory."""
-  boxed = jax.eval_shape(model.initialize, jax.random.key(0))
-  place = lambda tree: jax.tree.map(
-      lambda x, s: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=s),
-      nn.unbox(tree),
-      partitioner.get_shardings(tree),
-  )
-  params = place(boxed['params'])
+  params, frozen_params = abstract_params(model, partitioner)
   whole = lambda x: jax.ShapeDtypeStruct(
       x.shape, x.dtype, sharding=partitioner.replicated
   )
@@ -220,5 +214,18 @@ def abstract_state(
   step = whole(jax.ShapeDtypeStruct((), jnp.int32))
   return (
       TrainState(step=step, params=params, opt_state=opt_state),
-      place(boxed['frozen_params']),
+      frozen_params,
   )
+
+
+def abstract_params(
+    model: FlamingoModel, partitioner: Partitioner
+) -> tuple[Tree, Tree]:
+  """Shapes, dtypes and shardings of (params, frozen_params)."""
+  boxed = jax.eval_shape(model.initialize, jax.random.key(0))
+  place = lambda tree: jax.tree.map(
+      lambda x, s: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=s),
+      nn.unbox(tree),
+      partitioner.get_shardings(tree),
+  )
+  return place(boxed['params']), place(boxed['frozen_params'])

@@ -127,6 +127,30 @@ def test_neighbouring_texts_are_one_text(vocabulary):
   )
 
 
+@pytest.mark.parametrize('parts, chunks, index', [
+    (['a', interleaved.END_OF_CHUNK, 'b'], ['a', 'b'], [0, 0]),
+    (['a', interleaved.END_OF_CHUNK, PICTURES[0], 'b'],
+     ['a', '<image>b'], [0, 1]),
+    ([PICTURES[0], 'a', interleaved.END_OF_CHUNK, 'b', PICTURES[1]],
+     ['<image>a', 'b', '<image>'], [1, 1, 2]),
+    ([interleaved.END_OF_CHUNK, 'a', interleaved.END_OF_CHUNK],
+     ['a', ''], [0, 0]),
+])
+def test_a_chunk_of_text_alone_can_be_ended(vocabulary, parts, chunks, index):
+  doc = interleaved.tokenize_document(parts, vocabulary, close=False)
+  ends = np.flatnonzero(doc.tokens == vocabulary.eoc_id)
+  split = np.split(doc.tokens, ends)
+  assert [vocabulary.decode(chunk) for chunk in split] == chunks
+  assert [part[-1] for part in np.split(doc.media_index, ends)] == index
+
+
+def test_a_document_that_ends_its_last_chunk_is_closed_once(vocabulary):
+  close = lambda *parts: interleaved.tokenize_document(parts, vocabulary)
+  chex.assert_trees_all_equal(
+      close('a', interleaved.END_OF_CHUNK).tokens, close('a').tokens
+  )
+
+
 def test_other_parts_are_refused(vocabulary):
   with pytest.raises(UserError, match='not of a ndarray; wrap pictures in ima'):
     interleaved.tokenize_document(['x', np.zeros((4, 4, 3))], vocabulary)

@@ -17,7 +17,7 @@ import pytest
 from flamingo_jax.data import documents
 from flamingo_jax.data import features
 from flamingo_jax.data import pipeline
-from flamingo_jax.data.vocabulary import train_vocabulary
+from flamingo_jax.data.vocabulary import default_vocabulary, train_vocabulary
 from flamingo_jax.errors import UserError
 
 SIZES = {'long': 10, 'short': 6}
@@ -315,12 +315,12 @@ def test_an_error_while_reading_is_told_as_it_was_meant():
   assert str(error.value) == "own.jsonl:0: 'a.jpg' is gone; put it back"
 
 
-def test_tasks_must_share_their_vocabulary(tmp_path):
-  assert pipeline.dataset_vocabulary(CONFIG).path.endswith('vocabulary.model')
+def test_tasks_must_have_the_vocabulary_of_the_model(tmp_path):
+  pipeline.check_vocabulary('both', default_vocabulary())
   other = train_vocabulary(['a b c'] * 50, tmp_path / 'other.model', 400)
   features.add_task(
       'short', {'train': lambda: _documents(6, 1)}, vocabulary=lambda: other
   )
   features.add_mixture('both', {'long': 1.0, 'short': 0.25})
-  with pytest.raises(UserError, match="(?s)'long' and 'short'.*other.model"):
-    pipeline.dataset_vocabulary(CONFIG)
+  with pytest.raises(UserError, match="(?s)'short' is.*other.model.*same voc"):
+    pipeline.check_vocabulary('both', default_vocabulary())

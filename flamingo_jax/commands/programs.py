@@ -1,0 +1,118 @@
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""flamingo train, eval and infer: the programs that gin files configure."""
+
+import argparse
+from collections.abc import Sequence
+import runpy
+import sys
+from typing import Any
+
+from flamingo_jax.commands import add_command
+
+
+# Flags of the programs that gin files configure, and the macros they set.
+GIN_MACROS = {
+    'train': {
+        'data': 'DATA', 'model_dir': 'MODEL_DIR', 'steps': 'TRAIN_STEPS',
+        'seed': 'SEED',
+    },
+    'eval': {'model_dir': 'MODEL_DIR', 'output_dir': 'OUTPUT_DIR'},
+    'infer': {
+        'model_dir': 'MODEL_DIR', 'output_dir': 'OUTPUT_DIR', 'mode': 'MODE',
+    },
+}
+
+
+def passes_to_gin(command: str, argument: str) -> bool:
+  """Whether an argument is a `--gin.NAME=value` of a program that has gin."""
+  is_gin = argument.startswith('--gin.') and '=' in argument
+  return command in GIN_MACROS and is_gin
+
+
+def add_train(commands: Any) -> None:
+  """The flags of `flamingo train`."""
+  parser = add_command(commands, 'train', run_train, 'train or resume a model')
+  add_gin_file(parser)
+  parser.add_argument('--data', metavar='FILE.jsonl', help='sets DATA')
+  parser.add_argument('--model_dir', metavar='DIR', help='sets MODEL_DIR')
+  parser.add_argument('--steps', type=int, metavar='N', help='sets TRAIN_STEPS')
+  parser.add_argument('--seed', type=int, metavar='S', help='sets SEED')
+
+
+def add_eval(commands: Any) -> None:
+  """The flags of `flamingo eval`."""
+  parser = add_command(commands, 'eval', run_eval,
+                       'score a model on few-shot tasks')
+  add_gin_file(parser)
+  parser.add_argument('--model_dir', metavar='DIR', help='sets MODEL_DIR')
+  parser.add_argument('--output_dir', metavar='DIR',
+                      help='sets OUTPUT_DIR; MODEL_DIR/eval if not given')
+
+
+def add_infer(commands: Any) -> None:
+  """The flags of `flamingo infer`."""
+  parser = add_command(commands, 'infer', run_infer,
+                       'write what a model answers, as JSONL')
+  add_gin_file(parser)
+  parser.add_argument('--model_dir', metavar='DIR', help='sets MODEL_DIR')
+  parser.add_argument('--output_dir', metavar='DIR',
+                      help='sets OUTPUT_DIR; MODEL_DIR/infer if not given')
+  parser.add_argument('--mode', metavar='MODE',
+                      help='predict, predict_with_aux or score')
+
+
+def add_gin_file(parser: Any) -> None:
+  """The configuration of a program."""
+  parser.add_argument('--gin_file', action='append', required=True,
+                      metavar='FILE', help='a configuration; may be repeated')
+
+
+def run_train(options: argparse.Namespace, rest: Sequence[str]) -> None:
+  """Trains, or resumes a run that was stopped.
+
+    flamingo train --gin_file=configs/own_data.gin --data=pairs.jsonl \\
+        --model_dir=runs/own --steps=1000
+
+  --gin.NAME=value sets any other macro or parameter.
+  """
+  run_program(options, rest)
+
+
+def run_eval(options: argparse.Namespace, rest: Sequence[str]) -> None:
+  """Prints a line per task and metric, then all of it as JSON.
+
+    flamingo eval --gin_file=configs/eval_shapes.gin --model_dir=runs/shapes
+
+  scores.json and what was answered to each example are in --output_dir.
+  --gin.NAME=value sets any other macro or parameter.
+  """
+  run_program(options, rest)
+
+
+def run_infer(options: argparse.Namespace, rest: Sequence[str]) -> None:
+  """Writes a line per example of each task and prints the names of the files.
+
+    flamingo infer --gin_file=configs/infer_shapes.gin --model_dir=runs/shapes
+
+  The same command goes on where it was interrupted.
+  """
+  run_program(options, rest)
+
+
+def run_program(options: argparse.Namespace, rest: Sequence[str]) -> None:
+  """Runs flamingo_jax.<command> with the flags as gin macros."""
+  macros = [
+      f'--gin.{macro}={getattr(options, flag)!r}'
+      for flag, macro in GIN_MACROS[options.command].items()
+      if getattr(options, flag) is not None
+  ]
+  files = [f'--gin_file={name}' for name in options.gin_file]
+  module = f'flamingo_jax.{options.command}'
+  argv = sys.argv
+  # Gin files call it `__main__`, as they do t5x's program.
+  sys.argv = [module, *files, *macros, *rest]
+  try:
+    runpy.run_module(module, run_name='__main__', alter_sys=True)
+  finally:
+    sys.argv = argv

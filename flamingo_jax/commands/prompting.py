@@ -1,0 +1,157 @@
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""flamingo generate, score and explain: one prompt on the command line."""
+
+import argparse
+from collections.abc import Sequence
+from typing import Any
+
+from flamingo_jax import errors
+from flamingo_jax.commands import add_command
+
+
+def add_parts(parser: Any) -> None:
+  """Flags that make a prompt out of pictures, videos and texts in order."""
+  for kind, value in (('image', 'FILE'), ('video', 'FILE'), ('text', 'TEXT')):
+    parser.add_argument(f'--{kind}', action=AppendPart, dest='parts',
+                        default=[], metavar=value)
+  parser.add_argument('--prompt', default='', metavar='TEXT',
+                      help='comes after everything else; may be empty')
+
+
+class AppendPart(argparse.Action):
+  """Collects --image, --video and --text in the order they were given."""
+
+  def __call__(self, parser, namespace, values, option_string=None):
+    kind = option_string.removeprefix('--')
+    namespace.parts = [*namespace.parts, (kind, values)]
+
+
+def add_model(parser: Any) -> None:
+  """Which trained model a subcommand works with."""
+  parser.add_argument('--model_dir', required=True, metavar='DIR')
+  parser.add_argument('--step', type=int, metavar='N',
+                      help='a saved step; the latest if not given')
+
+
+def add_generate(commands: Any) -> None:
+  """The flags of `flamingo generate`."""
+  parser = add_command(commands, 'generate', run_generate,
+                       'let a model continue pictures and text')
+  add_model(parser)
+  add_parts(parser)
+  parser.add_argument('--max_new_tokens', type=int, default=64, metavar='N')
+  parser.add_argument('--beams', type=int, default=1, metavar='N')
+  parser.add_argument('--temperature', type=float, default=0.0, metavar='X',
+                      help='0, the default, takes the likeliest token')
+  parser.add_argument('--top_k', type=int, metavar='N')
+  parser.add_argument('--top_p', type=float, metavar='X')
+  parser.add_argument('--seed', type=int, default=0, metavar='S')
+
+
+def add_score(commands: Any) -> None:
+  """The flags of `flamingo score`."""
+  parser = add_command(commands, 'score', run_score,
+                       'rank candidate answers by their likelihood')
+  add_model(parser)
+  add_parts(parser)
+  parser.add_argument('--candidate', action='append', required=True,
+                      metavar='TEXT', help='repeat for each answer')
+
+
+def add_explain(commands: Any) -> None:
+  """The flags of `flamingo explain`."""
+  parser = add_command(commands, 'explain', run_explain,
+                       'show which image each token sees')
+  add_parts(parser)
+  parser.add_argument('--jsonl', metavar='FILE.jsonl')
+  parser.add_argument('--line', type=int, default=1, metavar='N',
+                      help='counted from 1')
+  parser.add_argument('--vocabulary', metavar='FILE.model')
+  parser.add_argument('--next_media', action='store_true',
+                      help='tokens see the next image instead of the last')
+
+
+def run_generate(options: argparse.Namespace, rest: Sequence[str]) -> None:
+  """Continues a prompt; the answer alone is the last line of the output.
+
+    flamingo generate --model_dir=runs/own --image=a.jpg --prompt="Output:"
+
+  A few-shot prompt repeats --image and --text before the query:
+
+    flamingo generate --model_dir=runs/own \\
+        --image=a.jpg --text="Output: a cat." --image=b.jpg --prompt="Output:"
+  """
+  from flamingo_jax import predictor
+
+  model = predictor.load(options.model_dir, step=options.step)
+  answer = model.generate(
+      prompt_parts(options), max_new_tokens=options.max_new_tokens,
+      beams=options.beams, temperature=options.temperature,
+      top_k=options.top_k, top_p=options.top_p, seed=options.seed)
+  print(' '.join(answer.split('\n')))
+
+
+def run_score(options: argparse.Namespace, rest: Sequence[str]) -> None:
+  """Prints the log-likelihood of each candidate, the likeliest first.
+
+    flamingo score --model_dir=runs/own --image=a.jpg --prompt="Output:" \\
+        --candidate="a cat" --candidate="a dog"
+  """
+  from flamingo_jax import predictor
+
+  model = predictor.load(options.model_dir, step=options.step)
+  scores = model.score(prompt_parts(options), options.candidate)
+  for score, text in sorted(zip(scores.tolist(), options.candidate))[::-1]:
+    print(f'{score:.4f}\t{text}')
+
+
+def prompt_parts(options: argparse.Namespace) -> list[Any]:
+  """The parts of a prompt, as the Python API takes them."""
+  from flamingo_jax.data import documents
+
+  make = {'image': documents.image, 'video': documents.video, 'text': str}
+  parts = [make[kind](value) for kind, value in options.parts]
+  if options.prompt:
+    parts.append(options.prompt)
+  if not parts:
+    raise errors.UserError('the prompt is empty; give --image=FILE, '
+                           '--video=FILE, --text=TEXT or --prompt=TEXT')
+  return parts
+
+
+def run_explain(options: argparse.Namespace, rest: Sequence[str]) -> None:
+  """Prints each token of a document or prompt with the image it sees.
+
+    flamingo explain --jsonl=pairs.jsonl --line=3
+    flamingo explain --image=a.jpg --prompt="Output:"
+  """
+  from flamingo_jax.prepare import explain
+
+  is_prompt = options.jsonl is None
+  if is_prompt:
+    parts = prompt_parts(options)
+  else:
+    parts = document_parts(options.jsonl, options.line)
+  print(explain.explain(parts, load_vocabulary(options.vocabulary),
+                        options.next_media, close=not is_prompt))
+
+
+def document_parts(path: str, line: int) -> tuple[Any, ...]:
+  """The parts of the document on a line of a JSONL file, counted from 1."""
+  from flamingo_jax.data import documents
+
+  found = documents.read_line(path, line)
+  if found is None:
+    raise errors.UserError(f'{path} has no document on line {line}; name '
+                           'another with --line=N')
+  return found.checked(path).parts
+
+
+def load_vocabulary(path: str | None) -> Any:
+  """The SentencePiece model at the path, or the one that comes along."""
+  from flamingo_jax.data import vocabulary
+
+  if path is None:
+    return vocabulary.default_vocabulary()
+  return vocabulary.Vocabulary(path)

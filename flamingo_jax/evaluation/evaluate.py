@@ -1,0 +1,195 @@
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""The built-in driver's `evaluate`, with the keyword names of t5x's."""
+
+from collections.abc import Callable, Mapping, Sequence
+import dataclasses
+import json
+import os
+import pathlib
+from typing import Any
+
+import jax
+import numpy as np
+import seqio
+
+from flamingo_jax.data import pipeline
+from flamingo_jax.errors import UserError
+from flamingo_jax.evaluation.runner import Runner, check_checkpoint
+from flamingo_jax.evaluation.tasks import FeatureConverter
+from flamingo_jax.training import checkpoint
+from flamingo_jax.training.checkpoint import RestoreCheckpointConfig
+from flamingo_jax.training.model import FlamingoModel
+from flamingo_jax.training.model_dir import write_atomically
+from flamingo_jax.training.partitioner import Partitioner
+
+Scores = Mapping[str, Mapping[str, float]]
+
+
+@dataclasses.dataclass(frozen=True)
+class EvaluationDatasetConfig:
+  """What to evaluate on; the fields are those of t5x's DatasetConfig."""
+
+  mixture_or_task_name: str
+  # {'tokens': L, 'media': M, 'frames': T, 'image_size': h, 'targets': n}, of
+  # all tasks of a mixture.
+  task_feature_lengths: Mapping[str, int]
+  split: str
+  batch_size: int  # examples, over all hosts
+  shuffle: bool = False  # read by t5x; evaluation has a fixed order
+  seed: int | None = None  # read by t5x; shots have their task's seed
+  use_cached: bool = False
+  module: str | None = None
+  # Whether examples stay in memory between passes; False reads media again for
+  # each of seqio's three passes.
+  use_memory_cache: bool = True
+
+  def __post_init__(self):
+    if self.batch_size < 1:
+      raise UserError(f'batch_size is {self.batch_size} and must be at least 1')
+
+
+class ScoresLogger(seqio.Logger):
+  """Writes <task>-metrics.jsonl and, per example, <task>-outputs.jsonl."""
+
+  def __call__(self, task_name, step, metrics, dataset, inferences, targets):
+    folder = pathlib.Path(self.output_dir)
+    folder.mkdir(parents=True, exist_ok=True)
+    values = {name: float(value.value) for name, value in metrics.items()}
+    with open(folder / f'{task_name}-metrics.jsonl', 'a') as file:
+      file.write(json.dumps({'step': step, **values}) + '\n')
+    # 'output' is the prediction before a task's postprocessor, which is it.
+    outputs = {k: v for k, v in inferences.items() if k != 'output'}
+    rows = [
+        target | dict(zip(outputs, _plain(row)))
+        for target, *row in zip(targets or (), *outputs.values())
+    ]
+    write_atomically(
+        folder / f'{task_name}-outputs.jsonl',
+        ''.join(json.dumps(row) + '\n' for row in rows),
+    )
+
+
+def evaluation_dir(model_dir: str) -> str:
+  """Where scores go unless something else is said: MODEL_DIR/eval."""
+  return _beside_weights(model_dir, 'eval')
+
+
+def inference_dir(model_dir: str) -> str:
+  """Where answers go unless something else is said: MODEL_DIR/infer."""
+  return _beside_weights(model_dir, 'infer')
+
+
+def _beside_weights(model_dir: str, name: str) -> str:
+  """DIR/<name>, and for DIR/checkpoint_5 DIR/<name>_checkpoint_5."""
+  path = pathlib.Path(model_dir)
+  if path.name.startswith('checkpoint_'):
+    return os.fspath(path.with_name(f'{name}_{path.name}'))
+  return os.fspath(path / name)
+
+
+def evaluate(
+    *,
+    model: FlamingoModel,
+    dataset_cfg: EvaluationDatasetConfig,
+    restore_checkpoint_cfg: RestoreCheckpointConfig,
+    partitioner: Partitioner,
+    output_dir: str,
+    inference_evaluator_cls: Callable[..., seqio.Evaluator] = seqio.Evaluator,
+    summarize_config_fn: Callable[..., None],
+    use_orbax: bool = False,
+) -> Scores:
+  """Scores the newest checkpoint of a run on every task of a mixture.
+
+  Args:
+    model: whose checkpoint it is; needs no optimizer.
+    dataset_cfg: what to evaluate on.
+    restore_checkpoint_cfg: names the run's MODEL_DIR.
+    partitioner: the mesh.
+    output_dir: gets scores.json, config.gin and, in inference_eval/, what the
+      evaluator's loggers write.
+    inference_evaluator_cls: seqio's Evaluator with its configuration bound.
+    summarize_config_fn: is given (model_dir, summary_writer, step).
+    use_orbax: False, which makes t5x read the checkpoints of this package.
+
+  Returns:
+    {task: {metric: score}}, which is also printed.
+
+  Raises:
+    UserError: no checkpoint, or one that doesn't fit the model or the tasks; a
+      prompt that doesn't fit.
+  """
+  checkpoint.check_are_ours(use_orbax)
+  path, step = check_parts(
+      model, dataset_cfg, restore_checkpoint_cfg, partitioner
+  )
+  with pipeline.reading_errors():
+    evaluator = inference_evaluator_cls(
+        mixture_or_task_name=dataset_cfg.mixture_or_task_name,
+        feature_converter=FeatureConverter(),
+        eval_split=dataset_cfg.split,
+        sequence_length=dataset_cfg.task_feature_lengths,
+        use_memory_cache=dataset_cfg.use_memory_cache,
+        log_dir=os.path.join(output_dir, 'inference_eval'),
+    )
+  if not evaluator.eval_tasks:
+    raise UserError(
+        f'{dataset_cfg.mixture_or_task_name!r} has no metrics: name a task '
+        'that was made for evaluation'
+    )
+  summarize_config_fn(model_dir=output_dir, summary_writer=None, step=step)
+  runner = Runner(model, partitioner, path, step, dataset_cfg.batch_size)
+  with pipeline.reading_errors():
+    metrics, _ = evaluator.evaluate(
+        compute_metrics=jax.process_index() == 0,
+        step=step,
+        predict_fn=runner.predict,
+        predict_with_aux_fn=runner.predict_with_aux,
+        score_fn=runner.score,
+    )
+  try:
+    scores = metrics.result() or {}
+  except ValueError as error:  # seqio's, raised from what the metric raised
+    raise error.__cause__ or error from None
+  if jax.process_index() == 0:
+    _report(scores, path, step, output_dir)
+  return scores
+
+
+def check_parts(
+    model: FlamingoModel,
+    dataset_cfg: EvaluationDatasetConfig,
+    restore_checkpoint_cfg: RestoreCheckpointConfig,
+    partitioner: Partitioner,
+) -> tuple[str, int]:
+  """(MODEL_DIR, step), before anything is read or written.
+
+  Raises:
+    UserError: an unknown task or split, no checkpoint, or parts that don't fit.
+  """
+  partitioner.get_data_layout(dataset_cfg.batch_size)
+  name = dataset_cfg.mixture_or_task_name
+  pipeline.check_vocabulary(name, model.vocabulary)
+  pipeline.check_split(name, dataset_cfg.split)
+  return check_checkpoint(model, restore_checkpoint_cfg.path)
+
+
+def _report(scores: Scores, path: str, step: int, output_dir: str) -> None:
+  """A line per task and metric, then all as JSON, also in scores.json."""
+  for task, values in scores.items():
+    for metric, value in values.items():
+      print(f'{task}\t{metric}\t{value:.4f}')
+  record = {'model_dir': path, 'step': step, 'scores': scores}
+  write_atomically(
+      pathlib.Path(output_dir) / 'scores.json',
+      json.dumps(record, indent=2) + '\n',
+  )
+  print(json.dumps(record))
+
+
+def _plain(values: Sequence[Any]) -> list[Any]:
+  """Numbers and strings as JSON has them."""
+  return [
+      value.tolist() if isinstance(value, (np.ndarray, np.generic)) else value
+      for value in values
+  ]

@@ -1,0 +1,175 @@
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""The built-in driver's `infer`, with the keyword names of t5x's."""
+
+from collections.abc import Callable, Iterator, Mapping
+import json
+import os
+import pathlib
+
+import jax
+from jax.experimental import multihost_utils
+import numpy as np
+import seqio
+import tensorflow as tf
+
+from flamingo_jax.data import pipeline
+from flamingo_jax.errors import UserError
+from flamingo_jax.evaluation.evaluate import (
+    EvaluationDatasetConfig,
+    check_parts,
+)
+from flamingo_jax.evaluation.runner import Runner
+from flamingo_jax.evaluation.tasks import MODEL_FEATURES
+from flamingo_jax.training import checkpoint
+from flamingo_jax.training.checkpoint import RestoreCheckpointConfig
+from flamingo_jax.training.model import FlamingoModel
+from flamingo_jax.training.partitioner import Partitioner
+
+MODES = ('predict', 'score', 'predict_with_aux')
+_RECORDED = '_pretokenized'
+
+
+def infer(
+    *,
+    mode: str,
+    model: FlamingoModel,
+    dataset_cfg: EvaluationDatasetConfig,
+    restore_checkpoint_cfg: RestoreCheckpointConfig,
+    partitioner: Partitioner,
+    output_dir: str,
+    checkpoint_period: int,
+    shard_id: int = 0,
+    num_shards: int = 1,
+    summarize_config_fn: Callable[..., None],
+    use_orbax: bool = False,
+) -> list[str]:
+  """Writes what the newest checkpoint of a run answers, an example per line.
+
+  A file is there when all of it is. Until then its lines are in a draft, and
+  the same command goes on behind the last whole part of it.
+
+  Args:
+    mode: 'predict', 'predict_with_aux' (and the answers' log-probabilities) or
+      'score' (the log-likelihood of candidates).
+    model: whose checkpoint it is; needs no optimizer.
+    dataset_cfg: what to read; one task or several.
+    restore_checkpoint_cfg: names the run's MODEL_DIR.
+    partitioner: the mesh.
+    output_dir: where <task>-<mode>.jsonl-<shard>-of-<shards> goes.
+    checkpoint_period: batches between additions to the draft.
+    shard_id: which part of each task this job does, from 0.
+    num_shards: how many jobs share a task.
+    summarize_config_fn: is given (model_dir, summary_writer, step).
+    use_orbax: False, which makes t5x read the checkpoints of this package.
+
+  Returns:
+    The files.
+
+  Raises:
+    UserError: as `evaluate`, an unknown mode, or tasks that don't go with it.
+  """
+  if mode not in MODES:
+    raise UserError(f'mode is {mode!r} and must be one of {", ".join(MODES)}')
+  if checkpoint_period < 1:
+    raise UserError(
+        f'checkpoint_period is {checkpoint_period} and must be at least 1'
+    )
+  checkpoint.check_are_ours(use_orbax)
+  path, step = check_parts(
+      model, dataset_cfg, restore_checkpoint_cfg, partitioner
+  )
+  if shard_id == 0:
+    summarize_config_fn(model_dir=output_dir, summary_writer=None, step=step)
+  runner = Runner(model, partitioner, path, step, dataset_cfg.batch_size)
+  chunk = checkpoint_period * dataset_cfg.batch_size
+  files = []
+  for task in pipeline.mixture_tasks(dataset_cfg.mixture_or_task_name):
+    name = f'{task.name}-{mode}.jsonl-{shard_id:05}-of-{num_shards:05}'
+    examples = task.get_dataset(
+        sequence_length=dataset_cfg.task_feature_lengths,
+        split=dataset_cfg.split,
+        shuffle=False,
+        shard_info=seqio.ShardInfo(shard_id, num_shards),
+        num_epochs=1,
+    )
+    vocabulary = task.output_features['targets'].vocabulary
+    output = _Output(pathlib.Path(output_dir) / name, step, chunk)
+    if output.done is not None:
+      with pipeline.reading_errors():
+        for batch in _chunks(examples.skip(output.done), chunk):
+          output.append(_lines(runner, mode, vocabulary, batch))
+      output.finish()
+    files.append(os.fspath(output.path))
+    if jax.process_index() == 0:
+      print(output.path)
+  return files
+
+
+class _Output:
+  """A file that grows chunk by chunk under another name; host 0 writes it."""
+
+  def __init__(self, path: pathlib.Path, step: int, chunk: int):
+    self.path = path
+    # Another checkpoint's draft has another name.
+    self._draft = path.with_name(f'{path.name}.step{step}.tmp')
+    lines = []
+    if self._draft.exists():
+      lines = self._draft.read_bytes().split(b'\n')[:-1]
+    whole = len(lines) // chunk * chunk
+    done = -1 if path.exists() else whole
+    done = int(multihost_utils.broadcast_one_to_all(np.int32(done)))
+    # Examples that are written already; None if all are.
+    self.done = None if done < 0 else done
+    if self.done is not None and jax.process_index() == 0:
+      self._draft.parent.mkdir(parents=True, exist_ok=True)
+      self._draft.write_bytes(b''.join(x + b'\n' for x in lines[:whole]))
+
+  def append(self, lines: list[str]) -> None:
+    if jax.process_index() == 0:
+      with open(self._draft, 'a', encoding='utf-8') as file:
+        file.write(''.join(line + '\n' for line in lines))
+
+  def finish(self) -> None:
+    if jax.process_index() == 0:
+      os.replace(self._draft, self.path)
+
+
+def _chunks(
+    examples: tf.data.Dataset, size: int
+) -> Iterator[dict[str, np.ndarray]]:
+  """`size` examples at a time, stacked; the last may be fewer."""
+  kept = lambda key: key in MODEL_FEATURES or key.endswith(_RECORDED)
+  pick = lambda example: {k: x for k, x in example.items() if kept(k)}
+  return examples.map(pick).batch(size).as_numpy_iterator()
+
+
+def _lines(
+    runner: Runner,
+    mode: str,
+    vocabulary: seqio.Vocabulary,
+    batch: Mapping[str, np.ndarray],
+) -> list[str]:
+  """A JSON object per example, with the keys of t5x's."""
+  model_features = {key: batch[key] for key in MODEL_FEATURES}
+  dataset = tf.data.Dataset.from_tensor_slices(model_features).enumerate()
+  if mode == 'score':
+    if not batch['lengths'][:, 1].all():
+      raise UserError(
+          "mode 'score' is for tasks with candidates: use 'predict' for "
+          'open-ended ones'
+      )
+    results = [{'score': score} for _, score in runner.score(dataset)]
+  else:
+    rows, aux = runner.predict_with_aux(dataset)
+    results = [{'prediction': vocabulary.decode(row)} for _, row in rows]
+    if mode == 'predict_with_aux':
+      for result, score in zip(results, aux['scores'], strict=True):
+        result['aux'] = {'scores': score}
+  records = {k: x for k, x in batch.items() if k.endswith(_RECORDED)}
+  return [
+      json.dumps(
+          {'inputs': {k: x[i].decode() for k, x in records.items()}} | result
+      )
+      for i, result in enumerate(results)
+  ]

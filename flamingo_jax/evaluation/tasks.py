@@ -1,0 +1,343 @@
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Few-shot evaluation tasks for seqio's Evaluator, under either driver.
+
+An open-ended task has one example per query, and the model says the answer. A
+close-ended one has an example per query and candidate, side by side, and the
+likeliest candidate is the answer (Flamingo §3, B.1.5).
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+import functools
+from typing import Any
+
+import numpy as np
+import seqio
+import tensorflow as tf
+
+from flamingo_jax.data import exit_guard
+from flamingo_jax.data import features
+from flamingo_jax.data import interleaved
+from flamingo_jax.data.seqio_vocabulary import SeqioVocabulary
+from flamingo_jax.data.vocabulary import Vocabulary, default_vocabulary
+from flamingo_jax.errors import UserError
+from flamingo_jax.evaluation import metrics
+from flamingo_jax.evaluation import prompts
+from flamingo_jax.evaluation.prompts import Sample, Samples
+from flamingo_jax.predictor.inputs import Prompt, tokenize_candidates
+
+# What the model reads; fixed shapes, so that a batch stacks them.
+MODEL_FEATURES = {
+    'tokens': (tf.int32, 1),  # [L] the prompt
+    'media_index': (tf.int32, 1),  # [L] the medium each token sees, 0 for none
+    'media': (tf.uint8, 5),  # [M T h w 3]
+    'media_mask': (tf.bool, 2),  # [M T] False on padding
+    'targets': (tf.int32, 1),  # [n] the candidate, or room for an answer
+    'lengths': (tf.int32, 1),  # [2] tokens of the prompt and of the candidate
+}
+# What metrics and records need besides. seqio and t5x write what ends in
+# '_pretokenized' beside each prediction.
+_RECORD = {
+    'source_pretokenized': tf.string,
+    'prompt_pretokenized': tf.string,
+    'targets_pretokenized': tf.string,  # the candidate, or the first answer
+    'answers': tf.string,  # [any]
+}
+_LENGTHS = {
+    'tokens': 512, 'media': 5, 'frames': 1, 'image_size': 320, 'targets': 32
+}
+
+
+class FeatureConverter:
+  """What seqio's Evaluator and t5x ask of a feature converter.
+
+  The tasks make what the model reads, so it picks features and does no more;
+  seqio's own class would ask for a length of each feature.
+  """
+
+  TASK_FEATURES = {
+      name: seqio.FeatureConverter.FeatureSpec(dtype=dtype, rank=rank)
+      for name, (dtype, rank) in MODEL_FEATURES.items()
+  }
+
+  def __init__(self, pack: bool = False, use_custom_packing_ops: bool = False):
+    """Takes t5x's arguments; there is nothing to pack."""
+    del use_custom_packing_ops
+    self.pack = pack
+
+  def __call__(
+      self, ds: tf.data.Dataset, task_feature_lengths: Mapping[str, int]
+  ) -> tf.data.Dataset:
+    """The examples without their records."""
+    del task_feature_lengths
+    return ds.map(lambda example: {key: example[key] for key in MODEL_FEATURES})
+
+
+def add_open_ended_task(
+    name: str,
+    queries: Mapping[str, Callable[[], Samples]],
+    supports: Callable[[], Samples],
+    *,
+    shots: int,
+    seed: int = 0,
+    metric_fns: Sequence[Callable[..., Any]] = (metrics.exact_match,),
+    vocabulary: Callable[[], Vocabulary] = default_vocabulary,
+) -> seqio.Task:
+  """Registers a task whose answers the model says, in the place of one.
+
+  The lengths of its examples come with each use, as seqio's `sequence_length`:
+  {'tokens': L, 'media': M, 'frames': T, 'image_size': h, 'targets': n}, where
+  'frames' may be left out if it is 1 and n is the most tokens of an answer.
+
+  Args:
+    name: letters, digits, '_', '.', ':' and '#'.
+    queries: for each split a function that returns its samples.
+    supports: returns the samples that shots are taken from.
+    shots: how many; with 0, two supports are shown without their media.
+    seed: of the choice of shots.
+    metric_fns: of (targets, predictions); see `evaluation.metrics`.
+    vocabulary: returns the tokenizer; called when the task is first read.
+  """
+  return _add_task(
+      name, queries, supports, shots, seed, (), metric_fns, vocabulary
+  )
+
+
+def add_close_ended_task(
+    name: str,
+    queries: Mapping[str, Callable[[], Samples]],
+    supports: Callable[[], Samples],
+    candidates: Sequence[str],
+    *,
+    shots: int,
+    seed: int = 0,
+    metric_fns: Sequence[Callable[..., Any]] = (metrics.ranking_accuracy,),
+    vocabulary: Callable[[], Vocabulary] = default_vocabulary,
+) -> seqio.Task:
+  """Registers a task that ranks candidates, in the place of one of that name.
+
+  Its examples have the candidate in 'targets', which must have room for it;
+  other arguments and lengths are those of `add_open_ended_task`.
+
+  Args:
+    name: of the task.
+    queries: for each split a function that returns its samples.
+    supports: returns the samples that shots are taken from.
+    candidates: the C answers there are; each sample's own is one of them.
+    shots: how many; 0 is the query alone.
+    seed: of the choice of shots.
+    metric_fns: of (targets, scores); see `evaluation.metrics`.
+    vocabulary: returns the tokenizer; called when the task is first read.
+
+  Raises:
+    UserError: there are fewer than two candidates, or two that are the same.
+  """
+  if len(set(candidates)) < max(2, len(candidates)):
+    raise UserError(
+        f'the candidates of task {name!r} must be two or more different '
+        f'answers, not {list(candidates)!r:.100}'
+    )
+  return _add_task(
+      name, queries, supports, shots, seed, tuple(candidates), metric_fns,
+      vocabulary,
+  )
+
+
+def _add_task(
+    name, queries, supports, shots, seed, candidates, metric_fns, vocabulary
+) -> seqio.Task:
+  """Both kinds of tasks; without candidates, an open-ended one."""
+  source = features.DocumentSource(name, queries, vocabulary)
+  feature = lambda dtype, rank: seqio.ContinuousFeature(dtype=dtype, rank=rank)
+  output_features = {
+      key: feature(*spec) for key, spec in MODEL_FEATURES.items()
+  }
+  output_features['targets'] = seqio.Feature(
+      vocabulary=SeqioVocabulary(vocabulary), add_eos=False, dtype=tf.int32
+  )
+  seqio.TaskRegistry.remove(name)
+  return seqio.TaskRegistry.add(
+      name,
+      source=source,
+      preprocessors=[
+          functools.partial(
+              _read_examples,
+              name=name,
+              source=source,
+              supports=functools.cache(supports),
+              shots=shots,
+              seed=seed,
+              candidates=candidates,
+          )
+      ],
+      output_features=output_features,
+      postprocess_fn=functools.partial(_postprocess, candidates=candidates),
+      metric_fns=list(metric_fns),
+      shuffle_buffer_size=None,
+  )
+
+
+def _read_examples(
+    dataset: tf.data.Dataset,
+    sequence_length: Mapping[str, Any] | None,
+    *,
+    name: str,
+    source: features.DocumentSource,
+    supports: Callable[[], Samples],
+    shots: int,
+    seed: int,
+    candidates: tuple[str, ...],
+) -> tf.data.Dataset:
+  """seqio preprocessor: places of queries to examples."""
+  lengths = features.check_lengths(name, sequence_length, _LENGTHS)
+  # Candidates of one query follow each other and share its prompt.
+  prompt = functools.lru_cache(maxsize=4)(
+      lambda split, place: _read_prompt(
+          source.documents(split)[place], supports(), shots, seed,
+          not candidates, source.vocabulary, lengths,
+      )
+  )
+
+  def read(split, place, candidate):
+    query, parts, arrays = prompt(split.decode(), int(place))
+    text, targets, length = _read_target(
+        query, parts, candidates, int(candidate), source.vocabulary, lengths
+    )
+    record = (query.source, prompts.as_text(parts), text)
+    return (
+        *arrays[:-1], targets,
+        np.array([arrays[-1], length], np.int32),
+        *(x.encode() for x in record),
+        np.array([answer.encode() for answer in query.answers]),
+    )
+
+  dtypes = [dtype for dtype, _ in MODEL_FEATURES.values()] + [*_RECORD.values()]
+  shapes = _shapes(lengths)
+
+  @tf.autograph.experimental.do_not_convert
+  def load(at):
+    values = tf.numpy_function(
+        exit_guard.READS.guard(read),
+        [at['split'], at['place'], at['candidate']],
+        dtypes,
+        stateful=False,
+    )
+    example = dict(zip([*MODEL_FEATURES, *_RECORD], values, strict=True))
+    return {
+        key: tf.ensure_shape(x, shapes[key]) for key, x in example.items()
+    }
+
+  @tf.autograph.experimental.do_not_convert
+  def with_candidates(at):
+    numbers = tf.data.Dataset.range(max(1, len(candidates)))
+    return numbers.map(lambda number: {**at, 'candidate': number})
+
+  return dataset.flat_map(with_candidates).map(
+      load, num_parallel_calls=tf.data.AUTOTUNE
+  )
+
+
+def _shapes(lengths: Mapping[str, int]) -> dict[str, tuple[int | None, ...]]:
+  """The shape of each feature of an example of these (complete) lengths."""
+  shapes = features.example_shapes(lengths)
+  return {
+      'tokens': shapes['tokens'],
+      'media_index': shapes['media_index'],
+      'media': shapes['media'],
+      'media_mask': shapes['media_mask'],
+      'targets': (lengths['targets'],),
+      'lengths': (2,),
+      **{key: () for key in _RECORD},
+      'answers': (None,),
+  }
+
+
+def _read_prompt(
+    query: Sample,
+    supports: Samples,
+    shots: int,
+    seed: int,
+    text_only_at_zero: bool,
+    vocabulary: Vocabulary,
+    lengths: Mapping[str, int],
+) -> tuple[Sample, Prompt, tuple]:
+  """A query, its prompt, and (tokens, media_index, media, media_mask, length).
+
+  Raises:
+    UserError: the prompt does not fit the lengths; nothing is ever cut.
+  """
+  parts = prompts.make_prompt(query, supports, shots, seed, text_only_at_zero)
+  document = interleaved.tokenize_document(parts, vocabulary, close=False)
+  length = len(document.tokens)
+  for key, count in (('tokens', length), ('media', len(document.media))):
+    if count > lengths[key]:
+      raise UserError(
+          f'{query.source}: its prompt of {shots} shots has {count} {key} and '
+          f'an example has room for {lengths[key]}: raise {key!r} in '
+          'task_feature_lengths'
+      )
+  pad = (0, lengths['tokens'] - length)
+  pixels, mask = interleaved.load_media(
+      query.source, document.media, lengths['media'], lengths['frames'],
+      lengths['image_size'], None,
+  )
+  return query, parts, (
+      np.pad(document.tokens, pad, constant_values=vocabulary.pad_id),
+      np.pad(document.media_index, pad),
+      pixels,
+      mask,
+      length,
+  )
+
+
+def _read_target(
+    query: Sample,
+    prompt: Prompt,
+    candidates: tuple[str, ...],
+    number: int,
+    vocabulary: Vocabulary,
+    lengths: Mapping[str, int],
+) -> tuple[str, np.ndarray, int]:
+  """(the candidate's text, its padded tokens, how many); an answer has none."""
+  room = lengths['targets']
+  targets = np.full(room, vocabulary.pad_id, np.int32)
+  if not candidates:
+    return query.answers[0], targets, 0
+  if not set(query.answers) & set(candidates):
+    raise UserError(
+        f'{query.source}: its answer {query.answers[0]!r} is none of the '
+        f'candidates {", ".join(candidates)}'
+    )
+  text = candidates[number]
+  (ids,) = tokenize_candidates(prompt, [text], vocabulary, ' ', close=False)
+  if len(ids) > room:
+    raise UserError(
+        f'{query.source}: candidate {text!r} has {len(ids)} tokens and an '
+        f"example has room for {room}: raise 'targets' in task_feature_lengths"
+    )
+  targets[: len(ids)] = ids
+  return text, targets, len(ids)
+
+
+def _postprocess(
+    text: str,
+    *,
+    example: Mapping[str, Any],
+    is_target: bool,
+    candidates: tuple[str, ...],
+) -> str | dict[str, Any]:
+  """seqio's hook: targets become what metrics and records read."""
+  if not is_target:
+    return text
+  target = {
+      'source': example['source_pretokenized'].decode(),
+      'prompt': example['prompt_pretokenized'].decode(),
+      'answers': [answer.decode() for answer in example['answers']],
+  }
+  if candidates:
+    target |= {
+        'candidate': text,
+        'candidates': len(candidates),
+        'is_correct': text in target['answers'],
+    }
+  return target

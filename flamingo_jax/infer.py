@@ -1,0 +1,22 @@
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Answers of a run as JSONL: python -m flamingo_jax.infer --gin_file=FILE.gin.
+
+Runs the gin files that t5x's infer.py runs: they say
+`import __main__ as infer_script` and bind `infer_script.infer`.
+"""
+
+import sys
+
+from flamingo_jax.data import quiet_tensorflow
+from flamingo_jax.training import interrupt
+
+if __name__ == '__main__':  # both before the imports that take seconds
+  interrupt.exit_on_signals()
+  quiet_tensorflow.load()
+
+from flamingo_jax import program
+from flamingo_jax.evaluation.infer import infer
+
+if __name__ == '__main__':
+  sys.exit(program.run(infer, sys.argv[1:]))

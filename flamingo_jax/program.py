@@ -1,0 +1,66 @@
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""What the programs train, eval and infer share: gin files in, status out."""
+
+import argparse
+from collections.abc import Callable, Sequence
+import sys
+from typing import Any
+
+from absl import logging
+import gin
+
+from flamingo_jax import gin_config
+from flamingo_jax.errors import UserError
+from flamingo_jax.training.checkpoint import is_full_disk
+
+
+def parse_arguments(argv: Sequence[str]) -> tuple[list[str], list[str]]:
+  """(gin files, bindings without --gin.)."""
+  parser = argparse.ArgumentParser(
+      description='Runs what gin files describe.',
+      epilog='--gin.NAME=VALUE sets a gin name, for example '
+      '--gin.MODEL_DIR=runs/shapes.',
+  )
+  parser.add_argument('--gin_file', action='append', required=True)
+  arguments, rest = parser.parse_known_args(argv)
+  for argument in rest:
+    if not argument.startswith('--gin.'):
+      parser.error(f'unknown argument {argument}')
+  return arguments.gin_file, [a.removeprefix('--gin.') for a in rest]
+
+
+def run(
+    function: Callable[..., Any],
+    argv: Sequence[str],
+    on_full_disk: str = 'run the same command again',
+) -> int:
+  """Configures `function` from gin files and calls it.
+
+  Args:
+    function: a driver's; gin files know it as an attribute of `__main__`.
+    argv: the arguments after the program's name.
+    on_full_disk: what to do once there is space.
+
+  Returns:
+    The exit code: 2 for errors of the user, which are told in one line.
+  """
+  gin_files, bindings = parse_arguments(argv)
+  logging.set_verbosity(logging.WARNING)
+  configured = gin.configurable(function)
+  try:
+    gin_config.parse(gin_files, bindings)
+    gin_config.one_sentence(configured)
+  except UserError as error:
+    print(f'error: {error}', file=sys.stderr)
+    return 2
+  except Exception as error:
+    if not is_full_disk(error):
+      raise
+    print(
+        f'error: the disk is full ({error}); free some space and '
+        f'{on_full_disk}',
+        file=sys.stderr,
+    )
+    return 2
+  return 0

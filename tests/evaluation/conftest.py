@@ -1,0 +1,89 @@
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""A model with random weights in a folder, and samples to evaluate it on."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from flamingo_jax import models
+from flamingo_jax.data.documents import image
+from flamingo_jax.data.vocabulary import default_vocabulary
+from flamingo_jax.evaluation import tasks
+from flamingo_jax.evaluation.prompts import Sample
+from flamingo_jax.training import checkpoint, model_dir
+from flamingo_jax.training.model import FlamingoModel
+from flamingo_jax.training.train_step import TrainState
+from flamingo_jax.training.trainable import split_params
+from tests.random_weights import random_weights
+
+CONFIG = models.FlamingoConfig(
+    vision='tiny',
+    resampler=models.ResamplerConfig(
+        layers=1, width=16, heads=2, head_size=8, latents=3, frames=2
+    ),
+    decoder=models.DecoderConfig(
+        vocab=default_vocabulary().base_size, layers=2, width=16, heads=2,
+        head_size=8, xattn_every=1, context=128,
+    ),
+    image_size=16,
+    dtype='float32',
+    frozen_dtype='float32',
+)
+LENGTHS = {'tokens': 64, 'media': 3, 'image_size': 16, 'targets': 6}
+NAMES = ('cat', 'dog', 'small bird', 'fish')
+
+
+def sample(index, name='query'):
+  """A picture of noise and a question; answers go round."""
+  rng = np.random.default_rng((len(name), index))
+  picture = image(rng.integers(0, 256, (20, 24, 3), np.uint8))
+  answer = NAMES[index % len(NAMES)]
+  return Sample(
+      (picture,), f'Question: Who is {index}? Answer:', (answer, f'a {answer}'),
+      f'{name}:{index}', index,
+  )
+
+
+QUERIES = [sample(i) for i in range(5)]
+SUPPORTS = [sample(i, 'support') for i in range(9)]
+
+
+def add_tasks():
+  """'open_2', 'open_0' and 'close_2': kind and number of shots."""
+  queries, supports = {'test': lambda: QUERIES}, lambda: SUPPORTS
+  for shots in (0, 2):
+    tasks.add_open_ended_task(f'open_{shots}', queries, supports, shots=shots)
+  tasks.add_close_ended_task('close_2', queries, supports, NAMES, shots=2)
+
+
+@pytest.fixture(scope='session')
+def model():
+  add_tasks()
+  return FlamingoModel(CONFIG, default_vocabulary(), None)
+
+
+@pytest.fixture(scope='session')
+def run_dir(tmp_path_factory):
+  """MODEL_DIR with a checkpoint of step 7."""
+  folder = tmp_path_factory.mktemp('run')
+  params, frozen_params = split_params(random_weights(CONFIG, scale=0.3))
+  checkpoints = checkpoint.Checkpoints(folder)
+  state = TrainState(step=jnp.int32(7), params=params, opt_state={})
+  checkpoints.save(7, state, {}, None)
+  checkpoints.close()
+  checkpoint.save_frozen(folder, frozen_params)
+  model_dir.write_model_json(folder, CONFIG, default_vocabulary(), 3, 2)
+  return folder
+
+
+@pytest.fixture(scope='package', autouse=True)
+def quick_compilation(tmp_path_factory):
+  """Compiling is what takes the time here: no pains, and only once."""
+  folder = str(tmp_path_factory.mktemp('compilation_cache'))
+  jax.config.update('jax_compilation_cache_dir', folder)
+  jax.config.update('jax_disable_most_optimizations', True)
+  yield
+  jax.config.update('jax_disable_most_optimizations', False)
+  jax.config.update('jax_compilation_cache_dir', None)

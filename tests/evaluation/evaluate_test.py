@@ -1,0 +1,206 @@
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""The built-in evaluate and infer, whole, and their complaints."""
+
+import json
+
+import numpy as np
+import pytest
+import seqio
+
+import flamingo_jax as fj
+from flamingo_jax import gin_config, models
+from flamingo_jax.data import features
+from flamingo_jax.data.vocabulary import default_vocabulary, train_vocabulary
+from flamingo_jax.errors import UserError
+from flamingo_jax.evaluation import evaluate as evaluate_lib
+from flamingo_jax.evaluation import infer as infer_lib
+from flamingo_jax.evaluation import prompts
+from flamingo_jax.training.checkpoint import RestoreCheckpointConfig
+from flamingo_jax.training.model import FlamingoModel
+from flamingo_jax.training.partitioner import Partitioner
+from tests.evaluation.conftest import (
+    CONFIG,
+    LENGTHS,
+    NAMES,
+    QUERIES,
+    SUPPORTS,
+)
+
+
+@pytest.fixture(scope='module', autouse=True)
+def mixture(model):
+  del model  # registers the tasks
+  features.add_mixture('all', dict.fromkeys(('open_2', 'close_2'), 1.0))
+
+
+def configuration(model, path, output_dir, **changes):
+  cfg = {
+      'mixture_or_task_name': 'all', 'task_feature_lengths': LENGTHS,
+      'split': 'test', 'batch_size': 8,
+  } | changes
+  return {
+      'model': model,
+      'dataset_cfg': evaluate_lib.EvaluationDatasetConfig(**cfg),
+      'restore_checkpoint_cfg': RestoreCheckpointConfig(path=str(path)),
+      'partitioner': Partitioner(),
+      'output_dir': str(output_dir),
+      'summarize_config_fn': gin_config.write_config,
+  }
+
+
+def evaluate(*args, num_examples=None, **changes):
+  def evaluator(**kwargs):
+    return seqio.Evaluator(
+        logger_cls=[evaluate_lib.ScoresLogger], num_examples=num_examples,
+        **kwargs,
+    )
+
+  return evaluate_lib.evaluate(
+      **configuration(*args, **changes), inference_evaluator_cls=evaluator
+  )
+
+
+def read_lines(path):
+  return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def test_scores_are_those_of_the_predictor(model, run_dir, tmp_path, capsys):
+  scores = evaluate(model, run_dir, tmp_path)
+
+  predictor = fj.load(run_dir)
+  asked = [prompts.make_prompt(q, SUPPORTS, 2, 0, True) for q in QUERIES]
+  best = predictor.score(asked, NAMES).argmax(axis=1)
+  hits = [NAMES[i] == q.answers[0] for i, q in zip(best, QUERIES)]
+  assert scores == {
+      'open_2': {'exact_match': 0.0},
+      'close_2': {'ranking_accuracy': float(np.mean(hits))},
+  }
+  assert 0 < np.mean(hits) < 1
+
+  *lines, last = capsys.readouterr().out.splitlines()
+  assert set(lines) == {
+      'open_2\texact_match\t0.0000',
+      f'close_2\tranking_accuracy\t{np.mean(hits):.4f}',
+  }
+  record = {'model_dir': str(run_dir), 'step': 7, 'scores': scores}
+  assert json.loads(last) == record
+  assert json.loads((tmp_path / 'scores.json').read_text()) == record
+  folder = tmp_path / 'inference_eval'
+  outputs = read_lines(folder / 'open_2-outputs.jsonl')
+  assert [row['prediction'] for row in outputs] == predictor.generate(
+      asked, beams=3, max_new_tokens=LENGTHS['targets']
+  )
+  assert [row['source'] for row in outputs] == [q.source for q in QUERIES]
+  assert read_lines(folder / 'open_2-metrics.jsonl') == [
+      {'step': 7, 'exact_match': 0.0}
+  ]
+
+
+def test_half_a_query_is_one_sentence(model, run_dir, tmp_path):
+  with pytest.raises(UserError, match='^6 examples are not whole queries of 4'):
+    evaluate(model, run_dir, tmp_path, num_examples=6,
+             mixture_or_task_name='close_2')
+
+
+def infer(mode, *args, checkpoint_period=1, **changes):
+  return infer_lib.infer(
+      mode=mode, checkpoint_period=checkpoint_period,
+      **configuration(*args, **changes),
+  )
+
+
+def test_infer_goes_on_where_it_was_interrupted(
+    model, run_dir, tmp_path, monkeypatch
+):
+  whole, broken = tmp_path / 'whole', tmp_path / 'broken'
+  arguments = {'mixture_or_task_name': 'close_2', 'batch_size': 8}
+  (file,) = infer('score', model, run_dir, whole, **arguments)
+  (expected,) = whole.glob('*.jsonl-*')
+  assert file == str(expected)
+  assert expected.name == 'close_2-score.jsonl-00000-of-00001'
+  lines = read_lines(expected)
+  assert len(lines) == len(QUERIES) * len(NAMES)
+  assert lines[1]['inputs']['targets_pretokenized'] == NAMES[1]
+  assert lines[1]['score'] < 0
+
+  broken.mkdir()
+  draft = broken / f'{expected.name}.step7.tmp'
+  text = expected.read_text().splitlines(keepends=True)
+  # One chunk of 8 is whole, a second one is not.
+  draft.write_text('"kept"\n' * 8 + ''.join(text[8:10]) + text[10][:5])
+  infer('score', model, run_dir, broken, **arguments)
+  found = (broken / expected.name).read_text().splitlines(keepends=True)
+  assert found == ['"kept"\n'] * 8 + text[8:]
+  assert not draft.exists()
+
+  monkeypatch.setattr(infer_lib, '_lines', None)  # nothing is left to do
+  assert infer('score', model, run_dir, broken, **arguments)
+
+
+def test_shards_share_the_queries(model, run_dir, tmp_path):
+  options = {'mixture_or_task_name': 'open_2'}
+  cfg = configuration(model, run_dir, tmp_path, **options)
+  parts = [
+      infer_lib.infer(
+          mode='predict_with_aux', checkpoint_period=1, shard_id=i,
+          num_shards=2, **cfg,
+      )
+      for i in range(2)
+  ]
+  rows = [
+      json.loads(line) for (path,) in parts for line in open(path)
+  ]
+  assert {row['inputs']['source_pretokenized'] for row in rows} == {
+      q.source for q in QUERIES
+  }
+  assert all(row['aux']['scores'] < 0 for row in rows)
+
+
+def other_vocabulary(tmp_path):
+  return train_vocabulary(['a b c'] * 50, tmp_path / 'other.model', 400)
+
+
+def test_what_does_not_fit_is_one_sentence(model, run_dir, tmp_path):
+  def error(sentence, model=model, path=run_dir, **changes):
+    with pytest.raises(UserError, match=sentence) as raised:
+      evaluate(model, path, tmp_path / 'output', **changes)
+    assert '\n' not in str(raised.value)
+    assert not (tmp_path / 'output').exists()
+
+  error('no checkpoint in .*nowhere', path=tmp_path / 'nowhere')
+  error('no checkpoint of step 8', path=run_dir / 'checkpoint_8')
+  error("no mixture or task 'al'", mixture_or_task_name='al')
+  error("has no split 'tset'; it has test", split='tset')
+  error('3 rows .* 8 devices: make every', batch_size=3)
+  error('batch_size is 0', batch_size=0)
+  error("raise 'media'", task_feature_lengths=LENGTHS | {'media': 1})
+  wide = models.FlamingoConfig.from_dict(
+      CONFIG.to_dict() | {'image_size': 32}
+  )
+  error('another architecture: image_size is 16 there and 32',
+        model=FlamingoModel(wide, default_vocabulary(), None))
+  other = other_vocabulary(tmp_path)
+  values = CONFIG.to_dict()
+  values['decoder'] |= {'vocab': other.base_size}
+  small = models.FlamingoConfig.from_dict(values)
+  error('give both the same vocabulary',
+        model=FlamingoModel(small, other, None))
+
+
+def test_infer_refuses_what_it_cannot_do(model, run_dir, tmp_path):
+  def error(sentence, mode, **changes):
+    with pytest.raises(UserError, match=sentence):
+      infer(mode, model, run_dir, tmp_path, **changes)
+
+  error("mode is 'guess' and must be one of predict, score", 'guess')
+  error('checkpoint_period is 0', 'predict', checkpoint_period=0)
+  error("mode 'score' is for tasks with candidates", 'score',
+        mixture_or_task_name='open_2')
+
+
+def test_a_checkpoint_s_scores_are_not_put_among_its_weights():
+  assert evaluate_lib.evaluation_dir('runs/a') == 'runs/a/eval'
+  assert evaluate_lib.inference_dir('runs/a/checkpoint_5') == (
+      'runs/a/infer_checkpoint_5'
+  )

@@ -1,0 +1,74 @@
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Every gin file of an evaluation parses, builds, and lowers."""
+
+import functools
+import pathlib
+import sys
+
+import gin
+import jax
+import pytest
+
+from flamingo_jax import gin_config
+from flamingo_jax.data import pipeline
+from flamingo_jax.evaluation import inference
+from flamingo_jax.evaluation.tasks import FeatureConverter
+from flamingo_jax.training.train_step import abstract_params
+from flamingo_jax.training.trainable import merge_params
+
+CONFIGS = pathlib.Path(__file__).parents[2] / 'configs'
+EVALUATIONS = sorted(path.name for path in CONFIGS.glob('eval_*.gin'))
+INFERENCES = sorted(path.name for path in CONFIGS.glob('infer_*.gin'))
+
+
+def evaluate(*, model, dataset_cfg, partitioner, **unused):
+  """A driver that lowers what a run answers, and stops there."""
+  assert {'output_dir', 'restore_checkpoint_cfg'} <= set(unused)
+  for task in pipeline.mixture_tasks(dataset_cfg.mixture_or_task_name):
+    dataset = FeatureConverter()(
+        task.get_dataset(dataset_cfg.task_feature_lengths, dataset_cfg.split),
+        dataset_cfg.task_feature_lengths,
+    )
+  batch = {
+      key: jax.ShapeDtypeStruct(
+          (dataset_cfg.batch_size, *spec.shape), spec.dtype.as_numpy_dtype,
+          sharding=partitioner.batch_sharding,
+      )
+      for key, spec in dataset.element_spec.items()
+  }
+  params = merge_params(*abstract_params(model, partitioner))
+  score = functools.partial(inference.score, model.module)
+  with partitioner.rules_in_use():
+    return unused['output_dir'], jax.jit(score).lower(params, batch)
+
+
+def infer(*, mode, checkpoint_period, shard_id, num_shards, **same):
+  """As `evaluate`, with the arguments that t5x's infer has to be given."""
+  assert (shard_id, num_shards) == (0, 1) and checkpoint_period and mode
+  return evaluate(**same)
+
+
+@pytest.fixture(autouse=True)
+def this_is_main(monkeypatch):
+  """Gin files import the driver from `__main__`: here it is this module."""
+  monkeypatch.setitem(sys.modules, '__main__', sys.modules[__name__])
+  gin.clear_config()
+  yield
+  gin.clear_config()
+
+
+def run(driver, file, *bindings):
+  configured = gin.configurable(driver)
+  gin_config.parse([str(file)], bindings)
+  return gin_config.one_sentence(configured)
+
+
+@pytest.mark.parametrize('file, driver, name', [
+    *((file, evaluate, 'eval') for file in EVALUATIONS),
+    *((file, infer, 'infer') for file in INFERENCES),
+])
+def test_every_evaluation_lowers(file, driver, name, tmp_path):
+  output_dir, lowered = run(driver, CONFIGS / file, f'MODEL_DIR={tmp_path}')
+  assert output_dir == str(tmp_path / name)
+  assert 'tensor<32x5x1x64x64x3xui8>' in lowered.as_text()

@@ -1,0 +1,98 @@
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Batches of examples against the Python API, on any devices."""
+
+import jax
+import numpy as np
+import pytest
+import seqio
+
+import flamingo_jax as fj
+from flamingo_jax.evaluation import prompts
+from flamingo_jax.evaluation.runner import Runner
+from flamingo_jax.evaluation.tasks import FeatureConverter
+from flamingo_jax.training.partitioner import Partitioner
+from tests.evaluation.conftest import LENGTHS, NAMES, QUERIES, SUPPORTS
+
+TENSOR_PARALLEL = {
+    'mesh_shape': {'fsdp': 4, 'model': 2},
+    'logical_axis_rules': 'tensor_parallel',
+}
+
+
+def examples(name):
+  dataset = seqio.TaskRegistry.get(name).get_dataset(
+      sequence_length=LENGTHS, split='test', shuffle=False
+  )
+  count = len(list(dataset))
+  dataset = FeatureConverter()(dataset, LENGTHS).enumerate()
+  return dataset.apply(seqio.tf.data.experimental.assert_cardinality(count))
+
+
+def make_runner(model, run_dir, batch_size, **mesh):
+  mesh = mesh or {'devices': jax.devices()[:1]}
+  return Runner(model, Partitioner(**mesh), run_dir, 7, batch_size)
+
+
+@pytest.fixture(scope='module')
+def one_device(model, run_dir):
+  return make_runner(model, run_dir, 4)
+
+
+@pytest.fixture(scope='module')
+def predictor(run_dir):
+  return fj.load(run_dir)
+
+
+def asked(shots, text_only_at_zero=True):
+  return [
+      prompts.make_prompt(query, SUPPORTS, shots, 0, text_only_at_zero)
+      for query in QUERIES
+  ]
+
+
+@pytest.mark.parametrize('shots', [0, 2])
+def test_answers_are_the_predictor_s(one_device, predictor, shots):
+  rows = one_device.predict(examples(f'open_{shots}'))
+  assert [index for index, _ in rows] == list(range(len(QUERIES)))
+  vocabulary = seqio.TaskRegistry.get('open_0').output_features[
+      'targets'
+  ].vocabulary
+  found = [vocabulary.decode(tokens) for _, tokens in rows]
+  expected = predictor.generate(
+      asked(shots), beams=3, max_new_tokens=LENGTHS['targets']
+  )
+  assert found == expected
+  assert len(set(found)) > 1
+
+
+def test_scores_are_the_predictor_s(one_device, predictor):
+  scores = [score for _, score in one_device.score(examples('close_2'))]
+  expected = predictor.score(asked(2), NAMES)
+  np.testing.assert_allclose(
+      np.reshape(scores, expected.shape), expected, rtol=1e-5
+  )
+  assert len(set(expected.argmax(axis=1))) > 1
+
+
+@pytest.mark.parametrize('batch_size, mesh', [
+    (7, {}), (8, TENSOR_PARALLEL)
+], ids=str)
+def test_results_are_the_same_on_any_devices_in_any_batch(
+    one_device, model, run_dir, batch_size, mesh
+):
+  runner = make_runner(model, run_dir, batch_size, **mesh)
+  scores, expected = (
+      dict(x.score(examples('close_2'))) for x in (runner, one_device)
+  )
+  assert list(scores) == list(expected)
+  np.testing.assert_allclose(
+      list(scores.values()), list(expected.values()), rtol=1e-5
+  )
+  (rows, aux), (alone, aux_alone) = (
+      x.predict_with_aux(examples('open_2')) for x in (runner, one_device)
+  )
+  np.testing.assert_array_equal(*(
+      np.stack([tokens for _, tokens in found]) for found in (rows, alone)
+  ))
+  np.testing.assert_allclose(aux['scores'], aux_alone['scores'], rtol=1e-5)

@@ -1,0 +1,130 @@
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""t5x's own eval and infer give what the built-in ones give."""
+
+import json
+import subprocess
+import sys
+
+import gin
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from flamingo_jax import program
+from flamingo_jax.data.vocabulary import default_vocabulary
+from flamingo_jax.evaluation.evaluate import evaluate
+from flamingo_jax.evaluation.infer import infer
+from flamingo_jax.models import variants
+from flamingo_jax.training import checkpoint, model_dir
+from flamingo_jax.training.train_step import TrainState
+from flamingo_jax.training.trainable import split_params
+from tests.random_weights import random_weights
+from tests.t5x.conftest import ROOT
+
+SMALL = {
+    'decoder.layers': 1, 'decoder.width': 16, 'decoder.heads': 2,
+    'decoder.head_size': 8, 'resampler.layers': 1, 'resampler.width': 16,
+    'resampler.heads': 2, 'resampler.head_size': 8, 'resampler.latents': 4,
+    'image_size': 16,
+}
+LENGTHS = {'tokens': 160, 'media': 5, 'image_size': 16, 'targets': 4}
+TWO_BY_TWO = (
+    "MESH_SHAPE={'fsdp': 2, 'model': 2}", "LOGICAL_AXIS_RULES='tensor_parallel'"
+)
+
+
+@pytest.fixture(scope='module')
+def run_dir(tmp_path_factory):
+  """MODEL_DIR of the built-in driver, random weights, step 3."""
+  folder = tmp_path_factory.mktemp('run')
+  config = variants.get('flamingo_tiny', SMALL)
+  params, frozen_params = split_params(random_weights(config, scale=0.3))
+  checkpoints = checkpoint.Checkpoints(folder)
+  state = TrainState(step=jnp.int32(3), params=params, opt_state={})
+  checkpoints.save(3, state, {}, None)
+  checkpoints.close()
+  checkpoint.save_frozen(folder, frozen_params)
+  model_dir.write_model_json(folder, config, default_vocabulary(), 5, 1)
+  return folder
+
+
+def options(name, run_dir, output_dir, *more):
+  return [f'--gin_file=configs/{name}_shapes.gin'] + [
+      f'--gin.{binding}'
+      for binding in (
+          f'MODEL_DIR={str(run_dir)!r}', f'OUTPUT_DIR={str(output_dir)!r}',
+          f'TASK_FEATURE_LENGTHS={LENGTHS}', 'BATCH_SIZE=16',
+          f'runtime.variant.overrides={SMALL}', *more,
+      )
+  ]
+
+
+@pytest.fixture
+def built_in(monkeypatch):
+  """Runs a function of the built-in driver as its program would."""
+
+  def run(function, arguments):
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setitem(
+        sys.modules, '__main__', sys.modules[function.__module__]
+    )
+    assert program.run(function, arguments) == 0
+
+  gin.clear_config()
+  yield run
+  gin.clear_config()
+
+
+def t5x(module, environment, arguments):
+  result = subprocess.run(
+      [sys.executable, '-m', module, *arguments], cwd=ROOT, env=environment,
+      capture_output=True, text=True, check=False,
+  )
+  assert result.returncode == 0, result.stderr[-5000:]
+
+
+def read_lines(path):
+  return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def check_same(found, expected):
+  """The same rows; numbers as far as the order of additions lets them be."""
+  assert len(found) == len(expected) > 0
+  for row, other in zip(found, expected):
+    numbers, others = (x.pop('score', 0.0) for x in (row, other))
+    assert row == other
+    np.testing.assert_allclose(numbers, others, rtol=1e-4)
+
+
+def test_eval_gives_the_same_scores_and_answers(
+    run_dir, tmp_path, built_in, t5x_environment
+):
+  more = 'NUM_EXAMPLES=48'
+  built_in(evaluate, options('eval', run_dir, tmp_path / 'own', more))
+  t5x('t5x.eval', t5x_environment(1),
+      options('eval', run_dir, tmp_path / 'one', more))
+  t5x('t5x.eval', t5x_environment(4),
+      options('eval', run_dir, tmp_path / 'four', more, *TWO_BY_TWO))
+  files = sorted((tmp_path / 'own' / 'inference_eval').iterdir())
+  assert len(files) == 6
+  for file in files:
+    for folder in ('one', 'four'):
+      other = tmp_path / folder / 'inference_eval' / file.name
+      check_same(read_lines(other), read_lines(file))
+  assert read_lines(files[0])[0]['step'] == 3
+  assert len({row['score'] for row in read_lines(files[1])}) > 24
+
+
+def test_infer_writes_the_same_lines(
+    run_dir, tmp_path, built_in, t5x_environment
+):
+  more = ('MIXTURE_OR_TASK_NAME="shapes_vqa_0shot"', 'CHECKPOINT_PERIOD=3')
+  built_in(infer, options('infer', run_dir, tmp_path / 'own', *more))
+  t5x('t5x.infer', t5x_environment(1),
+      options('infer', run_dir, tmp_path / 'one', *more))
+  name = 'shapes_vqa_0shot-predict_with_aux.jsonl-00000-of-00001'
+  own, other = (read_lines(tmp_path / f / name) for f in ('own', 'one'))
+  for row in own + other:
+    row['score'] = row.pop('aux')['scores']
+  check_same(other, own)
