@@ -1,7 +1,14 @@
 # SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
 # SPDX-License-Identifier: Apache-2.0
-"""A mixture of two tasks of the shapes world, of unequal shapes."""
+"""Two tasks of unequal shapes and a vision encoder of one block.
+
+What the drivers share is compiled a dozen times: the less of it, the better.
+"""
 
 from flamingo_jax.data import features
+from flamingo_jax.models import nfnet
 
 features.add_mixture('two_tasks', {'shapes_m3w': 1.0, 'shapes_video': 0.03})
+nfnet.NFNETS['one_block'] = nfnet.NFNetVariant(
+    depths=(1,), widths=(32,), strides=(2,), stem=(8, 16), group_width=16
+)
