@@ -47,7 +47,9 @@ def t5x_environment(tmp_path_factory):
 
   def environment(devices):
     return os.environ | {
-        'PYTHONPATH': os.pathsep.join([str(ROOT), *FOLDERS]),
+        'PYTHONPATH': os.pathsep.join(
+            [str(ROOT), *FOLDERS, os.environ.get('PYTHONPATH', '')]
+        ),
         # Compiling is what takes the time; both drivers do it alike.
         'XLA_FLAGS': '--xla_backend_optimization_level=0 '
         f'--xla_force_host_platform_device_count={devices}',

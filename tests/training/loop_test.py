@@ -35,7 +35,7 @@ def launch(compilation_cache):
 
   def start(model_dir, *options):
     environment = os.environ | {
-        'XLA_FLAGS': '',
+        'XLA_FLAGS': '--xla_backend_optimization_level=0',
         'JAX_COMPILATION_CACHE_DIR': compilation_cache,
     }
     return subprocess.Popen(
