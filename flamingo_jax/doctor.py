@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 import dataclasses
 import glob
 from importlib import metadata
+import importlib.util
 import os
 import pathlib
 import platform
@@ -24,6 +25,7 @@ OVERWRITERS = {
     'tf-nightly': 'tensorflow',
     'Pillow-SIMD': 'pillow',
 }
+T5X = ('t5x', 'airio', 'jestimator')
 PROBE_SECONDS = 180
 
 
@@ -92,8 +94,8 @@ def check_requirements(
       yield Finding('BAD', f'{name} {versions[name]} is older than {minimum}',
                     REINSTALL.format(extra=extra or 'train'))
   for extra, names in missing.items():
-    if extra == 'test':  # repeats the packages of train
-      names = [n for n in names if n not in missing.get('train', [])]
+    for smaller in {'t5x': ['train'], 'test': ['train', 't5x']}.get(extra, []):
+      names = [n for n in names if n not in missing.get(smaller, [])]
     if not extra:
       yield Finding('BAD', f'missing: {", ".join(names)}',
                     'pip install -e . -c constraints.txt')
@@ -148,6 +150,17 @@ def version_in_code(package: str, path: Sequence[str]) -> str | None:
         if match:
           return match[1]
   return None
+
+
+def check_t5x() -> Finding:
+  """Whether t5x's programs can train; they are on GitHub only."""
+  found = [name for name in T5X if importlib.util.find_spec(name)]
+  remedy = 'the README says how under "Training with t5x"'
+  if 't5x' not in found:
+    return Finding('note', 't5x is not there, the built-in driver trains', remedy)
+  if missing := [name for name in T5X if name not in found]:
+    return Finding('BAD', f't5x needs {" and ".join(missing)}', remedy)
+  return Finding('ok', 't5x is there')
 
 
 def check_jax_pair(versions: dict[str, str]) -> Iterator[Finding]:
@@ -246,6 +259,7 @@ def findings(path: Sequence[str] | None = None) -> Iterator[Finding]:
                   'pip install -e . -c constraints.txt')
   yield from check_overwritten(path, versions)
   yield from check_jax_pair(versions)
+  yield check_t5x()
   yield check_backend()
   yield from check_train_imports(versions)
 

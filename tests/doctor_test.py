@@ -100,3 +100,17 @@ def test_finds_nothing_to_mend_in_the_tested_environment(capsys):
   assert status == 0, output
   assert 'backend cpu, 8 devices' in output
   assert f'Python {sys.version_info[0]}.{sys.version_info[1]}' in output
+
+
+def test_t5x_without_its_siblings_is_told(tmp_path, monkeypatch):
+  names = ('t5x_of_this_test', 'airio_of_this_test')
+  monkeypatch.setattr(doctor, 'T5X', ('t5x', *names))
+  found = {'t5x': None}
+  monkeypatch.setattr(doctor.importlib.util, 'find_spec', found.get)
+  assert doctor.check_t5x().status == 'note'
+  found |= {'t5x': 't5x', names[0]: 'there'}
+  assert doctor.check_t5x() == doctor.Finding(
+      'BAD', 't5x needs airio_of_this_test',
+      'the README says how under "Training with t5x"')
+  found[names[1]] = 'there'
+  assert doctor.check_t5x().status == 'ok'
