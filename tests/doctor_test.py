@@ -102,7 +102,7 @@ def test_finds_nothing_to_mend_in_the_tested_environment(capsys):
   assert f'Python {sys.version_info[0]}.{sys.version_info[1]}' in output
 
 
-def test_t5x_without_its_siblings_is_told(tmp_path, monkeypatch):
+def test_t5x_without_its_siblings_is_told(monkeypatch):
   names = ('t5x_of_this_test', 'airio_of_this_test')
   monkeypatch.setattr(doctor, 'T5X', ('t5x', *names))
   found = {'t5x': None}
