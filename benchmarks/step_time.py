@@ -47,7 +47,9 @@ def train(
     plans for the step's temporaries.
   """
   del unused
-  state, frozen_params = init_state(model, partitioner, random_seed)
+  state, frozen_params = init_state(
+      model, partitioner, jax.random.PRNGKey(random_seed)
+  )
   trainer = trainer_cls(model=model, partitioner=partitioner)
   layout = partitioner.get_data_layout(train_dataset_cfg.batch_size)
   dataset = get_dataset_fn(

@@ -12,8 +12,10 @@ from typing import Any
 import gin
 import jax
 
+from flamingo_jax.data.pipeline import DatasetConfig
 from flamingo_jax.errors import UserError
-from flamingo_jax.training.model_dir import write_atomically
+from flamingo_jax.training.model import FlamingoModel
+from flamingo_jax.training.model_dir import write_atomically, write_model_json
 
 _REQUIRED = '%gin.REQUIRED'
 
@@ -77,11 +79,33 @@ def one_sentence(call: Callable[[], Any]) -> Any:
     raise UserError(_as_line(error)) from error
 
 
-def summarize_config(model_dir: str, summary_writer: Any, step: int) -> None:
-  """Writes MODEL_DIR/config.gin and the same text to TensorBoard."""
+def summarize_config(
+    model_dir: str,
+    summary_writer: Any,
+    step: int,
+    model: FlamingoModel,
+    dataset_cfg: DatasetConfig,
+) -> None:
+  """Writes what the run is, for people and for whoever loads its weights.
+
+  Args:
+    model_dir: gets config.gin, model.json and vocabulary.model.
+    summary_writer: of TensorBoard; gets the text of config.gin.
+    step: at which the run stands.
+    model: what is trained.
+    dataset_cfg: of the training data.
+  """
   text = gin.config_str()
   if jax.process_index() == 0:
     write_atomically(pathlib.Path(model_dir) / 'config.gin', text)
+    lengths = dataset_cfg.task_feature_lengths.values()
+    write_model_json(
+        model_dir,
+        model.config,
+        model.vocabulary,
+        max_media=max(task['media'] for task in lengths),
+        frames=max(task.get('frames', 1) for task in lengths),
+    )
   summary_writer.write_texts(step, {'config': gin.markdown(text)})
 
 

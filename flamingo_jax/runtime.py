@@ -6,7 +6,8 @@
   runtime.Trainer.num_microbatches = 2
 
 Names, attributes and boundaries are t5x's where t5x has them, so that the same
-gin file can configure either driver.
+gin file can configure either driver: the classes below are those of t5x_adapter
+when a program of t5x was started, and the built-in driver's otherwise.
 """
 
 from flamingo_jax.data.pipeline import (
@@ -18,18 +19,34 @@ from flamingo_jax.data.pipeline import (
 from flamingo_jax.data.vocabulary import Vocabulary, default_vocabulary
 from flamingo_jax.gin_config import summarize_config
 from flamingo_jax.models.variants import get as variant
-from flamingo_jax.training.checkpoint import (
-    CheckpointConfig,
-    RestoreCheckpointConfig,
-    SaveCheckpointConfig,
-)
-from flamingo_jax.training.model import FlamingoModel
+from flamingo_jax.t5x_adapter import installation
 from flamingo_jax.training.optimizer import (
     linear_warmup_constant,
     make_optimizer,
 )
-from flamingo_jax.training.partitioner import Partitioner
-from flamingo_jax.training.train_step import Trainer
+from flamingo_jax.training.start import verify_matching_vocabs
+
+if installation.is_main():
+  installation.prepare()
+  from flamingo_jax.t5x_adapter.checkpointer import (
+      CheckpointConfig,
+      RestoreCheckpointConfig,
+      SaveCheckpointConfig,
+  )
+  from flamingo_jax.t5x_adapter.initializer import TrainStateInitializer
+  from flamingo_jax.t5x_adapter.model import FlamingoModel
+  from flamingo_jax.t5x_adapter.partitioner import Partitioner
+  from flamingo_jax.t5x_adapter.trainer import Trainer
+else:
+  from flamingo_jax.training.checkpoint import (
+      CheckpointConfig,
+      RestoreCheckpointConfig,
+      SaveCheckpointConfig,
+  )
+  from flamingo_jax.training.model import FlamingoModel
+  from flamingo_jax.training.partitioner import Partitioner
+  from flamingo_jax.training.pretrained import TrainStateInitializer
+  from flamingo_jax.training.train_step import Trainer
 
 __all__ = [
     'CheckpointConfig',
@@ -38,6 +55,7 @@ __all__ = [
     'Partitioner',
     'RestoreCheckpointConfig',
     'SaveCheckpointConfig',
+    'TrainStateInitializer',
     'Trainer',
     'Vocabulary',
     'dataset_weights',
@@ -48,4 +66,5 @@ __all__ = [
     'make_optimizer',
     'summarize_config',
     'variant',
+    'verify_matching_vocabs',
 ]

@@ -109,14 +109,14 @@ def tree_shardings(boxed: Tree, mesh: Mesh, rules: Rules) -> Tree:
     if not isinstance(box, nn.LogicallyPartitioned):
       return NamedSharding(mesh, PartitionSpec())
     spec = nn.logical_to_mesh_axes(box.names, rules)
-    return NamedSharding(mesh, _divisible(spec, box.value.shape, mesh))
+    return NamedSharding(mesh, divisible(spec, box.value.shape, mesh))
 
   return jax.tree.map(
       leaf, boxed, is_leaf=lambda x: isinstance(x, nn.LogicallyPartitioned)
   )
 
 
-def _divisible(
+def divisible(
     spec: PartitionSpec, shape: tuple[int, ...], mesh: Mesh
 ) -> PartitionSpec:
   """Drops the mesh axes that don't divide their array axis."""

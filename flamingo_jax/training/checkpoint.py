@@ -1,14 +1,15 @@
 # SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Checkpoints: steps/<n> of what training changes, frozen weights once.
+"""Checkpoints: what training changes at each step, frozen weights once.
 
-  MODEL_DIR/frozen/                     vision encoder and language model
-  MODEL_DIR/checkpoints/<step>/state/          step, params, opt_state
-                              /data_iterator/  where every dataset stands
-                              /progress/       sums behind the next log line
+  MODEL_DIR/frozen/                    vision encoder and language model
+  MODEL_DIR/checkpoint_<step>/state/          step, params, opt_state
+                             /data_iterator/  where every dataset stands
+                             /progress/       sums behind the next log line
 
 A step's folder appears under its name when all of it is on disk, so a run that
-is killed at any moment leaves whole checkpoints only.
+is killed at any moment leaves whole checkpoints only. t5x looks for folders of
+these names, and both drivers write and read the same ones.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -99,17 +100,19 @@ class Checkpoints:
   """The checkpoints of one run, saved in the background."""
 
   def __init__(self, model_dir: str | os.PathLike, keep: int | None = None):
-    """Opens, and makes if need be, MODEL_DIR/checkpoints.
+    """Opens, and makes if need be, MODEL_DIR.
 
     Args:
       model_dir: the run's folder.
       keep: how many of the newest checkpoints to keep; None keeps all.
     """
-    self.directory = pathlib.Path(model_dir).absolute() / 'checkpoints'
+    self.directory = pathlib.Path(model_dir).absolute()
     self._clean()
     self._manager = ocp.CheckpointManager(
         self.directory,
-        options=ocp.CheckpointManagerOptions(max_to_keep=keep),
+        options=ocp.CheckpointManagerOptions(
+            max_to_keep=keep, step_prefix='checkpoint'
+        ),
         item_handlers={
             'state': ocp.PyTreeCheckpointHandler(),
             'data_iterator': _IteratorHandler(),
@@ -150,44 +153,6 @@ class Checkpoints:
     with self._one_sentence():
       self._manager.save(step, args=ocp.args.Composite(**items))
 
-  def restore(
-      self, step: int, abstract: Any, iterator: DataIterator | None
-  ) -> tuple[Any, dict[str, Any]]:
-    """Reads checkpoint `step` and moves `iterator` to where it stood.
-
-    Args:
-      step: one that exists.
-      abstract: the TrainState's shapes, dtypes and shardings.
-      iterator: the training data's; None leaves the data at its start.
-
-    Returns:
-      (state, progress).
-
-    Raises:
-      UserError: the checkpoint holds another model; says what differs.
-    """
-    target = _as_dict(abstract)
-    check_same_tree(
-        target['params'],
-        _read_metadata(self.directory / str(step) / 'state')['params'],
-        f'checkpoint {self.directory / str(step)}',
-    )
-    items = {
-        'state': ocp.args.PyTreeRestore(
-            target, ocp.checkpoint_utils.construct_restore_args(target)
-        ),
-        'progress': ocp.args.JsonRestore(),
-    }
-    if iterator is not None:
-      if not (self.directory / str(step) / 'data_iterator').exists():
-        raise UserError(
-            f'checkpoint {self.directory / str(step)} does not say where its '
-            'data stood: it was saved with save_dataset = False'
-        )
-      items['data_iterator'] = _IteratorArgs(iterator)
-    restored = self._manager.restore(step, args=ocp.args.Composite(**items))
-    return abstract.replace(**restored['state']), restored['progress']
-
   def check(self) -> None:
     """Raises UserError if a save in the background found the disk full."""
     with self._one_sentence():
@@ -222,6 +187,20 @@ class Checkpoints:
       ) from error
 
 
+def saved_steps(model_dir: str | os.PathLike) -> list[int]:
+  """The steps of a run's whole checkpoints, in order; none without a folder."""
+  found = pathlib.Path(model_dir).glob('checkpoint_*')
+  numbers = [path.name.removeprefix('checkpoint_') for path in found]
+  return sorted(int(number) for number in numbers if number.isdecimal())
+
+
+def checkpoint_folder(
+    model_dir: str | os.PathLike, step: int
+) -> pathlib.Path:
+  """Where a step's checkpoint is, or will be."""
+  return pathlib.Path(model_dir).absolute() / f'checkpoint_{step}'
+
+
 def save_frozen(model_dir: str | os.PathLike, frozen_params: Tree) -> None:
   """Writes MODEL_DIR/frozen, replacing one that is there."""
   path = pathlib.Path(model_dir).absolute() / 'frozen'
@@ -242,10 +221,54 @@ def save_frozen(model_dir: str | os.PathLike, frozen_params: Tree) -> None:
 def restore_frozen(model_dir: str | os.PathLike, abstract: Tree) -> Tree:
   """Reads MODEL_DIR/frozen; UserError if it is another model's."""
   path = pathlib.Path(model_dir).absolute() / 'frozen'
-  check_same_tree(abstract, _read_metadata(path), f'{path}')
-  return _read_tree(
+  check_same_tree(abstract, read_metadata(path), f'{path}')
+  return read_tree(
       path, abstract, ocp.checkpoint_utils.construct_restore_args(abstract)
   )
+
+
+def restore_step(
+    model_dir: str | os.PathLike,
+    step: int,
+    abstract: Any,
+    iterator: DataIterator | None,
+) -> tuple[Any, dict[str, Any]]:
+  """Reads checkpoint `step` and moves `iterator` to where it stood.
+
+  Args:
+    model_dir: the folder of a run.
+    step: one of its `saved_steps`.
+    abstract: the TrainState's shapes, dtypes and shardings; without an
+      opt_state (None), that of the checkpoint is not read.
+    iterator: the training data's; None leaves the data at its start.
+
+  Returns:
+    (state, progress).
+
+  Raises:
+    UserError: the checkpoint holds another model; says what differs.
+  """
+  folder = checkpoint_folder(model_dir, step)
+  target = _as_dict(abstract)
+  check_same_tree(
+      target['params'], read_metadata(folder / 'state')['params'], f'{folder}'
+  )
+  if iterator is not None and not (folder / 'data_iterator').exists():
+    raise UserError(
+        f'{folder} does not say where its data stood: it was saved with '
+        'save_dataset = False'
+    )
+  state = read_tree(
+      folder / 'state',
+      target,
+      ocp.checkpoint_utils.construct_restore_args(target),
+  )
+  if iterator is not None:
+    _IteratorHandler().restore(
+        folder / 'data_iterator', _IteratorArgs(iterator)
+    )
+  progress = ocp.JsonCheckpointHandler().restore(folder / 'progress')
+  return abstract.replace(**state), progress
 
 
 def load_params(
@@ -264,48 +287,54 @@ def load_params(
     UserError: no checkpoint there, or not that one.
   """
   model_dir = pathlib.Path(model_dir).absolute()
-  folder = model_dir / 'checkpoints'
-  steps = ocp.utils.checkpoint_steps(folder) if folder.is_dir() else []
+  steps = saved_steps(model_dir)
   if not steps:
     raise UserError(
-        f'no checkpoint in {folder}: give the MODEL_DIR of a run that has '
+        f'no checkpoint in {model_dir}: give the MODEL_DIR of a run that has '
         'saved one'
     )
-  step = max(steps) if step is None else step
+  step = steps[-1] if step is None else step
   if step not in steps:
     raise UserError(
-        f'no checkpoint of step {step} in {folder}: there are '
-        f'{", ".join(map(str, sorted(steps)))}'
+        f'no checkpoint of step {step} in {model_dir}: there are '
+        f'{", ".join(map(str, steps))}'
     )
 
   def read(path: pathlib.Path, choose: Callable[[Tree], Tree]) -> Tree:
-    target = choose(_read_metadata(path))
+    target = choose(read_metadata(path))
     as_numpy = jax.tree.map(
         lambda _: ocp.RestoreArgs(restore_type=np.ndarray), target
     )
-    return _read_tree(path, target, as_numpy)
+    return read_tree(path, target, as_numpy)
 
   params = read(
-      folder / str(step) / 'state', lambda tree: {'params': tree['params']}
+      checkpoint_folder(model_dir, step) / 'state',
+      lambda tree: {'params': tree['params']},
   )['params']
   frozen_params = read(model_dir / 'frozen', lambda tree: tree)
   return merge_params(params, frozen_params), step
 
 
 def _as_dict(state: Any) -> dict[str, Any]:
-  """A TrainState as the dict that is saved."""
-  return {
+  """A TrainState as the dict that is saved, without what is None."""
+  parts = {
       'step': state.step, 'params': state.params, 'opt_state': state.opt_state
   }
+  return {name: part for name, part in parts.items() if part is not None}
 
 
-def _read_metadata(path: pathlib.Path) -> Any:
-  """The tree of a saved item, with shapes and dtypes for leaves."""
+def read_metadata(path: pathlib.Path) -> Any:
+  """The tree of a saved item, with shapes and dtypes for leaves.
+
+  Raises:
+    UserError: no such folder.
+  """
   if not path.is_dir():
     raise UserError(f'{path} does not exist: the run is not complete')
   return ocp.PyTreeCheckpointHandler().metadata(path).tree
 
 
-def _read_tree(path: pathlib.Path, target: Tree, restore_args: Tree) -> Tree:
+def read_tree(path: pathlib.Path, target: Tree, restore_args: Tree) -> Tree:
+  """Those leaves of a saved item that `target` has, as `restore_args` say."""
   args = ocp.args.PyTreeRestore(target, restore_args, partial_restore=True)
   return ocp.PyTreeCheckpointHandler().restore(path, args=args)

@@ -26,7 +26,8 @@ from flamingo_jax.training.metrics import (
 from flamingo_jax.training.model import FlamingoModel
 from flamingo_jax.training.partitioner import Partitioner
 from flamingo_jax.training.progress import Progress
-from flamingo_jax.training.start import start
+from flamingo_jax.training.pretrained import TrainStateInitializer
+from flamingo_jax.training.start import start, verify_matching_vocabs
 from flamingo_jax.training.train_step import TrainState, Trainer
 from flamingo_jax.typing import Tree
 
@@ -213,6 +214,11 @@ def train(
     train_eval_get_dataset_fn: Callable[..., Mapping[str, Any]] = (
         pipeline.get_training_eval_datasets
     ),
+    train_state_initializer_cls: Callable[..., TrainStateInitializer] = (
+        TrainStateInitializer
+    ),
+    verify_matching_vocabs_fn: Callable[..., None] = verify_matching_vocabs,
+    use_orbax: bool = False,
 ) -> tuple[int, TrainState]:
   """Trains to `total_steps`, from the newest checkpoint of `model_dir` if any.
 
@@ -233,6 +239,11 @@ def train(
     summarize_config_fn: is given (model_dir, TensorBoard writer, step).
     get_dataset_fn: makes the training data.
     train_eval_get_dataset_fn: makes {dataset: evaluation data}.
+    train_state_initializer_cls: makes the first state of a new run.
+    verify_matching_vocabs_fn: is given (dataset_cfg, model) before anything is
+      made, and raises if they don't fit.
+    use_orbax: t5x's choice of its own checkpoints; False, which makes it use
+      the ones of this package.
 
   Returns:
     (the last step, its state).
@@ -241,7 +252,9 @@ def train(
     UserError: a configuration that doesn't fit its data, devices or
       checkpoint; a loss that is not finite; a full disk.
   """
-  _check_fit(model, train_dataset_cfg, infer_eval_dataset_cfg)
+  _check_unsupported(infer_eval_dataset_cfg, use_orbax)
+  for cfg in filter(None, (train_dataset_cfg, train_eval_dataset_cfg)):
+    verify_matching_vocabs_fn(cfg, model)
   save = checkpoint_cfg.save or checkpoint.SaveCheckpointConfig()
   restore = checkpoint_cfg.restore or checkpoint.RestoreCheckpointConfig()
   with contextlib.ExitStack() as stack:
@@ -259,8 +272,8 @@ def train(
     pathlib.Path(model_dir).mkdir(parents=True, exist_ok=True)
     checkpoints = opened(checkpoint.Checkpoints(model_dir, save.keep))
     state, frozen_params, sums = start(
-        model, partitioner, checkpoints, restore.path, model_dir, random_seed,
-        iterator, train_dataset_cfg,
+        train_state_initializer_cls(model=model, partitioner=partitioner),
+        model, partitioner, restore.path, model_dir, random_seed, iterator,
     )
     step = int(state.step)
     log = opened(MetricsLog(model_dir, step))
@@ -274,17 +287,14 @@ def train(
     return loop.run(state, frozen_params, total_steps, stop)
 
 
-def _check_fit(
-    model: FlamingoModel, cfg: pipeline.DatasetConfig, infer_eval_cfg: None
-) -> None:
-  """Raises UserError if model and data don't fit, before anything is made."""
+def _check_unsupported(infer_eval_cfg: None, use_orbax: bool) -> None:
+  """Raises UserError on what t5x's train offers and this one does not."""
   if infer_eval_cfg is not None:
     raise UserError(
         'infer_eval_dataset_cfg must be None: this driver computes losses only'
     )
-  vocabulary = pipeline.dataset_vocabulary(cfg)
-  if vocabulary.sha256 != model.vocabulary.sha256:
+  if use_orbax:
     raise UserError(
-        f'{cfg.mixture_or_task_name} is tokenized with {vocabulary.path} and '
-        f'the model with {model.vocabulary.path}: give both the same vocabulary'
+        'use_orbax must be False: checkpoints are those of this package, which '
+        'hold the frozen weights once'
     )

@@ -42,10 +42,10 @@ class FlamingoModel:
       )
     self.config = config
     self.vocabulary = vocabulary
-    self.optimizer_def = optimizer_def
+    self.optimizer = optimizer_def
     self.module = models.Flamingo(config)
 
-  def get_initial_variables(self, rng: Array) -> dict[str, Any]:
+  def initialize(self, rng: Array) -> dict[str, Any]:
     """Random {'params': ..., 'frozen_params': ...}, boxed with logical axes.
 
     Parameters are float32; the frozen ones have the config's `frozen_dtype`.

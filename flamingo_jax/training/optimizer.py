@@ -3,7 +3,8 @@
 """AdamW as Flamingo uses it: learning rate, decay and clipping (B.1.2)."""
 
 from collections.abc import Callable
-from flax import traverse_util
+
+import jax
 import jax.numpy as jnp
 import optax
 
@@ -35,8 +36,9 @@ def linear_warmup_constant(
 
 def decay_mask(params: Tree) -> Tree:
   """True where weight decay applies: everywhere but in the Resampler."""
-  return traverse_util.path_aware_map(
-      lambda path, _: 'resampler' not in path, dict(params)
+  # The mask is a tree of the parameters' own kind: t5x's are FrozenDicts.
+  return jax.tree_util.tree_map_with_path(
+      lambda path, _: jax.tree_util.DictKey('resampler') not in path, params
   )
 
 

@@ -4,82 +4,100 @@
 
 from typing import Any
 
-from flamingo_jax.data.pipeline import DatasetConfig
+import jax
+
+from flamingo_jax.data import pipeline
 from flamingo_jax.errors import UserError
 from flamingo_jax.training import checkpoint, model_dir as model_dir_lib
 from flamingo_jax.training.model import FlamingoModel
 from flamingo_jax.training.partitioner import Partitioner
-from flamingo_jax.training.train_step import (
-    TrainState,
-    abstract_state,
-    init_state,
-)
+from flamingo_jax.training.pretrained import TrainStateInitializer
+from flamingo_jax.training.train_step import TrainState, abstract_state
 from flamingo_jax.typing import Tree
 
 
+def verify_matching_vocabs(
+    cfg: pipeline.DatasetConfig,
+    model: FlamingoModel,
+    model_dir: str,
+    initial_path: str = '',
+) -> None:
+  """Checks that data, model and checkpoints fit, before anything is made.
+
+  Args:
+    cfg: data that the model is about to see.
+    model: what is trained.
+    model_dir: the run's folder, which may hold checkpoints.
+    initial_path: the folder of the run to start from; empty for none.
+
+  Raises:
+    UserError: another vocabulary, or a checkpoint of another architecture.
+  """
+  vocabulary = pipeline.dataset_vocabulary(cfg)
+  if vocabulary.sha256 != model.vocabulary.sha256:
+    raise UserError(
+        f'{cfg.mixture_or_task_name} is tokenized with {vocabulary.path} and '
+        f'the model with {model.vocabulary.path}: give both the same vocabulary'
+    )
+  for folder in (model_dir, initial_path):
+    if folder and checkpoint.saved_steps(folder):
+      model_dir_lib.check_model_json(folder, model.config, model.vocabulary)
+
+
 def start(
+    initializer: TrainStateInitializer,
     model: FlamingoModel,
     partitioner: Partitioner,
-    checkpoints: checkpoint.Checkpoints,
     initial_path: str,
     model_dir: str,
     seed: int,
     iterator: checkpoint.DataIterator | None,
-    dataset_cfg: DatasetConfig,
 ) -> tuple[TrainState, Tree, dict[str, Any]]:
   """The state a run begins with.
 
   Args:
+    initializer: makes it, if there is no checkpoint to start from.
     model: what is trained.
     partitioner: says where every leaf goes.
-    checkpoints: those of `model_dir`.
     initial_path: another run's folder, used when `model_dir` has no
-      checkpoint; empty for random weights.
-    model_dir: the run's folder. A new run writes the frozen weights, model.json
-      and the vocabulary there before its first step.
+      checkpoint; empty for a new start.
+    model_dir: the run's folder. A new run writes the frozen weights there
+      before its first step.
     seed: of random weights.
     iterator: the training data's, moved to where the checkpoint left it.
-    dataset_cfg: the training data's, for model.json.
 
   Returns:
     (state, frozen_params, progress); progress is {} for a new run.
 
   Raises:
-    UserError: the checkpoint is of another architecture or vocabulary.
+    UserError: the checkpoint is of another architecture.
   """
-  if (step := checkpoints.latest_step()) is not None:
-    model_dir_lib.check_model_json(model_dir, model.config, model.vocabulary)
-    abstract, abstract_frozen = abstract_state(model, partitioner)
-    frozen_params = checkpoint.restore_frozen(model_dir, abstract_frozen)
-    state, progress = checkpoints.restore(step, abstract, iterator)
-    return state, frozen_params, progress
+  if checkpoint.saved_steps(model_dir):
+    return _from_run(model, partitioner, model_dir, iterator)
   if initial_path:
-    state, frozen_params = _from_other_run(model, partitioner, initial_path)
+    # Everything but the place in the data, as t5x does it: step included.
+    state, frozen_params, _ = _from_run(model, partitioner, initial_path, None)
   else:
-    state, frozen_params = init_state(model, partitioner, seed)
-  lengths = dataset_cfg.task_feature_lengths.values()
+    # t5x keeps the other half for its trainer.
+    rng = jax.random.split(jax.random.PRNGKey(seed))[0]
+    state, frozen_params = initializer.from_scratch(rng)
   checkpoint.save_frozen(model_dir, frozen_params)
-  model_dir_lib.write_model_json(
-      model_dir,
-      model.config,
-      model.vocabulary,
-      max_media=max(task['media'] for task in lengths),
-      frames=max(task.get('frames', 1) for task in lengths),
-  )
   return state, frozen_params, {}
 
 
-def _from_other_run(
-    model: FlamingoModel, partitioner: Partitioner, path: str
-) -> tuple[TrainState, Tree]:
-  """Everything but the place in the data, as t5x does it: step included."""
-  model_dir_lib.check_model_json(path, model.config, model.vocabulary)
+def _from_run(
+    model: FlamingoModel,
+    partitioner: Partitioner,
+    path: str,
+    iterator: checkpoint.DataIterator | None,
+) -> tuple[TrainState, Tree, dict[str, Any]]:
+  """The newest checkpoint of a run with the run's frozen weights."""
+  steps = checkpoint.saved_steps(path)
+  if not steps:
+    raise UserError(f'no checkpoint in {path} to start from')
   abstract, abstract_frozen = abstract_state(model, partitioner)
   frozen_params = checkpoint.restore_frozen(path, abstract_frozen)
-  other = checkpoint.Checkpoints(path)
-  step = other.latest_step()
-  if step is None:
-    raise UserError(f'no checkpoint in {other.directory} to start from')
-  state, _ = other.restore(step, abstract, None)
-  other.close()
-  return state, frozen_params
+  state, progress = checkpoint.restore_step(
+      path, steps[-1], abstract, iterator
+  )
+  return state, frozen_params, progress

@@ -7,7 +7,7 @@ import functools
 from typing import Any
 
 import flax.linen as nn
-from flax import struct
+from flax import struct, traverse_util
 import jax
 import jax.numpy as jnp
 import optax
@@ -41,6 +41,32 @@ class TrainState:
   opt_state: Any
 
 
+def gradients_and_metrics(
+    module: nn.Module,
+    params: Tree,
+    frozen_params: Tree,
+    batch: Batch,
+    loss_weights: Mapping[str, float],
+    num_microbatches: int | None,
+) -> tuple[Tree, dict[str, Array]]:
+  """All of a training step but the optimizer's part; both drivers call it.
+
+  Returns:
+    The gradient over all datasets, and float32 scalars: those of
+    `compute_gradients`, 'grad_norm' before clipping, and 'images', the media of
+    the batch that are not padding.
+  """
+  grads, metrics = compute_gradients(
+      module, params, frozen_params, batch, loss_weights, num_microbatches or 1
+  )
+  metrics['grad_norm'] = optax.global_norm(grads)
+  metrics['images'] = sum(
+      jnp.sum(jnp.any(x['media_mask'], axis=-1), dtype=jnp.float32)
+      for x in split_batch(batch).values()
+  )
+  return grads, metrics
+
+
 def train_step(
     state: TrainState,
     frozen_params: Tree,
@@ -49,24 +75,17 @@ def train_step(
     module: nn.Module,
     optimizer: optax.GradientTransformation,
     loss_weights: Mapping[str, float],
-    num_microbatches: int,
+    num_microbatches: int | None,
 ) -> tuple[TrainState, dict[str, Array]]:
   """One update over all datasets of `batch` (Flamingo §2.4).
 
   Returns:
-    The new state and float32 scalars: '<dataset>/loss_sum',
-    '<dataset>/weight', 'grad_norm' before clipping, and 'images', the media of
-    the batch that are not padding.
+    The new state and the metrics of `gradients_and_metrics`.
   """
-  grads, metrics = compute_gradients(
+  grads, metrics = gradients_and_metrics(
       module, state.params, frozen_params, batch, loss_weights, num_microbatches
   )
   updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
-  metrics['grad_norm'] = optax.global_norm(grads)
-  metrics['images'] = sum(
-      jnp.sum(jnp.any(x['media_mask'], axis=-1), dtype=jnp.float32)
-      for x in split_batch(batch).values()
-  )
   state = TrainState(
       step=state.step + 1,
       params=optax.apply_updates(state.params, updates),
@@ -102,9 +121,9 @@ class Trainer:
     self._train_step = functools.partial(
         train_step,
         module=model.module,
-        optimizer=model.optimizer_def,
+        optimizer=model.optimizer,
         loss_weights=self.loss_weights,
-        num_microbatches=num_microbatches or 1,
+        num_microbatches=num_microbatches,
     )
     self._eval_step = jax.jit(functools.partial(loss_fn, model.module))
 
@@ -139,32 +158,48 @@ class Trainer:
 
 
 def init_state(
-    model: FlamingoModel, partitioner: Partitioner, seed: int
+    model: FlamingoModel,
+    partitioner: Partitioner,
+    rng: Array,
+    pretrained: Tree | None = None,
 ) -> tuple[TrainState, Tree]:
-  """A new run: (state, frozen_params), every leaf where its rules put it."""
+  """A new run: (state, frozen_params), every leaf where its rules put it.
+
+  Args:
+    model: what is trained.
+    partitioner: says where every leaf goes.
+    rng: of the random weights.
+    pretrained: a part of the frozen tree, already in its place; no random
+      weights are made for it.
+  """
   abstract, frozen = abstract_state(model, partitioner)
+  pretrained = traverse_util.flatten_dict(pretrained or {})
+
+  def is_random(tree):
+    flat = traverse_util.flatten_dict(tree)
+    return {path: x for path, x in flat.items() if path not in pretrained}
 
   def init(rng):
-    variables = nn.unbox(model.get_initial_variables(rng))
+    variables = nn.unbox(model.initialize(rng))
     params = variables['params']
     return TrainState(
         step=jnp.int32(0),
         params=params,
-        opt_state=model.optimizer_def.init(params),
-    ), variables['frozen_params']
+        opt_state=model.optimizer.init(params),
+    ), is_random(variables['frozen_params'])
 
-  shardings = jax.tree.map(lambda x: x.sharding, (abstract, frozen))
-  rng = jax.random.key(seed)
+  shardings = jax.tree.map(lambda x: x.sharding, (abstract, is_random(frozen)))
   with partitioner.rules_in_use():
     lowered = jax.jit(init, out_shardings=shardings).lower(rng)
-  return lowered.compile(compiler_options=_QUICK)(rng)
+  state, random = lowered.compile(compiler_options=_QUICK)(rng)
+  return state, traverse_util.unflatten_dict(random | pretrained)
 
 
 def abstract_state(
     model: FlamingoModel, partitioner: Partitioner
 ) -> tuple[TrainState, Tree]:
   """Shapes, dtypes and shardings of `init_state`, without its memory."""
-  boxed = jax.eval_shape(model.get_initial_variables, jax.random.key(0))
+  boxed = jax.eval_shape(model.initialize, jax.random.key(0))
   place = lambda tree: jax.tree.map(
       lambda x, s: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=s),
       nn.unbox(tree),
@@ -176,9 +211,9 @@ def abstract_state(
   )
   # Moments lie where their parameters do.
   opt_state = optax.tree.map_params(
-      model.optimizer_def,
+      model.optimizer,
       lambda x, p: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=p.sharding),
-      jax.eval_shape(model.optimizer_def.init, params),
+      jax.eval_shape(model.optimizer.init, params),
       params,
       transform_non_params=whole,
   )

@@ -84,7 +84,8 @@ def test_what_is_no_run_is_told(tmp_path):
 def test_missing_checkpoint_is_told(folder):
   with pytest.raises(fj.UserError, match='no checkpoint of step 7'):
     fj.load(folder, step=7)
-  shutil.rmtree(folder / 'checkpoints')
+  for checkpoint_folder in folder.glob('checkpoint_*'):
+    shutil.rmtree(checkpoint_folder)
   with pytest.raises(fj.UserError, match='no checkpoint in'):
     fj.load(folder)
 

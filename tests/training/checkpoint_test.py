@@ -35,7 +35,7 @@ class Counter:
 
 @pytest.fixture(scope='module')
 def new_run(model, one_device):
-  return init_state(model, one_device, seed=3)
+  return init_state(model, one_device, jax.random.PRNGKey(3))
 
 
 def save(folder, state, step=7, place=0):
@@ -67,12 +67,12 @@ def test_only_what_training_changes_is_in_a_step(tmp_path, new_run):
   state, _ = new_run
   save(tmp_path, state)
   stored = sum(
-      f.stat().st_size for f in (tmp_path / 'checkpoints/7').rglob('*')
+      f.stat().st_size for f in (tmp_path / 'checkpoint_7').rglob('*')
   )
   leaves = jax.tree.leaves(state)
   # Random float32 hardly compresses; moments of 0 do.
   assert stored < 2 * sum(x.nbytes for x in leaves)
-  metadata = (tmp_path / 'checkpoints/7/state/_METADATA').read_text()
+  metadata = (tmp_path / 'checkpoint_7/state/_METADATA').read_text()
   assert 'new_token_embedding' in metadata
   assert 'token_embedder' not in metadata and 'vision' not in metadata
 
@@ -104,8 +104,8 @@ def test_the_newest_checkpoints_are_kept(tmp_path, new_run):
   for step in (1, 2, 3, 4):
     checkpoints.save(step, new_run[0], {}, Counter())
   checkpoints.close()
-  found = {p.name for p in (tmp_path / 'checkpoints').iterdir()}
-  assert found == {'3', '4'}
+  found = {p.name for p in tmp_path.iterdir()}
+  assert found == {'checkpoint_3', 'checkpoint_4'}
 
 
 def test_another_models_parameters_are_refused_by_name(
@@ -122,7 +122,7 @@ def test_another_models_parameters_are_refused_by_name(
         7, abstract_state(model, one_device)[0], Counter()
     )
   assert str(error.value).endswith(
-      'checkpoints/7 is of another architecture: '
+      'checkpoint_7 is of another architecture: '
       'decoder/groups/xattn/attn_gate is missing; '
       'decoder/new_token_embedding has shape (1, 5) where the model has '
       '(1, 16); extra is not in the model'
@@ -171,7 +171,7 @@ def test_a_full_disk_leaves_earlier_checkpoints_whole(
     checkpoints.close()
   assert 'the disk is full' in str(error.value)
   assert 'continues from step 1' in str(error.value)
-  assert [p.name for p in (tmp_path / 'checkpoints').iterdir()] == ['1']
+  assert [p.name for p in tmp_path.iterdir()] == ['checkpoint_1']
   again = checkpoint.Checkpoints(tmp_path)
   assert again.latest_step() == 1
   restored, _ = again.restore(

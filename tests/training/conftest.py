@@ -81,7 +81,9 @@ def one_device():
 @pytest.fixture(scope='session')
 def start(model, one_device):
   """(params, frozen_params) with gates open, so every leaf has a gradient."""
-  state, frozen_params = init_state(model, one_device, seed=0)
+  state, frozen_params = init_state(
+      model, one_device, jax.random.PRNGKey(0)
+  )
   params = jax.tree_util.tree_map_with_path(
       lambda path, x: x + 0.5 if 'gate' in path[-1].key else x, state.params
   )

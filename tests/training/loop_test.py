@@ -111,7 +111,7 @@ def test_a_killed_and_stopped_run_equals_an_uninterrupted_one(
       'SIGTERM: stopped and saved at step ([0-9]+)', process.stderr.read()
   )
   assert 8 <= int(said[1]) < STEPS
-  assert (tmp_path / 'checkpoints' / said[1]).is_dir()
+  assert (tmp_path / f'checkpoint_{said[1]}').is_dir()
   process = launch(tmp_path)
   assert process.wait() == 0, process.stderr.read()
   assert numbers(tmp_path) == numbers(uninterrupted)
@@ -131,11 +131,9 @@ def test_a_run_says_all_that_it_should(uninterrupted):
   ):
     assert isinstance(last[key], float), key
   assert {p.name for p in uninterrupted.iterdir()} == {
-      'model.json', 'vocabulary.model', 'frozen', 'checkpoints',
-      'metrics.jsonl', 'tensorboard', 'config.gin',
-  }
-  assert {p.name for p in (uninterrupted / 'checkpoints').iterdir()} == {
-      '9', '12', '14'
+      'model.json', 'vocabulary.model', 'frozen', 'checkpoint_9',
+      'checkpoint_12', 'checkpoint_14', 'metrics.jsonl', 'tensorboard',
+      'config.gin',
   }
   assert 'TRAIN_STEPS = 14' in (uninterrupted / 'config.gin').read_text()
 
@@ -153,7 +151,7 @@ def test_what_is_not_finite_stops_the_run_and_names_its_examples(
   assert 'shapes_pairs/loss_sum' in error
   ids = r"examples are {'shapes_pairs': \[\d+, \d+, \d+, \d+]}"
   assert re.search(ids, error)
-  assert not list((tmp_path / 'checkpoints').iterdir())
+  assert not list(tmp_path.glob('checkpoint_*'))
 
 
 def test_a_wrong_name_is_one_sentence(launch, tmp_path):

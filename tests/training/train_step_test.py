@@ -35,7 +35,7 @@ def train(model, partitioner, start, batches):
       step=place(np.int32(0), abstract.step),
       params=params,
       opt_state=jax.tree.map(
-          place, model.optimizer_def.init(params), abstract.opt_state
+          place, model.optimizer.init(params), abstract.opt_state
       ),
   )
   trainer = Trainer(model, partitioner, lambda step: 1e-3, LAMBDA)
@@ -94,7 +94,9 @@ def test_frozen_leaves_stay_and_the_optimizer_has_none(start, alone):
 
 
 def test_the_state_is_donated(model, one_device, start):
-  state, frozen_params = init_state(model, one_device, seed=0)
+  state, frozen_params = init_state(
+      model, one_device, jax.random.PRNGKey(0)
+  )
   trainer = Trainer(model, one_device, lambda step: 1e-3, LAMBDA)
   batch = one_device.put_batch(make_batch(0))
   step = trainer.compile_train(state, frozen_params, batch)

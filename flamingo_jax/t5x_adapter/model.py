@@ -1,0 +1,167 @@
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""FlamingoModel as t5x wants it: losses, metrics, and axes of parameters."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import clu.metrics
+import flax.core
+from flax import traverse_util
+import flax.linen as nn
+from flax.linen import partitioning
+import jax.numpy as jnp
+import optax
+from t5x import metrics as t5x_metrics
+from t5x import models as t5x_models
+from t5x import optimizers
+
+from flamingo_jax.data.vocabulary import Vocabulary
+from flamingo_jax.models import FlamingoConfig
+from flamingo_jax.training import accumulate
+from flamingo_jax.training import model as training_model
+from flamingo_jax.training.trainable import merge_params
+from flamingo_jax.typing import Array, Tree
+
+
+class FlamingoModel(
+    training_model.FlamingoModel, t5x_models.BaseTransformerModel
+):
+  """The model of the built-in driver with t5x's interface.
+
+  Its frozen weights are the collection 'frozen_params', which t5x keeps in
+  `train_state.flax_mutables`: out of reach of gradients and optimizer.
+  """
+
+  # Tasks yield what the model reads; no feature is converted.
+  FEATURE_CONVERTER_CLS = None
+
+  def __init__(
+      self,
+      config: FlamingoConfig,
+      vocabulary: Vocabulary,
+      optimizer_def: optax.GradientTransformation,
+  ):
+    """As for the class of the built-in driver."""
+    training_model.FlamingoModel.__init__(
+        self, config, vocabulary, optimizer_def
+    )
+    t5x_models.BaseTransformerModel.__init__(
+        self,
+        module=self.module,
+        input_vocabulary=vocabulary,
+        output_vocabulary=vocabulary,
+        optimizer_def=optimizers.OptaxWrapper(optimizer_def),
+    )
+
+  def get_initial_variables(
+      self,
+      rng: Array,
+      input_shapes: Mapping[str, Any],
+      input_types: Mapping[str, Any] | None = None,
+  ) -> flax.core.FrozenDict:
+    """'params', 'frozen_params', and their logical axes in '..._axes'.
+
+    Args:
+      rng: of the random weights.
+      input_shapes: not used: no parameter's shape depends on the data.
+      input_types: not used.
+    """
+    del input_shapes, input_types
+    boxed = self.initialize(rng)
+    axes = {f'{name}_axes': params_axes(tree) for name, tree in boxed.items()}
+    return flax.core.freeze(nn.unbox(boxed) | axes)
+
+  def loss_fn(
+      self,
+      params: Tree,
+      batch: Mapping[str, Array],
+      dropout_rng: Array | None,
+      flax_mutables: Tree,
+  ) -> tuple[Array, tuple[dict[str, clu.metrics.Metric], Tree]]:
+    """Mean loss of one dataset's un-prefixed batch, (metrics, mutables).
+
+    Training differentiates `accumulate.compute_gradients` instead, which
+    weights several datasets; this is what evaluation computes.
+    """
+    del dropout_rng  # the model has no dropout
+    loss, metrics = self.eval_fn(params, batch, flax_mutables)
+    return loss, (metrics, flax_mutables)
+
+  def eval_fn(
+      self, params: Tree, batch: Mapping[str, Array], flax_mutables: Tree
+  ) -> tuple[Array, dict[str, clu.metrics.Metric]]:
+    """Mean loss of one dataset's un-prefixed batch in nats, metrics."""
+    loss, weight = accumulate.loss_fn(
+        self.module, params, flax_mutables['frozen_params'], batch
+    )
+    return loss / weight, {'loss': clu.metrics.Average(loss, weight)}
+
+  def _compute_logits(
+      self,
+      params: Tree,
+      batch: Mapping[str, Array],
+      dropout_rng: Array | None = None,
+      flax_mutables: Tree | None = None,
+  ) -> Array:
+    del dropout_rng
+    params = merge_params(params, flax_mutables['frozen_params'])
+    return self.module.apply(
+        {'params': params},
+        batch['tokens'],
+        batch['media_index'],
+        batch['media'],
+        batch['media_mask'],
+    )
+
+  def predict_batch_with_aux(self, params, batch, rng=None):
+    """Decoding is not part of t5x's training."""
+    raise NotImplementedError
+
+  def score_batch(self, params, batch, return_intermediates=False):
+    """Scoring is not part of t5x's training."""
+    raise NotImplementedError
+
+
+def params_axes(boxed: Tree) -> Tree:
+  """The axes of boxed parameters, as `param_with_axes` would have sown them."""
+  is_box = lambda x: isinstance(x, nn.LogicallyPartitioned)
+  flat = traverse_util.flatten_dict(boxed, is_leaf=lambda _, x: is_box(x))
+  return traverse_util.unflatten_dict({
+      (*path[:-1], f'{path[-1]}_axes'): partitioning.AxisMetadata(box.names)
+      for path, box in flat.items()
+  })
+
+
+def step_metrics(
+    metrics: Mapping[str, Array], loss_weights: Mapping[str, float]
+) -> dict[str, clu.metrics.Metric]:
+  """What `gradients_and_metrics` returns, under the built-in driver's names.
+
+  Args:
+    metrics: scalars of one step.
+    loss_weights: the paper's lambda of each dataset.
+
+  Returns:
+    loss/<dataset> in nats per target token, loss (their sum weighted by
+    lambda), grad_norm before clipping, tokens_per_second (targets with a loss
+    weight) and images_per_second, averaged by t5x over the steps of a line.
+  """
+  sums = {name: metrics[f'{name}/loss_sum'] for name in loss_weights}
+  weights = {name: metrics[f'{name}/weight'] for name in loss_weights}
+  per_step = t5x_metrics.AveragePerStep.from_model_output
+  per_second = lambda x: t5x_metrics.TimeRate.from_model_output(numerator=x)
+  # A dataset that had no turn (round_robin) adds nothing.
+  loss = sum(
+      loss_weights[name] * sums[name] / jnp.maximum(weights[name], 1e-9)
+      for name in loss_weights
+  )
+  return {
+      f'loss/{name}': clu.metrics.Average(sums[name], weights[name])
+      for name in loss_weights
+  } | {
+      'loss': per_step(loss),
+      'grad_norm': per_step(metrics['grad_norm']),
+      'tokens_per_second': per_second(sum(weights.values())),
+      'images_per_second': per_second(metrics['images']),
+  }
