@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 
 from flamingo_jax.models.layers import Einsum, partitioned
+from flamingo_jax.sharding import constrain
 from flamingo_jax.typing import Array, Bool, Float, Int
 
 
@@ -191,9 +192,7 @@ class RelativeSelfAttention(nn.Module):
         self.heads, self.head_size, self.dtype, name=name
     )
     queries, keys, values = (
-        nn.with_logical_constraint(
-            project(name)(x), ('batch', 'heads', 'length', 'kv')
-        )
+        constrain(project(name)(x), 'batch', 'heads', 'length', 'kv')
         for name in ('query', 'key', 'value')
     )
     new = None if cache is None else LayerCache(keys, values)

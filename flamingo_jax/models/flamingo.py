@@ -21,6 +21,7 @@ from flamingo_jax.models.cache import Cache, empty_layers, keep_medium
 from flamingo_jax.models.decoder import Decoder, DecoderConfig
 from flamingo_jax.models.nfnet import NFNet
 from flamingo_jax.models.resampler import PerceiverResampler, ResamplerConfig
+from flamingo_jax.sharding import constrain
 from flamingo_jax.typing import IMAGE_MEAN, IMAGE_STD, Array, Bool, Float
 from flamingo_jax.typing import Int, UInt8
 
@@ -98,8 +99,8 @@ class Flamingo(nn.Module):
     # Pixels travel as bytes and are normalised here, on the device.
     pixels = media.reshape(-1, *media.shape[3:]).astype(jnp.float32) / 255
     pixels = (pixels - jnp.array(IMAGE_MEAN)) / jnp.array(IMAGE_STD)
-    pixels = nn.with_logical_constraint(pixels, ('batch',) + (None,) * 3)
-    grid = self.vision_encoder(pixels)
+    grid = self.vision_encoder(constrain(pixels, 'media', None, None, None))
+    grid = constrain(grid, 'media', None, None, None)
     features = grid.reshape(batch * count, frames, -1, grid.shape[-1])
     mask = media_mask.reshape(batch * count, frames)
     latents = self.resampler(features, mask)

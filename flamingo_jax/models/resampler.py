@@ -20,6 +20,7 @@ from flamingo_jax.models.layers import (
     partitioned,
     squared_relu,
 )
+from flamingo_jax.sharding import constrain
 from flamingo_jax.typing import Array, Bool, Float
 
 
@@ -82,7 +83,9 @@ class ResamplerLayer(nn.Module):
     y = attend(scores, project('value')(seen), mask)
     latents += OutputProjection(cfg.width, self.dtype, name='out')(y)
     y = LayerNorm(self.dtype, name='ffw_norm')(latents)
-    return latents + FeedForward(squared_relu, self.dtype, name='ffw')(y)
+    return latents + FeedForward(
+        squared_relu, self.dtype, rows='media', name='ffw'
+    )(y)
 
 
 class PerceiverResampler(nn.Module):
@@ -119,6 +122,7 @@ class PerceiverResampler(nn.Module):
     )
     x += interpolate_time(time, frames)[:, None].astype(self.dtype)
     x = x.reshape(batch, frames * positions, cfg.width)  # one key axis
+    x = constrain(x, 'media', None, 'embed')
     latents = self.param(
         'latents', partitioned(nn.initializers.normal(1.0), 'latents', 'embed'),
         (cfg.latents, cfg.width), jnp.float32,
@@ -134,6 +138,7 @@ class PerceiverResampler(nn.Module):
         axis=1,
     )[:, None]
     for i in range(cfg.layers):
+      latents = constrain(latents, 'media', None, 'embed')
       latents = ResamplerLayer(cfg, self.dtype, name=f'layer{i}')(
           latents, x, mask
       )
