@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
 # SPDX-License-Identifier: Apache-2.0
-"""The `flamingo` program: train, generate, score, explain, check, doctor.
+"""The `flamingo` program: train, generate, score, explain, check, plan, doctor.
 
 Every subcommand imports what it needs when it runs, so that `flamingo doctor`
 works where the rest does not and `flamingo generate` needs no TensorFlow.
@@ -50,8 +50,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def passes_to_gin(command: str, argument: str) -> bool:
-  """Whether an argument is a `--gin.NAME=value` of `flamingo train`."""
-  return command == 'train' and argument.startswith('--gin.') and '=' in argument
+  """Whether an argument is a `--gin.NAME=value` of a command with gin files."""
+  return (
+      command in ('train', 'plan')
+      and argument.startswith('--gin.') and '=' in argument
+  )
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -65,6 +68,7 @@ def make_parser() -> argparse.ArgumentParser:
   add_score(commands)
   add_explain(commands)
   add_check(commands)
+  add_plan(commands)
   add_command(commands, 'doctor', run_doctor, 'say what is installed and wrong')
   return parser
 
@@ -87,6 +91,21 @@ def add_train(commands: Any) -> None:
   parser.add_argument('--model_dir', metavar='DIR', help='sets MODEL_DIR')
   parser.add_argument('--steps', type=int, metavar='N', help='sets TRAIN_STEPS')
   parser.add_argument('--seed', type=int, metavar='S', help='sets SEED')
+
+
+def add_plan(commands: Any) -> None:
+  """The flags of `flamingo plan`."""
+  parser = add_command(commands, 'plan', run_plan,
+                       'say what a TPU slice would make of a run')
+  parser.add_argument('--gin_file', action='append', required=True,
+                      metavar='FILE', help='a configuration; may be repeated')
+  parser.add_argument('--topology', required=True, metavar='CHIP:SHAPE',
+                      help='for example v5e:16x16')
+  parser.add_argument('--mesh', metavar='AXIS:N,...',
+                      help="for example fsdp:16,model:4; the file's if not given")
+  parser.add_argument('--search', action='store_true',
+                      help='try meshes and remat policies, minutes each')
+  parser.add_argument('--json', action='store_true')
 
 
 def add_parts(parser: Any) -> None:
@@ -186,6 +205,22 @@ def run_train(options: argparse.Namespace, rest: Sequence[str]) -> None:
         'flamingo_jax.train', run_name='__main__', alter_sys=True)
   finally:
     sys.argv = argv
+
+
+def run_plan(options: argparse.Namespace, rest: Sequence[str]) -> int:
+  """Compiles a run's train step for a TPU slice that need not be here.
+
+    flamingo plan --gin_file=configs/flamingo_9b.gin --topology=v5e:16x16
+
+  Says whether it fits, and predicts the time of a step. Neither data, weights
+  nor a vocabulary are needed. The exit status is 1 where it does not fit.
+  """
+  from flamingo_jax.planning import program
+
+  return program.main(
+      options.gin_file, [a.removeprefix('--gin.') for a in rest],
+      topology=options.topology, mesh=options.mesh, search=options.search,
+      json=options.json)
 
 
 def run_generate(options: argparse.Namespace, rest: Sequence[str]) -> None:

@@ -12,10 +12,9 @@ import math
 from typing import Any
 
 from flax import linen as nn
-from flax.core import meta
 import jax
 from jax.experimental import mesh_utils
-from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from jax.sharding import AbstractMesh, Mesh, NamedSharding, PartitionSpec
 
 from flamingo_jax.errors import UserError
 from flamingo_jax.typing import Array, Tree
@@ -88,8 +87,8 @@ def constrain(x: Array, *axes: str | None) -> Array:
     x: the activation.
     axes: the name of each of its axes, None for one that stays whole.
   """
-  mesh, rules = meta.get_global_mesh(), nn.get_logical_axis_rules()
-  if mesh is None or not rules:
+  mesh, rules = jax.sharding.get_abstract_mesh(), nn.get_logical_axis_rules()
+  if mesh.empty or not rules:
     return x
   spec = divisible(nn.logical_to_mesh_axes(axes, rules), x.shape, mesh)
   return jax.lax.with_sharding_constraint(x, spec)
@@ -163,7 +162,7 @@ def is_boxed(leaf: Any) -> bool:
 
 
 def divisible(
-    spec: PartitionSpec, shape: tuple[int, ...], mesh: Mesh
+    spec: PartitionSpec, shape: tuple[int, ...], mesh: Mesh | AbstractMesh
 ) -> PartitionSpec:
   """Keeps, of an axis' mesh axes, as many from the first as divide it."""
   def dividing(axes, dim):

@@ -44,7 +44,7 @@ class Array:
   @property
   def bytes(self) -> float:
     """Its size without padding."""
-    return math.prod(self.shape) * _BYTES.get(self.dtype, 4)
+    return float(math.prod(self.shape) * _BYTES.get(self.dtype, 4))
 
 
 @functools.lru_cache(maxsize=4096)

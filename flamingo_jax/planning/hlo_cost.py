@@ -15,6 +15,7 @@ interconnect; this counts what runs. Time is a model of the chip:
 
 from collections.abc import Mapping
 import dataclasses
+import math
 import re
 
 import numpy as np
@@ -59,7 +60,7 @@ class Cost:
   @property
   def communication_seconds(self) -> float:
     """Time of all collectives, one after the other."""
-    return sum(c.seconds for c in self.collectives)
+    return math.fsum(c.seconds for c in self.collectives)
 
   def sent(self) -> dict[str, float]:
     """Bytes that each chip sends, by 'axes kind'."""
@@ -148,7 +149,7 @@ def _product_flops(
   if instruction.opcode == 'dot':
     contracted = instruction.attribute(r'lhs_contracting_dims=\{([\d,]*)\}')
     sizes = [left[int(d)] for d in (contracted or '').split(',') if d]
-    return 2.0 * np.prod(result) * np.prod(sizes)
+    return 2.0 * math.prod(result) * math.prod(sizes)
   return _convolution_flops(instruction, left, right, result)
 
 
@@ -180,7 +181,7 @@ def _convolution_flops(
     at -= int(pads[i].split('_')[0])
     dilation = int(dilations[i])
     last = (left[in_labels.index(str(i))] - 1) * dilation
-    total *= np.sum((at >= 0) & (at <= last) & (at % dilation == 0))
+    total *= int(np.sum((at >= 0) & (at <= last) & (at % dilation == 0)))
   return total
 
 
@@ -193,7 +194,7 @@ def _bytes(
   if instruction.opcode in _FREE or instruction.opcode.endswith('-done'):
     return 0.0
   operands = [computation[n] for n in instruction.operands if n in computation]
-  in_hbm = lambda i: sum(a.bytes for a in i.arrays if not a.on_chip)
+  in_hbm = lambda i: math.fsum(a.bytes for a in i.arrays if not a.on_chip)
   if instruction.opcode == 'copy-start':  # (to, from, context)
     to = instruction.arrays[0]
     return in_hbm(operands[0]) + (0 if to.on_chip else to.bytes)
@@ -202,7 +203,7 @@ def _bytes(
         in_hbm(operands[0]), instruction.arrays[0].bytes
     )
   if instruction.opcode == 'dynamic-update-slice':
-    return 2 * in_hbm(operands[1])
+    return 2.0 * in_hbm(operands[1])
   if instruction.opcode != 'fusion':
     return in_hbm(instruction) + sum(map(in_hbm, operands))
   fused = program.computations[instruction.called[0]]
@@ -250,12 +251,12 @@ def _read(program: hlo.Program, fused: hlo.Computation) -> dict[int, float]:
 def _written(fused: hlo.Computation, root: hlo.Instruction) -> float:
   """Bytes of a fusion's result that it writes: in place, only the update."""
   if root.opcode == 'tuple':
-    return sum(_written(fused, fused[name]) for name in root.operands)
+    return math.fsum(_written(fused, fused[name]) for name in root.operands)
   if root.opcode == 'bitcast' and root.operands[0] in fused:
     return _written(fused, fused[root.operands[0]])
   if root.opcode == 'dynamic-update-slice':
-    return sum(a.bytes for a in fused[root.operands[1]].arrays)
-  return sum(a.bytes for a in root.arrays)
+    return math.fsum(a.bytes for a in fused[root.operands[1]].arrays)
+  return math.fsum(a.bytes for a in root.arrays)
 
 
 def _add_collectives(
@@ -282,7 +283,7 @@ def _add_collectives(
     group = interconnect.members(
         hlo.replica_groups(part.attributes), links.mesh_axes
     )
-    size = sum(
+    size = math.fsum(
         a.bytes for n in part.operands if n in place for a in place[n].arrays
     )
     sent = interconnect.wire_bytes(kind, size, len(group))

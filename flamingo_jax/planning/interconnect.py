@@ -30,7 +30,7 @@ KINDS = tuple(_WIRE)
 
 def wire_bytes(kind: str, operand_bytes: float, group: int) -> float:
   """Bytes that each chip sends in a collective of `group` chips."""
-  return operand_bytes * _WIRE[kind](group) if group > 1 else 0.0
+  return float(operand_bytes * _WIRE[kind](group)) if group > 1 else 0.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,7 +69,7 @@ class Interconnect:
       hops += apart * len(used) / (2 if is_ring else 1)
     if not bandwidth:
       return 0.0
-    return max(sent / bandwidth, hops * HOP_SECONDS)
+    return float(max(sent / bandwidth, hops * HOP_SECONDS))
 
 
 def make(topology: Topology, mesh: Mesh) -> Interconnect:
