@@ -30,7 +30,9 @@ from flamingo_jax.typing import Array, Bool, Float, Int
 REMAT_POLICIES = {
     'none': jax.checkpoint_policies.everything_saveable,
     'full': jax.checkpoint_policies.nothing_saveable,
-    'dots': jax.checkpoint_policies.dots_saveable,
+    # Products with weights; those of attention, whose results are as large as
+    # L x S, are computed again.
+    'dots': jax.checkpoint_policies.dots_with_no_batch_dims_saveable,
     'named': jax.checkpoint_policies.save_only_these_names('attention'),
 }
 

@@ -15,6 +15,7 @@ import jax
 import jax.numpy as jnp
 
 from flamingo_jax.models.layers import partitioned
+from flamingo_jax.sharding import constrain
 from flamingo_jax.typing import Array, Float
 
 ALPHA = 0.2  # scale of each residual branch
@@ -160,7 +161,8 @@ class NFBlock(nn.Module):
     skip_gain = self.param(
         'skip_gain', partitioned(nn.initializers.zeros), (), jnp.float32
     )
-    return y * (ALPHA * skip_gain).astype(self.dtype) + shortcut
+    y = y * (ALPHA * skip_gain).astype(self.dtype) + shortcut
+    return constrain(y, 'media', None, None, None)
 
 
 def deviation(blocks: int) -> float:
