@@ -3,6 +3,7 @@
 """Every gin file parses, builds, and its training step lowers."""
 
 import json
+import math
 import pathlib
 import sys
 
@@ -14,10 +15,14 @@ import pytest
 from flamingo_jax import gin_config
 from flamingo_jax.data.vocabulary import default_vocabulary
 from flamingo_jax.errors import UserError
+from flamingo_jax.models import variants
 from flamingo_jax.training.train_step import abstract_state
+import tasks
+from tests.t5x import flamingo_pretrain
 
 CONFIGS = pathlib.Path(__file__).parents[1] / 'configs'
 EXPERIMENTS = sorted(path.name for path in CONFIGS.glob('*.gin'))
+PAPERS = ('flamingo_3b.gin', 'flamingo_9b.gin', 'flamingo_80b.gin')
 MODELS = sorted(path.name for path in CONFIGS.glob('models/*.gin'))
 
 
@@ -66,34 +71,75 @@ def run(files, *bindings):
   return gin_config.one_sentence(configured)
 
 
+@pytest.fixture
+def papers_data(monkeypatch):
+  """Stands for tasks/flamingo_pretrain.py where there are no such data."""
+  monkeypatch.setitem(
+      sys.modules, 'tasks.flamingo_pretrain', flamingo_pretrain
+  )
+  monkeypatch.setattr(
+      tasks, 'flamingo_pretrain', flamingo_pretrain, raising=False
+  )
+
+
+# Of the large models only the size of the vocabulary is known, and the tests
+# have eight devices.
+LARGE = [
+    'DATA_DIR=somewhere', 'VISION_ENCODER=one', 'LANGUAGE_MODEL=other',
+    f'VOCABULARY={default_vocabulary().path}',
+    f'variant.overrides={{"decoder.vocab": {default_vocabulary().base_size}}}',
+]
+
+
 @pytest.mark.parametrize('file', EXPERIMENTS)
-def test_every_experiment_lowers(file, data, tmp_path):
+def test_every_experiment_lowers(file, data, papers_data, tmp_path):
   bindings = [f'MODEL_DIR={tmp_path / "run"}']
   if file == 'own_data.gin':
     bindings.append(f'DATA={data}')
-  _, lowered = run([file], *bindings)
-  assert 'optimization_barrier' in lowered.as_text()
-
-
-@pytest.mark.parametrize('file', MODELS)
-def test_every_model_lowers(file, tmp_path):
-  bindings = [
-      f'MODEL_DIR={tmp_path / "run"}', 'TRAIN_STEPS=1',
-      'TASK_FEATURE_LENGTHS='
-      '{"shapes_pairs": {"tokens": 8, "media": 1, "image_size": 64}}',
-      'MIXTURE_OR_TASK_NAME=shapes_pairs', 'BATCH_SIZES={"shapes_pairs": 8}',
-  ]
-  if file != 'flamingo_tiny.gin':
-    # Only the size of their language models' vocabularies is known.
-    path, size = default_vocabulary().path, default_vocabulary().base_size
-    bindings += [
-        f'VOCABULARY={path}', f'variant.overrides={{"decoder.vocab": {size}}}'
-    ]
-  model, lowered = run(
-      [f'models/{file}', 'mixtures/shapes.gin', 'runs/pretrain.gin'], *bindings
-  )
+  if file in PAPERS:
+    mesh = "{'fsdp': 8}" if file == 'flamingo_3b.gin' else (
+        "{'replica': 2, 'fsdp': 2, 'model': 2}"
+    )
+    bindings += [*LARGE, f'MESH_SHAPE={mesh}']
+  model, lowered = run([file], *bindings)
+  text = lowered.as_text()
+  assert 'optimization_barrier' in text
   width = model.config.decoder.width
-  assert f'tensor<1x{width}xf32>' in lowered.as_text()  # <EOC>'s row
+  assert f'tensor<1x{width}xf32>' in text  # <EOC>'s row
+  if file in PAPERS:
+    # Eight frames of video: 64 clips over eight devices' rows.
+    assert 'tensor<64x1x8x320x320x3xui8>' in text
+    assert 'tensor<64x4x5x1x320x320x3xui8>' in text
+
+
+@pytest.mark.parametrize('file', PAPERS)
+def test_the_papers_values(file, papers_data, tmp_path):
+  configured = gin.configurable(train)
+  gin_config.parse(
+      [str(CONFIGS / file)], [*LARGE, f'MODEL_DIR={tmp_path}']
+  )
+  del configured
+  value = lambda name: gin.query_parameter(f'{name}/macro.value')
+  assert value('TRAIN_STEPS') == 500_000
+  assert value('LEARNING_RATE') == 1e-4 and value('WARMUP_STEPS') == 5000
+  lengths, sizes = value('TASK_FEATURE_LENGTHS'), value('BATCH_SIZES')
+  assert lengths['m3w'] == {'tokens': 256, 'media': 5, 'image_size': 320}
+  assert lengths['vtp']['frames'] == 8
+  assert {lengths[task]['tokens'] for task in ('align', 'ltip', 'vtp')} <= {
+      32, 64
+  }
+  assert sizes == {'m3w': 256, 'align': 512, 'ltip': 512, 'vtp': 64}
+  mesh = value('MESH_SHAPE')
+  data_shards = mesh.get('replica', 1) * mesh['fsdp']
+  assert math.gcd(*sizes.values()) % data_shards == 0
+  config = variants.get(value('VARIANT'))
+  assert config.decoder.heads % mesh.get('model', 1) == 0
+
+
+def test_every_model_is_some_experiments():
+  text = ''.join((CONFIGS / file).read_text() for file in EXPERIMENTS)
+  for file in MODELS:
+    assert f"include 'configs/models/{file}'" in text
 
 
 def test_the_learning_rate_of_a_run_is_the_papers(tmp_path):

@@ -13,7 +13,7 @@ from flamingo_jax.errors import UserError
 
 # On GitHub only; the first three are used as checkouts or installed without
 # their dependencies, which ask for nightly builds of seqio and others.
-_NEEDED = ('t5x', 'airio', 'jestimator', 'cached_property', 'fiddle', 'grain')
+NEEDED = ('t5x', 'airio', 'jestimator', 'cached_property', 'fiddle', 'grain')
 _REMEDY = 'install it as the README says under "Training with t5x"'
 
 
@@ -42,7 +42,7 @@ def prepare() -> None:
 
 def check() -> None:
   """Raises UserError if t5x cannot work as it is installed."""
-  missing = [name for name in _NEEDED if not importlib.util.find_spec(name)]
+  missing = [name for name in NEEDED if not importlib.util.find_spec(name)]
   if missing:
     raise UserError(f'{missing[0]} is not installed: {_REMEDY}')
   for intruder, victim in (

@@ -1,0 +1,75 @@
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Where t5x is, and processes that it drives."""
+
+import importlib.util
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+ROOT = pathlib.Path(__file__).parents[2]
+HOME = pathlib.Path(
+    os.environ.get('T5X_HOME') or pathlib.Path.home() / 't5x-src'
+)
+PACKAGES = ('t5x', 'airio', 'jestimator')
+NEEDED = ('cached_property', 'fiddle', 'grain')
+
+
+def find_checkouts():
+  """([folders for PYTHONPATH], why t5x cannot run or '')."""
+  folders, missing = [], []
+  for name in PACKAGES:
+    if importlib.util.find_spec(name):
+      continue
+    if (HOME / name / name).is_dir():
+      folders.append(str(HOME / name))
+    else:
+      missing.append(name)
+  missing += [name for name in NEEDED if not importlib.util.find_spec(name)]
+  return folders, missing and (
+      f'{", ".join(missing)} not installed, nor checked out in {HOME}'
+  )
+
+
+FOLDERS, REASON = find_checkouts()
+
+
+@pytest.fixture(scope='session')
+def t5x_environment(tmp_path_factory):
+  """Devices -> environment variables of a process that can import t5x."""
+  if REASON:
+    pytest.skip(REASON)
+  cache = str(tmp_path_factory.mktemp('compilation_cache'))
+
+  def environment(devices):
+    return os.environ | {
+        'PYTHONPATH': os.pathsep.join([str(ROOT), *FOLDERS]),
+        # Compiling is what takes the time; both drivers do it alike.
+        'XLA_FLAGS': '--xla_backend_optimization_level=0 '
+        f'--xla_force_host_platform_device_count={devices}',
+        'JAX_COMPILATION_CACHE_DIR': cache,
+    }
+
+  return environment
+
+
+@pytest.fixture(scope='session')
+def run_plan(t5x_environment, tmp_path_factory):
+  """(driver, devices, plan) -> what tests/t5x/program.py prints."""
+
+  def run(driver, devices, plan):
+    file = tmp_path_factory.mktemp('plan') / 'plan.json'
+    file.write_text(json.dumps(plan))
+    result = subprocess.run(
+        [sys.executable, '-m', 'tests.t5x.program', driver, str(file)],
+        cwd=ROOT, env=t5x_environment(devices), capture_output=True, text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr[-5000:]
+    return json.loads(result.stdout.splitlines()[-1])
+
+  return run

@@ -1,0 +1,40 @@
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""The large models under t5x's partitioner, for shapes only."""
+
+import pytest
+
+from flamingo_jax.data.vocabulary import default_vocabulary
+
+VOCABULARY = default_vocabulary()
+MESH = "{'replica': 2, 'fsdp': 4, 'model': 2}"
+
+
+def run(size):
+  """An entry of a plan that lowers configs/flamingo_<size>.gin."""
+  return {
+      'name': size,
+      'files': [f'configs/flamingo_{size}.gin'],
+      'devices': 16,
+      'lower': True,
+      'bindings': [
+          "MODEL_DIR='none'", "DATA_DIR='none'", "VISION_ENCODER='one'",
+          "LANGUAGE_MODEL='other'", f'VOCABULARY={VOCABULARY.path!r}',
+          f'variant.overrides={{"decoder.vocab": {VOCABULARY.base_size}}}',
+          f'MESH_SHAPE={MESH}',
+      ],
+  }
+
+
+@pytest.fixture(scope='module')
+def lowered(run_plan):
+  return run_plan('t5x', 16, [run('9b'), run('80b')])
+
+
+@pytest.mark.parametrize('size, least', [('9b', 9e9), ('80b', 75e9)])
+def test_large_models_lower(lowered, size, least):
+  seen = lowered[size]
+  assert 'error' not in seen, seen
+  assert seen['parameters'] > least
+  assert seen['without_axes'] == [] and seen['without_rule'] == []
+  assert seen['has_barrier'] and seen['is_split']

@@ -1,0 +1,343 @@
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""One gin file, two drivers: the same losses, parameters and checkpoints."""
+
+import json
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+
+import jax
+import numpy as np
+import orbax.checkpoint as ocp
+import pytest
+from tensorboard.backend.event_processing import event_accumulator
+from tensorboard.util import tensor_util
+
+from flamingo_jax.training import checkpoint
+from tests.t5x.conftest import FOLDERS, ROOT
+
+# Two tasks of unequal shapes: compiling is what takes the time.
+FILES = ('configs/flamingo_tiny.gin', 'tests/t5x/two_tasks.gin')
+STEPS = 20
+SMALL = {
+    'decoder.layers': 1, 'decoder.width': 16, 'decoder.heads': 2,
+    'decoder.head_size': 8, 'resampler.layers': 1, 'resampler.width': 16,
+    'resampler.heads': 2, 'resampler.head_size': 8, 'resampler.latents': 4,
+    'image_size': 16,
+}
+LENGTHS = {
+    'shapes_m3w': {'tokens': 24, 'media': 2, 'image_size': 16},
+    'shapes_video': {'tokens': 16, 'media': 1, 'frames': 2, 'image_size': 16},
+}
+SIZES = {'shapes_m3w': 4, 'shapes_video': 8}
+TWO_BY_TWO = (
+    "MESH_SHAPE={'fsdp': 2, 'model': 2}", "LOGICAL_AXIS_RULES='tensor_parallel'"
+)
+NO_EVALUATION = 'train.train_eval_dataset_cfg=None'
+
+
+def bindings(model_dir, *more, steps=STEPS):
+  return [
+      f'MODEL_DIR={str(model_dir)!r}', f'TRAIN_STEPS={steps}',
+      'STATS_PERIOD=1', 'CHECKPOINT_PERIOD=10', 'EVAL_PERIOD=10',
+      'train.eval_steps=1', f'variant.overrides={SMALL}',
+      f'TASK_FEATURE_LENGTHS={LENGTHS}', f'BATCH_SIZES={SIZES}', *more,
+  ]
+
+
+def run(name, model_dir, *more, devices=1, steps=STEPS, files=FILES):
+  """One entry of a plan."""
+  return {
+      'name': name, 'files': list(files), 'devices': devices,
+      'bindings': bindings(model_dir, *more, steps=steps),
+  }
+
+
+def stopped(model_dir, copy, steps=(0, 10)):
+  """A copy of a run as it was when its last checkpoint was steps[-1]."""
+  shutil.copytree(model_dir, copy)
+  for log in ('train', 'training_eval', 'metrics.jsonl', 'tensorboard'):
+    if (copy / log).is_dir():
+      shutil.rmtree(copy / log)
+    else:
+      (copy / log).unlink(missing_ok=True)
+  for step in set(checkpoint.saved_steps(copy)) - set(steps):
+    shutil.rmtree(checkpoint.checkpoint_folder(copy, step))
+  return copy
+
+
+@pytest.fixture(scope='module')
+def programs(t5x_environment):
+  """Runs t5x's own program, started in one of its two ways."""
+
+  def run(start, devices, options):
+    result = subprocess.run(
+        [
+            sys.executable, *start,
+            *(f'--gin_file={file}' for file in FILES),
+            *(f'--gin.{option}' for option in options),
+        ],
+        cwd=ROOT, env=t5x_environment(devices), capture_output=True, text=True,
+        check=False,
+    )
+    return result
+
+  return run
+
+
+@pytest.fixture(scope='module')
+def folder(tmp_path_factory, t5x_environment):
+  del t5x_environment  # skips if there is no t5x
+  return tmp_path_factory.mktemp('runs')
+
+
+@pytest.fixture(scope='module')
+def module_form(programs, folder):
+  """python -m t5x.train, ten steps on one device."""
+  result = programs(
+      ['-m', 't5x.train'], 1, bindings(folder / 'module_form', steps=10)
+  )
+  assert result.returncode == 0, result.stderr[-5000:]
+  return folder / 'module_form'
+
+
+@pytest.fixture(scope='module')
+def script_form(programs, folder):
+  """python t5x/train.py, twenty steps on 2 x 2 devices."""
+  script = next(
+      path for path in [*map(pathlib.Path, FOLDERS), *map(pathlib.Path, sys.path)]
+      if (path / 't5x' / 'train.py').is_file()
+  ) / 't5x' / 'train.py'
+  options = bindings(folder / 'script_form', *TWO_BY_TWO, NO_EVALUATION)
+  result = programs([str(script)], 4, options)
+  assert result.returncode == 0, result.stderr[-5000:]
+  return folder / 'script_form'
+
+
+@pytest.fixture(scope='module')
+def built_in(run_plan, module_form, folder):
+  """The built-in driver's runs, one of them from t5x's checkpoint 10."""
+  stopped(module_form, folder / 'built_in_continues')
+  run_plan('built_in', 4, [
+      run('one', folder / 'built_in'),
+      run('four', folder / 'built_in_four', *TWO_BY_TWO, NO_EVALUATION,
+          devices=4),
+      run('continued', folder / 'built_in_continues', NO_EVALUATION),
+  ])
+  return folder
+
+
+@pytest.fixture(scope='module')
+def t5x_runs(run_plan, module_form, built_in, folder):
+  """t5x's runs in one process; {name: what was seen}."""
+  stopped(module_form, folder / 'resumed')
+  stopped(built_in / 'built_in', folder / 't5x_continues')
+  stopped(module_form, folder / 'whole')
+  stopped(module_form, folder / 'halves')
+  model_json = stopped(module_form, folder / 'vocabulary') / 'model.json'
+  description = json.loads(model_json.read_text())
+  description['vocabulary_sha256'] = 'another'
+  model_json.write_text(json.dumps(description))
+  towers = ['configs/runs/pretrain_from_towers.gin']
+  return run_plan('t5x', 1, [
+      run('straight', folder / 'straight', NO_EVALUATION),
+      run('resumed', folder / 'resumed', NO_EVALUATION),
+      run('continued', folder / 't5x_continues', NO_EVALUATION),
+      run('whole', folder / 'whole', NO_EVALUATION, steps=11),
+      run('halves', folder / 'halves', NO_EVALUATION,
+          'Trainer.num_microbatches=2', steps=11),
+      run('towers', folder / 'towers', NO_EVALUATION, 'SEED=5',
+          f'VISION_ENCODER={str(module_form)!r}',
+          f'LANGUAGE_MODEL={str(built_in / "built_in" / "frozen")!r}',
+          files=(*towers, *FILES), steps=1),
+      run('mixture', folder / 'no', "MIXTURE_OR_TASK_NAME='nowhere'"),
+      run('split', folder / 'no', "train/DatasetConfig.split='tests'"),
+      run('vocabulary', folder / 'vocabulary'),
+  ])
+
+
+def losses(model_dir):
+  """{name: {step: value}} of either driver's log."""
+  wanted = lambda name: name.split('/')[0] in ('loss', 'grad_norm')
+  log = model_dir / 'metrics.jsonl'
+  values = {}
+  if log.exists():
+    for line in map(json.loads, log.read_text().splitlines()):
+      for name in filter(wanted, line):
+        values.setdefault(name, {})[line['step']] = line[name]
+    return values
+  events = event_accumulator.EventAccumulator(
+      str(model_dir / 'train'), size_guidance={'tensors': 0}
+  )
+  events.Reload()
+  return {
+      name: {
+          event.step: float(tensor_util.make_ndarray(event.tensor_proto))
+          for event in events.Tensors(name)
+      }
+      for name in filter(wanted, events.Tags()['tensors'])
+  }
+
+
+def worst_difference(model_dir, other):
+  """The largest difference of any parameter after the last step."""
+  params, step = checkpoint.load_params(model_dir)
+  others, other_step = checkpoint.load_params(other)
+  assert step == other_step == STEPS
+  return max(jax.tree.leaves(jax.tree.map(
+      lambda x, y: np.max(np.abs(x - y)), params, others
+  )))
+
+
+def check_same_losses(model_dir, other, first=1, digits=6):
+  """Compares all losses and gradient norms from step `first` on."""
+  found, expected = losses(model_dir), losses(other)
+  assert found.keys() == expected.keys() and len(found) == 4
+  worst = 0.0
+  for name in found:
+    assert set(range(first, STEPS + 1)) <= found[name].keys()
+    for step in range(first, STEPS + 1):
+      a, b = found[name][step], expected[name][step]
+      worst = max(worst, abs(a - b) / abs(b))
+  assert worst < 10.0 ** -digits, worst
+  return worst
+
+
+def test_on_one_device(t5x_runs, built_in, folder):
+  assert t5x_runs['straight']['step'] == STEPS
+  worst = check_same_losses(folder / 'straight', built_in / 'built_in')
+  difference = worst_difference(folder / 'straight', built_in / 'built_in')
+  assert difference < 1e-5
+  print(f'1 device: losses differ by {worst:.1e}, parameters {difference:.1e}')
+
+
+def test_evaluation_losses_agree(module_form, built_in):
+  log = (built_in / 'built_in' / 'metrics.jsonl').read_text().splitlines()
+  line = json.loads(log[9])
+  for task in SIZES:
+    events = event_accumulator.EventAccumulator(
+        str(module_form / 'training_eval' / task), size_guidance={'tensors': 0}
+    )
+    events.Reload()
+    (event,) = events.Tensors('loss')
+    np.testing.assert_allclose(
+        tensor_util.make_ndarray(event.tensor_proto),
+        line[f'eval/loss/{task}'],
+        rtol=1e-6,
+    )
+    assert event.step == line['step'] == 10
+
+
+def test_on_two_by_two_devices(script_form, built_in):
+  worst = check_same_losses(script_form, built_in / 'built_in_four')
+  difference = worst_difference(script_form, built_in / 'built_in_four')
+  assert difference < 1e-5
+  print(f'2 x 2: losses differ by {worst:.1e}, parameters {difference:.1e}')
+  line = re.search(
+      'decoder/groups/xattn/ffw/up/kernel .*',
+      (script_form / 'model-info.txt').read_text(),
+  )
+  assert line[0].endswith("partition spec (None, 'fsdp', 'model')")
+
+
+def test_a_stopped_run_equals_a_straight_one_bit_for_bit(t5x_runs, folder):
+  assert t5x_runs['resumed']['step'] == STEPS
+  found, expected = losses(folder / 'resumed'), losses(folder / 'straight')
+  for name in expected:
+    assert min(found[name]) == 11
+    for step in range(11, STEPS + 1):
+      assert found[name][step] == expected[name][step]
+  assert worst_difference(folder / 'resumed', folder / 'straight') == 0
+
+
+def test_checkpoints_move_both_ways(t5x_runs, built_in, folder):
+  check_same_losses(
+      folder / 't5x_continues', built_in / 'built_in', first=11
+  )
+  check_same_losses(
+      built_in / 'built_in_continues', folder / 'straight', first=11
+  )
+  assert t5x_runs['continued']['step'] == STEPS
+  # The weights that do not change are in no checkpoint.
+  for run_dir in (folder / 'straight', built_in / 'built_in'):
+    size = lambda path: sum(f.stat().st_size for f in path.rglob('*'))
+    assert size(run_dir / 'checkpoint_20') < size(run_dir / 'frozen') / 2
+
+
+def test_frozen_weights_stay_and_the_optimizer_has_none(t5x_runs):
+  seen = t5x_runs['straight']
+  print({key: value for key, value in seen.items() if 'bytes' in key})
+  assert seen['frozen_is_unchanged']
+  # Two moments for each trainable parameter, and some counters.
+  counters = seen['optimizer_bytes'] - 2 * seen['params_bytes']
+  assert 0 < counters < 100
+  assert seen['frozen_bytes'] > seen['params_bytes']
+
+
+def test_microbatches_change_neither_loss_nor_gradient(t5x_runs, folder):
+  assert t5x_runs['halves']['step'] == 11
+  whole, halves = losses(folder / 'whole'), losses(folder / 'halves')
+  for name in whole:
+    np.testing.assert_allclose(halves[name][11], whole[name][11], rtol=1e-5)
+
+  def moments(model_dir):
+    """Adam's first moments, a tenth of which is the step's gradient."""
+    path = model_dir / 'checkpoint_11' / 'state'
+    target = {'opt_state': checkpoint.read_metadata(path)['opt_state']}
+    restore_args = jax.tree.map(
+        lambda _: ocp.RestoreArgs(restore_type=np.ndarray), target
+    )
+    tree = checkpoint.read_tree(path, target, restore_args)
+    flat = jax.tree_util.tree_leaves_with_path(tree)
+    return {
+        jax.tree_util.keystr(key): x for key, x in flat
+        if "'mu'" in jax.tree_util.keystr(key)
+    }
+
+  expected = moments(folder / 'whole')
+  assert len(expected) > 10
+  for name, found in moments(folder / 'halves').items():
+    scale = np.max(np.abs(expected[name]))
+    assert scale > 0, name
+    np.testing.assert_allclose(
+        found, expected[name], atol=1e-4 * scale, rtol=0, err_msg=name
+    )
+
+
+def test_towers_come_from_two_runs(t5x_runs, module_form, folder):
+  assert t5x_runs['towers']['step'] == 1
+  params, _ = checkpoint.load_params(folder / 'towers')
+  source, _ = checkpoint.load_params(module_form)
+  np.testing.assert_array_equal(
+      params['decoder']['token_embedder'], source['decoder']['token_embedder']
+  )
+  jax.tree.map(
+      np.testing.assert_array_equal,
+      params['vision_encoder'], source['vision_encoder'],
+  )
+  new = lambda tree: tree['decoder']['groups']['xattn']['ffw']['up']['kernel']
+  assert np.all(new(params) != new(source))
+
+
+@pytest.mark.parametrize('name, words', [
+    ('mixture', "there is no mixture or task 'nowhere'; known are"),
+    ('split', "has no split 'tests'; it has train, validation"),
+    ('vocabulary', 'was trained with another vocabulary than'),
+])
+def test_errors_are_one_sentence(t5x_runs, name, words):
+  error = t5x_runs[name]['error']
+  assert words in error and '\n' not in error
+
+
+def test_the_program_prints_the_sentence(programs, folder):
+  result = programs(
+      ['-m', 't5x.train'], 1,
+      bindings(folder / 'no', "MIXTURE_OR_TASK_NAME='nowhere'"),
+  )
+  assert result.returncode == 1
+  last = result.stderr.splitlines()[-1]
+  assert last.startswith("error: there is no mixture or task 'nowhere'")
+  assert 'Traceback' not in result.stderr
