@@ -105,6 +105,8 @@ def add_plan(commands: Any) -> None:
                       help="for example fsdp:16,model:4; the file's if not given")
   parser.add_argument('--search', action='store_true',
                       help='try meshes and remat policies, minutes each')
+  parser.add_argument('--decode', action='store_true',
+                      help='of inference at 32 shots instead of training')
   parser.add_argument('--json', action='store_true')
 
 
@@ -220,7 +222,7 @@ def run_plan(options: argparse.Namespace, rest: Sequence[str]) -> int:
   return program.main(
       options.gin_file, [a.removeprefix('--gin.') for a in rest],
       topology=options.topology, mesh=options.mesh, search=options.search,
-      json=options.json)
+      decode=options.decode, json=options.json)
 
 
 def run_generate(options: argparse.Namespace, rest: Sequence[str]) -> None:

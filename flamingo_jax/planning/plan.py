@@ -62,6 +62,7 @@ class Plan:
   rules: str
   remat: str
   num_microbatches: int
+  program: str  # 'step', or of decoding: 'prefill' or 'token'
   fits: bool
   memory: Memory
   compile_seconds: float
@@ -123,24 +124,50 @@ def make_plan(
   )
   start = time.monotonic()
   lowered = trainer.lower_train(state, frozen, batch)
-  sizes = {
-      'frozen': shard_gib(frozen),
-      'trainable': shard_gib(state.params),
-      'optimizer': shard_gib(state.opt_state),
-      'batch': shard_gib(batch),
-  }
-  what = {
+  return compile_plan(
+      lowered, topology, partitioner, compiler_options, start,
+      sizes={
+          'frozen': shard_gib(frozen),
+          'trainable': shard_gib(state.params),
+          'optimizer': shard_gib(state.opt_state),
+          'batch': shard_gib(batch),
+      },
+      rules=run.rules,
+      remat=run.config.decoder.remat,
+      num_microbatches=run.num_microbatches or 1,
+      program='step',
+      model_flops=train_flops(run.config, run.lengths, run.batch_sizes),
+      tokens=run.tokens,
+      pictures=run.pictures,
+      total_steps=run.total_steps,
+  )[0]
+
+
+def compile_plan(
+    lowered: jax.stages.Lowered,
+    topology: Topology,
+    partitioner: Partitioner,
+    compiler_options: Mapping[str, Any] | None,
+    start: float,
+    sizes: Mapping[str, float],
+    **described: Any,
+) -> tuple[Plan, jax.stages.Compiled | None]:
+  """Compiles for the slice and reads what comes out, or why nothing does.
+
+  Args:
+    lowered: the program.
+    topology: the slice.
+    partitioner: with the mesh of its devices.
+    compiler_options: of XLA.
+    start: `time.monotonic()` before lowering.
+    sizes: GiB per chip of the program's arguments, by kind.
+    **described: the fields of `Plan` that the program's text does not tell.
+  """
+  what = described | {
       'topology': topology.name,
       'chips': topology.chips,
       'mesh': dict(partitioner.mesh.shape),
-      'rules': run.rules,
-      'remat': run.config.decoder.remat,
-      'num_microbatches': run.num_microbatches or 1,
-      'model_flops': train_flops(run.config, run.lengths, run.batch_sizes),
       'peak_flops': topology.chip.peak_flops,
-      'tokens': run.tokens,
-      'pictures': run.pictures,
-      'total_steps': run.total_steps,
   }
   limit = topology.chip.hbm_gib
   try:
@@ -151,7 +178,7 @@ def make_plan(
     return Plan(
         fits=False, memory=Memory(**sizes, temporaries=temporaries, limit=limit),
         compile_seconds=time.monotonic() - start, refusal=reasons, **what,
-    )
+    ), None
   seconds = time.monotonic() - start
   used = compiled.memory_analysis()
   # The new state takes the place of the old one, which is donated.
@@ -166,12 +193,12 @@ def make_plan(
   return Plan(
       fits=memory.spare >= 0, memory=memory, compile_seconds=seconds, cost=cost,
       **what,
-  )
+  ), compiled
 
 
 def shard_gib(tree: Tree) -> float:
   """GiB of a tree on each chip."""
-  return sum(
+  return math.fsum(
       math.prod(x.sharding.shard_shape(x.shape)) * x.dtype.itemsize
       for x in jax.tree.leaves(tree)
   ) / GIB

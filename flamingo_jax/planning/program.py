@@ -12,6 +12,7 @@ import jax
 
 from flamingo_jax.errors import UserError
 from flamingo_jax.planning import report, run_file, topologies
+from flamingo_jax.planning.decode import make_plans as make_decode_plans
 from flamingo_jax.planning.plan import Plan, make_plan
 from flamingo_jax.planning.search import search as search_settings
 from flamingo_jax.sharding import MESH_AXES
@@ -24,6 +25,7 @@ def main(
     topology: str,
     mesh: str | None = None,
     search: bool = False,
+    decode: bool = False,
     json: bool = False,
 ) -> int:
   """Prints the plan of a run.
@@ -34,6 +36,7 @@ def main(
     topology: a slice, as in 'v5e:16x16'.
     mesh: 'replica:4,fsdp:16,model:4'; the run's own if None.
     search: try other meshes and policies instead, and rank them.
+    decode: plan inference at 32 shots instead of training.
     json: print JSON.
 
   Returns:
@@ -46,6 +49,8 @@ def main(
   chips = topologies.get_topology(topology)
   if search:
     plans = _tried(run, chips)
+  elif decode:
+    plans = list(make_decode_plans(run, chips, shape).values())
   else:
     plans = [make_plan(run, chips, shape)]
   if json:
@@ -53,8 +58,9 @@ def main(
   elif search:
     print(report.as_table(plans))
   else:
-    print(report.as_text(plans[0]))
-  return 0 if any(plan.fits for plan in plans) else 1
+    print('\n\n'.join(map(report.as_text, plans)))
+  fitting = [plan.fits for plan in plans]
+  return 0 if (any if search else all)(fitting) else 1
 
 
 def _tried(run: run_file.Run, topology: topologies.Topology) -> list[Plan]:

@@ -44,7 +44,7 @@ def as_text(plan: Plan) -> str:
       f'{plan.topology}: {plan.chips} chips ({_CAVEAT})',
       f'mesh {mesh}; rules {plan.rules}; remat {plan.remat}; '
       f'{plan.num_microbatches} microbatches',
-      f'step: {plan.tokens:,} tokens, {plan.pictures:,} pictures',
+      f'{plan.program}: {plan.tokens:,} tokens, {plan.pictures:,} pictures',
       '',
       *_memory_lines(plan),
   ]
@@ -106,8 +106,8 @@ def remedies(plan: Plan) -> list[str]:
 def _time_lines(plan: Plan) -> list[str]:
   cost, (best, worst), (low, high) = plan.cost, plan.seconds, plan.mfu
   lines = [
-      f'step: {best:.3f} s (all communication overlapped) to {worst:.3f} s '
-      '(none)',
+      f'{plan.program}: {best:.4f} s (all communication overlapped) to '
+      f'{worst:.4f} s (none)',
       f'  matrix products {cost.matmul_seconds:.3f} s, other work '
       f'{cost.other_seconds:.3f} s, communication '
       f'{cost.communication_seconds:.3f} s',
@@ -132,7 +132,7 @@ def _communication_lines(plan: Plan) -> list[str]:
     row[0] += c.sent / 1e9
     row[1] += c.seconds
     row[2] += c.times
-  lines = ['sent by each chip in a step:']
+  lines = [f'sent by each chip in a {plan.program}:']
   for name, (sent, seconds, times) in sorted(
       total.items(), key=lambda item: -item[1][1]
   )[:10]:

@@ -14,10 +14,8 @@ import gin
 import jax
 import jax.numpy as jnp
 import optax
-import seqio
 
 from flamingo_jax import gin_config, runtime
-from flamingo_jax.data import pipeline
 from flamingo_jax.errors import UserError
 from flamingo_jax.models import FlamingoConfig
 from flamingo_jax.planning.model_flops import Lengths
@@ -34,11 +32,15 @@ class Run:
   optimizer: optax.GradientTransformation
   lengths: Mapping[str, Lengths]  # of an example of each dataset
   batch_sizes: Mapping[str, int]  # of each dataset, over all hosts
-  loss_weights: Mapping[str, float]
   mesh_shape: Mapping[str, int] | None
   rules: str  # a table of sharding.RULES
   num_microbatches: int | None
   total_steps: int | None  # None: the file leaves it open
+
+  @property
+  def loss_weights(self) -> dict[str, float]:
+    """A λ per dataset; a step costs the same whatever it is."""
+    return dict.fromkeys(self.batch_sizes, 1.0)
 
   @property
   def tokens(self) -> int:
@@ -114,7 +116,6 @@ def read(gin_files: Sequence[str], bindings: Sequence[str] = ()) -> Run:
   batch_sizes = _value(f'{data}.batch_sizes')
   _check_same_tasks(lengths, batch_sizes)
   strategy = _value(f'{data}.strategy', 'accumulation')
-  mixture = _value(f'{data}.mixture_or_task_name', '')
   if strategy == 'merged':
     lengths, batch_sizes = _merged(lengths, batch_sizes)
   return Run(
@@ -125,7 +126,6 @@ def read(gin_files: Sequence[str], bindings: Sequence[str] = ()) -> Run:
           for name, n in lengths.items()
       },
       batch_sizes=batch_sizes,
-      loss_weights=_loss_weights(mixture, batch_sizes),
       mesh_shape=_value(f'{partitioner}.mesh_shape', None),
       rules=_value(f'{partitioner}.logical_axis_rules', 'data_parallel'),
       num_microbatches=_value(
@@ -196,12 +196,3 @@ def _merged(
   }
   return {'merged': largest}, {'merged': sum(batch_sizes.values())}
 
-
-def _loss_weights(
-    mixture: str, batch_sizes: Mapping[str, int]
-) -> dict[str, float]:
-  """λ of each dataset; 1, which costs the same, of tasks not registered."""
-  known = {}
-  if mixture in seqio.MixtureRegistry.names():
-    known = pipeline.mixture_weights(mixture)
-  return {name: known.get(name, 1.0) for name in batch_sizes}

@@ -9,7 +9,10 @@ from jax.sharding import Mesh
 import numpy as np
 import pytest
 
-from flamingo_jax.planning import interconnect, topologies
+from flamingo_jax import models
+from flamingo_jax.planning import interconnect, run_file, topologies
+from flamingo_jax.planning.model_flops import Lengths
+from flamingo_jax.training.optimizer import make_optimizer
 
 NO_LIBTPU = 'libtpu is not installed (the [tpu] extra)'
 
@@ -37,4 +40,22 @@ def links():
   return interconnect.Interconnect(
       {'fsdp': 2, 'model': 2}, np.array([[0, 0], [0, 1], [1, 0], [1, 1]]),
       (2, 2), link_bandwidth=45e9, ring_from=16,
+  )
+
+
+@pytest.fixture(scope='session')
+def small_run():
+  """Wide enough for matrix products to be what a step costs."""
+  config = models.variants.get('flamingo_tiny', {
+      'image_size': 32,
+      'decoder': models.DecoderConfig(
+          vocab=2048, layers=3, width=128, heads=4, head_size=32, xattn_every=2
+      ),
+  })
+  return run_file.Run(
+      config=config, optimizer=make_optimizer(lambda step: 1e-3),
+      lengths={'a': Lengths(32, 2), 'b': Lengths(16, 1, 2)},
+      batch_sizes={'a': 2, 'b': 4},
+      mesh_shape=None, rules='data_parallel', num_microbatches=None,
+      total_steps=None,
   )

@@ -10,7 +10,6 @@ from flamingo_jax import models
 from flamingo_jax.planning import hlo_cost, interconnect, model_flops
 from flamingo_jax.planning import run_file, topologies
 from flamingo_jax.planning.model_flops import Lengths
-from flamingo_jax.training.optimizer import make_optimizer
 from flamingo_jax.training.partitioner import Partitioner
 from flamingo_jax.training.train_step import Trainer, abstract_state
 
@@ -33,25 +32,8 @@ def test_language_model_costs_two_flops_per_weight_and_token():
   assert parts['language model'] == 2 * 1000 * weights
 
 
-def small_run():
-  """Wide enough for matrix products to be what a step costs."""
-  config = models.variants.get('flamingo_tiny', {
-      'image_size': 32,
-      'decoder': models.DecoderConfig(
-          vocab=2048, layers=3, width=128, heads=4, head_size=32, xattn_every=2
-      ),
-  })
-  return run_file.Run(
-      config=config, optimizer=make_optimizer(lambda step: 1e-3),
-      lengths={'a': Lengths(32, 2), 'b': Lengths(16, 1, 2)},
-      batch_sizes={'a': 2, 'b': 4}, loss_weights={'a': 1.0, 'b': 0.5},
-      mesh_shape=None, rules='data_parallel', num_microbatches=None,
-      total_steps=None,
-  )
-
-
-def test_a_step_without_rematerialisation_executes_the_model_flops():
-  run = small_run()
+def test_a_step_without_rematerialisation_executes_the_model_flops(small_run):
+  run = small_run
   partitioner = Partitioner(devices=jax.devices()[:1])
   model = run_file.make_model(run)
   state, frozen = abstract_state(model, partitioner)
