@@ -83,9 +83,10 @@ class ResamplerLayer(nn.Module):
     y = attend(scores, project('value')(seen), mask)
     latents += OutputProjection(cfg.width, self.dtype, name='out')(y)
     y = LayerNorm(self.dtype, name='ffw_norm')(latents)
-    return latents + FeedForward(
+    latents += FeedForward(
         squared_relu, self.dtype, rows='media', name='ffw'
     )(y)
+    return constrain(latents, 'media', None, 'embed')
 
 
 class PerceiverResampler(nn.Module):
@@ -137,9 +138,14 @@ class PerceiverResampler(nn.Module):
         ],
         axis=1,
     )[:, None]
-    for i in range(cfg.layers):
-      latents = constrain(latents, 'media', None, 'embed')
-      latents = ResamplerLayer(cfg, self.dtype, name=f'layer{i}')(
-          latents, x, mask
-      )
+    # Scanned, so that a layer is compiled once for each dataset, not six times.
+    layers = nn.scan(
+        lambda layer, latents, _: (layer(latents, x, mask), None),
+        variable_axes={'params': 0},
+        split_rngs={'params': True},
+        length=cfg.layers,
+        metadata_params={nn.PARTITION_NAME: 'layers'},
+    )
+    layer = ResamplerLayer(cfg, self.dtype, name='layers')
+    latents, _ = layers(layer, latents, None)
     return LayerNorm(self.dtype, name='norm')(latents)
