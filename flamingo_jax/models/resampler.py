@@ -73,7 +73,7 @@ class ResamplerLayer(nn.Module):
   ) -> Float[Array, 'N R D']:
     cfg = self.config
     project = lambda name: HeadsProjection(
-        cfg.heads, cfg.head_size, self.dtype, name=name
+        cfg.heads, cfg.head_size, self.dtype, rows='media', name=name
     )
     y = LayerNorm(self.dtype, name='latents_norm')(latents)
     features = LayerNorm(self.dtype, name='features_norm')(features)
@@ -81,7 +81,9 @@ class ResamplerLayer(nn.Module):
     seen = jnp.concatenate([features, y], axis=1)
     scores = dot_scores(project('query')(y), project('key')(seen))
     y = attend(scores, project('value')(seen), mask)
-    latents += OutputProjection(cfg.width, self.dtype, name='out')(y)
+    latents += OutputProjection(
+        cfg.width, self.dtype, rows='media', name='out'
+    )(y)
     y = LayerNorm(self.dtype, name='ffw_norm')(latents)
     latents += FeedForward(
         squared_relu, self.dtype, rows='media', name='ffw'
