@@ -280,18 +280,20 @@ def _add_collectives(
       continue
     if kind == 'all-reduce' and is_scatter:
       kind = 'reduce-scatter'  # the rest of the fusion keeps one's own part
-    group = interconnect.members(
-        hlo.replica_groups(part.attributes), links.mesh_axes
-    )
+    groups = hlo.replica_groups(part.attributes)
+    group = interconnect.members(groups, links.mesh_axes)
     size = math.fsum(
         a.bytes for n in part.operands if n in place for a in place[n].arrays
     )
     sent = interconnect.wire_bytes(kind, size, len(group))
     channel = part.attribute(r'channel_id=(\d+)') or part.name
     if channel not in found or found[channel].times < times:
+      if kind == 'collective-permute':
+        seconds = links.permute_seconds(groups.tolist(), sent)
+      else:
+        seconds = links.seconds(group, sent)
       found[channel] = Collective(
-          kind, links.axes(group), times * sent, times,
-          times * links.seconds(group, sent),
+          kind, links.axes(group), times * sent, times, times * seconds
       )
 
 

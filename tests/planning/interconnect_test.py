@@ -48,6 +48,20 @@ def test_small_messages_cost_their_hops(torus):
   )
 
 
+@pytest.mark.parametrize('pairs, messages', [
+    # A shift along a line of 4: the last one's way back uses the other
+    # direction of the links.
+    ([[0, 1], [1, 2], [2, 3], [3, 0]], 1),
+    ([[0, 2], [1, 3]], 2),  # both cross the link in the middle
+    ([[0, 60]], 1),  # once around the ring of 16, not 15 links back
+    ([[0, 0]], 0),
+])
+def test_a_permutation_takes_what_its_busiest_link_does(torus, pairs, messages):
+  assert torus.permute_seconds(pairs, SENT) == pytest.approx(
+      messages * SENT / LINK
+  )
+
+
 @pytest.mark.parametrize('kind, sent', [
     ('all-gather', 3), ('reduce-scatter', 0.75), ('all-reduce', 1.5),
     ('all-to-all', 0.75), ('collective-permute', 1),
