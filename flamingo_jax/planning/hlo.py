@@ -162,7 +162,7 @@ class Program:
   def inside(
       self, instruction: Instruction
   ) -> Iterator[tuple[Computation, Instruction]]:
-    """The instruction, or what its fusion or wrapper is made of, to any depth."""
+    """What a fusion or an asynchronous wrapper is made of, to any depth."""
     for name in instruction.called:
       computation = self.computations.get(name, {})
       for inner in computation.values():

@@ -117,7 +117,9 @@ def make(topology: Topology, mesh: Mesh) -> Interconnect:
   )
 
 
-def members(groups: np.ndarray | None, mesh_axes: Mapping[str, int]) -> list[int]:
+def members(
+    groups: np.ndarray | None, mesh_axes: Mapping[str, int]
+) -> list[int]:
   """The first group of more than itself; those of one collective are alike.
 
   None is the group of everybody, which XLA leaves out.

@@ -176,7 +176,8 @@ def compile_plan(
     needed, reasons = read_refusal(str(error))
     temporaries = max(needed - sum(sizes.values()), 0.0)
     return Plan(
-        fits=False, memory=Memory(**sizes, temporaries=temporaries, limit=limit),
+        fits=False,
+        memory=Memory(**sizes, temporaries=temporaries, limit=limit),
         compile_seconds=time.monotonic() - start, refusal=reasons, **what,
     ), None
   seconds = time.monotonic() - start

@@ -115,7 +115,8 @@ def _time_lines(plan: Plan) -> list[str]:
       f'{plan.model_flops / plan.chips / 1e12:.1f} T of the model; '
       f'{cost.bytes / 1e9:.0f} GB to and from HBM',
       f'MFU: {low:.1%} to {high:.1%}',
-      f'speed: {plan.tokens / worst:,.0f} to {plan.tokens / best:,.0f} tokens/s',
+      f'speed: {plan.tokens / worst:,.0f} to {plan.tokens / best:,.0f} '
+      'tokens/s',
   ]
   if plan.total_steps:
     days = [plan.total_steps * seconds / 86400 for seconds in (best, worst)]
@@ -136,7 +137,9 @@ def _communication_lines(plan: Plan) -> list[str]:
   for name, (sent, seconds, times) in sorted(
       total.items(), key=lambda item: -item[1][1]
   )[:10]:
-    lines.append(f'  {name:<34}{sent:9.2f} GB {seconds:8.3f} s {times:7d} times')
+    lines.append(
+        f'  {name:<34}{sent:9.2f} GB {seconds:8.3f} s {times:7d} times'
+    )
   return lines if total else ['no communication']
 
 

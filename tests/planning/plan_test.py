@@ -74,7 +74,7 @@ def test_what_does_not_fit_is_refused_by_the_compiler(small_run, slice_2x2):
 
 
 def test_refusals_name_the_largest():
-  message = """RESOURCE_EXHAUSTED: Ran out of memory on HBM. Used 20.50G of 15.75G
+  message = """RESOURCE_EXHAUSTED: Out of memory. Used 20.50G of 15.75G
 
   1. Size: 8.00G
      Operator: op_name="jit(train_step)/decoder/dot_general"
@@ -89,7 +89,7 @@ def test_refusals_name_the_largest():
 
 
 def test_other_errors_of_the_compiler_are_one_sentence():
-  with pytest.raises(UserError, match='compiler refuses this program: INTERNAL'):
+  with pytest.raises(UserError, match='refuses this program: INTERNAL'):
     plan_lib.read_refusal('INTERNAL: something\nbroke')
 
 
@@ -111,7 +111,7 @@ def test_a_mesh_of_another_size_than_the_slice_is_refused(small_run, slice_2x2):
 
 @pytest.mark.parametrize('text', ['rows:4', 'fsdp', 'fsdp:0', 'fsdp:x'])
 def test_a_mesh_that_is_none_is_refused(text):
-  with pytest.raises(UserError, match='write AXIS:SIZE with an axis of replica'):
+  with pytest.raises(UserError, match='AXIS:SIZE with an axis of replica'):
     program.parse_mesh(text)
 
 
