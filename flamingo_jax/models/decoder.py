@@ -10,11 +10,8 @@ and before every k-th block"). Where k does not divide the depth, a shorter
 
 from collections.abc import Callable
 import dataclasses
-import functools
-from typing import Any
 
 from flax import linen as nn
-from flax import struct
 import jax
 from jax.ad_checkpoint import checkpoint_name
 import jax.numpy as jnp
@@ -104,35 +101,6 @@ class DecoderLayer(nn.Module):
     return constrain(x, 'batch', 'length', 'embed'), new
 
 
-@struct.dataclass
-class GroupWeights:
-  """The language model's weights of all groups [G, k, ...], and which to use.
-
-  A scan over groups would hand each of them a copy of its part, which the scan
-  over its layers then cuts again: a tenth of a step's time at 80B. So the
-  layers take theirs from the whole, which is frozen and gets no gradient.
-  """
-
-  weights: Any
-  group: Int[Array, '']
-
-  def apply(
-      self, layer: nn.Module, count: int, policy: Callable[..., bool],
-      x: Float[Array, 'B L D'], cache: LayerCache | None,
-      position: Int[Array, 'B'] | None,
-  ) -> tuple[Float[Array, 'B L D'], LayerCache | None]:
-    """The layers of the group, one after the other."""
-    @functools.partial(jax.checkpoint, policy=policy, prevent_cse=False)
-    def step(x, weights, group, index, cache):
-      params = jax.tree.map(lambda w: w[group, index], weights)
-      return layer.apply({'params': params}, x, cache, position)
-
-    return jax.lax.scan(
-        lambda x, at: step(x, self.weights, self.group, *at), x,
-        (jnp.arange(count), cache),
-    )
-
-
 class DecoderGroup(nn.Module):
   """A gated block and the language model's layers behind it."""
 
@@ -144,25 +112,16 @@ class DecoderGroup(nn.Module):
   def __call__(
       self,
       x: Float[Array, 'B L D'],
-      stacked: tuple[GroupCache | None, Int[Array, ''] | None],
+      cache: GroupCache | None,
       position: Int[Array, 'B'] | None,
       media: Float[Array, 'B S D'] | None,
       mask: Bool[Array, 'B L S'] | None,
-      weights: Any,
   ) -> tuple[Float[Array, 'B L D'], GroupCache | None]:
     """The residual stream, and the entries to append to a cache.
 
-    Args:
-      x: the residual stream.
-      stacked: the group's cache, and its place among the groups.
-      position: where each row continues its cache.
-      media: keys for the gated block; None: those of the cache.
-      mask: which of them each token sees. None: the gated block is left out,
-        which is the bare language model.
-      weights: the language model's, of all groups. None: the group's own.
+    Without a mask the gated block is left out: the bare language model.
     """
     cfg = self.config
-    cache, group = stacked
     keys = None
     rematted = lambda module: nn.remat(
         module, policy=REMAT_POLICIES[cfg.remat], prevent_cse=False
@@ -172,16 +131,9 @@ class DecoderGroup(nn.Module):
           cfg.heads, cfg.head_size, self.dtype, name='xattn'
       )(x, cache.media if media is None else media, mask)
       x = constrain(x, 'batch', 'length', 'embed')
-    layers = None if cache is None else cache.layers
-    if weights is None:
-      x, layers = scan(rematted(DecoderLayer), self.layers, 'layers', 1)(
-          cfg, self.dtype, name='lm'
-      )(x, layers, position)
-    else:
-      x, layers = GroupWeights(weights, group).apply(
-          DecoderLayer(cfg, self.dtype, parent=None), self.layers,
-          REMAT_POLICIES[cfg.remat], x, layers, position,
-      )
+    x, layers = scan(rematted(DecoderLayer), self.layers, 'layers', 1)(
+        cfg, self.dtype, name='lm'
+    )(x, None if cache is None else cache.layers, position)
     if cache is None:
       return x, None
     return x, GroupCache(layers, None if media is None else keys)
@@ -235,16 +187,13 @@ class Decoder(nn.Module):
       )
       mask = visible_latents(media_index, count, size)
     groups, tail = (None, None) if cache is None else (cache.groups, cache.tail)
-    weights = None
-    if not self.is_initializing():
-      weights = self.variables['params']['groups']['lm']
-    x, new = scan(DecoderGroup, cfg.groups, 'groups', 4)(
+    x, new = scan(DecoderGroup, cfg.groups, 'groups', 3)(
         cfg, cfg.xattn_every, self.dtype, name='groups'
-    )(x, (groups, jnp.arange(cfg.groups)), position, media, mask, weights)
+    )(x, groups, position, media, mask)
     groups = groups and groups.append(new, position)
     if cfg.tail_layers:
       x, new = DecoderGroup(cfg, cfg.tail_layers, self.dtype, name='tail')(
-          x, (tail, None), position, media, mask, None
+          x, tail, position, media, mask
       )
       tail = tail and tail.append(new, position)
     if last is not None:

@@ -197,8 +197,8 @@ def compile_plan(
   ), compiled
 
 
-def shard_gib(tree: Tree) -> float:
-  """GiB of a tree on each chip."""
+def shard_gib(tree: Any) -> float:
+  """GiB of the leaves of a tree on each chip."""
   return math.fsum(
       math.prod(x.sharding.shard_shape(x.shape)) * x.dtype.itemsize
       for x in jax.tree.leaves(tree)
