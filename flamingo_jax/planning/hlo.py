@@ -123,7 +123,9 @@ class Program:
     for instruction in computation.values():
       if instruction.opcode == 'while':
         body = instruction.attribute(r'body=%?([\w.\-]+)')
-        yield from self._executed(body, times * self.trip_count(instruction))
+        yield from self._executed(
+            body, times * self.trip_count(computation, instruction)
+        )
       elif instruction.opcode == 'conditional':
         branches = instruction.attribute(r'branch_computations=\{([^}]*)\}')
         for branch in _NAME.findall(branches or ''):
@@ -134,11 +136,12 @@ class Program:
       else:
         yield computation, instruction, times
 
-  def trip_count(self, loop: Instruction) -> int:
-    """How often the body of a while loop runs.
+  def trip_count(self, place: Computation, loop: Instruction) -> int:
+    """How often the body of a while loop in `place` runs.
 
-    Said by XLA for CPUs; for TPUs it follows from the condition, which for a
-    scan is `counter < constant` with a counter from 0.
+    Said by XLA for CPUs. For TPUs it follows from the condition `counter <
+    bound` and from what the body adds to the counter: 1 in a scan, 2 in a
+    product that is cut in windows and sends them both ways around a ring.
 
     Raises:
       ValueError: a condition of another kind.
@@ -146,18 +149,37 @@ class Program:
     if known := loop.attribute(r'"known_trip_count":\{"n":"(\d+)"\}'):
       return int(known)
     condition = self.computations[loop.attribute(r'condition=%?([\w.\-]+)')]
-    root = condition.root
-    if root.opcode == 'fusion':
-      inner = self.computations[root.called[0]].root
-      bounds = root.operands
+    test = condition.root
+    inner = test
+    if test.opcode == 'fusion':
+      inner = self.computations[test.called[0]].root
+    if inner.opcode != 'compare' or 'direction=LT' not in inner.attributes:
+      raise ValueError(f'no trip count for {loop.name}: {inner}')
+    bound, counter = None, None
+    for name in test.operands:
+      bound = bound or _constant(condition, name)
+      counter = counter or condition[name].attribute(r'index=(\d+)')
+    if bound is None:
+      raise ValueError(f'no trip count for {loop.name}: {test}')
+    if counter is None:
+      return bound
+    body = self.computations[loop.attribute(r'body=%?([\w.\-]+)')]
+    step = self._step(body, body.root.operands[int(counter)])
+    start = _start(place, loop.operands[0], int(counter))
+    return -(-(bound - start) // step)
+
+  def _step(self, body: Computation, name: str) -> int:
+    """What is added to a counter, whether fused or not."""
+    instruction = body[name]
+    if instruction.opcode == 'add':
+      found = [_constant(body, operand) for operand in instruction.operands]
     else:
-      inner, bounds = root, root.operands
-    if inner.opcode == 'compare' and 'direction=LT' in inner.attributes:
-      for name in bounds:
-        bound = condition.get(name)
-        if bound and bound.opcode == 'constant':
-          return int(bound.attributes.split(')')[0])
-    raise ValueError(f'no trip count for {loop.name}: {root}')
+      found = [
+          _constant(place, operand)
+          for place, inner in self.inside(instruction)
+          if inner.opcode == 'add' for operand in inner.operands
+      ]
+    return next((n for n in found if n), 1)
 
   def inside(
       self, instruction: Instruction
@@ -168,6 +190,25 @@ class Program:
       for inner in computation.values():
         yield computation, inner
         yield from self.inside(inner)
+
+
+def _constant(place: Computation, name: str) -> int | None:
+  """The integer that a name stands for, through copies; None if it is none."""
+  instruction = place.get(name)
+  while instruction and instruction.opcode in ('copy', 'bitcast'):
+    instruction = place.get(instruction.operands[0])
+  if not instruction or instruction.opcode != 'constant':
+    return None
+  value = re.match(r'-?\d+', instruction.attributes)
+  return int(value[0]) if value else None
+
+
+def _start(place: Computation, state: str, index: int) -> int:
+  """What a counter begins with: 0 where that is not written down."""
+  instruction = place.get(state)
+  if not instruction or instruction.opcode != 'tuple':
+    return 0
+  return _constant(place, instruction.operands[index]) or 0
 
 
 def parse(text: str) -> Program:

@@ -56,18 +56,23 @@ def as_text(plan: Plan) -> str:
 
 def _memory_lines(plan: Plan) -> list[str]:
   memory = plan.memory
-  if plan.fits and memory.spare >= HEADROOM:
-    verdict = 'fits'
-  elif plan.fits:
-    verdict = f'fits, with less than {HEADROOM:.0%} to spare'
+  if plan.fits:
+    verdict = f'fits, {memory.spare:.0%} to spare'
+    if memory.spare < HEADROOM:
+      verdict += f'; leave {HEADROOM:.0%} to the runtime'
   else:
     verdict = 'DOES NOT FIT'
   lines = [
-      f'memory: {verdict}; {memory.total:.2f} of {memory.limit:.2f} GiB per '
-      f'chip, {memory.spare:.0%} to spare'
+      f'memory: {verdict}; {memory.total:.2f} of {memory.limit:.2f} GiB per chip'
   ]
-  kinds = ('frozen', 'trainable', 'optimizer', 'batch', 'temporaries')
-  lines += [f'  {kind:<12}{getattr(memory, kind):8.2f} GiB' for kind in kinds]
+  sizes = {
+      kind: getattr(memory, kind)
+      for kind in ('frozen', 'trainable', 'optimizer', 'batch', 'temporaries')
+  }
+  lines += [
+      f'  {kind:<12}{size:8.2f} GiB'
+      for kind, size in sorted(sizes.items(), key=lambda item: -item[1])
+  ]
   if plan.refusal:
     lines.append('largest, as the compiler says:')
     lines += [f'  {line}' for line in plan.refusal]
@@ -96,7 +101,7 @@ def remedies(plan: Plan) -> list[str]:
           "{'decoder.remat': 'full'}"
       )
     found.append(
-        'cut the batch in parts: NUM_MICROBATCHES = '
+        'cut the batch in parts: runtime.Trainer.num_microbatches = '
         f'{2 * plan.num_microbatches}'
     )
   found.append('let --search look for a mesh and remat policy that fit')

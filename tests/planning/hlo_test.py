@@ -41,8 +41,10 @@ HloModule m
   %p = (s32[], f32[4]) parameter(0)
   %i = s32[] get-tuple-element(%p), index=0
   %x = f32[4] get-tuple-element(%p), index=1
-  %y = f32[4] add(%x, %x)
-  ROOT %t = (s32[], f32[4]) tuple(%i, %y)
+  %y = f32[4] multiply(%x, %x)
+  %step = s32[] constant(1)
+  %next = s32[] add(%i, %step)
+  ROOT %t = (s32[], f32[4]) tuple(%next, %y)
 }
 
 %condition (p: (s32[], f32[4])) -> pred[] {
@@ -52,17 +54,25 @@ HloModule m
   ROOT %lt = pred[] compare(%i, %n), direction=LT
 }
 
-ENTRY %main (x: (s32[], f32[4])) -> (s32[], f32[4]) {
-  %x = (s32[], f32[4]) parameter(0)
-  ROOT %w = (s32[], f32[4]) while(%x), condition=%condition, body=%body
+ENTRY %main (x: f32[4]) -> (s32[], f32[4]) {
+  %x = f32[4] parameter(0)
+  %zero = s32[] constant(0)
+  %start = s32[] copy(%zero)
+  %state = (s32[], f32[4]) tuple(%start, %x)
+  ROOT %w = (s32[], f32[4]) while(%state), condition=%condition, body=%body
 }
 """
 
 
-def test_a_loop_runs_as_often_as_its_condition_says():
-  program = hlo.parse(LOOP)
+@pytest.mark.parametrize('change, trips', [
+    (('', ''), 9),
+    (('%step = s32[] constant(1)', '%step = s32[] constant(2)'), 5),
+    (('%zero = s32[] constant(0)', '%zero = s32[] constant(3)'), 6),
+])
+def test_a_loop_runs_from_its_start_in_its_steps_to_its_bound(change, trips):
+  program = hlo.parse(LOOP.replace(*change))
   times = {i.opcode: n for _, i, n in program.executed()}
-  assert times['add'] == 9
+  assert times['multiply'] == trips
 
 
 def test_a_condition_that_says_nothing_is_an_error():

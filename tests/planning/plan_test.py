@@ -44,7 +44,7 @@ def test_model_axis_talks_about_activations_and_fsdp_about_weights(plan):
 def test_report_says_what_matters(plan):
   text = report.as_text(plan)
   for words in (
-      'predicted, not measured', 'v5e:2x2: 4 chips', 'memory: fits', 'of 15.75',
+      'predicted, not measured', 'v5e:2x2: 4 chips', 'memory: fits, ', 'of 15.75',
       'frozen', 'trainable', 'optimizer', 'temporaries', 'executed', 'MFU:',
       'tokens/s', '1,000 steps:', 'over model', 'compiled in',
   ):
