@@ -6,6 +6,7 @@ from collections.abc import Mapping
 import functools
 import math
 import time
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -17,7 +18,7 @@ from flamingo_jax.planning.topologies import Topology
 from flamingo_jax.training.partitioner import Partitioner
 from flamingo_jax.training.train_step import abstract_state
 from flamingo_jax.training.trainable import merge_params
-from flamingo_jax.typing import Array, Tree
+from flamingo_jax.typing import Tree
 
 SHOTS = 32  # the most of the paper's evaluations
 _TOKENS = 32  # of a shot, and of an answer
@@ -91,7 +92,7 @@ def make_plans(
 
 def _plan(
     run, topology, partitioner, params: Tree, frozen: Tree, prompts: int,
-    function, arguments: tuple[Array, ...], flops: float, tokens: int, **jit,
+    function, arguments: tuple[Any, ...], flops: float, tokens: int, **jit,
 ):
   """Compiles one program of decoding."""
   start = time.monotonic()

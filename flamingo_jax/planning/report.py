@@ -56,10 +56,12 @@ def as_text(plan: Plan) -> str:
 
 def _memory_lines(plan: Plan) -> list[str]:
   memory = plan.memory
-  if plan.fits:
+  if plan.fits and memory.spare >= HEADROOM:
     verdict = f'fits, {memory.spare:.0%} to spare'
-    if memory.spare < HEADROOM:
-      verdict += f'; leave {HEADROOM:.0%} to the runtime'
+  elif plan.fits:
+    verdict = (
+        f'fits as the compiler counts, with less than {HEADROOM:.0%} to spare'
+    )
   else:
     verdict = 'DOES NOT FIT'
   lines = [
@@ -76,7 +78,7 @@ def _memory_lines(plan: Plan) -> list[str]:
   if plan.refusal:
     lines.append('largest, as the compiler says:')
     lines += [f'  {line}' for line in plan.refusal]
-  if not plan.fits:
+  if not plan.fits or memory.spare < HEADROOM:
     lines += [f'change: {line}' for line in remedies(plan)]
   return lines
 
