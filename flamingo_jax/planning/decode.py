@@ -54,19 +54,28 @@ def make_plans(
       shape((prompts, lengths.media, 1), bool),
   )
 
+  structure = None  # of the cache, which travels as its leaves
+
   def prefill(params, frozen, tokens, media_index, last, media, media_mask):
     variables = {'params': merge_params(params, frozen)}
     latents = model.module.apply(
         variables, media, media_mask, method='encode_media'
     )
-    return model.module.apply(
+    logits, cache = model.module.apply(
         variables, tokens, media_index, latents, last,
         lengths.tokens + _TOKENS, method='prefill',
     )
+    nonlocal structure
+    leaves, structure = jax.tree.flatten(cache)
+    return logits, leaves
 
-  def token(params, frozen, tokens, cache):
+  def token(params, frozen, tokens, leaves):
     variables = {'params': merge_params(params, frozen)}
-    return model.module.apply(variables, tokens, cache, method='extend')
+    cache = structure.unflatten(leaves)
+    logits, cache = model.module.apply(
+        variables, tokens, cache, method='extend'
+    )
+    return logits, jax.tree.leaves(cache)
 
   make = functools.partial(
       _plan, run, topology, partitioner, state.params, frozen, prompts
@@ -77,14 +86,14 @@ def make_plans(
     return {'prefill': first}
   with partitioner.rules_in_use():
     shapes = jax.eval_shape(prefill, state.params, frozen, *batch)[1]
-  cache = jax.tree.map(
+  leaves = jax.tree.map(
       lambda x, s: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=s),
       shapes, compiled.output_shardings[1],
   )
   parts = forward_flops(run.config, Lengths(tokens=1, media=0))
   next_tokens = shape((prompts, 1), jnp.int32)
   second, _ = make(
-      token, (next_tokens, cache), prompts * math.fsum(parts.values()), prompts,
+      token, (next_tokens, leaves), prompts * math.fsum(parts.values()), prompts,
       donate_argnums=3,
   )
   return {'prefill': first, 'token': second}
