@@ -10,7 +10,13 @@ from absl import logging
 
 from flamingo_jax import broken_pipe
 from flamingo_jax import errors
-from flamingo_jax.commands import add_command, datasets, programs, prompting
+from flamingo_jax.commands import (
+    add_command,
+    datasets,
+    planning,
+    programs,
+    prompting,
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -53,7 +59,7 @@ def make_parser() -> argparse.ArgumentParser:
   for add in (
       programs.add_train, programs.add_eval, programs.add_infer,
       prompting.add_generate, prompting.add_score, datasets.add_prepare,
-      prompting.add_explain, datasets.add_check,
+      prompting.add_explain, datasets.add_check, planning.add_plan,
   ):
     add(commands)
   add_command(commands, 'doctor', run_doctor, 'say what is installed and wrong')

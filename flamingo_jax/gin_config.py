@@ -20,7 +20,9 @@ from flamingo_jax.training.model_dir import write_atomically, write_model_json
 _REQUIRED = '%gin.REQUIRED'
 
 
-def parse(gin_files: Sequence[str], bindings: Sequence[str]) -> None:
+def parse(
+    gin_files: Sequence[str], bindings: Sequence[str], complete: bool = True
+) -> None:
   """Parses files in order, then bindings, which override them.
 
   Args:
@@ -28,6 +30,7 @@ def parse(gin_files: Sequence[str], bindings: Sequence[str]) -> None:
       directory, to the file's folder or to the folder above it.
     bindings: 'NAME=value'. A value that is not a gin literal is a string, so
       shells need no second pair of quotes.
+    complete: all macros that have to be set must be.
 
   Raises:
     UserError: a missing file, a name that nothing knows (with the closest one
@@ -52,7 +55,7 @@ def parse(gin_files: Sequence[str], bindings: Sequence[str]) -> None:
       raise UserError(f'unknown gin name {name!r}{_closest(name, known)}')
     one_sentence(lambda: gin.parse_config(f'{name} = {_literal(value)}'))
   missing = [k for k, v in _macros().items() if str(v) == _REQUIRED]
-  if missing:
+  if missing and complete:
     options = ' '.join(f'--gin.{name}=...' for name in sorted(missing))
     raise UserError(f'{", ".join(sorted(missing))} must be set: add {options}')
 

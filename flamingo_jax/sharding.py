@@ -9,14 +9,15 @@ of a name whose mesh axis is still free in that array wins.
 
 from collections.abc import Mapping, Sequence
 import math
+from typing import Any
 
 from flax import linen as nn
 import jax
 from jax.experimental import mesh_utils
-from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from jax.sharding import AbstractMesh, Mesh, NamedSharding, PartitionSpec
 
 from flamingo_jax.errors import UserError
-from flamingo_jax.typing import Tree
+from flamingo_jax.typing import Array, Tree
 
 # replica: data parallel copies; fsdp: data parallel, parameters split too;
 # model: tensor parallel (Megatron style, Flamingo B.1.2).
@@ -25,31 +26,72 @@ MESH_AXES = ('replica', 'fsdp', 'model')
 Rules = Sequence[tuple[str, str | tuple[str, ...] | None]]
 
 # Names that are never split.
-_REPLICATED = tuple(
+_WHOLE = tuple(
     (name, None)
     for name in (
-        'length', 'kv', 'groups', 'layers', 'media', 'latents', 'frames',
-        'vision_embed', 'conv_h', 'conv_w', 'conv_in', 'new_vocab',
+        'kv', 'groups', 'layers', 'latents', 'frames', 'vision_embed',
+        'conv_h', 'conv_w', 'conv_in', 'new_vocab',
     )
 )
+_ALL = ('replica', 'fsdp', 'model')
 
+
+def _rules(
+    batch: tuple[str, ...],
+    trainable: str | tuple[str, ...] | None,
+    frozen: str | tuple[str, ...] | None,
+    conv_out: str | tuple[str, ...] | None,
+    model: str | None,
+    length: str | None = None,
+) -> Rules:
+  """A table; the order matters, attention comes before 'length'."""
+  return (
+      ('batch', batch),
+      # Pictures, and then their latents: a batch without text. Encoder and
+      # resampler have nothing to split over 'model', so more media are.
+      ('media', _ALL),
+      ('heads', model), ('mlp', model), ('vocab', model), ('length', length),
+      ('embed', trainable), ('frozen_embed', frozen), ('conv_out', conv_out),
+      *_WHOLE,
+  )
+
+
+_FSDP = ('fsdp', 'model')
 RULES: Mapping[str, Rules] = {
-    'data_parallel': (
-        ('batch', ('replica', 'fsdp', 'model')),
-        ('embed', None), ('heads', None), ('mlp', None), ('vocab', None),
-        ('conv_out', None), *_REPLICATED,
+    # Every device has everything.
+    'data_parallel': _rules(_ALL, None, None, None, None),
+    # Parameters and optimizer are split, and gathered layer by layer.
+    'fsdp': _rules(_ALL, _FSDP, _FSDP, _FSDP, None),
+    # The same for trainables and optimizer alone: frozen weights, which need
+    # neither gradient nor moments, are never gathered.
+    'fsdp_trainable': _rules(_ALL, _FSDP, None, None, None),
+    # Blocks are split over 'model' (Megatron), trainables over 'fsdp' too.
+    'tensor_parallel': _rules(
+        ('replica', 'fsdp'), 'fsdp', None, None, 'model'
     ),
-    'fsdp': (
-        ('batch', ('replica', 'fsdp', 'model')),
-        ('embed', ('fsdp', 'model')), ('heads', None), ('mlp', None),
-        ('vocab', None), ('conv_out', ('fsdp', 'model')), *_REPLICATED,
+    # And between blocks the text is.
+    'sequence_parallel': _rules(
+        ('replica', 'fsdp'), 'fsdp', None, None, 'model', 'model'
     ),
-    'tensor_parallel': (
-        ('batch', ('replica', 'fsdp')), ('embed', 'fsdp'),
-        ('heads', 'model'), ('mlp', 'model'), ('vocab', 'model'),
-        ('conv_out', None), *_REPLICATED,
+    # And frozen weights over 'fsdp': the least memory.
+    'fsdp_sequence_parallel': _rules(
+        ('replica', 'fsdp'), 'fsdp', 'fsdp', 'fsdp', 'model', 'model'
     ),
 }
+
+
+def constrain(x: Array, *axes: str | None) -> Array:
+  """Splits an activation as the rules in use say; without rules, not at all.
+
+  Args:
+    x: the activation.
+    axes: the name of each of its axes, None for one that stays whole.
+  """
+  mesh, rules = jax.sharding.get_abstract_mesh(), nn.get_logical_axis_rules()
+  if mesh.empty or not rules:
+    return x
+  spec = divisible(nn.logical_to_mesh_axes(axes, rules), x.shape, mesh)
+  return jax.lax.with_sharding_constraint(x, spec)
 
 
 def make_mesh(
@@ -102,29 +144,31 @@ def tree_shardings(boxed: Tree, mesh: Mesh, rules: Rules) -> Tree:
     rules: a table of `RULES`.
 
   Returns:
-    The same tree (unboxed) with a NamedSharding per leaf. An axis that its
-    mesh axes do not divide evenly is left whole.
+    The same tree (unboxed) with a NamedSharding per leaf. An axis is split
+    over as many of its mesh axes as divide it evenly.
   """
   def leaf(box):
-    if not isinstance(box, nn.LogicallyPartitioned):
+    if not is_boxed(box):
       return NamedSharding(mesh, PartitionSpec())
     spec = nn.logical_to_mesh_axes(box.names, rules)
     return NamedSharding(mesh, divisible(spec, box.value.shape, mesh))
 
-  return jax.tree.map(
-      leaf, boxed, is_leaf=lambda x: isinstance(x, nn.LogicallyPartitioned)
-  )
+  return jax.tree.map(leaf, boxed, is_leaf=is_boxed)
+
+
+def is_boxed(leaf: Any) -> bool:
+  """Whether a leaf of a tree of parameters says its logical axes."""
+  return isinstance(leaf, nn.LogicallyPartitioned)
 
 
 def divisible(
-    spec: PartitionSpec, shape: tuple[int, ...], mesh: Mesh
+    spec: PartitionSpec, shape: tuple[int, ...], mesh: Mesh | AbstractMesh
 ) -> PartitionSpec:
-  """Drops the mesh axes that don't divide their array axis."""
-  def size(axes):
-    axes = (axes,) if isinstance(axes, str) else axes or ()
-    return math.prod(mesh.shape[axis] for axis in axes)
+  """Keeps, of an axis' mesh axes, as many from the first as divide it."""
+  def dividing(axes, dim):
+    axes = (axes,) if isinstance(axes, str) else tuple(axes or ())
+    while dim % math.prod(mesh.shape[axis] for axis in axes):
+      axes = axes[:-1]
+    return axes[0] if len(axes) == 1 else axes or None
 
-  return PartitionSpec(*(
-      axes if dim % size(axes) == 0 else None
-      for axes, dim in zip(spec, shape)
-  ))
+  return PartitionSpec(*map(dividing, spec, shape))

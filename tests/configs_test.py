@@ -86,6 +86,7 @@ def papers_data(monkeypatch):
 
 # Of the large models only the size of the vocabulary is known, and the tests
 # have eight devices.
+ABLATIONS = {'m3w': 256, 'align': 512, 'ltip': 512, 'vtp': 64}
 LARGE = [
     'DATA_DIR=somewhere', 'VISION_ENCODER=one', 'LANGUAGE_MODEL=other',
     f'VOCABULARY={default_vocabulary().path}',
@@ -102,7 +103,7 @@ def test_every_experiment_lowers(file, data, papers_data, tmp_path):
     mesh = "{'fsdp': 8}" if file == 'flamingo_3b.gin' else (
         "{'replica': 2, 'fsdp': 2, 'model': 2}"
     )
-    bindings += [*LARGE, f'MESH_SHAPE={mesh}']
+    bindings += [*LARGE, f'MESH_SHAPE={mesh}', f'BATCH_SIZES={ABLATIONS}']
   model, lowered = run([file], *bindings)
   text = lowered.as_text()
   assert 'optimization_barrier' in text
@@ -130,8 +131,10 @@ def test_the_papers_values(file, papers_data, tmp_path):
   assert {lengths[task]['tokens'] for task in ('align', 'ltip', 'vtp')} <= {
       32, 64
   }
-  assert sizes == {'m3w': 256, 'align': 512, 'ltip': 512, 'vtp': 64}
-  mesh = value('MESH_SHAPE')
+  # A multiple of those of the ablations.
+  times = sizes['vtp'] // 64
+  assert sizes == {task: times * size for task, size in ABLATIONS.items()}
+  mesh = value('MESH_SHAPE') or {'fsdp': 16}  # the smallest slice
   data_shards = mesh.get('replica', 1) * mesh['fsdp']
   assert math.gcd(*sizes.values()) % data_shards == 0
   config = variants.get(value('VARIANT'))

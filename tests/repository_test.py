@@ -37,7 +37,7 @@ LAYERS = (
     ('evaluation', 5),
     ('predictor', 5),
     ('t5x_adapter', 6),
-    ('runtime|gin_config', 7),
+    ('runtime|gin_config|planning', 7),
     ('train|eval|infer|program|commands|cli|doctor', 8),
 )
 SIBLINGS = ({'models', 'data'}, {'losses', 'decoding'}, {'prepare', 'convert'})

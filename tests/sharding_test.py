@@ -10,6 +10,7 @@ import pytest
 
 from flamingo_jax import models, sharding
 from flamingo_jax.errors import UserError
+from flamingo_jax.training.partitioner import Partitioner
 
 
 def boxed_params():
@@ -52,6 +53,46 @@ def test_rule_tables_split_what_they_say(boxed, rules, mesh, path, spec):
   shardings = sharding.tree_shardings(boxed, mesh, sharding.RULES[rules])
   kernel = shardings['decoder']['groups']['xattn']['ffw'][path[0]]['kernel']
   assert kernel.spec == PartitionSpec(*spec)
+
+
+@pytest.mark.parametrize('rules, shape, spec', [
+    ('fsdp', (16, 6), (('replica', 'fsdp', 'model'), None)),
+    ('sequence_parallel', (16, 6), (('replica', 'fsdp'), 'model')),
+    # Three rows go to no two devices, and two to no four.
+    ('fsdp', (3, 6), (None, None)),
+    ('fsdp', (2, 6), (('replica', 'fsdp'), None)),
+])
+def test_constraints_reach_the_program(rules, shape, spec):
+  partitioner = Partitioner({'replica': 1, 'fsdp': 2, 'model': 2}, rules,
+                            jax.devices()[:4])
+  with partitioner.rules_in_use():
+    lowered = jax.jit(
+        lambda x: sharding.constrain(x * 2, 'batch', 'length')
+    ).lower(jax.ShapeDtypeStruct(
+        shape, jnp.float32, sharding=partitioner.replicated
+    ))
+  whole = jax.sharding.NamedSharding(
+      partitioner.mesh, PartitionSpec(*spec)
+  )
+  (found,) = jax.tree.leaves(lowered.compile().output_shardings)
+  assert found.is_equivalent_to(whole, len(shape))
+
+
+def test_without_rules_nothing_is_constrained():
+  x = jnp.ones((4, 4))
+  assert sharding.constrain(x, 'batch', 'length') is x
+
+
+@pytest.mark.parametrize('rules, frozen, trainable', [
+    ('fsdp_trainable', (None,), (('fsdp', 'model'),)),
+    ('sequence_parallel', (None,), ('fsdp',)),
+    ('fsdp_sequence_parallel', ('fsdp',), ('fsdp',)),
+])
+def test_frozen_weights_have_rules_of_their_own(rules, frozen, trainable):
+  names = lambda axis: tuple(
+      nn.logical_to_mesh_axes((axis,), sharding.RULES[rules])
+  )
+  assert (names('frozen_embed'), names('embed')) == (frozen, trainable)
 
 
 def test_an_axis_that_does_not_divide_stays_whole():

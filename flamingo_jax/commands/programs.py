@@ -25,9 +25,9 @@ GIN_MACROS = {
 
 
 def passes_to_gin(command: str, argument: str) -> bool:
-  """Whether an argument is a `--gin.NAME=value` of a program that has gin."""
+  """Whether an argument is a `--gin.NAME=value` of a command with gin files."""
   is_gin = argument.startswith('--gin.') and '=' in argument
-  return command in GIN_MACROS and is_gin
+  return is_gin and (command in GIN_MACROS or command == 'plan')
 
 
 def add_train(commands: Any) -> None:

@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 
 from flamingo_jax.models.layers import Einsum, partitioned
+from flamingo_jax.sharding import constrain
 from flamingo_jax.typing import Array, Bool, Float, Int
 
 
@@ -51,13 +52,16 @@ class HeadsProjection(nn.Module):
   heads: int
   head_size: int
   dtype: str = 'float32'
+  rows: str = 'batch'  # logical name of the first axis, if there is one
 
   @nn.compact
   def __call__(self, x: Float[Array, '*B L D']) -> Float[Array, '*B H L K']:
-    return Einsum(
+    y = Einsum(
         '...LD,DHK->...HLK', (x.shape[-1], self.heads, self.head_size),
         ('embed', 'heads', 'kv'), dtype=self.dtype, name='map',
     )(x)
+    rows = (self.rows,) * (x.ndim - 2)
+    return constrain(y, *rows, 'heads', 'length', 'kv')
 
 
 class OutputProjection(nn.Module):
@@ -65,9 +69,12 @@ class OutputProjection(nn.Module):
 
   width: int
   dtype: str = 'float32'
+  rows: str = 'batch'  # logical name of the first axis
 
   @nn.compact
   def __call__(self, x: Float[Array, 'B H L K']) -> Float[Array, 'B L D']:
+    # Of its gradient too, which otherwise comes split as the text is.
+    x = constrain(x, self.rows, 'heads', 'length', 'kv')
     return Einsum(
         'BHLK,HKD->BLD', (x.shape[1], x.shape[3], self.width),
         ('heads', 'kv', 'embed'), in_axes=2, dtype=self.dtype, name='map',
@@ -191,10 +198,7 @@ class RelativeSelfAttention(nn.Module):
         self.heads, self.head_size, self.dtype, name=name
     )
     queries, keys, values = (
-        nn.with_logical_constraint(
-            project(name)(x), ('batch', 'heads', 'length', 'kv')
-        )
-        for name in ('query', 'key', 'value')
+        project(name)(x) for name in ('query', 'key', 'value')
     )
     new = None if cache is None else LayerCache(keys, values)
     if position is None:
@@ -214,7 +218,9 @@ class RelativeSelfAttention(nn.Module):
     ).astype(self.dtype)[:, None]
     scores = dot_scores(queries + bias('content_bias'), keys)
     distances = dot_scores(queries + bias('position_bias'), relative)
-    scores += align_distances(distances, position)
+    # In the dtype of activations: rearranging costs a dozen passes over memory,
+    # a tenth of a step's time on TPUs in float32.
+    scores += align_distances(distances.astype(self.dtype), position)
     mask = causal_mask(x.shape[1], keys.shape[2], position)
     y = attend(scores, values, mask)
     return OutputProjection(x.shape[-1], self.dtype, name='out')(y), new

@@ -23,13 +23,16 @@ from flamingo_jax.models.cross_attention import (
     visible_latents,
 )
 from flamingo_jax.models.layers import Einsum, FeedForward, RMSNorm, partitioned
+from flamingo_jax.sharding import constrain
 from flamingo_jax.typing import Array, Bool, Float, Int
 
 # What the backward pass keeps of a block instead of computing it again.
 REMAT_POLICIES = {
     'none': jax.checkpoint_policies.everything_saveable,
     'full': jax.checkpoint_policies.nothing_saveable,
-    'dots': jax.checkpoint_policies.dots_saveable,
+    # Products with weights; those of attention, whose results are as large as
+    # L x S, are computed again.
+    'dots': jax.checkpoint_policies.dots_with_no_batch_dims_saveable,
     'named': jax.checkpoint_policies.save_only_these_names('attention'),
 }
 
@@ -95,7 +98,7 @@ class DecoderLayer(nn.Module):
     x += checkpoint_name(y, 'attention')
     y = RMSNorm(self.dtype, name='ffw_norm')(x)
     x += FeedForward(jax.nn.gelu, self.dtype, name='ffw')(y)
-    return nn.with_logical_constraint(x, ('batch', 'length', 'embed')), new
+    return constrain(x, 'batch', 'length', 'embed'), new
 
 
 class DecoderGroup(nn.Module):
@@ -127,7 +130,7 @@ class DecoderGroup(nn.Module):
       x, keys = rematted(GatedCrossAttentionBlock)(
           cfg.heads, cfg.head_size, self.dtype, name='xattn'
       )(x, cache.media if media is None else media, mask)
-      x = nn.with_logical_constraint(x, ('batch', 'length', 'embed'))
+      x = constrain(x, 'batch', 'length', 'embed')
     x, layers = scan(rematted(DecoderLayer), self.layers, 'layers', 1)(
         cfg, self.dtype, name='lm'
     )(x, None if cache is None else cache.layers, position)
@@ -177,6 +180,7 @@ class Decoder(nn.Module):
           ('vision_embed', 'embed'), dtype=self.dtype, name='media_projection',
       )(latents)
       media = media.reshape(len(media), -1, cfg.width)  # S = M R keys
+      media = constrain(media, 'batch', None, 'embed')
     if media_index is not None:
       count, size = (
           (1, cache.media_size) if latents is None else latents.shape[1:3]
@@ -217,15 +221,13 @@ class Decoder(nn.Module):
       # Rows have norm 1, as logits want; the trunk's input has variance 1, or
       # the first layer would drown it. No paper of the family says.
       x *= cfg.width**0.5
-      return nn.with_logical_constraint(x, ('batch', 'length', 'embed'))
+      return constrain(x, 'batch', 'length', 'embed')
 
     def unembed(x):
       logits = lambda rows: jnp.einsum(
           'BLD,VD->BLV', x, rows, preferred_element_type=jnp.float32
       )
-      known = nn.with_logical_constraint(
-          logits(table), ('batch', 'length', 'vocab')
-      )
+      known = constrain(logits(table), 'batch', 'length', 'vocab')
       return jnp.concatenate([known, logits(added)], axis=-1)
 
     return embed, unembed

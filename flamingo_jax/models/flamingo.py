@@ -21,6 +21,7 @@ from flamingo_jax.models.cache import Cache, empty_layers, keep_medium
 from flamingo_jax.models.decoder import Decoder, DecoderConfig
 from flamingo_jax.models.nfnet import NFNet
 from flamingo_jax.models.resampler import PerceiverResampler, ResamplerConfig
+from flamingo_jax.sharding import constrain
 from flamingo_jax.typing import IMAGE_MEAN, IMAGE_STD, Array, Bool, Float
 from flamingo_jax.typing import Int, UInt8
 
@@ -85,7 +86,18 @@ class Flamingo(nn.Module):
       media: pixels; an image is one frame.
       media_mask: False on frames, or whole media, that are padding.
     """
-    latents = self.encode_media(media, media_mask)
+    features = self.features(media)
+    return self.from_features(tokens, media_index, features, media_mask)
+
+  def from_features(
+      self,
+      tokens: Int[Array, 'B L'],
+      media_index: Int[Array, 'B L'],
+      features: Float[Array, 'B M T P Dv'],
+      media_mask: Bool[Array, 'B M T'],
+  ) -> Float[Array, 'B L V']:
+    """As a call, with what the vision encoder makes of the media."""
+    latents = self.resample(features, media_mask)
     return self.decoder(tokens, media_index, latents)[0]
 
   def encode_media(
@@ -94,15 +106,30 @@ class Flamingo(nn.Module):
       media_mask: Bool[Array, 'B M T'],
   ) -> Float[Array, 'B M R Dr']:
     """The latents of each medium, on its own (Flamingo §2.1)."""
-    batch, count, frames = media.shape[:3]
+    return self.resample(self.features(media), media_mask)
+
+  def features(
+      self, media: UInt8[Array, '*media h w 3']
+  ) -> Float[Array, '*media P Dv']:
+    """The vision encoder's features of each frame; no part of it is trained."""
     # Pixels travel as bytes and are normalised here, on the device.
-    pixels = media.reshape(-1, *media.shape[3:]).astype(jnp.float32) / 255
+    pixels = media.reshape(-1, *media.shape[-3:]).astype(jnp.float32) / 255
     pixels = (pixels - jnp.array(IMAGE_MEAN)) / jnp.array(IMAGE_STD)
-    pixels = nn.with_logical_constraint(pixels, ('batch',) + (None,) * 3)
-    grid = self.vision_encoder(pixels)
-    features = grid.reshape(batch * count, frames, -1, grid.shape[-1])
-    mask = media_mask.reshape(batch * count, frames)
-    latents = self.resampler(features, mask)
+    grid = self.vision_encoder(constrain(pixels, 'media', None, None, None))
+    grid = constrain(grid, 'media', None, None, None)
+    return grid.reshape(*media.shape[:-3], -1, grid.shape[-1])
+
+  def resample(
+      self,
+      features: Float[Array, 'B M T P Dv'],
+      media_mask: Bool[Array, 'B M T'],
+  ) -> Float[Array, 'B M R Dr']:
+    """Latents of each medium, from its features."""
+    batch, count, frames = media_mask.shape
+    latents = self.resampler(
+        features.reshape(batch * count, *features.shape[2:]),
+        media_mask.reshape(batch * count, frames),
+    )
     return latents.reshape(batch, count, *latents.shape[1:])
 
   def prefill(

@@ -8,6 +8,7 @@ from flax import linen as nn
 import jax
 import jax.numpy as jnp
 
+from flamingo_jax.sharding import constrain
 from flamingo_jax.typing import Array, Float
 
 
@@ -88,6 +89,7 @@ class FeedForward(nn.Module):
 
   activation: Callable[[Array], Array]
   dtype: str = 'float32'
+  rows: str = 'batch'  # logical name of the first axis
 
   @nn.compact
   def __call__(self, x: Float[Array, 'B L D']) -> Float[Array, 'B L D']:
@@ -97,7 +99,7 @@ class FeedForward(nn.Module):
         dtype=self.dtype, name='up',
     )(x)
     x = self.activation(x)
-    x = nn.with_logical_constraint(x, ('batch', 'length', 'mlp'))
+    x = constrain(x, self.rows, 'length', 'mlp')
     return Einsum(
         'BLF,FD->BLD', (4 * width, width), ('mlp', 'embed'),
         dtype=self.dtype, name='down',

@@ -20,6 +20,7 @@ from flamingo_jax.models.layers import (
     partitioned,
     squared_relu,
 )
+from flamingo_jax.sharding import constrain
 from flamingo_jax.typing import Array, Bool, Float
 
 
@@ -72,7 +73,7 @@ class ResamplerLayer(nn.Module):
   ) -> Float[Array, 'N R D']:
     cfg = self.config
     project = lambda name: HeadsProjection(
-        cfg.heads, cfg.head_size, self.dtype, name=name
+        cfg.heads, cfg.head_size, self.dtype, rows='media', name=name
     )
     y = LayerNorm(self.dtype, name='latents_norm')(latents)
     features = LayerNorm(self.dtype, name='features_norm')(features)
@@ -80,9 +81,14 @@ class ResamplerLayer(nn.Module):
     seen = jnp.concatenate([features, y], axis=1)
     scores = dot_scores(project('query')(y), project('key')(seen))
     y = attend(scores, project('value')(seen), mask)
-    latents += OutputProjection(cfg.width, self.dtype, name='out')(y)
+    latents += OutputProjection(
+        cfg.width, self.dtype, rows='media', name='out'
+    )(y)
     y = LayerNorm(self.dtype, name='ffw_norm')(latents)
-    return latents + FeedForward(squared_relu, self.dtype, name='ffw')(y)
+    latents += FeedForward(
+        squared_relu, self.dtype, rows='media', name='ffw'
+    )(y)
+    return constrain(latents, 'media', None, 'embed')
 
 
 class PerceiverResampler(nn.Module):
@@ -119,6 +125,7 @@ class PerceiverResampler(nn.Module):
     )
     x += interpolate_time(time, frames)[:, None].astype(self.dtype)
     x = x.reshape(batch, frames * positions, cfg.width)  # one key axis
+    x = constrain(x, 'media', None, 'embed')
     latents = self.param(
         'latents', partitioned(nn.initializers.normal(1.0), 'latents', 'embed'),
         (cfg.latents, cfg.width), jnp.float32,
@@ -133,8 +140,14 @@ class PerceiverResampler(nn.Module):
         ],
         axis=1,
     )[:, None]
-    for i in range(cfg.layers):
-      latents = ResamplerLayer(cfg, self.dtype, name=f'layer{i}')(
-          latents, x, mask
-      )
+    # Scanned, so that a layer is compiled once for each dataset, not six times.
+    layers = nn.scan(
+        lambda layer, latents, _: (layer(latents, x, mask), None),
+        variable_axes={'params': 0},
+        split_rngs={'params': True},
+        length=cfg.layers,
+        metadata_params={nn.PARTITION_NAME: 'layers'},
+    )
+    layer = ResamplerLayer(cfg, self.dtype, name='layers')
+    latents, _ = layers(layer, latents, None)
     return LayerNorm(self.dtype, name='norm')(latents)

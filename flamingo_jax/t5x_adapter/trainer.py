@@ -36,14 +36,15 @@ class Trainer(trainer.Trainer):
   @functools.cached_property
   def _partitioned_train_step(self) -> trainer.PartitionedTrainCallable:
     def train_step(train_state: Any, batch: Mapping[str, Array]):
-      grads, metrics = gradients_and_metrics(
-          self._model.module,
-          train_state.params,
-          train_state.flax_mutables['frozen_params'],
-          batch,
-          self._loss_weights,
-          self._num_microbatches,
-      )
+      with self._partitioner.rules_in_use():
+        grads, metrics = gradients_and_metrics(
+            self._model.module,
+            train_state.params,
+            train_state.flax_mutables['frozen_params'],
+            batch,
+            self._loss_weights,
+            self._num_microbatches,
+        )
       return trainer.apply_grads(
           train_state,
           grads,

@@ -4,15 +4,22 @@
 
 from typing import Any
 
+from flax import linen as nn
 import jax
 import jax.numpy as jnp
 import optax
 
-from flamingo_jax import models
+from flamingo_jax import models, sharding
 from flamingo_jax.data.vocabulary import Vocabulary
 from flamingo_jax.errors import UserError
 from flamingo_jax.training.trainable import split_params
 from flamingo_jax.typing import Array
+
+
+def _as_frozen(box: nn.LogicallyPartitioned) -> nn.LogicallyPartitioned:
+  """Lets rules split a width of frozen weights in a way of its own."""
+  names = ('frozen_embed' if n == 'embed' else n for n in box.names)
+  return box.replace(names=tuple(names))
 
 
 class FlamingoModel:
@@ -61,5 +68,8 @@ class FlamingoModel:
     params, frozen_params = split_params(variables['params'])
     frozen_params = jax.tree.map(
         lambda x: x.astype(self.config.frozen_dtype), frozen_params
+    )
+    frozen_params = jax.tree.map(
+        _as_frozen, frozen_params, is_leaf=sharding.is_boxed
     )
     return {'params': params, 'frozen_params': frozen_params}

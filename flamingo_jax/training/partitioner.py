@@ -66,7 +66,10 @@ class Partitioner:
   @contextlib.contextmanager
   def rules_in_use(self) -> Iterator[None]:
     """Makes mesh and rules those of the constraints in the model's code."""
-    with self.mesh, nn.logical_axis_rules(self.rules):
+    # `with self.mesh` would do nothing: flax and jax.sharding only know the
+    # mesh that is set so.
+    mesh = jax.sharding.use_abstract_mesh(self.mesh.abstract_mesh)
+    with mesh, nn.logical_axis_rules(self.rules):
       yield
 
   def get_data_layout(self, batch_size: int) -> DataLayout:

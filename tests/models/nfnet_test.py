@@ -9,7 +9,12 @@ import numpy as np
 import pytest
 
 from flamingo_jax import models
-from flamingo_jax.models.nfnet import NFBlock, StandardizedConv
+from flamingo_jax.models.nfnet import (
+    NFBlock,
+    StandardizedConv,
+    deviation,
+    scan_blocks,
+)
 
 
 def encoder_count(variant):
@@ -65,8 +70,34 @@ def test_convolution_keeps_unit_variance():
 
 def test_block_is_identity_at_skip_gain_zero_and_not_otherwise():
   x = jax.random.normal(jax.random.key(0), (1, 4, 4, 32))
-  block = NFBlock(channels=32, stride=1, group_width=8, beta=1.0)
-  params = nn.unbox(block.init(jax.random.key(1), x))['params']
-  np.testing.assert_array_equal(block.apply({'params': params}, x), x)
+  block = NFBlock(channels=32, stride=1, group_width=8)
+  params = nn.unbox(block.init(jax.random.key(1), x, 1.0))['params']
+  np.testing.assert_array_equal(block.apply({'params': params}, x, 1.0), x)
   opened = params | {'skip_gain': jnp.ones(())}
-  assert float(jnp.abs(block.apply({'params': opened}, x) - x).max()) > 0.01
+  y = block.apply({'params': opened}, x, 1.0)
+  assert float(jnp.abs(y - x).max()) > 0.01
+
+
+def test_scanned_blocks_are_the_blocks_one_after_the_other():
+  x = jax.random.normal(jax.random.key(0), (1, 4, 4, 32))
+  block = NFBlock(channels=32, stride=1, group_width=8)
+  betas = jnp.array([0.9, 0.8, 0.7])
+
+  class Scanned(nn.Module):
+    @nn.compact
+    def __call__(self, x):
+      like = NFBlock(channels=32, stride=1, group_width=8, name='blocks')
+      return scan_blocks(like, x, betas)
+
+  params = nn.unbox(Scanned().init(jax.random.key(1), x))['params']
+  params['blocks']['skip_gain'] += 1.0
+  scanned = Scanned().apply({'params': params}, x)
+  for i, beta in enumerate(betas):
+    one = jax.tree.map(lambda p: p[i], params['blocks'])
+    x = block.apply({'params': one}, x, beta)
+  np.testing.assert_allclose(scanned, x, rtol=1e-5, atol=1e-5)
+
+
+def test_deviation_grows_by_alpha_squared_per_block():
+  assert deviation(0) == 1
+  assert deviation(5) == pytest.approx((1 + 5 * 0.2**2) ** 0.5)

@@ -66,9 +66,9 @@ def test_latents_join_keys_and_values():
     params = {'params': params}
     return model.apply(params, x, mask)
   params = variables['params']
-  layer = params['layer0']
-  scaled = layer | {'value': jax.tree.map(lambda v: 3 * v, layer['value'])}
-  y, z = attention_moves(params), attention_moves(params | {'layer0': scaled})
+  layers = params['layers']
+  scaled = layers | {'value': jax.tree.map(lambda v: 3 * v, layers['value'])}
+  y, z = attention_moves(params), attention_moves(params | {'layers': scaled})
   assert float(jnp.abs(y - z).max()) > 1e-3
 
 

@@ -10,8 +10,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from flamingo_jax.training.accumulate import compute_gradients, loss_fn
-from flamingo_jax.training.accumulate import split_batch
+from flamingo_jax.training.accumulate import (
+    compute_gradients,
+    encode_media,
+    loss_fn,
+    split_batch,
+)
 from tests.training.conftest import LAMBDA, make_batch
 
 
@@ -77,3 +81,18 @@ def test_rows_of_a_dataset_are_all_its_examples():
   np.testing.assert_array_equal(
       pairs['example_id'], batch['pairs/example_id'].ravel()
   )
+
+
+def test_features_of_all_datasets_are_those_of_each_on_its_own(model, start):
+  batch, (params, frozen_params) = make_batch(0), start
+  encoded = jax.jit(
+      lambda frozen, batch: encode_media(model.module, frozen, batch)
+  )(frozen_params, batch)
+  assert not any(key.endswith('/media') for key in encoded)
+  together, alone = split_batch(encoded), split_batch(batch)
+  losses = jax.jit(lambda *args: loss_fn(model.module, *args))
+  for name in alone:
+    np.testing.assert_allclose(
+        losses(params, frozen_params, together[name]),
+        losses(params, frozen_params, alone[name]), rtol=1e-5,
+    )

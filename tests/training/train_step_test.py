@@ -107,7 +107,10 @@ def test_the_state_is_donated(model, one_device, start):
 @pytest.mark.parametrize('mesh_shape, rules', [
     ({'replica': 2, 'fsdp': 4}, 'data_parallel'),
     ({'fsdp': 8}, 'fsdp'),
+    ({'fsdp': 8}, 'fsdp_trainable'),
     ({'fsdp': 4, 'model': 2}, 'tensor_parallel'),
+    ({'replica': 2, 'fsdp': 2, 'model': 2}, 'sequence_parallel'),
+    ({'fsdp': 4, 'model': 2}, 'fsdp_sequence_parallel'),
 ])
 def test_every_mesh_gives_the_same_losses(
     model, start, alone, mesh_shape, rules

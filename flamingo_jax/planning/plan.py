@@ -1,0 +1,260 @@
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Compiles the real train step of a run for chips that are not here."""
+
+from collections.abc import Mapping
+import dataclasses
+import math
+import re
+import time
+from typing import Any
+
+from flax import linen as nn
+import jax
+
+from flamingo_jax import sharding
+from flamingo_jax.errors import UserError
+from flamingo_jax.planning import hlo_cost, interconnect
+from flamingo_jax.planning.model_flops import train_flops
+from flamingo_jax.planning.run_file import Run, make_model
+from flamingo_jax.planning.topologies import Topology
+from flamingo_jax.training.partitioner import Partitioner
+from flamingo_jax.training.train_step import Trainer, abstract_state
+from flamingo_jax.typing import Tree
+
+GIB = 2**30
+# What a plan has to leave free: runtimes differ a little in what they keep.
+HEADROOM = 0.1
+
+
+@dataclasses.dataclass(frozen=True)
+class Memory:
+  """GiB per chip, by kind."""
+
+  frozen: float
+  trainable: float
+  optimizer: float
+  batch: float
+  temporaries: float  # activations, gradients, gathered weights
+  limit: float
+
+  @property
+  def total(self) -> float:
+    """What the program needs at once, at most.
+
+    Arguments and temporaries; XLA's own peak is up to a fifth lower, so the
+    compiler may accept a program whose total is above the limit.
+    """
+    return (
+        self.frozen + self.trainable + self.optimizer + self.batch
+        + self.temporaries
+    )
+
+  @property
+  def spare(self) -> float:
+    """The share of the memory that surely stays free; it can be negative."""
+    return 1 - self.total / self.limit
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+  """Predicted, not measured: what a step needs on a slice."""
+
+  topology: str
+  chips: int
+  mesh: Mapping[str, int]
+  rules: str
+  remat: str
+  num_microbatches: int
+  program: str  # 'step', or of decoding: 'prefill' or 'token'
+  fits: bool
+  memory: Memory
+  compile_seconds: float
+  # None where the program does not fit; the compiler then says why.
+  cost: hlo_cost.Cost | None = None
+  refusal: tuple[str, ...] = ()
+  model_flops: float = 0.0  # of a step, on all chips
+  peak_flops: float = 0.0  # of a chip, per second
+  tokens: int = 0
+  pictures: int = 0
+  total_steps: int | None = None
+
+  @property
+  def seconds(self) -> tuple[float, float]:
+    """A step's time: all communication overlapped, and none."""
+    compute = self.cost.compute_seconds
+    communication = self.cost.communication_seconds
+    return max(compute, communication), compute + communication
+
+  @property
+  def mfu(self) -> tuple[float, float]:
+    """Model FLOPs over what the chips could do: none overlapped, and all."""
+    best, worst = self.seconds
+    share = self.model_flops / self.chips / self.peak_flops
+    return share / worst, share / best
+
+
+def make_plan(
+    run: Run,
+    topology: Topology,
+    mesh_shape: Mapping[str, int] | None = None,
+    compiler_options: Mapping[str, Any] | None = None,
+) -> Plan:
+  """Lowers and compiles the train step of `run` without allocating anything.
+
+  Args:
+    run: from `run_file.read`.
+    topology: the slice.
+    mesh_shape: in the place of the run's own.
+    compiler_options: of XLA.
+
+  Raises:
+    UserError: a mesh that is not of the slice's size, a batch or a parameter
+      that the mesh doesn't divide.
+  """
+  partitioner = Partitioner(
+      mesh_shape or run.mesh_shape, run.rules, topology.devices
+  )
+  partitioner.get_data_layout(math.gcd(*run.batch_sizes.values()))
+  model = make_model(run)
+  check_divisible(
+      jax.eval_shape(model.initialize, jax.random.key(0)), partitioner
+  )
+  state, frozen = abstract_state(model, partitioner)
+  batch = run.abstract_batch(partitioner.batch_sharding)
+  trainer = Trainer(
+      model, partitioner, lambda step: 0.0, run.loss_weights,
+      run.num_microbatches,
+  )
+  start = time.monotonic()
+  lowered = trainer.lower_train(state, frozen, batch)
+  return compile_plan(
+      lowered, topology, partitioner, compiler_options, start,
+      sizes={
+          'frozen': shard_gib(frozen),
+          'trainable': shard_gib(state.params),
+          'optimizer': shard_gib(state.opt_state),
+          'batch': shard_gib(batch),
+      },
+      rules=run.rules,
+      remat=run.config.decoder.remat,
+      num_microbatches=run.num_microbatches or 1,
+      program='step',
+      model_flops=train_flops(run.config, run.lengths, run.batch_sizes),
+      tokens=run.tokens,
+      pictures=run.pictures,
+      total_steps=run.total_steps,
+  )[0]
+
+
+def compile_plan(
+    lowered: jax.stages.Lowered,
+    topology: Topology,
+    partitioner: Partitioner,
+    compiler_options: Mapping[str, Any] | None,
+    start: float,
+    sizes: Mapping[str, float],
+    **described: Any,
+) -> tuple[Plan, jax.stages.Compiled | None]:
+  """Compiles for the slice and reads what comes out, or why nothing does.
+
+  Args:
+    lowered: the program.
+    topology: the slice.
+    partitioner: with the mesh of its devices.
+    compiler_options: of XLA.
+    start: `time.monotonic()` before lowering.
+    sizes: GiB per chip of the program's arguments, by kind.
+    **described: the fields of `Plan` that the program's text does not tell.
+  """
+  what = described | {
+      'topology': topology.name,
+      'chips': topology.chips,
+      'mesh': dict(partitioner.mesh.shape),
+      'peak_flops': topology.chip.peak_flops,
+  }
+  limit = topology.chip.hbm_gib
+  try:
+    compiled = lowered.compile(compiler_options=dict(compiler_options or {}))
+  except jax.errors.JaxRuntimeError as error:
+    needed, reasons = read_refusal(str(error))
+    temporaries = max(needed - sum(sizes.values()), 0.0)
+    return Plan(
+        fits=False,
+        memory=Memory(**sizes, temporaries=temporaries, limit=limit),
+        compile_seconds=time.monotonic() - start, refusal=reasons, **what,
+    ), None
+  seconds = time.monotonic() - start
+  used = compiled.memory_analysis()
+  # The new state takes the place of the old one, which is donated.
+  temporaries = used.temp_size_in_bytes + max(
+      used.output_size_in_bytes - used.alias_size_in_bytes, 0
+  )
+  memory = Memory(**sizes, temporaries=temporaries / GIB, limit=limit)
+  cost = hlo_cost.analyze(
+      compiled.as_text(), topology.chip,
+      interconnect.make(topology, partitioner.mesh),
+  )
+  return Plan(
+      fits=True, memory=memory, compile_seconds=seconds, cost=cost,
+      **what,
+  ), compiled
+
+
+def shard_gib(tree: Any) -> float:
+  """GiB of the leaves of a tree on each chip."""
+  return math.fsum(
+      math.prod(x.sharding.shard_shape(x.shape)) * x.dtype.itemsize
+      for x in jax.tree.leaves(tree)
+  ) / GIB
+
+
+def check_divisible(boxed: Tree, partitioner: Partitioner) -> None:
+  """Refuses a mesh that leaves a block's parameter whole where rules split it.
+
+  The convolutions of the vision encoder are exempt: its first ones have few
+  channels, and are small.
+
+  Raises:
+    UserError: names the parameter, the axis and the sizes that work.
+  """
+  mesh = partitioner.mesh
+  leaves = jax.tree_util.tree_leaves_with_path(boxed, is_leaf=sharding.is_boxed)
+  for path, box in leaves:
+    spec = nn.logical_to_mesh_axes(box.names, partitioner.rules)
+    for name, axes, dim in zip(box.names, spec, box.value.shape):
+      axes = (axes,) if isinstance(axes, str) else axes or ()
+      parts = math.prod(mesh.shape[axis] for axis in axes)
+      if name != 'conv_out' and dim % parts:
+        sizes = [n for n in range(1, 1025) if dim % n == 0]
+        raise UserError(
+            f'{jax.tree_util.keystr(path, simple=True, separator="/")} has '
+            f'{dim} {name}, which the mesh axis {"+".join(axes)} of {parts} '
+            f'does not divide; sizes that do are {", ".join(map(str, sizes))}'
+        )
+
+
+def read_refusal(message: str) -> tuple[float, tuple[str, ...]]:
+  """(GiB needed, what takes the most) from the compiler's RESOURCE_EXHAUSTED.
+
+  Raises:
+    UserError: it refuses for another reason, which is given.
+  """
+  if 'RESOURCE_EXHAUSTED' not in message:
+    first = ' '.join(message.split())[:300]
+    raise UserError(f'the TPU compiler refuses this program: {first}')
+  gib = {'K': 2**-20, 'M': 2**-10, 'G': 1.0, 'T': 2.0**10}
+  used = re.search(r'Used ([\d.]+)([KMGT]) of', message) or re.search(
+      r'\(([\d.]+)([KMGT])\) exceeds', message
+  )
+  needed = float(used[1]) * gib[used[2]] if used else 0.0
+  largest = []
+  for part in re.split(r'\n\s*\d+\. Size: ', message)[1:]:
+    size = part.split()[0]
+    name = re.search(r'op_name="([^"]*)"', part)
+    shape = re.search(r'Shape: (\S+)', part)
+    largest.append(
+        f'{size} {shape[1].split("{")[0] if shape else ""} '
+        f'{name[1][-90:] if name else ""}'.strip()
+    )
+  return needed, tuple(largest[:8])

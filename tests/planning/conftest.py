@@ -1,0 +1,61 @@
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Four devices to compile for: of this CPU, and of a TPU that is not here."""
+
+import importlib.util
+
+import jax
+from jax.sharding import Mesh
+import numpy as np
+import pytest
+
+from flamingo_jax import models
+from flamingo_jax.planning import interconnect, run_file, topologies
+from flamingo_jax.planning.model_flops import Lengths
+from flamingo_jax.training.optimizer import make_optimizer
+
+NO_LIBTPU = 'libtpu is not installed (the [tpu] extra)'
+
+
+@pytest.fixture(scope='session')
+def slice_2x2():
+  """A v5e of four chips."""
+  if importlib.util.find_spec('libtpu') is None:
+    pytest.skip(NO_LIBTPU)
+  return topologies.get_topology('v5e:2x2')
+
+
+@pytest.fixture(params=['cpu', 'tpu'])
+def mesh(request):
+  """2 x 2 devices."""
+  if request.param == 'cpu':
+    devices = jax.devices()[:4]
+  else:
+    devices = request.getfixturevalue('slice_2x2').devices
+  return Mesh(np.array(devices).reshape(2, 2), ('fsdp', 'model'))
+
+
+@pytest.fixture
+def links():
+  return interconnect.Interconnect(
+      {'fsdp': 2, 'model': 2}, np.array([[0, 0], [0, 1], [1, 0], [1, 1]]),
+      (2, 2), link_bandwidth=45e9, ring_from=16,
+  )
+
+
+@pytest.fixture(scope='session')
+def small_run():
+  """Wide enough for matrix products to be what a step costs."""
+  config = models.variants.get('flamingo_tiny', {
+      'image_size': 32,
+      'decoder': models.DecoderConfig(
+          vocab=2048, layers=3, width=128, heads=4, head_size=32, xattn_every=2
+      ),
+  })
+  return run_file.Run(
+      config=config, optimizer=make_optimizer(lambda step: 1e-3),
+      lengths={'a': Lengths(32, 2), 'b': Lengths(16, 1, 2)},
+      batch_sizes={'a': 2, 'b': 4},
+      mesh_shape=None, rules='data_parallel', num_microbatches=None,
+      total_steps=None,
+  )

@@ -1,0 +1,22 @@
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Plans of few-shot inference."""
+
+import dataclasses
+
+from flamingo_jax.planning import decode, report
+
+
+def test_a_token_costs_a_small_part_of_reading_the_prompt(
+    small_run, slice_2x2
+):
+  run = dataclasses.replace(small_run, rules='tensor_parallel')
+  plans = decode.make_plans(run, slice_2x2, {'fsdp': 2, 'model': 2})
+  prefill, token = plans['prefill'], plans['token']
+  assert prefill.fits and token.fits
+  assert prefill.tokens == 2 * 33 * 32 and token.tokens == 2
+  assert token.cost.flops < prefill.cost.flops / 50
+  assert token.memory.optimizer == 0
+  # The cache is an argument of the token's step.
+  assert token.memory.batch > 0
+  assert 'prefill:' in report.as_text(prefill)

@@ -1,0 +1,119 @@
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Plans of small runs for a v5e of four chips: what fits, what is refused."""
+
+import dataclasses
+import json
+
+import jax
+import pytest
+
+from flamingo_jax.errors import UserError
+from flamingo_jax.planning import plan as plan_lib
+from flamingo_jax.planning import program, report, run_file
+from flamingo_jax.planning.search import with_setting
+from flamingo_jax.training.partitioner import Partitioner
+
+
+@pytest.fixture(scope='module')
+def plan(small_run, slice_2x2):
+  run = dataclasses.replace(
+      small_run, lengths={'a': small_run.lengths['a']}, batch_sizes={'a': 8},
+      total_steps=1000,
+  )
+  run = with_setting(run, 'full', 'sequence_parallel')
+  return plan_lib.make_plan(run, slice_2x2, {'fsdp': 2, 'model': 2})
+
+
+def test_a_plan_that_fits(plan):
+  assert plan.fits and plan.refusal == ()
+  assert 0 < plan.memory.total < plan.memory.limit == 15.75
+  best, worst = plan.seconds
+  assert 0 < best <= worst
+  low, high = plan.mfu
+  assert 0 < low <= high < 1
+  # Full rematerialisation runs the forward pass of the decoder again.
+  assert plan.cost.flops * plan.chips > 1.05 * plan.model_flops
+
+
+def test_model_axis_talks_about_activations_and_fsdp_about_weights(plan):
+  axes = {c.axes for c in plan.cost.collectives}
+  assert {'fsdp', 'model'} <= axes
+
+
+def test_report_says_what_matters(plan):
+  text = report.as_text(plan)
+  for words in (
+      'predicted, not measured', 'v5e:2x2: 4 chips', 'memory: fits, ', 'of 15.75',
+      'frozen', 'trainable', 'optimizer', 'temporaries', 'executed', 'MFU:',
+      'tokens/s', '1,000 steps:', 'over model', 'compiled in',
+  ):
+    assert words in text
+  values = json.loads(report.as_json(plan))
+  assert values['fits'] is True
+  assert values['step_seconds'] == list(plan.seconds)
+  assert values['memory']['total'] == pytest.approx(plan.memory.total)
+
+
+def test_what_does_not_fit_is_refused_by_the_compiler(small_run, slice_2x2):
+  # The frozen table alone has 2^27 rows of 128 bfloat16: 32 GiB.
+  decoder = dataclasses.replace(small_run.config.decoder, vocab=2**27)
+  config = dataclasses.replace(
+      small_run.config, decoder=decoder, dtype='bfloat16',
+      frozen_dtype='bfloat16',
+  )
+  run = dataclasses.replace(
+      small_run, config=config, lengths={'a': small_run.lengths['a']},
+      batch_sizes={'a': 4},
+  )
+  plan = plan_lib.make_plan(run, slice_2x2, {'fsdp': 4})
+  assert not plan.fits and plan.cost is None
+  assert plan.memory.frozen > 32
+  text = report.as_text(plan)
+  assert 'DOES NOT FIT' in text and 'change: split the weights' in text
+
+
+def test_refusals_name_the_largest():
+  message = """RESOURCE_EXHAUSTED: Out of memory. Used 20.50G of 15.75G
+
+  1. Size: 8.00G
+     Operator: op_name="jit(train_step)/decoder/dot_general"
+     Shape: bf16[4096,1048576]{1,0}
+  2. Size: 512.00M
+     Shape: f32[16]{0}
+"""
+  needed, largest = plan_lib.read_refusal(message)
+  assert needed == 20.5
+  assert largest[0].startswith('8.00G bf16[4096,1048576] jit(train_step)')
+  assert len(largest) == 2
+
+
+def test_other_errors_of_the_compiler_are_one_sentence():
+  with pytest.raises(UserError, match='refuses this program: INTERNAL'):
+    plan_lib.read_refusal('INTERNAL: something\nbroke')
+
+
+def test_an_axis_that_does_not_divide_is_named_with_sizes_that_do(small_run):
+  partitioner = Partitioner({'model': 8}, 'tensor_parallel', jax.devices())
+  model = run_file.make_model(small_run)
+  boxed = jax.eval_shape(model.initialize, jax.random.key(0))
+  with pytest.raises(
+      UserError,
+      match=r'has 4 heads, which the mesh axis model of 8 .* are 1, 2, 4$',
+  ):
+    plan_lib.check_divisible(boxed, partitioner)
+
+
+def test_a_mesh_of_another_size_than_the_slice_is_refused(small_run, slice_2x2):
+  with pytest.raises(UserError, match='needs 8 devices and there are 4'):
+    plan_lib.make_plan(small_run, slice_2x2, {'fsdp': 8})
+
+
+@pytest.mark.parametrize('text', ['rows:4', 'fsdp', 'fsdp:0', 'fsdp:x'])
+def test_a_mesh_that_is_none_is_refused(text):
+  with pytest.raises(UserError, match='AXIS:SIZE with an axis of replica'):
+    program.parse_mesh(text)
+
+
+def test_mesh_of_the_command_line():
+  assert program.parse_mesh('fsdp:16,model:4') == {'fsdp': 16, 'model': 4}
