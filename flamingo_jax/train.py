@@ -22,6 +22,7 @@ import gin
 
 from flamingo_jax import gin_config
 from flamingo_jax.errors import UserError
+from flamingo_jax.training import processes
 from flamingo_jax.training.checkpoint import is_full_disk
 from flamingo_jax.training.loop import train
 
@@ -47,6 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
   logging.set_verbosity(logging.WARNING)
   train_using_gin = gin.configurable(train)
   try:
+    processes.join()
     gin_config.parse(gin_files, bindings)
     gin_config.one_sentence(train_using_gin)
   except UserError as error:

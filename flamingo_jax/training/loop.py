@@ -29,6 +29,7 @@ from flamingo_jax.training.metrics import (
 )
 from flamingo_jax.training.model import FlamingoModel
 from flamingo_jax.training.partitioner import Partitioner
+from flamingo_jax.training.processes import SharedStop
 from flamingo_jax.training.progress import Progress
 from flamingo_jax.training.pretrained import TrainStateInitializer
 from flamingo_jax.training.start import start
@@ -87,7 +88,8 @@ class Loop:
     """
     step = int(state.step)
     compiled = None
-    stopping = False
+    stopping = None
+    shared_stop = SharedStop(stop)
     while step < total_steps and not stopping:
       if compiled is None:
         self._exit_if_asked(stop)
@@ -102,19 +104,19 @@ class Loop:
       self._check()  # the step before this one, while this one runs
       step += 1
       self._unchecked = (step, _example_ids(batch), metrics)
-      stopping = bool(stop)
+      stopping = shared_stop.poll()
       self._between_steps(
-          step, state, frozen_params, step == total_steps, stopping
+          step, state, frozen_params, step == total_steps, bool(stopping)
       )
     if stopping:
       self._progress.say(
-          f'{stop.signal_name}: stopped and saved at step {step}; the same '
+          f'{stopping}: stopped and saved at step {step}; the same '
           'command goes on from there'
       )
     return step, state
 
   def _exit_if_asked(self, stop: StopRequest) -> None:
-    if stop:
+    if stop and jax.process_count() == 1:  # others would wait for this one
       self._progress.say(at_rest(stop.signal_name))
       raise SystemExit(exit_status(stop.signal_name))
 

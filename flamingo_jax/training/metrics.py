@@ -17,6 +17,7 @@ import numpy as np
 from flamingo_jax.errors import UserError
 from flamingo_jax.training.checkpoint import is_full_disk
 from flamingo_jax.training.model_dir import write_atomically
+from flamingo_jax.training.processes import is_first
 from flamingo_jax.typing import Tree
 
 
@@ -129,7 +130,10 @@ def gate_values(params: Tree) -> dict[str, float]:
 
 
 class MetricsLog:
-  """metrics.jsonl, one JSON object per logged step, and TensorBoard."""
+  """metrics.jsonl, one JSON object per logged step, and TensorBoard.
+
+  Only the first process of a job writes them.
+  """
 
   def __init__(self, model_dir: str | os.PathLike, step: int):
     """Opens the log of a run that stands at `step`.
@@ -142,6 +146,10 @@ class MetricsLog:
       step: updates done.
     """
     self.path = pathlib.Path(model_dir) / 'metrics.jsonl'
+    self._file = None
+    self.tensorboard = metric_writers.MultiWriter([])
+    if not is_first():
+      return
     if self.path.exists():
       write_atomically(self.path, _lines_until(self.path, step))
     self._file = self.path.open('a', encoding='utf-8')
@@ -155,6 +163,8 @@ class MetricsLog:
     Raises:
       UserError: the disk is full.
     """
+    if self._file is None:
+      return
     try:
       self._file.write(json.dumps({'step': step} | dict(values)) + '\n')
       self._file.flush()
@@ -170,7 +180,8 @@ class MetricsLog:
 
   def close(self) -> None:
     """Closes both."""
-    self._file.close()
+    if self._file is not None:
+      self._file.close()
     self.tensorboard.close()
 
 
