@@ -10,10 +10,10 @@ gin file can configure either driver: the classes below are those of t5x_adapter
 when a program of t5x was started, and the built-in driver's otherwise.
 """
 
+from flamingo_jax.data.batches import get_batches
 from flamingo_jax.data.pipeline import (
     DatasetConfig,
     dataset_weights,
-    get_dataset,
     get_training_eval_datasets,
 )
 from flamingo_jax.data.vocabulary import Vocabulary, default_vocabulary
@@ -60,7 +60,7 @@ __all__ = [
     'Vocabulary',
     'dataset_weights',
     'default_vocabulary',
-    'get_dataset',
+    'get_batches',
     'get_training_eval_datasets',
     'linear_warmup_constant',
     'make_optimizer',

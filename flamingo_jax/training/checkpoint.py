@@ -25,6 +25,7 @@ import numpy as np
 import orbax.checkpoint as ocp
 
 from flamingo_jax.errors import UserError
+from flamingo_jax.training.processes import is_first
 from flamingo_jax.training.tree_difference import check_same_tree
 from flamingo_jax.training.trainable import merge_params
 from flamingo_jax.typing import Tree
@@ -72,13 +73,17 @@ class DataIterator(Protocol):
 
 
 class _IteratorHandler(ocp.CheckpointHandler):
-  """Lets Orbax commit a data iterator's file together with the state."""
+  """Lets Orbax commit a data iterator's file together with the state.
+
+  All processes stand at the same batch, so one file does for any number.
+  """
 
   def save(self, directory, args):
-    args.iterator.save(directory / f'process_{jax.process_index()}')
+    if is_first():
+      args.iterator.save(directory / 'place.json')
 
   def restore(self, directory, args):
-    args.iterator.restore(directory / f'process_{jax.process_index()}')
+    args.iterator.restore(directory / 'place.json')
 
 
 @ocp.args.register_with_handler(
@@ -170,7 +175,7 @@ class Checkpoints:
 
   def _clean(self) -> None:
     """Removes what an interrupted save left behind."""
-    if jax.process_index() == 0:
+    if is_first():
       for path in self.directory.glob('*.orbax-checkpoint-tmp*'):
         shutil.rmtree(path, ignore_errors=True)
 

@@ -7,11 +7,11 @@ import contextlib
 import dataclasses
 from typing import Any
 
-from clu.data import dataset_iterator
 import jax
 import numpy as np
 
 from flamingo_jax.data import pipeline
+from flamingo_jax.data.batches import Batches
 from flamingo_jax.errors import UserError
 from flamingo_jax.training import checkpoint
 from flamingo_jax.training.evaluate import Evaluator
@@ -52,19 +52,21 @@ class Loop:
   def __init__(
       self,
       trainer: Trainer,
-      iterator: dataset_iterator.DatasetIterator,
+      iterator: Batches,
       evaluator: Evaluator | None,
       checkpoints: checkpoint.Checkpoints,
       log: MetricsLog,
       progress: Progress,
       periods: Periods,
       sums: Mapping[str, float],
+      save_dataset: bool,
   ):
     """Brings together the parts of a run; none is started."""
     self.window = Window(trainer.loss_weights)
     self.window.restore(sums)
     self._trainer = trainer
     self._iterator = iterator
+    self._saved_iterator = iterator if save_dataset else None
     self._evaluator = evaluator
     self._checkpoints = checkpoints
     self._log = log
@@ -93,7 +95,7 @@ class Loop:
     while step < total_steps and not stopping:
       if compiled is None:
         self._exit_if_asked(stop)
-      batch = self._next_batch(step)
+      batch = self._next_batch()
       on_device = self._trainer.partitioner.put_batch(batch)
       if compiled is None:
         compiled = self._trainer.compile_train(state, frozen_params, on_device)
@@ -120,15 +122,9 @@ class Loop:
       self._progress.say(at_rest(stop.signal_name))
       raise SystemExit(exit_status(stop.signal_name))
 
-  def _next_batch(self, step: int) -> dict[str, np.ndarray]:
-    try:
-      with pipeline.reading_errors():
-        return next(self._iterator)
-    except StopIteration:
-      raise UserError(
-          f'the training data ended after step {step}: training data repeats '
-          'itself unless num_epochs is set'
-      ) from None
+  def _next_batch(self) -> dict[str, np.ndarray]:
+    with pipeline.reading_errors():
+      return next(self._iterator)
 
   def _between_steps(
       self,
@@ -160,7 +156,7 @@ class Loop:
       self.window.clear()
     if saving:
       self._checkpoints.save(
-          step, state, self.window.state(), self._iterator
+          step, state, self.window.state(), self._saved_iterator
       )
     self._checkpoints.check()
     self._watch.read()
@@ -230,7 +226,7 @@ def train(
     stats_period: int | None = None,
     random_seed: int,
     summarize_config_fn: Callable[[str, Any, int], None],
-    get_dataset_fn: Callable[..., Any],
+    get_dataset_fn: Callable[..., Batches],
     train_eval_get_dataset_fn: Callable[..., Mapping[str, Any]],
     train_state_initializer_cls: Callable[..., TrainStateInitializer],
     verify_matching_vocabs_fn: Callable[..., None],
@@ -274,16 +270,15 @@ def train(
     opened = lambda x: stack.enter_context(contextlib.closing(x))
     trainer = trainer_cls(model=model, partitioner=partitioner)
     shard = partitioner.get_data_layout(train_dataset_cfg.batch_size).shard
-    iterator = dataset_iterator.TfDatasetIterator(
-        get_dataset_fn(train_dataset_cfg, *shard), checkpoint=save.save_dataset
-    )
+    iterator = get_dataset_fn(train_dataset_cfg, *shard)
     evaluator = train_eval_dataset_cfg and Evaluator(trainer, (
         train_eval_get_dataset_fn(train_eval_dataset_cfg, *shard, eval_steps)
     ))
     checkpoints = opened(checkpoint.Checkpoints(model_dir, save.keep))
     state, frozen_params, sums = start(
         train_state_initializer_cls(model=model, partitioner=partitioner),
-        model, partitioner, restore.path, model_dir, random_seed, iterator,
+        model, partitioner, restore.path, model_dir, random_seed,
+        iterator if save.save_dataset else None,
     )
     step = int(state.step)
     log = opened(MetricsLog(model_dir, step))
@@ -292,7 +287,7 @@ def train(
     return Loop(
         trainer, iterator, evaluator, checkpoints, log, progress,
         Periods(stats_period or eval_period, eval_period, save.period or 0),
-        sums,
+        sums, save.save_dataset,
     ).run(state, frozen_params, total_steps, stop)
 
 
