@@ -15,7 +15,11 @@ import jax
 from flamingo_jax.data.pipeline import DatasetConfig
 from flamingo_jax.errors import UserError
 from flamingo_jax.training.model import FlamingoModel
-from flamingo_jax.training.model_dir import write_atomically, write_model_json
+from flamingo_jax.training.model_dir import (
+    run_folder,
+    write_atomically,
+    write_model_json,
+)
 
 _REQUIRED = '%gin.REQUIRED'
 
@@ -97,7 +101,7 @@ def summarize_config(
   """
   text = gin.config_str()
   if jax.process_index() == 0:
-    write_atomically(pathlib.Path(model_dir) / 'config.gin', text)
+    write_atomically(run_folder(model_dir) / 'config.gin', text)
     lengths = dataset_cfg.task_feature_lengths.values()
     write_model_json(
         model_dir,

@@ -5,7 +5,6 @@
 from collections.abc import Sequence
 import dataclasses
 import os
-import pathlib
 from typing import Any
 
 from clu.data import dataset_iterator as clu_iterator
@@ -16,6 +15,7 @@ from t5x import checkpoints, train_state as t5x_train_state, utils
 from flamingo_jax.t5x_adapter.partitioner import Partitioner
 from flamingo_jax.t5x_adapter.train_state import from_t5x, to_t5x
 from flamingo_jax.training import checkpoint
+from flamingo_jax.training.model_dir import run_folder
 from flamingo_jax.training.train_step import TrainState
 from flamingo_jax.typing import Tree
 
@@ -106,7 +106,7 @@ class Checkpointer:
     """
     assert not state_transformation_fns and fallback_state is None
     assert not lazy_parameters
-    path = pathlib.Path(path)
+    path = run_folder(path)
     abstract, abstract_frozen = self._abstract()
     frozen_params = checkpoint.restore_frozen(path.parent, abstract_frozen)
     state, _ = checkpoint.restore_step(
