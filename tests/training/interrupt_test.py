@@ -9,9 +9,11 @@ import signal
 import pytest
 
 from flamingo_jax.data import pipeline
+from flamingo_jax.data.batches import get_batches
 from flamingo_jax.training import checkpoint
 from flamingo_jax.training import interrupt
 from flamingo_jax.training.loop import train
+from flamingo_jax.training.pretrained import TrainStateInitializer
 from flamingo_jax.training.train_step import Trainer
 from tasks import shapes
 
@@ -48,7 +50,7 @@ def test_a_run_that_is_stopped_before_its_first_step_saves_nothing(
         ),
         train_eval_dataset_cfg=None,
         infer_eval_dataset_cfg=None,
-        checkpoint_cfg=checkpoint.CheckpointConfig(None, None),
+        checkpoint_cfg=checkpoint.CheckpointConfig(),
         partitioner=one_device,
         trainer_cls=functools.partial(
             trainer, learning_rate_fn=lambda step: 1e-3,
@@ -60,11 +62,15 @@ def test_a_run_that_is_stopped_before_its_first_step_saves_nothing(
         eval_period=1,
         random_seed=0,
         summarize_config_fn=summarize,
+        get_dataset_fn=get_batches,
+        train_eval_get_dataset_fn=pipeline.get_training_eval_datasets,
+        train_state_initializer_cls=TrainStateInitializer,
+        verify_matching_vocabs_fn=lambda *unused: None,
     )
   assert stopped.value.code == 128 + signal.SIGTERM
   assert capfd.readouterr().err.splitlines()[-1] == interrupt.at_rest('SIGTERM')
-  assert not list((tmp_path / 'checkpoints').iterdir())
+  assert not checkpoint.saved_steps(tmp_path)
   # All that a run writes before its first step is whole.
-  assert (tmp_path / 'model.json').exists()
-  assert not list(tmp_path.rglob('*.tmp'))
+  assert (tmp_path / 'frozen').exists()
+  assert not list(tmp_path.rglob('*tmp*'))
   assert signal.getsignal(signal.SIGTERM) == before
