@@ -8,6 +8,7 @@ import dataclasses
 from typing import Any
 
 import jax
+from jax.experimental import multihost_utils
 import numpy as np
 
 from flamingo_jax.data import pipeline
@@ -74,7 +75,7 @@ class Loop:
     self._periods = periods
     self._watch = Stopwatch()
     # (step, example ids, metrics on the device) of the newest step.
-    self._unchecked: tuple[int, dict[str, list[int]], Mapping] | None = None
+    self._unchecked: tuple[int, dict[str, np.ndarray], Mapping] | None = None
 
   def run(
       self,
@@ -189,6 +190,11 @@ class Loop:
     bad = [k for k, v in values.items() if not np.isfinite(v)]
     if bad:
       saved = self._checkpoints.latest_step()
+      # All processes see these metrics and stop; each knows its own rows.
+      example_ids = {
+          name: multihost_utils.process_allgather(ids, tiled=True).tolist()
+          for name, ids in example_ids.items()
+      }
       raise UserError(
           f'step {step} is not finite ({", ".join(sorted(bad))}) and training '
           f'stopped; its examples are {example_ids}; the newest checkpoint is '
@@ -201,10 +207,10 @@ def _due(period: int, step: int) -> bool:
   return period > 0 and step % period == 0
 
 
-def _example_ids(batch: Mapping[str, np.ndarray]) -> dict[str, list[int]]:
+def _example_ids(batch: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
   """{dataset: ids}, to find the examples of a batch in their source."""
   return {
-      key.removesuffix('/example_id'): ids.ravel().tolist()
+      key.removesuffix('/example_id'): ids.ravel()
       for key, ids in sorted(batch.items())
       if key.endswith('/example_id')
   }
