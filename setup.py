@@ -17,6 +17,7 @@ VERSION = re.search(
 # The model, its decoding and its programs: no TensorFlow, no seqio.
 CORE = [
     'absl-py',
+    'etils[epath]',  # also a dependency of Orbax
     'flax>=0.12.8',
     'gin-config',
     'jax>=0.10.2',

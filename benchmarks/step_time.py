@@ -57,10 +57,10 @@ def train(
   )
   trainer = trainer_cls(model=model, partitioner=partitioner)
   layout = partitioner.get_data_layout(train_dataset_cfg.batch_size)
-  dataset = get_dataset_fn(
+  batches = get_dataset_fn(
       train_dataset_cfg, layout.shard_id, layout.num_shards
   )
-  batch = partitioner.put_batch(next(dataset.as_numpy_iterator()))
+  batch = partitioner.put_batch(next(batches))
   begin = time.perf_counter()
   step = trainer.compile_train(state, frozen_params, batch)
   compile_seconds = time.perf_counter() - begin

@@ -15,7 +15,11 @@ import jax
 from flamingo_jax.data.pipeline import DatasetConfig
 from flamingo_jax.errors import UserError
 from flamingo_jax.training.model import FlamingoModel
-from flamingo_jax.training.model_dir import write_atomically, write_model_json
+from flamingo_jax.training.model_dir import (
+    run_folder,
+    write_atomically,
+    write_model_json,
+)
 
 _REQUIRED = '%gin.REQUIRED'
 
@@ -120,8 +124,8 @@ def write_config(model_dir: str, summary_writer: Any, step: int) -> None:
   """
   text = gin.config_str()
   if jax.process_index() == 0:
-    pathlib.Path(model_dir).mkdir(parents=True, exist_ok=True)
-    write_atomically(pathlib.Path(model_dir) / 'config.gin', text)
+    run_folder(model_dir).mkdir(parents=True, exist_ok=True)
+    write_atomically(run_folder(model_dir) / 'config.gin', text)
   if summary_writer is not None:
     summary_writer.write_texts(step, {'config': gin.markdown(text)})
 

@@ -12,6 +12,7 @@ import gin
 
 from flamingo_jax import gin_config
 from flamingo_jax.errors import UserError
+from flamingo_jax.training import processes
 from flamingo_jax.training.checkpoint import is_full_disk
 
 
@@ -49,6 +50,7 @@ def run(
   logging.set_verbosity(logging.WARNING)
   configured = gin.configurable(function)
   try:
+    processes.join()
     gin_config.parse(gin_files, bindings)
     gin_config.one_sentence(configured)
   except UserError as error:

@@ -12,10 +12,10 @@ when a program of t5x was started, and the built-in driver's otherwise.
 
 from seqio import Evaluator
 
+from flamingo_jax.data.batches import get_batches
 from flamingo_jax.data.pipeline import (
     DatasetConfig,
     dataset_weights,
-    get_dataset,
     get_training_eval_datasets,
 )
 from flamingo_jax.data.vocabulary import Vocabulary, default_vocabulary
@@ -72,7 +72,7 @@ __all__ = [
     'dataset_weights',
     'default_vocabulary',
     'evaluation_dir',
-    'get_dataset',
+    'get_batches',
     'get_training_eval_datasets',
     'inference_dir',
     'linear_warmup_constant',

@@ -2,13 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """seqio tasks over documents: from an index to an Example (Flamingo §2.4, A.3).
 
-A task's source yields places in the order of the data and nothing else;
-reading, decoding and cutting happen afterwards, in one stateless function of
-the place. So shuffling costs nothing and an iterator's state is a few integers.
+A task's source yields the numbers of examples and nothing else; reading,
+decoding and cutting happen afterwards, in one stateless function of the number.
+So shuffling costs nothing, and reading can begin anywhere at once.
 """
 
 from collections.abc import Callable
 from collections.abc import Mapping
+import dataclasses
 import functools
 import typing
 from typing import Any
@@ -21,6 +22,7 @@ import tensorflow as tf
 from flamingo_jax.data import exit_guard
 from flamingo_jax.data import interleaved
 from flamingo_jax.data import shuffling
+from flamingo_jax.data import streams
 from flamingo_jax.data import vocabulary as vocabulary_lib
 from flamingo_jax.data.documents import Document
 from flamingo_jax.errors import UserError
@@ -58,8 +60,18 @@ _LENGTHS = {'tokens': 256, 'media': 5, 'frames': 1, 'image_size': 320}
 _UNSHUFFLED = -1  # in the place of a seed: keep the order, augment nothing
 
 
+@dataclasses.dataclass(frozen=True)
+class Share(seqio.ShardInfo):
+  """The examples of an endless stream that one host reads, by their numbers.
+
+  It takes the way of a seqio.ShardInfo through seqio; nothing is repeated.
+  """
+
+  numbers: tf.data.Dataset
+
+
 class DocumentSource(seqio.DataSource):
-  """Yields the places of documents, and reads the document at a place."""
+  """Yields the numbers of examples, and has the documents they are made of."""
 
   def __init__(
       self,
@@ -103,26 +115,33 @@ class DocumentSource(seqio.DataSource):
       shard_info: seqio.ShardInfo | None = None,
       **unused: Any,
   ) -> tf.data.Dataset:
-    """One epoch of one shard: the places shard, shard + shards, ..."""
+    """The examples of a `Share`; else one epoch of one shard.
+
+    Their numbers count through the epochs: with 10 documents, number 23 is the
+    third of the third epoch. Those of a shard are shard, shard + shards, ...
+    """
     size = len(self.documents(split))
-    shard, shards = 0, 1
-    if shard_info:
-      shard, shards = shard_info.index, shard_info.num_shards
-    if size < shards:
-      raise UserError(
-          f'split {split!r} of task {self._name!r} has {size} documents, too '
-          f'few for {shards} hosts; add documents or use fewer hosts'
-      )
     if not shuffle:
       seed = _UNSHUFFLED
     elif seed is None:
       seed = int(np.random.SeedSequence().generate_state(1)[0])
-    places = tf.data.Dataset.range(shard, size, shards)
-    epoch_size = len(range(shard, size, shards))
-    return places.map(
-        lambda place: {
-            'place': place,
-            'epoch_size': tf.constant(epoch_size, tf.int64),
+    if isinstance(shard_info, Share):
+      numbers, length = shard_info.numbers, streams.ENDLESS
+    else:
+      shard, shards = 0, 1
+      if shard_info:
+        shard, shards = shard_info.index, shard_info.num_shards
+      if size < shards:
+        raise UserError(
+            f'split {split!r} of task {self._name!r} has {size} documents, too '
+            f'few for {shards} shards; add documents or use fewer shards'
+        )
+      numbers = tf.data.Dataset.range(shard, size, shards)
+      length = len(range(shard, size, shards))
+    return numbers.map(
+        lambda number: {
+            'number': number,
+            'length': tf.constant(length, tf.int64),
             'split': tf.constant(split),
             'seed': tf.constant(seed, tf.int64),
         }
@@ -240,13 +259,14 @@ def _read_examples(
     p_space: float,
     augment: bool,
 ) -> tf.data.Dataset:
-  """seqio preprocessor: places to Examples. seqio has repeated the places."""
+  """seqio preprocessor: numbers to Examples; seqio may have repeated them."""
   lengths = check_lengths(name, sequence_length)
   shapes = example_shapes(lengths)
 
-  def read(split, place, epoch, seed):
+  def read(split, number, repetition, seed):
     documents = source.documents(split.decode())
-    place, epoch, seed = int(place), int(epoch), int(seed)
+    epoch, place = divmod(int(number), len(documents))
+    epoch, seed = epoch + int(repetition), int(seed)
     rng = None
     if seed != _UNSHUFFLED:
       key = (seed, zlib.crc32(name.encode()), epoch)
@@ -270,9 +290,9 @@ def _read_examples(
   def load(count, at):
     arrays = tf.numpy_function(
         exit_guard.READS.guard(read),
-        [at['split'], at['place'], count // at['epoch_size'], at['seed']],
+        [at['split'], at['number'], count // at['length'], at['seed']],
         [feature.dtype for feature in OUTPUT_FEATURES.values()],
-        stateful=False,  # a pure function: the iterator can be checkpointed
+        stateful=False,
     )
     example = dict(zip(OUTPUT_FEATURES, arrays, strict=True))
     return {

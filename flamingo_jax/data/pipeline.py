@@ -10,6 +10,7 @@ that datasets of different batch sizes are sharded and split alike.
 from collections.abc import Callable
 from collections.abc import Iterator
 from collections.abc import Mapping
+from collections.abc import Sequence
 import contextlib
 import dataclasses
 import math
@@ -133,42 +134,34 @@ def get_dataset(
     cfg: DatasetConfig,
     shard_id: int,
     num_shards: int,
-    feature_converter_cls: Callable[..., Any] | None = None,
-    num_epochs: int | None = None,
-    continue_from_last_checkpoint: bool = False,
+    first: int = 0,
 ) -> tf.data.Dataset:
   """One host's batches, '<dataset>/<feature>' -> [B / num_shards, k_d, ...].
 
-  The signature is that of t5x's `get_dataset`. Hosts read disjoint parts; each
-  epoch of all hosts together has every document once. With the same config the
-  same batches come again, and an iterator that is saved and restored
-  (`clu.data.dataset_iterator.TfDatasetIterator`) goes on exactly.
+  They go on for ever, through one epoch of the tasks' documents after another.
+  Each host reads consecutive rows of the batch, and the batch is the same for
+  any number of hosts. With the same config the same batches come again.
 
   Args:
     cfg: what to read.
     shard_id: which host this is.
     num_shards: how many hosts there are.
-    feature_converter_cls: not used: tasks yield what the model reads.
-    num_epochs: how often to go through the tasks' documents; None: for ever.
-    continue_from_last_checkpoint: must be False; restore the iterator instead.
+    first: how many batches to leave out; it takes no time.
 
   Raises:
     UserError: a name, split, length or batch size does not fit.
   """
-  del feature_converter_cls
-  if continue_from_last_checkpoint:
-    raise UserError(
-        'continue_from_last_checkpoint must be False: restore the iterator'
-    )
   rows = _share(cfg.batch_size, num_shards, 'the gcd of batch_sizes')
-  shard = seqio.ShardInfo(index=shard_id, num_shards=num_shards)
+  part = streams.Part(shard_id, num_shards, first)
   sizes = dataset_batch_sizes(cfg)
-  examples = _examples(cfg, shard, num_epochs)
+  examples = _examples(cfg, part)
   batches = {}
   for turn, (name, stream) in enumerate(examples.items()):
     batches[name] = streams.batch(stream, rows, sizes[name] // cfg.batch_size)
     if cfg.strategy == 'round_robin':
-      batches[name] = streams.take_turns(batches[name], turn, len(examples))
+      batches[name] = streams.take_turns(
+          batches[name], turn, len(examples), first
+      )
   return streams.finish(streams.zip_flat(batches))
 
 
@@ -192,7 +185,7 @@ def get_training_eval_datasets(
     UserError: a name, split, length or batch size does not fit.
   """
   del feature_converter_cls, deterministic, model_dir, start_step
-  shard = seqio.ShardInfo(index=shard_id, num_shards=num_shards)
+  part = streams.Part(shard_id, num_shards)
   datasets = {}
   for task in mixture_tasks(cfg.mixture_or_task_name):
     lengths = _of_task(
@@ -200,7 +193,7 @@ def get_training_eval_datasets(
     )
     size = _of_task(cfg.batch_sizes, task.name, 'batch_sizes')
     rows = _share(size, num_shards, f'batch_sizes[{task.name!r}]')
-    stream = _stream(cfg, task, lengths, shard, None)
+    stream = _stream(cfg, task, lengths, part, part.numbers(size))
     batches = stream.batch(rows, drop_remainder=True).take(eval_steps)
     datasets[task.name] = streams.finish(batches)
   return datasets
@@ -250,10 +243,11 @@ def _share(size: int, num_shards: int, what: str) -> int:
 
 
 def _examples(
-    cfg: DatasetConfig, shard: seqio.ShardInfo, num_epochs: int | None
+    cfg: DatasetConfig, part: streams.Part
 ) -> dict[str, tf.data.Dataset]:
   """The examples of each dataset of a batch."""
   tasks = mixture_tasks(cfg.mixture_or_task_name)
+  sizes = dataset_batch_sizes(cfg)
   lengths = {
       task.name: features.check_lengths(
           task.name,
@@ -261,40 +255,64 @@ def _examples(
       )
       for task in tasks
   }
-  if cfg.strategy != 'merged':
+  if cfg.strategy == 'merged':
     return {
-        task.name: _stream(cfg, task, lengths[task.name], shard, num_epochs)
-        for task in tasks
+        cfg.mixture_or_task_name: _merged(
+            cfg, tasks, lengths, part, sizes[cfg.mixture_or_task_name]
+        )
     }
+  examples = {}
+  for turn, task in enumerate(tasks):
+    mine = part
+    if cfg.strategy == 'round_robin':
+      mine = part.turns(turn, len(tasks))
+    examples[task.name] = _stream(
+        cfg, task, lengths[task.name], part,
+        mine.numbers(sizes[task.name]),
+    )
+  return examples
+
+
+def _merged(
+    cfg: DatasetConfig,
+    tasks: Sequence[seqio.Task],
+    lengths: Mapping[str, Mapping[str, int]],
+    part: streams.Part,
+    batch_size: int,
+) -> tf.data.Dataset:
+  """One stream of the examples of all tasks, drawn in proportion to λ."""
   largest = {
       key: max(length[key] for length in lengths.values())
       for key in lengths[tasks[0].name]
   }
   weights = mixture_weights(cfg.mixture_or_task_name)
-  return {
-      cfg.mixture_or_task_name: streams.sample(
-          [_stream(cfg, task, largest, shard, num_epochs) for task in tasks],
-          [weights[task.name] for task in tasks],
-          cfg.seed or 0,
-          shard,
-      )
-  }
+  choices, numbers = part.drawn(
+      [weights[task.name] for task in tasks], cfg.seed or 0, batch_size
+  )
+  return tf.data.Dataset.choose_from_datasets(
+      [
+          _stream(cfg, task, largest, part, of_task)
+          for task, of_task in zip(tasks, numbers)
+      ],
+      choices,
+  )
 
 
 def _stream(
     cfg: DatasetConfig,
     task: seqio.Task,
     lengths: Mapping[str, int],
-    shard: seqio.ShardInfo,
-    num_epochs: int | None,
+    part: streams.Part,
+    numbers: tf.data.Dataset,
 ) -> tf.data.Dataset:
+  """The examples of a task with these numbers."""
   check_split(task.name, cfg.split)
   return task.get_dataset(
       sequence_length=lengths,
       split=cfg.split,
       shuffle=cfg.shuffle,
       seed=cfg.seed,
-      shard_info=shard,
-      num_epochs=num_epochs,
+      shard_info=features.Share(part.index, part.count, numbers),
+      num_epochs=1,
       try_in_mem_cache=False,
   )

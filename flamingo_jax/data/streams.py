@@ -1,38 +1,103 @@
 # SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
 # SPDX-License-Identifier: Apache-2.0
-"""How streams of examples are joined, taken in turns and batched.
+"""Which examples a host reads, and how streams of them become batches.
 
-Everything here is a pure function of seed and place, so that a restored
-iterator goes on exactly where the saved one stood.
+Everything here is a pure function of seed and number, so that reading can begin
+at any batch, and so that the number of hosts does not change what any of the
+examples of a batch is.
 """
 
 from collections.abc import Mapping
 from collections.abc import Sequence
+import dataclasses
 
 import numpy as np
-import seqio
 import tensorflow as tf
 
-_ENDLESS = np.iinfo(np.int64).max
+ENDLESS = np.iinfo(np.int64).max
 _PREFETCH = 2  # batches read ahead of the one in use
 
 
-def sample(
-    streams: Sequence[tf.data.Dataset],
-    weights: Sequence[float],
-    seed: int,
-    shard: seqio.ShardInfo,
-) -> tf.data.Dataset:
-  """Takes each example from a stream drawn in proportion to the weights."""
-  edges = tf.constant(np.cumsum(weights)[:-1] / sum(weights), tf.float32)
+@dataclasses.dataclass(frozen=True)
+class Part:
+  """What one host reads: its equal part of every batch, from one batch on."""
 
-  @tf.autograph.experimental.do_not_convert
-  def draw(place):
-    u = tf.random.stateless_uniform([], seed=[seed, place])
-    return tf.searchsorted(edges, u[None], side='right', out_type=tf.int64)[0]
+  index: int  # of the host
+  count: int  # hosts
+  first: int = 0  # batches that are left out
 
-  places = tf.data.Dataset.range(shard.index, _ENDLESS, shard.num_shards)
-  return tf.data.Dataset.choose_from_datasets(streams, places.map(draw))
+  def numbers(self, batch_size: int) -> tf.data.Dataset:
+    """The numbers of this host's examples of one stream.
+
+    The second of two hosts, batches of 4: 2 3 6 7 10 11 ...
+
+    Args:
+      batch_size: examples of a batch over all hosts.
+    """
+    size = batch_size // self.count
+    start = self.first * batch_size + self.index * size
+    @tf.autograph.experimental.do_not_convert
+    def of_batch(begin):
+      return tf.data.Dataset.range(begin, begin + size)
+
+    return tf.data.Dataset.range(start, ENDLESS, batch_size).flat_map(of_batch)
+
+  def drawn(
+      self, weights: Sequence[float], seed: int, batch_size: int
+  ) -> tuple[tf.data.Dataset, list[tf.data.Dataset]]:
+    """Draws each example of a batch from one of several streams.
+
+    Args:
+      weights: of the streams; one is drawn in proportion to it.
+      seed: of the draws.
+      batch_size: examples of a batch over all hosts.
+
+    Returns:
+      For this host's examples, which stream each comes from, and for every
+      stream the numbers in it of those that come from it. Hosts together take
+      each stream's examples in order, and none twice.
+    """
+    edges = tf.constant(np.cumsum(weights)[:-1] / sum(weights), tf.float32)
+    size = batch_size // self.count
+    mine = slice(self.index * size, (self.index + 1) * size)
+
+    def draw(batch):
+      u = tf.random.stateless_uniform([batch_size], seed=[seed, batch])
+      return tf.searchsorted(edges, u, side='right', out_type=tf.int64)
+
+    @tf.autograph.experimental.do_not_convert
+    def add(taken, batch):
+      return taken + tf.math.bincount(
+          draw(batch), minlength=len(weights), dtype=tf.int64
+      )
+
+    @tf.autograph.experimental.do_not_convert
+    def scan(taken, batch):
+      streams = draw(batch)
+      of_stream = tf.one_hot(streams, len(weights), dtype=tf.int64)
+      before = taken + tf.cumsum(of_stream, exclusive=True)
+      numbers = tf.gather(before, streams, batch_dims=1)
+      return taken + tf.reduce_sum(of_stream, 0), (streams[mine], numbers[mine])
+
+    batches = tf.data.Dataset.range(self.first, ENDLESS)
+    taken = tf.data.Dataset.range(self.first).reduce(
+        tf.zeros(len(weights), tf.int64), add
+    )
+    draws = batches.scan(taken, scan)
+
+    def numbers_of(stream):
+      return draws.map(
+          lambda streams, numbers: numbers[streams == stream]
+      ).unbatch()
+
+    choices = draws.map(lambda streams, numbers: streams).unbatch()
+    return choices, [numbers_of(stream) for stream in range(len(weights))]
+
+  def turns(self, turn: int, turns: int) -> 'Part':
+    """The part of a stream that has its turn in batches turn, turn + turns."""
+    return dataclasses.replace(
+        self, first=len(range(turn, self.first, turns))
+    )
 
 
 def batch(
@@ -51,9 +116,11 @@ def batch(
 
 
 def take_turns(
-    batches: tf.data.Dataset, turn: int, turns: int
+    batches: tf.data.Dataset, turn: int, turns: int, first: int
 ) -> tf.data.Dataset:
   """A batch at every step t with t mod turns = turn, blank ones in between.
+
+  The first one is that of step `first`.
 
   A blank batch has loss weights and masks of 0, and ids of -1.
   """
@@ -62,7 +129,7 @@ def take_turns(
       for key, spec in batches.element_spec.items()
   }
   blank['example_id'] -= 1
-  steps = tf.data.Dataset.range(_ENDLESS)
+  steps = tf.data.Dataset.range(first, ENDLESS)
   return tf.data.Dataset.choose_from_datasets(
       [tf.data.Dataset.from_tensors(blank).repeat(), batches],
       steps.map(lambda step: tf.cast(step % turns == turn, tf.int64)),
@@ -84,10 +151,7 @@ def zip_flat(batches: Mapping[str, tf.data.Dataset]) -> tf.data.Dataset:
 
 
 def finish(batches: tf.data.Dataset) -> tf.data.Dataset:
-  """Reads ahead, in a fixed order, with small checkpoints."""
+  """Reads ahead, in a fixed order."""
   options = tf.data.Options()
   options.deterministic = True
-  # Checkpoints hold the places of the streams, not the decoded media that wait
-  # in buffers: a few kB instead of GB.
-  options.experimental_symbolic_checkpoint = True
   return batches.prefetch(_PREFETCH).with_options(options)

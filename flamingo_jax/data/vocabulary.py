@@ -17,6 +17,7 @@ import pathlib
 import string
 from typing import Iterable, Sequence, SupportsInt
 
+from etils import epath
 import sentencepiece
 from sentencepiece import sentencepiece_model_pb2
 
@@ -124,7 +125,7 @@ class Vocabulary:
 
 def _read(path: str) -> bytes:
   try:
-    return pathlib.Path(path).read_bytes()
+    return epath.Path(path).read_bytes()
   except OSError as error:
     raise UserError(
         f'vocabulary {path} cannot be read ({error.strerror}); name a'

@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 import dataclasses
 import json
 import os
-import pathlib
 from typing import Any
 
+from etils import epath
 import jax
 import numpy as np
 import seqio
@@ -53,10 +53,10 @@ class ScoresLogger(seqio.Logger):
   """Writes <task>-metrics.jsonl and, per example, <task>-outputs.jsonl."""
 
   def __call__(self, task_name, step, metrics, dataset, inferences, targets):
-    folder = pathlib.Path(self.output_dir)
+    folder = epath.Path(self.output_dir)
     folder.mkdir(parents=True, exist_ok=True)
     values = {name: float(value.value) for name, value in metrics.items()}
-    with open(folder / f'{task_name}-metrics.jsonl', 'a') as file:
+    with (folder / f'{task_name}-metrics.jsonl').open('a') as file:
       file.write(json.dumps({'step': step, **values}) + '\n')
     # 'output' is the prediction before a task's postprocessor, which is it.
     outputs = {k: v for k, v in inferences.items() if k != 'output'}
@@ -82,7 +82,7 @@ def inference_dir(model_dir: str) -> str:
 
 def _beside_weights(model_dir: str, name: str) -> str:
   """DIR/<name>, and for DIR/checkpoint_5 DIR/<name>_checkpoint_5."""
-  path = pathlib.Path(model_dir)
+  path = epath.Path(model_dir)
   if path.name.startswith('checkpoint_'):
     return os.fspath(path.with_name(f'{name}_{path.name}'))
   return os.fspath(path / name)
@@ -181,7 +181,7 @@ def _report(scores: Scores, path: str, step: int, output_dir: str) -> None:
       print(f'{task}\t{metric}\t{value:.4f}')
   record = {'model_dir': path, 'step': step, 'scores': scores}
   write_atomically(
-      pathlib.Path(output_dir) / 'scores.json',
+      epath.Path(output_dir) / 'scores.json',
       json.dumps(record, indent=2) + '\n',
   )
   print(json.dumps(record))

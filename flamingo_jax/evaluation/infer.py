@@ -5,8 +5,8 @@
 from collections.abc import Callable, Iterator, Mapping
 import json
 import os
-import pathlib
 
+from etils import epath
 import jax
 from jax.experimental import multihost_utils
 import numpy as np
@@ -94,7 +94,7 @@ def infer(
         num_epochs=1,
     )
     vocabulary = task.output_features['targets'].vocabulary
-    output = _Output(pathlib.Path(output_dir) / name, step, chunk)
+    output = _Output(epath.Path(output_dir) / name, step, chunk)
     if output.done is not None:
       with pipeline.reading_errors():
         for batch in _chunks(examples.skip(output.done), chunk):
@@ -109,7 +109,7 @@ def infer(
 class _Output:
   """A file that grows chunk by chunk under another name; host 0 writes it."""
 
-  def __init__(self, path: pathlib.Path, step: int, chunk: int):
+  def __init__(self, path: epath.Path, step: int, chunk: int):
     self.path = path
     # Another checkpoint's draft has another name.
     self._draft = path.with_name(f'{path.name}.step{step}.tmp')
@@ -127,12 +127,12 @@ class _Output:
 
   def append(self, lines: list[str]) -> None:
     if jax.process_index() == 0:
-      with open(self._draft, 'a', encoding='utf-8') as file:
+      with self._draft.open('a', encoding='utf-8') as file:
         file.write(''.join(line + '\n' for line in lines))
 
   def finish(self) -> None:
     if jax.process_index() == 0:
-      os.replace(self._draft, self.path)
+      self._draft.replace(self.path)
 
 
 def _chunks(

@@ -3,7 +3,6 @@
 """From the folder of a training run to a Predictor."""
 
 import os
-import pathlib
 
 from flax import linen as nn
 import jax
@@ -14,7 +13,7 @@ from flamingo_jax.errors import UserError
 from flamingo_jax.models import Flamingo, FlamingoConfig
 from flamingo_jax.predictor.predictor import Predictor
 from flamingo_jax.training.checkpoint import load_params
-from flamingo_jax.training.model_dir import read_model_json
+from flamingo_jax.training.model_dir import read_model_json, run_folder
 from flamingo_jax.training.tree_difference import check_same_tree
 from flamingo_jax.typing import Tree
 
@@ -29,7 +28,7 @@ def load(model_dir: str | os.PathLike, step: int | None = None) -> Predictor:
   Raises:
     UserError: no run or checkpoint there, or its parts don't belong together.
   """
-  model_dir = pathlib.Path(model_dir)
+  model_dir = run_folder(model_dir)
   description = read_model_json(model_dir)
   config = FlamingoConfig.from_dict(description['architecture'])
   vocabulary = Vocabulary(model_dir / 'vocabulary.model')

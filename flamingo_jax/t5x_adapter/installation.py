@@ -10,6 +10,7 @@ import sys
 import types
 
 from flamingo_jax.errors import UserError
+from flamingo_jax.training import processes
 
 # On GitHub only; the first three are used as checkouts or installed without
 # their dependencies, which ask for nightly builds of seqio and others.
@@ -28,7 +29,8 @@ def prepare() -> None:
   """Checks t5x and makes its program behave like the built-in driver.
 
   Raises:
-    UserError: a package is missing, or overwritten by another one.
+    UserError: a package is missing, or overwritten by another one; the
+      processes of a job don't find each other.
   """
   check()
   # "python t5x/train.py" puts t5x's own folder first on the path, where its
@@ -38,6 +40,7 @@ def prepare() -> None:
       if not path or pathlib.Path(path).resolve() != _folder()
   ]
   sys.excepthook = _tell_user_errors(sys.excepthook)
+  processes.join()
 
 
 def check() -> None:

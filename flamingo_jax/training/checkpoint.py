@@ -12,19 +12,20 @@ is killed at any moment leaves whole checkpoints only. t5x looks for folders of
 these names, and both drivers write and read the same ones.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 import contextlib
 import dataclasses
 import os
-import pathlib
-import shutil
 from typing import Any, Protocol, runtime_checkable
 
+from etils import epath
 import jax
 import numpy as np
 import orbax.checkpoint as ocp
 
 from flamingo_jax.errors import UserError
+from flamingo_jax.training.model_dir import run_folder
+from flamingo_jax.training.processes import is_first
 from flamingo_jax.training.tree_difference import check_same_tree
 from flamingo_jax.training.trainable import merge_params
 from flamingo_jax.typing import Tree
@@ -72,13 +73,17 @@ class DataIterator(Protocol):
 
 
 class _IteratorHandler(ocp.CheckpointHandler):
-  """Lets Orbax commit a data iterator's file together with the state."""
+  """Lets Orbax commit a data iterator's file together with the state.
+
+  All processes stand at the same batch, so one file does for any number.
+  """
 
   def save(self, directory, args):
-    args.iterator.save(directory / f'process_{jax.process_index()}')
+    if is_first():
+      args.iterator.save(directory / 'place.json')
 
   def restore(self, directory, args):
-    args.iterator.restore(directory / f'process_{jax.process_index()}')
+    args.iterator.restore(directory / 'place.json')
 
 
 @ocp.args.register_with_handler(
@@ -110,7 +115,7 @@ class Checkpoints:
       model_dir: the run's folder.
       keep: how many of the newest checkpoints to keep; None keeps all.
     """
-    self.directory = pathlib.Path(model_dir).absolute()
+    self.directory = run_folder(model_dir)
     self._clean()
     self._manager = ocp.CheckpointManager(
         self.directory,
@@ -170,9 +175,8 @@ class Checkpoints:
 
   def _clean(self) -> None:
     """Removes what an interrupted save left behind."""
-    if jax.process_index() == 0:
-      for path in self.directory.glob('*.orbax-checkpoint-tmp*'):
-        shutil.rmtree(path, ignore_errors=True)
+    if is_first():
+      _remove(self.directory.glob('*.orbax-checkpoint-tmp*'))
 
   @contextlib.contextmanager
   def _one_sentence(self) -> Iterator[None]:
@@ -200,11 +204,24 @@ def check_are_ours(use_orbax: bool) -> None:
     )
 
 
+def _remove(leftovers: Iterable[epath.Path]) -> None:
+  """Removes folders of saves that failed, some of which may be gone by now."""
+  for path in leftovers:
+    with contextlib.suppress(OSError):
+      path.rmtree(missing_ok=True)
+
+
 def saved_steps(model_dir: str | os.PathLike) -> list[int]:
   """The steps of a run's whole checkpoints, in order; none without a folder."""
-  found = pathlib.Path(model_dir).glob('checkpoint_*')
-  numbers = [path.name.removeprefix('checkpoint_') for path in found]
-  return sorted(int(number) for number in numbers if number.isdecimal())
+  found = {
+      path.name.removeprefix('checkpoint_'): path
+      for path in run_folder(model_dir).glob('checkpoint_*')
+  }
+  return sorted(
+      int(number) for number, path in found.items()
+      # gs:// has no renaming: a folder may be there before it is whole.
+      if number.isdecimal() and ocp.utils.is_checkpoint_finalized(path)
+  )
 
 
 def find_step(
@@ -215,7 +232,7 @@ def find_step(
   Raises:
     UserError: there is none, or not that one.
   """
-  model_dir = pathlib.Path(model_dir).absolute()
+  model_dir = run_folder(model_dir)
   steps = saved_steps(model_dir)
   if not steps:
     raise UserError(
@@ -231,7 +248,7 @@ def find_step(
   return step
 
 
-def find_checkpoint(path: str | os.PathLike) -> tuple[pathlib.Path, int]:
+def find_checkpoint(path: str | os.PathLike) -> tuple[epath.Path, int]:
   """(MODEL_DIR, step) of a run's newest checkpoint, or of the one named.
 
   Args:
@@ -240,7 +257,7 @@ def find_checkpoint(path: str | os.PathLike) -> tuple[pathlib.Path, int]:
   Raises:
     UserError: it is not there.
   """
-  path = pathlib.Path(path)
+  path = run_folder(path)
   _, is_step, step = path.name.rpartition('checkpoint_')
   if is_step and step.isdecimal():
     return path.parent, find_step(path.parent, int(step))
@@ -249,22 +266,21 @@ def find_checkpoint(path: str | os.PathLike) -> tuple[pathlib.Path, int]:
 
 def checkpoint_folder(
     model_dir: str | os.PathLike, step: int
-) -> pathlib.Path:
+) -> epath.Path:
   """Where a step's checkpoint is, or will be."""
-  return pathlib.Path(model_dir).absolute() / f'checkpoint_{step}'
+  return run_folder(model_dir) / f'checkpoint_{step}'
 
 
 def save_frozen(model_dir: str | os.PathLike, frozen_params: Tree) -> None:
   """Writes MODEL_DIR/frozen, replacing one that is there."""
-  path = pathlib.Path(model_dir).absolute() / 'frozen'
+  path = run_folder(model_dir) / 'frozen'
   try:
     with ocp.Checkpointer(ocp.PyTreeCheckpointHandler()) as checkpointer:
       checkpointer.save(path, ocp.args.PyTreeSave(frozen_params), force=True)
   except Exception as error:
     if not is_full_disk(error):
       raise
-    for leftover in path.parent.glob('frozen.orbax-checkpoint-tmp*'):
-      shutil.rmtree(leftover, ignore_errors=True)
+    _remove(path.parent.glob('frozen.orbax-checkpoint-tmp*'))
     raise UserError(
         f'the disk is full: the frozen weights could not be saved in {path}; '
         'free some space and run the same command again'
@@ -273,7 +289,7 @@ def save_frozen(model_dir: str | os.PathLike, frozen_params: Tree) -> None:
 
 def restore_frozen(model_dir: str | os.PathLike, abstract: Tree) -> Tree:
   """Reads MODEL_DIR/frozen; UserError if it is another model's."""
-  path = pathlib.Path(model_dir).absolute() / 'frozen'
+  path = run_folder(model_dir) / 'frozen'
   check_same_tree(abstract, read_metadata(path), f'{path}')
   return read_tree(
       path, abstract, ocp.checkpoint_utils.construct_restore_args(abstract)
@@ -339,10 +355,10 @@ def load_params(
   Raises:
     UserError: no checkpoint there, or not that one.
   """
-  model_dir = pathlib.Path(model_dir).absolute()
+  model_dir = run_folder(model_dir)
   step = find_step(model_dir, step)
 
-  def read(path: pathlib.Path, choose: Callable[[Tree], Tree]) -> Tree:
+  def read(path: epath.Path, choose: Callable[[Tree], Tree]) -> Tree:
     target = choose(read_metadata(path))
     as_numpy = jax.tree.map(
         lambda _: ocp.RestoreArgs(restore_type=np.ndarray), target
@@ -365,7 +381,7 @@ def _as_dict(state: Any) -> dict[str, Any]:
   return {name: part for name, part in parts.items() if part is not None}
 
 
-def read_metadata(path: pathlib.Path) -> Any:
+def read_metadata(path: epath.Path) -> Any:
   """The tree of a saved item, with shapes and dtypes for leaves.
 
   Raises:
@@ -376,7 +392,7 @@ def read_metadata(path: pathlib.Path) -> Any:
   return ocp.PyTreeCheckpointHandler().metadata(path).tree
 
 
-def read_tree(path: pathlib.Path, target: Tree, restore_args: Tree) -> Tree:
+def read_tree(path: epath.Path, target: Tree, restore_args: Tree) -> Tree:
   """Those leaves of a saved item that `target` has, as `restore_args` say."""
   args = ocp.args.PyTreeRestore(target, restore_args, partial_restore=True)
   return ocp.PyTreeCheckpointHandler().restore(path, args=args)

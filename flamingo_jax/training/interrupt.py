@@ -14,15 +14,20 @@ class StopRequest:
 
   def __init__(self):
     """Nothing has been asked yet."""
-    self.signal_name: str | None = None
+    self.number = 0
+
+  @property
+  def signal_name(self) -> str | None:
+    """The signal's, once asked."""
+    return signal.Signals(self.number).name if self.number else None
 
   def __bool__(self) -> bool:
     """True once asked."""
-    return self.signal_name is not None
+    return self.number != 0
 
   def _receive(self, number: int, frame: types.FrameType | None) -> None:
     del frame
-    self.signal_name = signal.Signals(number).name
+    self.number = number
     # The second one kills, in case the step never ends.
     signal.signal(number, signal.SIG_DFL)
 

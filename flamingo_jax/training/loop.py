@@ -7,11 +7,12 @@ import contextlib
 import dataclasses
 from typing import Any
 
-from clu.data import dataset_iterator
 import jax
+from jax.experimental import multihost_utils
 import numpy as np
 
 from flamingo_jax.data import pipeline
+from flamingo_jax.data.batches import Batches
 from flamingo_jax.errors import UserError
 from flamingo_jax.training import checkpoint
 from flamingo_jax.training.evaluate import Evaluator
@@ -29,6 +30,7 @@ from flamingo_jax.training.metrics import (
 )
 from flamingo_jax.training.model import FlamingoModel
 from flamingo_jax.training.partitioner import Partitioner
+from flamingo_jax.training.processes import SharedStop
 from flamingo_jax.training.progress import Progress
 from flamingo_jax.training.pretrained import TrainStateInitializer
 from flamingo_jax.training.start import start
@@ -51,19 +53,21 @@ class Loop:
   def __init__(
       self,
       trainer: Trainer,
-      iterator: dataset_iterator.DatasetIterator,
+      iterator: Batches,
       evaluator: Evaluator | None,
       checkpoints: checkpoint.Checkpoints,
       log: MetricsLog,
       progress: Progress,
       periods: Periods,
       sums: Mapping[str, float],
+      save_dataset: bool,
   ):
     """Brings together the parts of a run; none is started."""
     self.window = Window(trainer.loss_weights)
     self.window.restore(sums)
     self._trainer = trainer
     self._iterator = iterator
+    self._saved_iterator = iterator if save_dataset else None
     self._evaluator = evaluator
     self._checkpoints = checkpoints
     self._log = log
@@ -71,7 +75,7 @@ class Loop:
     self._periods = periods
     self._watch = Stopwatch()
     # (step, example ids, metrics on the device) of the newest step.
-    self._unchecked: tuple[int, dict[str, list[int]], Mapping] | None = None
+    self._unchecked: tuple[int, dict[str, np.ndarray], Mapping] | None = None
 
   def run(
       self,
@@ -87,11 +91,12 @@ class Loop:
     """
     step = int(state.step)
     compiled = None
-    stopping = False
+    stopping = None
+    shared_stop = SharedStop(stop)
     while step < total_steps and not stopping:
       if compiled is None:
         self._exit_if_asked(stop)
-      batch = self._next_batch(step)
+      batch = self._next_batch()
       on_device = self._trainer.partitioner.put_batch(batch)
       if compiled is None:
         compiled = self._trainer.compile_train(state, frozen_params, on_device)
@@ -102,31 +107,25 @@ class Loop:
       self._check()  # the step before this one, while this one runs
       step += 1
       self._unchecked = (step, _example_ids(batch), metrics)
-      stopping = bool(stop)
+      stopping = shared_stop.poll()
       self._between_steps(
-          step, state, frozen_params, step == total_steps, stopping
+          step, state, frozen_params, step == total_steps, bool(stopping)
       )
     if stopping:
       self._progress.say(
-          f'{stop.signal_name}: stopped and saved at step {step}; the same '
+          f'{stopping}: stopped and saved at step {step}; the same '
           'command goes on from there'
       )
     return step, state
 
   def _exit_if_asked(self, stop: StopRequest) -> None:
-    if stop:
+    if stop and jax.process_count() == 1:  # others would wait for this one
       self._progress.say(at_rest(stop.signal_name))
       raise SystemExit(exit_status(stop.signal_name))
 
-  def _next_batch(self, step: int) -> dict[str, np.ndarray]:
-    try:
-      with pipeline.reading_errors():
-        return next(self._iterator)
-    except StopIteration:
-      raise UserError(
-          f'the training data ended after step {step}: training data repeats '
-          'itself unless num_epochs is set'
-      ) from None
+  def _next_batch(self) -> dict[str, np.ndarray]:
+    with pipeline.reading_errors():
+      return next(self._iterator)
 
   def _between_steps(
       self,
@@ -158,7 +157,7 @@ class Loop:
       self.window.clear()
     if saving:
       self._checkpoints.save(
-          step, state, self.window.state(), self._iterator
+          step, state, self.window.state(), self._saved_iterator
       )
     self._checkpoints.check()
     self._watch.read()
@@ -191,6 +190,11 @@ class Loop:
     bad = [k for k, v in values.items() if not np.isfinite(v)]
     if bad:
       saved = self._checkpoints.latest_step()
+      # All processes see these metrics and stop; each knows its own rows.
+      example_ids = {
+          name: multihost_utils.process_allgather(ids, tiled=True).tolist()
+          for name, ids in example_ids.items()
+      }
       raise UserError(
           f'step {step} is not finite ({", ".join(sorted(bad))}) and training '
           f'stopped; its examples are {example_ids}; the newest checkpoint is '
@@ -203,10 +207,10 @@ def _due(period: int, step: int) -> bool:
   return period > 0 and step % period == 0
 
 
-def _example_ids(batch: Mapping[str, np.ndarray]) -> dict[str, list[int]]:
+def _example_ids(batch: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
   """{dataset: ids}, to find the examples of a batch in their source."""
   return {
-      key.removesuffix('/example_id'): ids.ravel().tolist()
+      key.removesuffix('/example_id'): ids.ravel()
       for key, ids in sorted(batch.items())
       if key.endswith('/example_id')
   }
@@ -228,7 +232,7 @@ def train(
     stats_period: int | None = None,
     random_seed: int,
     summarize_config_fn: Callable[[str, Any, int], None],
-    get_dataset_fn: Callable[..., Any],
+    get_dataset_fn: Callable[..., Batches],
     train_eval_get_dataset_fn: Callable[..., Mapping[str, Any]],
     train_state_initializer_cls: Callable[..., TrainStateInitializer],
     verify_matching_vocabs_fn: Callable[..., None],
@@ -272,16 +276,15 @@ def train(
     opened = lambda x: stack.enter_context(contextlib.closing(x))
     trainer = trainer_cls(model=model, partitioner=partitioner)
     shard = partitioner.get_data_layout(train_dataset_cfg.batch_size).shard
-    iterator = dataset_iterator.TfDatasetIterator(
-        get_dataset_fn(train_dataset_cfg, *shard), checkpoint=save.save_dataset
-    )
+    iterator = get_dataset_fn(train_dataset_cfg, *shard)
     evaluator = train_eval_dataset_cfg and Evaluator(trainer, (
         train_eval_get_dataset_fn(train_eval_dataset_cfg, *shard, eval_steps)
     ))
     checkpoints = opened(checkpoint.Checkpoints(model_dir, save.keep))
     state, frozen_params, sums = start(
         train_state_initializer_cls(model=model, partitioner=partitioner),
-        model, partitioner, restore.path, model_dir, random_seed, iterator,
+        model, partitioner, restore.path, model_dir, random_seed,
+        iterator if save.save_dataset else None,
     )
     step = int(state.step)
     log = opened(MetricsLog(model_dir, step))
@@ -290,7 +293,7 @@ def train(
     return Loop(
         trainer, iterator, evaluator, checkpoints, log, progress,
         Periods(stats_period or eval_period, eval_period, save.period or 0),
-        sums,
+        sums, save.save_dataset,
     ).run(state, frozen_params, total_steps, stop)
 
 

@@ -6,17 +6,18 @@ import collections
 from collections.abc import Mapping
 import json
 import os
-import pathlib
 import time
 from typing import Any
 
 from clu import metric_writers
+from etils import epath
 from flax import traverse_util
 import numpy as np
 
 from flamingo_jax.errors import UserError
 from flamingo_jax.training.checkpoint import is_full_disk
-from flamingo_jax.training.model_dir import write_atomically
+from flamingo_jax.training.model_dir import run_folder, write_atomically
+from flamingo_jax.training.processes import is_first
 from flamingo_jax.typing import Tree
 
 
@@ -129,7 +130,10 @@ def gate_values(params: Tree) -> dict[str, float]:
 
 
 class MetricsLog:
-  """metrics.jsonl, one JSON object per logged step, and TensorBoard."""
+  """metrics.jsonl, one JSON object per logged step, and TensorBoard.
+
+  Only the first process of a job writes them.
+  """
 
   def __init__(self, model_dir: str | os.PathLike, step: int):
     """Opens the log of a run that stands at `step`.
@@ -141,12 +145,15 @@ class MetricsLog:
       model_dir: the run's folder.
       step: updates done.
     """
-    self.path = pathlib.Path(model_dir) / 'metrics.jsonl'
+    self.path = run_folder(model_dir) / 'metrics.jsonl'
+    self._writes = is_first()
+    self.tensorboard = metric_writers.MultiWriter([])
+    if not self._writes:
+      return
     if self.path.exists():
       write_atomically(self.path, _lines_until(self.path, step))
-    self._file = self.path.open('a', encoding='utf-8')
     self.tensorboard = metric_writers.SummaryWriter(
-        os.fspath(pathlib.Path(model_dir) / 'tensorboard')
+        os.fspath(run_folder(model_dir) / 'tensorboard')
     )
 
   def write(self, step: int, values: Mapping[str, float]) -> None:
@@ -155,9 +162,11 @@ class MetricsLog:
     Raises:
       UserError: the disk is full.
     """
+    if not self._writes:
+      return
     try:
-      self._file.write(json.dumps({'step': step} | dict(values)) + '\n')
-      self._file.flush()
+      with self.path.open('a') as file:
+        file.write(json.dumps({'step': step} | dict(values)) + '\n')
       self.tensorboard.write_scalars(step, values)
       self.tensorboard.flush()
     except Exception as error:
@@ -169,12 +178,11 @@ class MetricsLog:
       ) from error
 
   def close(self) -> None:
-    """Closes both."""
-    self._file.close()
+    """Closes what is open."""
     self.tensorboard.close()
 
 
-def _lines_until(path: pathlib.Path, step: int) -> str:
+def _lines_until(path: epath.Path, step: int) -> str:
   """The whole lines of a log that are not after `step`."""
   kept = []
   for line in path.read_text(encoding='utf-8').splitlines(keepends=True):

@@ -5,9 +5,9 @@
 import importlib.metadata
 import json
 import os
-import pathlib
-import shutil
 from typing import Any
+
+from etils import epath
 
 from flamingo_jax.data.vocabulary import Vocabulary
 from flamingo_jax.errors import UserError
@@ -18,11 +18,17 @@ _FORMAT = 1
 _PACKAGES = ('jax', 'flax', 'optax', 'orbax-checkpoint', 'numpy')
 
 
-def write_atomically(path: pathlib.Path, text: str) -> None:
+def run_folder(model_dir: str | os.PathLike) -> epath.Path:
+  """A run's folder, made absolute; gs://BUCKET/... stays what it is."""
+  name = os.fspath(model_dir)
+  return epath.Path(name if '://' in name else os.path.abspath(name))
+
+
+def write_atomically(path: epath.Path, text: str) -> None:
   """Replaces `path` so that a reader sees the old text or all of the new."""
   draft = path.with_name(path.name + '.tmp')
   draft.write_text(text, encoding='utf-8')
-  os.replace(draft, path)
+  draft.replace(path)
 
 
 def write_model_json(
@@ -41,11 +47,11 @@ def write_model_json(
     max_media: the most media per example that were trained on.
     frames: the most frames per medium that were trained on.
   """
-  model_dir = pathlib.Path(model_dir)
+  model_dir = run_folder(model_dir)
   copy = model_dir / 'vocabulary.model'
   draft = copy.with_name(copy.name + '.tmp')
-  shutil.copyfile(vocabulary.path, draft)
-  os.replace(draft, copy)
+  epath.Path(vocabulary.path).copy(draft, overwrite=True)
+  draft.replace(copy)
   description = {
       'format': _FORMAT,
       'architecture': config.to_dict(),
@@ -67,7 +73,7 @@ def read_model_json(model_dir: str | os.PathLike) -> dict[str, Any]:
   Raises:
     UserError: missing, or not of this format.
   """
-  path = pathlib.Path(model_dir) / 'model.json'
+  path = run_folder(model_dir) / 'model.json'
   try:
     description = json.loads(path.read_text(encoding='utf-8'))
   except FileNotFoundError:
@@ -103,6 +109,6 @@ def check_model_json(
   if description['vocabulary_sha256'] != vocabulary.sha256:
     raise UserError(
         f'the checkpoint in {model_dir} was trained with another vocabulary '
-        f'than {vocabulary.path}: use {pathlib.Path(model_dir)}/'
+        f'than {vocabulary.path}: use {run_folder(model_dir)}/'
         'vocabulary.model'
     )

@@ -7,8 +7,8 @@ Orbax wrote: the whole model, its frozen part, or the tower alone.
 """
 
 import os
-import pathlib
 
+from etils import epath
 from flax import traverse_util
 import orbax.checkpoint as ocp
 
@@ -113,8 +113,8 @@ def check_vocabulary(source: str | os.PathLike, model: FlamingoModel) -> None:
     )
 
 
-def _tree_folder(source: str | os.PathLike) -> pathlib.Path:
-  source = pathlib.Path(source).absolute()
+def _tree_folder(source: str | os.PathLike) -> epath.Path:
+  source = model_dir_lib.run_folder(source)
   for folder in (source / 'frozen', source):
     if (folder / '_METADATA').exists():
       return folder

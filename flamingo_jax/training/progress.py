@@ -7,14 +7,19 @@ import sys
 
 import tqdm
 
+from flamingo_jax.training.processes import is_first
+
 
 class Progress:
-  """A bar where standard error is a terminal, else one line per log line."""
+  """A bar where standard error is a terminal, else one line per log line.
+
+  Only the first process of a job shows it.
+  """
 
   def __init__(self, first_step: int, total_steps: int):
     """Shows `first_step` of `total_steps` as done."""
     self._total = total_steps
-    self._terminal = sys.stderr.isatty()
+    self._terminal = sys.stderr.isatty() and is_first()
     self._bar = tqdm.tqdm(
         total=total_steps,
         initial=first_step,
@@ -43,7 +48,8 @@ class Progress:
 
   def say(self, line: str) -> None:
     """Prints a line without tearing the bar."""
-    tqdm.tqdm.write(line, file=sys.stderr)
+    if is_first():
+      tqdm.tqdm.write(line, file=sys.stderr)
 
   def close(self) -> None:
     """Leaves the bar as it stands."""

@@ -13,19 +13,15 @@ import pytest
 from flamingo_jax.data import exit_guard
 
 _LEAVE_WHILE_READING = """
-from clu.data import dataset_iterator
-from flamingo_jax.data import pipeline
+from flamingo_jax.data import batches, pipeline
 from tasks import shapes
 
 lengths = {'tokens': 64, 'media': 4, 'image_size': 64}
-iterator = dataset_iterator.TfDatasetIterator(
-    pipeline.get_dataset(
-        pipeline.DatasetConfig(
-            'shapes_m3w', {'shapes_m3w': lengths}, 'train', {'shapes_m3w': 64},
-            shuffle=True, seed=0,
-        ), 0, 1,
-    ),
-    checkpoint=True,
+iterator = batches.get_batches(
+    pipeline.DatasetConfig(
+        'shapes_m3w', {'shapes_m3w': lengths}, 'train', {'shapes_m3w': 64},
+        shuffle=True, seed=0,
+    ), 0, 1,
 )
 next(iterator)
 """

@@ -193,6 +193,6 @@ def test_wrong_lengths_are_told(lengths, word):
     _read(_task(), lengths=lengths)
 
 
-def test_more_hosts_than_documents_are_refused():
-  with pytest.raises(UserError, match='2 documents, too few for 3 hosts'):
+def test_more_shards_than_documents_are_refused():
+  with pytest.raises(UserError, match='2 documents, too few for 3 shards'):
     _read(_task(2), 0, 3)

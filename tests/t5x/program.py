@@ -59,7 +59,7 @@ def lower(
   )
   batch = {
       key: jax.ShapeDtypeStruct(
-          x.shape, x.dtype.as_numpy_dtype, sharding=batch_sharding
+          x.shape, x.dtype, sharding=batch_sharding
       )
       for key, x in spec.items()
   }

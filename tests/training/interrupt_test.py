@@ -9,6 +9,7 @@ import signal
 import pytest
 
 from flamingo_jax.data import pipeline
+from flamingo_jax.data.batches import get_batches
 from flamingo_jax.training import checkpoint
 from flamingo_jax.training import interrupt
 from flamingo_jax.training import pretrained
@@ -61,7 +62,7 @@ def test_a_run_that_is_stopped_before_its_first_step_saves_nothing(
         eval_period=1,
         random_seed=0,
         summarize_config_fn=summarize,
-        get_dataset_fn=pipeline.get_dataset,
+        get_dataset_fn=get_batches,
         train_eval_get_dataset_fn=pipeline.get_training_eval_datasets,
         train_state_initializer_cls=pretrained.TrainStateInitializer,
         verify_matching_vocabs_fn=lambda cfg, model: None,
@@ -71,5 +72,5 @@ def test_a_run_that_is_stopped_before_its_first_step_saves_nothing(
   assert not checkpoint.saved_steps(tmp_path)
   # All that a run writes before its first step is whole.
   assert (tmp_path / 'frozen').exists()
-  assert not list(tmp_path.rglob('*.tmp'))
+  assert not list(tmp_path.rglob('*tmp*'))
   assert signal.getsignal(signal.SIGTERM) == before

@@ -1,0 +1,90 @@
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""The training data as an iterator whose place is one number."""
+
+from collections.abc import Callable
+from collections.abc import Iterator
+import json
+import os
+from typing import Any
+
+from clu.data import dataset_iterator
+from etils import epath
+import numpy as np
+import tensorflow as tf
+
+from flamingo_jax.data import pipeline
+
+
+class Batches(dataset_iterator.DatasetIterator):
+  """One host's batches; its state is how many of them have been read.
+
+  That number means the same on any number of hosts.
+  """
+
+  def __init__(self, start: Callable[[int], tf.data.Dataset]):
+    """Reads nothing yet.
+
+    Args:
+      start: from the number of batches to leave out to the others.
+    """
+    self._start = start
+    self._spec = start(0).element_spec
+    self.reset()
+
+  def __next__(self) -> dict[str, np.ndarray]:
+    """The next batch."""
+    if self._iterator is None:
+      self._iterator = self._start(self._read).as_numpy_iterator()
+    batch = next(self._iterator)
+    self._read += 1
+    return batch
+
+  def reset(self) -> None:
+    """Goes back to the first batch."""
+    self._go_to(0)
+
+  @property
+  def element_spec(self) -> dict[str, dataset_iterator.ArraySpec]:
+    """Shapes and dtypes of a batch."""
+    return {
+        key: dataset_iterator.ArraySpec(x.dtype.as_numpy_dtype, tuple(x.shape))
+        for key, x in self._spec.items()
+    }
+
+  def save(self, filename: os.PathLike) -> None:
+    """Writes the number of batches that have been read."""
+    epath.Path(filename).write_text(json.dumps({'batches': self._read}))
+
+  def restore(self, filename: os.PathLike) -> None:
+    """Goes to the batch after those that had been read."""
+    self._go_to(json.loads(epath.Path(filename).read_text())['batches'])
+
+  def _go_to(self, batch: int) -> None:
+    self._read = batch
+    self._iterator: Iterator[dict[str, np.ndarray]] | None = None
+
+
+def get_batches(
+    cfg: pipeline.DatasetConfig,
+    shard_id: int,
+    num_shards: int,
+    feature_converter_cls: Callable[..., Any] | None = None,
+) -> Batches:
+  """`pipeline.get_dataset` as an iterator that can be saved.
+
+  The signature is that of t5x's `get_dataset`.
+
+  Args:
+    cfg: what to read.
+    shard_id: which host this is.
+    num_shards: how many hosts there are.
+    feature_converter_cls: not used: tasks yield what the model reads.
+
+  Raises:
+    UserError: a name, split, length or batch size does not fit.
+  """
+  del feature_converter_cls
+  return Batches(
+      lambda first: pipeline.get_dataset(cfg, shard_id, num_shards, first)
+  )

@@ -1,0 +1,115 @@
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""A run's folder at gs://; a folder of this machine plays the bucket."""
+
+import inspect
+import json
+
+from clu import metric_writers
+from etils.epath import backend, gpath
+import pytest
+
+from flamingo_jax import predictor
+from flamingo_jax.errors import UserError
+from flamingo_jax.training import checkpoint
+from flamingo_jax.training.metrics import MetricsLog
+from flamingo_jax.training.model_dir import (
+    check_model_json,
+    run_folder,
+    write_atomically,
+    write_model_json,
+)
+from flamingo_jax.training.pretrained import load_tower
+
+RUN = 'gs://bucket/run'
+
+
+@pytest.fixture
+def bucket(tmp_path, monkeypatch):
+  """What is written to gs://bucket lands here, and nowhere else."""
+  local = backend._OsPathBackend()
+  here = lambda x: (
+      str(x).replace('gs://bucket', str(tmp_path)) if 'gs:' in str(x) else x
+  )
+  there = lambda x: (
+      x.replace(str(tmp_path), 'gs://bucket') if isinstance(x, str) else x
+  )
+
+  def redirect(name):
+    def call(self, *args, **kwargs):
+      del self
+      result = getattr(local, name)(*map(here, args), **kwargs)
+      return list(map(there, result)) if name == 'glob' else result
+
+    return call
+
+  names = [
+      name for name, _ in inspect.getmembers(backend.Backend, callable)
+      if not name.startswith('_')
+  ]
+  fake = type('Bucket', (backend.Backend,), {n: redirect(n) for n in names})()
+  monkeypatch.setattr(backend, 'tf_backend', fake)
+  monkeypatch.setattr(gpath, '_GCS_BACKENDS', (fake,))
+  monkeypatch.chdir(tmp_path)
+  yield tmp_path
+  assert not (tmp_path / 'gs:').exists()
+
+
+def test_an_address_keeps_its_slashes_and_a_folder_becomes_absolute(tmp_path):
+  assert str(run_folder(f'{RUN}/')) == RUN
+  assert str(checkpoint.checkpoint_folder(RUN, 3)) == f'{RUN}/checkpoint_3'
+  assert run_folder('run').is_absolute()
+  assert str(run_folder(tmp_path)) == str(tmp_path)
+
+
+def test_a_checkpoint_in_a_bucket_counts_when_it_is_whole(bucket):
+  for step in (3, 12, 20):
+    (bucket / 'run' / f'checkpoint_{step}').mkdir(parents=True)
+  for step in (3, 12):
+    (bucket / 'run' / f'checkpoint_{step}' / 'commit_success.txt').touch()
+  assert checkpoint.saved_steps(RUN) == [3, 12]
+
+
+def test_a_run_describes_itself_in_a_bucket(bucket, model, config):
+  (bucket / 'run').mkdir()
+  write_model_json(RUN, config, model.vocabulary, max_media=2, frames=1)
+  check_model_json(RUN, config, model.vocabulary)
+  assert sorted(path.name for path in (bucket / 'run').iterdir()) == [
+      'model.json', 'vocabulary.model'
+  ]
+  path = run_folder(RUN) / 'model.json'
+  write_atomically(path, path.read_text().replace(
+      model.vocabulary.sha256, 'another'
+  ))
+  with pytest.raises(UserError, match=f'{RUN}/vocabulary.model'):
+    check_model_json(RUN, config, model.vocabulary)
+
+
+def test_the_log_of_a_run_grows_in_a_bucket(bucket, monkeypatch):
+  monkeypatch.setattr(
+      metric_writers, 'SummaryWriter',
+      lambda folder: metric_writers.MultiWriter([]) if folder == (
+          f'{RUN}/tensorboard'
+      ) else pytest.fail(folder),
+  )
+  (bucket / 'run').mkdir()
+  for first, steps in ((0, (1, 2, 3)), (2, (3,))):
+    log = MetricsLog(RUN, first)
+    for step in steps:
+      log.write(step, {'loss': float(step + first)})
+    log.close()
+  lines = (bucket / 'run' / 'metrics.jsonl').read_text().splitlines()
+  assert [json.loads(line) for line in lines] == [
+      {'step': 1, 'loss': 1.0}, {'step': 2, 'loss': 2.0},
+      {'step': 3, 'loss': 5.0},
+  ]
+
+
+def test_what_is_missing_in_a_bucket_is_named_by_its_address(bucket):
+  for call in (
+      lambda: checkpoint.load_params(RUN),
+      lambda: load_tower(RUN, 'decoder', {}),
+      lambda: predictor.load(RUN),
+  ):
+    with pytest.raises(UserError, match=f'{RUN}'):
+      call()

@@ -1,0 +1,217 @@
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Jobs of two processes: they train, stop and save as one process does."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from tests.t5x.conftest import FOLDERS, REASON, ROOT
+from tests.t5x.train_test import SMALL, losses
+
+STEPS = 30
+FILES = ('configs/flamingo_tiny.gin',)
+LENGTHS = {'shapes_m3w': {'tokens': 24, 'media': 2, 'image_size': 16}}
+
+
+def bindings(model_dir):
+  return [
+      f'MODEL_DIR={str(model_dir)!r}', f'TRAIN_STEPS={STEPS}',
+      'MIXTURE_OR_TASK_NAME="shapes_m3w"', 'STATS_PERIOD=1',
+      'CHECKPOINT_PERIOD=20', 'EVAL_PERIOD=2', 'train.eval_steps=1',
+      f'variant.overrides={SMALL}', f'TASK_FEATURE_LENGTHS={LENGTHS}',
+      'BATCH_SIZES={"shapes_m3w": 4}',
+  ]
+
+
+def environment(**more):
+  return os.environ | {
+      'PYTHONPATH': os.pathsep.join([str(ROOT), *FOLDERS]),
+      'XLA_FLAGS': '--xla_backend_optimization_level=0',
+  } | more
+
+
+def free_port():
+  with socket.socket() as found:
+    found.bind(('localhost', 0))
+    return found.getsockname()[1]
+
+
+@pytest.fixture(scope='module')
+def start_two(compilation_cache):
+  """Starts a program twice, as the two processes of a job."""
+
+  def start(module, model_dir, *more):
+    address = f'localhost:{free_port()}'
+    return [
+        subprocess.Popen(
+            [
+                sys.executable, '-m', module,
+                *(f'--gin_file={file}' for file in FILES),
+                *(f'--gin.{binding}' for binding in bindings(model_dir)),
+                *(f'--gin.{binding}' for binding in more),
+            ],
+            cwd=ROOT, stderr=subprocess.PIPE, text=True,
+            env=environment(
+                JAX_COMPILATION_CACHE_DIR=compilation_cache,
+                JAX_COORDINATOR_ADDRESS=address, JAX_NUM_PROCESSES='2',
+                JAX_PROCESS_ID=str(index),
+            ),
+        )
+        for index in range(2)
+    ]
+
+  return start
+
+
+def finish(processes):
+  """What each of them said."""
+  said = [process.communicate()[1] for process in processes]
+  for process, words in zip(processes, said):
+    assert process.returncode == 0, words[-5000:]
+  return said
+
+
+@pytest.fixture(scope='module')
+def stopped(start_two, tmp_path_factory):
+  """(model_dir, what two processes said), the second one got a SIGTERM."""
+  model_dir = tmp_path_factory.mktemp('stopped')
+  processes = start_two('flamingo_jax.train', model_dir)
+  log = model_dir / 'metrics.jsonl'
+  while processes[0].poll() is None:
+    if log.exists() and '"step": 3,' in log.read_text():
+      processes[1].send_signal(signal.SIGTERM)
+      break
+    time.sleep(0.01)
+  return model_dir, finish(processes)
+
+
+@pytest.fixture(scope='module')
+def one_process(stopped, compilation_cache, tmp_path_factory):
+  """A folder: a run of one process, and one that goes on where two stopped."""
+  folder = tmp_path_factory.mktemp('one')
+  shutil.copytree(stopped[0], folder / 'continued')
+  plan = [
+      {'name': name, 'files': FILES, 'devices': 1,
+       'bindings': bindings(folder / name)}
+      for name in ('straight', 'continued')
+  ]
+  (folder / 'plan.json').write_text(json.dumps(plan))
+  result = subprocess.run(
+      [sys.executable, '-m', 'tests.t5x.program', 'built_in',
+       folder / 'plan.json'],
+      cwd=ROOT, capture_output=True, text=True, check=False,
+      env=environment(JAX_COMPILATION_CACHE_DIR=compilation_cache),
+  )
+  assert result.returncode == 0, result.stderr[-5000:]
+  assert 'error' not in result.stdout, result.stdout
+  return folder
+
+
+def check_same(found, expected, first=1):
+  found, expected = losses(found), losses(expected)
+  assert found.keys() == expected.keys() and len(found) == 3
+  for name in found:
+    assert set(range(first, STEPS + 1)) <= found[name].keys()
+    for step in range(first, STEPS + 1):
+      np.testing.assert_allclose(
+          found[name][step], expected[name][step], rtol=1e-5
+      )
+
+
+def test_a_signal_to_one_stops_both_at_one_step(stopped):
+  model_dir, (first, second) = stopped
+  step = re.search('SIGTERM: stopped and saved at step ([0-9]+)', first)[1]
+  assert 3 < int(step) < STEPS
+  parts = model_dir / f'checkpoint_{step}' / 'state'
+  assert {path.name for path in parts.glob('ocdbt.process_*')} == {
+      'ocdbt.process_0', 'ocdbt.process_1'
+  }
+  assert 'step' not in second  # one log
+  assert 'config.gin' in {path.name for path in model_dir.iterdir()}
+
+
+def test_one_process_goes_on_with_the_losses_of_one(one_process):
+  check_same(one_process / 'continued', one_process / 'straight')
+
+
+def test_two_processes_evaluate_as_one(stopped, one_process):
+  second_lines = [
+      json.loads((folder / 'metrics.jsonl').read_text().splitlines()[1])
+      for folder in (stopped[0], one_process / 'straight')
+  ]
+  found, expected = (line['eval/loss/shapes_m3w'] for line in second_lines)
+  np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+@pytest.mark.skipif(bool(REASON), reason=str(REASON))
+def test_two_processes_of_t5x_go_on_where_one_of_ours_stopped(
+    start_two, one_process, tmp_path
+):
+  model_dir = tmp_path / 'run'
+  shutil.copytree(one_process / 'straight', model_dir)
+  shutil.rmtree(model_dir / f'checkpoint_{STEPS}')
+  shutil.rmtree(model_dir / 'tensorboard')
+  (model_dir / 'metrics.jsonl').unlink()
+  finish(start_two(
+      't5x.train', model_dir, 'train.train_eval_dataset_cfg=None'
+  ))
+  check_same(model_dir, one_process / 'straight', first=21)
+  assert (model_dir / f'checkpoint_{STEPS}').is_dir()
+
+
+JOIN = """
+import jax
+from flamingo_jax.errors import UserError
+from flamingo_jax.training import processes
+try:
+  processes.join()
+except UserError as error:
+  print(error)
+else:
+  jax.config.update('jax_platforms', 'cpu')
+  print(jax.process_index(), jax.process_count())
+"""
+
+
+def join(**variables):
+  keep = {
+      key: value for key, value in environment().items()
+      if key != 'JAX_PLATFORMS'
+  }
+  return subprocess.Popen(
+      [sys.executable, '-c', JOIN], cwd=ROOT, env=keep | variables,
+      stdout=subprocess.PIPE, text=True,
+  )
+
+
+def test_the_hosts_of_a_pod_find_each_other():
+  # What a machine with TPUs has, so that JAX looks for the others.
+  pod = {
+      'JAX_FORCE_TPU_INIT': '1', 'TPU_WORKER_HOSTNAMES': 'localhost,localhost',
+      'MEGASCALE_NUM_SLICES': '1', 'MEGASCALE_SLICE_ID': '0',
+      'MEGASCALE_COORDINATOR_ADDRESS': 'localhost',
+      'JAX_COORDINATOR_PORT': str(free_port()),
+  }
+  hosts = [join(**pod, TPU_WORKER_ID=str(index)) for index in range(2)]
+  assert [host.communicate()[0] for host in hosts] == ['0 2\n', '1 2\n']
+
+
+@pytest.mark.parametrize('variables, words', [
+    ({}, 'set JAX_NUM_PROCESSES and JAX_PROCESS_ID too'),
+    ({'JAX_NUM_PROCESSES': '2', 'JAX_PROCESS_ID': 'b'},
+     "JAX_PROCESS_ID is 'b'; it must be a number"),
+])
+def test_half_an_address_is_one_sentence(variables, words):
+  host = join(JAX_COORDINATOR_ADDRESS='localhost:1', **variables)
+  said = host.communicate()[0]
+  assert words in said and said.count('\n') == 1
