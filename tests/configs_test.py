@@ -41,7 +41,7 @@ def train(
   )
   batch = {
       key: jax.ShapeDtypeStruct(
-          spec.shape, spec.dtype.as_numpy_dtype,
+          spec.shape, spec.dtype,
           sharding=partitioner.batch_sharding,
       )
       for key, spec in dataset.element_spec.items()
