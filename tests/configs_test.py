@@ -17,8 +17,6 @@ from flamingo_jax.data.vocabulary import default_vocabulary
 from flamingo_jax.errors import UserError
 from flamingo_jax.models import variants
 from flamingo_jax.training.train_step import abstract_state
-import tasks
-from tests.t5x import flamingo_pretrain
 
 CONFIGS = pathlib.Path(__file__).parents[1] / 'configs'
 # tests/evaluation/gin_test.py has the files of evaluations.
@@ -73,22 +71,11 @@ def run(files, *bindings):
   return gin_config.one_sentence(configured)
 
 
-@pytest.fixture
-def papers_data(monkeypatch):
-  """Stands for tasks/flamingo_pretrain.py where there are no such data."""
-  monkeypatch.setitem(
-      sys.modules, 'tasks.flamingo_pretrain', flamingo_pretrain
-  )
-  monkeypatch.setattr(
-      tasks, 'flamingo_pretrain', flamingo_pretrain, raising=False
-  )
-
-
 # Of the large models only the size of the vocabulary is known, and the tests
 # have eight devices.
 ABLATIONS = {'m3w': 256, 'align': 512, 'ltip': 512, 'vtp': 64}
 LARGE = [
-    'DATA_DIR=somewhere', 'VISION_ENCODER=one', 'LANGUAGE_MODEL=other',
+    'VISION_ENCODER=one', 'LANGUAGE_MODEL=other',
     f'VOCABULARY={default_vocabulary().path}',
     f'variant.overrides={{"decoder.vocab": {default_vocabulary().base_size}}}',
 ]
@@ -103,7 +90,10 @@ def test_every_experiment_lowers(file, data, papers_data, tmp_path):
     mesh = "{'fsdp': 8}" if file == 'flamingo_3b.gin' else (
         "{'replica': 2, 'fsdp': 2, 'model': 2}"
     )
-    bindings += [*LARGE, f'MESH_SHAPE={mesh}', f'BATCH_SIZES={ABLATIONS}']
+    bindings += [
+        *LARGE, f'DATA_DIR={papers_data}', f'MESH_SHAPE={mesh}',
+        f'BATCH_SIZES={ABLATIONS}',
+    ]
   model, lowered = run([file], *bindings)
   text = lowered.as_text()
   assert 'optimization_barrier' in text
@@ -119,7 +109,8 @@ def test_every_experiment_lowers(file, data, papers_data, tmp_path):
 def test_the_papers_values(file, papers_data, tmp_path):
   configured = gin.configurable(train)
   gin_config.parse(
-      [str(CONFIGS / file)], [*LARGE, f'MODEL_DIR={tmp_path}']
+      [str(CONFIGS / file)],
+      [*LARGE, f'DATA_DIR={papers_data}', f'MODEL_DIR={tmp_path}'],
   )
   del configured
   value = lambda name: gin.query_parameter(f'{name}/macro.value')

@@ -18,7 +18,20 @@ os.environ.setdefault('CUDA_VISIBLE_DEVICES', '-1')
 os.environ.setdefault('MPLBACKEND', 'agg')
 
 import jaxtyping
+import pytest
 
 # Checks the shape of every annotated argument and result. Has to come before
 # the first import of flamingo_jax.
 jaxtyping.install_import_hook('flamingo_jax', 'beartype.beartype')
+
+
+@pytest.fixture(scope='session')
+def papers_data(tmp_path_factory):
+  """A DATA_DIR of configs/mixtures/flamingo_pretrain.gin, of few documents."""
+  from flamingo_jax.data import documents, records
+
+  directory = tmp_path_factory.mktemp('papers_data')
+  found = [documents.Document(('some text',), 'test', i) for i in range(8)]
+  for task in ('m3w', 'align', 'ltip', 'vtp'):
+    records.write_shards(found, len(found), directory / task / 'train')
+  return directory

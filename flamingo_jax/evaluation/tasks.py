@@ -218,7 +218,7 @@ def _read_examples(
   def load(at):
     values = tf.numpy_function(
         exit_guard.READS.guard(read),
-        [at['split'], at['place'], at['candidate']],
+        [at['split'], at['number'], at['candidate']],
         dtypes,
         stateful=False,
     )

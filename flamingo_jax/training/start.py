@@ -89,7 +89,10 @@ def _from_run(
   """The newest checkpoint of a run with the run's frozen weights."""
   steps = checkpoint.saved_steps(path)
   if not steps:
-    raise UserError(f'no checkpoint in {path} to start from')
+    raise UserError(
+        f'{path} has no checkpoint to start from: give the MODEL_DIR of a run '
+        'that has saved one'
+    )
   abstract, abstract_frozen = abstract_state(model, partitioner)
   frozen_params = checkpoint.restore_frozen(path, abstract_frozen)
   state, progress = checkpoint.restore_step(

@@ -10,7 +10,7 @@ VOCABULARY = default_vocabulary()
 MESH = "{'replica': 2, 'fsdp': 4, 'model': 2}"
 
 
-def run(size):
+def run(size, data):
   """An entry of a plan that lowers configs/flamingo_<size>.gin."""
   return {
       'name': size,
@@ -18,7 +18,7 @@ def run(size):
       'devices': 16,
       'lower': True,
       'bindings': [
-          "MODEL_DIR='none'", "DATA_DIR='none'", "VISION_ENCODER='one'",
+          "MODEL_DIR='none'", f"DATA_DIR='{data}'", "VISION_ENCODER='one'",
           "LANGUAGE_MODEL='other'", f'VOCABULARY={VOCABULARY.path!r}',
           f'variant.overrides={{"decoder.vocab": {VOCABULARY.base_size}}}',
           f'MESH_SHAPE={MESH}',
@@ -27,8 +27,9 @@ def run(size):
 
 
 @pytest.fixture(scope='module')
-def lowered(run_plan):
-  return run_plan('t5x', 16, [run('9b'), run('80b')])
+def lowered(run_plan, papers_data):
+  runs = [run(size, papers_data) for size in ('9b', '80b')]
+  return run_plan('t5x', 16, runs)
 
 
 @pytest.mark.parametrize('size, least', [('9b', 9e9), ('80b', 75e9)])

@@ -132,10 +132,6 @@ def main():
   sys.modules['__main__'] = module
   plan = json.loads(pathlib.Path(plan).read_text())
   if plan[0].get('lower'):
-    import tasks
-    from tests.t5x import flamingo_pretrain
-    sys.modules['tasks.flamingo_pretrain'] = flamingo_pretrain
-    tasks.flamingo_pretrain = flamingo_pretrain
     module.train = lower
   results = {run['name']: one_run(module.train, run) for run in plan}
   print(json.dumps(results))

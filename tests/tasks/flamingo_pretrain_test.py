@@ -203,7 +203,7 @@ def test_the_mixture_file_binds_it(directory, tmp_path):
     gin_config.parse([str(experiment)], [f'DATA_DIR={directory}'])
     cfg = gin.get_configurable(runtime.DatasetConfig)()
     # While gin's bindings are there: the vocabulary is read when asked for.
-    assert pipeline.dataset_vocabulary(cfg) == default_vocabulary()
+    pipeline.check_vocabulary(cfg.mixture_or_task_name, default_vocabulary())
   finally:
     gin.clear_config()
   assert (cfg.mixture_or_task_name, cfg.batch_size) == ('flamingo_pretrain', 64)
