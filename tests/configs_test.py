@@ -101,7 +101,7 @@ def test_every_experiment_lowers(file, data, papers_data, tmp_path):
   assert f'tensor<1x{width}xf32>' in text  # <EOC>'s row
   if file in PAPERS:
     # Eight frames of video: 64 clips over eight devices' rows.
-    assert 'tensor<64x1x8x320x320x3xui8>' in text
+    assert 'tensor<64x1x1x8x320x320x3xui8>' in text
     assert 'tensor<64x4x5x1x320x320x3xui8>' in text
 
 
