@@ -17,7 +17,7 @@ def get_config() -> ConfigDict:
       'command': 'python -m t5x.train --gin_file=configs/flamingo_80b.gin',
       'bindings': {  # passed as --gin.NAME=VALUE
           'MODEL_DIR': 'gs://BUCKET/flamingo_80b',
-          'DATA_DIR': 'gs://BUCKET/data',
+          'DATA_DIR': '/mnt/data',  # mounted on every worker
           'VOCABULARY': 'gs://BUCKET/vocabulary.model',
       },
   })
