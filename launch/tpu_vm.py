@@ -83,7 +83,8 @@ class Slice:
   def run(self) -> None:
     """Starts the job on every worker, out of reach of a lost connection."""
     bindings = shlex.join(
-        f'--gin.{name}={json.dumps(value)}' for name, value in self._pod.bindings.items()
+        f'--gin.{name}={json.dumps(value)}'
+        for name, value in self._pod.bindings.to_dict().items()
     )
     # The old output is kept: a job that was preempted is one job.
     job = (f'{self._pod.command} {bindings} >> ~/job.log 2>&1; '

@@ -19,5 +19,6 @@ def get_config() -> ConfigDict:
           'MODEL_DIR': 'gs://BUCKET/flamingo_80b',
           'DATA_DIR': '/mnt/data',  # mounted on every worker
           'VOCABULARY': 'gs://BUCKET/vocabulary.model',
+          'MESH_SHAPE': {'fsdp': 256, 'model': 4},
       },
   })

@@ -134,8 +134,10 @@ def test_the_job_runs_detached_and_leaves_its_exit_code(cloud, pod, tmp_path):
       (home / 'job.log').read_text().splitlines())
   assert (module, name, error) == ('-m', 't5x.train', 'oops')
   assert (ROOT / gin_file.removeprefix('--gin_file=')).parent.name == 'configs'
-  for binding in bindings:  # as gin reads it, a string
-    assert isinstance(ast.literal_eval(binding.partition('=')[2]), str)
+  for binding in bindings:  # as gin reads it
+    name, _, value = binding.partition('=')
+    kind = dict if name == '--gin.MESH_SHAPE' else str
+    assert isinstance(ast.literal_eval(value), kind)
 
 
 def test_an_unknown_command_names_those_that_there_are(cloud):
