@@ -19,6 +19,8 @@ def get_config() -> ConfigDict:
           'MODEL_DIR': 'gs://BUCKET/flamingo_80b',
           'DATA_DIR': '/mnt/data',  # mounted on every worker
           'VOCABULARY': 'gs://BUCKET/vocabulary.model',
+          'VISION_ENCODER': 'gs://BUCKET/vision_encoder',
+          'LANGUAGE_MODEL': 'gs://BUCKET/language_model',
           'MESH_SHAPE': {'fsdp': 256, 'model': 4},
       },
   })

@@ -19,5 +19,7 @@ def get_config() -> ConfigDict:
           'MODEL_DIR': 'gs://BUCKET/flamingo_9b',
           'DATA_DIR': '/mnt/data',  # mounted on every worker
           'VOCABULARY': 'gs://BUCKET/vocabulary.model',
+          'VISION_ENCODER': 'gs://BUCKET/vision_encoder',
+          'LANGUAGE_MODEL': 'gs://BUCKET/language_model',
       },
   })
