@@ -293,7 +293,7 @@ def test_microbatches_change_neither_loss_nor_gradient(t5x_runs, folder):
 
   def moments(model_dir):
     """Adam's first moments, a tenth of which is the step's gradient."""
-    path = model_dir / 'checkpoint_11' / 'state'
+    path = checkpoint.checkpoint_folder(model_dir, 11) / 'state'
     target = {'opt_state': checkpoint.read_metadata(path)['opt_state']}
     restore_args = jax.tree.map(
         lambda _: ocp.RestoreArgs(restore_type=np.ndarray), target

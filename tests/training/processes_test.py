@@ -19,7 +19,7 @@ from tests.t5x.conftest import FOLDERS, REASON, ROOT
 from tests.t5x.train_test import SMALL, losses
 
 STEPS = 30
-FILES = ('configs/flamingo_tiny.gin',)
+FILES = ('configs/flamingo_tiny.gin', 'tests/t5x/two_tasks.gin')
 LENGTHS = {'shapes_m3w': {'tokens': 24, 'media': 2, 'image_size': 16}}
 
 
