@@ -7,7 +7,9 @@ What the drivers share is compiled a dozen times: the less of it, the better.
 
 from flamingo_jax.data import features
 from flamingo_jax.models import nfnet
+from tasks import shapes
 
+shapes.register()
 features.add_mixture('two_tasks', {'shapes_m3w': 1.0, 'shapes_video': 0.03})
 nfnet.NFNETS['one_block'] = nfnet.NFNetVariant(
     depths=(1,), widths=(32,), strides=(2,), stem=(8, 16), group_width=16

@@ -12,7 +12,9 @@ from flamingo_jax.training.model import FlamingoModel
 from flamingo_jax.training.optimizer import make_optimizer
 from flamingo_jax.training.partitioner import Partitioner
 from flamingo_jax.training.train_step import init_state
+from tests.t5x import two_tasks  # has the vision encoder
 
+assert two_tasks
 LAMBDA = {'m3w': 1.0, 'pairs': 0.2}
 
 
@@ -55,6 +57,7 @@ def compilation_cache(tmp_path_factory):
 @pytest.fixture(scope='session')
 def config():
   return models.variants.get('flamingo_tiny', {
+      'vision': 'one_block',
       'image_size': 16,
       'resampler': models.ResamplerConfig(
           layers=1, width=16, heads=2, head_size=8, latents=4

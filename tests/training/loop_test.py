@@ -18,7 +18,7 @@ ROOT = pathlib.Path(__file__).parents[2]
 # Killed within a log line's steps, stopped anywhere, evaluated in between.
 STEPS = 14
 SMALL = {
-    'decoder.layers': 2, 'decoder.width': 16, 'decoder.heads': 2,
+    'vision': 'one_block', 'decoder.layers': 2, 'decoder.width': 16, 'decoder.heads': 2,
     'decoder.head_size': 8, 'resampler.layers': 1, 'resampler.width': 16,
     'image_size': 32,
 }
@@ -42,6 +42,8 @@ def launch(compilation_cache):
         [
             sys.executable, '-m', 'flamingo_jax.train',
             '--gin_file=configs/flamingo_tiny.gin',
+            '--gin_file=tests/t5x/two_tasks.gin',  # has the vision encoder
+            '--gin.MIXTURE_OR_TASK_NAME=shapes',
             f'--gin.MODEL_DIR={model_dir}',
             f'--gin.TRAIN_STEPS={STEPS}',
             '--gin.STATS_PERIOD=2',
