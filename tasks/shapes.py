@@ -9,6 +9,7 @@ generator seeded with (task, split, i): it is the same everywhere.
 """
 
 from collections.abc import Callable
+from collections.abc import Mapping
 import dataclasses
 import functools
 import zlib
@@ -42,9 +43,12 @@ class ShapesDocuments:
   task: str
   split: str
   draw: Callable[[np.random.Generator, Pairs], Parts]
+  splits: Mapping[str, tuple[int, Pairs]] = dataclasses.field(
+      default_factory=lambda: SPLITS
+  )
 
   def __len__(self) -> int:
-    return SPLITS[self.split][0]
+    return self.splits[self.split][0]
 
   def __getitem__(self, index: int) -> documents.Document:
     if not 0 <= index < len(self):
@@ -52,7 +56,7 @@ class ShapesDocuments:
     source = f'{self.task}:{self.split}:{index}'
     stream = zlib.crc32(f'{self.task}:{self.split}'.encode())
     rng = np.random.default_rng((stream, index))
-    parts = self.draw(rng, SPLITS[self.split][1])
+    parts = self.draw(rng, self.splits[self.split][1])
     return documents.Document(parts, source, index)
 
 

@@ -159,12 +159,24 @@ def default_vocabulary() -> Vocabulary:
 
 
 def train_vocabulary(
-    texts: Iterable[str], path: str | os.PathLike, size: int
+    texts: Iterable[str],
+    path: str | os.PathLike,
+    size: int,
+    symbols: Sequence[str] = (),
 ) -> Vocabulary:
   """Trains a lossless vocabulary of at most `size` pieces and writes it.
 
   Text is not normalised and unknown characters fall back to bytes, as in
   Chinchilla's vocabulary. The same texts give the same file.
+
+  Args:
+    texts: what the pieces are learnt from.
+    path: where the model file goes.
+    size: pieces, those of the 256 bytes and of the symbols among them.
+    symbols: texts that are one piece wherever they stand, the longest first.
+
+  Raises:
+    UserError: there is no vocabulary of this size.
   """
   model = io.BytesIO()
   try:
@@ -180,6 +192,9 @@ def train_vocabulary(
         normalization_rule_name='identity',
         add_dummy_prefix=False,
         remove_extra_whitespaces=False,
+        user_defined_symbols=[
+            symbol.replace(' ', _META_SPACE) for symbol in symbols
+        ],
         pad_id=0,
         eos_id=1,
         unk_id=2,

@@ -1,0 +1,167 @@
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""The shapes world in words alone: what its language model is pretrained on.
+
+Importing this module registers three tasks without media, of growing
+difficulty. Their documents are episodes in which a made-up word follows a
+description, and the model has to find out what the word stands for:
+  shapes_text_value: ' red zupo. blue kiva. red zupo.', the value alone;
+  shapes_text_part: with other attributes, in any order;
+  shapes_text: mostly whole descriptions, ' small dotted red ring Output: zupo.'
+The last has captions and questions about them too. Text shows every pair of
+shape and colour: only pictures hold some out, as with a language model that
+read more than Flamingo sees. No document is longer than LENGTH tokens.
+"""
+
+from collections.abc import Sequence
+import functools
+
+import numpy as np
+
+from flamingo_jax.data import features
+from tasks import shapes
+from tasks import shapes_episodes
+from tasks import shapes_vocabulary
+from tasks import shapes_world
+
+LENGTH = 96  # tokens of a document at most, <BOS> and two at its end included
+PAIRS = shapes_world.SEEN + tuple(sorted(shapes_world.HELD_OUT))
+SPLITS = {'train': (10_000_000, PAIRS), 'validation': (10_000, PAIRS)}
+_ORDER = ('size', 'texture', 'colour', 'shape')
+
+
+def draw_value(rng: np.random.Generator, pairs: shapes.Pairs) -> shapes.Parts:
+  """An episode of three to six words, each right behind its value."""
+  attribute = _draw_attribute(rng)
+  ways = 3 if attribute == 'texture' else int(rng.integers(3, 7))
+  return _episode(rng, pairs, ways, attribute, [attribute], '')
+
+
+def draw_part(rng: np.random.Generator, pairs: shapes.Pairs) -> shapes.Parts:
+  """An episode that tells, in half of the documents, some more attributes."""
+  attribute = _draw_attribute(rng)
+  ways = int(rng.integers(2, 4 if attribute == 'texture' else 7))
+  share = 0.3 if rng.random() < 0.6 else 0.0
+  return _episode(
+      rng, pairs, ways, attribute, _draw_told(rng, attribute, share),
+      _draw_template(rng),
+  )
+
+
+def draw_whole(rng: np.random.Generator, pairs: shapes.Pairs) -> shapes.Parts:
+  """An episode of few words that tells everything, or most of it."""
+  attribute = _draw_attribute(rng)
+  ways = 2
+  if rng.random() > 0.6:
+    ways = int(rng.integers(2, 4 if attribute == 'texture' else 5))
+  share = 1.0 if rng.random() < 0.6 else 0.4
+  return _episode(
+      rng, pairs, ways, attribute, _draw_told(rng, attribute, share),
+      _draw_template(rng),
+  )
+
+
+def draw_captions(
+    rng: np.random.Generator, pairs: shapes.Pairs
+) -> shapes.Parts:
+  """Captions of scenes and motions; in half of the documents with questions."""
+  asks = rng.random() < 0.5
+  texts, room = [], LENGTH - 3
+  while True:
+    if not asks and rng.random() < 0.2:
+      motion = shapes_world.sample_motion(rng, pairs)
+      text = f' {shapes_world.describe_motion(motion)}.'
+    else:
+      scene = shapes_world.sample_scene(rng, int(rng.integers(1, 4)), pairs)
+      text = f' {shapes_world.describe_scene(scene)}.'
+      if asks:
+        text += f' {shapes.ask(rng, scene)}.'
+    room -= len(shapes_vocabulary.shapes_vocabulary().encode(text))
+    if room < 0:
+      return (''.join(texts),)
+    texts.append(text)
+
+
+def draw_text(rng: np.random.Generator, pairs: shapes.Pairs) -> shapes.Parts:
+  """All kinds; a quarter of the episodes goes on telling values alone."""
+  kind = rng.random()
+  if kind < 0.25:
+    return draw_captions(rng, pairs)
+  if kind < 0.45:
+    return draw_value(rng, pairs)
+  return draw_whole(rng, pairs)
+
+
+def _draw_attribute(rng: np.random.Generator) -> str:
+  return tuple(shapes_episodes.ATTRIBUTES)[int(rng.integers(3))]
+
+
+def _draw_template(rng: np.random.Generator) -> str:
+  return ' Output:' if rng.random() < 0.7 else ''
+
+
+def _draw_told(
+    rng: np.random.Generator, attribute: str, share: float
+) -> list[str]:
+  """The attribute that matters, and each other one with probability `share`."""
+  coins = rng.random(4)
+  return [
+      name for name, coin in zip(_ORDER, coins)
+      if name == attribute or coin < share
+  ]
+
+
+def _episode(
+    rng: np.random.Generator,
+    pairs: shapes.Pairs,
+    ways: int,
+    attribute: str,
+    told: Sequence[str],
+    template: str,
+) -> shapes.Parts:
+  """As many things and words as fit, in the text of one document.
+
+  In six documents of ten the attributes stand in an order of their own, and in
+  five of ten every fourth thing has another one: a place in the description
+  must not tell what matters.
+  """
+  # A description, the template, two syllables and a full stop each.
+  cost = len(told) + bool(template) + 3
+  labels = rng.integers(ways, size=(LENGTH - 3) // cost).tolist()
+  episode = shapes_episodes.sample_episode(
+      rng, ways, labels, attribute, pairs=pairs
+  )
+  order = list(told) if rng.random() < 0.4 else _shuffle(rng, told)
+  reorders = rng.random() < 0.5
+  texts = []
+  for scene, word in zip(episode.scenes, episode.answers):
+    (thing,) = scene.things
+    own = _shuffle(rng, told) if reorders and rng.random() < 0.25 else order
+    description = ' '.join(getattr(thing, name) for name in own)
+    texts.append(f' {description}{template} {word}.')
+  return (''.join(texts),)
+
+
+def _shuffle(rng: np.random.Generator, names: Sequence[str]) -> list[str]:
+  return [names[i] for i in rng.permutation(len(names))]
+
+
+def register() -> None:
+  """Registers the tasks; done at import."""
+  for task, draw in (
+      ('shapes_text_value', draw_value),
+      ('shapes_text_part', draw_part),
+      ('shapes_text', draw_text),
+  ):
+    splits = {
+        split: functools.partial(
+            shapes.ShapesDocuments, task, split, draw, SPLITS
+        )
+        for split in SPLITS
+    }
+    features.add_task(
+        task, splits, vocabulary=shapes_vocabulary.shapes_vocabulary
+    )
+
+
+register()
