@@ -6,11 +6,12 @@ Importing this module registers three tasks without media, of growing
 difficulty. Their documents are episodes in which a made-up word follows a
 description, and the model has to find out what the word stands for:
   shapes_text_value: ' red zupo. blue kiva. red zupo.', the value alone;
-  shapes_text_part: with other attributes, in any order;
-  shapes_text: mostly whole descriptions, ' small dotted red ring Output: zupo.'
-The last has captions and questions about them too. Text shows every pair of
-shape and colour: only pictures hold some out, as with a language model that
-read more than Flamingo sees. No document is longer than LENGTH tokens.
+  shapes_text_part: ' striped red zupo.', some attributes in any order;
+  shapes_text: mostly all of them, ' small dotted red ring zupo.'
+The last has episodes of the other two, and captions and questions about them.
+Text shows every pair of shape and colour and every digit: only pictures hold
+some out, as with a language model that read more than Flamingo sees. No
+document is longer than LENGTH tokens.
 """
 
 from collections.abc import Sequence
@@ -19,6 +20,7 @@ import functools
 import numpy as np
 
 from flamingo_jax.data import features
+from tasks import digits
 from tasks import shapes
 from tasks import shapes_episodes
 from tasks import shapes_vocabulary
@@ -32,20 +34,22 @@ _ORDER = ('size', 'texture', 'colour', 'shape')
 
 def draw_value(rng: np.random.Generator, pairs: shapes.Pairs) -> shapes.Parts:
   """An episode of three to six words, each right behind its value."""
-  attribute = _draw_attribute(rng)
+  attribute = (*shapes_episodes.ATTRIBUTES, 'digit')[int(rng.integers(4))]
   ways = 3 if attribute == 'texture' else int(rng.integers(3, 7))
-  return _episode(rng, pairs, ways, attribute, [attribute], '')
+  if attribute != 'digit':
+    return _episode(rng, pairs, ways, attribute, [attribute])
+  words = shapes_episodes.sample_words(rng, ways)
+  names = rng.permutation(digits.NAMES)[:ways]
+  labels = rng.integers(ways, size=(LENGTH - 3) // 4)
+  return (''.join(f' {names[k]} {words[k]}.' for k in labels),)
 
 
 def draw_part(rng: np.random.Generator, pairs: shapes.Pairs) -> shapes.Parts:
-  """An episode that tells, in half of the documents, some more attributes."""
+  """An episode that tells about a third of the other attributes as well."""
   attribute = _draw_attribute(rng)
   ways = int(rng.integers(2, 4 if attribute == 'texture' else 7))
-  share = 0.3 if rng.random() < 0.6 else 0.0
-  return _episode(
-      rng, pairs, ways, attribute, _draw_told(rng, attribute, share),
-      _draw_template(rng),
-  )
+  told = _draw_told(rng, attribute, 0.35)
+  return _episode(rng, pairs, ways, attribute, told)
 
 
 def draw_whole(rng: np.random.Generator, pairs: shapes.Pairs) -> shapes.Parts:
@@ -55,10 +59,8 @@ def draw_whole(rng: np.random.Generator, pairs: shapes.Pairs) -> shapes.Parts:
   if rng.random() > 0.6:
     ways = int(rng.integers(2, 4 if attribute == 'texture' else 5))
   share = 1.0 if rng.random() < 0.6 else 0.4
-  return _episode(
-      rng, pairs, ways, attribute, _draw_told(rng, attribute, share),
-      _draw_template(rng),
-  )
+  told = _draw_told(rng, attribute, share)
+  return _episode(rng, pairs, ways, attribute, told)
 
 
 def draw_captions(
@@ -82,22 +84,22 @@ def draw_captions(
     texts.append(text)
 
 
+# Of the documents of shapes_text; the rest are whole episodes.
+_SHARES = ((0.12, draw_captions), (0.13, draw_value), (0.31, draw_part))
+
+
 def draw_text(rng: np.random.Generator, pairs: shapes.Pairs) -> shapes.Parts:
-  """All kinds; a quarter of the episodes goes on telling values alone."""
+  """All kinds."""
   kind = rng.random()
-  if kind < 0.25:
-    return draw_captions(rng, pairs)
-  if kind < 0.45:
-    return draw_value(rng, pairs)
+  for share, draw in _SHARES:
+    if kind < share:
+      return draw(rng, pairs)
+    kind -= share
   return draw_whole(rng, pairs)
 
 
 def _draw_attribute(rng: np.random.Generator) -> str:
   return tuple(shapes_episodes.ATTRIBUTES)[int(rng.integers(3))]
-
-
-def _draw_template(rng: np.random.Generator) -> str:
-  return ' Output:' if rng.random() < 0.7 else ''
 
 
 def _draw_told(
@@ -117,28 +119,27 @@ def _episode(
     ways: int,
     attribute: str,
     told: Sequence[str],
-    template: str,
 ) -> shapes.Parts:
   """As many things and words as fit, in the text of one document.
 
-  In six documents of ten the attributes stand in an order of their own, and in
-  five of ten every fourth thing has another one: a place in the description
-  must not tell what matters.
+  In most documents the attributes stand in an order of their own, and in half
+  of them every fourth thing has another one: a place in the description must
+  not tell what matters.
   """
-  # A description, the template, two syllables and a full stop each.
-  cost = len(told) + bool(template) + 3
+  # A description, two syllables and a full stop each.
+  cost = len(told) + 3
   labels = rng.integers(ways, size=(LENGTH - 3) // cost).tolist()
   episode = shapes_episodes.sample_episode(
       rng, ways, labels, attribute, pairs=pairs
   )
-  order = list(told) if rng.random() < 0.4 else _shuffle(rng, told)
+  order = list(told) if rng.random() < 0.2 else _shuffle(rng, told)
   reorders = rng.random() < 0.5
   texts = []
   for scene, word in zip(episode.scenes, episode.answers):
     (thing,) = scene.things
     own = _shuffle(rng, told) if reorders and rng.random() < 0.25 else order
     description = ' '.join(getattr(thing, name) for name in own)
-    texts.append(f' {description}{template} {word}.')
+    texts.append(f' {description} {word}.')
   return (''.join(texts),)
 
 

@@ -15,6 +15,7 @@ import pathlib
 import re
 
 from flamingo_jax.data import vocabulary as vocabulary_lib
+from tasks import digits
 from tasks import shapes_episodes
 from tasks import shapes_world
 
@@ -24,14 +25,14 @@ _PHRASES = (
     'Some pictures of shapes.', 'Look at these shapes.',
     'Question: How many shapes are there? Answer: one two three four',
     'Question: What colour is the thing? Is the thing small or large?',
-    'Question: What does the thing look like?',
-    'A thing and an orange thing.', 'An orange thing moves.', 'a thing',
-    'an orange thing',
-    'Output: Output:',
+    'A thing. Question: What does the thing look like?',
+    'A thing and a thing.', 'An orange thing and an orange thing.',
+    'a thing moves', 'an orange thing',
+    'Output: Output:', 'a handwritten digit',
 )
 _NAMES = (
     *shapes_world.SHAPES, *shapes_world.COLOURS, *shapes_world.SIZES,
-    *shapes_world.TEXTURES, *shapes_world.DIRECTIONS,
+    *shapes_world.TEXTURES, *shapes_world.DIRECTIONS, *digits.NAMES,
 )
 
 
@@ -40,7 +41,7 @@ def symbols() -> list[str]:
   # Single letters are pieces anyhow.
   words = [re.findall(' ?[A-Za-z:]{2,}| [a-z]', text) for text in _PHRASES]
   return list(dict.fromkeys([
-      '<image>',
+      '<image>', ' ',
       *itertools.chain.from_iterable(words),
       *(f' {name}' for name in _NAMES),
       *(f' {syllable}' for syllable in shapes_episodes.FIRST_SYLLABLES),
