@@ -13,7 +13,6 @@ thing about the same episodes:
 Chance is 1 / K everywhere, and controls but the last three are to be at chance.
 """
 
-from collections.abc import Callable
 import dataclasses
 import functools
 import zlib
