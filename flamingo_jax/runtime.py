@@ -29,7 +29,9 @@ from flamingo_jax.gin_config import summarize_config, write_config
 from flamingo_jax.models.variants import get as variant
 from flamingo_jax.t5x_adapter import installation
 from flamingo_jax.training.optimizer import (
+    language_model_optimizer,
     linear_warmup_constant,
+    linear_warmup_cosine,
     make_optimizer,
 )
 from flamingo_jax.training.start import verify_matching_vocabs
@@ -42,7 +44,7 @@ if installation.is_main():
       SaveCheckpointConfig,
   )
   from flamingo_jax.t5x_adapter.initializer import TrainStateInitializer
-  from flamingo_jax.t5x_adapter.model import FlamingoModel
+  from flamingo_jax.t5x_adapter.model import FlamingoModel, LanguageModel
   from flamingo_jax.t5x_adapter.partitioner import Partitioner
   from flamingo_jax.t5x_adapter.trainer import Trainer
 else:
@@ -51,7 +53,7 @@ else:
       RestoreCheckpointConfig,
       SaveCheckpointConfig,
   )
-  from flamingo_jax.training.model import FlamingoModel
+  from flamingo_jax.training.model import FlamingoModel, LanguageModel
   from flamingo_jax.training.partitioner import Partitioner
   from flamingo_jax.training.pretrained import TrainStateInitializer
   from flamingo_jax.training.train_step import Trainer
@@ -62,6 +64,7 @@ __all__ = [
     'EvaluationDatasetConfig',
     'Evaluator',
     'FlamingoModel',
+    'LanguageModel',
     'Partitioner',
     'RestoreCheckpointConfig',
     'SaveCheckpointConfig',
@@ -75,7 +78,9 @@ __all__ = [
     'get_batches',
     'get_training_eval_datasets',
     'inference_dir',
+    'language_model_optimizer',
     'linear_warmup_constant',
+    'linear_warmup_cosine',
     'make_optimizer',
     'summarize_config',
     'variant',

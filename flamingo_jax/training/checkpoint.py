@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Checkpoints: what training changes at each step, frozen weights once.
 
-  MODEL_DIR/frozen/                    vision encoder and language model
+  MODEL_DIR/frozen/                    vision encoder and language model, in
+                                       runs that train neither
   MODEL_DIR/checkpoint_<step>/state/          step, params, opt_state
                              /data_iterator/  where every dataset stands
                              /progress/       sums behind the next log line
@@ -272,7 +273,9 @@ def checkpoint_folder(
 
 
 def save_frozen(model_dir: str | os.PathLike, frozen_params: Tree) -> None:
-  """Writes MODEL_DIR/frozen, replacing one that is there."""
+  """Writes MODEL_DIR/frozen, replacing one that is there, if any is frozen."""
+  if not frozen_params:
+    return
   path = run_folder(model_dir) / 'frozen'
   try:
     with ocp.Checkpointer(ocp.PyTreeCheckpointHandler()) as checkpointer:
@@ -289,6 +292,8 @@ def save_frozen(model_dir: str | os.PathLike, frozen_params: Tree) -> None:
 
 def restore_frozen(model_dir: str | os.PathLike, abstract: Tree) -> Tree:
   """Reads MODEL_DIR/frozen; UserError if it is another model's."""
+  if not abstract:
+    return {}
   path = run_folder(model_dir) / 'frozen'
   check_same_tree(abstract, read_metadata(path), f'{path}')
   return read_tree(
