@@ -80,6 +80,8 @@ LARGE_TEXT = [
     f'VOCABULARY={default_vocabulary().path}',
     f'variant.overrides={{"decoder.vocab": {default_vocabulary().base_size}}}',
 ]
+LARGE = ['VISION_ENCODER=one', 'LANGUAGE_MODEL=other', *LARGE_TEXT]
+TEXT = '{"parts": [{"text": "some words"}]}\n'
 
 
 @pytest.mark.parametrize('file', EXPERIMENTS)

@@ -218,7 +218,9 @@ class Decoder(nn.Module):
         name, partitioned(normal, axis, 'embed'), (size, cfg.width), jnp.float32
     ).astype(self.dtype)
     table = param('token_embedder', 'vocab', cfg.vocab)
-    added = param('new_token_embedding', 'new_vocab', 1) if self.added else None
+    added = None
+    if self.added:
+      added = param('new_token_embedding', 'new_vocab', 1)
 
     def embed(tokens):
       is_added = tokens >= cfg.vocab

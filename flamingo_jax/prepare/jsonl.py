@@ -33,7 +33,8 @@ def write(
   count = documents.count(path)
   if not count:  # unreadable or blank
     next(documents.scan(path)).checked(path)
-  return records.write_shards(_checked(path, count, media), count, directory, shards)
+  found = _checked(path, count, media)
+  return records.write_shards(found, count, directory, shards)
 
 
 def _checked(

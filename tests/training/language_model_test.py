@@ -35,7 +35,7 @@ def make_batch(seed, rows=8, length=12):
       'tokens': tokens[..., :-1],
       'targets': tokens[..., 1:],
       'loss_weights': (real * rng.random(real.shape)).astype(np.float32),
-      'segments': np.where(real, 1 + (np.arange(length) > 3), 0).astype(np.int32),
+      'segments': (real * (1 + (np.arange(length) > 3))).astype(np.int32),
       'example_id': np.zeros((rows, 1, 2), np.int32),
   }.items()}
 

@@ -3,7 +3,7 @@
 """The words of the shapes world, without its pictures, for a language model.
 
 Importing this module registers `shapes_captions` and `shapes_pages`, the texts
-of `shapes_pairs` and `shapes_m3w`, and the mixture `shapes_text` of both.
+of `shapes_pairs` and `shapes_m3w`, and the mixture `shapes_words` of both.
 """
 
 import functools
@@ -24,7 +24,7 @@ def register() -> None:
         for split in shapes.SPLITS
     })
   features.add_mixture(
-      'shapes_text', {'shapes_captions': 1.0, 'shapes_pages': 1.0}
+      'shapes_words', {'shapes_captions': 1.0, 'shapes_pages': 1.0}
   )
 
 
