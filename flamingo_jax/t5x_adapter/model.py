@@ -21,7 +21,7 @@ from flamingo_jax.data.vocabulary import Vocabulary
 from flamingo_jax.errors import UserError
 from flamingo_jax.evaluation import inference
 from flamingo_jax.evaluation.tasks import FeatureConverter
-from flamingo_jax.models import FlamingoConfig
+from flamingo_jax.models import ContrastiveConfig, FlamingoConfig
 from flamingo_jax.training import model as training_model
 from flamingo_jax.training.trainable import merge_params
 from flamingo_jax.typing import Array, Tree
@@ -38,7 +38,7 @@ class _T5xModel(t5x_models.BaseTransformerModel):
 
   def __init__(
       self,
-      config: FlamingoConfig,
+      config: FlamingoConfig | ContrastiveConfig,
       vocabulary: Vocabulary,
       optimizer_def: optax.GradientTransformation | None,
   ):
@@ -109,6 +109,12 @@ class LanguageModel(_T5xModel, training_model.LanguageModel):
   """The model of the built-in driver with t5x's interface."""
 
   _built_in = training_model.LanguageModel
+
+
+class ContrastiveModel(_T5xModel, training_model.ContrastiveModel):
+  """The model of the built-in driver with t5x's interface."""
+
+  _built_in = training_model.ContrastiveModel
 
 
 class FlamingoModel(_T5xModel, training_model.FlamingoModel):

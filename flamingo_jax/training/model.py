@@ -13,7 +13,11 @@ import optax
 from flamingo_jax import models, sharding
 from flamingo_jax.data.vocabulary import Vocabulary
 from flamingo_jax.errors import UserError
-from flamingo_jax.losses import weighted_cross_entropy
+from flamingo_jax.losses import (
+    contrastive_loss,
+    same_rows,
+    weighted_cross_entropy,
+)
 from flamingo_jax.training.trainable import merge_params, split_params
 from flamingo_jax.training.trained_model import Batch, TrainedModel
 from flamingo_jax.typing import Array, Tree
@@ -172,4 +176,71 @@ class LanguageModel(TrainedModel):
     )
     return weighted_cross_entropy(
         logits, examples['targets'], examples['loss_weights']
+    )
+
+
+class ContrastiveModel(TrainedModel):
+  """A vision encoder and a text encoder that find each other (B.1.3)."""
+
+  additive = False  # the negatives of a pair are the rest of the batch
+  likelihood = False
+
+  def __init__(
+      self,
+      config: models.ContrastiveConfig,
+      vocabulary: Vocabulary,
+      optimizer_def: optax.GradientTransformation | None,
+  ):
+    """Checks that the parts fit.
+
+    Args:
+      config: the architecture.
+      vocabulary: of the texts.
+      optimizer_def: updates all weights.
+
+    Raises:
+      UserError: the table of the text encoder has another size.
+    """
+    _check_vocabulary(vocabulary, config.text.vocab)
+    TrainedModel.__init__(
+        self, config, models.DualTower(config), vocabulary, optimizer_def
+    )
+
+  def initialize(self, rng: Array) -> dict[str, Any]:
+    """Random weights; the vision encoder has its name in Flamingo."""
+    size = self.config.image_size
+    variables = self.module.init(
+        rng,
+        jnp.zeros((1, size, size, 3), jnp.uint8),
+        jnp.zeros((1, 1), jnp.int32),
+        jnp.ones((1, 1), bool),
+    )
+    return {'params': variables['params'], 'frozen_params': {}}
+
+  def summed_loss(
+      self, params: Tree, frozen_params: Tree, examples: Batch
+  ) -> tuple[Array, Array]:
+    """Both cross-entropies of each pair.
+
+    Examples are `typing.Example`s of one picture each; its text are the targets
+    that have a loss weight, which the `<image>` tag has not.
+    """
+    length, context = examples['tokens'].shape[1], self.config.text.context
+    if length > context:
+      raise UserError(
+          f'texts have {length} tokens and the text encoder has room for '
+          f'{context}: make task_feature_lengths shorter'
+      )
+    mask = examples['loss_weights'] > 0
+    tokens = jnp.where(mask, examples['targets'], 0)
+    images, texts, inverse_temperature = self.module.apply(
+        {'params': merge_params(params, frozen_params)},
+        examples['media'][:, 0, 0],
+        tokens,
+        mask,
+    )
+    whole = jnp.any(mask, axis=1) & examples['media_mask'][:, 0, 0]
+    return contrastive_loss(
+        images, texts, inverse_temperature, whole.astype(jnp.float32),
+        excluded=same_rows(tokens) if self.config.masks_duplicates else None,
     )

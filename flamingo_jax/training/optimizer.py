@@ -35,6 +35,14 @@ def linear_warmup_constant(
   return schedule
 
 
+def _check_warmup(warmup_steps: int, total_steps: int) -> None:
+  if warmup_steps >= total_steps:
+    raise UserError(
+        f'WARMUP_STEPS is {warmup_steps} and TRAIN_STEPS {total_steps}: a '
+        'warm-up has to be shorter than the run'
+    )
+
+
 def linear_warmup_cosine(
     peak: float, warmup_steps: int, total_steps: int
 ) -> Schedule:
@@ -48,11 +56,7 @@ def linear_warmup_cosine(
   Raises:
     UserError: the warm-up is longer than the run.
   """
-  if warmup_steps >= total_steps:
-    raise UserError(
-        f'WARMUP_STEPS is {warmup_steps} and TRAIN_STEPS {total_steps}: a '
-        'warm-up has to be shorter than the run'
-    )
+  _check_warmup(warmup_steps, total_steps)
 
   def schedule(step: int | Array) -> Array:
     step = jnp.asarray(step, jnp.float32)
@@ -134,3 +138,70 @@ def language_model_optimizer(
           mask=matrix_mask,
       ),
   )
+
+
+def linear_warmup_linear(
+    peak: float, warmup_steps: int, total_steps: int
+) -> Schedule:
+  """Up to `peak`, then down to 0, both in straight lines (Flamingo B.1.3).
+
+  Args:
+    peak: the learning rate at step `warmup_steps`.
+    warmup_steps: of the rise from 0; of no length in the paper.
+    total_steps: where 0 is reached.
+
+  Raises:
+    UserError: the warm-up is longer than the run.
+  """
+  _check_warmup(warmup_steps, total_steps)
+
+  def schedule(step: int | Array) -> Array:
+    step = jnp.asarray(step, jnp.float32)
+    rise = step / max(warmup_steps, 1)
+    fall = (total_steps - step) / (total_steps - warmup_steps)
+    return peak * jnp.clip(jnp.where(step < warmup_steps, rise, fall), 0, 1)
+
+  return schedule
+
+
+def contrastive_optimizer(
+    learning_rate: Schedule, agc: float = 1e-2, clip: float = 10.0
+) -> optax.GradientTransformation:
+  """Adam on both towers, each clipped in its own way (Flamingo B.1.3).
+
+  Args:
+    learning_rate: update t (from 1) uses learning_rate(t).
+    agc: of the vision encoder: the largest norm of a unit's gradient over the
+      norm of its weights (adaptive gradient clipping, Brock et al. 2021).
+    clip: the largest global norm of the gradient of all else.
+  """
+  return optax.chain(
+      optax.stateless(lambda grads, params: clip_towers(
+          grads, params, agc, clip
+      )),
+      optax.adam(lambda count: learning_rate(count + 1)),
+  )
+
+
+def clip_towers(grads: Tree, params: Tree, agc: float, clip: float) -> Tree:
+  """Clips the vision encoder unit by unit, the rest by its global norm.
+
+  What is behind the encoder's last convolution is not of it, as NFNets leave
+  out their last layer.
+  """
+  of_vision = lambda path: path[0].key == 'vision_encoder'
+  leaves = jax.tree_util.tree_leaves_with_path(grads)
+  norm = optax.global_norm([g for path, g in leaves if not of_vision(path)])
+  scale = jnp.minimum(1.0, clip / jnp.maximum(norm, 1e-12))
+
+  def one(path, grad, param):
+    if not of_vision(path):
+      return grad * scale
+    unitwise = lambda grad, param: optax.adaptive_grad_clip(agc).update(
+        grad, optax.EmptyState(), param
+    )[0]
+    # The like blocks of a stage are stacked (nfnet.scan_blocks).
+    stacked = any(key.key.endswith('_blocks') for key in path)
+    return (jax.vmap(unitwise) if stacked else unitwise)(grad, param)
+
+  return jax.tree_util.tree_map_with_path(one, grads, params)
