@@ -20,6 +20,7 @@ from typing import Iterable, Sequence, SupportsInt
 from etils import epath
 import sentencepiece
 from sentencepiece import sentencepiece_model_pb2
+from sentencepiece import sentencepiece_pb2
 
 from flamingo_jax.data import plain_english
 from flamingo_jax.errors import UserError
@@ -89,6 +90,21 @@ class Vocabulary:
       ids += self._meta_space if i else []
       ids += self._processor.encode(piece)
     return ids
+
+  def encode_with_ends(self, text: str) -> tuple[list[int], list[int]]:
+    """`encode`, and for each id where in the text it ends, in UTF-8 bytes."""
+    ids, ends, start = [], [], 0
+    for i, part in enumerate(text.split(_META_SPACE)):
+      if i:
+        ids += self._meta_space
+        start += len(self._meta_space)  # one id per byte
+        ends += [start] * len(self._meta_space)
+      encoded = self._processor.encode(part, out_type='serialized_proto')
+      pieces = sentencepiece_pb2.SentencePieceText.FromString(encoded).pieces
+      ids += [piece.id for piece in pieces]
+      ends += [start + piece.end for piece in pieces]
+      start += len(part.encode())
+    return ids, ends
 
   def decode(self, ids: Iterable[SupportsInt]) -> str:
     """Text of the ids; <BOS>, <EOS>, <EOC> and padding are silent."""
