@@ -29,7 +29,7 @@ Rules = Sequence[tuple[str, str | tuple[str, ...] | None]]
 _WHOLE = tuple(
     (name, None)
     for name in (
-        'kv', 'groups', 'layers', 'latents', 'frames', 'vision_embed',
+        'kv', 'groups', 'layers', 'latents', 'frames', 'vision_embed', 'joint',
         'conv_h', 'conv_w', 'conv_in', 'new_vocab',
     )
 )

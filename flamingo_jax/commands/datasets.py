@@ -36,6 +36,8 @@ def add_prepare(commands: Any) -> None:
   parser.add_argument('--shards', type=int, metavar='N',
                       help='number of files; one per 10,000 documents if not '
                       'given')
+  parser.add_argument('--text', action='store_true',
+                      help='documents are of text alone, for language models')
 
 
 def run_check(options: argparse.Namespace, rest: Sequence[str]) -> int:
@@ -68,7 +70,8 @@ def run_prepare_jsonl(
   quiet_tensorflow.load()
   from flamingo_jax.prepare import jsonl
 
-  made = jsonl.write(options.path, options.out, options.shards)
+  made = jsonl.write(options.path, options.out, options.shards,
+                     media=not options.text)
   size = sum(shard['bytes'] for shard in made['shards'])
   print(f'{options.out}: {made["documents"]:,} documents with '
         f'{made["images"]:,} images and {made["videos"]:,} videos in '

@@ -53,6 +53,32 @@ class Samples(typing.Protocol):
     ...
 
 
+@dataclasses.dataclass(frozen=True, eq=False)
+class Episode:
+  """A query with supports and candidates of its own.
+
+  Attributes:
+    supports: the shots, in their order.
+    query: what is asked last.
+    candidates: the answers there are; one of the query's is among them.
+  """
+
+  supports: tuple[Sample, ...]
+  query: Sample
+  candidates: tuple[str, ...]
+
+
+@typing.runtime_checkable
+class Episodes(typing.Protocol):
+  """Episodes by index: a list, or a class of yours."""
+
+  def __len__(self) -> int:
+    ...
+
+  def __getitem__(self, index: int, /) -> Episode:
+    ...
+
+
 def make_prompt(
     query: Sample,
     supports: Samples,
@@ -74,12 +100,19 @@ def make_prompt(
     UserError: there are fewer supports than shots.
   """
   text_only = not shots and text_only_at_zero
-  parts = []
-  for shot in choose_shots(
+  chosen = choose_shots(
       query, supports, _TEXT_ONLY_SHOTS if text_only else shots, seed
-  ):
-    parts += [] if text_only else shot.media
-    parts += [_spaced(shot.text, shot.answers[0]), END_OF_CHUNK]
+  )
+  if text_only:
+    chosen = [dataclasses.replace(shot, media=()) for shot in chosen]
+  return join_shots(chosen, query)
+
+
+def join_shots(shots: Sequence[Sample], query: Sample) -> Prompt:
+  """The prompt of these shots and this query."""
+  parts = []
+  for shot in shots:
+    parts += [*shot.media, _spaced(shot.text, shot.answers[0]), END_OF_CHUNK]
   return [*parts, *query.media, *([query.text] if query.text else [])]
 
 

@@ -4,7 +4,8 @@
 
 An open-ended task has one example per query, and the model says the answer. A
 close-ended one has an example per query and candidate, side by side, and the
-likeliest candidate is the answer (Flamingo §3, B.1.5).
+likeliest candidate is the answer (Flamingo §3, B.1.5). The queries of an
+episode task bring shots and candidates of their own.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -23,6 +24,7 @@ from flamingo_jax.data.vocabulary import Vocabulary, default_vocabulary
 from flamingo_jax.errors import UserError
 from flamingo_jax.evaluation import metrics
 from flamingo_jax.evaluation import prompts
+from flamingo_jax.evaluation.prompts import Episode, Episodes
 from flamingo_jax.evaluation.prompts import Sample, Samples
 from flamingo_jax.predictor.inputs import Prompt, tokenize_candidates
 
@@ -98,9 +100,13 @@ def add_open_ended_task(
     metric_fns: of (targets, predictions); see `evaluation.metrics`.
     vocabulary: returns the tokenizer; called when the task is first read.
   """
-  return _add_task(
-      name, queries, supports, shots, seed, (), metric_fns, vocabulary
-  )
+  supports = functools.cache(supports)
+
+  def lay_out(query: Sample) -> tuple[Sample, Prompt, tuple[str, ...]]:
+    prompt = prompts.make_prompt(query, supports(), shots, seed, True)
+    return query, prompt, ()
+
+  return _add_task(name, queries, lay_out, 0, metric_fns, vocabulary)
 
 
 def add_close_ended_task(
@@ -137,17 +143,71 @@ def add_close_ended_task(
         f'the candidates of task {name!r} must be two or more different '
         f'answers, not {list(candidates)!r:.100}'
     )
+  supports, candidates = functools.cache(supports), tuple(candidates)
+
+  def lay_out(query: Sample) -> tuple[Sample, Prompt, tuple[str, ...]]:
+    prompt = prompts.make_prompt(query, supports(), shots, seed, False)
+    return query, prompt, candidates
+
   return _add_task(
-      name, queries, supports, shots, seed, tuple(candidates), metric_fns,
-      vocabulary,
+      name, queries, lay_out, len(candidates), metric_fns, vocabulary
+  )
+
+
+def add_episode_task(
+    name: str,
+    episodes: Mapping[str, Callable[[], Episodes]],
+    *,
+    candidates: int,
+    metric_fns: Sequence[Callable[..., Any]] = (metrics.ranking_accuracy,),
+    vocabulary: Callable[[], Vocabulary] = default_vocabulary,
+) -> seqio.Task:
+  """Registers a task that ranks the candidates of each of its episodes.
+
+  Its examples and lengths are those of `add_close_ended_task`.
+
+  Args:
+    name: of the task.
+    episodes: for each split a function that returns its episodes.
+    candidates: how many each episode has.
+    metric_fns: of (targets, scores); see `evaluation.metrics`.
+    vocabulary: returns the tokenizer; called when the task is first read.
+  """
+
+  def lay_out(episode: Episode) -> tuple[Sample, Prompt, tuple[str, ...]]:
+    if len(episode.candidates) != candidates:
+      raise UserError(
+          f'{episode.query.source}: the episode has '
+          f'{len(episode.candidates)} candidates, and its task {name!r} was '
+          f'registered with {candidates}'
+      )
+    prompt = prompts.join_shots(episode.supports, episode.query)
+    return episode.query, prompt, episode.candidates
+
+  return _add_task(
+      name, episodes, lay_out, candidates, metric_fns, vocabulary
   )
 
 
 def _add_task(
-    name, queries, supports, shots, seed, candidates, metric_fns, vocabulary
+    name: str,
+    items: features.Splits,
+    lay_out: Callable[[Any], tuple[Sample, Prompt, tuple[str, ...]]],
+    candidates: int,
+    metric_fns: Sequence[Callable[..., Any]],
+    vocabulary: Callable[[], Vocabulary],
 ) -> seqio.Task:
-  """Both kinds of tasks; without candidates, an open-ended one."""
-  source = features.DocumentSource(name, queries, vocabulary)
+  """All kinds of tasks; without candidates, an open-ended one.
+
+  Args:
+    name: of the task.
+    items: samples or episodes.
+    lay_out: from one of them to the query, its prompt and the candidates.
+    candidates: how many there are of each.
+    metric_fns: see above.
+    vocabulary: see above.
+  """
+  source = features.DocumentSource(name, items, vocabulary)
   feature = lambda dtype, rank: seqio.ContinuousFeature(dtype=dtype, rank=rank)
   output_features = {
       key: feature(*spec) for key, spec in MODEL_FEATURES.items()
@@ -164,9 +224,7 @@ def _add_task(
               _read_examples,
               name=name,
               source=source,
-              supports=functools.cache(supports),
-              shots=shots,
-              seed=seed,
+              lay_out=lay_out,
               candidates=candidates,
           )
       ],
@@ -183,25 +241,22 @@ def _read_examples(
     *,
     name: str,
     source: features.DocumentSource,
-    supports: Callable[[], Samples],
-    shots: int,
-    seed: int,
-    candidates: tuple[str, ...],
+    lay_out: Callable[[Any], tuple[Sample, Prompt, tuple[str, ...]]],
+    candidates: int,
 ) -> tf.data.Dataset:
   """seqio preprocessor: places of queries to examples."""
   lengths = features.check_lengths(name, sequence_length, _LENGTHS)
   # Candidates of one query follow each other and share its prompt.
   prompt = functools.lru_cache(maxsize=4)(
       lambda split, place: _read_prompt(
-          source.documents(split)[place], supports(), shots, seed,
-          not candidates, source.vocabulary, lengths,
+          *lay_out(source.documents(split)[place]), source.vocabulary, lengths
       )
   )
 
   def read(split, place, candidate):
-    query, parts, arrays = prompt(split.decode(), int(place))
+    query, parts, names, arrays = prompt(split.decode(), int(place))
     text, targets, length = _read_target(
-        query, parts, candidates, int(candidate), source.vocabulary, lengths
+        query, parts, names, int(candidate), source.vocabulary, lengths
     )
     record = (query.source, prompts.as_text(parts), text)
     return (
@@ -229,7 +284,7 @@ def _read_examples(
 
   @tf.autograph.experimental.do_not_convert
   def with_candidates(at):
-    numbers = tf.data.Dataset.range(max(1, len(candidates)))
+    numbers = tf.data.Dataset.range(max(1, candidates))
     return numbers.map(lambda number: {**at, 'candidate': number})
 
   return dataset.flat_map(with_candidates).map(
@@ -254,34 +309,30 @@ def _shapes(lengths: Mapping[str, int]) -> dict[str, tuple[int | None, ...]]:
 
 def _read_prompt(
     query: Sample,
-    supports: Samples,
-    shots: int,
-    seed: int,
-    text_only_at_zero: bool,
+    parts: Prompt,
+    candidates: tuple[str, ...],
     vocabulary: Vocabulary,
     lengths: Mapping[str, int],
-) -> tuple[Sample, Prompt, tuple]:
-  """A query, its prompt, and (tokens, media_index, media, media_mask, length).
+) -> tuple[Sample, Prompt, tuple[str, ...], tuple]:
+  """What it gets, and (tokens, media_index, media, media_mask, length).
 
   Raises:
     UserError: the prompt does not fit the lengths; nothing is ever cut.
   """
-  parts = prompts.make_prompt(query, supports, shots, seed, text_only_at_zero)
   document = interleaved.tokenize_document(parts, vocabulary, close=False)
   length = len(document.tokens)
   for key, count in (('tokens', length), ('media', len(document.media))):
     if count > lengths[key]:
       raise UserError(
-          f'{query.source}: its prompt of {shots} shots has {count} {key} and '
-          f'an example has room for {lengths[key]}: raise {key!r} in '
-          'task_feature_lengths'
+          f'{query.source}: its prompt has {count} {key} and an example has '
+          f'room for {lengths[key]}: raise {key!r} in task_feature_lengths'
       )
   pad = (0, lengths['tokens'] - length)
   pixels, mask = interleaved.load_media(
       query.source, document.media, lengths['media'], lengths['frames'],
       lengths['image_size'], None,
   )
-  return query, parts, (
+  return query, parts, candidates, (
       np.pad(document.tokens, pad, constant_values=vocabulary.pad_id),
       np.pad(document.media_index, pad),
       pixels,
@@ -324,7 +375,7 @@ def _postprocess(
     *,
     example: Mapping[str, Any],
     is_target: bool,
-    candidates: tuple[str, ...],
+    candidates: int,
 ) -> str | dict[str, Any]:
   """seqio's hook: targets become what metrics and records read."""
   if not is_target:
@@ -337,7 +388,7 @@ def _postprocess(
   if candidates:
     target |= {
         'candidate': text,
-        'candidates': len(candidates),
+        'candidates': candidates,
         'is_correct': text in target['answers'],
     }
   return target

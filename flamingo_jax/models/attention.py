@@ -182,6 +182,7 @@ class RelativeSelfAttention(nn.Module):
       x: Float[Array, 'B L D'],
       cache: LayerCache | None = None,
       position: Int[Array, 'B'] | None = None,
+      segments: Int[Array, 'B L'] | None = None,
   ) -> tuple[Float[Array, 'B L D'], LayerCache | None]:
     """Attention of L new tokens.
 
@@ -190,6 +191,8 @@ class RelativeSelfAttention(nn.Module):
       cache: what came before, or an empty one whose room tells how many
         distances to project. None for a full forward pass without one.
       position: where row b continues its cache. None: the tokens are 0 .. L-1.
+      segments: of a row of several documents, without a cache: tokens see
+        those of their own number. None: a row is one document.
 
     Returns:
       The attention output, and the entries to append to a cache that is given.
@@ -222,5 +225,8 @@ class RelativeSelfAttention(nn.Module):
     # a tenth of a step's time on TPUs in float32.
     scores += align_distances(distances.astype(self.dtype), position)
     mask = causal_mask(x.shape[1], keys.shape[2], position)
+    if segments is not None:
+      # Distances within a document are what they were on its own.
+      mask &= segments[:, :, None] == segments[:, None, :]
     y = attend(scores, values, mask)
     return OutputProjection(x.shape[-1], self.dtype, name='out')(y), new

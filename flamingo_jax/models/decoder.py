@@ -89,12 +89,13 @@ class DecoderLayer(nn.Module):
       x: Float[Array, 'B L D'],
       cache: LayerCache | None,
       position: Int[Array, 'B'] | None,
+      segments: Int[Array, 'B L'] | None,
   ) -> tuple[Float[Array, 'B L D'], LayerCache | None]:
     cfg = self.config
     y = RMSNorm(self.dtype, name='attn_norm')(x)
     y, new = RelativeSelfAttention(
         cfg.heads, cfg.head_size, self.dtype, name='attn'
-    )(y, cache, position)
+    )(y, cache, position, segments)
     x += checkpoint_name(y, 'attention')
     y = RMSNorm(self.dtype, name='ffw_norm')(x)
     x += FeedForward(jax.nn.gelu, self.dtype, name='ffw')(y)
@@ -116,6 +117,7 @@ class DecoderGroup(nn.Module):
       position: Int[Array, 'B'] | None,
       media: Float[Array, 'B S D'] | None,
       mask: Bool[Array, 'B L S'] | None,
+      segments: Int[Array, 'B L'] | None,
   ) -> tuple[Float[Array, 'B L D'], GroupCache | None]:
     """The residual stream, and the entries to append to a cache.
 
@@ -131,9 +133,9 @@ class DecoderGroup(nn.Module):
           cfg.heads, cfg.head_size, self.dtype, name='xattn'
       )(x, cache.media if media is None else media, mask)
       x = constrain(x, 'batch', 'length', 'embed')
-    x, layers = scan(rematted(DecoderLayer), self.layers, 'layers', 1)(
+    x, layers = scan(rematted(DecoderLayer), self.layers, 'layers', 2)(
         cfg, self.dtype, name='lm'
-    )(x, None if cache is None else cache.layers, position)
+    )(x, None if cache is None else cache.layers, position, segments)
     if cache is None:
       return x, None
     return x, GroupCache(layers, None if media is None else keys)
@@ -144,6 +146,7 @@ class Decoder(nn.Module):
 
   config: DecoderConfig
   dtype: str
+  added: bool = True  # <EOC>, which the language model alone does not know
 
   @nn.compact
   def __call__(
@@ -154,6 +157,7 @@ class Decoder(nn.Module):
       cache: Cache | None = None,
       position: Int[Array, 'B'] | None = None,
       last: Int[Array, 'B'] | None = None,
+      segments: Int[Array, 'B L'] | None = None,
   ) -> tuple[Float[Array, 'B _ V'], tuple[GroupCache | None, GroupCache | None]]:
     """Runs the trunk over L new tokens.
 
@@ -165,6 +169,8 @@ class Decoder(nn.Module):
       cache: what came before, or an empty one to fill.
       position: where each row continues its cache; None: at its start.
       last: the one token of each row to give logits for; None: all.
+      segments: which document of its row each token is of, without a cache;
+        None: a row is one document.
 
     Returns:
       Float32 logits of the next token, and the groups' caches with the new
@@ -187,13 +193,13 @@ class Decoder(nn.Module):
       )
       mask = visible_latents(media_index, count, size)
     groups, tail = (None, None) if cache is None else (cache.groups, cache.tail)
-    x, new = scan(DecoderGroup, cfg.groups, 'groups', 3)(
+    x, new = scan(DecoderGroup, cfg.groups, 'groups', 4)(
         cfg, cfg.xattn_every, self.dtype, name='groups'
-    )(x, groups, position, media, mask)
+    )(x, groups, position, media, mask, segments)
     groups = groups and groups.append(new, position)
     if cfg.tail_layers:
       x, new = DecoderGroup(cfg, cfg.tail_layers, self.dtype, name='tail')(
-          x, tail, position, media, mask
+          x, tail, position, media, mask, segments
       )
       tail = tail and tail.append(new, position)
     if last is not None:
@@ -212,12 +218,15 @@ class Decoder(nn.Module):
         name, partitioned(normal, axis, 'embed'), (size, cfg.width), jnp.float32
     ).astype(self.dtype)
     table = param('token_embedder', 'vocab', cfg.vocab)
-    added = param('new_token_embedding', 'new_vocab', 1)
+    added = None
+    if self.added:
+      added = param('new_token_embedding', 'new_vocab', 1)
 
     def embed(tokens):
       is_added = tokens >= cfg.vocab
       x = table[jnp.where(is_added, 0, tokens)]
-      x = jnp.where(is_added[..., None], added[0], x)
+      if added is not None:
+        x = jnp.where(is_added[..., None], added[0], x)
       # Rows have norm 1, as logits want; the trunk's input has variance 1, or
       # the first layer would drown it. No paper of the family says.
       x *= cfg.width**0.5
@@ -228,6 +237,8 @@ class Decoder(nn.Module):
           'BLD,VD->BLV', x, rows, preferred_element_type=jnp.float32
       )
       known = constrain(logits(table), 'batch', 'length', 'vocab')
+      if added is None:
+        return known
       return jnp.concatenate([known, logits(added)], axis=-1)
 
     return embed, unembed

@@ -16,10 +16,12 @@ def write(
     path: str | os.PathLike,
     directory: str | os.PathLike,
     shards: int | None = None,
+    media: bool = True,
 ) -> dict[str, Any]:
   """Checks every document of a JSONL file and writes it into shards.
 
-  Media keep their bytes. See `records.write_shards`.
+  Media keep their bytes. See `records.write_shards`; documents have media, or
+  else are all of text alone.
 
   Returns:
     What manifest.json says.
@@ -31,17 +33,18 @@ def write(
   count = documents.count(path)
   if not count:  # unreadable or blank
     next(documents.scan(path)).checked(path)
-  return records.write_shards(_checked(path, count), count, directory, shards)
+  found = _checked(path, count, media)
+  return records.write_shards(found, count, directory, shards)
 
 
 def _checked(
-    path: str | os.PathLike, count: int
+    path: str | os.PathLike, count: int, media: bool
 ) -> Iterator[documents.Document]:
   """The documents in order, with a progress bar on terminals.
 
   All media are decoded: training would stop at a broken one, much later.
   """
-  lines = documents.scan(path)
+  lines = documents.scan(path, media=media)
   for line in tqdm.tqdm(lines, total=count, unit=' documents', disable=None):
     yield line.checked(
         path,

@@ -28,13 +28,13 @@ from flamingo_jax.training.metrics import (
     Window,
     gate_values,
 )
-from flamingo_jax.training.model import FlamingoModel
 from flamingo_jax.training.partitioner import Partitioner
 from flamingo_jax.training.processes import SharedStop
 from flamingo_jax.training.progress import Progress
 from flamingo_jax.training.pretrained import TrainStateInitializer
 from flamingo_jax.training.start import start
 from flamingo_jax.training.train_step import TrainState, Trainer
+from flamingo_jax.training.trained_model import TrainedModel
 from flamingo_jax.typing import Tree
 
 
@@ -218,7 +218,7 @@ def _example_ids(batch: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 def train(
     *,
-    model: FlamingoModel,
+    model: TrainedModel,
     train_dataset_cfg: pipeline.DatasetConfig,
     train_eval_dataset_cfg: pipeline.DatasetConfig | None,
     infer_eval_dataset_cfg: None,
