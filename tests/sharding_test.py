@@ -95,13 +95,33 @@ def test_frozen_weights_have_rules_of_their_own(rules, frozen, trainable):
   assert (names('frozen_embed'), names('embed')) == (frozen, trainable)
 
 
-def test_an_axis_that_does_not_divide_stays_whole():
-  box = nn.LogicallyPartitioned(jnp.zeros((6, 8)), ('embed', 'mlp'))
-  mesh = sharding.make_mesh({'fsdp': 4, 'model': 2})
+@pytest.mark.parametrize('mesh, shape, sentence', [
+    ({'fsdp': 2, 'model': 4}, (6, 6),
+     'x/up has 6 mlp, which the mesh axis model of 4 does not divide; sizes '
+     'that do are 1, 2, 3, 6'),
+    ({'fsdp': 4, 'model': 2}, (6, 8),
+     'x/up has 6 embed, which the mesh axis fsdp of 4 does not divide; sizes '
+     'that do are 1, 2, 3, 6'),
+])
+def test_a_parameter_that_the_mesh_does_not_divide_is_named(
+    mesh, shape, sentence
+):
+  box = nn.LogicallyPartitioned(jnp.zeros(shape), ('embed', 'mlp'))
+  with pytest.raises(UserError) as error:
+    sharding.tree_shardings(
+        {'x': {'up': box}}, sharding.make_mesh(mesh),
+        sharding.RULES['tensor_parallel'],
+    )
+  assert str(error.value) == sentence
+
+
+def test_convolutions_are_split_as_far_as_they_divide():
+  box = nn.LogicallyPartitioned(jnp.zeros((3, 4)), ('conv_in', 'conv_out'))
   tree = sharding.tree_shardings(
-      {'x': box}, mesh, sharding.RULES['tensor_parallel']
+      {'x': box}, sharding.make_mesh({'fsdp': 4, 'model': 2}),
+      sharding.RULES['fsdp'],
   )
-  assert tree['x'].spec == PartitionSpec(None, 'model')
+  assert tree['x'].spec == PartitionSpec(None, 'fsdp')
 
 
 @pytest.mark.parametrize(

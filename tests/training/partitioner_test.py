@@ -13,6 +13,7 @@ import pytest
 
 from flamingo_jax import sharding
 from flamingo_jax.errors import UserError
+from flamingo_jax.training.accumulate import check_microbatches
 from flamingo_jax.training.partitioner import Partitioner
 from tests.training.conftest import adam, train
 
@@ -106,3 +107,10 @@ def test_no_device_holds_the_whole_of_an_activation(sharded):
 def test_a_batch_that_the_devices_do_not_divide_is_refused():
   with pytest.raises(UserError, match='12 rows.*8 devices'):
     Partitioner().get_data_layout(12)
+
+
+def test_microbatches_that_the_devices_do_not_divide_are_refused():
+  with Partitioner({'fsdp': 4, 'model': 2}, 'tensor_parallel').rules_in_use():
+    check_microbatches(16, 4)
+    with pytest.raises(UserError, match='into 8 .* over 4 .* are 1, 2, 4$'):
+      check_microbatches(16, 8)
