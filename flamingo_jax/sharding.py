@@ -98,21 +98,31 @@ def constrain(x: Array, *axes: str | None) -> Array:
 
 
 def make_mesh(
-    shape: Mapping[str, int], devices: Sequence[jax.Device] | None = None
+    shape: Mapping[str, int] | None = None,
+    devices: Sequence[jax.Device] | None = None,
 ) -> Mesh:
   """A mesh over `MESH_AXES`; an axis left out has size 1.
 
+  Several slices of TPUs make one mesh: 'replica' goes over them, so that what
+  crosses the data-centre network is one all-reduce of the trainables' gradient
+  per step, and the other axes stay inside a slice.
+
   Args:
-    shape: size per mesh axis, for example {'fsdp': 4, 'model': 2}.
+    shape: size per mesh axis, for example {'fsdp': 4, 'model': 2}; None is a
+      replica per slice, and 'fsdp' for all the rest.
     devices: defaults to all devices of the job.
 
   Returns:
     The mesh, laid out so that 'model' neighbours are close.
 
   Raises:
-    UserError: an unknown axis, or sizes that don't multiply to the devices.
+    UserError: an unknown axis, sizes that don't multiply to the devices, or a
+      'replica' that the number of slices doesn't divide.
   """
   devices = jax.devices() if devices is None else devices
+  slices = slice_count(devices)
+  if shape is None:
+    shape = {'replica': slices, 'fsdp': len(devices) // slices}
   unknown = sorted(set(shape) - set(MESH_AXES))
   if unknown:
     raise UserError(
@@ -125,12 +135,33 @@ def make_mesh(
         f'devices and there are {len(devices)}: change the mesh so that its '
         'axes multiply to that number'
     )
+  replica, *inner = sizes
+  if replica % slices:
+    raise UserError(
+        f"the mesh axis 'replica' of {replica} cannot go over {slices} slices: "
+        f'make it a multiple of {slices}, the other axes stay inside a slice'
+    )
   return Mesh(
-      mesh_utils.create_device_mesh(
+      mesh_utils.create_hybrid_device_mesh(
+          (replica // slices, *inner), (slices, 1, 1), devices,
+          allow_split_physical_axes=True,
+      ) if slices > 1 else mesh_utils.create_device_mesh(
           sizes, devices=devices, allow_split_physical_axes=True
       ),
       MESH_AXES,
   )
+
+
+def slice_count(devices: Sequence[jax.Device]) -> int:
+  """How many slices of TPUs there are, joined by the data-centre network.
+
+  1 elsewhere: GPUs and CPUs count their hosts so, which `jax.devices` already
+  has one after the other.
+  """
+  if devices[0].platform != 'tpu':
+    return 1
+  # Chips of one slice that is only described have no such number.
+  return len({getattr(device, 'slice_index', 0) for device in devices})
 
 
 def batch_sharding(mesh: Mesh, rules: Rules) -> NamedSharding:

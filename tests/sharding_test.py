@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Meshes and rule tables."""
 
+from unittest import mock
+
 from flax import linen as nn
 import jax
 import jax.numpy as jnp
@@ -132,3 +134,41 @@ def test_convolutions_are_split_as_far_as_they_divide():
 def test_meshes_that_cannot_be_are_refused(shape, words):
   with pytest.raises(UserError, match=words):
     sharding.make_mesh(shape)
+
+
+@pytest.fixture
+def two_slices():
+  """What a mesh asks of the chips of two slices, 2 x 2 each."""
+  places = [(s, x, y) for s in (0, 1) for x in (0, 1) for y in (0, 1)]
+  return [
+      mock.Mock(
+          jax.Device, id=i, slice_index=s, coords=(x, y, 0), core_on_chip=0,
+          process_index=0, platform='tpu', device_kind='TPU v5 lite',
+      )
+      for i, (s, x, y) in enumerate(places)
+  ]
+
+
+@pytest.mark.parametrize('shape, sizes', [
+    ({'replica': 2, 'fsdp': 2, 'model': 2}, (2, 2, 2)),
+    ({'replica': 4, 'model': 2}, (4, 1, 2)),
+    (None, (2, 4, 1)),
+])
+@pytest.mark.parametrize('make', [
+    sharding.make_mesh, lambda *args: Partitioner(args[0], 'fsdp', args[1]).mesh
+])
+def test_replicas_go_over_slices_and_nothing_else_does(
+    two_slices, make, shape, sizes
+):
+  mesh = make(shape, two_slices[::-1])
+  assert tuple(mesh.shape.values()) == sizes
+  slices = [[d.slice_index for d in row.ravel()] for row in mesh.devices]
+  half = sizes[0] // 2
+  assert slices == (
+      half * [[0] * (8 // sizes[0])] + half * [[1] * (8 // sizes[0])]
+  )
+
+
+def test_replicas_that_slices_do_not_divide_are_refused(two_slices):
+  with pytest.raises(UserError, match=r"'replica' of 1 .* over 2 slices"):
+    sharding.make_mesh({'fsdp': 4, 'model': 2}, two_slices)

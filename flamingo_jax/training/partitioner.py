@@ -42,7 +42,8 @@ class Partitioner:
     """Builds the mesh.
 
     Args:
-      mesh_shape: size per mesh axis; None puts all devices on 'fsdp'.
+      mesh_shape: size per mesh axis; None puts all devices on 'fsdp', those
+        of several slices on as many replicas.
       logical_axis_rules: the name of a table in `sharding.RULES`.
       devices: None is all devices of the job.
 
@@ -55,10 +56,7 @@ class Partitioner:
           f'{", ".join(sharding.RULES)}'
       )
     self.rules = sharding.RULES[logical_axis_rules]
-    devices = jax.devices() if devices is None else devices
-    self.mesh = sharding.make_mesh(
-        mesh_shape or {'fsdp': len(devices)}, devices
-    )
+    self.mesh = sharding.make_mesh(mesh_shape, devices)
     self.batch_sharding = sharding.batch_sharding(self.mesh, self.rules)
     self.replicated = NamedSharding(self.mesh, PartitionSpec())
 
