@@ -73,6 +73,8 @@ class Share(seqio.ShardInfo):
 class DocumentSource(seqio.DataSource):
   """Yields the numbers of examples, and has the documents they are made of."""
 
+  augments = False  # whether a picture is another one in each epoch
+
   def __init__(
       self,
       name: str,
@@ -183,6 +185,7 @@ def add_task(
       (B.1.2); not for texts that tell left from right.
   """
   source = DocumentSource(name, splits, vocabulary)
+  source.augments = augment
 
   def make(found, lengths, rng):
     (document,) = found

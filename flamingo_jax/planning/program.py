@@ -23,6 +23,7 @@ def main(
     bindings: Sequence[str],
     *,
     topology: str,
+    slices: int = 1,
     mesh: str | None = None,
     search: bool = False,
     decode: bool = False,
@@ -34,6 +35,7 @@ def main(
     gin_files: of the run.
     bindings: 'NAME=value', which override the files.
     topology: a slice, as in 'v5e:16x16'.
+    slices: so many of it, with a part of 'replica' each.
     mesh: 'replica:4,fsdp:16,model:4'; the run's own if None.
     search: try other meshes and policies instead, and rank them.
     decode: plan inference at 32 shots instead of training.
@@ -46,7 +48,7 @@ def main(
   shape = parse_mesh(mesh) if mesh else None
   jax.config.update('jax_platforms', 'cpu')
   run = run_file.read(gin_files, bindings)
-  chips = topologies.get_topology(topology)
+  chips = topologies.get_topology(topology, slices)
   if search:
     plans = _tried(run, chips)
   elif decode:

@@ -5,12 +5,15 @@
 from collections.abc import Mapping
 from typing import Any
 
+from flax import linen as nn
 import jax
 import jax.numpy as jnp
 
 from flamingo_jax.errors import UserError
+from flamingo_jax.sharding import batch_parts
 from flamingo_jax.training.trained_model import Batch, TrainedModel
 from flamingo_jax.typing import Array, Tree
+
 
 def split_batch(batch: Batch) -> dict[str, dict[str, Any]]:
   """Flat batch -> {dataset: {feature: [B * k_d, ...]}}, datasets sorted."""
@@ -38,6 +41,7 @@ def _summed_gradients(
 
   if num_microbatches == 1:
     return gradients(examples)
+  check_microbatches(len(examples['tokens']), num_microbatches)
   # Rows are dealt out like cards: microbatch i takes rows i, i + n, ... so a
   # batch sharded over devices gives every device its share of each microbatch.
   parts = jax.tree.map(
@@ -54,6 +58,29 @@ def _summed_gradients(
       jnp.zeros_like, (params, jnp.float32(0), jnp.float32(0))
   )
   return jax.lax.scan(add, zeros, parts)[0]
+
+
+def check_microbatches(rows: int, num_microbatches: int) -> None:
+  """Raises UserError if a dataset's examples don't make even microbatches.
+
+  Of each microbatch every device gets its share: otherwise some would compute
+  what others do too.
+
+  Args:
+    rows: examples of a dataset in a batch, over all hosts.
+    num_microbatches: parts they are cut into.
+  """
+  mesh, rules = jax.sharding.get_abstract_mesh(), nn.get_logical_axis_rules()
+  devices = 1 if mesh.empty or not rules else batch_parts(mesh, rules)
+  if rows % (num_microbatches * devices):
+    sizes = [
+        str(n) for n in range(1, rows + 1) if rows % (n * devices) == 0
+    ]
+    raise UserError(
+        f'{rows} examples of a dataset cannot be cut into {num_microbatches} '
+        f'microbatches over {devices} devices; numbers of microbatches that '
+        f'can be are {", ".join(sizes)}'
+    )
 
 
 def compute_gradients(

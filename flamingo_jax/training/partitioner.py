@@ -5,7 +5,6 @@
 from collections.abc import Iterator, Mapping, Sequence
 import contextlib
 import dataclasses
-import math
 
 import flax.linen as nn
 import jax
@@ -43,7 +42,8 @@ class Partitioner:
     """Builds the mesh.
 
     Args:
-      mesh_shape: size per mesh axis; None puts all devices on 'fsdp'.
+      mesh_shape: size per mesh axis; None puts all devices on 'fsdp', those
+        of several slices on as many replicas.
       logical_axis_rules: the name of a table in `sharding.RULES`.
       devices: None is all devices of the job.
 
@@ -56,10 +56,7 @@ class Partitioner:
           f'{", ".join(sharding.RULES)}'
       )
     self.rules = sharding.RULES[logical_axis_rules]
-    devices = jax.devices() if devices is None else devices
-    self.mesh = sharding.make_mesh(
-        mesh_shape or {'fsdp': len(devices)}, devices
-    )
+    self.mesh = sharding.make_mesh(mesh_shape, devices)
     self.batch_sharding = sharding.batch_sharding(self.mesh, self.rules)
     self.replicated = NamedSharding(self.mesh, PartitionSpec())
 
@@ -78,9 +75,7 @@ class Partitioner:
     Raises:
       UserError: B that the devices of the batch axis don't divide.
     """
-    axes = self.batch_sharding.spec[0] or ()
-    axes = (axes,) if isinstance(axes, str) else axes
-    devices = math.prod(self.mesh.shape[axis] for axis in axes)
+    devices = sharding.batch_parts(self.mesh, self.rules)
     if batch_size % devices:
       raise UserError(
           f'a batch has {batch_size} rows (of several datasets, the greatest '
@@ -105,7 +100,11 @@ class Partitioner:
     return first // mine, shards // mine
 
   def get_shardings(self, boxed: Tree) -> Tree:
-    """A NamedSharding per leaf of a tree of boxed parameters."""
+    """A NamedSharding per leaf of a tree of boxed parameters.
+
+    Raises:
+      UserError: an axis of a parameter that the mesh doesn't divide.
+    """
     return sharding.tree_shardings(boxed, self.mesh, self.rules)
 
   def put_batch(self, batch: Mapping[str, np.ndarray]) -> dict[str, jax.Array]:

@@ -123,6 +123,19 @@ def test_a_killed_and_stopped_run_equals_an_uninterrupted_one(
   ]
 
 
+def test_a_run_from_cached_features_equals_one_that_encodes(
+    launch, tmp_path, uninterrupted
+):
+  process = launch(tmp_path, '--gin.train.cache_media=True')
+  assert process.wait() == 0, process.stderr.read()
+  expected, found = numbers(uninterrupted), numbers(tmp_path)
+  assert [line.keys() for line in found] == [line.keys() for line in expected]
+  for line, other in zip(found, expected):
+    assert line == pytest.approx(other, rel=1e-5), line['step']
+  stored = tmp_path / 'media_cache/process_0/32x32/features'
+  assert stored.stat().st_size > 0
+
+
 def test_a_run_says_all_that_it_should(uninterrupted):
   last = json.loads(lines(uninterrupted)[5])
   assert last['step'] == 10
