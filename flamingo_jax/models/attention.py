@@ -10,7 +10,7 @@ from flax import struct
 import jax
 import jax.numpy as jnp
 
-from flamingo_jax.models.layers import Einsum, partitioned
+from flamingo_jax.models.layers import Einsum, partitioned, split_text
 from flamingo_jax.sharding import constrain
 from flamingo_jax.typing import Array, Bool, Float, Int
 
@@ -56,12 +56,15 @@ class HeadsProjection(nn.Module):
 
   @nn.compact
   def __call__(self, x: Float[Array, '*B L D']) -> Float[Array, '*B H L K']:
+    # The kernel has one axis for heads and K: with two, TPUs rearrange it before
+    # every product.
     y = Einsum(
-        '...LD,DHK->...HLK', (x.shape[-1], self.heads, self.head_size),
-        ('embed', 'heads', 'kv'), dtype=self.dtype, name='map',
+        '...LD,DF->...LF', (x.shape[-1], self.heads * self.head_size),
+        ('embed', 'heads'), dtype=self.dtype, name='map',
     )(x)
+    y = y.reshape(*y.shape[:-1], self.heads, self.head_size)
     rows = (self.rows,) * (x.ndim - 2)
-    return constrain(y, *rows, 'heads', 'length', 'kv')
+    return constrain(jnp.moveaxis(y, -2, -3), *rows, 'heads', 'length', 'kv')
 
 
 class OutputProjection(nn.Module):
@@ -75,10 +78,11 @@ class OutputProjection(nn.Module):
   def __call__(self, x: Float[Array, 'B H L K']) -> Float[Array, 'B L D']:
     # Of its gradient too, which otherwise comes split as the text is.
     x = constrain(x, self.rows, 'heads', 'length', 'kv')
-    return Einsum(
+    x = Einsum(
         'BHLK,HKD->BLD', (x.shape[1], x.shape[3], self.width),
         ('heads', 'kv', 'embed'), in_axes=2, dtype=self.dtype, name='map',
     )(x)
+    return split_text(x, self.rows)
 
 
 @struct.dataclass
@@ -200,6 +204,9 @@ class RelativeSelfAttention(nn.Module):
     project = lambda name: HeadsProjection(
         self.heads, self.head_size, self.dtype, name=name
     )
+    # Gathered once for the three, and their gradients summed before they are
+    # split again.
+    x = constrain(x, 'batch', None, 'embed')
     queries, keys, values = (
         project(name)(x) for name in ('query', 'key', 'value')
     )

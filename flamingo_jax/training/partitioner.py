@@ -93,11 +93,17 @@ class Partitioner:
     Args:
       shards: the devices of the batch axis.
     """
-    rows = self.batch_sharding.addressable_devices_indices_map((shards,))
-    first, *others = sorted({index[0].start or 0 for index in rows.values()})
-    mine = 1 + len(others)
-    assert others == list(range(first + 1, first + mine)), 'rows have gaps'
-    return first // mine, shards // mine
+    rows: dict[int, set[int]] = {}
+    for device, index in self.batch_sharding.devices_indices_map(
+        (shards,)
+    ).items():
+      rows.setdefault(device.process_index, set()).add(index[0].start or 0)
+    # Rows of a process may have gaps: its devices are neighbours on the torus,
+    # where a mesh may have others between them.
+    parts = sorted(set(map(tuple, map(sorted, rows.values()))))
+    assert sum(map(len, parts)) == shards, 'processes share some of their rows'
+    mine = tuple(sorted(rows[jax.process_index()]))
+    return parts.index(mine), len(parts)
 
   def get_shardings(self, boxed: Tree) -> Tree:
     """A NamedSharding per leaf of a tree of boxed parameters.

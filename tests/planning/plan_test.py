@@ -21,7 +21,7 @@ def plan(small_run, slice_2x2):
       small_run, lengths={'a': small_run.lengths['a']}, batch_sizes={'a': 8},
       total_steps=1000,
   )
-  run = with_setting(run, 'full', 'sequence_parallel')
+  run = with_setting(run, 'sequence_parallel', 'full')
   return plan_lib.make_plan(run, slice_2x2, {'fsdp': 2, 'model': 2})
 
 
@@ -44,7 +44,8 @@ def test_model_axis_talks_about_activations_and_fsdp_about_weights(plan):
 def test_report_says_what_matters(plan):
   text = report.as_text(plan)
   for words in (
-      'predicted, not measured', 'v5e:2x2: 4 chips', 'memory: fits, ', 'of 15.75',
+      'predicted, not measured', 'v5e:2x2: 4 chips', 'memory: fits; ', 'of 15.75',
+      'to spare',
       'frozen', 'trainable', 'optimizer', 'temporaries', 'executed', 'MFU:',
       'tokens/s', '1,000 steps:', 'over model', 'compiled in',
   ):
@@ -117,3 +118,23 @@ def test_a_mesh_that_is_none_is_refused(text):
 
 def test_mesh_of_the_command_line():
   assert program.parse_mesh('fsdp:16,model:4') == {'fsdp': 16, 'model': 4}
+
+
+def test_what_the_compiler_accepts_above_the_limit_does_not_fit(plan):
+  memory = dataclasses.replace(plan.memory, frozen=plan.memory.limit)
+  above = dataclasses.replace(plan, memory=memory)
+  assert above.accepted and not above.fits
+  text = report.as_text(above)
+  assert 'DOES NOT FIT by the safe count, though' in text and 'change: ' in text
+  assert f'{memory.spare:.0%} to spare' in text and memory.spare < 0
+  assert json.loads(report.as_json(above))['fits'] is False
+
+
+def test_the_exit_status_is_that_of_the_safe_count(plan, monkeypatch, capsys):
+  memory = dataclasses.replace(plan.memory, frozen=plan.memory.limit)
+  above = dataclasses.replace(plan, memory=memory)
+  monkeypatch.setattr(program.run_file, 'read', lambda files, bindings: None)
+  for planned, status in ((plan, 0), (above, 1)):
+    monkeypatch.setattr(program, 'make_plan', lambda *_, p=planned: p)
+    assert program.main([], [], topology='v5e:2x2') == status
+  assert capsys.readouterr().out.count('to spare') == 2
