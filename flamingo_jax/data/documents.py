@@ -85,7 +85,7 @@ class JsonlDocuments:
     with open(self.path, 'rb') as file:
       file.seek(int(self._starts[index]))
       line = file.readline()
-    parts, problems = _parse(line, os.path.dirname(self.path))
+    parts, problems = parse_line(line, os.path.dirname(self.path))
     if problems:
       raise UserError(
           f'{_place(self.path, number)}: {problems[0]} (the file changed after'
@@ -199,7 +199,7 @@ def _check_line(
     decode: bool,
     file_problem: Callable[[str, str, bool], str | None],
 ) -> Line:
-  parts, problems = _parse(text, os.path.dirname(path))
+  parts, problems = parse_line(text, os.path.dirname(path))
   for part in parts:
     if isinstance(part, Media):
       problem = file_problem(part.kind, part.path, decode)
@@ -243,7 +243,7 @@ def _lines(path: str) -> Iterator[tuple[int, int, bytes]]:
       start += len(line)
 
 
-def _parse(
+def parse_line(
     line: bytes, folder: str
 ) -> tuple[list[str | Media], list[str]]:
   """The good parts of one line and what is wrong with the others."""
