@@ -32,6 +32,7 @@ from flamingo_jax.prepare import fitting
 from flamingo_jax.prepare import spool
 from flamingo_jax.prepare import workers as workers_lib
 from flamingo_jax.prepare.duplicates import Duplicates
+from flamingo_jax.prepare.fetched import FetchedImages
 from flamingo_jax.prepare.source import Dropped, Source, Unit
 
 _WORKING, _PLAN = 'working', 'plan.json'
@@ -84,6 +85,10 @@ def prepare(
     with _locked(directory):
       plan_path = directory / _WORKING / _PLAN
       spool.write_atomically(plan_path, json.dumps(plan))
+      images = getattr(source, 'images', None)
+      if isinstance(images, FetchedImages):
+        images = images.write_index(directory / _WORKING / 'images')
+        source = dataclasses.replace(source, images=images)
       fitter = fitting.MediaFitter(image_size, looks)
       _convert(source, fitter, units, directory / _WORKING, workers)
       manifest = _write(directory, len(units), plan, shards, deduplicate)

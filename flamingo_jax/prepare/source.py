@@ -156,6 +156,19 @@ def find_files(paths: Iterable[str], endings: tuple[str, ...]) -> list[str]:
   return sorted(set(found))
 
 
+def path_inside(folder: str, name: str) -> str:
+  """The path of a file that some data set names, below a folder.
+
+  Raises:
+    Dropped: it would lead out of the folder.
+  """
+  root = os.path.realpath(folder)
+  path = os.path.realpath(os.path.join(root, name))
+  if os.path.commonpath([root, path]) != root:
+    raise Dropped('path leads out of its folder', name)
+  return path
+
+
 def group(names: list[str], size: int) -> Iterator[tuple[str, ...]]:
   """Names in tuples of `size`; the last may be shorter."""
   for begin in range(0, len(names), size):
