@@ -224,10 +224,12 @@ def _encode(document: Document, kinds: dict[str, int]) -> bytes:
       'name': [os.fsencode(n) for n in name],
       'source': [os.fsencode(document.source)],
   }
-  return tf.train.Example(features=tf.train.Features(feature={
+  example = tf.train.Example(features=tf.train.Features(feature={
       key: tf.train.Feature(bytes_list=tf.train.BytesList(value=values))
       for key, values in lists.items()
-  })).SerializeToString()
+  }))
+  # Else the order of the lists is that of a hash with a seed of the process.
+  return example.SerializeToString(deterministic=True)
 
 
 def _encoded_file(medium: Media, source: str) -> bytes:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 import dataclasses
 import os
 import pathlib
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from flamingo_jax.data.documents import Document, Media
 from flamingo_jax.errors import UserError
@@ -72,6 +72,7 @@ class Fitted:
   contrast: float = 0.0
 
 
+@runtime_checkable
 class Fitter(Protocol):
   """Makes media small; `fitting.MediaFitter` is one."""
 
@@ -100,6 +101,7 @@ class Converted:
   looks: tuple[int, ...] = ()
 
 
+@runtime_checkable
 class Source(Protocol):
   """One format. A frozen dataclass, whose fields are its options.
 

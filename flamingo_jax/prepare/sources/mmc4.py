@@ -31,11 +31,11 @@ class Mmc4:
 
   Attributes:
     paths: JSONL files, also in ZIP, or folders of them.
-    images: that were fetched.
+    images: that were fetched; only \`urls\` does without.
   """
 
   paths: tuple[str, ...]
-  images: fetched.FetchedImages
+  images: fetched.FetchedImages = fetched.FetchedImages('')
 
   def units(self) -> list[Unit]:
     """See `Source`."""

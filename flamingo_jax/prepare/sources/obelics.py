@@ -24,11 +24,11 @@ class Obelics:
 
   Attributes:
     paths: Parquet files, or folders of them.
-    images: that were fetched.
+    images: that were fetched; only \`urls\` does without.
   """
 
   paths: tuple[str, ...]
-  images: fetched.FetchedImages
+  images: fetched.FetchedImages = fetched.FetchedImages('')
 
   def units(self) -> list[Unit]:
     """See `Source`."""
