@@ -14,6 +14,7 @@ from flamingo_jax.commands import (
     add_command,
     datasets,
     planning,
+    preparing,
     programs,
     prompting,
 )
@@ -58,7 +59,7 @@ def make_parser() -> argparse.ArgumentParser:
   commands = parser.add_subparsers(dest='command', required=True)
   for add in (
       programs.add_train, programs.add_eval, programs.add_infer,
-      prompting.add_generate, prompting.add_score, datasets.add_prepare,
+      prompting.add_generate, prompting.add_score, preparing.add_prepare,
       prompting.add_explain, datasets.add_check, planning.add_plan,
   ):
     add(commands)

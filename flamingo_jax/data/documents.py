@@ -100,7 +100,9 @@ class JsonlDocuments:
     with open(self.path, 'rb') as file:
       file.seek(int(self._starts[index]))
       line = file.readline()
-    parts, problems = _parse(line, os.path.dirname(self.path), self._media)
+    parts, problems = parse_line(
+        line, os.path.dirname(self.path), self._media
+    )
     if problems:
       raise UserError(
           f'{_place(self.path, number)}: {problems[0]} (the file changed after'
@@ -220,7 +222,7 @@ def _check_line(
     file_problem: Callable[[str, str, bool], str | None],
     media: bool = True,
 ) -> Line:
-  parts, problems = _parse(text, os.path.dirname(path), media)
+  parts, problems = parse_line(text, os.path.dirname(path), media)
   for part in parts:
     if isinstance(part, Media):
       problem = file_problem(part.kind, part.path, decode)
@@ -264,8 +266,8 @@ def _lines(path: str) -> Iterator[tuple[int, int, bytes]]:
       start += len(line)
 
 
-def _parse(
-    line: bytes, folder: str, media: bool
+def parse_line(
+    line: bytes, folder: str, media: bool = True
 ) -> tuple[list[str | Media], list[str]]:
   """The good parts of one line and what is wrong with the others."""
   try:
