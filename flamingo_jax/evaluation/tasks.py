@@ -9,6 +9,7 @@ likeliest candidate is the answer (Flamingo §3, B.1.5).
 
 from collections.abc import Callable, Mapping, Sequence
 import functools
+import json
 from typing import Any
 
 import numpy as np
@@ -42,6 +43,7 @@ _RECORD = {
     'prompt_pretokenized': tf.string,
     'targets_pretokenized': tf.string,  # the candidate, or the first answer
     'answers': tf.string,  # [any]
+    'record': tf.string,  # JSON
 }
 _LENGTHS = {
     'tokens': 512, 'media': 5, 'frames': 1, 'image_size': 320, 'targets': 32
@@ -80,6 +82,8 @@ def add_open_ended_task(
     *,
     shots: int,
     seed: int = 0,
+    kind: str = 'paired',
+    trim: Sequence[str] = (),
     metric_fns: Sequence[Callable[..., Any]] = (metrics.exact_match,),
     vocabulary: Callable[[], Vocabulary] = default_vocabulary,
 ) -> seqio.Task:
@@ -95,11 +99,14 @@ def add_open_ended_task(
     supports: returns the samples that shots are taken from.
     shots: how many; with 0, two supports are shown without their media.
     seed: of the choice of shots.
+    kind: one of prompts.SHOTS_KINDS.
+    trim: words of the prompt; what is said ends before the first of them.
     metric_fns: of (targets, predictions); see `evaluation.metrics`.
     vocabulary: returns the tokenizer; called when the task is first read.
   """
   return _add_task(
-      name, queries, supports, shots, seed, (), metric_fns, vocabulary
+      name, queries, supports, shots, seed, kind, (), tuple(trim), metric_fns,
+      vocabulary,
   )
 
 
@@ -107,10 +114,11 @@ def add_close_ended_task(
     name: str,
     queries: Mapping[str, Callable[[], Samples]],
     supports: Callable[[], Samples],
-    candidates: Sequence[str],
+    candidates: Sequence[str] | int,
     *,
     shots: int,
     seed: int = 0,
+    kind: str = 'paired',
     metric_fns: Sequence[Callable[..., Any]] = (metrics.ranking_accuracy,),
     vocabulary: Callable[[], Vocabulary] = default_vocabulary,
 ) -> seqio.Task:
@@ -123,28 +131,32 @@ def add_close_ended_task(
     name: of the task.
     queries: for each split a function that returns its samples.
     supports: returns the samples that shots are taken from.
-    candidates: the C answers there are; each sample's own is one of them.
+    candidates: the C answers there are; each sample's own is one of them. Or C
+      itself, if each query brings its own candidates.
     shots: how many; 0 is the query alone.
     seed: of the choice of shots.
+    kind: one of prompts.SHOTS_KINDS.
     metric_fns: of (targets, scores); see `evaluation.metrics`.
     vocabulary: returns the tokenizer; called when the task is first read.
 
   Raises:
     UserError: there are fewer than two candidates, or two that are the same.
   """
-  if len(set(candidates)) < max(2, len(candidates)):
+  own = isinstance(candidates, int)
+  if not own and len(set(candidates)) < max(2, len(candidates)):
     raise UserError(
         f'the candidates of task {name!r} must be two or more different '
         f'answers, not {list(candidates)!r:.100}'
     )
   return _add_task(
-      name, queries, supports, shots, seed, tuple(candidates), metric_fns,
-      vocabulary,
+      name, queries, supports, shots, seed, kind,
+      candidates if own else tuple(candidates), (), metric_fns, vocabulary,
   )
 
 
 def _add_task(
-    name, queries, supports, shots, seed, candidates, metric_fns, vocabulary
+    name, queries, supports, shots, seed, kind, candidates, trim, metric_fns,
+    vocabulary,
 ) -> seqio.Task:
   """Both kinds of tasks; without candidates, an open-ended one."""
   source = features.DocumentSource(name, queries, vocabulary)
@@ -167,11 +179,14 @@ def _add_task(
               supports=functools.cache(supports),
               shots=shots,
               seed=seed,
+              kind=kind,
               candidates=candidates,
           )
       ],
       output_features=output_features,
-      postprocess_fn=functools.partial(_postprocess, candidates=candidates),
+      postprocess_fn=functools.partial(
+          _postprocess, candidates=candidates, trim=trim
+      ),
       metric_fns=list(metric_fns),
       shuffle_buffer_size=None,
   )
@@ -186,14 +201,15 @@ def _read_examples(
     supports: Callable[[], Samples],
     shots: int,
     seed: int,
-    candidates: tuple[str, ...],
+    kind: str,
+    candidates: tuple[str, ...] | int,
 ) -> tf.data.Dataset:
   """seqio preprocessor: places of queries to examples."""
   lengths = features.check_lengths(name, sequence_length, _LENGTHS)
   # Candidates of one query follow each other and share its prompt.
   prompt = functools.lru_cache(maxsize=4)(
       lambda split, place: _read_prompt(
-          source.documents(split)[place], supports(), shots, seed,
+          source.documents(split)[place], supports(), shots, seed, kind,
           not candidates, source.vocabulary, lengths,
       )
   )
@@ -208,7 +224,8 @@ def _read_examples(
         *arrays[:-1], targets,
         np.array([arrays[-1], length], np.int32),
         *(x.encode() for x in record),
-        np.array([answer.encode() for answer in query.answers]),
+        np.array([answer.encode() for answer in query.answers], object),
+        json.dumps(dict(query.record)).encode(),
     )
 
   dtypes = [dtype for dtype, _ in MODEL_FEATURES.values()] + [*_RECORD.values()]
@@ -229,12 +246,17 @@ def _read_examples(
 
   @tf.autograph.experimental.do_not_convert
   def with_candidates(at):
-    numbers = tf.data.Dataset.range(max(1, len(candidates)))
+    numbers = tf.data.Dataset.range(max(1, _count(candidates)))
     return numbers.map(lambda number: {**at, 'candidate': number})
 
   return dataset.flat_map(with_candidates).map(
       load, num_parallel_calls=tf.data.AUTOTUNE
   )
+
+
+def _count(candidates: tuple[str, ...] | int) -> int:
+  """How many candidates a query has; 0 in an open-ended task."""
+  return candidates if isinstance(candidates, int) else len(candidates)
 
 
 def _shapes(lengths: Mapping[str, int]) -> dict[str, tuple[int | None, ...]]:
@@ -257,6 +279,7 @@ def _read_prompt(
     supports: Samples,
     shots: int,
     seed: int,
+    kind: str,
     text_only_at_zero: bool,
     vocabulary: Vocabulary,
     lengths: Mapping[str, int],
@@ -266,7 +289,9 @@ def _read_prompt(
   Raises:
     UserError: the prompt does not fit the lengths; nothing is ever cut.
   """
-  parts = prompts.make_prompt(query, supports, shots, seed, text_only_at_zero)
+  parts = prompts.make_prompt(
+      query, supports, shots, seed, text_only_at_zero, kind
+  )
   document = interleaved.tokenize_document(parts, vocabulary, close=False)
   length = len(document.tokens)
   for key, count in (('tokens', length), ('media', len(document.media))):
@@ -293,7 +318,7 @@ def _read_prompt(
 def _read_target(
     query: Sample,
     prompt: Prompt,
-    candidates: tuple[str, ...],
+    candidates: tuple[str, ...] | int,
     number: int,
     vocabulary: Vocabulary,
     lengths: Mapping[str, int],
@@ -302,13 +327,19 @@ def _read_target(
   room = lengths['targets']
   targets = np.full(room, vocabulary.pad_id, np.int32)
   if not candidates:
-    return query.answers[0], targets, 0
-  if not set(query.answers) & set(candidates):
+    return query.answers[0] if query.answers else '', targets, 0
+  texts = query.candidates if isinstance(candidates, int) else candidates
+  if len(texts) != _count(candidates):
+    raise UserError(
+        f'{query.source} has {len(texts)} candidates and its task '
+        f'{_count(candidates)}: every query needs as many'
+    )
+  if query.answers and not set(query.answers) & set(texts):
     raise UserError(
         f'{query.source}: its answer {query.answers[0]!r} is none of the '
-        f'candidates {", ".join(candidates)}'
+        f'candidates {", ".join(texts)}'
     )
-  text = candidates[number]
+  text = texts[number]
   (ids,) = tokenize_candidates(prompt, [text], vocabulary, ' ', close=False)
   if len(ids) > room:
     raise UserError(
@@ -324,20 +355,22 @@ def _postprocess(
     *,
     example: Mapping[str, Any],
     is_target: bool,
-    candidates: tuple[str, ...],
+    candidates: tuple[str, ...] | int,
+    trim: tuple[str, ...],
 ) -> str | dict[str, Any]:
   """seqio's hook: targets become what metrics and records read."""
   if not is_target:
-    return text
+    return prompts.trim_answer(text, trim)
   target = {
       'source': example['source_pretokenized'].decode(),
       'prompt': example['prompt_pretokenized'].decode(),
       'answers': [answer.decode() for answer in example['answers']],
+      'record': json.loads(example['record'].decode()),
   }
   if candidates:
     target |= {
         'candidate': text,
-        'candidates': len(candidates),
+        'candidates': _count(candidates),
         'is_correct': text in target['answers'],
     }
   return target
