@@ -19,6 +19,7 @@ import platform
 import time
 from typing import Any
 
+from etils import epath
 import jax
 import numpy as np
 
@@ -26,7 +27,7 @@ from flamingo_jax.errors import UserError
 from flamingo_jax.evaluation import fewshot
 from flamingo_jax.evaluation.benchmark import Benchmark
 from flamingo_jax.evaluation.fewshot import Answerer, Outcome, Queries, Settings
-from flamingo_jax.training.model_dir import write_atomically
+from flamingo_jax.training.model_dir import run_folder, write_atomically
 
 FORMAT = 1
 _PACKAGES = (
@@ -76,7 +77,7 @@ def evaluate(
   """
   started, clock = datetime.datetime.now(datetime.timezone.utc), time.time()
   found = fewshot.read_queries(benchmark, data, settings, allow_missing)
-  folder = pathlib.Path(output_dir) / settings.name
+  folder = run_folder(output_dir) / settings.name
   folder.mkdir(parents=True, exist_ok=True)
   files = _hash_files(benchmark, data, settings)
   # Another model's or other data's answers are in another draft.
@@ -122,7 +123,7 @@ def evaluate(
 
 def _score(
     benchmark: Benchmark, found: Queries, outcome: Outcome,
-    folder: pathlib.Path,
+    folder: epath.Path,
 ) -> dict[str, Any]:
   """Writes predictions and examples; the card's scores and predictions."""
   targets = [

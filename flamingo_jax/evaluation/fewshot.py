@@ -13,9 +13,9 @@ import hashlib
 import itertools
 import json
 import os
-import pathlib
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
+from etils import epath
 import numpy as np
 
 from flamingo_jax.data import interleaved
@@ -32,6 +32,7 @@ _LISTED = 5  # missing files that a message names
 _CHUNK = 4  # batches between two additions to the draft
 
 
+@runtime_checkable
 class Answerer(Protocol):
   """What is evaluated: a Predictor, or whatever says and ranks as one does."""
 
@@ -191,7 +192,7 @@ def answer(
     settings: Settings,
     answerer: Answerer,
     *,
-    draft: pathlib.Path,
+    draft: epath.Path,
     batch_size: int = 8,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Outcome:
@@ -274,7 +275,7 @@ def _score(
 
 def _ask_all(
     order: Sequence[int], ask: Callable[[Sequence[int]], list[Any]],
-    draft: pathlib.Path, chunk: int, progress: Callable[[int, int], None],
+    draft: epath.Path, chunk: int, progress: Callable[[int, int], None],
 ) -> list[Any]:
   """Answers by query; each chunk is in the draft before the next is asked."""
   outputs = dict(_read_draft(draft))
@@ -291,7 +292,7 @@ def _ask_all(
   return [outputs[i] for i in range(len(order))]
 
 
-def _read_draft(draft: pathlib.Path) -> Iterator[tuple[int, Any]]:
+def _read_draft(draft: epath.Path) -> Iterator[tuple[int, Any]]:
   """Whole lines; a last one that was cut off is taken away."""
   if not draft.exists():
     return
