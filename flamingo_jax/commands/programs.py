@@ -9,7 +9,7 @@ import sys
 from typing import Any
 
 from flamingo_jax.commands import add_command
-
+from flamingo_jax.commands import benchmarks
 
 # Flags of the programs that gin files configure, and the macros they set.
 GIN_MACROS = {
@@ -47,10 +47,11 @@ def add_eval(commands: Any) -> None:
   """The flags of `flamingo eval`."""
   parser = add_command(commands, 'eval', run_eval,
                        'score a model on few-shot tasks')
-  add_gin_file(parser)
+  add_gin_file(parser, required=False)
   parser.add_argument('--model_dir', metavar='DIR', help='sets MODEL_DIR')
   parser.add_argument('--output_dir', metavar='DIR',
                       help='sets OUTPUT_DIR; MODEL_DIR/eval if not given')
+  benchmarks.add_flags(parser)
 
 
 def add_infer(commands: Any) -> None:
@@ -65,9 +66,9 @@ def add_infer(commands: Any) -> None:
                       help='predict, predict_with_aux or score')
 
 
-def add_gin_file(parser: Any) -> None:
+def add_gin_file(parser: Any, required: bool = True) -> None:
   """The configuration of a program."""
-  parser.add_argument('--gin_file', action='append', required=True,
+  parser.add_argument('--gin_file', action='append', required=required,
                       metavar='FILE', help='a configuration; may be repeated')
 
 
@@ -83,14 +84,27 @@ def run_train(options: argparse.Namespace, rest: Sequence[str]) -> None:
 
 
 def run_eval(options: argparse.Namespace, rest: Sequence[str]) -> None:
-  """Prints a line per task and metric, then all of it as JSON.
+  """Scores a benchmark of the paper, or the tasks of a gin file.
 
+    flamingo eval --list
+    flamingo eval --benchmark=vqav2 --shots=0,4,32 --data=DATA \\
+        --model_dir=runs/own
+    flamingo eval --replay=runs/own/eval/SETTINGS/card.json
     flamingo eval --gin_file=configs/eval_shapes.gin --model_dir=runs/shapes
 
-  scores.json and what was answered to each example are in --output_dir.
+  A benchmark's annotation files and pictures are yours to put into
+  DATA/<benchmark>; --list says which. Each score gets a folder in --output_dir
+  with a card, the predictions as the benchmark's server takes them, and every
+  query with its shots. The same command goes on where it was interrupted.
+
+  With a gin file, it prints a line per task and metric, then all of it as JSON;
+  scores.json and what was answered to each example are in --output_dir, and
   --gin.NAME=value sets any other macro or parameter.
   """
-  run_program(options, rest)
+  if benchmarks.is_asked(options):
+    benchmarks.run(options, rest)
+  else:
+    run_program(options, rest)
 
 
 def run_infer(options: argparse.Namespace, rest: Sequence[str]) -> None:

@@ -7,10 +7,11 @@ and, with no shots, two supports without their pictures:
   <BOS>Output: A cat.<EOC>Output: A dog.<EOC><image>Output:
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 import dataclasses
 import hashlib
 import typing
+from typing import Any
 
 from flamingo_jax.data.interleaved import END_OF_CHUNK
 from flamingo_jax.data.media import Media
@@ -30,9 +31,12 @@ class Sample:
     media: what is shown, before the text.
     text: what is asked, left open, such as 'Output:' or 'Question: What is it?
       Answer:'; may be empty.
-    answers: all that are right, at least one; a support shows the first.
+    answers: all that are right; a support shows the first. Only queries of a
+      split whose answers are kept secret have none.
     source: where it is from, for messages and records.
     example_id: its place in the source.
+    candidates: what its answer is one of, in a close-ended benchmark.
+    record: what a metric or a submission needs besides, as JSON has it.
   """
 
   media: tuple[Media, ...]
@@ -40,6 +44,8 @@ class Sample:
   answers: tuple[str, ...]
   source: str
   example_id: int
+  candidates: tuple[str, ...] = ()
+  record: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
 
 @typing.runtime_checkable
@@ -79,41 +85,100 @@ class Episodes(typing.Protocol):
     ...
 
 
+# Of a query and a number: that many supports, the nearest one last (RICES).
+Retrieve = Callable[[Sample, int], list[Sample]]
+
+# What shots show: pictures with their answers, or less, to see what of it a
+# model makes use of.
+SHOTS_KINDS = ('paired', 'text_only', 'shuffled_images', 'shuffled_labels')
+
+
 def make_prompt(
     query: Sample,
     supports: Samples,
     shots: int,
     seed: int,
     text_only_at_zero: bool,
+    kind: str = 'paired',
 ) -> Prompt:
-  """The parts of a query's prompt.
+  """The parts of a query's prompt; arguments are those of `make_shots`."""
+  return join(
+      make_shots(query, supports, shots, seed, text_only_at_zero, kind), query
+  )
+
+
+def join(shots: Sequence[Sample], query: Sample) -> Prompt:
+  """Shots with their first answers, then the query, left open."""
+  parts = []
+  for shot in shots:
+    parts += [*shot.media, _spaced(shot.text, shot.answers[0]), END_OF_CHUNK]
+  return [*parts, *query.media, *([query.text] if query.text else [])]
+
+
+def make_shots(
+    query: Sample,
+    supports: Samples,
+    shots: int,
+    seed: int,
+    text_only_at_zero: bool,
+    kind: str = 'paired',
+    retrieve: Retrieve | None = None,
+    permutation: int = 0,
+) -> list[Sample]:
+  """What a prompt shows before its query.
 
   Args:
-    query: comes last and is left open.
+    query: comes last.
     supports: what shots are taken from; the query itself is never one.
     shots: how many.
     seed: of the choice; see `choose_shots`.
     text_only_at_zero: whether a prompt of no shots begins with supports that
       have lost their media (open-ended tasks; others need none, B.1.5).
+    kind: one of SHOTS_KINDS.
+    retrieve: chooses the shots in the place of `choose_shots`.
+    permutation: which random order of the shots; 0 is that of the choice.
 
   Raises:
-    UserError: there are fewer supports than shots.
+    UserError: there are fewer supports than shots, or too few for the kind.
   """
   text_only = not shots and text_only_at_zero
-  chosen = choose_shots(
-      query, supports, _TEXT_ONLY_SHOTS if text_only else shots, seed
-  )
-  if text_only:
-    chosen = [dataclasses.replace(shot, media=()) for shot in chosen]
-  return join_shots(chosen, query)
+  if shots and retrieve is not None:
+    chosen = retrieve(query, shots)
+  else:
+    count = _TEXT_ONLY_SHOTS if text_only else shots
+    chosen = choose_shots(query, supports, count, seed)
+  chosen = _ablate(chosen, 'text_only' if text_only else kind)
+  if not permutation:
+    return chosen
+  key = f'{seed} {query.example_id} permutation {permutation}'
+  digest = lambda i: hashlib.sha256(f'{key} {i}'.encode()).digest()
+  return [chosen[i] for i in sorted(range(len(chosen)), key=digest)]
 
 
-def join_shots(shots: Sequence[Sample], query: Sample) -> Prompt:
-  """The prompt of these shots and this query."""
-  parts = []
-  for shot in shots:
-    parts += [*shot.media, _spaced(shot.text, shot.answers[0]), END_OF_CHUNK]
-  return [*parts, *query.media, *([query.text] if query.text else [])]
+def _ablate(shots: list[Sample], kind: str) -> list[Sample]:
+  """Shots without their media, or with those or the answers of the next one.
+
+  Their order is random, so that moving by one place shuffles, and no shot
+  keeps what it had.
+  """
+  if kind not in SHOTS_KINDS:
+    raise UserError(
+        f'shots_kind is {kind!r} and must be one of {", ".join(SHOTS_KINDS)}'
+    )
+  if kind == 'paired':
+    return shots
+  if kind == 'text_only':
+    return [dataclasses.replace(shot, media=()) for shot in shots]
+  if len(shots) < 2:
+    raise UserError(
+        f'shots_kind {kind!r} is for two or more shots and there are '
+        f'{len(shots)}: ask for more'
+    )
+  field = 'media' if kind == 'shuffled_images' else 'answers'
+  return [
+      dataclasses.replace(shot, **{field: getattr(other, field)})
+      for shot, other in zip(shots, shots[1:] + shots[:1])
+  ]
 
 
 def choose_shots(
@@ -171,3 +236,13 @@ def as_text(prompt: Sequence) -> str:
       for part in prompt
   ]
   return ''.join(words)
+
+
+def trim_answer(text: str, words: Sequence[str]) -> str:
+  """What comes before the first of these words, without space around it.
+
+  A model that misses <EOC> goes on with a prompt of its own (v1 A.2).
+  """
+  return min(
+      (text.split(word)[0] for word in words), key=len, default=text
+  ).strip()

@@ -10,6 +10,7 @@ episode task bring shots and candidates of their own.
 
 from collections.abc import Callable, Mapping, Sequence
 import functools
+import json
 from typing import Any
 
 import numpy as np
@@ -44,6 +45,7 @@ _RECORD = {
     'prompt_pretokenized': tf.string,
     'targets_pretokenized': tf.string,  # the candidate, or the first answer
     'answers': tf.string,  # [any]
+    'record': tf.string,  # JSON
 }
 _LENGTHS = {
     'tokens': 512, 'media': 5, 'frames': 1, 'image_size': 320, 'targets': 32
@@ -82,6 +84,8 @@ def add_open_ended_task(
     *,
     shots: int,
     seed: int = 0,
+    kind: str = 'paired',
+    trim: Sequence[str] = (),
     metric_fns: Sequence[Callable[..., Any]] = (metrics.exact_match,),
     vocabulary: Callable[[], Vocabulary] = default_vocabulary,
 ) -> seqio.Task:
@@ -97,26 +101,31 @@ def add_open_ended_task(
     supports: returns the samples that shots are taken from.
     shots: how many; with 0, two supports are shown without their media.
     seed: of the choice of shots.
+    kind: one of prompts.SHOTS_KINDS.
+    trim: words of the prompt; what is said ends before the first of them.
     metric_fns: of (targets, predictions); see `evaluation.metrics`.
     vocabulary: returns the tokenizer; called when the task is first read.
   """
   supports = functools.cache(supports)
 
   def lay_out(query: Sample) -> tuple[Sample, Prompt, tuple[str, ...]]:
-    prompt = prompts.make_prompt(query, supports(), shots, seed, True)
+    prompt = prompts.make_prompt(query, supports(), shots, seed, True, kind)
     return query, prompt, ()
 
-  return _add_task(name, queries, lay_out, 0, metric_fns, vocabulary)
+  return _add_task(
+      name, queries, lay_out, 0, tuple(trim), metric_fns, vocabulary
+  )
 
 
 def add_close_ended_task(
     name: str,
     queries: Mapping[str, Callable[[], Samples]],
     supports: Callable[[], Samples],
-    candidates: Sequence[str],
+    candidates: Sequence[str] | int,
     *,
     shots: int,
     seed: int = 0,
+    kind: str = 'paired',
     metric_fns: Sequence[Callable[..., Any]] = (metrics.ranking_accuracy,),
     vocabulary: Callable[[], Vocabulary] = default_vocabulary,
 ) -> seqio.Task:
@@ -129,28 +138,32 @@ def add_close_ended_task(
     name: of the task.
     queries: for each split a function that returns its samples.
     supports: returns the samples that shots are taken from.
-    candidates: the C answers there are; each sample's own is one of them.
+    candidates: the C answers there are; each sample's own is one of them. Or C
+      itself, if each query brings its own candidates.
     shots: how many; 0 is the query alone.
     seed: of the choice of shots.
+    kind: one of prompts.SHOTS_KINDS.
     metric_fns: of (targets, scores); see `evaluation.metrics`.
     vocabulary: returns the tokenizer; called when the task is first read.
 
   Raises:
     UserError: there are fewer than two candidates, or two that are the same.
   """
-  if len(set(candidates)) < max(2, len(candidates)):
+  own = isinstance(candidates, int)
+  if not own and len(set(candidates)) < max(2, len(candidates)):
     raise UserError(
         f'the candidates of task {name!r} must be two or more different '
         f'answers, not {list(candidates)!r:.100}'
     )
-  supports, candidates = functools.cache(supports), tuple(candidates)
+  count = candidates if own else len(candidates)
+  supports = functools.cache(supports)
 
   def lay_out(query: Sample) -> tuple[Sample, Prompt, tuple[str, ...]]:
-    prompt = prompts.make_prompt(query, supports(), shots, seed, False)
-    return query, prompt, candidates
+    prompt = prompts.make_prompt(query, supports(), shots, seed, False, kind)
+    return query, prompt, query.candidates if own else tuple(candidates)
 
   return _add_task(
-      name, queries, lay_out, len(candidates), metric_fns, vocabulary
+      name, queries, lay_out, count, (), metric_fns, vocabulary
   )
 
 
@@ -175,17 +188,11 @@ def add_episode_task(
   """
 
   def lay_out(episode: Episode) -> tuple[Sample, Prompt, tuple[str, ...]]:
-    if len(episode.candidates) != candidates:
-      raise UserError(
-          f'{episode.query.source}: the episode has '
-          f'{len(episode.candidates)} candidates, and its task {name!r} was '
-          f'registered with {candidates}'
-      )
-    prompt = prompts.join_shots(episode.supports, episode.query)
+    prompt = prompts.join(episode.supports, episode.query)
     return episode.query, prompt, episode.candidates
 
   return _add_task(
-      name, episodes, lay_out, candidates, metric_fns, vocabulary
+      name, episodes, lay_out, candidates, (), metric_fns, vocabulary
   )
 
 
@@ -194,6 +201,7 @@ def _add_task(
     items: features.Splits,
     lay_out: Callable[[Any], tuple[Sample, Prompt, tuple[str, ...]]],
     candidates: int,
+    trim: tuple[str, ...],
     metric_fns: Sequence[Callable[..., Any]],
     vocabulary: Callable[[], Vocabulary],
 ) -> seqio.Task:
@@ -204,6 +212,7 @@ def _add_task(
     items: samples or episodes.
     lay_out: from one of them to the query, its prompt and the candidates.
     candidates: how many there are of each.
+    trim: words of the prompt that end what is said.
     metric_fns: see above.
     vocabulary: see above.
   """
@@ -229,7 +238,9 @@ def _add_task(
           )
       ],
       output_features=output_features,
-      postprocess_fn=functools.partial(_postprocess, candidates=candidates),
+      postprocess_fn=functools.partial(
+          _postprocess, candidates=candidates, trim=trim
+      ),
       metric_fns=list(metric_fns),
       shuffle_buffer_size=None,
   )
@@ -246,12 +257,18 @@ def _read_examples(
 ) -> tf.data.Dataset:
   """seqio preprocessor: places of queries to examples."""
   lengths = features.check_lengths(name, sequence_length, _LENGTHS)
+
   # Candidates of one query follow each other and share its prompt.
-  prompt = functools.lru_cache(maxsize=4)(
-      lambda split, place: _read_prompt(
-          *lay_out(source.documents(split)[place]), source.vocabulary, lengths
+  @functools.lru_cache(maxsize=4)
+  def prompt(split, place):
+    query, parts, names = lay_out(source.documents(split)[place])
+    if len(names) != candidates:
+      raise UserError(
+          f'{query.source} has {len(names)} candidates and its task '
+          f'{candidates}: every query needs as many'
       )
-  )
+    arrays = _read_prompt(query, parts, source.vocabulary, lengths)
+    return query, parts, names, arrays
 
   def read(split, place, candidate):
     query, parts, names, arrays = prompt(split.decode(), int(place))
@@ -263,7 +280,8 @@ def _read_examples(
         *arrays[:-1], targets,
         np.array([arrays[-1], length], np.int32),
         *(x.encode() for x in record),
-        np.array([answer.encode() for answer in query.answers]),
+        np.array([answer.encode() for answer in query.answers], object),
+        json.dumps(dict(query.record)).encode(),
     )
 
   dtypes = [dtype for dtype, _ in MODEL_FEATURES.values()] + [*_RECORD.values()]
@@ -310,11 +328,10 @@ def _shapes(lengths: Mapping[str, int]) -> dict[str, tuple[int | None, ...]]:
 def _read_prompt(
     query: Sample,
     parts: Prompt,
-    candidates: tuple[str, ...],
     vocabulary: Vocabulary,
     lengths: Mapping[str, int],
-) -> tuple[Sample, Prompt, tuple[str, ...], tuple]:
-  """What it gets, and (tokens, media_index, media, media_mask, length).
+) -> tuple[np.ndarray | int, ...]:
+  """(tokens, media_index, media, media_mask, length) of a query's prompt.
 
   Raises:
     UserError: the prompt does not fit the lengths; nothing is ever cut.
@@ -332,7 +349,7 @@ def _read_prompt(
       query.source, document.media, lengths['media'], lengths['frames'],
       lengths['image_size'], None,
   )
-  return query, parts, candidates, (
+  return (
       np.pad(document.tokens, pad, constant_values=vocabulary.pad_id),
       np.pad(document.media_index, pad),
       pixels,
@@ -353,8 +370,8 @@ def _read_target(
   room = lengths['targets']
   targets = np.full(room, vocabulary.pad_id, np.int32)
   if not candidates:
-    return query.answers[0], targets, 0
-  if not set(query.answers) & set(candidates):
+    return query.answers[0] if query.answers else '', targets, 0
+  if query.answers and not set(query.answers) & set(candidates):
     raise UserError(
         f'{query.source}: its answer {query.answers[0]!r} is none of the '
         f'candidates {", ".join(candidates)}'
@@ -376,14 +393,16 @@ def _postprocess(
     example: Mapping[str, Any],
     is_target: bool,
     candidates: int,
+    trim: tuple[str, ...],
 ) -> str | dict[str, Any]:
   """seqio's hook: targets become what metrics and records read."""
   if not is_target:
-    return text
+    return prompts.trim_answer(text, trim)
   target = {
       'source': example['source_pretokenized'].decode(),
       'prompt': example['prompt_pretokenized'].decode(),
       'answers': [answer.decode() for answer in example['answers']],
+      'record': json.loads(example['record'].decode()),
   }
   if candidates:
     target |= {

@@ -18,12 +18,18 @@ from flamingo_jax.training.tree_difference import check_same_tree
 from flamingo_jax.typing import Tree
 
 
-def load(model_dir: str | os.PathLike, step: int | None = None) -> Predictor:
+def load(
+    model_dir: str | os.PathLike,
+    step: int | None = None,
+    *,
+    keep_latents: int = 0,
+) -> Predictor:
   """The model of a training run.
 
   Args:
     model_dir: the run's folder.
     step: which checkpoint; the newest if None.
+    keep_latents: of how many files the latents stay in memory.
 
   Raises:
     UserError: no run or checkpoint there, or its parts don't belong together.
@@ -41,7 +47,9 @@ def load(model_dir: str | os.PathLike, step: int | None = None) -> Predictor:
   check_same_tree(
       _shapes(config), params, f'checkpoint {step} in {model_dir}'
   )
-  return Predictor(config, params, vocabulary, description['frames'])
+  return Predictor(
+      config, params, vocabulary, description['frames'], keep_latents
+  )
 
 
 def _shapes(config: FlamingoConfig) -> Tree:

@@ -2,8 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """A model with its vocabulary: parts in, answers out."""
 
+import collections
 from collections.abc import Sequence
 import functools
+import hashlib
 
 import jax
 import jax.numpy as jnp
@@ -17,7 +19,7 @@ from flamingo_jax.errors import UserError
 from flamingo_jax.models import Cache, Flamingo, FlamingoConfig
 from flamingo_jax.predictor import inputs
 from flamingo_jax.predictor.inputs import Prompt
-from flamingo_jax.typing import Array, Float, Tree
+from flamingo_jax.typing import Array, Bool, Float, Tree, UInt8
 
 _MEDIA_AT_ONCE = 8  # through the vision encoder
 _SCORING_BYTES = 2**30  # for the copies of the cache that candidates get
@@ -32,6 +34,7 @@ class Predictor:
       params: Tree,
       vocabulary: Vocabulary,
       frames: int = 8,
+      keep_latents: int = 0,
   ):
     """Moves the parameters to the device; compiles nothing yet.
 
@@ -40,6 +43,8 @@ class Predictor:
       params: its whole tree.
       vocabulary: of its language model.
       frames: of a video.
+      keep_latents: of how many files the latents stay in memory, the latest
+        used; for few-shot prompts, whose shots come again and again.
 
     Raises:
       UserError: the vocabulary is not of the architecture's size.
@@ -54,10 +59,13 @@ class Predictor:
     self.params = jax.device_put(params)
     self.vocabulary = vocabulary
     self.frames = frames
+    self._keep_latents = keep_latents
+    self._kept = collections.OrderedDict()  # of paths, the latest used last
     compiled = lambda function, *static: jax.jit(
         functools.partial(function, Flamingo(config)), static_argnames=static
     )
     self._encode = compiled(decoding.encode_media)
+    self._features = compiled(_mean_features)
     self._read = compiled(decoding.read_prompts, 'max_new_tokens')
     limits = ('max_new_tokens', 'stop')
     self._greedy = compiled(decoding.greedy, *limits)
@@ -167,6 +175,33 @@ class Predictor:
     scores = np.concatenate(scores)
     return scores[0] if is_single else scores
 
+  @property
+  def context(self) -> int:
+    """How many tokens the model reads, prompt and answer together."""
+    return self.config.decoder.context
+
+  @functools.cached_property
+  def sha256(self) -> str:
+    """Of all weights: tells one checkpoint from another."""
+    digest = hashlib.sha256()
+    for path, leaf in jax.tree_util.tree_leaves_with_path(self.params):
+      leaf = np.asarray(leaf)
+      digest.update(f'{jax.tree_util.keystr(path)} {leaf.dtype}'.encode())
+      digest.update(np.ascontiguousarray(leaf).tobytes())
+    return digest.hexdigest()
+
+  def embed(self, media: Sequence[Media]) -> Float[np.ndarray, 'media Dv']:
+    """The vision encoder's features of each medium, their mean (RICES)."""
+    rows = []
+    for kind, frames in (('image', 1), ('video', self.frames)):
+      places = [i for i, medium in enumerate(media) if medium.kind == kind]
+      for start in range(0, len(places), _MEDIA_AT_ONCE):
+        chunk = places[start : start + _MEDIA_AT_ONCE]
+        pixels, mask = self._pixels([media[i] for i in chunk], frames)
+        found = np.asarray(self._features(self.params, pixels, mask))
+        rows += zip(chunk, found)
+    return np.stack([row for _, row in sorted(rows, key=lambda x: x[0])])
+
   def _tokenize(
       self, prompts: Sequence[Prompt], new_tokens: int
   ) -> list[TokenizedDocument]:
@@ -189,32 +224,53 @@ class Predictor:
     """The latents of the prompts' media; each medium is encoded once."""
     shape = self.config.resampler.latents, self.config.resampler.width
     table, slots = [jnp.zeros((1, *shape), self.config.dtype)], {}
+    wanted = dict.fromkeys(m for d in documents for m in d.media)
+    kept = [medium for medium in wanted if _file(medium) in self._kept]
+    if kept:
+      rows = np.zeros((inputs.bucket(len(kept)), *shape), self.config.dtype)
+      rows[: len(kept)] = [self._recall(medium) for medium in kept]
+      table.append(jnp.asarray(rows))
+      slots |= {medium: 1 + i for i, medium in enumerate(kept)}
     for kind, frames in (('image', 1), ('video', self.frames)):
-      media = list(dict.fromkeys(
-          m for document in documents for m in document.media if m.kind == kind
-      ))
+      media = [m for m in wanted if m.kind == kind and m not in slots]
       for start in range(0, len(media), _MEDIA_AT_ONCE):
         chunk = media[start : start + _MEDIA_AT_ONCE]
         first = sum(map(len, table))
         slots |= {m: first + i for i, m in enumerate(chunk)}
-        table.append(self._encode_chunk(chunk, frames))
+        pixels, mask = self._pixels(chunk, frames)
+        table.append(self._encode(self.params, pixels, mask)[:, 0])
+        self._keep(chunk, table[-1])
     count = inputs.bucket(max(1, *(len(d.media) for d in documents)))
     index = np.zeros((len(documents), count), np.int32)
     for row, document in enumerate(documents):
       index[row, : len(document.media)] = [slots[m] for m in document.media]
     return jnp.concatenate(table)[index]
 
-  def _encode_chunk(
+  def _keep(
+      self, media: Sequence[Media], latents: Float[Array, 'M R Dr']
+  ) -> None:
+    """Remembers latents of files, in the host's memory."""
+    if self._keep_latents:
+      found = zip(map(_file, media), np.asarray(latents))
+      self._kept |= {file: row for file, row in found if file}
+      while len(self._kept) > self._keep_latents:
+        self._kept.popitem(last=False)
+
+  def _recall(self, medium: Media) -> np.ndarray:
+    self._kept.move_to_end(_file(medium))
+    return self._kept[_file(medium)]
+
+  def _pixels(
       self, media: Sequence[Media], frames: int
-  ) -> Float[Array, 'M R Dr']:
+  ) -> tuple[UInt8[Array, 'n 1 T h w 3'], Bool[Array, 'n 1 T']]:
+    """Pixels and mask of a few media, filled up to a power of two."""
     size = self.config.image_size
     count = inputs.bucket(len(media))
     pixels = np.zeros((count, 1, frames, size, size, 3), np.uint8)
     mask = np.zeros((count, 1, frames), bool)
     for i, medium in enumerate(media):
       pixels[i, 0], mask[i, 0] = load_frames(medium, frames, size, None)
-    pixels, mask = jnp.asarray(pixels), jnp.asarray(mask)
-    return self._encode(self.params, pixels, mask)[:, 0]
+    return jnp.asarray(pixels), jnp.asarray(mask)
 
   def _texts(self, decoded: decoding.Decoded) -> list[str]:
     return [
@@ -251,3 +307,22 @@ class Predictor:
         for start in range(0, shape[1], at_once)
     ]
     return np.concatenate(scores, axis=1)[:, :count]
+
+
+def _file(medium: Media) -> str | None:
+  """The file of a medium that is one."""
+  return medium.path if medium.data is None else None
+
+
+def _mean_features(
+    model: Flamingo,
+    params: Tree,
+    pixels: UInt8[Array, 'n 1 T h w 3'],
+    mask: Bool[Array, 'n 1 T'],
+) -> Float[Array, 'n Dv']:
+  """Features of the frames that exist, their mean over frames and places."""
+  features = model.apply({'params': params}, pixels, method='features')
+  features = features.astype(jnp.float32).mean(axis=3)[:, 0]  # [n T Dv]
+  weights = mask[:, 0, :, None]
+  count = jnp.maximum(weights.sum(axis=1), 1)
+  return (features * weights).sum(axis=1) / count

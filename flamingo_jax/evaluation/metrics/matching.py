@@ -1,6 +1,8 @@
 # SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Metric functions over what a task's postprocessor makes of targets.
+"""Answers that are right or wrong, word for word.
+
+Functions are over what a task's postprocessor makes of targets.
 
 seqio tells by the names of the arguments whether a function is for what a
 model says (`predictions`) or how likely candidates are (`scores`).
@@ -11,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from flamingo_jax.errors import UserError
+from flamingo_jax.evaluation.metrics import metric
+from flamingo_jax.evaluation.metrics.metric import Metric, Target
 
 
 def exact_match(
@@ -55,13 +58,34 @@ def ranking_accuracy(
   Raises:
     UserError: the last query has not all of them.
   """
-  count = targets[0]['candidates']
-  if len(targets) % count:
-    raise UserError(
-        f'{len(targets)} examples are not whole queries of {count} candidates '
-        f'each: make NUM_EXAMPLES a multiple of {count}'
-    )
-  best = np.reshape(np.asarray(scores), (-1, count)).argmax(axis=1)
-  right = np.reshape([target['is_correct'] for target in targets], (-1, count))
+  _, scores = metric.by_query(targets, scores)
+  best = scores.argmax(axis=1)
+  right = [target['is_correct'] for target in targets]
+  right = np.reshape(right, scores.shape)
   hits = np.take_along_axis(right, best[:, None], axis=1)
   return {'ranking_accuracy': float(np.mean(hits))}
+
+
+def plain(answer: str) -> str:
+  """Lower case, single spaces, no full stop: what exact answers compare."""
+  return ' '.join(answer.lower().split()).removesuffix('.').strip()
+
+
+def _top1(targets: Sequence[Target], predictions: Sequence[str]) -> np.ndarray:
+  return np.array([
+      plain(prediction) in map(plain, target['answers'])
+      for target, prediction in zip(targets, predictions, strict=True)
+  ], float)
+
+
+def _ivqa(targets: Sequence[Target], predictions: Sequence[str]) -> np.ndarray:
+  counts = [
+      sum(plain(prediction) == plain(answer) for answer in target['answers'])
+      for target, prediction in zip(targets, predictions, strict=True)
+  ]
+  return np.minimum(np.array(counts) / 2, 1)
+
+
+TOP1 = Metric('top1', 1, _top1)
+# Right if two of the five annotators say the same, half if one does.
+IVQA_ACCURACY = Metric('ivqa_accuracy', 1, _ivqa)

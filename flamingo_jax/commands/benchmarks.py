@@ -1,0 +1,174 @@
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""flamingo eval --benchmark, --list and --replay."""
+
+import argparse
+from collections.abc import Mapping, Sequence
+import json
+import os
+from typing import Any
+
+from flamingo_jax.errors import UserError
+
+_LATENTS = 4096  # files whose latents are kept: a pool of 2048, and queries
+_FLAGS = ('benchmark', 'list', 'replay')
+
+
+def add_flags(parser: Any) -> None:
+  """What is evaluated, and how its prompts are made."""
+  parser.add_argument('--list', action='store_true',
+                      help='print the benchmarks and their files')
+  parser.add_argument('--replay', metavar='CARD.json',
+                      help='evaluate again and compare the predictions')
+  parser.add_argument('--benchmark', metavar='NAME', help='one of --list')
+  parser.add_argument('--data', metavar='DIR',
+                      help='has a folder for each benchmark')
+  parser.add_argument('--shots', type=numbers, default=None, metavar='N,...',
+                      help='all of the benchmark if not given')
+  parser.add_argument('--split', metavar='NAME')
+  parser.add_argument('--seeds', type=numbers, default=[0], metavar='N,...',
+                      help='of the choice of shots')
+  parser.add_argument('--shots_kind', default='paired', metavar='KIND',
+                      help='paired, text_only, shuffled_images or '
+                      'shuffled_labels')
+  parser.add_argument('--rices', action='store_true',
+                      help='shots are the supports most like the query')
+  parser.add_argument('--permutations', type=int, default=1, metavar='N',
+                      help='orders of the shots to average over (close-ended)')
+  parser.add_argument('--limit', type=int, metavar='N',
+                      help='evaluate N queries only')
+  parser.add_argument('--batch_size', type=int, default=8, metavar='N')
+  parser.add_argument('--allow_missing', action='store_true',
+                      help='leave out examples whose media are missing')
+
+
+def numbers(text: str) -> list[int]:
+  """'0,4' to [0, 4], for argparse."""
+  return [int(number) for number in text.split(',')]
+
+
+def is_asked(options: argparse.Namespace) -> bool:
+  """Whether it is a benchmark and not a gin file.
+
+  Raises:
+    UserError: it is neither, or both.
+  """
+  asked = [f'--{flag}' for flag in _FLAGS if getattr(options, flag)]
+  asked += ['--gin_file'] * bool(options.gin_file)
+  if len(asked) != 1:
+    raise UserError(
+        'eval needs one of --benchmark, --list, --replay and --gin_file'
+        + (f', not {" and ".join(asked)}' if asked else '')
+    )
+  return not options.gin_file
+
+
+def run(options: argparse.Namespace, rest: Sequence[str]) -> None:
+  """Lists, replays or evaluates."""
+  if rest:
+    raise UserError(f'{rest[0]} is for --gin_file: use the flags of --benchmark')
+  from flamingo_jax.evaluation import benchmarks, report
+
+  if options.list:
+    print(report.table_of_benchmarks(list(benchmarks.BENCHMARKS.values())))
+  elif options.replay:
+    _replay(options)
+  else:
+    _evaluate(options)
+
+
+def _evaluate(options: argparse.Namespace) -> None:
+  from flamingo_jax.evaluation import benchmarks, cards, report
+  from flamingo_jax.evaluation.evaluate import evaluation_dir
+  from flamingo_jax.evaluation.fewshot import Settings
+  from flamingo_jax.training.model_dir import run_folder, write_atomically
+
+  benchmark = benchmarks.find(options.benchmark)
+  for flag in ('data', 'model_dir'):
+    if not getattr(options, flag):
+      raise UserError(f'--benchmark needs --{flag}=DIR')
+  all_settings = [
+      Settings(
+          benchmark=benchmark.name, split=options.split or benchmark.split,
+          shots=shots, seed=seed, shots_kind=options.shots_kind,
+          rices=options.rices, permutations=options.permutations,
+          limit=options.limit,
+      )
+      for shots in options.shots or benchmark.shots for seed in options.seeds
+  ]
+  predictor, model = load(options.model_dir)
+  output_dir = options.output_dir or evaluation_dir(options.model_dir)
+  found = []
+  for settings in all_settings:
+    with Bar(settings.name) as progress:
+      found.append(cards.evaluate(
+          benchmark, options.data, settings, predictor, model, output_dir,
+          allow_missing=options.allow_missing, batch_size=options.batch_size,
+          progress=progress,
+      ))
+  rows = report.summarise(found)
+  print(report.table_of_scores(rows))
+  path = run_folder(output_dir) / f'{benchmark.name}.json'
+  write_atomically(path, json.dumps(rows, indent=2) + '\n')
+  print(json.dumps(rows))
+
+
+def _replay(options: argparse.Namespace) -> None:
+  """Evaluates what a card describes, beside it, and compares."""
+  from flamingo_jax.evaluation import benchmarks, cards
+  from flamingo_jax.evaluation.fewshot import Settings
+
+  old = cards.read(options.replay)
+  predictor, model = load(options.model_dir or old['model']['model_dir'])
+  output_dir = options.output_dir or os.path.join(
+      os.path.dirname(os.path.abspath(options.replay)), 'replay'
+  )
+  settings = Settings(**old['settings'])
+  with Bar(settings.name) as progress:
+    new = cards.evaluate(
+        benchmarks.find(settings.benchmark),
+        options.data or old['data']['folder'], settings, predictor, model,
+        output_dir, allow_missing=bool(old['missing']),
+        batch_size=options.batch_size, progress=progress,
+    )
+  cards.check_replay(old, new)
+  print(f'the predictions of {new["queries"]} queries are the same, byte for '
+        'byte')
+
+
+def load(model_dir: str) -> tuple[Any, Mapping[str, Any]]:
+  """A predictor, and what a card says of its model."""
+  from flamingo_jax.predictor.loading import load as load_predictor
+  from flamingo_jax.training.checkpoint import find_checkpoint
+
+  folder, step = find_checkpoint(model_dir)
+  predictor = load_predictor(folder, step, keep_latents=_LATENTS)
+  return predictor, {
+      'model_dir': os.path.abspath(model_dir), 'step': step,
+      'sha256': predictor.sha256, 'vocabulary': predictor.vocabulary.sha256,
+  }
+
+
+class Bar:
+  """Queries done, on standard error where that is a terminal."""
+
+  def __init__(self, name: str):
+    """Shows nothing yet."""
+    self._name = name
+    self._bar = None
+
+  def __enter__(self) -> 'Bar':
+    return self
+
+  def __call__(self, done: int, total: int) -> None:
+    import tqdm
+
+    if self._bar is None:
+      self._bar = tqdm.tqdm(
+          total=total, desc=self._name, unit='query', disable=None,
+      )
+    self._bar.update(done - self._bar.n)
+
+  def __exit__(self, *exception: Any) -> None:
+    if self._bar is not None:
+      self._bar.close()

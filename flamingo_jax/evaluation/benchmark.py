@@ -1,0 +1,112 @@
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""What a benchmark is: files, a prompt, a metric (Flamingo A.2, B.1.4)."""
+
+from collections.abc import Callable, Mapping
+import dataclasses
+import hashlib
+import os
+import pathlib
+
+from flamingo_jax.errors import UserError
+from flamingo_jax.evaluation.metrics import Metric
+from flamingo_jax.evaluation.prompts import Sample
+from flamingo_jax.evaluation.readers.source import Source
+from flamingo_jax.evaluation.submissions import Submission
+
+SHOTS = (0, 4, 8, 16, 32)
+_SUPPORTS = 2048  # as many as the paper has (B.1.4)
+
+@dataclasses.dataclass(frozen=True)
+class Benchmark:
+  """A row.
+
+  Attributes:
+    name: as commands have it, and of its folder in the data folder.
+    title: as tables have it.
+    read: makes samples of a split's annotation files.
+    splits: their annotation files, official names, relative to the folder.
+    split: the one that is scored if none is named; the paper's, unless its
+      answers are secret.
+    origin: where the files come from.
+    media: where pictures or clips have to be, relative to the folder.
+    prompt: template of a sample's text.
+    metrics: the first is the benchmark's, others are reported beside it.
+    submission: what a file of predictions looks like.
+    max_new_tokens: of an answer; 0 if candidates are ranked.
+    trim: words of the prompt; an answer ends before them.
+    shots: that the paper has.
+    supports: the split that shots are from; None without shots.
+    supports_of_a_class: most supports of one answer; None: any number.
+  """
+
+  name: str
+  title: str
+  read: Callable[[Source], list[Sample]]
+  splits: Mapping[str, tuple[str, ...]]
+  split: str
+  origin: str
+  media: str
+  prompt: str
+  metrics: tuple[Metric, ...]
+  submission: Submission
+  max_new_tokens: int = 0
+  trim: tuple[str, ...] = ()
+  shots: tuple[int, ...] = SHOTS
+  supports: str | None = 'train'
+  supports_of_a_class: int | None = None
+
+  @property
+  def is_close_ended(self) -> bool:
+    """Whether candidates are ranked."""
+    return not self.max_new_tokens
+
+  def source(self, data: str | os.PathLike, split: str) -> Source:
+    """A split's files below DATA/<name>.
+
+    Raises:
+      UserError: there is no such split.
+    """
+    if split not in self.splits:
+      raise UserError(
+          f'{self.name} has no split {split!r}; it has '
+          f'{", ".join(self.splits)}'
+      )
+    return Source(
+        pathlib.Path(data) / self.name, self.name, split, self.splits[split],
+        self.origin, self.prompt,
+    )
+
+  def queries(self, data: str | os.PathLike, split: str) -> list[Sample]:
+    """All samples of a split, in the order of its file.
+
+    Raises:
+      UserError: a file is missing or not the official one, or has no samples.
+    """
+    source = self.source(data, split)
+    samples = self.read(source)
+    if not samples:
+      raise UserError(
+          f'{source.folder / source.files[0]} has no samples of the split '
+          f'{split!r}: copy it again from {self.origin}'
+      )
+    return samples
+
+  def pool(self, data: str | os.PathLike) -> list[Sample]:
+    """The samples that shots are chosen from: 2048 of the training split.
+
+    A hash decides, so they are the same for whoever has the same files.
+    """
+    if self.supports is None:
+      return []
+    digest = lambda sample: hashlib.sha256(sample.source.encode()).digest()
+    chosen, counts = [], {}
+    for sample in sorted(self.queries(data, self.supports), key=digest):
+      answer = sample.answers[:1]
+      counts[answer] = counts.get(answer, 0) + 1
+      if not self.supports_of_a_class:
+        if len(chosen) < _SUPPORTS:
+          chosen.append(sample)
+      elif counts[answer] <= self.supports_of_a_class:
+        chosen.append(sample)
+    return chosen

@@ -1,0 +1,254 @@
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Evaluation cards: a score with everything that it takes to get it again.
+
+  OUTPUT_DIR/<settings>/card.json         the score and how it came about
+                       /predictions.json  as the benchmark's server takes it
+                       /examples.jsonl    each query: shots, prediction, value
+"""
+
+from collections.abc import Callable, Mapping
+import dataclasses
+import datetime
+import hashlib
+import importlib.metadata
+import json
+import os
+import pathlib
+import platform
+import time
+from typing import Any
+
+from etils import epath
+import jax
+import numpy as np
+
+from flamingo_jax.errors import UserError
+from flamingo_jax.evaluation import fewshot
+from flamingo_jax.evaluation.benchmark import Benchmark
+from flamingo_jax.evaluation.fewshot import Answerer, Outcome, Queries, Settings
+from flamingo_jax.training.model_dir import run_folder, write_atomically
+
+FORMAT = 1
+_PACKAGES = (
+    'flamingo_jax', 'jax', 'flax', 'numpy', 'pillow', 'av', 'sentencepiece',
+    'pycocoevalcap', 'nltk', 'scikit-learn',
+)
+_RULES = {
+    False: 'shot i of a query: place int(sha256("<seed> <place of the query in '
+    'its file> <i>")[:8]) mod the size of the pool, places drawn before left '
+    'out; the pool: the 2048 training samples (or 32 of each class) with the '
+    'smallest sha256("<benchmark>:<split>:<place>")',
+    True: 'the supports of the pool with the most similar features in the '
+    'vision encoder, the most similar one last',
+}
+
+
+def evaluate(
+    benchmark: Benchmark,
+    data: str | os.PathLike,
+    settings: Settings,
+    answerer: Answerer,
+    model: Mapping[str, Any],
+    output_dir: str | os.PathLike,
+    *,
+    allow_missing: bool = False,
+    batch_size: int = 8,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> dict[str, Any]:
+  """Evaluates, or goes on where the same evaluation was stopped.
+
+  Args:
+    benchmark: which one.
+    data: the folder with a folder of its name.
+    settings: what decides the predictions.
+    answerer: the model.
+    model: what tells it from others, for the card; its 'sha256' at least.
+    output_dir: gets a folder for these settings.
+    allow_missing: leave examples out whose media are missing.
+    batch_size: queries at once.
+    progress: is told how many queries are done.
+
+  Returns:
+    The card.
+
+  Raises:
+    UserError: see `fewshot.read_queries`; the metric is not defined.
+  """
+  started, clock = datetime.datetime.now(datetime.timezone.utc), time.time()
+  found = fewshot.read_queries(benchmark, data, settings, allow_missing)
+  folder = run_folder(output_dir) / settings.name
+  folder.mkdir(parents=True, exist_ok=True)
+  files = _hash_files(benchmark, data, settings)
+  # Another model's or other data's answers are in another draft.
+  same = [dataclasses.asdict(settings), model['sha256'], files, found.missing]
+  key = hashlib.sha256(json.dumps(same).encode()).hexdigest()[:16]
+  draft = folder / f'answers.{key}.tmp'
+  outcome = fewshot.answer(
+      benchmark, found, settings, answerer, draft=draft,
+      batch_size=batch_size, progress=progress,
+  )
+  card = {
+      'format': FORMAT,
+      'benchmark': benchmark.name,
+      'settings': dataclasses.asdict(settings),
+      'scores': {},
+      'queries': len(found.queries),
+      'supports': len(found.pool),
+      'missing': found.missing,
+      'prompt': {
+          'template': benchmark.prompt, 'example': outcome.example,
+          'longest': outcome.longest, 'context': answerer.context,
+          'out_of_context': outcome.outputs is None,
+          'shots': _RULES[settings.rices],
+      },
+      'decoding': {
+          'max_new_tokens': benchmark.max_new_tokens, 'beams': settings.beams,
+          'trim': list(benchmark.trim),
+      },
+      'data': {'folder': os.fspath(data), 'files': files},
+      'model': dict(model),
+      'environment': environment(),
+  }
+  if outcome.outputs is not None:
+    card |= _score(benchmark, found, outcome, folder)
+  card['time'] = {
+      'started': started.isoformat(timespec='seconds'),
+      'seconds': round(time.time() - clock, 1),
+  }
+  write_atomically(folder / 'card.json', json.dumps(card, indent=2) + '\n')
+  draft.unlink(missing_ok=True)
+  return card
+
+
+def _score(
+    benchmark: Benchmark, found: Queries, outcome: Outcome,
+    folder: epath.Path,
+) -> dict[str, Any]:
+  """Writes predictions and examples; the card's scores and predictions."""
+  targets = [
+      {'answers': query.answers, 'candidates': query.candidates,
+       'record': query.record}
+      for query in found.queries
+  ]
+  # A split whose answers are secret has predictions only.
+  is_known = all(query.answers for query in found.queries)
+  scores, values = {}, [None] * len(targets)
+  for metric in benchmark.metrics if is_known else ():
+    rows = metric.rows(targets, outcome.outputs)
+    low, high = metric.interval(rows)
+    scores[metric.name] = {
+        'score': metric.score(rows), 'low': low, 'high': high,
+        'version': metric.version, 'notes': metric.notes,
+    }
+    if metric is benchmark.metrics[0] and rows.dtype != object:
+      values = rows.tolist()
+  submission = benchmark.submission
+  content = submission.write(found.queries, outcome.outputs)
+  file = folder / f'predictions{submission.suffix}'
+  file.write_bytes(content)
+  examples = [
+      {'source': query.source, 'text': query.text, 'shots': shots,
+       'answers': list(query.answers), 'output': _plain(query, output),
+       'value': value}
+      for query, shots, output, value in zip(
+          found.queries, outcome.shots, outcome.outputs, values, strict=True
+      )
+  ]
+  write_atomically(
+      folder / 'examples.jsonl',
+      ''.join(json.dumps(example) + '\n' for example in examples),
+  )
+  sha256 = hashlib.sha256(content).hexdigest()
+  return {
+      'scores': scores, 'predictions': {'file': file.name, 'sha256': sha256}
+  }
+
+
+def _plain(query: fewshot.Sample, output: Any) -> Any:
+  """An answer; of a ranking the likeliest candidate."""
+  if isinstance(output, str):
+    return output
+  return query.candidates[int(np.argmax(output))]
+
+
+def environment() -> dict[str, Any]:
+  """What was installed and what it ran on."""
+  versions = {}
+  for name in _PACKAGES:
+    try:
+      versions[name] = importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+      continue
+  return {
+      'python': platform.python_version(),
+      'packages': versions,
+      'devices': jax.device_count(),
+      'platform': jax.devices()[0].device_kind,
+  }
+
+
+def _hash_files(
+    benchmark: Benchmark, data: str | os.PathLike, settings: Settings
+) -> dict[str, str]:
+  """SHA-256 of each annotation file that was read."""
+  splits = [settings.split] + ([benchmark.supports] * bool(benchmark.supports))
+  hashes = {}
+  for split in splits:
+    source = benchmark.source(data, split)
+    for name in source.files:
+      if name not in hashes and (source.folder / name).is_file():
+        with open(source.folder / name, 'rb') as file:
+          hashes[name] = hashlib.file_digest(file, 'sha256').hexdigest()
+  return hashes
+
+
+def read(path: str | os.PathLike) -> dict[str, Any]:
+  """A card from its file.
+
+  Raises:
+    UserError: missing, or not a card of this format.
+  """
+  try:
+    card = json.loads(pathlib.Path(path).read_text(encoding='utf-8'))
+  except OSError as error:
+    raise UserError(
+        f'{path} cannot be read ({error.strerror}): give the card.json of an '
+        'evaluation'
+    ) from None
+  except ValueError as error:
+    raise UserError(f'{path} is not JSON: {error}') from None
+  if not isinstance(card, dict) or card.get('format') != FORMAT:
+    raise UserError(
+        f'{path} is not a card of format {FORMAT}: give the card.json of an '
+        'evaluation'
+    )
+  return card
+
+
+def check_replay(old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
+  """Compares a card with that of the same evaluation, done again.
+
+  Raises:
+    UserError: the predictions differ; says what else does.
+  """
+  if old.get('predictions') == new.get('predictions'):
+    return
+  differ = [
+      part for part in ('model', 'data', 'environment')
+      if _essence(old[part]) != _essence(new[part])
+  ]
+  differ += [
+      name for name, score in new['scores'].items()
+      if old['scores'].get(name, {}).get('version') != score['version']
+  ]
+  raise UserError(
+      f'the predictions of {old["benchmark"]} are not those of the card: '
+      + (f'{" and ".join(differ)} differ from it' if differ else
+         'model, data and packages are the same')
+  )
+
+
+def _essence(part: Mapping[str, Any]) -> dict[str, Any]:
+  """Without the names of folders, which may have moved."""
+  return {k: v for k, v in part.items() if k not in ('folder', 'model_dir')}

@@ -1,0 +1,50 @@
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Scores of answers and of rankings, as the benchmarks' own programs give them.
+
+Functions over a task's targets for seqio, and `Metric`s for the benchmarks.
+"""
+
+from flamingo_jax.evaluation.metrics.captions import CIDER
+from flamingo_jax.evaluation.metrics.matching import (
+    IVQA_ACCURACY,
+    TOP1,
+    exact_match,
+    ranking_accuracy,
+    word_accuracy,
+)
+from flamingo_jax.evaluation.metrics.metric import Metric
+from flamingo_jax.evaluation.metrics.ranking import (
+    AVERAGE_PRECISION,
+    MEAN_TOP1_TOP5,
+    MWAP,
+    NDCG,
+    RANKING_TOP1,
+    ROC_AUC,
+    STAR_ACCURACY,
+)
+from flamingo_jax.evaluation.metrics.vqa import (
+    VQA_ACCURACY,
+    VQA_ACCURACY_ALWAYS_NORMALISED,
+)
+from flamingo_jax.evaluation.metrics.wups import WUPS
+
+__all__ = [
+    'AVERAGE_PRECISION',
+    'CIDER',
+    'IVQA_ACCURACY',
+    'MEAN_TOP1_TOP5',
+    'MWAP',
+    'Metric',
+    'NDCG',
+    'RANKING_TOP1',
+    'ROC_AUC',
+    'STAR_ACCURACY',
+    'TOP1',
+    'VQA_ACCURACY',
+    'VQA_ACCURACY_ALWAYS_NORMALISED',
+    'WUPS',
+    'exact_match',
+    'ranking_accuracy',
+    'word_accuracy',
+]

@@ -1,0 +1,127 @@
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""A benchmark's metric: a score in percent and its interval over examples."""
+
+from collections.abc import Callable, Mapping, Sequence
+import dataclasses
+from typing import Any
+
+import numpy as np
+
+from flamingo_jax.errors import UserError
+
+# What a metric is told of a query: 'answers', all that are right; 'candidates',
+# texts, if it is close-ended; 'record', what its benchmark's reader adds.
+Target = Mapping[str, Any]
+
+_INTERVAL = (2.5, 97.5)  # percentiles
+_RESAMPLES_OF_MEANS = 1000
+_RESAMPLES = 200  # of what takes long to aggregate
+_SEED = 0  # of the resampling: one result always has one interval
+
+
+def _mean(rows: np.ndarray) -> float:
+  return float(np.mean(rows))
+
+
+@dataclasses.dataclass(frozen=True)
+class Metric:
+  """How a benchmark scores what a model says, or how likely candidates are.
+
+  Attributes:
+    name: as it is printed.
+    version: to be raised whenever a score may change; cards have it.
+    measure: of (targets[Q], what the model says: str[Q], or log-likelihoods
+      f32[Q C] of a close-ended benchmark): Q rows, one per query.
+    aggregate: rows to the score, a share of `scale`; their mean if not given.
+    is_ranking: whether it is of log-likelihoods.
+    scale: of the number that is printed; CIDEr is 100 times its formula, too.
+    notes: what decides the score beside the texts, such as a tokenizer.
+  """
+
+  name: str
+  version: int
+  measure: Callable[[Sequence[Target], Any], np.ndarray]
+  aggregate: Callable[[np.ndarray], float] = _mean
+  is_ranking: bool = False
+  scale: float = 100.0
+  notes: str = ''
+
+  def rows(self, targets: Sequence[Target], outputs: Any) -> np.ndarray:
+    """A row per query.
+
+    Raises:
+      UserError: there are no queries, or the metric is not defined for them.
+    """
+    if not len(targets):
+      raise UserError(f'{self.name} of no examples is not defined: add some')
+    if len(targets) != len(outputs):
+      raise UserError(
+          f'{self.name}: {len(outputs)} answers to {len(targets)} examples'
+      )
+    return self.measure(targets, outputs)
+
+  def score(self, rows: np.ndarray) -> float:
+    """The score of rows, times `scale`."""
+    return self.scale * self.aggregate(rows)
+
+  def interval(self, rows: np.ndarray) -> tuple[float, float]:
+    """95 % interval over examples: a percentile bootstrap, always the same.
+
+    Resamples for which the metric is not defined are left out.
+    """
+    rng = np.random.default_rng(_SEED)
+    is_mean = self.aggregate is _mean
+    scores = []
+    for _ in range(_RESAMPLES_OF_MEANS if is_mean else _RESAMPLES):
+      chosen = rows[rng.integers(0, len(rows), len(rows))]
+      try:
+        scores.append(self.score(chosen))
+      except UserError:
+        continue
+    if not scores:
+      return float('nan'), float('nan')
+    low, high = np.percentile(scores, _INTERVAL)
+    return float(low), float(high)
+
+  def seqio_function(self) -> Callable[..., dict[str, float]]:
+    """The metric as a function of a seqio task's targets and outputs."""
+
+    def report(targets, outputs):
+      rows = self.rows(targets, outputs)
+      low, high = self.interval(rows)
+      return {
+          self.name: self.score(rows),
+          f'{self.name}_low': low,
+          f'{self.name}_high': high,
+      }
+
+    if self.is_ranking:
+      return lambda targets, scores: report(*by_query(targets, scores))
+    return lambda targets, predictions: report(targets, predictions)
+
+
+def by_query(
+    targets: Sequence[Target], scores: Sequence[float] | np.ndarray
+) -> tuple[list[Target], np.ndarray]:
+  """Examples of one candidate each to (queries, log-likelihoods[Q C]).
+
+  Raises:
+    UserError: the last query has not all of its candidates.
+  """
+  count = targets[0]['candidates'] if targets else 1
+  if len(targets) % count:
+    raise UserError(
+        f'{len(targets)} examples are not whole queries of {count} candidates '
+        f'each: make NUM_EXAMPLES a multiple of {count}'
+    )
+  queries = [
+      {
+          **targets[first],
+          'candidates': [
+              target['candidate'] for target in targets[first : first + count]
+          ],
+      }
+      for first in range(0, len(targets), count)
+  ]
+  return queries, np.reshape(np.asarray(scores, np.float32), (-1, count))

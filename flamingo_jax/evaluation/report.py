@@ -1,0 +1,107 @@
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Tables of benchmarks and of their scores."""
+
+from collections.abc import Mapping, Sequence
+import math
+from typing import Any
+
+import numpy as np
+
+from flamingo_jax.evaluation.benchmark import Benchmark
+
+# 97.5 % quantiles of Student's t with 1 to 9 degrees of freedom.
+_STUDENT = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262)
+_NORMAL = 1.96
+
+
+def summarise(cards: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+  """A row per number of shots and metric, over all seeds.
+
+  Returns:
+    Rows of shots, metric, score (the mean over seeds), low and high (95 % over
+    examples, mean over seeds), seeds, seeds_low and seeds_high (95 % over
+    seeds, None of one), queries and missing. 'metric' is None for OOC, and for
+    splits without answers.
+  """
+  rows = []
+  for shots in dict.fromkeys(card['settings']['shots'] for card in cards):
+    same = [card for card in cards if card['settings']['shots'] == shots]
+    common = {
+        'benchmark': same[0]['benchmark'], 'split': same[0]['settings']['split'],
+        'shots': shots, 'seeds': len(same), 'queries': same[0]['queries'],
+        'missing': len(same[0]['missing']),
+        'out_of_context': any(c['prompt']['out_of_context'] for c in same),
+    }
+    names = [] if common['out_of_context'] else list(same[0]['scores'])
+    for name in names or [None]:
+      found = [card['scores'][name] for card in same] if name else []
+      rows.append(common | {'metric': name} | _over_seeds(found))
+  return rows
+
+
+def _over_seeds(scores: Sequence[Mapping[str, float]]) -> dict[str, Any]:
+  if not scores:
+    return dict.fromkeys(('score', 'low', 'high', 'seeds_low', 'seeds_high'))
+  mean = lambda key: float(np.mean([score[key] for score in scores]))
+  result = {key: mean(key) for key in ('score', 'low', 'high')}
+  half = None
+  if len(scores) > 1:
+    freedom = len(scores) - 1
+    t = _STUDENT[freedom - 1] if freedom <= len(_STUDENT) else _NORMAL
+    values = [score['score'] for score in scores]
+    half = t * float(np.std(values, ddof=1)) / math.sqrt(len(values))
+  return result | {
+      'seeds_low': None if half is None else result['score'] - half,
+      'seeds_high': None if half is None else result['score'] + half,
+  }
+
+
+def table_of_scores(rows: Sequence[Mapping[str, Any]]) -> str:
+  """The rows of `summarise`, for people."""
+  cells = [('benchmark', 'split', 'shots', 'metric', 'score', '95 % examples',
+            '95 % seeds', 'seeds', 'queries', 'missing')]
+  for row in rows:
+    score = '-' if row['score'] is None else f'{row["score"]:.2f}'
+    if row['out_of_context']:
+      score = 'OOC'
+    cells.append((
+        row['benchmark'], row['split'], str(row['shots']), row['metric'] or '-',
+        score, _interval(row['low'], row['high']),
+        _interval(row['seeds_low'], row['seeds_high']), str(row['seeds']),
+        str(row['queries']), str(row['missing']),
+    ))
+  return _aligned(cells)
+
+
+def _interval(low: float | None, high: float | None) -> str:
+  return '-' if low is None else f'{low:.2f} to {high:.2f}'
+
+
+def table_of_benchmarks(benchmarks: Sequence[Benchmark]) -> str:
+  """A line per benchmark, then what its files are and where they go."""
+  cells = [('name', 'benchmark', 'kind', 'metric', 'splits', 'shots')]
+  for row in benchmarks:
+    splits = [f'{s}*' if s == row.split else s for s in row.splits]
+    cells.append((
+        row.name, row.title,
+        'close-ended' if row.is_close_ended else 'open-ended',
+        row.metrics[0].name, ' '.join(splits),
+        ' '.join(map(str, row.shots)),
+    ))
+  lines = [_aligned(cells), '', '* what is scored if no split is named', '']
+  for row in benchmarks:
+    files = list(dict.fromkeys(f for names in row.splits.values() for f in names))
+    lines += [
+        f'DATA/{row.name}/ from {row.origin}', f'  {" ".join(files)}',
+        f'  {row.media}',
+    ]
+  return '\n'.join(lines)
+
+
+def _aligned(cells: Sequence[Sequence[str]]) -> str:
+  widths = [max(map(len, column)) for column in zip(*cells)]
+  return '\n'.join(
+      '  '.join(c.ljust(w) for c, w in zip(row, widths)).rstrip()
+      for row in cells
+  )

@@ -1,0 +1,72 @@
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""RICES: the supports whose pictures are like the query's (Flamingo §3.4).
+
+Alike are pictures of similar features in the frozen vision encoder; the paper
+does not say how they are compared, and here it is by the cosine of their means.
+"""
+
+from collections.abc import Callable, Sequence
+import functools
+
+import numpy as np
+
+from flamingo_jax.data.media import Media
+from flamingo_jax.errors import UserError
+from flamingo_jax.evaluation.prompts import Sample
+
+Embed = Callable[[Sequence[Media]], np.ndarray]
+
+
+class Index:
+  """The features of all supports, each of which is embedded once."""
+
+  def __init__(self, supports: Sequence[Sample], embed: Embed):
+    """Embeds the supports.
+
+    Args:
+      supports: of which shots are chosen; all have media.
+      embed: the features [n Dv] of n media.
+
+    Raises:
+      UserError: a support has no media.
+    """
+    self._supports = supports
+    self._embed = embed
+    self._table = self._features([_first(sample) for sample in supports])
+    self._of_query = functools.lru_cache(maxsize=4096)(
+        lambda medium: self._features([medium])[0]
+    )
+
+  def nearest(self, query: Sample, count: int) -> list[Sample]:
+    """The supports that are most like a query, the most similar one last.
+
+    Raises:
+      UserError: there are fewer.
+    """
+    likeness = self._table @ self._of_query(_first(query))
+    order = np.argsort(-likeness, kind='stable')
+    found = [
+        self._supports[i] for i in order
+        if self._supports[i].source != query.source
+    ][:count]
+    if len(found) < count:
+      raise UserError(
+          f'{query.source}: {count} shots are asked for and there are '
+          f'{len(found)} supports besides it: ask for fewer shots'
+      )
+    return found[::-1]
+
+  def _features(self, media: Sequence[Media]) -> np.ndarray:
+    """Rows of length 1."""
+    rows = np.asarray(self._embed(media), np.float32)
+    norms = np.linalg.norm(rows, axis=1, keepdims=True)
+    return rows / np.maximum(norms, 1e-12)
+
+
+def _first(sample: Sample) -> Media:
+  if not sample.media:
+    raise UserError(
+        f'{sample.source} has no picture to compare: RICES needs one'
+    )
+  return sample.media[0]

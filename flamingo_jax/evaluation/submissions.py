@@ -1,0 +1,126 @@
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Files of predictions, in the formats that benchmarks' servers take."""
+
+from collections.abc import Callable, Sequence
+import dataclasses
+import io
+import json
+from typing import Any
+
+import numpy as np
+
+from flamingo_jax.evaluation.prompts import Sample
+
+
+@dataclasses.dataclass(frozen=True)
+class Submission:
+  """How predictions are written: the file's suffix, and its bytes.
+
+  Attributes:
+    suffix: of the file.
+    write: of (queries, answers, or log-likelihoods[Q C]).
+  """
+
+  suffix: str
+  write: Callable[[Sequence[Sample], Any], bytes]
+
+
+def _json(value: Any) -> bytes:
+  return (json.dumps(value, ensure_ascii=False, indent=1) + '\n').encode()
+
+
+def _list(key: str, said: str) -> Submission:
+  """[{key: which one, said: the prediction}]."""
+  return Submission('.json', lambda queries, outputs: _json([
+      {key: query.record[key], said: output}
+      for query, output in zip(queries, outputs, strict=True)
+  ]))
+
+
+def captions(key: str) -> Submission:
+  """COCO's list of results."""
+  return _list(key, 'caption')
+
+
+def answers(key: str) -> Submission:
+  """VQA's list of results."""
+  return _list(key, 'answer')
+
+
+def by_video() -> Submission:
+  """NExT-QA's {video: {question: answer}}."""
+
+  def write(queries, outputs):
+    videos = {}
+    for query, output in zip(queries, outputs, strict=True):
+      record = query.record
+      videos.setdefault(record['video'], {})[record['qid']] = output
+    return _json(videos)
+
+  return Submission('.json', write)
+
+
+def ranks() -> Submission:
+  """VisDial's list; ranks[i] is the place of candidate i, from 1."""
+
+  def write(queries, scores):
+    order = np.argsort(-np.asarray(scores), axis=1, kind='stable')
+    places = np.argsort(order, axis=1) + 1
+    return _json([
+        {'image_id': query.record['image_id'],
+         'round_id': query.record['round_id'], 'ranks': row.tolist()}
+        for query, row in zip(queries, places, strict=True)
+    ])
+
+  return Submission('.json', write)
+
+
+def probabilities() -> Submission:
+  """HatefulMemes' id,proba,label; the last candidate is 'yes'."""
+
+  def write(queries, scores):
+    scores = np.asarray(scores, np.float64)
+    total = np.logaddexp.reduce(scores, axis=1)
+    lines = ['id,proba,label']
+    for query, row, norm in zip(queries, scores, total, strict=True):
+      share = float(np.exp(row[-1] - norm))
+      lines.append(f'{query.record["id"]},{share:.6f},{int(share > 0.5)}')
+    return ('\n'.join(lines) + '\n').encode()
+
+  return Submission('.csv', write)
+
+
+def choices_by_type() -> Submission:
+  """STAR's {type: [{question_id, answer: number of the choice}]}."""
+
+  def write(queries, scores):
+    types = {}
+    for query, row in zip(queries, scores, strict=True):
+      types.setdefault(query.record['type'], []).append({
+          'question_id': query.record['question_id'],
+          'answer': int(np.argmax(row)),
+      })
+    return _json(types)
+
+  return Submission('.json', write)
+
+
+def best_candidates() -> Submission:
+  """[{id, answer}] with the likeliest candidate."""
+  return Submission('.json', lambda queries, scores: _json([
+      {'id': query.record['id'], 'answer': query.candidates[np.argmax(row)]}
+      for query, row in zip(queries, scores, strict=True)
+  ]))
+
+
+def score_matrix() -> Submission:
+  """RareAct's clips x classes, as NumPy saves them."""
+
+  def write(queries, scores):
+    del queries
+    file = io.BytesIO()
+    np.save(file, np.asarray(scores, np.float32))
+    return file.getvalue()
+
+  return Submission('.npy', write)

@@ -1,0 +1,70 @@
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Models whose score is known: one that is always right, and the opposite."""
+
+import numpy as np
+
+from flamingo_jax.data.vocabulary import default_vocabulary
+
+
+class Oracle:
+  """Knows each query by its picture and text, and says its first answer."""
+
+  context = 2048
+
+  def __init__(self, queries):
+    self.vocabulary = default_vocabulary()
+    self.asked = []
+    self._known = {(q.media[0].path, q.text): q for q in queries}
+
+  def query(self, prompt):
+    self.asked.append(prompt)
+    return self._known[prompt[-2].path, prompt[-1]]
+
+  def generate(self, asked, *, max_new_tokens, beams, batch_size):
+    assert beams == 3 and 0 < len(asked) <= 4 * batch_size
+    assert max_new_tokens >= 5
+    return [self.query(prompt).answers[0] for prompt in asked]
+
+  def score(self, asked, candidates, *, batch_size):
+    del batch_size
+    rows = np.array(
+        [self.likelihoods(self.query(p), candidates) for p in asked]
+    )
+    return -5 + rows.astype(np.float32)
+
+  def likelihoods(self, query, candidates):
+    record = query.record
+    if record.get('relevance'):
+      return record['relevance']
+    is_shown = record.get('annotation', 1)
+    return [float(is_shown and c in query.answers) for c in candidates]
+
+  def embed(self, media):
+    """The mean colour of a picture's file name: equal names are alike."""
+    rows = [
+        np.random.default_rng(list(m.path[-6:].encode())).normal(size=4)
+        for m in media
+    ]
+    return np.array(rows)
+
+
+class Silent(Oracle):
+  """Says nothing, and finds the right candidate the least likely."""
+
+  def generate(self, asked, **options):
+    del options
+    return ['' for _ in asked]
+
+  def likelihoods(self, query, candidates):
+    return [-x for x in super().likelihoods(query, candidates)]
+
+
+class Rambling(Oracle):
+  """Is right, but misses <EOC> and goes on with a prompt of its own."""
+
+  def generate(self, asked, **options):
+    keyword = 'Output' if asked[0][-1] == 'Output:' else 'Question'
+    said = super().generate(asked, **options)
+    return [f' {text} {keyword}: and so on Answer: more' for text in said]
+

@@ -1,0 +1,294 @@
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Cards, and the protocol they describe: shots, what is missing, going on."""
+
+import json
+
+import numpy as np
+import pytest
+
+import flamingo_jax as fj
+from flamingo_jax import cli
+from flamingo_jax.errors import UserError
+from flamingo_jax.evaluation import benchmarks, cards, fewshot, report
+from flamingo_jax.evaluation.fewshot import Settings
+from flamingo_jax.evaluation.prompts import as_text
+from tests.evaluation import miniature
+from tests.evaluation.answerers import Oracle, Silent
+
+MODEL = {'sha256': 'none', 'model_dir': 'nowhere'}
+
+
+@pytest.fixture(scope='module')
+def data(tmp_path_factory):
+  folder = tmp_path_factory.mktemp('data')
+  for name in ('vqav2', 'star', 'vatex'):
+    miniature.WRITERS[name](folder / name)
+  return folder
+
+
+def evaluate(data, folder, name='vqav2', model=Oracle, answerer=None,
+             allow_missing=False, batch_size=8, **more):
+  """(the card, the model)."""
+  benchmark = benchmarks.find(name)
+  settings = Settings(
+      **{'benchmark': name, 'split': benchmark.split, 'shots': 2} | more
+  )
+  answerer = answerer or model(benchmark.queries(data, benchmark.split))
+  return cards.evaluate(
+      benchmark, data, settings, answerer, MODEL, folder,
+      allow_missing=allow_missing, batch_size=batch_size,
+  ), answerer
+
+
+def examples(folder, card):
+  path = folder / Settings(**card['settings']).name / 'examples.jsonl'
+  return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def test_a_card_tells_all_that_decides_the_score(data, tmp_path):
+  card, _ = evaluate(data, tmp_path, limit=4, seed=3)
+  path = tmp_path / 'vqav2_validation_2shot_first4_seed3' / 'card.json'
+  assert json.loads(path.read_text()) == card == cards.read(path)
+  assert card['settings'] == {
+      'benchmark': 'vqav2', 'split': 'validation', 'shots': 2, 'seed': 3,
+      'shots_kind': 'paired', 'rices': False, 'permutations': 1, 'limit': 4,
+      'beams': 3,
+  }
+  assert card['queries'] == 4 and card['supports'] == 6
+  assert card['scores']['vqa_accuracy'] == {
+      'score': 100, 'low': 100, 'high': 100, 'version': 1,
+      'notes': benchmarks.find('vqav2').metrics[0].notes,
+  }
+  assert card['prompt']['example'].count('<image>') == 3
+  assert len(card['data']['files']) == 4  # of queries and of supports
+  assert card['environment']['packages']['jax']
+  assert card['time']['seconds'] >= 0
+  found = examples(tmp_path, card)
+  assert [row['value'] for row in found] == [1, 1, 1, 1]
+  for row in found:
+    assert all(s.startswith('vqav2:train:') for s in row['shots'])
+    assert len(set(row['shots'])) == 2 and row['output'] == row['answers'][0]
+
+
+def test_batches_of_any_size_give_the_same_predictions(data, tmp_path):
+  one, _ = evaluate(data, tmp_path / 'one', batch_size=1)
+  two, _ = evaluate(data, tmp_path / 'two', batch_size=2)
+  cards.check_replay(one, two)
+  assert examples(tmp_path / 'one', one) == examples(tmp_path / 'two', two)
+
+
+def test_other_predictions_are_no_replay(data, tmp_path):
+  one, _ = evaluate(data, tmp_path / 'one')
+  other, _ = evaluate(data, tmp_path / 'two', model=Silent)
+  with pytest.raises(UserError, match='model, data and packages are the same'):
+    cards.check_replay(one, other)
+  other['model']['sha256'] = 'another'
+  with pytest.raises(UserError, match='of the card: model differ from it'):
+    cards.check_replay(one, other)
+
+
+def test_a_stopped_evaluation_goes_on(data, tmp_path):
+  class Breaks(Oracle):
+    calls = 0
+
+    def generate(self, asked, **options):
+      self.calls += 1
+      if self.calls > 1:
+        raise KeyboardInterrupt
+      return super().generate(asked, **options)
+
+  whole, _ = evaluate(data, tmp_path / 'whole', batch_size=1)
+  with pytest.raises(KeyboardInterrupt):
+    evaluate(data, tmp_path, model=Breaks, batch_size=1)
+  (draft,) = tmp_path.glob('*/answers.*.tmp')
+  assert len(draft.read_text().splitlines()) == 4
+  draft.write_text(draft.read_text() + '[5, "cut o')
+  # Answers of another model are not those of this one.
+  silent, _ = evaluate(data, tmp_path / 'silent', model=Silent)
+  card, oracle = evaluate(data, tmp_path, batch_size=1)
+  assert len(oracle.asked) == 2
+  assert card['predictions'] == whole['predictions'] != silent['predictions']
+  assert not list(tmp_path.glob('*/*.tmp'))
+
+
+def shots_of(oracle):
+  """Names of pictures and answers of each prompt's shots."""
+  result = []
+  for prompt in oracle.asked:
+    texts = [p for p in prompt[:-2] if isinstance(p, str)]
+    files = [p.path[-6:-4] for p in prompt[:-2] if hasattr(p, 'path')]
+    result.append((files, [text.split()[-1] for text in texts]))
+  return result
+
+
+def test_shots_of_other_kinds(data, tmp_path):
+  things = {f'{i:02d}': thing for i, thing in enumerate(miniature.THINGS)}
+  paired = shots_of(evaluate(data, tmp_path, shots=3)[1])
+  for files, answers in paired:
+    assert answers == [things[file] for file in files]
+  for kind in ('shuffled_images', 'shuffled_labels'):
+    found = shots_of(evaluate(data, tmp_path, shots=3, shots_kind=kind)[1])
+    for (files, answers), (old, said) in zip(found, paired, strict=True):
+      assert sorted(files) == sorted(old) and sorted(answers) == sorted(said)
+      assert all(things[f] != a for f, a in zip(files, answers))
+  found = shots_of(evaluate(data, tmp_path, shots=3, shots_kind='text_only')[1])
+  assert found == [([], answers) for _, answers in paired]
+  for wrong, sentence in (('no', 'must be one of paired, text_only'),
+                          ('shuffled_labels', 'for two or more shots')):
+    with pytest.raises(UserError, match=sentence):
+      evaluate(data, tmp_path, shots=1, shots_kind=wrong)
+
+
+def test_rices_puts_the_most_similar_picture_last(data, tmp_path):
+  # The oracle embeds file names, which begin at 0 among the supports and at
+  # 100 among the queries: the end '..00.jpg' is that of the same photograph.
+  card, oracle = evaluate(data, tmp_path, shots=2, rices=True)
+  for files, _ in shots_of(oracle):
+    assert len(files) == 2
+  for prompt in oracle.asked:
+    shots = [p for p in prompt[:-2] if hasattr(p, 'path')]
+    assert shots[-1].path[-6:] == prompt[-2].path[-6:]
+  assert 'most similar one last' in card['prompt']['shots']
+
+
+def test_log_likelihoods_are_averaged_over_orders(data, tmp_path):
+  class Ordered(Oracle):
+    def score(self, asked, candidates, *, batch_size):
+      return np.array(
+          [[float(len(as_text(p).split('<EOC>')[0]))] * 4 for p in asked]
+      )
+
+  one = evaluate(data, tmp_path, 'star', Ordered, shots=4)[0]
+  benchmark = benchmarks.find('star')
+  settings = Settings('star', 'validation', 4, permutations=6)
+  found = fewshot.read_queries(benchmark, data, settings, False)
+  outcome = fewshot.answer(
+      benchmark, found, settings, Ordered(found.queries),
+      draft=fewshot.epath.Path(tmp_path / 'draft'),
+  )
+  values = outcome.outputs[:, 0]
+  assert any(value != round(value) for value in values)  # means of six
+  assert one['settings']['permutations'] == 1
+  with pytest.raises(UserError, match='answers in words have no mean'):
+    evaluate(data, tmp_path, permutations=6)
+
+
+def test_missing_pictures_are_listed_and_refused(tmp_path):
+  miniature.WRITERS['vqav2'](tmp_path / 'vqav2')
+  lost = [tmp_path / 'vqav2' / part / f'COCO_{part}_{i:012d}.jpg'
+          for part, i in (('val2014', 101), ('train2014', 3))]
+  for path in lost:
+    path.unlink()
+  with pytest.raises(UserError) as raised:
+    evaluate(tmp_path, tmp_path)
+  assert str(raised.value).startswith(
+      f'2 images or videos of vqav2 are missing ({lost[0]}, {lost[1]}): put '
+  )
+  card, oracle = evaluate(tmp_path, tmp_path, allow_missing=True)
+  assert card['missing'] == list(map(str, lost))
+  assert (card['queries'], card['supports']) == (5, 5)
+  assert len(oracle.asked) == 5
+  # Texts alone need no picture.
+  lost[0].write_bytes(lost[0].with_name('COCO_val2014_000000000100.jpg')
+                      .read_bytes())
+  card, _ = evaluate(tmp_path, tmp_path, shots=0)
+  assert card['missing'] == []
+
+
+def test_what_makes_no_sense_is_one_sentence(data, tmp_path):
+  def error(sentence, **more):
+    with pytest.raises(UserError, match=sentence):
+      evaluate(data, tmp_path, **more)
+
+  error('shots is -1', shots=-1)
+  error('100 shots are asked for and there are 6', shots=100)
+  error('100 shots are asked for and there are 6', shots=100, rices=True)
+  error('limit is 0', limit=0)
+  error('permutations and beams', beams=0)
+  error('CIDEr is not defined', name='vatex', limit=1)
+
+
+def test_a_prompt_beyond_the_context_is_ooc(data, tmp_path):
+  longest = evaluate(data, tmp_path, shots=2)[0]['prompt']['longest']
+  room = benchmarks.find('vqav2').max_new_tokens
+  found = []
+  for context, folder in ((longest + room, 'fits'), (longest + room - 1, 'not')):
+    found.append(evaluate(
+        data, tmp_path / folder,
+        model=type('Short', (Oracle,), {'context': context}),
+    ))
+  (one, _), (two, oracle) = found
+  assert score_of(one) == 100
+  assert two['prompt']['out_of_context'] and two['scores'] == {}
+  assert not oracle.asked
+  one['settings']['shots'] = 1
+  table = report.table_of_scores(report.summarise([one, two]))
+  lines = [line.split()[2:5] for line in table.splitlines()]
+  assert ['1', 'vqa_accuracy', '100.00'] in lines and ['2', '-', 'OOC'] in lines
+
+
+def score_of(card):
+  return card['scores']['vqa_accuracy']['score']
+
+
+def test_seeds_have_an_interval_of_their_own():
+  card = lambda seed, score: {
+      'benchmark': 'x', 'settings': {'shots': 4, 'seed': seed, 'split': 't'},
+      'queries': 9, 'missing': [], 'prompt': {'out_of_context': False},
+      'scores': {'top1': {'score': score, 'low': score - 2, 'high': score + 4}},
+  }
+  (row,) = report.summarise([card(0, 50.0), card(1, 52.0), card(2, 54.0)])
+  assert (row['score'], row['low'], row['high']) == (52, 50, 56)
+  # 4.303 standard errors: 2 / sqrt(3).
+  assert row['seeds_high'] - 52 == pytest.approx(4.303 * 2 / 3**0.5)
+  (row,) = report.summarise([card(0, 50.0)])
+  assert row['seeds_low'] is None
+
+
+def test_the_command_scores_a_model_and_replays_it(
+    run_dir, data, tmp_path, capsys
+):
+  more = [f'--data={data}', f'--model_dir={run_dir}', '--limit=2']
+  command = ['eval', *more, f'--output_dir={tmp_path}']
+  assert cli.main([*command, '--benchmark=star', '--shots=1', '--rices']) == 0
+  *_, last = capsys.readouterr().out.splitlines()
+  rows = json.loads(last)
+  assert [(row['shots'], row['metric']) for row in rows] == [
+      (1, 'star_accuracy'), (1, 'top1')
+  ]
+  assert json.loads((tmp_path / 'star.json').read_text()) == rows
+
+  assert cli.main([*command, '--benchmark=vqav2', '--shots=1']) == 0
+  folder = tmp_path / 'vqav2_validation_1shot_first2_seed0'
+  card = cards.read(folder / 'card.json')
+  predictor = fj.load(run_dir)
+  assert card['model']['sha256'] == predictor.sha256
+  capsys.readouterr()
+  replay = ['eval', f'--replay={folder / "card.json"}', '--batch_size=1']
+  assert cli.main(replay) == 0
+  assert capsys.readouterr().out.endswith('are the same, byte for byte\n')
+  other = folder / 'replay' / folder.name / 'predictions.json'
+  assert other.read_bytes() == (folder / 'predictions.json').read_bytes()
+
+
+@pytest.mark.parametrize('arguments, named', [
+    ([], 'eval needs one of --benchmark, --list, --replay and --gin_file'),
+    (['--benchmark=x', '--list'], 'not --benchmark and --list'),
+    (['--benchmark=vqav2'], '--benchmark needs --data=DIR'),
+    (['--benchmark=vqav2', '--data=x'], '--benchmark needs --model_dir=DIR'),
+    (['--benchmark=vqav3'], 'did you mean vqav2?'),
+    (['--list', '--gin.SEED=1'], '--gin.SEED=1 is for --gin_file'),
+    (['--replay=no.json'], 'no.json cannot be read'),
+])
+def test_wrong_flags_are_one_sentence(arguments, named, capsys):
+  assert cli.main(['eval', *arguments]) == 2
+  assert named in capsys.readouterr().err
+
+
+def test_the_list_has_every_benchmark_and_its_files(capsys):
+  assert cli.main(['eval', '--list']) == 0
+  output = capsys.readouterr().out
+  for name, row in benchmarks.BENCHMARKS.items():
+    assert f'DATA/{name}/ from {row.origin}' in output
+    assert all(f in output for files in row.splits.values() for f in files)

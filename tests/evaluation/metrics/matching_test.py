@@ -1,0 +1,110 @@
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Exact answers, and what all metrics have in common, worked by hand."""
+
+import numpy as np
+import pytest
+import seqio
+
+from flamingo_jax.errors import UserError
+from flamingo_jax.evaluation import metrics
+from flamingo_jax.evaluation.prompts import Sample
+from flamingo_jax.evaluation import tasks
+
+
+def targets(*answers):
+  return [{'answers': list(a)} for a in answers]
+
+
+def test_exact_match_takes_any_answer():
+  found = metrics.exact_match(
+      targets(['red'], ['two', '2'], ['a cat'], ['']),
+      ['red', '2', 'cat', ''],
+  )
+  assert found == {'exact_match': 0.75}
+
+
+def test_word_accuracy_by_place():
+  found = metrics.word_accuracy(
+      targets(['a red ring'], ['a blue big star', 'a ring'], ['cat']),
+      ['a blue ring', 'a blue', ''],
+  )
+  # Words in place: 2 of 3, 2 of 4, 0 of 1.
+  assert found == {
+      'word_accuracy': 4 / 8, 'word_accuracy/1': 2 / 3,
+      'word_accuracy/2': 1 / 2, 'word_accuracy/3': 1 / 2,
+      'word_accuracy/4': 0.0,
+  }
+
+
+def test_ranking_accuracy_is_over_queries():
+  rows = [(-3.0, -1.0, -2.0), (-1.0, -2.0, -3.0), (-9.0, -8.0, -7.0)]
+  right = [(0, 1, 0), (0, 1, 1), (0, 1, 1)]
+  cells = [
+      {'candidates': 3, 'candidate': '', 'is_correct': bool(x)}
+      for row in right for x in row
+  ]
+  found = metrics.ranking_accuracy(cells, np.ravel(rows).tolist())
+  assert found == {'ranking_accuracy': pytest.approx(2 / 3)}
+
+
+def test_seqio_tells_predictions_from_scores():
+  name = 'metrics_test'
+  sample = Sample((), 'Q:', ('a',), 's', 0)
+  task = tasks.add_open_ended_task(
+      name, {'test': lambda: [sample]}, lambda: [sample], shots=0,
+      metric_fns=(metrics.exact_match, metrics.word_accuracy),
+  )
+  assert len(task.predict_metric_fns) == 2 and not task.score_metric_fns
+  task = tasks.add_close_ended_task(
+      name, {'test': lambda: [sample]}, lambda: [sample], ['a', 'b'], shots=0
+  )
+  assert len(task.score_metric_fns) == 1 and not task.predict_metric_fns
+  seqio.TaskRegistry.remove(name)
+
+
+def test_exact_answers_differ_in_more_than_capitals_and_a_full_stop():
+  rows = metrics.TOP1.rows(
+      targets(['dog'], ['dog'], ['dog'], ['dog']),
+      ['Dog. ', 'dogs', 'a dog', ''],
+  )
+  assert rows.tolist() == [1, 0, 0, 0]
+
+
+def test_two_annotators_make_an_ivqa_answer_right():
+  five = ['spoon', 'spoon', 'metal spoon', 'fork', 'spoon']
+  rows = metrics.IVQA_ACCURACY.rows(
+      targets(five, five, five), ['Spoon', 'fork', 'knife']
+  )
+  assert rows.tolist() == [1, 0.5, 0]
+
+
+def test_a_metric_s_interval_is_around_its_score_and_always_the_same():
+  rng = np.random.default_rng(3)
+  rows = (rng.random(400) < 0.3).astype(float)
+  score = metrics.TOP1.score(rows)
+  low, high = metrics.TOP1.interval(rows)
+  assert (low, high) == metrics.TOP1.interval(rows)
+  # The normal approximation: 1.96 standard errors on either side.
+  width = 196 * rows.std() / np.sqrt(400)
+  assert low == pytest.approx(score - width, abs=1)
+  assert high == pytest.approx(score + width, abs=1)
+
+
+@pytest.mark.parametrize('said', [[], ['a', 'b']])
+def test_no_examples_and_lost_answers_are_refused(said):
+  asked = targets(['x']) if said else []
+  with pytest.raises(UserError, match='no examples|2 answers to 1 examples'):
+    metrics.TOP1.rows(asked, said)
+
+
+def test_seqio_gets_score_and_interval():
+  report = metrics.TOP1.seqio_function()
+  assert report(targets(['x'], ['y']), ['x', 'x']) == {
+      'top1': 50.0, 'top1_low': 0.0, 'top1_high': 100.0
+  }
+  cells = [
+      {'candidates': 2, 'candidate': text, 'answers': ['b']} for text in 'abab'
+  ]
+  report = metrics.RANKING_TOP1.seqio_function()
+  assert report(cells, [-2.0, -1.0, -1.0, -2.0])['top1'] == 50.0
