@@ -25,19 +25,11 @@ from flamingo_jax.data.vocabulary import Vocabulary, default_vocabulary
 from flamingo_jax.errors import UserError
 from flamingo_jax.evaluation import metrics
 from flamingo_jax.evaluation import prompts
+from flamingo_jax.evaluation.features import MODEL_FEATURES
 from flamingo_jax.evaluation.prompts import Episode, Episodes
 from flamingo_jax.evaluation.prompts import Sample, Samples
 from flamingo_jax.predictor.inputs import Prompt, tokenize_candidates
 
-# What the model reads; fixed shapes, so that a batch stacks them.
-MODEL_FEATURES = {
-    'tokens': (tf.int32, 1),  # [L] the prompt
-    'media_index': (tf.int32, 1),  # [L] the medium each token sees, 0 for none
-    'media': (tf.uint8, 5),  # [M T h w 3]
-    'media_mask': (tf.bool, 2),  # [M T] False on padding
-    'targets': (tf.int32, 1),  # [n] the candidate, or room for an answer
-    'lengths': (tf.int32, 1),  # [2] tokens of the prompt and of the candidate
-}
 # What metrics and records need besides. seqio and t5x write what ends in
 # '_pretokenized' beside each prediction.
 _RECORD = {
@@ -50,31 +42,6 @@ _RECORD = {
 _LENGTHS = {
     'tokens': 512, 'media': 5, 'frames': 1, 'image_size': 320, 'targets': 32
 }
-
-
-class FeatureConverter:
-  """What seqio's Evaluator and t5x ask of a feature converter.
-
-  The tasks make what the model reads, so it picks features and does no more;
-  seqio's own class would ask for a length of each feature.
-  """
-
-  TASK_FEATURES = {
-      name: seqio.FeatureConverter.FeatureSpec(dtype=dtype, rank=rank)
-      for name, (dtype, rank) in MODEL_FEATURES.items()
-  }
-
-  def __init__(self, pack: bool = False, use_custom_packing_ops: bool = False):
-    """Takes t5x's arguments; there is nothing to pack."""
-    del use_custom_packing_ops
-    self.pack = pack
-
-  def __call__(
-      self, ds: tf.data.Dataset, task_feature_lengths: Mapping[str, int]
-  ) -> tf.data.Dataset:
-    """The examples without their records."""
-    del task_feature_lengths
-    return ds.map(lambda example: {key: example[key] for key in MODEL_FEATURES})
 
 
 def add_open_ended_task(

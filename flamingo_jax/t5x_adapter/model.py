@@ -20,7 +20,7 @@ from flamingo_jax.data.seqio_vocabulary import SeqioVocabulary
 from flamingo_jax.data.vocabulary import Vocabulary
 from flamingo_jax.errors import UserError
 from flamingo_jax.evaluation import inference
-from flamingo_jax.evaluation.tasks import FeatureConverter
+from flamingo_jax.evaluation.features import FeatureConverter
 from flamingo_jax.models import ContrastiveConfig, FlamingoConfig
 from flamingo_jax.training import model as training_model
 from flamingo_jax.training.trainable import merge_params
