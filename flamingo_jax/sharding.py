@@ -30,7 +30,7 @@ _WHOLE = tuple(
     (name, None)
     for name in (
         'kv', 'groups', 'layers', 'latents', 'frames', 'vision_embed', 'joint',
-        'conv_h', 'conv_w', 'conv_in', 'new_vocab',
+        'conv_h', 'conv_w', 'conv_in', 'new_vocab', 'text_vocab',
     )
 )
 _ALL = ('replica', 'fsdp', 'model')

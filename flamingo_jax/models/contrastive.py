@@ -138,7 +138,7 @@ class TextEncoder(nn.Module):
     param = lambda name, axis, size: self.param(
         name, partitioned(normal, axis, 'embed'), (size, cfg.width), jnp.float32
     ).astype(self.dtype)
-    table = param('token_embedder', 'vocab', cfg.vocab + 1)
+    table = param('token_embedder', 'text_vocab', cfg.vocab + 1)
     places = param('position_embedder', None, cfg.context)
     x = table[tokens] + places[: tokens.shape[1]]
     x = constrain(x, 'batch', 'length', 'embed')
