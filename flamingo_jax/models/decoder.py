@@ -284,6 +284,9 @@ class Decoder(nn.Module):
     def embed(tokens):
       is_added = tokens >= cfg.vocab
       x = table[jnp.where(is_added, 0, tokens)]
+      # Each device of 'model' looks up what it has, and these are summed: less
+      # to send than the table.
+      x = constrain(x, 'batch', None, 'embed')
       if added is not None:
         x = jnp.where(is_added[..., None], added[0], x)
       # Rows have norm 1, as logits want; the trunk's input has variance 1, or

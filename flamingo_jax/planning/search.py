@@ -53,17 +53,20 @@ def _of_mesh(
   room = (1 - HEADROOM) * topology.chip.hbm_gib
   for rules in _rules(mesh):
     try:
-      if argument_gib(with_setting(run, rules), topology, mesh) > room:
-        continue  # no saving of activations helps
-      for remat, microbatches in _SAVINGS:
-        plan = make_plan(
-            with_setting(run, rules, remat, microbatches), topology, mesh
-        )
-        yield plan
-        if _has_room(plan):
-          return
+      gib = argument_gib(with_setting(run, rules), topology, mesh)
     except UserError:
-      return  # this mesh does not divide the model or the batch
+      return  # it does not divide the model or the batch
+    if gib > room:
+      continue  # no saving of activations helps
+    for remat, microbatches in _SAVINGS:
+      setting = with_setting(run, rules, remat, microbatches)
+      try:
+        plan = make_plan(setting, topology, mesh)
+      except UserError:
+        continue  # the batch is not to be cut so far
+      yield plan
+      if _has_room(plan):
+        return
     return
 
 

@@ -64,8 +64,10 @@ def test_a_mesh_that_is_given_is_the_only_one(compiler, small_run):
   needs[2, 'dots', 1] = 20, 1.0
   needs[2, 'dots', 2] = 18, 1.0
   plans = list(search.search(small_run, SLICE, {'fsdp': 8, 'model': 2}))
-  # The third is refused, as a batch that no longer divides is.
-  assert seen == [(2, 'dots', 1), (2, 'dots', 2), (2, 'full', 1)]
+  # The others are refused, as a batch that cannot be cut so far is.
+  assert len(plans) == 2 and seen[2:] == [
+      (2, 'full', 1), (2, 'full', 2), (2, 'full', 4)
+  ]
   assert report.advice(plans).startswith('none of these leaves 10% of')
 
 
@@ -81,4 +83,4 @@ def test_nothing_is_compiled_whose_weights_alone_are_too_large(
       rules.append(run.rules) or make_plan(run, *rest)
   ))
   assert not list(search.search(small_run, SLICE, {'fsdp': 16}))
-  assert rules == ['fsdp'] and len(seen) == 1
+  assert set(rules) == {'fsdp'} and len(rules) == len(seen)
