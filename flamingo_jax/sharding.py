@@ -230,8 +230,8 @@ def parameter_spec(
       axes = axes if isinstance(axes, str) else '+'.join(axes)
       sizes = [str(n) for n in range(1, 1025) if dim % n == 0]
       raise UserError(
-          f'{path} has {dim} {name}, which the mesh axis {axes} of {parts} does '
-          f'not divide; sizes that do are {", ".join(sizes)}'
+          f'{path} has {dim} {name}, which the mesh axis {axes} of {parts} '
+          f'does not divide; sizes that do are {", ".join(sizes)}'
       )
   return divisible(spec, shape, mesh)
 

@@ -9,16 +9,13 @@ import re
 import time
 from typing import Any
 
-from flax import linen as nn
 import jax
 
-from flamingo_jax import sharding
 from flamingo_jax.errors import UserError
 from flamingo_jax.planning import hlo_cost, interconnect
 from flamingo_jax.planning.model_flops import train_flops
 from flamingo_jax.planning.run_file import Run, make_model
 from flamingo_jax.planning.topologies import Topology
-from flamingo_jax.training.accumulate import Batch
 from flamingo_jax.training.model import FlamingoModel
 from flamingo_jax.training.partitioner import Partitioner
 from flamingo_jax.training.train_step import (
@@ -26,6 +23,7 @@ from flamingo_jax.training.train_step import (
     TrainState,
     abstract_state,
 )
+from flamingo_jax.training.trained_model import Batch
 from flamingo_jax.typing import Tree
 
 GIB = 2**30
@@ -168,11 +166,7 @@ def _model_on(
       mesh_shape or run.mesh_shape, run.rules, topology.devices
   )
   partitioner.get_data_layout(math.gcd(*run.batch_sizes.values()))
-  model = make_model(run)
-  check_divisible(
-      jax.eval_shape(model.initialize, jax.random.key(0)), partitioner
-  )
-  return model, partitioner
+  return make_model(run), partitioner
 
 
 def _arguments(
@@ -253,31 +247,6 @@ def shard_gib(tree: Any) -> float:
       math.prod(x.sharding.shard_shape(x.shape)) * x.dtype.itemsize
       for x in jax.tree.leaves(tree)
   ) / GIB
-
-
-def check_divisible(boxed: Tree, partitioner: Partitioner) -> None:
-  """Refuses a mesh that leaves a block's parameter whole where rules split it.
-
-  The convolutions of the vision encoder are exempt: its first ones have few
-  channels, and are small.
-
-  Raises:
-    UserError: names the parameter, the axis and the sizes that work.
-  """
-  mesh = partitioner.mesh
-  leaves = jax.tree_util.tree_leaves_with_path(boxed, is_leaf=sharding.is_boxed)
-  for path, box in leaves:
-    spec = nn.logical_to_mesh_axes(box.names, partitioner.rules)
-    for name, axes, dim in zip(box.names, spec, box.value.shape):
-      axes = (axes,) if isinstance(axes, str) else axes or ()
-      parts = math.prod(mesh.shape[axis] for axis in axes)
-      if name != 'conv_out' and dim % parts:
-        sizes = [n for n in range(1, 1025) if dim % n == 0]
-        raise UserError(
-            f'{jax.tree_util.keystr(path, simple=True, separator="/")} has '
-            f'{dim} {name}, which the mesh axis {"+".join(axes)} of {parts} '
-            f'does not divide; sizes that do are {", ".join(map(str, sizes))}'
-        )
 
 
 def read_refusal(message: str) -> tuple[float, tuple[str, ...]]:

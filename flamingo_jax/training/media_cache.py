@@ -11,7 +11,6 @@ bfloat16 from F6 at 320 pixels.
 import contextlib
 import os
 
-from etils import epath
 import jax
 import jax.numpy as jnp
 import numpy as np

@@ -106,7 +106,9 @@ def test_two_slices_exchange_what_is_left_of_a_gradient_in_each(slice_2x2):
       ((64, 2048), (('replica', 'fsdp'), None)),
       ((64, 1024), (('replica', 'fsdp'), None)), out=('fsdp',),
   )
-  found = {c.axes: c for c in cost.collectives if c.kind != 'collective-permute'}
+  found = {
+      c.axes: c for c in cost.collectives if c.kind != 'collective-permute'
+  }
   assert {axes: c.kind for axes, c in found.items()} == {
       'fsdp': 'reduce-scatter', 'slices': 'all-reduce'
   }

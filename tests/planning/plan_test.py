@@ -13,6 +13,7 @@ from flamingo_jax.planning import plan as plan_lib
 from flamingo_jax.planning import program, report, run_file
 from flamingo_jax.planning.search import with_setting
 from flamingo_jax.training.partitioner import Partitioner
+from flamingo_jax.training.train_step import abstract_state
 
 
 @pytest.fixture(scope='module')
@@ -96,13 +97,11 @@ def test_other_errors_of_the_compiler_are_one_sentence():
 
 def test_an_axis_that_does_not_divide_is_named_with_sizes_that_do(small_run):
   partitioner = Partitioner({'model': 8}, 'tensor_parallel', jax.devices())
-  model = run_file.make_model(small_run)
-  boxed = jax.eval_shape(model.initialize, jax.random.key(0))
   with pytest.raises(
       UserError,
       match=r'has 4 heads, which the mesh axis model of 8 .* are 1, 2, 4$',
   ):
-    plan_lib.check_divisible(boxed, partitioner)
+    abstract_state(run_file.make_model(small_run), partitioner)
 
 
 def test_a_mesh_of_another_size_than_the_slice_is_refused(small_run, slice_2x2):
