@@ -11,15 +11,18 @@ description, and the model has to find out what the word stands for:
 The last has episodes of the other two, and captions and questions about them.
 Text shows every pair of shape and colour and every digit: only pictures hold
 some out, as with a language model that read more than Flamingo sees. No
-document is longer than LENGTH tokens.
+document is longer than LENGTH tokens. What nothing in the text foretells, the
+descriptions, hardly counts in the loss: it would drown what does.
 """
 
+from collections.abc import Iterable
 from collections.abc import Sequence
 import functools
 
 import numpy as np
 
-from flamingo_jax.data import features
+from flamingo_jax.data import text as text_tasks
+from flamingo_jax.data.documents import Text
 from tasks import digits
 from tasks import shapes
 from tasks import shapes_episodes
@@ -29,10 +32,13 @@ from tasks import shapes_world
 LENGTH = 96  # tokens of a document at most, <BOS> and two at its end included
 PAIRS = shapes_world.SEEN + tuple(sorted(shapes_world.HELD_OUT))
 SPLITS = {'train': (10_000_000, PAIRS), 'validation': (10_000, PAIRS)}
+_DESCRIPTION = 0.03  # weight in the loss; of words and answers 1
 _ORDER = ('size', 'texture', 'colour', 'shape')
 
+TextParts = tuple[Text, ...]
 
-def draw_value(rng: np.random.Generator, pairs: shapes.Pairs) -> shapes.Parts:
+
+def draw_value(rng: np.random.Generator, pairs: shapes.Pairs) -> TextParts:
   """An episode of three to six words, each right behind its value."""
   attribute = (*shapes_episodes.ATTRIBUTES, 'digit')[int(rng.integers(4))]
   ways = 3 if attribute == 'texture' else int(rng.integers(3, 7))
@@ -41,10 +47,10 @@ def draw_value(rng: np.random.Generator, pairs: shapes.Pairs) -> shapes.Parts:
   words = shapes_episodes.sample_words(rng, ways)
   names = rng.permutation(digits.NAMES)[:ways]
   labels = rng.integers(ways, size=(LENGTH - 3) // 4)
-  return (''.join(f' {names[k]} {words[k]}.' for k in labels),)
+  return _join((names[k], words[k]) for k in labels)
 
 
-def draw_part(rng: np.random.Generator, pairs: shapes.Pairs) -> shapes.Parts:
+def draw_part(rng: np.random.Generator, pairs: shapes.Pairs) -> TextParts:
   """An episode that tells about a third of the other attributes as well."""
   attribute = _draw_attribute(rng)
   ways = int(rng.integers(2, 4 if attribute == 'texture' else 7))
@@ -52,7 +58,7 @@ def draw_part(rng: np.random.Generator, pairs: shapes.Pairs) -> shapes.Parts:
   return _episode(rng, pairs, ways, attribute, told)
 
 
-def draw_whole(rng: np.random.Generator, pairs: shapes.Pairs) -> shapes.Parts:
+def draw_whole(rng: np.random.Generator, pairs: shapes.Pairs) -> TextParts:
   """An episode of few words that tells everything, or most of it."""
   attribute = _draw_attribute(rng)
   ways = 2
@@ -65,30 +71,35 @@ def draw_whole(rng: np.random.Generator, pairs: shapes.Pairs) -> shapes.Parts:
 
 def draw_captions(
     rng: np.random.Generator, pairs: shapes.Pairs
-) -> shapes.Parts:
+) -> TextParts:
   """Captions of scenes and motions; in half of the documents with questions."""
   asks = rng.random() < 0.5
-  texts, room = [], LENGTH - 3
+  parts, room = [], LENGTH - 3
   while True:
+    question = answer = ''
     if not asks and rng.random() < 0.2:
       motion = shapes_world.sample_motion(rng, pairs)
-      text = f' {shapes_world.describe_motion(motion)}.'
+      caption = f' {shapes_world.describe_motion(motion)}.'
     else:
       scene = shapes_world.sample_scene(rng, int(rng.integers(1, 4)), pairs)
-      text = f' {shapes_world.describe_scene(scene)}.'
+      caption = f' {shapes_world.describe_scene(scene)}.'
       if asks:
-        text += f' {shapes.ask(rng, scene)}.'
+        question, answer = f' {shapes.ask(rng, scene)}.'.split(' Answer:')
+        question += ' Answer:'
+    text = caption + question + answer
     room -= len(shapes_vocabulary.shapes_vocabulary().encode(text))
     if room < 0:
-      return (''.join(texts),)
-    texts.append(text)
+      return tuple(parts)
+    parts.append(Text(caption + question, _DESCRIPTION))
+    if answer:
+      parts.append(Text(answer, 1.0))
 
 
 # Of the documents of shapes_text; the rest are whole episodes.
 _SHARES = ((0.12, draw_captions), (0.13, draw_value), (0.31, draw_part))
 
 
-def draw_text(rng: np.random.Generator, pairs: shapes.Pairs) -> shapes.Parts:
+def draw_text(rng: np.random.Generator, pairs: shapes.Pairs) -> TextParts:
   """All kinds."""
   kind = rng.random()
   for share, draw in _SHARES:
@@ -119,7 +130,7 @@ def _episode(
     ways: int,
     attribute: str,
     told: Sequence[str],
-) -> shapes.Parts:
+) -> TextParts:
   """As many things and words as fit, in the text of one document.
 
   Attributes stand in another order in each sentence: a model that reads what is
@@ -132,13 +143,20 @@ def _episode(
   episode = shapes_episodes.sample_episode(
       rng, ways, labels, attribute, pairs=pairs
   )
-  texts = []
-  for scene, word in zip(episode.scenes, episode.answers):
+  descriptions = []
+  for scene in episode.scenes:
     (thing,) = scene.things
     names = [told[i] for i in rng.permutation(len(told))]
-    description = ' '.join(getattr(thing, name) for name in names)
-    texts.append(f' {description} {word}.')
-  return (''.join(texts),)
+    descriptions.append(' '.join(getattr(thing, name) for name in names))
+  return _join(zip(descriptions, episode.answers))
+
+
+def _join(sentences: Iterable[tuple[str, str]]) -> tuple[Text, ...]:
+  """Parts of ' description word.' for each sentence."""
+  parts = []
+  for description, word in sentences:
+    parts += [Text(f' {description}', _DESCRIPTION), Text(f' {word}.', 1.0)]
+  return tuple(parts)
 
 
 def register() -> None:
@@ -154,7 +172,7 @@ def register() -> None:
         )
         for split in SPLITS
     }
-    features.add_task(
+    text_tasks.add_task(
         task, splits, vocabulary=shapes_vocabulary.shapes_vocabulary
     )
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import seqio
 
-from flamingo_jax.data import interleaved
+from flamingo_jax.data import text as text_tasks
 from tasks import digits
 from tasks import shapes_episodes
 from tasks import shapes_text
@@ -28,7 +28,7 @@ ATTRIBUTE = {
 
 def read(task, split='train', count=200):
   found = seqio.TaskRegistry.get(task).source.documents(split)
-  return [found[i].parts[0] for i in range(count)]
+  return [''.join(p.text for p in found[i].parts) for i in range(count)]
 
 
 def items(text):
@@ -109,13 +109,17 @@ def test_every_word_is_one_token_and_every_made_up_word_two(task):
   vocabulary = shapes_vocabulary.shapes_vocabulary()
   found = seqio.TaskRegistry.get(task).source.documents('train')
   for document in (found[i] for i in range(100)):
-    for text in (part for part in document.parts if isinstance(part, str)):
+    texts = [part for part in document.parts if isinstance(part, str)]
+    if task in TASKS:
+      texts = [''.join(part.text for part in document.parts)]
+    for text in texts:
       units = re.findall(r'\w+:?|[^\w ]', text)
       made_up = sum(unit in shapes_episodes.SEEN_WORDS for unit in units)
       assert len(vocabulary.encode(text)) == len(units) + made_up
     if task in TASKS:
-      tokenized = interleaved.tokenize_document(document.parts, vocabulary)
-      assert len(tokenized.tokens) <= shapes_text.LENGTH
+      tokens, weights = text_tasks.tokenize(document, vocabulary)
+      assert len(tokens) <= shapes_text.LENGTH
+      assert 0.02 < np.mean(weights == 1) < 0.9
 
 
 def test_the_vocabulary_is_made_by_its_command(tmp_path, monkeypatch):
