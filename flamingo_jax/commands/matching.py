@@ -26,7 +26,7 @@ def add_match(commands: Any) -> None:
   parser.add_argument('--split', default='validation')
   parser.add_argument('--examples', type=int, default=1000, metavar='N')
   parser.add_argument('--classes', default='', metavar='A,B,...',
-                      help='names to tell apart, in texts that have one of them')
+                      help='names to tell apart, in texts with one of them')
   parser.add_argument('--template', action='append', metavar='TEXT',
                       help='a prompt with {} for the name; may be repeated')
 

@@ -32,8 +32,8 @@ def load(model_dir: str | os.PathLike, step: int | None = None) -> Predictor:
   description = read_model_json(model_dir)
   if 'resampler' not in description['architecture']:
     raise UserError(
-        f'{model_dir} holds a tower that was pretrained by itself, no Flamingo: '
-        'train one on it with configs/runs/pretrain_from_towers.gin'
+        f'{model_dir} holds a tower that was pretrained by itself, no '
+        'Flamingo: train one on it with configs/runs/pretrain_from_towers.gin'
     )
   config = FlamingoConfig.from_dict(description['architecture'])
   vocabulary = Vocabulary(model_dir / 'vocabulary.model')

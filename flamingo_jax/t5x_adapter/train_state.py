@@ -22,7 +22,7 @@ def from_t5x(train_state: t5x_train_state.TrainState) -> tuple[TrainState, Tree]
       params=_thaw(train_state.params),
       opt_state=_thaw(train_state.param_states) if training else None,
   )
-  return state, _thaw(dict(train_state.flax_mutables).get('frozen_params', {}))
+  return state, _thaw(train_state.flax_mutables.get('frozen_params', {}))
 
 
 def to_t5x(

@@ -92,7 +92,8 @@ def test_flamingo_begins_with_the_towers_of_the_other_driver(runs, run_plan):
           f'LANGUAGE_MODEL={str(sources["decoder"])!r}',
       ], 1,
   )])
-  assert seen['flamingo']['step'] == 1 and seen['flamingo']['frozen_is_unchanged']
+  assert seen['flamingo']['step'] == 1
+  assert seen['flamingo']['frozen_is_unchanged']
   restored = json.loads((runs / 'flamingo' / 'restored.json').read_text())
   frozen = checkpoint.load_params(runs / 'flamingo', 1)[0]
   for name, source in sources.items():
