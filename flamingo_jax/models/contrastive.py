@@ -63,6 +63,17 @@ class ContrastiveConfig:
     """As nested dicts of numbers and strings, for JSON."""
     return dataclasses.asdict(self)
 
+  @classmethod
+  def from_dict(cls, values: dict[str, Any]) -> 'ContrastiveConfig':
+    """The inverse of `to_dict`; UserError if it is another kind of model's."""
+    try:
+      return cls(**(values | {'text': TextEncoderConfig(**values['text'])}))
+    except (TypeError, KeyError) as error:
+      raise UserError(
+          f'the architecture is not that of two towers: {error}; give the '
+          'MODEL_DIR of a contrastive run'
+      ) from error
+
 
 CONTRASTIVE: Mapping[str, ContrastiveConfig] = {
     'contrastive_tiny': ContrastiveConfig(

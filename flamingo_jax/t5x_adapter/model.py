@@ -7,6 +7,7 @@ from typing import Any
 
 import clu.metrics
 import flax.core
+import flax.struct
 from flax import traverse_util
 import flax.linen as nn
 from flax.linen import partitioning
@@ -25,6 +26,15 @@ from flamingo_jax.models import ContrastiveConfig, FlamingoConfig
 from flamingo_jax.training import model as training_model
 from flamingo_jax.training.trainable import merge_params
 from flamingo_jax.typing import Array, Tree
+
+
+@flax.struct.dataclass
+class Perplexity(clu.metrics.Average):
+  """The exponential of a mean loss."""
+
+  def compute(self) -> Array:
+    """exp(sum / weight)."""
+    return jnp.exp(super().compute())
 
 
 class _T5xModel(t5x_models.BaseTransformerModel):
@@ -66,7 +76,8 @@ class _T5xModel(t5x_models.BaseTransformerModel):
       input_types: not used.
     """
     del input_shapes, input_types
-    boxed = self.initialize(rng)
+    # t5x fails on a collection without leaves.
+    boxed = {k: x for k, x in self.initialize(rng).items() if x}
     axes = {f'{name}_axes': params_axes(tree) for name, tree in boxed.items()}
     return flax.core.freeze(nn.unbox(boxed) | axes)
 
@@ -75,7 +86,7 @@ class _T5xModel(t5x_models.BaseTransformerModel):
       params: Tree,
       batch: Mapping[str, Array],
       dropout_rng: Array | None,
-      flax_mutables: Tree,
+      flax_mutables: Tree | None = None,
   ) -> tuple[Array, tuple[dict[str, clu.metrics.Metric], Tree]]:
     """Mean loss of one dataset's un-prefixed batch, (metrics, mutables).
 
@@ -87,13 +98,18 @@ class _T5xModel(t5x_models.BaseTransformerModel):
     return loss, (metrics, flax_mutables)
 
   def eval_fn(
-      self, params: Tree, batch: Mapping[str, Array], flax_mutables: Tree
+      self,
+      params: Tree,
+      batch: Mapping[str, Array],
+      flax_mutables: Tree | None = None,  # t5x gives none if nothing is frozen
   ) -> tuple[Array, dict[str, clu.metrics.Metric]]:
     """Mean loss of one dataset's un-prefixed batch in nats, metrics."""
-    loss, weight = self.summed_loss(
-        params, flax_mutables['frozen_params'], batch
-    )
-    return loss / weight, {'loss': clu.metrics.Average(loss, weight)}
+    frozen_params = (flax_mutables or {}).get('frozen_params', {})
+    loss, weight = self.summed_loss(params, frozen_params, batch)
+    metrics = {'loss': clu.metrics.Average(loss, weight)}
+    if self.likelihood:
+      metrics['perplexity'] = Perplexity(loss, weight)
+    return loss / weight, metrics
 
   def _compute_logits(self, *args: Any, **kwargs: Any) -> Array:
     raise NotImplementedError('losses come from summed_loss')

@@ -40,7 +40,7 @@ class Trainer(trainer.Trainer):
         grads, metrics = gradients_and_metrics(
             self._model,
             train_state.params,
-            train_state.flax_mutables['frozen_params'],
+            train_state.flax_mutables.get('frozen_params', {}),
             batch,
             self._loss_weights,
             self._num_microbatches,

@@ -369,7 +369,8 @@ def load_params(
       checkpoint_folder(model_dir, step) / 'state',
       lambda tree: {'params': tree['params']},
   )['params']
-  frozen_params = read(model_dir / 'frozen', lambda tree: tree)
+  frozen = model_dir / 'frozen'
+  frozen_params = read(frozen, lambda tree: tree) if frozen.exists() else {}
   return merge_params(params, frozen_params), step
 
 

@@ -23,6 +23,7 @@ from flamingo_jax.training import checkpoint, model_dir as model_dir_lib
 from flamingo_jax.training.fingerprint import fingerprint
 from flamingo_jax.training.partitioner import Partitioner
 from flamingo_jax.training.processes import is_first
+from flamingo_jax.training.regroup import grouped_as, regroup
 from flamingo_jax.training.train_step import (
     TrainState,
     abstract_state,
@@ -147,8 +148,10 @@ def load_tower(
     UserError: no such folder, or another architecture; says what differs.
   """
   folder, path, stored = _find(source, name)
-  check_same_tree(abstract, _without_added(stored), f'the {name} of {folder}')
-  target = abstract
+  stored = _without_added(stored)
+  # The layers of a language model may be in other groups.
+  target = read_as = grouped_as(abstract, stored)
+  check_same_tree(read_as, stored, f'the {name} of {folder}')
   for key in reversed(path):
     target = {key: target}
   tree = checkpoint.read_tree(
@@ -156,7 +159,7 @@ def load_tower(
   )
   for key in path:
     tree = tree[key]
-  return tree, folder
+  return regroup(tree, abstract), folder
 
 
 def check_vocabulary(source: str | os.PathLike, model: TrainedModel) -> None:

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The stage before Flamingo: a language model that Flamingo then reads."""
 
+import dataclasses
 import json
 import math
 
@@ -22,7 +23,8 @@ from flamingo_jax.training.optimizer import (
     matrix_mask,
 )
 from flamingo_jax.training.partitioner import Partitioner
-from flamingo_jax.training.pretrained import TrainStateInitializer
+from flamingo_jax.training.pretrained import TrainStateInitializer, load_tower
+from flamingo_jax.training.regroup import regroup
 from flamingo_jax.training.train_step import Trainer, abstract_state, init_state
 
 
@@ -141,6 +143,36 @@ def test_flamingo_reads_it_and_says_so(
       model, partitioner, language_model=str(run / 'checkpoint_3')
   ).from_scratch(jax.random.key(1))
   chex.assert_trees_all_equal(jax.device_get(frozen['decoder']), mine)
+
+
+@pytest.mark.parametrize('every, groups, tail', [(1, 3, 0), (3, 1, 0)])
+def test_layers_go_into_other_groups(
+    config, model, trained, run, every, groups, tail
+):
+  # Two layers and a tail of one are stored.
+  decoder = dataclasses.replace(config.decoder, xattn_every=every)
+  other = FlamingoModel(
+      dataclasses.replace(config, decoder=decoder), default_vocabulary(),
+      model.optimizer,
+  )
+  partitioner = Partitioner({'fsdp': 4, 'model': 2}, 'fsdp_sequence_parallel')
+  abstract = abstract_state(other, partitioner)[1]['decoder']
+  mine = jax.device_get(trained[1].params['decoder'])
+  read, _ = load_tower(run, 'decoder', abstract)
+  assert jax.tree.map(lambda x: x.sharding, read) == jax.tree.map(
+      lambda x: x.sharding, abstract
+  )
+  assert ('tail' in read) == bool(tail)
+  kernels = lambda tree: tree['lm']['ffw']['up']['kernel']
+  theirs = kernels(read['groups'])
+  assert theirs.shape[:2] == (groups, every)
+  np.testing.assert_array_equal(
+      np.asarray(theirs).reshape(3, 16, 64),
+      np.concatenate([kernels(mine['groups'])[0], kernels(mine['tail'])]),
+  )
+  # And back.
+  abstract = abstract_state(model, partitioner)[1]['decoder']
+  chex.assert_trees_all_equal(jax.device_get(regroup(read, abstract)), mine)
 
 
 def test_a_next_phase_has_its_weights_and_a_new_optimizer(
