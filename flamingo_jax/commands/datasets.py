@@ -13,7 +13,9 @@ from flamingo_jax.commands.prompting import load_vocabulary
 def add_check(commands: Any) -> None:
   """The flags of `flamingo check`."""
   parser = add_command(commands, 'check', run_check, 'check a data set')
-  parser.add_argument('path', metavar='FILE.jsonl')
+  parser.add_argument('path', metavar='PATH',
+                      help='a JSONL file, or a folder that flamingo prepare has '
+                      'made')
   parser.add_argument('--html', metavar='OUT.html',
                       help='write a preview of 20 samples')
   parser.add_argument('--length', type=int, default=256, metavar='L',
@@ -27,6 +29,7 @@ def run_check(options: argparse.Namespace, rest: Sequence[str]) -> int:
   """Counts a data set, lists what is wrong with it and previews 20 samples.
 
     flamingo check pairs.jsonl --html=preview.html
+    flamingo check data/m3w/train
 
   The exit status is 1 when there are problems.
   """

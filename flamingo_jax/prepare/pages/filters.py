@@ -35,8 +35,8 @@ class Threshold:
 
   name: str
   measure: Callable[[Any], float]
-  low: float = 0.0
-  high: float = _MOST
+  low: float | int = 0
+  high: float | int = _MOST
   english: bool = False
 
   def check(self, value: Any) -> None:
@@ -46,12 +46,12 @@ class Threshold:
       raise Dropped(self.name, f'{found:.3g}')
 
 
-def short_side(image: Fitted) -> float:
+def short_side(image: Fitted) -> int:
   """Pixels."""
   return min(image.width, image.height)
 
 
-def long_side(image: Fitted) -> float:
+def long_side(image: Fitted) -> int:
   """Pixels."""
   return max(image.width, image.height)
 

@@ -20,7 +20,7 @@ def words(text: str) -> list[str]:
   return _WORD.findall(text.casefold())
 
 
-def count_words(text: str) -> float:
+def count_words(text: str) -> int:
   """How many words."""
   return len(words(text))
 
@@ -63,7 +63,7 @@ def alphabetic_words(text: str) -> float:
   return has_letter / max(1, len(tokens))
 
 
-def english_words(text: str) -> float:
+def english_words(text: str) -> int:
   """How many of the eight words that Gopher looks for."""
   return len(_ENGLISH & set(words(text)))
 

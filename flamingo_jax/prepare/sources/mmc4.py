@@ -31,7 +31,7 @@ class Mmc4:
 
   Attributes:
     paths: JSONL files, also in ZIP, or folders of them.
-    images: that were fetched; only \`urls\` does without.
+    images: that were fetched; only `urls` does without.
   """
 
   paths: tuple[str, ...]

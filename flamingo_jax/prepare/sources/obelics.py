@@ -24,7 +24,7 @@ class Obelics:
 
   Attributes:
     paths: Parquet files, or folders of them.
-    images: that were fetched; only \`urls\` does without.
+    images: that were fetched; only `urls` does without.
   """
 
   paths: tuple[str, ...]
