@@ -45,11 +45,20 @@ TRAIN = [
     'tensorflow-datasets>=4.9.10',
 ]
 
+# What `flamingo prepare` reads public formats with.
+PREPARE = TRAIN + [
+    'charset-normalizer',
+    'fastwarc',
+    'pyarrow',
+    'scipy',
+    'selectolax>=1.0.2',
+]
+
 # What t5x imports beside the above. t5x, airio and jestimator themselves are on
 # GitHub only; without them the tests in tests/t5x are skipped.
 T5X = ['cached_property', 'fiddle', 'grain']
 
-TEST = TRAIN + T5X + [
+TEST = PREPARE + T5X + [
     'beartype',
     'chex',
     'pytest',
@@ -78,7 +87,7 @@ setuptools.setup(
     python_requires='>=3.11',
     install_requires=CORE,
     extras_require={
-        'train': TRAIN, 't5x': TRAIN + T5X, 'test': TEST,
+        'train': TRAIN, 'prepare': PREPARE, 't5x': TRAIN + T5X, 'test': TEST,
         'tpu': ['jax[tpu]>=0.10.2'],
     },
     entry_points={'console_scripts': ['flamingo = flamingo_jax.cli:main']},

@@ -92,7 +92,7 @@ def _register(
   if missing:
     raise UserError(
         f'{" and ".join(map(os.fspath, missing))} must be prepared; make each '
-        f'with `flamingo prepare jsonl FILE.jsonl --out={missing[0]}`'
+        f'with `flamingo prepare FORMAT PATH --out={missing[0]}`'
     )
   for task, splits in folders.items():
     found = {

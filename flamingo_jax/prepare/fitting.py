@@ -69,7 +69,9 @@ class MediaFitter:
     width, height = picture.size
     draft = self.limit if self.image_size else None
     try:
-      pixels = media_reader.decode_image(media.data, media.path, size=draft)
+      with warnings.catch_warnings():
+        warnings.simplefilter('ignore', PIL.Image.DecompressionBombWarning)
+        pixels = media_reader.decode_image(media.data, media.path, size=draft)
     except UserError as error:
       raise Dropped('image is corrupt', str(error)) from None
     decoded = PIL.Image.fromarray(pixels)

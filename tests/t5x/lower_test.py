@@ -44,4 +44,6 @@ def test_large_models_lower(lowered, size, least):
 
 
 def test_a_parameter_that_the_mesh_does_not_divide_is_named(lowered):
-  assert ' heads, which the mesh axis model of 3' in lowered['refused']['error']
+  error = lowered['refused']['error']
+  assert error.startswith('target/decoder/')
+  assert ' mlp, which the mesh axis model of 3 does not divide' in error

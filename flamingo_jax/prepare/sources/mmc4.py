@@ -53,8 +53,7 @@ class Mmc4:
     page = json_values.parse(item)
     sentences, similarity = _matrix(page)
     found, losses = {}, []
-    for row, facts in enumerate(page['image_info']):
-      url = facts['raw_url']
+    for row, url in enumerate(_urls(page)):
       try:
         found[row] = fitter.fit(Media('image', url, self.images.read(url)))
       except Dropped as loss:
@@ -78,8 +77,7 @@ class Mmc4:
 
   def urls(self, item: Item) -> list[str]:
     """The images that a downloader has to fetch."""
-    page = json_values.parse(item)
-    return [facts['raw_url'] for facts in page['image_info']]
+    return _urls(json_values.parse(item))
 
 
 def _check_first(units: list[Unit]) -> None:
@@ -100,17 +98,27 @@ def _check_first(units: list[Unit]) -> None:
     )
 
 
+def _urls(page: dict[str, Any]) -> list[str]:
+  try:
+    return [str(facts['raw_url']) for facts in page['image_info']]
+  except (KeyError, TypeError) as error:
+    raise Dropped('line is no page of MMC4', repr(error)) from None
+
+
 def _matrix(page: dict[str, Any]) -> tuple[list[str], np.ndarray]:
   """Sentences, and f64[images, sentences]."""
-  sentences, similarity = page['text_list'], page['similarity_matrix']
-  matrix = np.asarray(similarity, np.float64)
-  if matrix.shape != (len(page['image_info']), len(sentences)):
+  try:
+    sentences = [str(sentence) for sentence in page['text_list']]
+    matrix = np.asarray(page['similarity_matrix'], np.float64)
+  except (KeyError, TypeError, ValueError) as error:
+    raise Dropped('line is no page of MMC4', repr(error)[:200]) from None
+  if matrix.shape != (len(_urls(page)), len(sentences)):
     raise Dropped(
         'similarities do not fit images and sentences', str(matrix.shape)
     )
   if not np.isfinite(matrix).all():
     raise Dropped('similarities are no numbers', '')
-  return [str(sentence) for sentence in sentences], matrix
+  return sentences, matrix
 
 
 def assign(similarity: np.ndarray, images: list[int]) -> dict[int, int]:
