@@ -49,13 +49,19 @@ TRAIN = [
 # GitHub only; without them the tests in tests/t5x are skipped.
 T5X = ['cached_property', 'fiddle', 'grain']
 
-TEST = TRAIN + T5X + [
+# The metrics of benchmarks.
+EVAL = [
+    'nltk',  # words of captions, WUPS
+    'pycocoevalcap',  # CIDEr; 100 MB, of which Java programs are most
+    'scikit-learn',  # ROC AUC, average precision
+]
+
+TEST = TRAIN + T5X + EVAL + [
     'beartype',
     'chex',
     'pytest',
     'pytest-xdist',
     'scikit-image',  # photographs
-    'scikit-learn',  # photographs
 ]
 
 setuptools.setup(
@@ -78,7 +84,8 @@ setuptools.setup(
     python_requires='>=3.11',
     install_requires=CORE,
     extras_require={
-        'train': TRAIN, 't5x': TRAIN + T5X, 'test': TEST,
+        'train': TRAIN, 'eval': TRAIN + EVAL, 't5x': TRAIN + T5X,
+        'test': TEST,
         'tpu': ['jax[tpu]>=0.10.2'],
     },
     entry_points={'console_scripts': ['flamingo = flamingo_jax.cli:main']},
