@@ -58,13 +58,19 @@ PREPARE = TRAIN + [
 # GitHub only; without them the tests in tests/t5x are skipped.
 T5X = ['cached_property', 'fiddle', 'grain']
 
-TEST = PREPARE + T5X + [
+# The metrics of benchmarks.
+EVAL = [
+    'nltk',  # words of captions, WUPS
+    'pycocoevalcap',  # CIDEr; 100 MB, of which Java programs are most
+    'scikit-learn',  # ROC AUC, average precision
+]
+
+TEST = PREPARE + T5X + EVAL + [
     'beartype',
     'chex',
     'pytest',
     'pytest-xdist',
     'scikit-image',  # photographs
-    'scikit-learn',  # photographs
 ]
 
 setuptools.setup(
@@ -83,11 +89,14 @@ setuptools.setup(
             for pattern in (package, f'{package}.*')
         ]
     ),
-    package_data={'flamingo_jax': ['assets/*'], '': ['*.gin']},
+    package_data={
+        'flamingo_jax': ['assets/*'], 'tasks': ['*.model'], '': ['*.gin'],
+    },
     python_requires='>=3.11',
     install_requires=CORE,
     extras_require={
-        'train': TRAIN, 'prepare': PREPARE, 't5x': TRAIN + T5X, 'test': TEST,
+        'train': TRAIN, 'prepare': PREPARE, 'eval': TRAIN + EVAL,
+        't5x': TRAIN + T5X, 'test': TEST,
         'tpu': ['jax[tpu]>=0.10.2'],
     },
     entry_points={'console_scripts': ['flamingo = flamingo_jax.cli:main']},

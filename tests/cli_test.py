@@ -201,7 +201,7 @@ def test_trains_on_own_data_resumes_and_answers(tmp_path):
   assert result.returncode == 0, result.stderr
   *lines, last = result.stdout.splitlines()
   scores = json.loads(last)['scores']
-  assert len(lines) == len(scores) == 3
+  assert len(lines) == len(scores) == 4
   assert (model_dir / 'eval' / 'scores.json').is_file()
 
 

@@ -110,6 +110,8 @@ def _evaluate(options: argparse.Namespace) -> None:
   print(report.table_of_scores(rows))
   path = run_folder(output_dir) / f'{benchmark.name}.json'
   write_atomically(path, json.dumps(rows, indent=2) + '\n')
+  if any(row['metric'] for row in rows):
+    report.plot(rows, path.with_suffix('.png'))
   print(json.dumps(rows))
 
 

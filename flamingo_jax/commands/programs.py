@@ -17,7 +17,10 @@ GIN_MACROS = {
         'data': 'DATA', 'model_dir': 'MODEL_DIR', 'steps': 'TRAIN_STEPS',
         'seed': 'SEED', 'cache_media': 'train.cache_media',
     },
-    'eval': {'model_dir': 'MODEL_DIR', 'output_dir': 'OUTPUT_DIR'},
+    'eval': {
+        'data': 'DATA_DIR', 'model_dir': 'MODEL_DIR',
+        'output_dir': 'OUTPUT_DIR',
+    },
     'infer': {
         'model_dir': 'MODEL_DIR', 'output_dir': 'OUTPUT_DIR', 'mode': 'MODE',
     },

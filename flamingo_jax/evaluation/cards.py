@@ -5,9 +5,10 @@
   OUTPUT_DIR/<settings>/card.json         the score and how it came about
                        /predictions.json  as the benchmark's server takes it
                        /examples.jsonl    each query: shots, prediction, value
+                       /examples.html     some of them, with their pictures
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 import dataclasses
 import datetime
 import hashlib
@@ -25,8 +26,11 @@ import numpy as np
 
 from flamingo_jax.errors import UserError
 from flamingo_jax.evaluation import fewshot
+from flamingo_jax.evaluation import gallery
 from flamingo_jax.evaluation.benchmark import Benchmark
 from flamingo_jax.evaluation.fewshot import Answerer, Outcome, Queries, Settings
+from flamingo_jax.evaluation.metrics.metric import Target
+from flamingo_jax.evaluation.prompts import Sample
 from flamingo_jax.training.model_dir import run_folder, write_atomically
 
 FORMAT = 1
@@ -77,6 +81,8 @@ def evaluate(
   """
   started, clock = datetime.datetime.now(datetime.timezone.utc), time.time()
   found = fewshot.read_queries(benchmark, data, settings, allow_missing)
+  targets = _targets(found)
+  _rehearse(benchmark, targets)
   folder = run_folder(output_dir) / settings.name
   folder.mkdir(parents=True, exist_ok=True)
   files = _hash_files(benchmark, data, settings)
@@ -85,7 +91,7 @@ def evaluate(
   key = hashlib.sha256(json.dumps(same).encode()).hexdigest()[:16]
   draft = folder / f'answers.{key}.tmp'
   outcome = fewshot.answer(
-      benchmark, found, settings, answerer, draft=draft,
+      benchmark, found, settings, answerer, draft=draft, model=model['sha256'],
       batch_size=batch_size, progress=progress,
   )
   card = {
@@ -111,7 +117,7 @@ def evaluate(
       'environment': environment(),
   }
   if outcome.outputs is not None:
-    card |= _score(benchmark, found, outcome, folder)
+    card |= _score(benchmark, found, targets, outcome, folder)
   card['time'] = {
       'started': started.isoformat(timespec='seconds'),
       'seconds': round(time.time() - clock, 1),
@@ -122,19 +128,12 @@ def evaluate(
 
 
 def _score(
-    benchmark: Benchmark, found: Queries, outcome: Outcome,
-    folder: epath.Path,
+    benchmark: Benchmark, found: Queries, targets: Sequence[Target],
+    outcome: Outcome, folder: epath.Path,
 ) -> dict[str, Any]:
   """Writes predictions and examples; the card's scores and predictions."""
-  targets = [
-      {'answers': query.answers, 'candidates': query.candidates,
-       'record': query.record}
-      for query in found.queries
-  ]
-  # A split whose answers are secret has predictions only.
-  is_known = all(query.answers for query in found.queries)
   scores, values = {}, [None] * len(targets)
-  for metric in benchmark.metrics if is_known else ():
+  for metric in benchmark.metrics if _is_known(targets) else ():
     rows = metric.rows(targets, outcome.outputs)
     low, high = metric.interval(rows)
     scores[metric.name] = {
@@ -148,16 +147,17 @@ def _score(
   file = folder / f'predictions{submission.suffix}'
   file.write_bytes(content)
   examples = [
-      {'source': query.source, 'text': query.text, 'shots': shots,
-       'answers': list(query.answers), 'output': _plain(query, output),
-       'value': value}
+      gallery.Example(query, shots, _plain(query, output), value)
       for query, shots, output, value in zip(
           found.queries, outcome.shots, outcome.outputs, values, strict=True
       )
   ]
   write_atomically(
       folder / 'examples.jsonl',
-      ''.join(json.dumps(example) + '\n' for example in examples),
+      ''.join(json.dumps(example.to_dict()) + '\n' for example in examples),
+  )
+  write_atomically(
+      folder / 'examples.html', gallery.render(folder.name, examples)
   )
   sha256 = hashlib.sha256(content).hexdigest()
   return {
@@ -165,7 +165,36 @@ def _score(
   }
 
 
-def _plain(query: fewshot.Sample, output: Any) -> Any:
+def _targets(found: Queries) -> list[Target]:
+  """What metrics are told of the queries."""
+  return [
+      {'answers': query.answers, 'candidates': query.candidates,
+       'record': query.record}
+      for query in found.queries
+  ]
+
+
+def _is_known(targets: Sequence[Target]) -> bool:
+  """False for a split whose answers are secret: it has predictions only."""
+  return all(target['answers'] for target in targets)
+
+
+def _rehearse(benchmark: Benchmark, targets: Sequence[Target]) -> None:
+  """Scores right answers, so that what cannot be scored is known at once.
+
+  Raises:
+    UserError: a metric is not defined for these queries, or lacks a package.
+  """
+  if not _is_known(targets):
+    return
+  outputs = [target['answers'][0] for target in targets]
+  if benchmark.is_close_ended:
+    outputs = np.zeros((len(targets), len(targets[0]['candidates'])))
+  for metric in benchmark.metrics:
+    metric.score(metric.rows(targets, outputs))
+
+
+def _plain(query: Sample, output: Any) -> Any:
   """An answer; of a ranking the likeliest candidate."""
   if isinstance(output, str):
     return output

@@ -115,13 +115,13 @@ class Outcome:
   Attributes:
     outputs: answers[Q], or log-likelihoods f32[Q C]; None if a prompt is longer
       than the model's context ("OOC").
-    shots: the sources of each query's shots, in their order.
+    shots: of each query, in their order.
     longest: tokens of the longest prompt.
     example: the first query's prompt.
   """
 
   outputs: Any
-  shots: list[list[str]]
+  shots: list[list[Sample]]
   longest: int
   example: str
 
@@ -193,6 +193,7 @@ def answer(
     answerer: Answerer,
     *,
     draft: epath.Path,
+    model: str = '',
     batch_size: int = 8,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Outcome:
@@ -204,12 +205,16 @@ def answer(
     settings: of the prompts.
     answerer: the model.
     draft: a file that answers are added to; what it has is not asked again.
+      The features for RICES are kept in the folder above its own.
+    model: tells models apart.
     batch_size: queries at once; decides nothing but the speed.
     progress: is told how many queries are done.
   """
   retrieve = None
   if settings.rices and settings.shots:
-    retrieve = rices.Index(found.pool, answerer.embed).nearest
+    retrieve = rices.Index(
+        found.pool, answerer.embed, draft.parent.parent, model
+    ).nearest
 
   def shots_of(query, permutation=0):
     return prompts.make_shots(
@@ -226,9 +231,8 @@ def answer(
   room = benchmark.max_new_tokens or _longest_candidate(
       found.queries, answerer.vocabulary
   )
-  sources = [[shot.source for shot in chosen] for chosen in shots]
   example = prompts.as_text(prompts.join(shots[0], found.queries[0]))
-  outcome = Outcome(None, sources, max(lengths), example)
+  outcome = Outcome(None, shots, max(lengths), example)
   if max(lengths) + room > answerer.context:
     return outcome
 

@@ -8,7 +8,9 @@ does not say how they are compared, and here it is by the cosine of their means.
 
 from collections.abc import Callable, Sequence
 import functools
+import hashlib
 
+from etils import epath
 import numpy as np
 
 from flamingo_jax.data.media import Media
@@ -21,19 +23,40 @@ Embed = Callable[[Sequence[Media]], np.ndarray]
 class Index:
   """The features of all supports, each of which is embedded once."""
 
-  def __init__(self, supports: Sequence[Sample], embed: Embed):
-    """Embeds the supports.
+  def __init__(
+      self,
+      supports: Sequence[Sample],
+      embed: Embed,
+      folder: epath.Path,
+      model: str,
+  ):
+    """Embeds the supports, or reads what an earlier index of them wrote.
 
     Args:
       supports: of which shots are chosen; all have media.
       embed: the features [n Dv] of n media.
+      folder: keeps the features.
+      model: tells models apart.
 
     Raises:
       UserError: a support has no media.
     """
     self._supports = supports
     self._embed = embed
-    self._table = self._features([_first(sample) for sample in supports])
+    media = [_first(sample) for sample in supports]
+    key = hashlib.sha256(model.encode())
+    for medium in media:
+      key.update(f'{medium.path} {epath.Path(medium.path).stat()}'.encode())
+    file = folder / f'rices.{key.hexdigest()[:16]}.npy'
+    if file.exists():
+      with file.open('rb') as stream:
+        self._table = np.load(stream)
+    else:
+      self._table = self._features(media)
+      draft = file.with_name(f'{file.name}.tmp')
+      with draft.open('wb') as stream:
+        np.save(stream, self._table)
+      draft.replace(file)
     self._of_query = functools.lru_cache(maxsize=4096)(
         lambda medium: self._features([medium])[0]
     )

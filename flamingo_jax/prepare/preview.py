@@ -137,7 +137,7 @@ def _hue(index: int) -> int:
 def _figure(medium: Media, index: int, is_seen: bool) -> str:
   frames = _FRAMES if medium.kind == 'video' else 1
   pixels, mask = media_reader.load_frames(medium, frames, _PIXELS, None)
-  images = ''.join(f'<img src="{_data_uri(p)}" alt="">' for p in pixels[mask])
+  images = ''.join(f'<img src="{data_uri(p)}" alt="">' for p in pixels[mask])
   name = html.escape(os.path.basename(medium.path))
   classes = medium.kind if is_seen else f'{medium.kind} unseen'
   number = f'<b>{index}</b> ' if is_seen else ''
@@ -148,7 +148,8 @@ def _figure(medium: Media, index: int, is_seen: bool) -> str:
   )
 
 
-def _data_uri(pixels: np.ndarray) -> str:
+def data_uri(pixels: np.ndarray) -> str:
+  """uint8[h w 3] as the source of an <img>."""
   buffer = io.BytesIO()
   PIL.Image.fromarray(pixels).save(buffer, 'JPEG', quality=85)
   encoded = base64.b64encode(buffer.getvalue()).decode()

@@ -4,6 +4,7 @@
 
 import json
 
+from etils import epath
 import numpy as np
 import pytest
 
@@ -152,6 +153,19 @@ def test_rices_puts_the_most_similar_picture_last(data, tmp_path):
   assert 'most similar one last' in card['prompt']['shots']
 
 
+def test_supports_are_embedded_once(data, tmp_path):
+  class Counts(Oracle):
+    embedded = 0
+
+    def embed(self, media):
+      self.embedded += len(media)
+      return super().embed(media)
+
+  _, first = evaluate(data, tmp_path, model=Counts, shots=1, rices=True)
+  _, again = evaluate(data, tmp_path, model=Counts, shots=2, rices=True)
+  assert (first.embedded, again.embedded) == (6 + 6, 6)
+
+
 def test_log_likelihoods_are_averaged_over_orders(data, tmp_path):
   class Ordered(Oracle):
     def score(self, asked, candidates, *, batch_size):
@@ -165,7 +179,7 @@ def test_log_likelihoods_are_averaged_over_orders(data, tmp_path):
   found = fewshot.read_queries(benchmark, data, settings, False)
   outcome = fewshot.answer(
       benchmark, found, settings, Ordered(found.queries),
-      draft=fewshot.epath.Path(tmp_path / 'draft'),
+      draft=epath.Path(tmp_path / 'draft'),
   )
   values = outcome.outputs[:, 0]
   assert any(value != round(value) for value in values)  # means of six
@@ -207,6 +221,8 @@ def test_what_makes_no_sense_is_one_sentence(data, tmp_path):
   error('limit is 0', limit=0)
   error('permutations and beams', beams=0)
   error('CIDEr is not defined', name='vatex', limit=1)
+  # What cannot be scored is said before the model is asked.
+  assert not list(tmp_path.glob('vatex*'))
 
 
 def test_a_prompt_beyond_the_context_is_ooc(data, tmp_path):
@@ -292,3 +308,16 @@ def test_the_list_has_every_benchmark_and_its_files(capsys):
   for name, row in benchmarks.BENCHMARKS.items():
     assert f'DATA/{name}/ from {row.origin}' in output
     assert all(f in output for files in row.splits.values() for f in files)
+
+
+def test_a_page_shows_examples_and_a_plot_the_scores(data, tmp_path):
+  zero, _ = evaluate(data, tmp_path, shots=0)
+  two, _ = evaluate(data, tmp_path)
+  folder = tmp_path / Settings(**two['settings']).name
+  page = (folder / 'examples.html').read_text()
+  assert page.count('<article>') == 6
+  assert page.count('<img') == 6 * 3  # two shots and the query
+  assert page.count('<b>astronaut</b><br>right: astronaut · a picture') == 1
+  rows = report.summarise([zero, two])
+  report.plot(rows, epath.Path(tmp_path / 'plot.png'))
+  assert (tmp_path / 'plot.png').read_bytes().startswith(b'\x89PNG')

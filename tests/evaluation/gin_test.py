@@ -16,6 +16,7 @@ from flamingo_jax.evaluation import inference
 from flamingo_jax.evaluation.features import FeatureConverter
 from flamingo_jax.training.train_step import abstract_params
 from flamingo_jax.training.trainable import merge_params
+from tests.evaluation import miniature
 
 CONFIGS = pathlib.Path(__file__).parents[2] / 'configs'
 EVALUATIONS = sorted(path.name for path in CONFIGS.glob('eval_*.gin'))
@@ -69,6 +70,10 @@ def run(driver, file, *bindings):
     *((file, infer, 'infer') for file in INFERENCES),
 ])
 def test_every_evaluation_lowers(file, driver, name, tmp_path):
-  output_dir, lowered = run(driver, CONFIGS / file, f'MODEL_DIR={tmp_path}')
+  bindings = [f'MODEL_DIR={tmp_path}']
+  if 'benchmark' in file:
+    miniature.WRITERS['vqav2'](tmp_path / 'vqav2')
+    bindings.append(f'DATA_DIR={tmp_path}')
+  output_dir, lowered = run(driver, CONFIGS / file, *bindings)
   assert output_dir == str(tmp_path / name)
   assert 'tensor<32x5x1x64x64x3xui8>' in lowered.as_text()

@@ -10,7 +10,8 @@ import pytest
 from flamingo_jax.data import pipeline
 from flamingo_jax.data.vocabulary import default_vocabulary
 from flamingo_jax.errors import UserError
-from flamingo_jax.prepare import jsonl
+from flamingo_jax.prepare import engine
+from flamingo_jax.prepare.sources import jsonl
 from tasks import massive_text, own_text, shapes_captions
 
 
@@ -36,7 +37,10 @@ def first(task, split='train'):
 def test_prepared_text_is_read_and_sampled_as_chinchillas(tmp_path):
   for part in massive_text.WEIGHTS:
     file = write(tmp_path / f'{part}.jsonl', [f'of {part}'] * 3)
-    jsonl.write(file, tmp_path / part / 'train', media=False)
+    engine.prepare(
+        jsonl.Jsonl((str(file),), text=True), tmp_path / part / 'train',
+        workers=0,
+    )
   assert massive_text.mixture(str(tmp_path)) == 'massive_text'
   assert first('books') == 'of booksof books'
   weights = pipeline.mixture_weights('massive_text')

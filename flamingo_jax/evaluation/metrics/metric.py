@@ -16,7 +16,7 @@ Target = Mapping[str, Any]
 
 _INTERVAL = (2.5, 97.5)  # percentiles
 _RESAMPLES_OF_MEANS = 1000
-_RESAMPLES = 200  # of what takes long to aggregate
+_RESAMPLES = 100  # of what takes long to aggregate
 _SEED = 0  # of the resampling: one result always has one interval
 
 

@@ -1,0 +1,84 @@
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""The paper's benchmarks as seqio tasks, for the gin files of either driver.
+
+In a gin file:
+  from tasks import benchmarks
+  benchmarks.mixture.benchmark = 'vqav2'
+  benchmarks.mixture.directory = %DATA_DIR
+  EvaluationDatasetConfig.mixture_or_task_name = @benchmarks.mixture()
+
+Prompts, metrics and files are those of `flamingo eval --benchmark`.
+"""
+
+from collections.abc import Callable, Sequence
+
+from flamingo_jax.data import features
+from flamingo_jax.data import vocabulary as vocabulary_lib
+from flamingo_jax.evaluation import benchmarks
+from flamingo_jax.evaluation import fewshot
+from flamingo_jax.evaluation import tasks
+from flamingo_jax.evaluation.benchmark import Benchmark
+
+
+def mixture(
+    benchmark: str,
+    directory: str,
+    shots: Sequence[int] = (4,),
+    split: str | None = None,
+    seed: int = 0,
+    shots_kind: str = 'paired',
+    vocabulary: Callable[
+        [], vocabulary_lib.Vocabulary
+    ] = vocabulary_lib.default_vocabulary,
+) -> str:
+  """Registers a benchmark's tasks and returns the name of their mixture.
+
+  The tasks are '<benchmark>_<n>shot', their split has its official name.
+
+  Args:
+    benchmark: one of `flamingo eval --list`.
+    directory: has a folder of that name with the official files.
+    shots: a task for each number.
+    split: of the queries; the one that `flamingo eval --list` marks if None.
+    seed: of the choice of shots.
+    shots_kind: one of prompts.SHOTS_KINDS.
+    vocabulary: returns the tokenizer.
+
+  Raises:
+    UserError: an unknown benchmark or split; a file is missing.
+  """
+  row = benchmarks.find(benchmark)
+  names = [
+      _add(
+          row, directory,
+          fewshot.Settings(row.name, split or row.split, n, seed, shots_kind),
+          vocabulary,
+      )
+      for n in shots
+  ]
+  name = f'{row.name}_benchmark'
+  features.add_mixture(name, dict.fromkeys(names, 1.0))
+  return name
+
+
+def _add(
+    row: Benchmark,
+    directory: str,
+    settings: fewshot.Settings,
+    vocabulary: Callable[[], vocabulary_lib.Vocabulary],
+) -> str:
+  found = fewshot.read_queries(row, directory, settings, allow_missing=False)
+  name = f'{row.name}_{settings.shots}shot'
+  queries, pool = {settings.split: lambda: found.queries}, lambda: found.pool
+  options = {
+      'shots': settings.shots, 'seed': settings.seed,
+      'kind': settings.shots_kind, 'vocabulary': vocabulary,
+      'metric_fns': [metric.seqio_function() for metric in row.metrics],
+  }
+  if row.is_close_ended:
+    count = len(found.queries[0].candidates)
+    tasks.add_close_ended_task(name, queries, pool, count, **options)
+  else:
+    tasks.add_open_ended_task(name, queries, pool, trim=row.trim, **options)
+  return name

@@ -1,0 +1,77 @@
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Benchmarks as seqio tasks: the prompts and scores of `flamingo eval`."""
+
+import pytest
+import seqio
+
+from flamingo_jax.data import pipeline
+from flamingo_jax.errors import UserError
+from flamingo_jax.evaluation import benchmarks as table
+from flamingo_jax.evaluation import prompts
+from tasks import benchmarks
+from tests.evaluation import miniature
+
+LENGTHS = {'tokens': 256, 'media': 3, 'image_size': 16, 'targets': 16}
+
+
+@pytest.fixture(scope='module')
+def data(tmp_path_factory):
+  folder = tmp_path_factory.mktemp('data')
+  for name in ('vqav2', 'visdial'):
+    miniature.WRITERS[name](folder / name)
+  return folder
+
+
+def targets(task, split):
+  dataset = task.get_dataset(LENGTHS, split, shuffle=False)
+  return [
+      task.postprocess_fn(
+          example['targets_pretokenized'].decode(), example=example,
+          is_target=True,
+      )
+      for example in dataset.as_numpy_iterator()
+  ]
+
+
+def test_a_question_has_its_prompt_and_its_accuracy(data):
+  name = benchmarks.mixture('vqav2', data, shots=(0, 2))
+  assert name == 'vqav2_benchmark'
+  tasks = pipeline.mixture_tasks(name)
+  assert [task.name for task in tasks] == ['vqav2_0shot', 'vqav2_2shot']
+  row = table.find('vqav2')
+  pool = row.pool(data)
+  for task, shots in zip(tasks, (0, 2)):
+    found = targets(task, 'validation')
+    for target, query in zip(
+        found, row.queries(data, 'validation'), strict=True
+    ):
+      expected = prompts.make_prompt(query, pool, shots, 0, True)
+      assert target['prompt'] == prompts.as_text(expected)
+      assert target['record'] == query.record
+    first, _ = task.predict_metric_fns
+    said = [
+        task.postprocess_fn(f'{t["answers"][0]} Question: x', is_target=False,
+                            example={})
+        for t in found
+    ]
+    assert first(found, said)['vqa_accuracy'] == 100
+
+
+def test_candidates_are_those_of_each_query(data):
+  benchmarks.mixture('visdial', data, shots=(1,))
+  task = seqio.TaskRegistry.get('visdial_1shot')
+  found = targets(task, 'validation')
+  assert len(found) == 6 * 8  # eight candidates of each dialogue
+  assert found[2]['candidate'] == 'it is coffee'
+  (metric,) = task.score_metric_fns
+  scores = [
+      target['record']['relevance'][i % 8] for i, target in enumerate(found)
+  ]
+  assert metric(found, scores)['ndcg'] == 100
+  assert metric(found, [-score for score in scores])['ndcg'] == 0
+
+
+def test_a_missing_file_is_one_sentence(tmp_path):
+  with pytest.raises(UserError, match='it comes from vizwiz.org'):
+    benchmarks.mixture('vizwiz', tmp_path)
