@@ -96,7 +96,7 @@ def draw_captions(
 
 
 # Of the documents of shapes_text; the rest are whole episodes.
-_SHARES = ((0.12, draw_captions), (0.13, draw_value), (0.31, draw_part))
+_SHARES = ((0.12, draw_captions), (0.06, draw_value), (0.35, draw_part))
 
 
 def draw_text(rng: np.random.Generator, pairs: shapes.Pairs) -> TextParts:
