@@ -55,7 +55,7 @@ TEST = TRAIN + T5X + [
     'pytest',
     'pytest-xdist',
     'scikit-image',  # photographs
-    'scikit-learn',  # photographs
+    'scikit-learn',  # photographs, handwritten digits
 ]
 
 setuptools.setup(
@@ -74,7 +74,9 @@ setuptools.setup(
             for pattern in (package, f'{package}.*')
         ]
     ),
-    package_data={'flamingo_jax': ['assets/*'], '': ['*.gin']},
+    package_data={
+        'flamingo_jax': ['assets/*'], 'tasks': ['*.model'], '': ['*.gin']
+    },
     python_requires='>=3.11',
     install_requires=CORE,
     extras_require={
