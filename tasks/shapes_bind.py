@@ -36,7 +36,7 @@ CONTROLS = (
     'shuffled', 'blank', 'text_only', 'permuted', 'held_out_words',
     'held_out_pairs',
 )
-PICTURES = 12  # of a document
+PICTURES = 18  # of a document, or descriptions: 92 tokens
 _BLANK = documents.image(
     np.full((shapes_drawing.IMAGE_SIZE,) * 2 + (3,), 228, np.uint8)
 )

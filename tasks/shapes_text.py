@@ -62,7 +62,7 @@ def draw_whole(rng: np.random.Generator, pairs: shapes.Pairs) -> TextParts:
   """An episode of few words that tells everything, or most of it."""
   attribute = _draw_attribute(rng)
   ways = 2
-  if rng.random() > 0.6:
+  if rng.random() > 0.5:
     ways = int(rng.integers(2, 4 if attribute == 'texture' else 5))
   share = 1.0 if rng.random() < 0.6 else 0.4
   told = _draw_told(rng, attribute, share)
@@ -96,7 +96,7 @@ def draw_captions(
 
 
 # Of the documents of shapes_text; the rest are whole episodes.
-_SHARES = ((0.12, draw_captions), (0.13, draw_value), (0.31, draw_part))
+_SHARES = ((0.12, draw_captions), (0.06, draw_value), (0.35, draw_part))
 
 
 def draw_text(rng: np.random.Generator, pairs: shapes.Pairs) -> TextParts:
