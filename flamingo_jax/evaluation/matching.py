@@ -82,13 +82,13 @@ class Towers:
     self.config = ContrastiveConfig.from_dict(description['architecture'])
     self.vocabulary = Vocabulary(folder / 'vocabulary.model')
     params, self.step = load_params(folder, step)
-    apply = functools.partial(DualTower(self.config).apply, {'params': params})
-    self._images = jax.jit(functools.partial(apply, method='embed_images'))
-    self._texts = jax.jit(functools.partial(apply, method='embed_texts'))
+    self._variables = jax.device_put({'params': params})
+    embed = lambda method: jax.jit(
+        functools.partial(DualTower(self.config).apply, method=method)
+    )
+    self._images, self._texts = embed('embed_images'), embed('embed_texts')
 
-  def embed_images(
-      self, images: np.ndarray
-  ) -> Float[np.ndarray, 'N J']:
+  def embed_images(self, images: np.ndarray) -> Float[np.ndarray, 'N J']:
     """Unit vectors of uint8 pictures [N h w 3]."""
     return self._in_batches(self._images, images)
 
@@ -120,7 +120,8 @@ class Towers:
       padded = [
           np.concatenate([x, np.repeat(x[:1], missing, axis=0)]) for x in part
       ]
-      parts.append(np.asarray(function(*padded))[: len(part[0])])
+      vectors = function(self._variables, *padded)
+      parts.append(np.asarray(vectors)[: len(part[0])])
     return np.concatenate(parts)
 
 

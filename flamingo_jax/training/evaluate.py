@@ -28,7 +28,8 @@ class Evaluator:
     self._datasets = datasets
 
   def losses(self, params: Tree, frozen_params: Tree) -> dict[str, float]:
-    """eval/loss/<dataset>, in nats per target token, and eval/perplexity/..."""
+    """eval/loss/<dataset>, in nats per target token or pair of a contrastive
+    loss, and of likelihoods eval/perplexity/<dataset>."""
     result = {}
     for name, dataset in self._datasets.items():
       with pipeline.reading_errors():

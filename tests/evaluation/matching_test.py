@@ -30,11 +30,8 @@ CAPTIONS = ('a red dog', 'a blue dog', 'a red cat', 'a red and a blue fox')
 
 def test_recall_counts_the_right_answers_among_the_first():
   # Scores of three pictures (rows) for three texts.
-  images = np.eye(3)
-  texts = np.array([[9, 1, 2], [8, 7, 1], [3, 7, 5]]).T * 1.0
-  # Rows of images @ texts.T: [9 1 2] [8 7 1] [3 7 5] transposed twice.
-  scores = images @ texts.T
-  np.testing.assert_array_equal(scores, [[9, 8, 3], [1, 7, 7], [2, 1, 5]])
+  scores = np.array([[9.0, 8, 3], [1, 7, 7], [2, 1, 5]])
+  images, texts = np.eye(3), scores.T
   found = matching.recalls(images, texts, ['a', 'b', 'c'], (1, 2))
   assert found == {
       # The second picture likes the third text as much as its own.
@@ -42,10 +39,12 @@ def test_recall_counts_the_right_answers_among_the_first():
       'text_to_image/R@1': pytest.approx(1 / 3),
       'text_to_image/R@2': 1.0,
   }
-  # The same words are the same answer.
+  # The same words are one answer, right for both of their pictures.
+  texts[2] = texts[1]  # [8, 7, 1]
   found = matching.recalls(images, texts, ['a', 'b', 'b'], (1,))
-  assert found['image_to_text/R@1'] == 1.0
-  assert found['text_to_image/R@1'] == 0.5
+  assert found == {
+      'image_to_text/R@1': pytest.approx(2 / 3), 'text_to_image/R@1': 0.5
+  }
 
 
 def test_a_class_is_the_mean_of_its_prompts():
