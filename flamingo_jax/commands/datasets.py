@@ -14,8 +14,8 @@ def add_check(commands: Any) -> None:
   """The flags of `flamingo check`."""
   parser = add_command(commands, 'check', run_check, 'check a data set')
   parser.add_argument('path', metavar='PATH',
-                      help='a JSONL file, or a folder that flamingo prepare has '
-                      'made')
+                      help='a JSONL file, or a folder that flamingo prepare '
+                      'has made')
   parser.add_argument('--html', metavar='OUT.html',
                       help='write a preview of 20 samples')
   parser.add_argument('--length', type=int, default=256, metavar='L',

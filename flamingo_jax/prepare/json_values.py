@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Objects of JSONL files, also in ZIP and gzip, and of JSON arrays, in pieces."""
+"""Objects of JSONL files, also compressed, and of JSON arrays, in pieces."""
 
 from collections.abc import Iterable, Iterator
 import gzip

@@ -3,6 +3,7 @@
 """Reads a folder that `flamingo prepare` has made as a sceptic would."""
 
 from collections.abc import Iterator
+import dataclasses
 import hashlib
 import io
 import os
@@ -69,7 +70,7 @@ def _check_files(
 
 def _check_document(found: records.RecordDocuments, index: int) -> Line:
   try:
-    document = found[index]
+    document = dataclasses.replace(found[index], example_id=index + 1)
   except UserError as error:
     return Line(index + 1, None, (str(error),))
   except (KeyError, ValueError) as error:  # of another program's records

@@ -134,7 +134,7 @@ class Writer:
           'kind': part.kind, 'name': part.path, 'begin': begin,
           'size': len(part.data),
           'sha256': hashlib.sha256(part.data).hexdigest(),
-          'look': next(looks, 0),
+          'look': next(looks, 0) if part.kind == 'image' else 0,
       })
       begin += len(part.data)
       blobs.append(part.data)

@@ -45,7 +45,8 @@ class _Task:
     }
 
   def stop(self) -> int | None:
-    return next((o for o in self.deaths if self.deaths.count(o) >= _DEATHS), None)
+    often = (o for o in self.deaths if self.deaths.count(o) >= _DEATHS)
+    return next(often, None)
 
 
 class _Worker:

@@ -40,7 +40,7 @@ def webdataset(pairs, folder):
 def img2dataset_tar(pairs, folder, url='http://x.org/{}.png'):
   """Tar files with JSON, and the Parquet of metadata beside them."""
   rows = [
-      {'caption': text, 'url': url.format(i), 'status': 'success', 'key': str(i)}
+      {'caption': text, 'url': url.format(i), 'status': 'success'}
       for i, (_, text) in enumerate(pairs)
   ]
   write_tar(folder / '00000.tar', [

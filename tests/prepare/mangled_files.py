@@ -119,7 +119,8 @@ def _page(images):
 
 def _warc(page):
   body = b'HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n' + page
-  head = (b'WARC/1.0\r\nWARC-Type: response\r\nWARC-Target-URI: http://a.b/c\r\n'
+  head = (b'WARC/1.0\r\nWARC-Type: response\r\n'
+          b'WARC-Target-URI: http://a.b/c\r\n'
           b'WARC-Record-ID: <urn:uuid:00000000-0000-0000-0000-000000000001>\r\n'
           b'WARC-Date: 2020-01-01T00:00:00Z\r\nContent-Type: application/http; '
           b'msgtype=response\r\nContent-Length: %d\r\n\r\n' % len(body))

@@ -33,9 +33,10 @@ _CELLS = frozenset(['td', 'th'])
 # Words of a class, id or role that name boilerplate.
 _BOILERPLATE = frozenset('''
     ad ads advert advertisement banner breadcrumb breadcrumbs comments cookie
-    cookies footer header headerlink masthead menu menubar nav navbar navigation newsletter
-    pagination popup print-only promo related search share sharing sidebar
-    site-info skip-link social sphinxsidebar sponsored subscribe toc toolbar widget
+    cookies footer header headerlink masthead menu menubar nav navbar navigation
+    newsletter pagination popup print-only promo related search share sharing
+    sidebar site-info skip-link social sphinxsidebar sponsored subscribe toc
+    toolbar widget
 '''.split())
 _CONTAINERS = frozenset('div section ul ol table aside header span p a'.split())
 _ROLES = frozenset('''

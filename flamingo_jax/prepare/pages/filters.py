@@ -156,7 +156,8 @@ def scorer(text: str) -> Threshold:
   match = re.fullmatch(r'([\w.]+):(\w+)(>=|<=)([-+.\deE]+)', text.strip())
   try:
     module, name, sign, bound = match.groups()
-    function, bound = getattr(importlib.import_module(module), name), float(bound)
+    function = getattr(importlib.import_module(module), name)
+    bound = float(bound)
   except (AttributeError, ImportError, ValueError) as error:
     raise UserError(
         f'the scorer {text!r} is not understood ({error}); write '

@@ -134,5 +134,6 @@ def _stop_words() -> frozenset[str]:
   path = importlib.resources.files('flamingo_jax') / 'assets/stop_words.txt'
   lines = path.read_text(encoding='utf-8').splitlines()
   return frozenset(
-      word for line in lines if not line.startswith('#') for word in line.split()
+      word for line in lines if not line.startswith('#')
+      for word in line.split()
   )

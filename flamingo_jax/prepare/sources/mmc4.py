@@ -93,8 +93,8 @@ def _check_first(units: list[Unit]) -> None:
   missing = [key for key in keys if page is not None and key not in page]
   if missing:
     raise UserError(
-        f'{item.place} has no {" nor ".join(map(repr, missing))}; name files of '
-        'MMC4 (of `flamingo prepare jsonl` if they have "parts")'
+        f'{item.place} has no {" nor ".join(map(repr, missing))}; name files '
+        'of MMC4 (of `flamingo prepare jsonl` if they have "parts")'
     )
 
 

@@ -103,8 +103,8 @@ def _captions(path: str) -> dict[str, str]:
         rows = [json.loads(line) for line in file if line.strip()]
   except (OSError, ValueError, csv.Error) as error:
     raise UserError(
-        f'{path} cannot be read as a table of captions ({error}); name a CSV or '
-        'JSONL file'
+        f'{path} cannot be read as a table of captions ({error}); name a CSV '
+        'or JSONL file'
     ) from None
   if not rows or not isinstance(rows[0], dict):
     raise UserError(f'{path} holds no caption; name a CSV or JSONL file')

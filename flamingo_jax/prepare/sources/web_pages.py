@@ -77,7 +77,9 @@ class Html:
       raise Dropped('page has too many images', str(len(images)))
     parts = join(kept)
     text = '\n\n'.join(part for part in parts if isinstance(part, str))
-    for threshold in _page_thresholds(self.filters, self.language, self.scorers):
+    for threshold in _page_thresholds(
+        self.filters, self.language, self.scorers
+    ):
       threshold.check(text)
     url = '' if page.root else page.url
     return Converted(
