@@ -79,7 +79,7 @@ def run(options: argparse.Namespace, rest: Sequence[str]) -> None:
 
 def _evaluate(options: argparse.Namespace) -> None:
   from flamingo_jax.evaluation import benchmarks, cards, report
-  from flamingo_jax.evaluation.evaluate import evaluation_dir
+  from flamingo_jax.evaluation.output_dir import evaluation_dir
   from flamingo_jax.evaluation.fewshot import Settings
   from flamingo_jax.training.model_dir import run_folder, write_atomically
 
