@@ -66,7 +66,9 @@ def is_asked(options: argparse.Namespace) -> bool:
 def run(options: argparse.Namespace, rest: Sequence[str]) -> None:
   """Lists, replays or evaluates."""
   if rest:
-    raise UserError(f'{rest[0]} is for --gin_file: use the flags of --benchmark')
+    raise UserError(
+        f'{rest[0]} is for --gin_file: use the flags of --benchmark'
+    )
   from flamingo_jax.evaluation import benchmarks, report
 
   if options.list:

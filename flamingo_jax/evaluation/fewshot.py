@@ -96,11 +96,11 @@ def read_queries(
       for medium in sample.media if not exists(medium.path)
   ))
   if missing and not allow_missing:
-    listed = ', '.join(missing[:_LISTED])
+    listed = ', '.join(missing[:_LISTED] + ['...'] * (len(missing) > _LISTED))
     raise UserError(
         f'{len(missing)} images or videos of {benchmark.name} are missing '
-        f'({listed}{", ..." if len(missing) > _LISTED else ""}): put them there '
-        f'({benchmark.media}), or leave their examples out with --allow_missing'
+        f'({listed}): put them there ({benchmark.media}), or leave their '
+        'examples out with --allow_missing'
     )
   whole = lambda sample: all(exists(medium.path) for medium in sample.media)
   queries = list(filter(whole, queries))
