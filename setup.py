@@ -45,6 +45,15 @@ TRAIN = [
     'tensorflow-datasets>=4.9.10',
 ]
 
+# What `flamingo prepare` reads public formats with.
+PREPARE = TRAIN + [
+    'charset-normalizer',
+    'fastwarc',
+    'pyarrow',
+    'scipy',
+    'selectolax>=1.0.2',
+]
+
 # What t5x imports beside the above. t5x, airio and jestimator themselves are on
 # GitHub only; without them the tests in tests/t5x are skipped.
 T5X = ['cached_property', 'fiddle', 'grain']
@@ -58,7 +67,7 @@ EVAL = [
     'scikit-learn',  # ROC AUC, average precision
 ]
 
-TEST = TRAIN + T5X + EVAL + [
+TEST = PREPARE + T5X + EVAL + [
     'beartype',
     'chex',
     'pytest',
@@ -82,12 +91,14 @@ setuptools.setup(
             for pattern in (package, f'{package}.*')
         ]
     ),
-    package_data={'flamingo_jax': ['assets/*'], '': ['*.gin']},
+    package_data={
+        'flamingo_jax': ['assets/*'], 'tasks': ['*.model'], '': ['*.gin'],
+    },
     python_requires='>=3.11',
     install_requires=CORE,
     extras_require={
-        'train': TRAIN, 'eval': EVAL, 't5x': TRAIN + T5X,
-        'test': TEST,
+        'train': TRAIN, 'prepare': PREPARE, 'eval': EVAL,
+        't5x': TRAIN + T5X, 'test': TEST,
         'tpu': ['jax[tpu]>=0.10.2'],
     },
     entry_points={'console_scripts': ['flamingo = flamingo_jax.cli:main']},

@@ -13,7 +13,9 @@ from flamingo_jax import errors
 from flamingo_jax.commands import (
     add_command,
     datasets,
+    matching,
     planning,
+    preparing,
     programs,
     prompting,
 )
@@ -58,8 +60,9 @@ def make_parser() -> argparse.ArgumentParser:
   commands = parser.add_subparsers(dest='command', required=True)
   for add in (
       programs.add_train, programs.add_eval, programs.add_infer,
-      prompting.add_generate, prompting.add_score, datasets.add_prepare,
+      prompting.add_generate, prompting.add_score, preparing.add_prepare,
       prompting.add_explain, datasets.add_check, planning.add_plan,
+      matching.add_match,
   ):
     add(commands)
   add_command(commands, 'doctor', run_doctor, 'say what is installed and wrong')

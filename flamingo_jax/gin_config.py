@@ -14,12 +14,12 @@ import jax
 
 from flamingo_jax.data.pipeline import DatasetConfig
 from flamingo_jax.errors import UserError
-from flamingo_jax.training.model import FlamingoModel
 from flamingo_jax.training.model_dir import (
     run_folder,
     write_atomically,
     write_model_json,
 )
+from flamingo_jax.training.trained_model import TrainedModel
 
 _REQUIRED = '%gin.REQUIRED'
 
@@ -90,7 +90,7 @@ def summarize_config(
     model_dir: str,
     summary_writer: Any,
     step: int,
-    model: FlamingoModel,
+    model: TrainedModel,
     dataset_cfg: DatasetConfig,
 ) -> None:
   """Writes what the run is, for people and for whoever loads its weights.
@@ -109,7 +109,7 @@ def summarize_config(
         model_dir,
         model.config,
         model.vocabulary,
-        max_media=max(task['media'] for task in lengths),
+        max_media=max(task.get('media', 0) for task in lengths),
         frames=max(task.get('frames', 1) for task in lengths),
     )
 

@@ -25,10 +25,15 @@ from flamingo_jax.evaluation.evaluate import (
 )
 from flamingo_jax.evaluation.output_dir import evaluation_dir, inference_dir
 from flamingo_jax.gin_config import summarize_config, write_config
+from flamingo_jax.models.contrastive import get as contrastive_variant
 from flamingo_jax.models.variants import get as variant
 from flamingo_jax.t5x_adapter import installation
 from flamingo_jax.training.optimizer import (
+    contrastive_optimizer,
+    language_model_optimizer,
     linear_warmup_constant,
+    linear_warmup_cosine,
+    linear_warmup_linear,
     make_optimizer,
 )
 from flamingo_jax.training.start import verify_matching_vocabs
@@ -41,7 +46,11 @@ if installation.is_main():
       SaveCheckpointConfig,
   )
   from flamingo_jax.t5x_adapter.initializer import TrainStateInitializer
-  from flamingo_jax.t5x_adapter.model import FlamingoModel
+  from flamingo_jax.t5x_adapter.model import (
+      ContrastiveModel,
+      FlamingoModel,
+      LanguageModel,
+  )
   from flamingo_jax.t5x_adapter.partitioner import Partitioner
   from flamingo_jax.t5x_adapter.trainer import Trainer
 else:
@@ -50,17 +59,23 @@ else:
       RestoreCheckpointConfig,
       SaveCheckpointConfig,
   )
-  from flamingo_jax.training.model import FlamingoModel
+  from flamingo_jax.training.model import (
+      ContrastiveModel,
+      FlamingoModel,
+      LanguageModel,
+  )
   from flamingo_jax.training.partitioner import Partitioner
   from flamingo_jax.training.pretrained import TrainStateInitializer
   from flamingo_jax.training.train_step import Trainer
 
 __all__ = [
     'CheckpointConfig',
+    'ContrastiveModel',
     'DatasetConfig',
     'EvaluationDatasetConfig',
     'Evaluator',
     'FlamingoModel',
+    'LanguageModel',
     'Partitioner',
     'RestoreCheckpointConfig',
     'SaveCheckpointConfig',
@@ -68,13 +83,18 @@ __all__ = [
     'TrainStateInitializer',
     'Trainer',
     'Vocabulary',
+    'contrastive_optimizer',
+    'contrastive_variant',
     'dataset_weights',
     'default_vocabulary',
     'evaluation_dir',
     'get_batches',
     'get_training_eval_datasets',
     'inference_dir',
+    'language_model_optimizer',
     'linear_warmup_constant',
+    'linear_warmup_cosine',
+    'linear_warmup_linear',
     'make_optimizer',
     'summarize_config',
     'variant',

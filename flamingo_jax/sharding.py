@@ -29,8 +29,8 @@ Rules = Sequence[tuple[str, str | tuple[str, ...] | None]]
 _WHOLE = tuple(
     (name, None)
     for name in (
-        'kv', 'groups', 'layers', 'latents', 'frames', 'vision_embed',
-        'conv_h', 'conv_w', 'conv_in', 'new_vocab',
+        'kv', 'groups', 'layers', 'latents', 'frames', 'vision_embed', 'joint',
+        'conv_h', 'conv_w', 'conv_in', 'new_vocab', 'text_vocab',
     )
 )
 _ALL = ('replica', 'fsdp', 'model')
@@ -83,6 +83,9 @@ RULES: Mapping[str, Rules] = {
 def constrain(x: Array, *axes: str | None) -> Array:
   """Splits an activation as the rules in use say; without rules, not at all.
 
+  An axis is split over as many of its mesh axes as divide it: texts and numbers
+  of media are of any length.
+
   Args:
     x: the activation.
     axes: the name of each of its axes, None for one that stays whole.
@@ -95,21 +98,31 @@ def constrain(x: Array, *axes: str | None) -> Array:
 
 
 def make_mesh(
-    shape: Mapping[str, int], devices: Sequence[jax.Device] | None = None
+    shape: Mapping[str, int] | None = None,
+    devices: Sequence[jax.Device] | None = None,
 ) -> Mesh:
   """A mesh over `MESH_AXES`; an axis left out has size 1.
 
+  Several slices of TPUs make one mesh: 'replica' goes over them, so that what
+  crosses the data-centre network is one all-reduce of the trainables' gradient
+  per step, and the other axes stay inside a slice.
+
   Args:
-    shape: size per mesh axis, for example {'fsdp': 4, 'model': 2}.
+    shape: size per mesh axis, for example {'fsdp': 4, 'model': 2}; None is a
+      replica per slice, and 'fsdp' for all the rest.
     devices: defaults to all devices of the job.
 
   Returns:
     The mesh, laid out so that 'model' neighbours are close.
 
   Raises:
-    UserError: an unknown axis, or sizes that don't multiply to the devices.
+    UserError: an unknown axis, sizes that don't multiply to the devices, or a
+      'replica' that the number of slices doesn't divide.
   """
   devices = jax.devices() if devices is None else devices
+  slices = slice_count(devices)
+  if shape is None:
+    shape = {'replica': slices, 'fsdp': len(devices) // slices}
   unknown = sorted(set(shape) - set(MESH_AXES))
   if unknown:
     raise UserError(
@@ -122,17 +135,44 @@ def make_mesh(
         f'devices and there are {len(devices)}: change the mesh so that its '
         'axes multiply to that number'
     )
+  replica, *inner = sizes
+  if replica % slices:
+    raise UserError(
+        f"the mesh axis 'replica' of {replica} cannot go over {slices} slices: "
+        f'make it a multiple of {slices}, the other axes stay inside a slice'
+    )
   return Mesh(
-      mesh_utils.create_device_mesh(
+      mesh_utils.create_hybrid_device_mesh(
+          (replica // slices, *inner), (slices, 1, 1), devices,
+          allow_split_physical_axes=True,
+      ) if slices > 1 else mesh_utils.create_device_mesh(
           sizes, devices=devices, allow_split_physical_axes=True
       ),
       MESH_AXES,
   )
 
 
+def slice_count(devices: Sequence[jax.Device]) -> int:
+  """How many slices of TPUs there are, joined by the data-centre network.
+
+  1 elsewhere: GPUs and CPUs count their hosts so, which `jax.devices` already
+  has one after the other.
+  """
+  if devices[0].platform != 'tpu':
+    return 1
+  # Chips of one slice that is only described have no such number.
+  return len({getattr(device, 'slice_index', 0) for device in devices})
+
+
 def batch_sharding(mesh: Mesh, rules: Rules) -> NamedSharding:
   """Sharding of a batch array: its leading axis is 'batch', the rest whole."""
   return NamedSharding(mesh, nn.logical_to_mesh_axes(('batch',), rules))
+
+
+def batch_parts(mesh: Mesh | AbstractMesh, rules: Rules) -> int:
+  """How many parts the rows of a batch are split into."""
+  (axes,) = nn.logical_to_mesh_axes(('batch',), rules)
+  return _parts(axes, mesh)
 
 
 def tree_shardings(boxed: Tree, mesh: Mesh, rules: Rules) -> Tree:
@@ -144,16 +184,56 @@ def tree_shardings(boxed: Tree, mesh: Mesh, rules: Rules) -> Tree:
     rules: a table of `RULES`.
 
   Returns:
-    The same tree (unboxed) with a NamedSharding per leaf. An axis is split
-    over as many of its mesh axes as divide it evenly.
+    The same tree (unboxed) with a NamedSharding per leaf.
+
+  Raises:
+    UserError: as of `parameter_spec`.
   """
-  def leaf(box):
+  def leaf(path, box):
     if not is_boxed(box):
       return NamedSharding(mesh, PartitionSpec())
-    spec = nn.logical_to_mesh_axes(box.names, rules)
-    return NamedSharding(mesh, divisible(spec, box.value.shape, mesh))
+    name = jax.tree_util.keystr(path, simple=True, separator='/')
+    return NamedSharding(mesh, parameter_spec(
+        name, box.names, box.value.shape, mesh, rules
+    ))
 
-  return jax.tree.map(leaf, boxed, is_leaf=is_boxed)
+  return jax.tree_util.tree_map_with_path(leaf, boxed, is_leaf=is_boxed)
+
+
+def parameter_spec(
+    path: str,
+    names: Sequence[str | None],
+    shape: Sequence[int],
+    mesh: Mesh,
+    rules: Rules,
+) -> PartitionSpec:
+  """How a parameter is split: exactly as the rules say, or it is an error.
+
+  A parameter that stays whole where its rule splits it is memory that nobody
+  planned. Only the channels of the vision encoder's convolutions are split over
+  as many mesh axes as divide them: the first ones have few, and are small.
+
+  Args:
+    path: the parameter's name, for the message.
+    names: of its logical axes.
+    shape: of it.
+    mesh: the mesh of the run.
+    rules: a table of `RULES`.
+
+  Raises:
+    UserError: an axis that doesn't divide; names the sizes that do.
+  """
+  spec = nn.logical_to_mesh_axes(names, rules)
+  for name, axes, dim in zip(names, spec, shape):
+    parts = _parts(axes, mesh)
+    if name != 'conv_out' and dim % parts:
+      axes = axes if isinstance(axes, str) else '+'.join(axes)
+      sizes = [str(n) for n in range(1, 1025) if dim % n == 0]
+      raise UserError(
+          f'{path} has {dim} {name}, which the mesh axis {axes} of {parts} '
+          f'does not divide; sizes that do are {", ".join(sizes)}'
+      )
+  return divisible(spec, shape, mesh)
 
 
 def is_boxed(leaf: Any) -> bool:
@@ -162,13 +242,21 @@ def is_boxed(leaf: Any) -> bool:
 
 
 def divisible(
-    spec: PartitionSpec, shape: tuple[int, ...], mesh: Mesh | AbstractMesh
+    spec: PartitionSpec, shape: Sequence[int], mesh: Mesh | AbstractMesh
 ) -> PartitionSpec:
   """Keeps, of an axis' mesh axes, as many from the first as divide it."""
   def dividing(axes, dim):
     axes = (axes,) if isinstance(axes, str) else tuple(axes or ())
-    while dim % math.prod(mesh.shape[axis] for axis in axes):
+    while dim % _parts(axes, mesh):
       axes = axes[:-1]
     return axes[0] if len(axes) == 1 else axes or None
 
   return PartitionSpec(*map(dividing, spec, shape))
+
+
+def _parts(
+    axes: str | Sequence[str] | None, mesh: Mesh | AbstractMesh
+) -> int:
+  """How many parts an entry of a PartitionSpec makes."""
+  axes = (axes,) if isinstance(axes, str) else axes or ()
+  return math.prod(mesh.shape[axis] for axis in axes)

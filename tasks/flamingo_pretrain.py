@@ -13,7 +13,7 @@ with short and long captions, vtp/train videos with captions; a folder
 are public: put in what you have. `flamingo prepare` makes the folders.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 import os
 import pathlib
 
@@ -50,20 +50,49 @@ def mixture(
   Raises:
     UserError: a folder is missing or damaged.
   """
+  _register('mixture', directory, vocabulary, WEIGHTS, _AUGMENTATIONS)
+  features.add_mixture(NAME, WEIGHTS)
+  return NAME
+
+
+def pairs(
+    directory: str,
+    vocabulary: Callable[
+        [], vocabulary_lib.Vocabulary
+    ] = vocabulary_lib.default_vocabulary,
+) -> str:
+  """Registers `align`, `ltip` and the mixture `contrastive_pretrain` of both.
+
+  Args and errors are those of `mixture`; the paper tells no weights (B.3.2).
+  """
+  weights = {'align': 1.0, 'ltip': 1.0}
+  _register('pairs', directory, vocabulary, weights, {})
+  features.add_mixture('contrastive_pretrain', weights)
+  return 'contrastive_pretrain'
+
+
+def _register(
+    function: str,
+    directory: str,
+    vocabulary: Callable[[], vocabulary_lib.Vocabulary],
+    tasks: Iterable[str],
+    options: Mapping[str, Mapping[str, float]],
+) -> None:
   if not directory:
     raise UserError(
-        'flamingo_pretrain.mixture.directory is empty; pass --gin.DATA_DIR=DIR,'
-        f' which holds {", ".join(f"{task}/train" for task in WEIGHTS)}'
+        f'flamingo_pretrain.{function}.directory is empty; pass '
+        '--gin.DATA_DIR=DIR,'
+        f' which holds {", ".join(f"{task}/train" for task in tasks)}'
     )
   folders = {
       task: {split: pathlib.Path(directory, task, split) for split in _SPLITS}
-      for task in WEIGHTS
+      for task in tasks
   }
   missing = [f['train'] for f in folders.values() if not f['train'].is_dir()]
   if missing:
     raise UserError(
         f'{" and ".join(map(os.fspath, missing))} must be prepared; make each '
-        f'with `flamingo prepare jsonl FILE.jsonl --out={missing[0]}`'
+        f'with `flamingo prepare FORMAT PATH --out={missing[0]}`'
     )
   for task, splits in folders.items():
     found = {
@@ -75,10 +104,8 @@ def mixture(
         {split: _return(documents) for split, documents in found.items()},
         vocabulary=vocabulary,
         augment=True,
-        **_AUGMENTATIONS[task],
+        **options.get(task, {}),
     )
-  features.add_mixture(NAME, WEIGHTS)
-  return NAME
 
 
 def _return(found: features.Documents) -> Callable[[], features.Documents]:

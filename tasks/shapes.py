@@ -9,6 +9,7 @@ generator seeded with (task, split, i): it is the same everywhere.
 """
 
 from collections.abc import Callable
+from collections.abc import Mapping
 import dataclasses
 import functools
 import zlib
@@ -42,9 +43,12 @@ class ShapesDocuments:
   task: str
   split: str
   draw: Callable[[np.random.Generator, Pairs], Parts]
+  splits: Mapping[str, tuple[int, Pairs]] = dataclasses.field(
+      default_factory=lambda: SPLITS
+  )
 
   def __len__(self) -> int:
-    return SPLITS[self.split][0]
+    return self.splits[self.split][0]
 
   def __getitem__(self, index: int) -> documents.Document:
     if not 0 <= index < len(self):
@@ -52,7 +56,7 @@ class ShapesDocuments:
     source = f'{self.task}:{self.split}:{index}'
     stream = zlib.crc32(f'{self.task}:{self.split}'.encode())
     rng = np.random.default_rng((stream, index))
-    parts = self.draw(rng, SPLITS[self.split][1])
+    parts = self.draw(rng, self.splits[self.split][1])
     return documents.Document(parts, source, index)
 
 
@@ -60,7 +64,7 @@ def draw_pair(rng: np.random.Generator, pairs: Pairs) -> Parts:
   """A picture of one to three things and its caption."""
   count = int(rng.choice([1, 2, 3], p=[0.5, 0.35, 0.15]))
   scene = shapes_world.sample_scene(rng, count, pairs)
-  return _image(scene), shapes_world.describe_scene(scene)
+  return draw_image(scene), shapes_world.describe_scene(scene)
 
 
 def draw_video(rng: np.random.Generator, pairs: Pairs) -> Parts:
@@ -81,11 +85,11 @@ def draw_document(rng: np.random.Generator, pairs: Pairs) -> Parts:
   for _ in range(int(rng.integers(2, 5))):
     scene = shapes_world.sample_scene(rng, int(rng.integers(1, 4)), pairs)
     if kind < 0.5:
-      parts += [_image(scene), _sentence(scene)]
+      parts += [draw_image(scene), _sentence(scene)]
     elif kind < 0.75:
-      parts += [_sentence(scene), _image(scene)]
+      parts += [_sentence(scene), draw_image(scene)]
     else:
-      parts += [_image(scene), ask(rng, scene)]
+      parts += [draw_image(scene), ask(rng, scene)]
   return tuple(part for part in parts if part)
 
 
@@ -125,7 +129,7 @@ def register() -> None:
   )
 
 
-def _image(scene: shapes_world.Scene) -> documents.Media:
+def draw_image(scene: shapes_world.Scene) -> documents.Media:
   return documents.image(shapes_drawing.draw_scene(scene))
 
 

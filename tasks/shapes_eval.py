@@ -1,10 +1,10 @@
 # SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Few-shot evaluation on the shapes world: questions and ranked answers.
+"""Few-shot evaluation on the shapes world: questions, captions, ranked answers.
 
-Importing this module registers `shapes_vqa_4shot` and `shapes_vqa_0shot`
-(open-ended), `shapes_colour_4shot` (close-ended) and the mixture `shapes_eval`
-of them all. Queries are of the split that is asked for, of which `held_out` has
+Importing this module registers `shapes_vqa_4shot`, `shapes_vqa_0shot` and
+`shapes_caption_0shot` (open-ended), `shapes_colour_4shot` (close-ended) and the
+mixture `shapes_eval` of them all. Queries are of the split that is asked for, of which `held_out` has
 pairs of shape and colour that training never shows; supports are of `train`.
 """
 
@@ -59,6 +59,14 @@ def draw_question(
   return scene, f'{question} Answer:', answer
 
 
+def draw_caption(
+    rng: np.random.Generator, pairs: shapes.Pairs
+) -> tuple[shapes_world.Scene, str, str]:
+  """A picture of one thing, and its caption as training words it."""
+  scene = shapes_world.sample_scene(rng, 1, pairs)
+  return scene, '', shapes_world.describe_scene(scene)
+
+
 def draw_colour(
     rng: np.random.Generator, pairs: shapes.Pairs
 ) -> tuple[shapes_world.Scene, str, str]:
@@ -75,6 +83,7 @@ def register() -> None:
   for task, draw, candidates, shots in (
       ('shapes_vqa', draw_question, (), 4),
       ('shapes_vqa', draw_question, (), 0),
+      ('shapes_caption', draw_caption, (), 0),
       ('shapes_colour', draw_colour, tuple(shapes_world.COLOURS), 4),
   ):
     samples = functools.partial(ShapesSamples, task, draw=draw)

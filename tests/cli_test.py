@@ -168,7 +168,7 @@ def test_trains_on_own_data_resumes_and_answers(tmp_path):
   model_dir, cache = tmp_path / 'run', tmp_path / 'cache'
   train = ['train', '--gin_file=configs/own_data.gin', f'--data={data}',
            f'--model_dir={model_dir}', '--seed=3', '--gin.STATS_PERIOD=1',
-           '--gin.BATCH_SIZE=4', '--gin.TOKENS=16']
+           '--gin.BATCH_SIZE=4', '--gin.TOKENS=16', '--cache_media']
   for steps in (2, 3):
     result = flamingo(*train, f'--steps={steps}', cache=cache)
     assert result.returncode == 0, result.stderr
@@ -177,6 +177,9 @@ def test_trains_on_own_data_resumes_and_answers(tmp_path):
   rows = [json.loads(line) for line in
           (model_dir / 'metrics.jsonl').read_text().splitlines()]
   assert [row['step'] for row in rows] == [1, 2, 3]
+  # Both runs saw all four pictures in each step, the encoder each of them once.
+  stored = model_dir / 'media_cache/process_0/64x64/digests'
+  assert stored.stat().st_size == 4 * 16
 
   picture = f'--image={tmp_path / "0.png"}'
   result = flamingo('generate', f'--model_dir={model_dir}', picture,
@@ -198,7 +201,7 @@ def test_trains_on_own_data_resumes_and_answers(tmp_path):
   assert result.returncode == 0, result.stderr
   *lines, last = result.stdout.splitlines()
   scores = json.loads(last)['scores']
-  assert len(lines) == len(scores) == 3
+  assert len(lines) == len(scores) == 4
   assert (model_dir / 'eval' / 'scores.json').is_file()
 
 

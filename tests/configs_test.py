@@ -2,10 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every gin file parses, builds, and its training step lowers."""
 
+import dataclasses
 import json
 import math
 import pathlib
 import sys
+from unittest import mock
 
 import gin
 import jax
@@ -15,13 +17,15 @@ import pytest
 from flamingo_jax import gin_config
 from flamingo_jax.data.vocabulary import default_vocabulary
 from flamingo_jax.errors import UserError
-from flamingo_jax.models import variants
+from flamingo_jax.models import contrastive, variants
 from flamingo_jax.training.train_step import abstract_state
 
 CONFIGS = pathlib.Path(__file__).parents[1] / 'configs'
 # tests/evaluation/gin_test.py has the files of evaluations.
-EXPERIMENTS = sorted(path.name for path in CONFIGS.glob('*.gin')
-                     if not path.name.startswith(('eval_', 'infer_')))
+EXPERIMENTS = sorted(
+    path.name for path in CONFIGS.glob('*.gin')
+    if not path.name.startswith(('eval_', 'infer_', 'lm_', 'contrastive_'))
+)
 PAPERS = ('flamingo_3b.gin', 'flamingo_9b.gin', 'flamingo_80b.gin')
 MODELS = sorted(path.name for path in CONFIGS.glob('models/*.gin'))
 
@@ -74,11 +78,12 @@ def run(files, *bindings):
 # Of the large models only the size of the vocabulary is known, and the tests
 # have eight devices.
 ABLATIONS = {'m3w': 256, 'align': 512, 'ltip': 512, 'vtp': 64}
-LARGE = [
-    'VISION_ENCODER=one', 'LANGUAGE_MODEL=other',
+LARGE_TEXT = [
     f'VOCABULARY={default_vocabulary().path}',
     f'variant.overrides={{"decoder.vocab": {default_vocabulary().base_size}}}',
 ]
+LARGE = ['VISION_ENCODER=one', 'LANGUAGE_MODEL=other', *LARGE_TEXT]
+TEXT = '{"parts": [{"text": "some words"}]}\n'
 
 
 @pytest.mark.parametrize('file', EXPERIMENTS)
@@ -103,6 +108,52 @@ def test_every_experiment_lowers(file, data, papers_data, tmp_path):
     # Eight frames of video: 64 clips over eight devices' rows.
     assert 'tensor<64x1x1x8x320x320x3xui8>' in text
     assert 'tensor<64x4x5x1x320x320x3xui8>' in text
+
+
+@pytest.mark.parametrize('file, rows, mesh', [
+    ('lm_tiny.gin', 8, None),
+    ('lm_own_text.gin', 16, None),
+    ('lm_1b4.gin', 128, "{'fsdp': 8}"),
+    ('lm_7b.gin', 1024, "{'replica': 2, 'fsdp': 2, 'model': 2}"),
+    ('lm_70b.gin', 1536, "{'replica': 2, 'fsdp': 2, 'model': 2}"),
+])
+def test_every_language_model_lowers(file, rows, mesh, papers_data, tmp_path):
+  bindings = [f'MODEL_DIR={tmp_path / "run"}']
+  if mesh:
+    bindings += [*LARGE_TEXT, f'DATA_DIR={papers_data}', f'MESH_SHAPE={mesh}']
+  if file == 'lm_own_text.gin':
+    (tmp_path / 'text.jsonl').write_text(TEXT)
+    bindings.append(f'DATA={tmp_path / "text.jsonl"}')
+  model, lowered = run([file], *bindings)
+  text = lowered.as_text()
+  length = {'lm_tiny.gin': 128, 'lm_own_text.gin': 256}.get(file, 2048)
+  assert f'tensor<{rows}x1x{length}xi32>' in text
+  # Logits over the vocabulary alone, without <EOC>.
+  vocab = model.config.decoder.vocab
+  assert f'x{vocab}xf32>' in text and f'x{vocab + 1}xf32>' not in text
+
+
+@pytest.mark.parametrize('file, mesh, images', [
+    ('contrastive_tiny.gin', None, '128x1x1x1x64x64x3'),
+    ('contrastive_f6.gin', "{'fsdp': 8}", '16384x1x1x1x288x288x3'),
+])
+def test_every_pair_of_towers_lowers(file, mesh, images, papers_data, tmp_path):
+  bindings = [f'MODEL_DIR={tmp_path / "run"}']
+  if mesh:
+    vocabulary = default_vocabulary()
+    bindings += [
+        f'DATA_DIR={papers_data}', f'MESH_SHAPE={mesh}',
+        f'VOCABULARY={vocabulary.path}',
+    ]
+    small = dataclasses.replace(
+        contrastive.CONTRASTIVE['contrastive_f6'],
+        text=contrastive.TextEncoderConfig(vocab=vocabulary.base_size),
+    )
+    with mock.patch.dict(contrastive.CONTRASTIVE, contrastive_f6=small):
+      _, lowered = run([file], *bindings)
+  else:
+    _, lowered = run([file], *bindings)
+  assert f'tensor<{images}xui8>' in lowered.as_text()
 
 
 @pytest.mark.parametrize('file', PAPERS)

@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Meshes and rule tables."""
 
+from unittest import mock
+
 from flax import linen as nn
 import jax
 import jax.numpy as jnp
@@ -95,13 +97,33 @@ def test_frozen_weights_have_rules_of_their_own(rules, frozen, trainable):
   assert (names('frozen_embed'), names('embed')) == (frozen, trainable)
 
 
-def test_an_axis_that_does_not_divide_stays_whole():
-  box = nn.LogicallyPartitioned(jnp.zeros((6, 8)), ('embed', 'mlp'))
-  mesh = sharding.make_mesh({'fsdp': 4, 'model': 2})
+@pytest.mark.parametrize('mesh, shape, sentence', [
+    ({'fsdp': 2, 'model': 4}, (6, 6),
+     'x/up has 6 mlp, which the mesh axis model of 4 does not divide; sizes '
+     'that do are 1, 2, 3, 6'),
+    ({'fsdp': 4, 'model': 2}, (6, 8),
+     'x/up has 6 embed, which the mesh axis fsdp of 4 does not divide; sizes '
+     'that do are 1, 2, 3, 6'),
+])
+def test_a_parameter_that_the_mesh_does_not_divide_is_named(
+    mesh, shape, sentence
+):
+  box = nn.LogicallyPartitioned(jnp.zeros(shape), ('embed', 'mlp'))
+  with pytest.raises(UserError) as error:
+    sharding.tree_shardings(
+        {'x': {'up': box}}, sharding.make_mesh(mesh),
+        sharding.RULES['tensor_parallel'],
+    )
+  assert str(error.value) == sentence
+
+
+def test_convolutions_are_split_as_far_as_they_divide():
+  box = nn.LogicallyPartitioned(jnp.zeros((3, 4)), ('conv_in', 'conv_out'))
   tree = sharding.tree_shardings(
-      {'x': box}, mesh, sharding.RULES['tensor_parallel']
+      {'x': box}, sharding.make_mesh({'fsdp': 4, 'model': 2}),
+      sharding.RULES['fsdp'],
   )
-  assert tree['x'].spec == PartitionSpec(None, 'model')
+  assert tree['x'].spec == PartitionSpec(None, 'fsdp')
 
 
 @pytest.mark.parametrize(
@@ -112,3 +134,41 @@ def test_an_axis_that_does_not_divide_stays_whole():
 def test_meshes_that_cannot_be_are_refused(shape, words):
   with pytest.raises(UserError, match=words):
     sharding.make_mesh(shape)
+
+
+@pytest.fixture
+def two_slices():
+  """What a mesh asks of the chips of two slices, 2 x 2 each."""
+  places = [(s, x, y) for s in (0, 1) for x in (0, 1) for y in (0, 1)]
+  return [
+      mock.Mock(
+          jax.Device, id=i, slice_index=s, coords=(x, y, 0), core_on_chip=0,
+          process_index=0, platform='tpu', device_kind='TPU v5 lite',
+      )
+      for i, (s, x, y) in enumerate(places)
+  ]
+
+
+@pytest.mark.parametrize('shape, sizes', [
+    ({'replica': 2, 'fsdp': 2, 'model': 2}, (2, 2, 2)),
+    ({'replica': 4, 'model': 2}, (4, 1, 2)),
+    (None, (2, 4, 1)),
+])
+@pytest.mark.parametrize('make', [
+    sharding.make_mesh, lambda *args: Partitioner(args[0], 'fsdp', args[1]).mesh
+])
+def test_replicas_go_over_slices_and_nothing_else_does(
+    two_slices, make, shape, sizes
+):
+  mesh = make(shape, two_slices[::-1])
+  assert tuple(mesh.shape.values()) == sizes
+  slices = [[d.slice_index for d in row.ravel()] for row in mesh.devices]
+  half = sizes[0] // 2
+  assert slices == (
+      half * [[0] * (8 // sizes[0])] + half * [[1] * (8 // sizes[0])]
+  )
+
+
+def test_replicas_that_slices_do_not_divide_are_refused(two_slices):
+  with pytest.raises(UserError, match=r"'replica' of 1 .* over 2 slices"):
+    sharding.make_mesh({'fsdp': 4, 'model': 2}, two_slices)

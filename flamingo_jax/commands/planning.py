@@ -17,6 +17,8 @@ def add_plan(commands: Any) -> None:
   add_gin_file(parser)
   parser.add_argument('--topology', required=True, metavar='CHIP:SHAPE',
                       help='for example v5e:16x16')
+  parser.add_argument('--slices', type=int, default=1, metavar='N',
+                      help='so many of them, joined by the data-centre network')
   parser.add_argument('--mesh', metavar='AXIS:N,...',
                       help="for example fsdp:16,model:4; the file's if not given")
   parser.add_argument('--search', action='store_true',
@@ -38,5 +40,5 @@ def run_plan(options: argparse.Namespace, rest: Sequence[str]) -> int:
 
   return program.main(
       options.gin_file, [a.removeprefix('--gin.') for a in rest],
-      topology=options.topology, mesh=options.mesh, search=options.search,
-      decode=options.decode, json=options.json)
+      topology=options.topology, slices=options.slices, mesh=options.mesh,
+      search=options.search, decode=options.decode, json=options.json)

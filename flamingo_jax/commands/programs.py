@@ -15,7 +15,7 @@ from flamingo_jax.commands import benchmarks
 GIN_MACROS = {
     'train': {
         'data': 'DATA', 'model_dir': 'MODEL_DIR', 'steps': 'TRAIN_STEPS',
-        'seed': 'SEED',
+        'seed': 'SEED', 'cache_media': 'train.cache_media',
     },
     'eval': {
         'data': 'DATA_DIR', 'model_dir': 'MODEL_DIR',
@@ -41,6 +41,9 @@ def add_train(commands: Any) -> None:
   parser.add_argument('--model_dir', metavar='DIR', help='sets MODEL_DIR')
   parser.add_argument('--steps', type=int, metavar='N', help='sets TRAIN_STEPS')
   parser.add_argument('--seed', type=int, metavar='S', help='sets SEED')
+  parser.add_argument('--cache_media', nargs='?', const=True, metavar='DIR',
+                      help='encode each picture once, and keep its features in '
+                      'DIR; MODEL_DIR/media_cache if not given')
 
 
 def add_eval(commands: Any) -> None:

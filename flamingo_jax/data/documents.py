@@ -26,7 +26,7 @@ from flamingo_jax.data.media import Media, image, video
 from flamingo_jax.errors import UserError
 
 __all__ = [
-    'Document', 'JsonlDocuments', 'Line', 'Media', 'count', 'image',
+    'Document', 'JsonlDocuments', 'Line', 'Media', 'Text', 'count', 'image',
     'iter_problems', 'read_line', 'scan', 'video',
 ]
 
@@ -39,16 +39,24 @@ _BATCH = 256  # lines that are checked at a time
 
 
 @dataclasses.dataclass(frozen=True)
+class Text:
+  """A text whose tokens have a weight of their own in the loss."""
+
+  text: str
+  weight: float
+
+
+@dataclasses.dataclass(frozen=True)
 class Document:
   """Text and media in reading order.
 
   Attributes:
-    parts: each a text or a medium.
+    parts: each a text or a medium; `Text` in documents of text alone.
     source: where it is from, for messages ("own.jsonl:12").
     example_id: its place in the source; of a JSONL file the line, from 1.
   """
 
-  parts: tuple[str | Media, ...]
+  parts: tuple[str | Text | Media, ...]
   source: str
   example_id: int
 
@@ -62,9 +70,16 @@ class JsonlDocuments:
     UserError: the file or any of its lines has a problem; the first is told.
   """
 
-  def __init__(self, path: str | os.PathLike):
+  def __init__(self, path: str | os.PathLike, media: bool = True):
+    """Checks the file.
+
+    Args:
+      path: of the file.
+      media: whether documents need a medium; else they are of text alone.
+    """
     self.path = os.path.abspath(path)
-    problems = iter_problems(self.path, decode_at_most=_DECODE_AT_MOST)
+    self._media = media
+    problems = iter_problems(self.path, _DECODE_AT_MOST, media)
     first = next(problems, None)
     if first is not None:
       line, message = first
@@ -85,7 +100,9 @@ class JsonlDocuments:
     with open(self.path, 'rb') as file:
       file.seek(int(self._starts[index]))
       line = file.readline()
-    parts, problems = _parse(line, os.path.dirname(self.path))
+    parts, problems = parse_line(
+        line, os.path.dirname(self.path), self._media
+    )
     if problems:
       raise UserError(
           f'{_place(self.path, number)}: {problems[0]} (the file changed after'
@@ -95,13 +112,15 @@ class JsonlDocuments:
 
 
 def iter_problems(
-    path: str | os.PathLike, decode_at_most: int | None = None
+    path: str | os.PathLike,
+    decode_at_most: int | None = None,
+    media: bool = True,
 ) -> Iterator[tuple[int, str]]:
   """Yields (line, sentence) for everything wrong with a JSONL file.
 
   Line 0 stands for the file as a whole. See `scan`.
   """
-  for line in scan(path, decode_at_most):
+  for line in scan(path, decode_at_most, media):
     yield from ((line.number, problem) for problem in line.problems)
 
 
@@ -132,7 +151,9 @@ class Line:
 
 
 def scan(
-    path: str | os.PathLike, decode_at_most: int | None = None
+    path: str | os.PathLike,
+    decode_at_most: int | None = None,
+    media: bool = True,
 ) -> Iterator[Line]:
   """Reads and checks a JSONL file and all that it names, whatever is broken.
 
@@ -140,6 +161,7 @@ def scan(
     path: the file.
     decode_at_most: in the lines up to this one media are decoded whole, in the
       others no more than the header is read; None for all lines.
+    media: whether a document needs a medium; else it must have none.
   """
   path = os.path.abspath(path)
   # Several documents often share a picture, such as questions about it do.
@@ -148,7 +170,7 @@ def scan(
   def check(line: tuple[int, int, bytes]) -> Line:
     _, number, text = line
     decode = decode_at_most is None or number <= decode_at_most
-    return _check_line(path, number, text, decode, file_problem)
+    return _check_line(path, number, text, decode, file_problem, media)
 
   number = 0
   try:
@@ -198,8 +220,9 @@ def _check_line(
     text: bytes,
     decode: bool,
     file_problem: Callable[[str, str, bool], str | None],
+    media: bool = True,
 ) -> Line:
-  parts, problems = _parse(text, os.path.dirname(path))
+  parts, problems = parse_line(text, os.path.dirname(path), media)
   for part in parts:
     if isinstance(part, Media):
       problem = file_problem(part.kind, part.path, decode)
@@ -243,8 +266,8 @@ def _lines(path: str) -> Iterator[tuple[int, int, bytes]]:
       start += len(line)
 
 
-def _parse(
-    line: bytes, folder: str
+def parse_line(
+    line: bytes, folder: str, media: bool = True
 ) -> tuple[list[str | Media], list[str]]:
   """The good parts of one line and what is wrong with the others."""
   try:
@@ -272,14 +295,17 @@ def _parse(
       problems.append(f'part {i} {parsed}')
     else:
       parts.append(parsed)
-  return parts, problems or _lacks(parts)
+  return parts, problems or _lacks(parts, media)
 
 
-def _lacks(parts: list[str | Media]) -> list[str]:
+def _lacks(parts: list[str | Media], media: bool) -> list[str]:
   if not parts:
     return [f'the document is empty; write parts such as {_EXAMPLE}']
   problems = []
-  if not any(isinstance(part, Media) for part in parts):
+  has_media = any(isinstance(part, Media) for part in parts)
+  if has_media and not media:
+    problems.append('the document has media, and this is a file of text alone')
+  if media and not has_media:
     problems.append(
         'the document has no image or video; add {"image": "FILE"} to its parts'
     )

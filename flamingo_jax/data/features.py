@@ -73,11 +73,14 @@ class Share(seqio.ShardInfo):
 class DocumentSource(seqio.DataSource):
   """Yields the numbers of examples, and has the documents they are made of."""
 
+  augments = False  # whether a picture is another one in each epoch
+
   def __init__(
       self,
       name: str,
       splits: Splits,
       load_vocabulary: Callable[[], vocabulary_lib.Vocabulary],
+      lengths: Mapping[str, int] = _LENGTHS,
   ):
     # Shuffling is internal, so that seqio never holds decoded media in a
     # shuffle buffer; the number of examples stays untold, so that it never
@@ -85,6 +88,7 @@ class DocumentSource(seqio.DataSource):
     super().__init__(
         splits=splits, caching_permitted=False, performs_internal_shuffling=True
     )
+    self.lengths = lengths  # an example of those that have to be given
     self._name = name
     self._load = splits
     self._load_vocabulary = load_vocabulary
@@ -181,6 +185,44 @@ def add_task(
       (B.1.2); not for texts that tell left from right.
   """
   source = DocumentSource(name, splits, vocabulary)
+  source.augments = augment
+
+  def make(found, lengths, rng):
+    (document,) = found
+    return interleaved.make_example(
+        document,
+        length=lengths['tokens'],
+        max_media=lengths['media'],
+        frames=lengths['frames'],
+        image_size=lengths['image_size'],
+        vocabulary=source.vocabulary,
+        rng=rng,
+        p_next=float(p_next),
+        p_space=float(p_space),
+        augment=augment,
+    )
+
+  return register(name, source, OUTPUT_FEATURES, example_shapes, make)
+
+
+def register(
+    name: str,
+    source: DocumentSource,
+    output_features: Mapping[str, seqio.ContinuousFeature],
+    shapes: Callable[[Mapping[str, int]], Mapping[str, tuple[int, ...]]],
+    make: Callable[..., Mapping[str, np.ndarray]],
+) -> seqio.Task:
+  """Registers a task, in the place of one of that name.
+
+  Args:
+    name: as for `add_task`.
+    source: of documents.
+    output_features: of an example.
+    shapes: from complete lengths to the shape of each feature.
+    make: from (documents, lengths, rng) to an example; rng is None if nothing
+      is to be drawn. It gets as many documents as the length 'documents' says,
+      one if there is no such length, fewer at the end of an epoch.
+  """
   seqio.TaskRegistry.remove(name)
   return seqio.TaskRegistry.add(
       name,
@@ -190,12 +232,12 @@ def add_task(
               _read_examples,
               name=name,
               source=source,
-              p_next=float(p_next),
-              p_space=float(p_space),
-              augment=augment,
+              output_features=output_features,
+              shapes=shapes,
+              make=make,
           )
       ],
-      output_features=OUTPUT_FEATURES,
+      output_features=output_features,
       shuffle_buffer_size=None,
   )
 
@@ -221,7 +263,8 @@ def check_lengths(
   Raises:
     UserError: a length is missing, unknown or not a positive number.
   """
-  lengths = {'frames': 1} | dict(lengths or {})
+  defaults = {'frames': 1} if 'frames' in example else {}
+  lengths = defaults | dict(lengths or {})
   known = tuple(example)
   wrong = [key for key in known if key not in lengths]
   wrong += [key for key in lengths if key not in known]
@@ -255,48 +298,39 @@ def _read_examples(
     *,
     name: str,
     source: DocumentSource,
-    p_next: float,
-    p_space: float,
-    augment: bool,
+    output_features: Mapping[str, seqio.ContinuousFeature],
+    shapes: Callable[[Mapping[str, int]], Mapping[str, tuple[int, ...]]],
+    make: Callable[..., Mapping[str, np.ndarray]],
 ) -> tf.data.Dataset:
-  """seqio preprocessor: numbers to Examples; seqio may have repeated them."""
-  lengths = check_lengths(name, sequence_length)
-  shapes = example_shapes(lengths)
+  """seqio preprocessor: numbers to examples; seqio may have repeated them."""
+  lengths = check_lengths(name, sequence_length, source.lengths)
+  each = lengths.get('documents', 1)
+  of_feature = shapes(lengths)
 
   def read(split, number, repetition, seed):
     documents = source.documents(split.decode())
-    epoch, place = divmod(int(number), len(documents))
-    epoch, seed = epoch + int(repetition), int(seed)
-    rng = None
+    size = len(documents)
+    epoch, place = divmod(int(number), -(-size // each))
+    epoch, seed = epoch + each * int(repetition), int(seed)
+    places, rng = range(place * each, min((place + 1) * each, size)), None
     if seed != _UNSHUFFLED:
       key = (seed, zlib.crc32(name.encode()), epoch)
       rng = np.random.default_rng((*key, place))
-      place = shuffling.shuffled(place, len(documents), key)
-    example = interleaved.make_example(
-        documents[place],
-        length=lengths['tokens'],
-        max_media=lengths['media'],
-        frames=lengths['frames'],
-        image_size=lengths['image_size'],
-        vocabulary=source.vocabulary,
-        rng=rng,
-        p_next=p_next,
-        p_space=p_space,
-        augment=augment,
-    )
-    return tuple(example[feature] for feature in OUTPUT_FEATURES)
+      places = [shuffling.shuffled(i, size, key) for i in places]
+    example = make([documents[i] for i in places], lengths, rng)
+    return tuple(example[feature] for feature in output_features)
 
   @tf.autograph.experimental.do_not_convert
   def load(count, at):
     arrays = tf.numpy_function(
         exit_guard.READS.guard(read),
         [at['split'], at['number'], count // at['length'], at['seed']],
-        [feature.dtype for feature in OUTPUT_FEATURES.values()],
+        [feature.dtype for feature in output_features.values()],
         stateful=False,
     )
-    example = dict(zip(OUTPUT_FEATURES, arrays, strict=True))
+    example = dict(zip(output_features, arrays, strict=True))
     return {
-        key: tf.ensure_shape(value, shapes[key])
+        key: tf.ensure_shape(value, of_feature[key])
         for key, value in example.items()
     }
 

@@ -252,6 +252,7 @@ def _examples(
       task.name: features.check_lengths(
           task.name,
           _of_task(cfg.task_feature_lengths, task.name, 'task_feature_lengths'),
+          task.source.lengths,
       )
       for task in tasks
   }

@@ -15,6 +15,7 @@ A record is a tf.train.Example of four lists of bytes:
 
 from collections.abc import Iterable
 from collections.abc import Iterator
+import dataclasses
 import hashlib
 import json
 import os
@@ -33,8 +34,8 @@ from flamingo_jax.data.documents import Document, Media
 from flamingo_jax.errors import UserError
 
 _FORMAT = 1
-_MANIFEST, _INDEX = 'manifest.json', 'index.npy'
-_PER_SHARD = 10_000  # documents, unless the number of shards is given
+MANIFEST, _INDEX = 'manifest.json', 'index.npy'
+PER_SHARD = 10_000  # documents, unless the number of shards is given
 _ENTRY = np.dtype([('offset', '<u8'), ('length', '<u4'), ('crc32', '<u4')])
 # A record: length u64, CRC u32 of these, the Example, CRC u32 of it.
 _HEADER, _FOOTER = 12, 4
@@ -67,7 +68,7 @@ def write_shards(
       documents than shards, or a document cannot be read.
   """
   directory = pathlib.Path(directory).absolute()
-  shards = -(-count // _PER_SHARD) if shards is None else shards
+  shards = -(-count // PER_SHARD) if shards is None else shards
   if not 1 <= shards <= count:
     raise UserError(
         f'{count} documents do not fill {shards} shards; ask for 1 to {count}'
@@ -105,31 +106,82 @@ def _write_files(
     shards: int,
 ) -> dict[str, Any]:
   """All files of a folder; returns what manifest.json says."""
-  index = np.zeros(count, _ENTRY)
-  kinds = {'text': 0, 'image': 0, 'video': 0}
-  entries = []
+  written = []
   for shard in range(shards):
-    begin, end = (count * i // shards for i in (shard, shard + 1))
-    path = folder / f'{name}-{shard:05}-of-{shards:05}.tfrecord'
-    offset = 0
-    with tf.io.TFRecordWriter(os.fspath(path)) as writer:
-      for place in range(begin, end):
-        record = _encode(_next(documents, place, count), kinds)
-        writer.write(record)
-        index[place] = offset + _HEADER, len(record), zlib.crc32(record)
-        offset += _HEADER + len(record) + _FOOTER
-    entries.append({'documents': end - begin, **_describe(path)})
-  np.save(folder / _INDEX, index)
+    begin, end = shard_range(count, shard, shards)
+    path = folder / shard_name(name, shard, shards)
+    found = (_next(documents, place, count) for place in range(begin, end))
+    written.append(write_shard(found, path))
+  return write_manifest(folder, written, {})
+
+
+def shard_name(name: str, shard: int, shards: int) -> str:
+  """'train-00000-of-00004.tfrecord'."""
+  return f'{name}-{shard:05}-of-{shards:05}.tfrecord'
+
+
+def shard_range(count: int, shard: int, shards: int) -> tuple[int, int]:
+  """Where the documents of a shard begin and end, of `count` in order."""
+  return count * shard // shards, count * (shard + 1) // shards
+
+
+@dataclasses.dataclass(frozen=True)
+class Shard:
+  """A file that has been written.
+
+  Attributes:
+    entry: its file, documents, bytes and sha256, for the manifest.
+    index: of each document where it is.
+    kinds: how many texts, images and videos.
+  """
+
+  entry: dict[str, Any]
+  index: np.ndarray
+  kinds: dict[str, int]
+
+
+def write_shard(documents: Iterable[Document], path: pathlib.Path) -> Shard:
+  """Writes one file of documents.
+
+  Raises:
+    UserError: a document cannot be read or is too large for a record.
+    tf.errors.OpError: the file cannot be written.
+  """
+  kinds = {'text': 0, 'image': 0, 'video': 0}
+  index, offset = [], 0
+  with tf.io.TFRecordWriter(os.fspath(path)) as writer:
+    for document in documents:
+      record = _encode(document, kinds)
+      writer.write(record)
+      index.append((offset + _HEADER, len(record), zlib.crc32(record)))
+      offset += _HEADER + len(record) + _FOOTER
+  entry = {'documents': len(index), **_describe(path)}
+  return Shard(entry, np.array(index, _ENTRY), kinds)
+
+
+def write_manifest(
+    folder: pathlib.Path, shards: list[Shard], facts: dict[str, Any]
+) -> dict[str, Any]:
+  """Makes shards that lie in a folder one data set; returns the manifest.
+
+  Args:
+    folder: where the shards are.
+    shards: in order.
+    facts: more that the manifest says, such as where the documents are from.
+  """
+  np.save(folder / _INDEX, np.concatenate([shard.index for shard in shards]))
   manifest = {
       'format': _FORMAT,
-      'documents': count,
-      'images': kinds['image'],
-      'videos': kinds['video'],
-      'shards': entries,
+      'documents': sum(shard.entry['documents'] for shard in shards),
+      'images': sum(shard.kinds['image'] for shard in shards),
+      'videos': sum(shard.kinds['video'] for shard in shards),
+      **facts,
+      'shards': [shard.entry for shard in shards],
       'index': _describe(folder / _INDEX),
   }
-  text = json.dumps(manifest, indent=1) + '\n'
-  (folder / _MANIFEST).write_text(text, encoding='utf-8')
+  draft = folder / f'{MANIFEST}.draft'
+  draft.write_text(json.dumps(manifest, indent=1) + '\n', encoding='utf-8')
+  os.replace(draft, folder / MANIFEST)
   return manifest
 
 
@@ -172,10 +224,12 @@ def _encode(document: Document, kinds: dict[str, int]) -> bytes:
       'name': [os.fsencode(n) for n in name],
       'source': [os.fsencode(document.source)],
   }
-  return tf.train.Example(features=tf.train.Features(feature={
+  example = tf.train.Example(features=tf.train.Features(feature={
       key: tf.train.Feature(bytes_list=tf.train.BytesList(value=values))
       for key, values in lists.items()
-  })).SerializeToString()
+  }))
+  # Else the order of the lists is that of a hash with a seed of the process.
+  return example.SerializeToString(deterministic=True)
 
 
 def _encoded_file(medium: Media, source: str) -> bytes:
@@ -204,7 +258,7 @@ class RecordDocuments:
 
   def __init__(self, directory: str | os.PathLike):
     self.directory = pathlib.Path(directory).absolute()
-    manifest = _read_manifest(self.directory)
+    manifest = read_manifest(self.directory)
     for entry in [*manifest['shards'], manifest['index']]:
       _check_size(self.directory / entry['file'], entry['bytes'])
     self._files = [self.directory / s['file'] for s in manifest['shards']]
@@ -230,8 +284,13 @@ class RecordDocuments:
     return Document(parts, place, index)
 
 
-def _read_manifest(directory: pathlib.Path) -> dict[str, Any]:
-  path = directory / _MANIFEST
+def read_manifest(directory: pathlib.Path) -> dict[str, Any]:
+  """What manifest.json of a folder says.
+
+  Raises:
+    UserError: there is none, or it is damaged or of another version.
+  """
+  path = directory / MANIFEST
   try:
     manifest = json.loads(path.read_text(encoding='utf-8'))
     found = manifest['format']

@@ -20,6 +20,7 @@ from typing import Iterable, Sequence, SupportsInt
 from etils import epath
 import sentencepiece
 from sentencepiece import sentencepiece_model_pb2
+from sentencepiece import sentencepiece_pb2
 
 from flamingo_jax.data import plain_english
 from flamingo_jax.errors import UserError
@@ -90,6 +91,21 @@ class Vocabulary:
       ids += self._processor.encode(piece)
     return ids
 
+  def encode_with_ends(self, text: str) -> tuple[list[int], list[int]]:
+    """`encode`, and for each id where in the text it ends, in UTF-8 bytes."""
+    ids, ends, start = [], [], 0
+    for i, part in enumerate(text.split(_META_SPACE)):
+      if i:
+        ids += self._meta_space
+        start += len(self._meta_space)  # one id per byte
+        ends += [start] * len(self._meta_space)
+      encoded = self._processor.encode(part, out_type='serialized_proto')
+      pieces = sentencepiece_pb2.SentencePieceText.FromString(encoded).pieces
+      ids += [piece.id for piece in pieces]
+      ends += [start + piece.end for piece in pieces]
+      start += len(part.encode())
+    return ids, ends
+
   def decode(self, ids: Iterable[SupportsInt]) -> str:
     """Text of the ids; <BOS>, <EOS>, <EOC> and padding are silent."""
     ids = self._checked(ids)
@@ -159,12 +175,24 @@ def default_vocabulary() -> Vocabulary:
 
 
 def train_vocabulary(
-    texts: Iterable[str], path: str | os.PathLike, size: int
+    texts: Iterable[str],
+    path: str | os.PathLike,
+    size: int,
+    symbols: Sequence[str] = (),
 ) -> Vocabulary:
   """Trains a lossless vocabulary of at most `size` pieces and writes it.
 
   Text is not normalised and unknown characters fall back to bytes, as in
   Chinchilla's vocabulary. The same texts give the same file.
+
+  Args:
+    texts: what the pieces are learnt from.
+    path: where the model file goes.
+    size: pieces, those of the 256 bytes and of the symbols among them.
+    symbols: texts that are one piece wherever they stand, the longest first.
+
+  Raises:
+    UserError: there is no vocabulary of this size.
   """
   model = io.BytesIO()
   try:
@@ -180,6 +208,9 @@ def train_vocabulary(
         normalization_rule_name='identity',
         add_dummy_prefix=False,
         remove_extra_whitespaces=False,
+        user_defined_symbols=[
+            symbol.replace(' ', _META_SPACE) for symbol in symbols
+        ],
         pad_id=0,
         eos_id=1,
         unk_id=2,

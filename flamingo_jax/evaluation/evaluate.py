@@ -15,8 +15,8 @@ import seqio
 
 from flamingo_jax.data import pipeline
 from flamingo_jax.errors import UserError
+from flamingo_jax.evaluation.features import FeatureConverter
 from flamingo_jax.evaluation.runner import Runner, check_checkpoint
-from flamingo_jax.evaluation.tasks import FeatureConverter
 from flamingo_jax.training import checkpoint
 from flamingo_jax.training.checkpoint import RestoreCheckpointConfig
 from flamingo_jax.training.model import FlamingoModel

@@ -19,8 +19,8 @@ from flamingo_jax.evaluation.evaluate import (
     EvaluationDatasetConfig,
     check_parts,
 )
+from flamingo_jax.evaluation.features import MODEL_FEATURES
 from flamingo_jax.evaluation.runner import Runner
-from flamingo_jax.evaluation.tasks import MODEL_FEATURES
 from flamingo_jax.training import checkpoint
 from flamingo_jax.training.checkpoint import RestoreCheckpointConfig
 from flamingo_jax.training.model import FlamingoModel

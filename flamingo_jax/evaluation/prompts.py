@@ -59,6 +59,32 @@ class Samples(typing.Protocol):
     ...
 
 
+@dataclasses.dataclass(frozen=True, eq=False)
+class Episode:
+  """A query with supports and candidates of its own.
+
+  Attributes:
+    supports: the shots, in their order.
+    query: what is asked last.
+    candidates: the answers there are; one of the query's is among them.
+  """
+
+  supports: tuple[Sample, ...]
+  query: Sample
+  candidates: tuple[str, ...]
+
+
+@typing.runtime_checkable
+class Episodes(typing.Protocol):
+  """Episodes by index: a list, or a class of yours."""
+
+  def __len__(self) -> int:
+    ...
+
+  def __getitem__(self, index: int, /) -> Episode:
+    ...
+
+
 # Of a query and a number: that many supports, the nearest one last (RICES).
 Retrieve = Callable[[Sample, int], list[Sample]]
 

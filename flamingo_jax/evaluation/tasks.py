@@ -4,7 +4,8 @@
 
 An open-ended task has one example per query, and the model says the answer. A
 close-ended one has an example per query and candidate, side by side, and the
-likeliest candidate is the answer (Flamingo §3, B.1.5).
+likeliest candidate is the answer (Flamingo §3, B.1.5). The queries of an
+episode task bring shots and candidates of their own.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -24,18 +25,11 @@ from flamingo_jax.data.vocabulary import Vocabulary, default_vocabulary
 from flamingo_jax.errors import UserError
 from flamingo_jax.evaluation import metrics
 from flamingo_jax.evaluation import prompts
+from flamingo_jax.evaluation.features import MODEL_FEATURES
+from flamingo_jax.evaluation.prompts import Episode, Episodes
 from flamingo_jax.evaluation.prompts import Sample, Samples
 from flamingo_jax.predictor.inputs import Prompt, tokenize_candidates
 
-# What the model reads; fixed shapes, so that a batch stacks them.
-MODEL_FEATURES = {
-    'tokens': (tf.int32, 1),  # [L] the prompt
-    'media_index': (tf.int32, 1),  # [L] the medium each token sees, 0 for none
-    'media': (tf.uint8, 5),  # [M T h w 3]
-    'media_mask': (tf.bool, 2),  # [M T] False on padding
-    'targets': (tf.int32, 1),  # [n] the candidate, or room for an answer
-    'lengths': (tf.int32, 1),  # [2] tokens of the prompt and of the candidate
-}
 # What metrics and records need besides. seqio and t5x write what ends in
 # '_pretokenized' beside each prediction.
 _RECORD = {
@@ -48,31 +42,6 @@ _RECORD = {
 _LENGTHS = {
     'tokens': 512, 'media': 5, 'frames': 1, 'image_size': 320, 'targets': 32
 }
-
-
-class FeatureConverter:
-  """What seqio's Evaluator and t5x ask of a feature converter.
-
-  The tasks make what the model reads, so it picks features and does no more;
-  seqio's own class would ask for a length of each feature.
-  """
-
-  TASK_FEATURES = {
-      name: seqio.FeatureConverter.FeatureSpec(dtype=dtype, rank=rank)
-      for name, (dtype, rank) in MODEL_FEATURES.items()
-  }
-
-  def __init__(self, pack: bool = False, use_custom_packing_ops: bool = False):
-    """Takes t5x's arguments; there is nothing to pack."""
-    del use_custom_packing_ops
-    self.pack = pack
-
-  def __call__(
-      self, ds: tf.data.Dataset, task_feature_lengths: Mapping[str, int]
-  ) -> tf.data.Dataset:
-    """The examples without their records."""
-    del task_feature_lengths
-    return ds.map(lambda example: {key: example[key] for key in MODEL_FEATURES})
 
 
 def add_open_ended_task(
@@ -104,9 +73,14 @@ def add_open_ended_task(
     metric_fns: of (targets, predictions); see `evaluation.metrics`.
     vocabulary: returns the tokenizer; called when the task is first read.
   """
+  supports = functools.cache(supports)
+
+  def lay_out(query: Sample) -> tuple[Sample, Prompt, tuple[str, ...]]:
+    prompt = prompts.make_prompt(query, supports(), shots, seed, True, kind)
+    return query, prompt, ()
+
   return _add_task(
-      name, queries, supports, shots, seed, kind, (), tuple(trim), metric_fns,
-      vocabulary,
+      name, queries, lay_out, 0, tuple(trim), metric_fns, vocabulary
   )
 
 
@@ -148,18 +122,68 @@ def add_close_ended_task(
         f'the candidates of task {name!r} must be two or more different '
         f'answers, not {list(candidates)!r:.100}'
     )
+  count = candidates if own else len(candidates)
+  supports = functools.cache(supports)
+
+  def lay_out(query: Sample) -> tuple[Sample, Prompt, tuple[str, ...]]:
+    prompt = prompts.make_prompt(query, supports(), shots, seed, False, kind)
+    return query, prompt, query.candidates if own else tuple(candidates)
+
   return _add_task(
-      name, queries, supports, shots, seed, kind,
-      candidates if own else tuple(candidates), (), metric_fns, vocabulary,
+      name, queries, lay_out, count, (), metric_fns, vocabulary
+  )
+
+
+def add_episode_task(
+    name: str,
+    episodes: Mapping[str, Callable[[], Episodes]],
+    *,
+    candidates: int,
+    metric_fns: Sequence[Callable[..., Any]] = (metrics.ranking_accuracy,),
+    vocabulary: Callable[[], Vocabulary] = default_vocabulary,
+) -> seqio.Task:
+  """Registers a task that ranks the candidates of each of its episodes.
+
+  Its examples and lengths are those of `add_close_ended_task`.
+
+  Args:
+    name: of the task.
+    episodes: for each split a function that returns its episodes.
+    candidates: how many each episode has.
+    metric_fns: of (targets, scores); see `evaluation.metrics`.
+    vocabulary: returns the tokenizer; called when the task is first read.
+  """
+
+  def lay_out(episode: Episode) -> tuple[Sample, Prompt, tuple[str, ...]]:
+    prompt = prompts.join(episode.supports, episode.query)
+    return episode.query, prompt, episode.candidates
+
+  return _add_task(
+      name, episodes, lay_out, candidates, (), metric_fns, vocabulary
   )
 
 
 def _add_task(
-    name, queries, supports, shots, seed, kind, candidates, trim, metric_fns,
-    vocabulary,
+    name: str,
+    items: features.Splits,
+    lay_out: Callable[[Any], tuple[Sample, Prompt, tuple[str, ...]]],
+    candidates: int,
+    trim: tuple[str, ...],
+    metric_fns: Sequence[Callable[..., Any]],
+    vocabulary: Callable[[], Vocabulary],
 ) -> seqio.Task:
-  """Both kinds of tasks; without candidates, an open-ended one."""
-  source = features.DocumentSource(name, queries, vocabulary)
+  """All kinds of tasks; without candidates, an open-ended one.
+
+  Args:
+    name: of the task.
+    items: samples or episodes.
+    lay_out: from one of them to the query, its prompt and the candidates.
+    candidates: how many there are of each.
+    trim: words of the prompt that end what is said.
+    metric_fns: see above.
+    vocabulary: see above.
+  """
+  source = features.DocumentSource(name, items, vocabulary)
   feature = lambda dtype, rank: seqio.ContinuousFeature(dtype=dtype, rank=rank)
   output_features = {
       key: feature(*spec) for key, spec in MODEL_FEATURES.items()
@@ -176,10 +200,7 @@ def _add_task(
               _read_examples,
               name=name,
               source=source,
-              supports=functools.cache(supports),
-              shots=shots,
-              seed=seed,
-              kind=kind,
+              lay_out=lay_out,
               candidates=candidates,
           )
       ],
@@ -198,26 +219,28 @@ def _read_examples(
     *,
     name: str,
     source: features.DocumentSource,
-    supports: Callable[[], Samples],
-    shots: int,
-    seed: int,
-    kind: str,
-    candidates: tuple[str, ...] | int,
+    lay_out: Callable[[Any], tuple[Sample, Prompt, tuple[str, ...]]],
+    candidates: int,
 ) -> tf.data.Dataset:
   """seqio preprocessor: places of queries to examples."""
   lengths = features.check_lengths(name, sequence_length, _LENGTHS)
+
   # Candidates of one query follow each other and share its prompt.
-  prompt = functools.lru_cache(maxsize=4)(
-      lambda split, place: _read_prompt(
-          source.documents(split)[place], supports(), shots, seed, kind,
-          not candidates, source.vocabulary, lengths,
+  @functools.lru_cache(maxsize=4)
+  def prompt(split, place):
+    query, parts, names = lay_out(source.documents(split)[place])
+    if len(names) != candidates:
+      raise UserError(
+          f'{query.source} has {len(names)} candidates and its task '
+          f'{candidates}: every query needs as many'
       )
-  )
+    arrays = _read_prompt(query, parts, source.vocabulary, lengths)
+    return query, parts, names, arrays
 
   def read(split, place, candidate):
-    query, parts, arrays = prompt(split.decode(), int(place))
+    query, parts, names, arrays = prompt(split.decode(), int(place))
     text, targets, length = _read_target(
-        query, parts, candidates, int(candidate), source.vocabulary, lengths
+        query, parts, names, int(candidate), source.vocabulary, lengths
     )
     record = (query.source, prompts.as_text(parts), text)
     return (
@@ -246,17 +269,12 @@ def _read_examples(
 
   @tf.autograph.experimental.do_not_convert
   def with_candidates(at):
-    numbers = tf.data.Dataset.range(max(1, _count(candidates)))
+    numbers = tf.data.Dataset.range(max(1, candidates))
     return numbers.map(lambda number: {**at, 'candidate': number})
 
   return dataset.flat_map(with_candidates).map(
       load, num_parallel_calls=tf.data.AUTOTUNE
   )
-
-
-def _count(candidates: tuple[str, ...] | int) -> int:
-  """How many candidates a query has; 0 in an open-ended task."""
-  return candidates if isinstance(candidates, int) else len(candidates)
 
 
 def _shapes(lengths: Mapping[str, int]) -> dict[str, tuple[int | None, ...]]:
@@ -276,37 +294,29 @@ def _shapes(lengths: Mapping[str, int]) -> dict[str, tuple[int | None, ...]]:
 
 def _read_prompt(
     query: Sample,
-    supports: Samples,
-    shots: int,
-    seed: int,
-    kind: str,
-    text_only_at_zero: bool,
+    parts: Prompt,
     vocabulary: Vocabulary,
     lengths: Mapping[str, int],
-) -> tuple[Sample, Prompt, tuple]:
-  """A query, its prompt, and (tokens, media_index, media, media_mask, length).
+) -> tuple[np.ndarray | int, ...]:
+  """(tokens, media_index, media, media_mask, length) of a query's prompt.
 
   Raises:
     UserError: the prompt does not fit the lengths; nothing is ever cut.
   """
-  parts = prompts.make_prompt(
-      query, supports, shots, seed, text_only_at_zero, kind
-  )
   document = interleaved.tokenize_document(parts, vocabulary, close=False)
   length = len(document.tokens)
   for key, count in (('tokens', length), ('media', len(document.media))):
     if count > lengths[key]:
       raise UserError(
-          f'{query.source}: its prompt of {shots} shots has {count} {key} and '
-          f'an example has room for {lengths[key]}: raise {key!r} in '
-          'task_feature_lengths'
+          f'{query.source}: its prompt has {count} {key} and an example has '
+          f'room for {lengths[key]}: raise {key!r} in task_feature_lengths'
       )
   pad = (0, lengths['tokens'] - length)
   pixels, mask = interleaved.load_media(
       query.source, document.media, lengths['media'], lengths['frames'],
       lengths['image_size'], None,
   )
-  return query, parts, (
+  return (
       np.pad(document.tokens, pad, constant_values=vocabulary.pad_id),
       np.pad(document.media_index, pad),
       pixels,
@@ -318,7 +328,7 @@ def _read_prompt(
 def _read_target(
     query: Sample,
     prompt: Prompt,
-    candidates: tuple[str, ...] | int,
+    candidates: tuple[str, ...],
     number: int,
     vocabulary: Vocabulary,
     lengths: Mapping[str, int],
@@ -328,18 +338,12 @@ def _read_target(
   targets = np.full(room, vocabulary.pad_id, np.int32)
   if not candidates:
     return query.answers[0] if query.answers else '', targets, 0
-  texts = query.candidates if isinstance(candidates, int) else candidates
-  if len(texts) != _count(candidates):
-    raise UserError(
-        f'{query.source} has {len(texts)} candidates and its task '
-        f'{_count(candidates)}: every query needs as many'
-    )
-  if query.answers and not set(query.answers) & set(texts):
+  if query.answers and not set(query.answers) & set(candidates):
     raise UserError(
         f'{query.source}: its answer {query.answers[0]!r} is none of the '
-        f'candidates {", ".join(texts)}'
+        f'candidates {", ".join(candidates)}'
     )
-  text = texts[number]
+  text = candidates[number]
   (ids,) = tokenize_candidates(prompt, [text], vocabulary, ' ', close=False)
   if len(ids) > room:
     raise UserError(
@@ -355,7 +359,7 @@ def _postprocess(
     *,
     example: Mapping[str, Any],
     is_target: bool,
-    candidates: tuple[str, ...] | int,
+    candidates: int,
     trim: tuple[str, ...],
 ) -> str | dict[str, Any]:
   """seqio's hook: targets become what metrics and records read."""
@@ -370,7 +374,7 @@ def _postprocess(
   if candidates:
     target |= {
         'candidate': text,
-        'candidates': _count(candidates),
+        'candidates': candidates,
         'is_correct': text in target['answers'],
     }
   return target

@@ -10,7 +10,7 @@ from flax import struct
 import jax
 import jax.numpy as jnp
 
-from flamingo_jax.models.layers import Einsum, partitioned
+from flamingo_jax.models.layers import Einsum, partitioned, split_text
 from flamingo_jax.sharding import constrain
 from flamingo_jax.typing import Array, Bool, Float, Int
 
@@ -56,12 +56,15 @@ class HeadsProjection(nn.Module):
 
   @nn.compact
   def __call__(self, x: Float[Array, '*B L D']) -> Float[Array, '*B H L K']:
+    # The kernel has one axis for heads and K: with two, TPUs rearrange it before
+    # every product.
     y = Einsum(
-        '...LD,DHK->...HLK', (x.shape[-1], self.heads, self.head_size),
-        ('embed', 'heads', 'kv'), dtype=self.dtype, name='map',
+        '...LD,DF->...LF', (x.shape[-1], self.heads * self.head_size),
+        ('embed', 'heads'), dtype=self.dtype, name='map',
     )(x)
+    y = y.reshape(*y.shape[:-1], self.heads, self.head_size)
     rows = (self.rows,) * (x.ndim - 2)
-    return constrain(y, *rows, 'heads', 'length', 'kv')
+    return constrain(jnp.moveaxis(y, -2, -3), *rows, 'heads', 'length', 'kv')
 
 
 class OutputProjection(nn.Module):
@@ -75,10 +78,11 @@ class OutputProjection(nn.Module):
   def __call__(self, x: Float[Array, 'B H L K']) -> Float[Array, 'B L D']:
     # Of its gradient too, which otherwise comes split as the text is.
     x = constrain(x, self.rows, 'heads', 'length', 'kv')
-    return Einsum(
+    x = Einsum(
         'BHLK,HKD->BLD', (x.shape[1], x.shape[3], self.width),
         ('heads', 'kv', 'embed'), in_axes=2, dtype=self.dtype, name='map',
     )(x)
+    return split_text(x, self.rows)
 
 
 @struct.dataclass
@@ -182,6 +186,7 @@ class RelativeSelfAttention(nn.Module):
       x: Float[Array, 'B L D'],
       cache: LayerCache | None = None,
       position: Int[Array, 'B'] | None = None,
+      segments: Int[Array, 'B L'] | None = None,
   ) -> tuple[Float[Array, 'B L D'], LayerCache | None]:
     """Attention of L new tokens.
 
@@ -190,6 +195,8 @@ class RelativeSelfAttention(nn.Module):
       cache: what came before, or an empty one whose room tells how many
         distances to project. None for a full forward pass without one.
       position: where row b continues its cache. None: the tokens are 0 .. L-1.
+      segments: of a row of several documents, without a cache: tokens see
+        those of their own number. None: a row is one document.
 
     Returns:
       The attention output, and the entries to append to a cache that is given.
@@ -197,6 +204,9 @@ class RelativeSelfAttention(nn.Module):
     project = lambda name: HeadsProjection(
         self.heads, self.head_size, self.dtype, name=name
     )
+    # Gathered once for the three, and their gradients summed before they are
+    # split again.
+    x = constrain(x, 'batch', None, 'embed')
     queries, keys, values = (
         project(name)(x) for name in ('query', 'key', 'value')
     )
@@ -222,5 +232,8 @@ class RelativeSelfAttention(nn.Module):
     # a tenth of a step's time on TPUs in float32.
     scores += align_distances(distances.astype(self.dtype), position)
     mask = causal_mask(x.shape[1], keys.shape[2], position)
+    if segments is not None:
+      # Distances within a document are what they were on its own.
+      mask &= segments[:, :, None] == segments[:, None, :]
     y = attend(scores, values, mask)
     return OutputProjection(x.shape[-1], self.dtype, name='out')(y), new

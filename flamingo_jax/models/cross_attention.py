@@ -18,6 +18,7 @@ from flamingo_jax.models.layers import (
     partitioned,
     squared_relu,
 )
+from flamingo_jax.sharding import constrain
 from flamingo_jax.typing import Array, Bool, Float, Int
 
 
@@ -74,6 +75,7 @@ class GatedCrossAttentionBlock(nn.Module):
       media = LayerNorm(self.dtype, name='media_norm')(media)
       media = MediaKeys(project('key')(media), project('value')(media))
     y = LayerNorm(self.dtype, name='attn_norm')(x)
+    y = constrain(y, 'batch', None, 'embed')
     y = attend(dot_scores(project('query')(y), media.keys), media.values, mask)
     y = OutputProjection(x.shape[-1], self.dtype, name='out')(y)
     x += self.gate('attn_gate') * y

@@ -10,10 +10,12 @@ and before every k-th block"). Where k does not divide the depth, a shorter
 
 from collections.abc import Callable
 import dataclasses
+import functools
+from typing import Any
 
 from flax import linen as nn
+from flax import struct
 import jax
-from jax.ad_checkpoint import checkpoint_name
 import jax.numpy as jnp
 
 from flamingo_jax.models.attention import LayerCache, RelativeSelfAttention
@@ -32,8 +34,11 @@ REMAT_POLICIES = {
     'full': jax.checkpoint_policies.nothing_saveable,
     # Products with weights; those of attention, whose results are as large as
     # L x S, are computed again.
-    'dots': jax.checkpoint_policies.dots_with_no_batch_dims_saveable,
-    'named': jax.checkpoint_policies.save_only_these_names('attention'),
+    'dots': jax.checkpoint_policies.save_from_both_policies(
+        jax.checkpoint_policies.dots_with_no_batch_dims_saveable,
+        jax.checkpoint_policies.save_only_these_names('output'),
+    ),
+    'named': jax.checkpoint_policies.save_only_these_names('output'),
 }
 
 
@@ -89,16 +94,46 @@ class DecoderLayer(nn.Module):
       x: Float[Array, 'B L D'],
       cache: LayerCache | None,
       position: Int[Array, 'B'] | None,
+      segments: Int[Array, 'B L'] | None,
   ) -> tuple[Float[Array, 'B L D'], LayerCache | None]:
     cfg = self.config
     y = RMSNorm(self.dtype, name='attn_norm')(x)
     y, new = RelativeSelfAttention(
         cfg.heads, cfg.head_size, self.dtype, name='attn'
-    )(y, cache, position)
-    x += checkpoint_name(y, 'attention')
+    )(y, cache, position, segments)
+    x += y
     y = RMSNorm(self.dtype, name='ffw_norm')(x)
     x += FeedForward(jax.nn.gelu, self.dtype, name='ffw')(y)
     return constrain(x, 'batch', 'length', 'embed'), new
+
+
+@struct.dataclass
+class GroupWeights:
+  """The language model's weights of all groups [G, k, ...], and which to use.
+
+  A scan over groups would hand each of them a copy of its part, which the scan
+  over its layers then cuts again: a tenth of a step's time at 80B. So the
+  layers take theirs from the whole, which is frozen and gets no gradient.
+  """
+
+  weights: Any
+  group: Int[Array, '']
+
+  def apply(
+      self, layer: nn.Module, count: int, policy: Callable[..., bool],
+      x: Float[Array, 'B L D'], cache: LayerCache | None,
+      position: Int[Array, 'B'] | None, segments: Int[Array, 'B L'] | None,
+  ) -> tuple[Float[Array, 'B L D'], LayerCache | None]:
+    """The layers of the group, one after the other."""
+    @functools.partial(jax.checkpoint, policy=policy, prevent_cse=False)
+    def step(x, weights, group, index, cache):
+      params = jax.tree.map(lambda w: w[group, index], weights)
+      return layer.apply({'params': params}, x, cache, position, segments)
+
+    return jax.lax.scan(
+        lambda x, at: step(x, self.weights, self.group, *at), x,
+        (jnp.arange(count), cache),
+    )
 
 
 class DecoderGroup(nn.Module):
@@ -112,16 +147,27 @@ class DecoderGroup(nn.Module):
   def __call__(
       self,
       x: Float[Array, 'B L D'],
-      cache: GroupCache | None,
+      stacked: tuple[GroupCache | None, Int[Array, ''] | None],
       position: Int[Array, 'B'] | None,
       media: Float[Array, 'B S D'] | None,
       mask: Bool[Array, 'B L S'] | None,
+      segments: Int[Array, 'B L'] | None,
+      weights: Any,
   ) -> tuple[Float[Array, 'B L D'], GroupCache | None]:
     """The residual stream, and the entries to append to a cache.
 
-    Without a mask the gated block is left out: the bare language model.
+    Args:
+      x: the residual stream.
+      stacked: the group's cache, and its place among the groups.
+      position: where each row continues its cache.
+      media: keys for the gated block; None: those of the cache.
+      mask: which of them each token sees. None: the gated block is left out,
+        which is the bare language model.
+      segments: which document of its row each token is of; None: all of one.
+      weights: the language model's, of all groups. None: the group's own.
     """
     cfg = self.config
+    cache, group = stacked
     keys = None
     rematted = lambda module: nn.remat(
         module, policy=REMAT_POLICIES[cfg.remat], prevent_cse=False
@@ -131,9 +177,16 @@ class DecoderGroup(nn.Module):
           cfg.heads, cfg.head_size, self.dtype, name='xattn'
       )(x, cache.media if media is None else media, mask)
       x = constrain(x, 'batch', 'length', 'embed')
-    x, layers = scan(rematted(DecoderLayer), self.layers, 'layers', 1)(
-        cfg, self.dtype, name='lm'
-    )(x, None if cache is None else cache.layers, position)
+    layers = None if cache is None else cache.layers
+    if weights is None:
+      x, layers = scan(rematted(DecoderLayer), self.layers, 'layers', 2)(
+          cfg, self.dtype, name='lm'
+      )(x, layers, position, segments)
+    else:
+      x, layers = GroupWeights(weights, group).apply(
+          DecoderLayer(cfg, self.dtype, parent=None), self.layers,
+          REMAT_POLICIES[cfg.remat], x, layers, position, segments,
+      )
     if cache is None:
       return x, None
     return x, GroupCache(layers, None if media is None else keys)
@@ -144,6 +197,7 @@ class Decoder(nn.Module):
 
   config: DecoderConfig
   dtype: str
+  added: bool = True  # <EOC>, which the language model alone does not know
 
   @nn.compact
   def __call__(
@@ -154,6 +208,7 @@ class Decoder(nn.Module):
       cache: Cache | None = None,
       position: Int[Array, 'B'] | None = None,
       last: Int[Array, 'B'] | None = None,
+      segments: Int[Array, 'B L'] | None = None,
   ) -> tuple[Float[Array, 'B _ V'], tuple[GroupCache | None, GroupCache | None]]:
     """Runs the trunk over L new tokens.
 
@@ -165,6 +220,8 @@ class Decoder(nn.Module):
       cache: what came before, or an empty one to fill.
       position: where each row continues its cache; None: at its start.
       last: the one token of each row to give logits for; None: all.
+      segments: which document of its row each token is of, without a cache;
+        None: a row is one document.
 
     Returns:
       Float32 logits of the next token, and the groups' caches with the new
@@ -187,13 +244,21 @@ class Decoder(nn.Module):
       )
       mask = visible_latents(media_index, count, size)
     groups, tail = (None, None) if cache is None else (cache.groups, cache.tail)
-    x, new = scan(DecoderGroup, cfg.groups, 'groups', 3)(
+    weights = None
+    # Without gated blocks the language model may be what is trained: gradients
+    # of each layer's weights then go to their place in the stack.
+    if mask is not None and not self.is_initializing():
+      weights = self.variables['params']['groups']['lm']
+    x, new = scan(DecoderGroup, cfg.groups, 'groups', 5)(
         cfg, cfg.xattn_every, self.dtype, name='groups'
-    )(x, groups, position, media, mask)
+    )(
+        x, (groups, jnp.arange(cfg.groups)), position, media, mask, segments,
+        weights,
+    )
     groups = groups and groups.append(new, position)
     if cfg.tail_layers:
       x, new = DecoderGroup(cfg, cfg.tail_layers, self.dtype, name='tail')(
-          x, tail, position, media, mask
+          x, (tail, None), position, media, mask, segments, None
       )
       tail = tail and tail.append(new, position)
     if last is not None:
@@ -212,12 +277,18 @@ class Decoder(nn.Module):
         name, partitioned(normal, axis, 'embed'), (size, cfg.width), jnp.float32
     ).astype(self.dtype)
     table = param('token_embedder', 'vocab', cfg.vocab)
-    added = param('new_token_embedding', 'new_vocab', 1)
+    added = None
+    if self.added:
+      added = param('new_token_embedding', 'new_vocab', 1)
 
     def embed(tokens):
       is_added = tokens >= cfg.vocab
       x = table[jnp.where(is_added, 0, tokens)]
-      x = jnp.where(is_added[..., None], added[0], x)
+      # Each device of 'model' looks up what it has, and these are summed: less
+      # to send than the table.
+      x = constrain(x, 'batch', None, 'embed')
+      if added is not None:
+        x = jnp.where(is_added[..., None], added[0], x)
       # Rows have norm 1, as logits want; the trunk's input has variance 1, or
       # the first layer would drown it. No paper of the family says.
       x *= cfg.width**0.5
@@ -228,6 +299,8 @@ class Decoder(nn.Module):
           'BLD,VD->BLV', x, rows, preferred_element_type=jnp.float32
       )
       known = constrain(logits(table), 'batch', 'length', 'vocab')
+      if added is None:
+        return known
       return jnp.concatenate([known, logits(added)], axis=-1)
 
     return embed, unembed

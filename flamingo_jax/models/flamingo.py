@@ -19,11 +19,10 @@ import jax.numpy as jnp
 from flamingo_jax.errors import UserError
 from flamingo_jax.models.cache import Cache, empty_layers, keep_medium
 from flamingo_jax.models.decoder import Decoder, DecoderConfig
-from flamingo_jax.models.nfnet import NFNet
+from flamingo_jax.models.nfnet import NFNet, normalize_pixels
 from flamingo_jax.models.resampler import PerceiverResampler, ResamplerConfig
 from flamingo_jax.sharding import constrain
-from flamingo_jax.typing import IMAGE_MEAN, IMAGE_STD, Array, Bool, Float
-from flamingo_jax.typing import Int, UInt8
+from flamingo_jax.typing import Array, Bool, Float, Int, UInt8
 
 
 @dataclasses.dataclass(frozen=True)
@@ -112,9 +111,7 @@ class Flamingo(nn.Module):
       self, media: UInt8[Array, '*media h w 3']
   ) -> Float[Array, '*media P Dv']:
     """The vision encoder's features of each frame; no part of it is trained."""
-    # Pixels travel as bytes and are normalised here, on the device.
-    pixels = media.reshape(-1, *media.shape[-3:]).astype(jnp.float32) / 255
-    pixels = (pixels - jnp.array(IMAGE_MEAN)) / jnp.array(IMAGE_STD)
+    pixels = normalize_pixels(media.reshape(-1, *media.shape[-3:]))
     grid = self.vision_encoder(constrain(pixels, 'media', None, None, None))
     grid = constrain(grid, 'media', None, None, None)
     return grid.reshape(*media.shape[:-3], -1, grid.shape[-1])

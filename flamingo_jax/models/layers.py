@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from flax import linen as nn
 import jax
+from jax.ad_checkpoint import checkpoint_name
 import jax.numpy as jnp
 
 from flamingo_jax.sharding import constrain
@@ -46,6 +47,19 @@ class Einsum(nn.Module):
     return jnp.einsum(
         self.equation, x.astype(self.dtype), kernel.astype(self.dtype)
     )
+
+
+def split_text(
+    x: Float[Array, 'B L D'], rows: str = 'batch'
+) -> Float[Array, 'B L D']:
+  """Sums what the devices of 'model' made of x and splits the text over them.
+
+  In one collective, and in this form the backward pass may keep it. Left to the
+  partitioner, it would cut the product before it in windows, which send more.
+  """
+  x = constrain(x, rows, None, 'embed')
+  x = constrain(x, rows, 'length', 'embed')
+  return checkpoint_name(x, 'output')
 
 
 class RMSNorm(nn.Module):
@@ -94,13 +108,15 @@ class FeedForward(nn.Module):
   @nn.compact
   def __call__(self, x: Float[Array, 'B L D']) -> Float[Array, 'B L D']:
     width = x.shape[-1]
+    x = constrain(x, self.rows, None, 'embed')
     x = Einsum(
         'BLD,DF->BLF', (width, 4 * width), ('embed', 'mlp'),
         dtype=self.dtype, name='up',
     )(x)
     x = self.activation(x)
     x = constrain(x, self.rows, 'length', 'mlp')
-    return Einsum(
+    x = Einsum(
         'BLF,FD->BLD', (4 * width, width), ('mlp', 'embed'),
         dtype=self.dtype, name='down',
     )(x)
+    return split_text(x, self.rows)

@@ -16,7 +16,7 @@ import jax.numpy as jnp
 
 from flamingo_jax.models.layers import partitioned
 from flamingo_jax.sharding import constrain
-from flamingo_jax.typing import Array, Float
+from flamingo_jax.typing import IMAGE_MEAN, IMAGE_STD, Array, Float, UInt8
 
 ALPHA = 0.2  # scale of each residual branch
 SQUEEZE_RATIO = 0.5  # hidden width of squeeze-and-excite
@@ -56,6 +56,14 @@ NFNETS: Mapping[str, NFNetVariant] = {
         stem=(8, 16, 16, 32), group_width=16,
     ),
 }
+
+
+def normalize_pixels(
+    images: UInt8[Array, '*media h w 3']
+) -> Float[Array, '*media h w 3']:
+  """Bytes, as pixels travel, to what the encoder reads; on the device."""
+  pixels = images.astype(jnp.float32) / 255
+  return (pixels - jnp.array(IMAGE_MEAN)) / jnp.array(IMAGE_STD)
 
 
 def scaled_gelu(x: Float[Array, '...']) -> Float[Array, '...']:
@@ -196,6 +204,11 @@ class NFNet(nn.Module):
 
   variant: str
   dtype: str = 'float32'
+
+  @property
+  def features(self) -> int:
+    """Channels of the grid."""
+    return NFNETS[self.variant].features
 
   @nn.compact
   def __call__(self, x: Float[Array, 'N h w 3']) -> Float[Array, 'N _ _ Dv']:

@@ -5,6 +5,7 @@
 import dataclasses
 
 from flax import linen as nn
+import jax
 import jax.numpy as jnp
 
 from flamingo_jax.models.attention import (
@@ -148,6 +149,12 @@ class PerceiverResampler(nn.Module):
         length=cfg.layers,
         metadata_params={nn.PARTITION_NAME: 'layers'},
     )
-    layer = ResamplerLayer(cfg, self.dtype, name='layers')
+    # Products with weights are kept for the backward pass; attention, whose
+    # scores are larger, is computed again.
+    rematted = nn.remat(
+        ResamplerLayer, prevent_cse=False,
+        policy=jax.checkpoint_policies.dots_with_no_batch_dims_saveable,
+    )
+    layer = rematted(cfg, self.dtype, name='layers')
     latents, _ = layers(layer, latents, None)
     return LayerNorm(self.dtype, name='norm')(latents)

@@ -11,6 +11,9 @@ interconnect; this counts what runs. Time is a model of the chip:
                     careful for elementwise work, and bytes / 85 % of the HBM
                     bandwidth;
   collectives       bytes on the wire / bandwidth of the links they can use.
+
+Between slices data goes through the hosts and the data-centre network: the
+compiler reduces over a slice first and makes of the rest a `send` and a `recv`.
 """
 
 from collections.abc import Mapping
@@ -111,7 +114,7 @@ def _is_synchronous(
 ) -> bool:
   """Whether the core itself is busy with it: no prefetch and no collective."""
   if _base(instruction.opcode) in interconnect.KINDS or (
-      instruction.opcode.endswith(('-start', '-done'))
+      instruction.opcode.endswith(('-start', '-done', 'send', 'recv'))
   ):
     return False
   return not any(
@@ -275,6 +278,8 @@ def _add_collectives(
   is_scatter = any('all-reduce-scatter' in c for c in instruction.called)
   parts = [(computation, instruction), *program.inside(instruction)]
   for place, part in parts:
+    if part.opcode == 'send':
+      _add_between_slices(place, part, times, links, found)
     kind = _base(part.opcode)
     if kind not in interconnect.KINDS or part.opcode.endswith('-done'):
       continue
@@ -295,6 +300,27 @@ def _add_collectives(
       found[channel] = Collective(
           kind, links.axes(group), times * sent, times, times * seconds
       )
+
+
+def _add_between_slices(
+    computation: hlo.Computation,
+    send: hlo.Instruction,
+    times: int,
+    links: interconnect.Interconnect,
+    found: dict[str, Collective],
+) -> None:
+  """Notes what leaves the slice: each chip's share of a collective."""
+  transfer = send.attribute(r'_xla_megascale_transfer_type="(\w+)"')
+  if transfer is None:
+    return
+  kind = transfer.lower().replace('_', '-')
+  if kind not in interconnect.KINDS:  # ONE_TO_ONE and the like
+    kind = 'collective-permute'
+  size = math.fsum(a.bytes for a in computation[send.operands[0]].arrays)
+  sent = interconnect.wire_bytes(kind, size, links.slices)
+  found[send.name] = Collective(
+      kind, 'slices', times * sent, times, times * links.slices_seconds(sent)
+  )
 
 
 def largest_collectives(cost: Cost, count: int) -> list[Mapping[str, object]]:

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
 # SPDX-License-Identifier: Apache-2.0
-"""How long chips of a torus talk: groups of partitions to axes and links."""
+"""How long chips talk: groups of partitions to axes, links and networks."""
 
 from collections.abc import Mapping, Sequence
 import dataclasses
@@ -10,6 +10,7 @@ from jax.sharding import Mesh
 import numpy as np
 
 from flamingo_jax.planning.topologies import Topology
+from flamingo_jax.sharding import slice_count
 
 # Of a message, per chip that it passes (scaling-book, 'TPU networking').
 HOP_SECONDS = 1e-6
@@ -35,13 +36,15 @@ def wire_bytes(kind: str, operand_bytes: float, group: int) -> float:
 
 @dataclasses.dataclass(frozen=True)
 class Interconnect:
-  """The torus under a mesh; partition i is the i-th device of the mesh."""
+  """The tori under a mesh; partition i is the i-th device of the mesh."""
 
   mesh_axes: Mapping[str, int]  # name to size, in the order of the mesh
   coordinates: np.ndarray  # [partitions, dimensions of the torus]
   shape: tuple[int, ...]  # of the torus
   link_bandwidth: float  # bytes per second, one link, one direction
   ring_from: int
+  slices: int = 1  # tori alike, joined by the data-centre network
+  dcn_bandwidth: float = math.inf  # bytes per second of a chip, to other tori
 
   def axes(self, group: Sequence[int]) -> str:
     """The mesh axes along which the members of a group differ: 'fsdp+model'."""
@@ -71,6 +74,9 @@ class Interconnect:
       return 0.0
     return float(max(sent / bandwidth, hops * HOP_SECONDS))
 
+  def slices_seconds(self, sent: float) -> float:
+    """Time in which each chip sends `sent` bytes to other slices."""
+    return sent / self.dcn_bandwidth
 
   def permute_seconds(
       self, pairs: Sequence[Sequence[int]], sent: float
@@ -105,7 +111,7 @@ class Interconnect:
 
 
 def make(topology: Topology, mesh: Mesh) -> Interconnect:
-  """The torus of a slice under a mesh of its devices."""
+  """The tori of one or more slices under a mesh of their devices."""
   devices = mesh.devices.flatten()
   dimensions = len(topology.shape)
   return Interconnect(
@@ -114,6 +120,8 @@ def make(topology: Topology, mesh: Mesh) -> Interconnect:
       shape=topology.shape,
       link_bandwidth=topology.chip.link_bandwidth,
       ring_from=topology.chip.ring_from,
+      slices=slice_count(topology.devices),
+      dcn_bandwidth=topology.chip.dcn_bandwidth,
   )
 
 

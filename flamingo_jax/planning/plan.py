@@ -9,17 +9,21 @@ import re
 import time
 from typing import Any
 
-from flax import linen as nn
 import jax
 
-from flamingo_jax import sharding
 from flamingo_jax.errors import UserError
 from flamingo_jax.planning import hlo_cost, interconnect
 from flamingo_jax.planning.model_flops import train_flops
 from flamingo_jax.planning.run_file import Run, make_model
 from flamingo_jax.planning.topologies import Topology
+from flamingo_jax.training.model import FlamingoModel
 from flamingo_jax.training.partitioner import Partitioner
-from flamingo_jax.training.train_step import Trainer, abstract_state
+from flamingo_jax.training.train_step import (
+    Trainer,
+    TrainState,
+    abstract_state,
+)
+from flamingo_jax.training.trained_model import Batch
 from flamingo_jax.typing import Tree
 
 GIB = 2**30
@@ -42,8 +46,7 @@ class Memory:
   def total(self) -> float:
     """What the program needs at once, at most.
 
-    Arguments and temporaries; XLA's own peak is up to a fifth lower, so the
-    compiler may accept a program whose total is above the limit.
+    Arguments and temporaries; XLA's own peak is up to a fifth lower.
     """
     return (
         self.frozen + self.trainable + self.optimizer + self.batch
@@ -67,10 +70,10 @@ class Plan:
   remat: str
   num_microbatches: int
   program: str  # 'step', or of decoding: 'prefill' or 'token'
-  fits: bool
+  accepted: bool  # by the compiler, which enforces the limit on its own count
   memory: Memory
   compile_seconds: float
-  # None where the program does not fit; the compiler then says why.
+  # None where the program is refused; the compiler then says why.
   cost: hlo_cost.Cost | None = None
   refusal: tuple[str, ...] = ()
   model_flops: float = 0.0  # of a step, on all chips
@@ -78,6 +81,15 @@ class Plan:
   tokens: int = 0
   pictures: int = 0
   total_steps: int | None = None
+
+  @property
+  def fits(self) -> bool:
+    """Accepted, and arguments and temporaries are within the limit too.
+
+    The compiler counts temporaries of which some share their place; whether a
+    chip's runtime manages with as little, nobody here has tried.
+    """
+    return self.accepted and self.memory.spare >= 0
 
   @property
   def seconds(self) -> tuple[float, float]:
@@ -112,16 +124,8 @@ def make_plan(
     UserError: a mesh that is not of the slice's size, a batch or a parameter
       that the mesh doesn't divide.
   """
-  partitioner = Partitioner(
-      mesh_shape or run.mesh_shape, run.rules, topology.devices
-  )
-  partitioner.get_data_layout(math.gcd(*run.batch_sizes.values()))
-  model = make_model(run)
-  check_divisible(
-      jax.eval_shape(model.initialize, jax.random.key(0)), partitioner
-  )
-  state, frozen = abstract_state(model, partitioner)
-  batch = run.abstract_batch(partitioner.batch_sharding)
+  model, partitioner = _model_on(run, topology, mesh_shape)
+  state, frozen, batch = _arguments(run, model, partitioner)
   trainer = Trainer(
       model, partitioner, lambda step: 0.0, run.loss_weights,
       run.num_microbatches,
@@ -130,12 +134,7 @@ def make_plan(
   lowered = trainer.lower_train(state, frozen, batch)
   return compile_plan(
       lowered, topology, partitioner, compiler_options, start,
-      sizes={
-          'frozen': shard_gib(frozen),
-          'trainable': shard_gib(state.params),
-          'optimizer': shard_gib(state.opt_state),
-          'batch': shard_gib(batch),
-      },
+      sizes=_sizes(state, frozen, batch),
       rules=run.rules,
       remat=run.config.decoder.remat,
       num_microbatches=run.num_microbatches or 1,
@@ -145,6 +144,47 @@ def make_plan(
       pictures=run.pictures,
       total_steps=run.total_steps,
   )[0]
+
+
+def argument_gib(
+    run: Run, topology: Topology, mesh_shape: Mapping[str, int]
+) -> float:
+  """GiB per chip of a step's arguments, which takes seconds to say.
+
+  Raises:
+    UserError: as of `make_plan`.
+  """
+  model, partitioner = _model_on(run, topology, mesh_shape)
+  return math.fsum(_sizes(*_arguments(run, model, partitioner)).values())
+
+
+def _model_on(
+    run: Run, topology: Topology, mesh_shape: Mapping[str, int] | None
+) -> tuple[FlamingoModel, Partitioner]:
+  """The model and a mesh that divides it and the run's batch."""
+  partitioner = Partitioner(
+      mesh_shape or run.mesh_shape, run.rules, topology.devices
+  )
+  partitioner.get_data_layout(math.gcd(*run.batch_sizes.values()))
+  return make_model(run), partitioner
+
+
+def _arguments(
+    run: Run, model: FlamingoModel, partitioner: Partitioner
+) -> tuple[TrainState, Tree, Batch]:
+  """(state, frozen weights, batch) of a step, as shapes in their places."""
+  batch = run.abstract_batch(partitioner.batch_sharding)
+  return *abstract_state(model, partitioner), batch
+
+
+def _sizes(state: TrainState, frozen: Tree, batch: Batch) -> dict[str, float]:
+  """GiB per chip by kind."""
+  return {
+      'frozen': shard_gib(frozen),
+      'trainable': shard_gib(state.params),
+      'optimizer': shard_gib(state.opt_state),
+      'batch': shard_gib(batch),
+  }
 
 
 def compile_plan(
@@ -180,7 +220,7 @@ def compile_plan(
     needed, reasons = read_refusal(str(error))
     temporaries = max(needed - sum(sizes.values()), 0.0)
     return Plan(
-        fits=False,
+        accepted=False,
         memory=Memory(**sizes, temporaries=temporaries, limit=limit),
         compile_seconds=time.monotonic() - start, refusal=reasons, **what,
     ), None
@@ -196,7 +236,7 @@ def compile_plan(
       interconnect.make(topology, partitioner.mesh),
   )
   return Plan(
-      fits=True, memory=memory, compile_seconds=seconds, cost=cost,
+      accepted=True, memory=memory, compile_seconds=seconds, cost=cost,
       **what,
   ), compiled
 
@@ -207,31 +247,6 @@ def shard_gib(tree: Any) -> float:
       math.prod(x.sharding.shard_shape(x.shape)) * x.dtype.itemsize
       for x in jax.tree.leaves(tree)
   ) / GIB
-
-
-def check_divisible(boxed: Tree, partitioner: Partitioner) -> None:
-  """Refuses a mesh that leaves a block's parameter whole where rules split it.
-
-  The convolutions of the vision encoder are exempt: its first ones have few
-  channels, and are small.
-
-  Raises:
-    UserError: names the parameter, the axis and the sizes that work.
-  """
-  mesh = partitioner.mesh
-  leaves = jax.tree_util.tree_leaves_with_path(boxed, is_leaf=sharding.is_boxed)
-  for path, box in leaves:
-    spec = nn.logical_to_mesh_axes(box.names, partitioner.rules)
-    for name, axes, dim in zip(box.names, spec, box.value.shape):
-      axes = (axes,) if isinstance(axes, str) else axes or ()
-      parts = math.prod(mesh.shape[axis] for axis in axes)
-      if name != 'conv_out' and dim % parts:
-        sizes = [n for n in range(1, 1025) if dim % n == 0]
-        raise UserError(
-            f'{jax.tree_util.keystr(path, simple=True, separator="/")} has '
-            f'{dim} {name}, which the mesh axis {"+".join(axes)} of {parts} '
-            f'does not divide; sizes that do are {", ".join(map(str, sizes))}'
-        )
 
 
 def read_refusal(message: str) -> tuple[float, tuple[str, ...]]:

@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What `flamingo plan` does."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 import os
+import sys
 
 # Before TensorFlow is imported, which says much that concerns nobody.
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
@@ -23,6 +24,7 @@ def main(
     bindings: Sequence[str],
     *,
     topology: str,
+    slices: int = 1,
     mesh: str | None = None,
     search: bool = False,
     decode: bool = False,
@@ -34,8 +36,10 @@ def main(
     gin_files: of the run.
     bindings: 'NAME=value', which override the files.
     topology: a slice, as in 'v5e:16x16'.
+    slices: so many of it, with a part of 'replica' each.
     mesh: 'replica:4,fsdp:16,model:4'; the run's own if None.
-    search: try other meshes and policies instead, and rank them.
+    search: try other meshes (or `mesh` alone), policies and microbatches
+      instead, and rank them.
     decode: plan inference at 32 shots instead of training.
     json: print JSON.
 
@@ -46,9 +50,9 @@ def main(
   shape = parse_mesh(mesh) if mesh else None
   jax.config.update('jax_platforms', 'cpu')
   run = run_file.read(gin_files, bindings)
-  chips = topologies.get_topology(topology)
+  chips = topologies.get_topology(topology, slices)
   if search:
-    plans = _tried(run, chips)
+    plans = _tried(run, chips, shape)
   elif decode:
     plans = list(make_decode_plans(run, chips, shape).values())
   else:
@@ -56,21 +60,28 @@ def main(
   if json:
     print('\n'.join(map(report.as_json, plans)))
   elif search:
-    print(report.as_table(plans))
+    print(f'{report.as_table(plans)}\n{report.advice(plans)}')
   else:
     print('\n\n'.join(map(report.as_text, plans)))
   fitting = [plan.fits for plan in plans]
   return 0 if (any if search else all)(fitting) else 1
 
 
-def _tried(run: run_file.Run, topology: topologies.Topology) -> list[Plan]:
+def _tried(
+    run: run_file.Run,
+    topology: topologies.Topology,
+    mesh: Mapping[str, int] | None,
+) -> list[Plan]:
   """What the search compiled, each told on stderr while it goes on."""
-  plans = list(search_settings(run, topology))
+  plans = []
+  for plan in search_settings(run, topology, mesh):
+    print(report.as_table([plan]).splitlines()[1], file=sys.stderr, flush=True)
+    plans.append(plan)
   if not plans:
     raise UserError(
-        f'no mesh of the {topology.chips} chips of {topology.name} divides '
-        'the model and its batch: make every batch size a multiple of '
-        f'{topology.chips}'
+        f'no mesh of the {topology.chips} chips of {topology.name} both '
+        'divides the model and its batch and holds the weights: make every '
+        f'batch size a multiple of {topology.chips}, or take a larger slice'
     )
   return plans
 

@@ -15,7 +15,7 @@ _CAVEAT = 'predicted, not measured: compiled for the slice, never run on it'
 
 def as_json(plan: Plan) -> str:
   """All numbers of a plan; FLOPs, bytes and seconds are of one chip's step."""
-  values: dict[str, Any] = {'caveat': _CAVEAT} | {
+  values: dict[str, Any] = {'caveat': _CAVEAT, 'fits': plan.fits} | {
       field.name: getattr(plan, field.name)
       for field in dataclasses.fields(plan) if field.name not in ('cost',)
   }
@@ -56,16 +56,15 @@ def as_text(plan: Plan) -> str:
 
 def _memory_lines(plan: Plan) -> list[str]:
   memory = plan.memory
-  if plan.fits and memory.spare >= HEADROOM:
-    verdict = f'fits, {memory.spare:.0%} to spare'
-  elif plan.fits:
-    verdict = (
-        f'fits as the compiler counts, with less than {HEADROOM:.0%} to spare'
-    )
+  if plan.fits:
+    verdict = 'fits'
+  elif plan.accepted:
+    verdict = 'DOES NOT FIT by the safe count, though the compiler accepts it'
   else:
-    verdict = 'DOES NOT FIT'
+    verdict = 'DOES NOT FIT, the compiler refuses it'
   lines = [
-      f'memory: {verdict}; {memory.total:.2f} of {memory.limit:.2f} GiB per chip'
+      f'memory: {verdict}; {memory.total:.2f} of {memory.limit:.2f} GiB per '
+      f'chip, {memory.spare:.0%} to spare'
   ]
   sizes = {
       kind: getattr(memory, kind)
@@ -151,8 +150,8 @@ def _communication_lines(plan: Plan) -> list[str]:
 
 
 def as_table(plans: Sequence[Plan]) -> str:
-  """A row per plan, the fastest that fits first."""
-  head = ('mesh', 'rules', 'remat', 'GiB', 'spare', 'step s', 'MFU')
+  """A row per plan, the fastest that fits first; 'parts' are microbatches."""
+  head = ('mesh', 'rules', 'remat', 'parts', 'GiB', 'spare', 'step s', 'MFU')
   rows = []
   for plan in sorted(plans, key=_speed):
     mesh = ','.join(f'{k}:{n}' for k, n in plan.mesh.items() if n > 1)
@@ -162,8 +161,8 @@ def as_table(plans: Sequence[Plan]) -> str:
       mfu = '{:.0%}-{:.0%}'.format(*plan.mfu)
     spare = f'{plan.memory.spare:.0%}' if plan.fits else 'no fit'
     rows.append((
-        mesh, plan.rules, plan.remat, f'{plan.memory.total:.1f}', spare, step,
-        mfu,
+        mesh, plan.rules, plan.remat, str(plan.num_microbatches),
+        f'{plan.memory.total:.1f}', spare, step, mfu,
     ))
   widths = [max(map(len, column)) for column in zip(head, *rows)]
   return '\n'.join(
@@ -174,4 +173,21 @@ def as_table(plans: Sequence[Plan]) -> str:
 
 def _speed(plan: Plan) -> float:
   """What plans are ranked by: the time of a step at worst."""
-  return plan.seconds[1] if plan.fits and plan.cost else float('inf')
+  return plan.seconds[1] if plan.fits else float('inf')
+
+
+def advice(plans: Sequence[Plan]) -> str:
+  """How to ask for the best of some plans, or what to do where none fits."""
+  enough = [p for p in plans if p.fits and p.memory.spare >= HEADROOM]
+  if not enough:
+    return (
+        f'none of these leaves {HEADROOM:.0%} of the memory free: take a larger '
+        'slice or smaller batches'
+    )
+  best = min(enough, key=_speed)
+  mesh = ','.join(f'{axis}:{n}' for axis, n in best.mesh.items() if n > 1)
+  return (
+      f"fits: --mesh={mesh} --gin.LOGICAL_AXIS_RULES=\"'{best.rules}'\" "
+      f"--gin.REMAT=\"'{best.remat}'\" "
+      f'--gin.runtime.Trainer.num_microbatches={best.num_microbatches}'
+  )

@@ -20,7 +20,7 @@ from flamingo_jax.errors import UserError
 from flamingo_jax.models import FlamingoConfig
 from flamingo_jax.planning.model_flops import Lengths
 from flamingo_jax.training import loop
-from flamingo_jax.training.accumulate import Batch
+from flamingo_jax.training.trained_model import Batch
 from flamingo_jax.training.model import FlamingoModel
 
 
@@ -115,6 +115,11 @@ def read(gin_files: Sequence[str], bindings: Sequence[str] = ()) -> Run:
   lengths = _value(f'{data}.task_feature_lengths')
   batch_sizes = _value(f'{data}.batch_sizes')
   _check_same_tasks(lengths, batch_sizes)
+  if not all('media' in n for n in lengths.values()):
+    raise UserError(
+        'the tasks of this gin file have no media: only Flamingo is planned, '
+        'not the language model it is built on'
+    )
   strategy = _value(f'{data}.strategy', 'accumulation')
   if strategy == 'merged':
     lengths, batch_sizes = _merged(lengths, batch_sizes)

@@ -1,45 +1,94 @@
 # SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
 # SPDX-License-Identifier: Apache-2.0
-"""A short search for a mesh and a remat policy that fit and are fast."""
+"""A short search for a mesh, remat policy and microbatches that fit."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 import dataclasses
 
 from flamingo_jax.errors import UserError
-from flamingo_jax.planning.plan import HEADROOM, Plan, make_plan
+from flamingo_jax.planning.plan import HEADROOM, Plan, argument_gib, make_plan
 from flamingo_jax.planning.run_file import Run
 from flamingo_jax.planning.topologies import Topology
 
-# From the one that computes nothing again to the one that keeps nothing.
-_POLICIES = ('none', 'dots', 'full')
+# (rematerialisation, microbatches), the likely fastest first: a microbatch
+# gathers the trainables once more, 'full' runs the forward pass once more.
+_SAVINGS = (('dots', 1), ('dots', 2), ('full', 1), ('full', 2), ('full', 4))
 _MODEL_SIZES = (1, 2, 4, 8, 16)
 
 
-def search(run: Run, topology: Topology) -> Iterator[Plan]:
+def search(
+    run: Run, topology: Topology, mesh_shape: Mapping[str, int] | None = None
+) -> Iterator[Plan]:
   """Plans of a few settings, as they are compiled (minutes each).
 
-  For each size of tensor parallelism that divides the model, it takes the first
-  rematerialisation that leaves enough memory.
+  For each size of tensor parallelism that divides the model, it takes the
+  first way to save activations that leaves enough memory. What a larger size
+  brings, it costs in communication: it ends where that makes a step slower.
+
+  Args:
+    run: its batch sizes and its model are kept.
+    topology: the slice.
+    mesh_shape: the only mesh to try, if not None.
   """
-  for model in _MODEL_SIZES:
-    if topology.chips % model:
+  meshes = [mesh_shape] if mesh_shape else [
+      {'fsdp': topology.chips // model, 'model': model}
+      for model in _MODEL_SIZES if topology.chips % model == 0
+  ]
+  fastest = float('inf')
+  for mesh in meshes:
+    found = None
+    for found in _of_mesh(run, topology, mesh):
+      yield found
+    if found is None or not _has_room(found):
       continue
-    rules = 'fsdp' if model == 1 else 'sequence_parallel'
-    for policy in _POLICIES:
+    if found.seconds[1] > fastest:
+      return
+    fastest = found.seconds[1]
+
+
+def _of_mesh(
+    run: Run, topology: Topology, mesh: Mapping[str, int]
+) -> Iterator[Plan]:
+  """Plans of one mesh, up to the first that leaves enough memory."""
+  room = (1 - HEADROOM) * topology.chip.hbm_gib
+  for rules in _rules(mesh):
+    try:
+      gib = argument_gib(with_setting(run, rules), topology, mesh)
+    except UserError:
+      return  # it does not divide the model or the batch
+    if gib > room:
+      continue  # no saving of activations helps
+    for remat, microbatches in _SAVINGS:
+      setting = with_setting(run, rules, remat, microbatches)
       try:
-        plan = make_plan(
-            with_setting(run, policy, rules), topology,
-            {'fsdp': topology.chips // model, 'model': model},
-        )
+        plan = make_plan(setting, topology, mesh)
       except UserError:
-        break  # this mesh divides the model or the batch with no policy
+        continue  # the batch is not to be cut so far
       yield plan
-      if plan.memory.spare >= HEADROOM:
-        break
+      if _has_room(plan):
+        return
+    return
 
 
-def with_setting(run: Run, remat: str, rules: str) -> Run:
-  """The run with another rematerialisation and rule table."""
-  decoder = dataclasses.replace(run.config.decoder, remat=remat)
-  config = dataclasses.replace(run.config, decoder=decoder)
-  return dataclasses.replace(run, config=config, rules=rules)
+def _rules(mesh: Mapping[str, int]) -> tuple[str, str]:
+  """The tables for a mesh: frozen weights whole along fsdp, and split."""
+  if mesh.get('model', 1) == 1:
+    return 'fsdp_trainable', 'fsdp'
+  return 'sequence_parallel', 'fsdp_sequence_parallel'
+
+
+def _has_room(plan: Plan) -> bool:
+  return plan.accepted and plan.memory.spare >= HEADROOM
+
+
+def with_setting(
+    run: Run, rules: str, remat: str | None = None,
+    num_microbatches: int | None = None,
+) -> Run:
+  """The run with another rule table, rematerialisation and microbatches."""
+  decoder = run.config.decoder
+  decoder = dataclasses.replace(decoder, remat=remat or decoder.remat)
+  return dataclasses.replace(
+      run, config=dataclasses.replace(run.config, decoder=decoder),
+      rules=rules, num_microbatches=num_microbatches,
+  )

@@ -34,6 +34,9 @@ class Chip:
   # documentation / 2 / links, of which 90 % are reached in practice
   # (jax-ml.github.io/scaling-book, 'TPU networking').
   link_bandwidth: float
+  # To other slices: 'data center network bandwidth' of the documentation, per
+  # chip, in bytes per second. It gives none for v4, which is taken as v5p.
+  dcn_bandwidth: float
   # Of the matrix units: peak = cores x units x size^2 x 2 x clock.
   clock: float
   # A dimension of the slice is a ring, not a line, from this size on.
@@ -46,23 +49,26 @@ CHIPS: Mapping[str, Chip] = {
     # 2 cores x 4 units of 128; 600 GB/s of ICI over 6 links. 'megacore' is how
     # jobs see a v4: both cores of a chip as one device.
     'v4': Chip(
-        30.75, 275e12, 1228e9, 45e9, 1.05e9, 4,
+        30.75, 275e12, 1228e9, 45e9, 6.25e9, 1.05e9, 4,
         ('2x2x1', '4x4x4', '4x4x8', '8x8x8', '8x8x12', '8x12x16', '16x16x16'),
         {'chip_config_name': 'megacore'},
     ),
-    # 2 cores x 4 units of 128; 1200 GB/s of ICI over 6 links.
+    # 2 cores x 4 units of 128; 1200 GB/s of ICI over 6 links, 50 Gbit/s to the
+    # data centre.
     'v5p': Chip(
-        95.74, 459e12, 2765e9, 90e9, 1.75e9, 4,
+        95.74, 459e12, 2765e9, 90e9, 6.25e9, 1.75e9, 4,
         ('2x2x1', '4x4x4', '4x4x8', '8x8x8', '8x8x16', '8x12x16', '16x16x16'),
     ),
-    # 1 core x 4 units of 128; 400 GB/s of ICI over 4 links.
+    # 1 core x 4 units of 128; 400 GB/s of ICI over 4 links; 6.4 Tbit/s
+    # of 256 chips to the data centre.
     'v5e': Chip(
-        15.75, 197e12, 819e9, 45e9, 1.5e9, 16,
+        15.75, 197e12, 819e9, 45e9, 3.125e9, 1.5e9, 16,
         ('2x2', '2x4', '4x4', '4x8', '8x8', '8x16', '16x16'),
     ),
-    # 1 core x 4 units of 256 (by their peak); 800 GB/s of ICI over 4 links.
+    # 1 core x 4 units of 256 (by their peak); 800 GB/s of ICI over 4
+    # links; 25.6 Tbit/s of 256 chips to the data centre.
     'v6e': Chip(
-        31.25, 918e12, 1640e9, 90e9, 1.75e9, 16,
+        31.25, 918e12, 1640e9, 90e9, 12.5e9, 1.75e9, 16,
         ('2x2', '2x4', '4x4', '4x8', '8x8', '8x16', '16x16'),
     ),
 }
@@ -81,16 +87,16 @@ _ENVIRONMENT = {
 
 @dataclasses.dataclass(frozen=True)
 class Topology:
-  """A slice: its chips and where each stands in the torus."""
+  """A slice, or several alike: its chips and where each stands in the torus."""
 
-  name: str  # as in 'v5e:4x4'
+  name: str  # as in 'v5e:4x4', or '2 x v5e:4x4' for two slices
   chip: Chip
-  shape: tuple[int, ...]
+  shape: tuple[int, ...]  # of a slice
   devices: Sequence[jax.Device]
 
   @property
   def chips(self) -> int:
-    """Chips of the slice; each is one device."""
+    """Chips of all slices; each is one device."""
     return len(self.devices)
 
 
@@ -114,13 +120,19 @@ def parse(name: str) -> tuple[Chip, tuple[int, ...]]:
   return chip, shape
 
 
-def get_topology(name: str) -> Topology:
+def get_topology(name: str, slices: int = 1) -> Topology:
   """The slice of that name, to compile for.
+
+  Args:
+    name: as in 'v5e:16x16'.
+    slices: so many of them, joined by the data-centre network.
 
   Raises:
     UserError: an unknown name, libtpu is missing or cannot be used.
   """
   chip, shape = parse(name)
+  if slices < 1:
+    raise UserError(f'{slices} slices of {name} are none: give 1 or more')
   if importlib.util.find_spec('libtpu') is None:
     raise UserError(
         'compiling for a TPU needs libtpu, which is not installed: '
@@ -129,6 +141,8 @@ def get_topology(name: str) -> Topology:
   for variable, value in _ENVIRONMENT.items():
     os.environ.setdefault(variable, value)
   options = dict(chip.options)
+  if slices > 1:
+    options['num_slices'] = slices
   hosts = chip.shapes[0]
   if math.prod(shape) < 4:
     options['chips_per_host_bounds'] = (*shape, 1, 1)[:3]
@@ -138,7 +152,8 @@ def get_topology(name: str) -> Topology:
     )
   except Exception as error:
     raise UserError(_refusal(name, hosts, str(error))) from error
-  return Topology(name, chip, shape, described.devices)
+  whole = name if slices == 1 else f'{slices} x {name}'
+  return Topology(whole, chip, shape, described.devices)
 
 
 def _refusal(name: str, smallest: str, message: str) -> str:

@@ -36,6 +36,11 @@ def load(
   """
   model_dir = run_folder(model_dir)
   description = read_model_json(model_dir)
+  if 'resampler' not in description['architecture']:
+    raise UserError(
+        f'{model_dir} holds a tower that was pretrained by itself, no '
+        'Flamingo: train one on it with configs/runs/pretrain_from_towers.gin'
+    )
   config = FlamingoConfig.from_dict(description['architecture'])
   vocabulary = Vocabulary(model_dir / 'vocabulary.model')
   if vocabulary.sha256 != description['vocabulary_sha256']:

@@ -1,8 +1,11 @@
 # SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Everything about a JSONL data set that is better known before training."""
+"""Everything about a data set that is better known before training."""
 
+import collections
+from collections.abc import Iterator
 import dataclasses
+import hashlib
 import os
 import pathlib
 
@@ -16,6 +19,7 @@ from flamingo_jax.errors import UserError
 from flamingo_jax.prepare import preview
 
 _SAMPLES = 20
+_HISTOGRAM = 8  # numbers of media that are told
 
 
 @dataclasses.dataclass
@@ -23,18 +27,22 @@ class Report:
   """What a data set holds; printing it gives a table.
 
   Attributes:
-    path: the JSONL file.
+    path: the JSONL file, or the folder that `flamingo prepare` has made.
     length: tokens that the model reads of a document.
     max_media: media that the model takes of a document.
     documents: good ones. The counts below are about these.
     images: in all documents, counted as often as they occur.
     videos: likewise.
     tokens: with tags, <BOS>, <EOC> and <EOS>.
-    longest: tokens of the longest document.
+    sizes: tokens of each document.
+    learned: tokens that training predicts: no tags, not the first.
+    duplicates: documents that are equal to an earlier one.
+    media_counts: how many documents have how many media.
     truncated: documents of which training sees a random window at a time.
     crowded: documents with more than max_media media.
     left_out: media beyond max_media in the crowded documents.
     problems: (line, sentence) of all that has to be mended; line 0 is the file.
+      Of a folder, documents count as lines, from 1.
   """
 
   path: str
@@ -44,11 +52,22 @@ class Report:
   images: int = 0
   videos: int = 0
   tokens: int = 0
-  longest: int = 0
+  sizes: list[int] = dataclasses.field(default_factory=list)
+  learned: int = 0
+  duplicates: int = 0
+  media_counts: collections.Counter[int] = dataclasses.field(
+      default_factory=collections.Counter
+  )
   truncated: int = 0
   crowded: int = 0
   left_out: int = 0
   problems: list[tuple[int, str]] = dataclasses.field(default_factory=list)
+  _seen: set[bytes] = dataclasses.field(default_factory=set)
+
+  @property
+  def longest(self) -> int:
+    """Tokens of the longest document."""
+    return max(self.sizes, default=0)
 
   def add(self, doc: interleaved.TokenizedDocument) -> None:
     """Counts one good document."""
@@ -57,7 +76,12 @@ class Report:
     self.videos += videos
     self.images += len(doc.media) - videos
     self.tokens += size
-    self.longest = max(self.longest, size)
+    self.sizes.append(size)
+    self.learned += int(np.sum(~np.asarray(doc.is_tag, bool)[1:]))
+    self.media_counts[len(doc.media)] += 1
+    digest = _digest(doc)
+    self.duplicates += digest in self._seen
+    self._seen.add(digest)
     # The last token is only predicted, so length + 1 tokens fit.
     self.truncated += size > self.length + 1
     self.crowded += len(doc.media) > self.max_media
@@ -66,12 +90,22 @@ class Report:
   def rows(self) -> list[tuple[str, str, str]]:
     """(what, how much, remark) for people."""
     mean = self.tokens / max(1, self.documents)
+    middle, most = np.percentile(self.sizes or [0], (50, 99))
     return [
         ('documents', f'{self.documents:,}', ''),
         ('images', f'{self.images:,}', ''),
         ('videos', f'{self.videos:,}', ''),
         ('tokens', f'{self.tokens:,}',
-         f'{mean:.1f} per document, at most {self.longest:,}'),
+         f'{mean:.1f} per document, at most {self.longest:,}; half have up to'
+         f' {middle:.0f}, 99 % up to {most:.0f}'),
+        ('learned', f'{self.learned:,}',
+         f'{100 * self.learned / max(1, self.tokens):.1f} % of the tokens; the'
+         ' others are given'),
+        ('media', f'{sum(n * c for n, c in self.media_counts.items()):,}',
+         self._histogram()),
+        ('duplicates', f'{self.duplicates:,}',
+         f'{self._share(self.duplicates)} of the documents occurred before'
+         if self.duplicates else 'no document occurs twice'),
         ('truncated', f'{self.truncated:,}',
          f'{self._share(self.truncated)} of the documents are longer than'
          f' {self.length} tokens; an example is a random window of them'
@@ -85,6 +119,17 @@ class Report:
          'mend these before training' if self.problems else
          'every file can be read'),
     ]
+
+  def _histogram(self) -> str:
+    """'1 image or video in 20.0 % of the documents, 2 in ...'."""
+    shares = [
+        f'{number}{"" if i else " images or videos"} in {self._share(count)}'
+        for i, (number, count) in enumerate(
+            sorted(self.media_counts.items())[:_HISTOGRAM]
+        )
+    ]
+    more = len(self.media_counts) - len(shares)
+    return ', '.join(shares) + (', and so on' if more > 0 else '')
 
   def _share(self, count: int) -> str:
     return f'{100 * count / max(1, self.documents):.1f} %'
@@ -111,10 +156,11 @@ def check(
     max_media: int = 5,
     out_html: str | os.PathLike | None = None,
 ) -> Report:
-  """Reads every line and decodes every image of a JSONL file.
+  """Reads every document and decodes every image of a data set.
 
   Args:
-    path: the file; documents.py says what is in it.
+    path: a JSONL file (documents.py says what is in it), or a folder that
+      `flamingo prepare` has made.
     vocabulary: of the language model.
     length: L, tokens of a training example.
     max_media: M, media of a training example.
@@ -132,7 +178,7 @@ def check(
   report = Report(os.fspath(path), length, max_media)
   samples, rng = [], np.random.default_rng(0)
   # The bar shows on terminals only.
-  for line in tqdm.tqdm(documents.scan(path), unit=' lines', disable=None):
+  for line in tqdm.tqdm(_scan(path), unit=' documents', disable=None):
     report.problems += [(line.number, problem) for problem in line.problems]
     if line.document is None:
       continue
@@ -151,6 +197,26 @@ def check(
     )
     _write(out_html, page)
   return report
+
+
+def _scan(path: str | os.PathLike) -> Iterator[documents.Line]:
+  if not os.path.isdir(path):
+    return documents.scan(path)
+  from flamingo_jax.data import quiet_tensorflow
+
+  quiet_tensorflow.load()  # which reads TFRecords
+  from flamingo_jax.prepare import prepared
+
+  return prepared.scan(path)
+
+
+def _digest(doc: interleaved.TokenizedDocument) -> bytes:
+  """Equal for equal tokens with equal media."""
+  digest = hashlib.sha256(np.asarray(doc.tokens).tobytes())
+  for medium in doc.media:
+    encoded = isinstance(medium.data, bytes)
+    digest.update(medium.data if encoded else os.fsencode(medium.path))
+  return digest.digest()[:16]
 
 
 def _write(path: str | os.PathLike, page: str) -> None:

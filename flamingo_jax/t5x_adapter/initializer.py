@@ -25,23 +25,28 @@ class TrainStateInitializer(utils.TrainStateInitializer):
       input_types: Mapping[str, Any] | None = None,
       vision_encoder: str = '',
       language_model: str = '',
+      weights: str = '',
+      model_dir: str = '',
   ):
     """Reads nothing yet.
 
     Args:
       optimizer_def: None to make a state without an optimizer.
-      init_fn: the method of a FlamingoModel, as t5x passes it.
+      init_fn: the method of a model, as t5x passes it.
       input_shapes: of a batch.
       partitioner: says where every leaf goes.
       input_types: of a batch.
       vision_encoder: as for `pretrained.TrainStateInitializer`.
       language_model: likewise.
+      weights: likewise.
+      model_dir: likewise.
     """
     super().__init__(
         optimizer_def, init_fn, input_shapes, partitioner, input_types
     )
     self._initializer = pretrained.TrainStateInitializer(
-        init_fn.__self__, partitioner, vision_encoder, language_model
+        init_fn.__self__, partitioner, vision_encoder, language_model,
+        weights, model_dir,
     )
 
   def from_scratch(self, init_rng: Array) -> train_state.TrainState:

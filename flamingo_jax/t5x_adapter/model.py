@@ -1,12 +1,13 @@
 # SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
 # SPDX-License-Identifier: Apache-2.0
-"""FlamingoModel as t5x wants it: losses, metrics, and axes of parameters."""
+"""The models as t5x wants them: losses, metrics, and axes of parameters."""
 
 from collections.abc import Mapping
 from typing import Any
 
 import clu.metrics
 import flax.core
+import flax.struct
 from flax import traverse_util
 import flax.linen as nn
 from flax.linen import partitioning
@@ -18,21 +19,28 @@ from t5x import optimizers
 
 from flamingo_jax.data.seqio_vocabulary import SeqioVocabulary
 from flamingo_jax.data.vocabulary import Vocabulary
+from flamingo_jax.errors import UserError
 from flamingo_jax.evaluation import inference
-from flamingo_jax.evaluation.tasks import FeatureConverter
-from flamingo_jax.models import FlamingoConfig
-from flamingo_jax.training import accumulate
+from flamingo_jax.evaluation.features import FeatureConverter
+from flamingo_jax.models import ContrastiveConfig, FlamingoConfig
 from flamingo_jax.training import model as training_model
 from flamingo_jax.training.trainable import merge_params
 from flamingo_jax.typing import Array, Tree
 
 
-class FlamingoModel(
-    training_model.FlamingoModel, t5x_models.BaseTransformerModel
-):
-  """The model of the built-in driver with t5x's interface.
+@flax.struct.dataclass
+class Perplexity(clu.metrics.Average):
+  """The exponential of a mean loss."""
 
-  Its frozen weights are the collection 'frozen_params', which t5x keeps in
+  def compute(self) -> Array:
+    """exp(sum / weight)."""
+    return jnp.exp(super().compute())
+
+
+class _T5xModel(t5x_models.BaseTransformerModel):
+  """What t5x asks of every model, on top of `TrainedModel`.
+
+  Frozen weights are the collection 'frozen_params', which t5x keeps in
   `train_state.flax_mutables`: out of reach of gradients and optimizer.
   """
 
@@ -40,14 +48,12 @@ class FlamingoModel(
 
   def __init__(
       self,
-      config: FlamingoConfig,
+      config: FlamingoConfig | ContrastiveConfig,
       vocabulary: Vocabulary,
       optimizer_def: optax.GradientTransformation | None,
   ):
-    """As for the class of the built-in driver."""
-    training_model.FlamingoModel.__init__(
-        self, config, vocabulary, optimizer_def
-    )
+    """As for the class of the built-in driver, which comes next in line."""
+    self._built_in.__init__(self, config, vocabulary, optimizer_def)
     t5x_models.BaseTransformerModel.__init__(
         self,
         module=self.module,
@@ -70,7 +76,8 @@ class FlamingoModel(
       input_types: not used.
     """
     del input_shapes, input_types
-    boxed = self.initialize(rng)
+    # t5x fails on a collection without leaves.
+    boxed = {k: x for k, x in self.initialize(rng).items() if x}
     axes = {f'{name}_axes': params_axes(tree) for name, tree in boxed.items()}
     return flax.core.freeze(nn.unbox(boxed) | axes)
 
@@ -79,7 +86,7 @@ class FlamingoModel(
       params: Tree,
       batch: Mapping[str, Array],
       dropout_rng: Array | None,
-      flax_mutables: Tree,
+      flax_mutables: Tree | None = None,
   ) -> tuple[Array, tuple[dict[str, clu.metrics.Metric], Tree]]:
     """Mean loss of one dataset's un-prefixed batch, (metrics, mutables).
 
@@ -91,13 +98,45 @@ class FlamingoModel(
     return loss, (metrics, flax_mutables)
 
   def eval_fn(
-      self, params: Tree, batch: Mapping[str, Array], flax_mutables: Tree
+      self,
+      params: Tree,
+      batch: Mapping[str, Array],
+      flax_mutables: Tree | None = None,  # t5x gives none if nothing is frozen
   ) -> tuple[Array, dict[str, clu.metrics.Metric]]:
     """Mean loss of one dataset's un-prefixed batch in nats, metrics."""
-    loss, weight = accumulate.loss_fn(
-        self.module, params, flax_mutables['frozen_params'], batch
-    )
-    return loss / weight, {'loss': clu.metrics.Average(loss, weight)}
+    frozen_params = (flax_mutables or {}).get('frozen_params', {})
+    loss, weight = self.summed_loss(params, frozen_params, batch)
+    metrics = {'loss': clu.metrics.Average(loss, weight)}
+    if self.likelihood:
+      metrics['perplexity'] = Perplexity(loss, weight)
+    return loss / weight, metrics
+
+  def _compute_logits(self, *args: Any, **kwargs: Any) -> Array:
+    raise NotImplementedError('losses come from summed_loss')
+
+  def predict_batch(self, *args: Any, **kwargs: Any) -> Array:
+    """t5x's decoding, which only Flamingo has."""
+    raise UserError(f'{type(self).__name__} is trained, not decoded with t5x')
+
+  predict_batch_with_aux = score_batch = predict_batch
+
+
+class LanguageModel(_T5xModel, training_model.LanguageModel):
+  """The model of the built-in driver with t5x's interface."""
+
+  _built_in = training_model.LanguageModel
+
+
+class ContrastiveModel(_T5xModel, training_model.ContrastiveModel):
+  """The model of the built-in driver with t5x's interface."""
+
+  _built_in = training_model.ContrastiveModel
+
+
+class FlamingoModel(_T5xModel, training_model.FlamingoModel):
+  """The model of the built-in driver with t5x's interface."""
+
+  _built_in = training_model.FlamingoModel
 
   def _compute_logits(
       self,
@@ -179,7 +218,8 @@ def step_metrics(
   Returns:
     loss/<dataset> in nats per target token, loss (their sum weighted by
     lambda), grad_norm before clipping, tokens_per_second (targets with a loss
-    weight) and images_per_second, averaged by t5x over the steps of a line.
+    weight) and images_per_second, if there are media, averaged by t5x over the
+    steps of a line.
   """
   sums = {name: metrics[f'{name}/loss_sum'] for name in loss_weights}
   weights = {name: metrics[f'{name}/weight'] for name in loss_weights}
@@ -196,6 +236,7 @@ def step_metrics(
   } | {
       'loss': per_step(loss),
       'grad_norm': per_step(metrics['grad_norm']),
-      'tokens_per_second': per_second(sum(weights.values())),
-      'images_per_second': per_second(metrics['images']),
+  } | {
+      f'{key}_per_second': per_second(metrics[key])
+      for key in ('tokens', 'images') if key in metrics
   }

@@ -43,17 +43,22 @@ class Partitioner(partitioner.Partitioner, partitioning.PjitPartitioner):
     )
 
   def get_mesh_axes(self, train_state: Any) -> Any:
-    """A PartitionSpec per leaf; axes that don't divide evenly stay whole."""
+    """A PartitionSpec per leaf, None for what has no axes.
+
+    Raises:
+      UserError: an axis of a parameter that the mesh doesn't divide.
+    """
     flatten = lambda state: traverse_util.flatten_dict(
         state.state_dict(), keep_empty_nodes=True, sep='/'
     )
-    state_axes = super().get_mesh_axes(train_state)
+    logical = self.get_logical_axes(train_state)
     shapes = flatten(train_state)
     axes = {
-        name: sharding.divisible(spec, shapes[name].shape, self.mesh)
-        if isinstance(spec, PartitionSpec) else spec
-        for name, spec in flatten(state_axes).items()
+        name: sharding.parameter_spec(
+            name, names, shapes[name].shape, self.mesh, self.rules
+        ) if isinstance(names, PartitionSpec) else names
+        for name, names in flatten(logical).items()
     }
-    return state_axes.restore_state(
+    return logical.restore_state(
         traverse_util.unflatten_dict(axes, sep='/')
     )

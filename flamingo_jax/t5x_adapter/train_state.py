@@ -22,7 +22,7 @@ def from_t5x(train_state: t5x_train_state.TrainState) -> tuple[TrainState, Tree]
       params=_thaw(train_state.params),
       opt_state=_thaw(train_state.param_states) if training else None,
   )
-  return state, _thaw(train_state.flax_mutables['frozen_params'])
+  return state, _thaw(train_state.flax_mutables.get('frozen_params', {}))
 
 
 def to_t5x(
@@ -32,11 +32,10 @@ def to_t5x(
   optimizer = {'step': state.step}
   if state.opt_state is not None:
     optimizer['param_states'] = serialization.to_state_dict(state.opt_state)
-  return like.restore_state({
-      'target': state.params,
-      'state': optimizer,
-      'flax_mutables': {'frozen_params': frozen_params},
-  })
+  parts = {'target': state.params, 'state': optimizer}
+  if frozen_params:
+    parts['flax_mutables'] = {'frozen_params': frozen_params}
+  return like.restore_state(parts)
 
 
 def _thaw(tree: Tree) -> Tree:

@@ -38,9 +38,9 @@ class Trainer(trainer.Trainer):
     def train_step(train_state: Any, batch: Mapping[str, Array]):
       with self._partitioner.rules_in_use():
         grads, metrics = gradients_and_metrics(
-            self._model.module,
+            self._model,
             train_state.params,
-            train_state.flax_mutables['frozen_params'],
+            train_state.flax_mutables.get('frozen_params', {}),
             batch,
             self._loss_weights,
             self._num_microbatches,

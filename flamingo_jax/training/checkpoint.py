@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Checkpoints: what training changes at each step, frozen weights once.
 
-  MODEL_DIR/frozen/                    vision encoder and language model
+  MODEL_DIR/frozen/                    what is not trained, if anything is not
   MODEL_DIR/checkpoint_<step>/state/          step, params, opt_state
                              /data_iterator/  where every dataset stands
                              /progress/       sums behind the next log line
@@ -224,9 +224,7 @@ def saved_steps(model_dir: str | os.PathLike) -> list[int]:
   )
 
 
-def find_step(
-    model_dir: str | os.PathLike, step: int | None = None
-) -> int:
+def find_step(model_dir: str | os.PathLike, step: int | None = None) -> int:
   """One of a run's checkpoints: that of `step`, or the newest.
 
   Raises:
@@ -264,15 +262,15 @@ def find_checkpoint(path: str | os.PathLike) -> tuple[epath.Path, int]:
   return path, find_step(path)
 
 
-def checkpoint_folder(
-    model_dir: str | os.PathLike, step: int
-) -> epath.Path:
+def checkpoint_folder(model_dir: str | os.PathLike, step: int) -> epath.Path:
   """Where a step's checkpoint is, or will be."""
   return run_folder(model_dir) / f'checkpoint_{step}'
 
 
 def save_frozen(model_dir: str | os.PathLike, frozen_params: Tree) -> None:
   """Writes MODEL_DIR/frozen, replacing one that is there."""
+  if not frozen_params:
+    return
   path = run_folder(model_dir) / 'frozen'
   try:
     with ocp.Checkpointer(ocp.PyTreeCheckpointHandler()) as checkpointer:
@@ -289,8 +287,10 @@ def save_frozen(model_dir: str | os.PathLike, frozen_params: Tree) -> None:
 
 def restore_frozen(model_dir: str | os.PathLike, abstract: Tree) -> Tree:
   """Reads MODEL_DIR/frozen; UserError if it is another model's."""
+  if not abstract:
+    return {}
   path = run_folder(model_dir) / 'frozen'
-  check_same_tree(abstract, read_metadata(path), f'{path}')
+  check_same_tree(abstract, read_metadata(path), os.fspath(path))
   return read_tree(
       path, abstract, ocp.checkpoint_utils.construct_restore_args(abstract)
   )
@@ -369,7 +369,8 @@ def load_params(
       checkpoint_folder(model_dir, step) / 'state',
       lambda tree: {'params': tree['params']},
   )['params']
-  frozen_params = read(model_dir / 'frozen', lambda tree: tree)
+  frozen = model_dir / 'frozen'
+  frozen_params = read(frozen, lambda tree: tree) if frozen.exists() else {}
   return merge_params(params, frozen_params), step
 
 

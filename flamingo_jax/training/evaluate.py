@@ -3,6 +3,7 @@
 """Losses on data that is not trained on."""
 
 from collections.abc import Mapping
+import math
 from typing import Any
 
 import numpy as np
@@ -27,7 +28,7 @@ class Evaluator:
     self._datasets = datasets
 
   def losses(self, params: Tree, frozen_params: Tree) -> dict[str, float]:
-    """eval/loss/<dataset>, in nats per target token."""
+    """eval/loss/<dataset>, in nats per target token, and eval/perplexity/..."""
     result = {}
     for name, dataset in self._datasets.items():
       with pipeline.reading_errors():
@@ -37,4 +38,6 @@ class Evaluator:
         ]
       loss, weight = np.sum(np.asarray(parts, np.float64), axis=0)
       result[f'eval/loss/{name}'] = float(loss / weight)
+      if self._trainer.model.likelihood:
+        result[f'eval/perplexity/{name}'] = math.exp(min(loss / weight, 700.0))
     return result

@@ -22,19 +22,20 @@ from flamingo_jax.training.interrupt import (
     exit_status,
     stop_on_signals,
 )
+from flamingo_jax.training.media_cache import MediaCache, open_cache
 from flamingo_jax.training.metrics import (
     MetricsLog,
     Stopwatch,
     Window,
     gate_values,
 )
-from flamingo_jax.training.model import FlamingoModel
 from flamingo_jax.training.partitioner import Partitioner
 from flamingo_jax.training.processes import SharedStop
 from flamingo_jax.training.progress import Progress
 from flamingo_jax.training.pretrained import TrainStateInitializer
 from flamingo_jax.training.start import start
 from flamingo_jax.training.train_step import TrainState, Trainer
+from flamingo_jax.training.trained_model import TrainedModel
 from flamingo_jax.typing import Tree
 
 
@@ -54,6 +55,7 @@ class Loop:
       self,
       trainer: Trainer,
       iterator: Batches,
+      media_cache: MediaCache | None,
       evaluator: Evaluator | None,
       checkpoints: checkpoint.Checkpoints,
       log: MetricsLog,
@@ -67,6 +69,7 @@ class Loop:
     self.window.restore(sums)
     self._trainer = trainer
     self._iterator = iterator
+    self._media_cache = media_cache
     self._saved_iterator = iterator if save_dataset else None
     self._evaluator = evaluator
     self._checkpoints = checkpoints
@@ -97,6 +100,8 @@ class Loop:
       if compiled is None:
         self._exit_if_asked(stop)
       batch = self._next_batch()
+      if self._media_cache:
+        batch = self._media_cache(batch)
       on_device = self._trainer.partitioner.put_batch(batch)
       if compiled is None:
         compiled = self._trainer.compile_train(state, frozen_params, on_device)
@@ -218,7 +223,7 @@ def _example_ids(batch: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 def train(
     *,
-    model: FlamingoModel,
+    model: TrainedModel,
     train_dataset_cfg: pipeline.DatasetConfig,
     train_eval_dataset_cfg: pipeline.DatasetConfig | None,
     infer_eval_dataset_cfg: None,
@@ -237,6 +242,7 @@ def train(
     train_state_initializer_cls: Callable[..., TrainStateInitializer],
     verify_matching_vocabs_fn: Callable[..., None],
     use_orbax: bool = False,
+    cache_media: bool | str = False,
 ) -> tuple[int, TrainState]:
   """Trains to `total_steps`, from the newest checkpoint of `model_dir` if any.
 
@@ -260,9 +266,7 @@ def train(
     train_state_initializer_cls: makes the first state of a new run.
     verify_matching_vocabs_fn: raises if (dataset_cfg, model) don't fit.
     use_orbax: t5x's own checkpoints; False in both drivers.
-
-  Returns:
-    (the last step, its state).
+    cache_media: where features are kept, as for `media_cache.open_cache`.
 
   Raises:
     UserError: something that doesn't fit, a loss of NaN, or a full disk.
@@ -271,8 +275,7 @@ def train(
   for cfg in filter(None, (train_dataset_cfg, train_eval_dataset_cfg)):
     verify_matching_vocabs_fn(cfg, model)
   save, restore = checkpoint_cfg.save, checkpoint_cfg.restore
-  with contextlib.ExitStack() as stack:
-    stop = stack.enter_context(stop_on_signals())
+  with stop_on_signals() as stop, contextlib.ExitStack() as stack:
     opened = lambda x: stack.enter_context(contextlib.closing(x))
     trainer = trainer_cls(model=model, partitioner=partitioner)
     shard = partitioner.get_data_layout(train_dataset_cfg.batch_size).shard
@@ -287,11 +290,14 @@ def train(
         iterator if save.save_dataset else None,
     )
     step = int(state.step)
+    media_cache = stack.enter_context(open_cache(
+        cache_media, model_dir, model, frozen_params, train_dataset_cfg
+    ))
     log = opened(MetricsLog(model_dir, step))
     summarize_config_fn(model_dir, log.tensorboard, step)
-    progress = opened(Progress(step, total_steps))
     return Loop(
-        trainer, iterator, evaluator, checkpoints, log, progress,
+        trainer, iterator, media_cache, evaluator, checkpoints, log,
+        opened(Progress(step, total_steps)),
         Periods(stats_period or eval_period, eval_period, save.period or 0),
         sums, save.save_dataset,
     ).run(state, frozen_params, total_steps, stop)

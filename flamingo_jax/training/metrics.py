@@ -45,13 +45,13 @@ class Window:
 
   def add(self, metrics: Mapping[str, float]) -> None:
     """Adds one step's metrics, those that `train_step` returns."""
-    weight = sum(v for k, v in metrics.items() if k.endswith('/weight'))
     for key, value in metrics.items():
       self._sums[key] += value
     self._sums['steps'] += 1
     self._timed['steps'] += 1
-    self._timed['tokens'] += weight
-    self._timed['images'] += metrics['images']
+    for key in ('tokens', 'images'):
+      if key in metrics:
+        self._timed[key] += metrics[key]
 
   def add_seconds(self, name: str, seconds: float) -> None:
     """Adds wall time: 'data' of waiting for batches, or 'other'."""
@@ -73,7 +73,8 @@ class Window:
       loss/<dataset> in nats per target token, loss (their sum weighted by
       lambda), grad_norm before clipping; step_seconds, tokens_per_second
       (targets with a loss weight), images_per_second (media that are not
-      padding) and data_wait_share, the share of time without a batch.
+      padding, if there are media) and data_wait_share, the share of time
+      without a batch.
     """
     result = {}
     for name in sorted(self._loss_weights):
@@ -88,8 +89,9 @@ class Window:
     result['grad_norm'] = self._sums['grad_norm'] / self._sums['steps']
     seconds = max(sum(self._seconds.values()), 1e-9)
     result['step_seconds'] = seconds / max(self._timed['steps'], 1)
-    result['tokens_per_second'] = self._timed['tokens'] / seconds
-    result['images_per_second'] = self._timed['images'] / seconds
+    for key in ('tokens', 'images'):
+      if key in self._timed:
+        result[f'{key}_per_second'] = self._timed[key] / seconds
     result['data_wait_share'] = self._seconds['data'] / seconds
     return result
 

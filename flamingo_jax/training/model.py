@@ -1,7 +1,8 @@
 # SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
 # SPDX-License-Identifier: Apache-2.0
-"""FlamingoModel: what a run trains - architecture, vocabulary, optimizer."""
+"""What a run trains: Flamingo, or a tower it is built on."""
 
+import math
 from typing import Any
 
 from flax import linen as nn
@@ -12,8 +13,23 @@ import optax
 from flamingo_jax import models, sharding
 from flamingo_jax.data.vocabulary import Vocabulary
 from flamingo_jax.errors import UserError
-from flamingo_jax.training.trainable import split_params
-from flamingo_jax.typing import Array
+from flamingo_jax.losses import (
+    contrastive_loss,
+    same_rows,
+    weighted_cross_entropy,
+)
+from flamingo_jax.training.trainable import merge_params, split_params
+from flamingo_jax.training.trained_model import Batch, TrainedModel
+from flamingo_jax.typing import Array, Tree
+
+
+def _check_vocabulary(vocabulary: Vocabulary, entries: int) -> None:
+  if vocabulary.base_size != entries:
+    raise UserError(
+        f'the vocabulary {vocabulary.path} has {vocabulary.base_size} '
+        f'entries and the language model {entries}: give the '
+        'vocabulary that the language model was trained with'
+    )
 
 
 def _as_frozen(box: nn.LogicallyPartitioned) -> nn.LogicallyPartitioned:
@@ -22,8 +38,8 @@ def _as_frozen(box: nn.LogicallyPartitioned) -> nn.LogicallyPartitioned:
   return box.replace(names=tuple(names))
 
 
-class FlamingoModel:
-  """A network together with what training it needs."""
+class FlamingoModel(TrainedModel):
+  """Flamingo between frozen towers (§2)."""
 
   def __init__(
       self,
@@ -41,22 +57,13 @@ class FlamingoModel:
     Raises:
       UserError: the table of the language model has another size.
     """
-    if vocabulary.base_size != config.decoder.vocab:
-      raise UserError(
-          f'the vocabulary {vocabulary.path} has {vocabulary.base_size} '
-          f'entries and the language model {config.decoder.vocab}: give the '
-          'vocabulary that the language model was trained with'
-      )
-    self.config = config
-    self.vocabulary = vocabulary
-    self.optimizer = optimizer_def
-    self.module = models.Flamingo(config)
+    _check_vocabulary(vocabulary, config.decoder.vocab)
+    TrainedModel.__init__(
+        self, config, models.Flamingo(config), vocabulary, optimizer_def
+    )
 
   def initialize(self, rng: Array) -> dict[str, Any]:
-    """Random {'params': ..., 'frozen_params': ...}, boxed with logical axes.
-
-    Parameters are float32; the frozen ones have the config's `frozen_dtype`.
-    """
+    """Random weights; the frozen ones have the config's `frozen_dtype`."""
     size = self.config.image_size
     variables = self.module.init(
         rng,
@@ -73,3 +80,167 @@ class FlamingoModel:
         _as_frozen, frozen_params, is_leaf=sharding.is_boxed
     )
     return {'params': params, 'frozen_params': frozen_params}
+
+  def prepare(self, frozen_params: Tree, batch: Batch) -> Batch:
+    """Replaces all '<dataset>/media' of a batch by '<dataset>/features'.
+
+    The vision encoder runs once, over the media of all datasets together, which
+    costs a quarter of the compilation and needs no backward pass. Features are
+    600 kB a picture, small beside what a dataset's activations take.
+
+    Args:
+      frozen_params: the frozen tree.
+      batch: flat, [B, k_d, M, T, h, w, 3] for media. Pictures of one size are
+        encoded together.
+    """
+    media = {k: x for k, x in batch.items() if k.endswith('/media')}
+    encoded = {k: x for k, x in batch.items() if k not in media}
+    for size in sorted({x.shape[4:] for x in media.values()}):
+      alike = {k: x for k, x in media.items() if x.shape[4:] == size}
+      rows = lambda x: x.reshape(x.shape[0], -1, *size)
+      features = self.module.apply(
+          {'params': frozen_params},
+          jnp.concatenate([rows(x) for x in alike.values()], axis=1),
+          method='features',
+      )
+      start = 0
+      for key, x in alike.items():
+        lead = x.shape[:4]
+        stop = start + math.prod(lead[1:])
+        encoded[f'{key.removesuffix("media")}features'] = (
+            features[:, start:stop].reshape(*lead, *features.shape[2:])
+        )
+        start = stop
+    return encoded
+
+  def summed_loss(
+      self, params: Tree, frozen_params: Tree, examples: Batch
+  ) -> tuple[Array, Array]:
+    """Cross-entropy of the next token (Flamingo eq. 1).
+
+    Examples are `typing.Example`s; they may have the vision encoder's
+    'features' [B, M, T, P, Dv] instead of 'media'.
+    """
+    encoded = 'features' in examples
+    logits = self.module.apply(
+        {'params': merge_params(params, frozen_params)},
+        examples['tokens'],
+        examples['media_index'],
+        examples['features' if encoded else 'media'],
+        examples['media_mask'],
+        method='from_features' if encoded else None,
+    )
+    return weighted_cross_entropy(
+        logits, examples['targets'], examples['loss_weights']
+    )
+
+
+class LanguageModel(TrainedModel):
+  """The language model of a Flamingo by itself, all of it trained (App. B)."""
+
+  def __init__(
+      self,
+      config: models.FlamingoConfig,
+      vocabulary: Vocabulary,
+      optimizer_def: optax.GradientTransformation | None,
+  ):
+    """Checks that the parts fit.
+
+    Args:
+      config: of the Flamingo it is for; layers are stacked as in its decoder.
+      vocabulary: without <EOC>, which it never sees.
+      optimizer_def: updates all weights.
+
+    Raises:
+      UserError: the table of the language model has another size.
+    """
+    _check_vocabulary(vocabulary, config.decoder.vocab)
+    config = models.LanguageModelConfig(config.decoder, config.dtype)
+    TrainedModel.__init__(
+        self, config, models.LanguageModel(config), vocabulary, optimizer_def
+    )
+
+  def initialize(self, rng: Array) -> dict[str, Any]:
+    """Random weights, under their names in Flamingo; nothing is frozen."""
+    variables = self.module.init(rng, jnp.zeros((1, 1), jnp.int32))
+    return {'params': variables['params'], 'frozen_params': {}}
+
+  def summed_loss(
+      self, params: Tree, frozen_params: Tree, examples: Batch
+  ) -> tuple[Array, Array]:
+    """Cross-entropy of the next token; examples are `data.text`'s."""
+    logits = self.module.apply(
+        {'params': merge_params(params, frozen_params)},
+        examples['tokens'],
+        examples['segments'],
+    )
+    return weighted_cross_entropy(
+        logits, examples['targets'], examples['loss_weights']
+    )
+
+
+class ContrastiveModel(TrainedModel):
+  """A vision encoder and a text encoder that find each other (B.1.3)."""
+
+  additive = False  # the negatives of a pair are the rest of the batch
+  likelihood = False
+
+  def __init__(
+      self,
+      config: models.ContrastiveConfig,
+      vocabulary: Vocabulary,
+      optimizer_def: optax.GradientTransformation | None,
+  ):
+    """Checks that the parts fit.
+
+    Args:
+      config: the architecture.
+      vocabulary: of the texts.
+      optimizer_def: updates all weights.
+
+    Raises:
+      UserError: the table of the text encoder has another size.
+    """
+    _check_vocabulary(vocabulary, config.text.vocab)
+    TrainedModel.__init__(
+        self, config, models.DualTower(config), vocabulary, optimizer_def
+    )
+
+  def initialize(self, rng: Array) -> dict[str, Any]:
+    """Random weights; the vision encoder has its name in Flamingo."""
+    size = self.config.image_size
+    variables = self.module.init(
+        rng,
+        jnp.zeros((1, size, size, 3), jnp.uint8),
+        jnp.zeros((1, 1), jnp.int32),
+        jnp.ones((1, 1), bool),
+    )
+    return {'params': variables['params'], 'frozen_params': {}}
+
+  def summed_loss(
+      self, params: Tree, frozen_params: Tree, examples: Batch
+  ) -> tuple[Array, Array]:
+    """Both cross-entropies of each pair.
+
+    Examples are `typing.Example`s of one picture each; its text are the targets
+    that have a loss weight, which the `<image>` tag has not.
+    """
+    length, context = examples['tokens'].shape[1], self.config.text.context
+    if length > context:
+      raise UserError(
+          f'texts have {length} tokens and the text encoder has room for '
+          f'{context}: make task_feature_lengths shorter'
+      )
+    mask = examples['loss_weights'] > 0
+    tokens = jnp.where(mask, examples['targets'], 0)
+    images, texts, inverse_temperature = self.module.apply(
+        {'params': merge_params(params, frozen_params)},
+        examples['media'][:, 0, 0],
+        tokens,
+        mask,
+    )
+    whole = jnp.any(mask, axis=1) & examples['media_mask'][:, 0, 0]
+    return contrastive_loss(
+        images, texts, inverse_temperature, whole.astype(jnp.float32),
+        excluded=same_rows(tokens) if self.config.masks_duplicates else None,
+    )

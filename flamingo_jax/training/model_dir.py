@@ -5,17 +5,24 @@
 import importlib.metadata
 import json
 import os
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from etils import epath
 
 from flamingo_jax.data.vocabulary import Vocabulary
 from flamingo_jax.errors import UserError
-from flamingo_jax.models import FlamingoConfig
 from flamingo_jax.training.tree_difference import check_same_values
 
 _FORMAT = 1
 _PACKAGES = ('jax', 'flax', 'optax', 'orbax-checkpoint', 'numpy')
+
+
+@runtime_checkable
+class Architecture(Protocol):
+  """A model's config, of whatever kind."""
+
+  def to_dict(self) -> dict[str, Any]:
+    """As nested dicts of numbers and strings, for JSON."""
 
 
 def run_folder(model_dir: str | os.PathLike) -> epath.Path:
@@ -33,7 +40,7 @@ def write_atomically(path: epath.Path, text: str) -> None:
 
 def write_model_json(
     model_dir: str | os.PathLike,
-    config: FlamingoConfig,
+    config: Architecture,
     vocabulary: Vocabulary,
     max_media: int,
     frames: int,
@@ -92,7 +99,7 @@ def read_model_json(model_dir: str | os.PathLike) -> dict[str, Any]:
 
 def check_model_json(
     model_dir: str | os.PathLike,
-    config: FlamingoConfig,
+    config: Architecture,
     vocabulary: Vocabulary,
 ) -> None:
   """Compares a run's folder with the model that is about to use it.

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
 # SPDX-License-Identifier: Apache-2.0
-"""AdamW as Flamingo uses it: learning rate, decay and clipping (B.1.2)."""
+"""Optimizers and schedules of Flamingo (B.1.2) and of its towers."""
 
 from collections.abc import Callable
 
@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from flamingo_jax.errors import UserError
 from flamingo_jax.typing import Array, Tree
 
 Schedule = Callable[[int | Array], float | Array]
@@ -30,6 +31,40 @@ def linear_warmup_constant(
     done = (jnp.asarray(step, jnp.float32) / warmup_steps
             if warmup_steps else 1.0)
     return jnp.asarray(peak, jnp.float32) * jnp.minimum(done, 1.0)
+
+  return schedule
+
+
+def _check_warmup(warmup_steps: int, total_steps: int) -> None:
+  if warmup_steps >= total_steps:
+    raise UserError(
+        f'WARMUP_STEPS is {warmup_steps} and TRAIN_STEPS {total_steps}: a '
+        'warm-up has to be shorter than the run'
+    )
+
+
+def linear_warmup_cosine(
+    peak: float, warmup_steps: int, total_steps: int
+) -> Schedule:
+  """Chinchilla's schedule: up to `peak`, then along a cosine to a tenth of it.
+
+  Args:
+    peak: the learning rate at step `warmup_steps`.
+    warmup_steps: of a linear rise from 0.
+    total_steps: where a tenth is reached, and kept.
+
+  Raises:
+    UserError: the warm-up is longer than the run.
+  """
+  _check_warmup(warmup_steps, total_steps)
+
+  def schedule(step: int | Array) -> Array:
+    step = jnp.asarray(step, jnp.float32)
+    rise = step / max(warmup_steps, 1)
+    done = (step - warmup_steps) / (total_steps - warmup_steps)
+    wave = 0.5 * (1 + jnp.cos(jnp.pi * jnp.clip(done, 0.0, 1.0)))
+    fall = 0.1 + 0.9 * wave
+    return peak * jnp.where(step < warmup_steps, rise, fall)
 
   return schedule
 
@@ -66,3 +101,107 @@ def make_optimizer(
           mask=decay_mask,
       ),
   )
+
+
+# The vectors of a language model: norms and the biases of attention.
+_VECTORS = frozenset(('scale', 'content_bias', 'position_bias'))
+
+
+def matrix_mask(params: Tree) -> Tree:
+  """True for matrices; layers are stacked, so the shape does not tell."""
+  return jax.tree_util.tree_map_with_path(
+      lambda path, _: path[-1].key not in _VECTORS, params
+  )
+
+
+def language_model_optimizer(
+    learning_rate: Schedule,
+    weight_decay: float = 0.1,
+    clip: float = 1.0,
+) -> optax.GradientTransformation:
+  """AdamW on all of a language model, after clipping by the global norm.
+
+  Chinchilla publishes neither betas nor decay; these are those of most models
+  of its kind since GPT-3.
+
+  Args:
+    learning_rate: update t (from 1) uses learning_rate(t).
+    weight_decay: of matrices, not of norms and biases.
+    clip: the largest global norm of the gradient that is let through.
+  """
+  return optax.chain(
+      optax.clip_by_global_norm(clip),
+      optax.adamw(
+          lambda count: learning_rate(count + 1),
+          b2=0.95,
+          weight_decay=weight_decay,
+          mask=matrix_mask,
+      ),
+  )
+
+
+def linear_warmup_linear(
+    peak: float, warmup_steps: int, total_steps: int
+) -> Schedule:
+  """Up to `peak`, then down to 0, both in straight lines (Flamingo B.1.3).
+
+  Args:
+    peak: the learning rate at step `warmup_steps`.
+    warmup_steps: of the rise from 0; of no length in the paper.
+    total_steps: where 0 is reached.
+
+  Raises:
+    UserError: the warm-up is longer than the run.
+  """
+  _check_warmup(warmup_steps, total_steps)
+
+  def schedule(step: int | Array) -> Array:
+    step = jnp.asarray(step, jnp.float32)
+    rise = step / max(warmup_steps, 1)
+    fall = (total_steps - step) / (total_steps - warmup_steps)
+    return peak * jnp.clip(jnp.where(step < warmup_steps, rise, fall), 0, 1)
+
+  return schedule
+
+
+def contrastive_optimizer(
+    learning_rate: Schedule, agc: float = 1e-2, clip: float = 10.0
+) -> optax.GradientTransformation:
+  """Adam on both towers, each clipped in its own way (Flamingo B.1.3).
+
+  Args:
+    learning_rate: update t (from 1) uses learning_rate(t).
+    agc: of the vision encoder: the largest norm of a unit's gradient over the
+      norm of its weights (adaptive gradient clipping, Brock et al. 2021).
+    clip: the largest global norm of the gradient of all else.
+  """
+  return optax.chain(
+      optax.stateless(lambda grads, params: clip_towers(
+          grads, params, agc, clip
+      )),
+      optax.adam(lambda count: learning_rate(count + 1)),
+  )
+
+
+def clip_towers(grads: Tree, params: Tree, agc: float, clip: float) -> Tree:
+  """Clips the vision encoder unit by unit, the rest by its global norm.
+
+  What is behind the encoder's last convolution is not of it, as NFNets leave
+  out their last layer.
+  """
+  of_vision = lambda path: path[0].key == 'vision_encoder'
+  leaves = jax.tree_util.tree_leaves_with_path(grads)
+  norm = optax.global_norm([g for path, g in leaves if not of_vision(path)])
+  scale = jnp.minimum(1.0, clip / jnp.maximum(norm, 1e-12))
+
+  def one(path, grad, param):
+    if not of_vision(path):
+      return grad * scale
+    unitwise = lambda grad, param: optax.adaptive_grad_clip(agc).update(
+        grad, optax.EmptyState(), param
+    )[0]
+    # The like blocks of a stage are stacked (nfnet.scan_blocks).
+    stacked = any(key.key.endswith('_blocks') for key in path)
+    return (jax.vmap(unitwise) if stacked else unitwise)(grad, param)
+
+  return jax.tree_util.tree_map_with_path(one, grads, params)

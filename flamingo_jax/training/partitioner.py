@@ -5,7 +5,6 @@
 from collections.abc import Iterator, Mapping, Sequence
 import contextlib
 import dataclasses
-import math
 
 import flax.linen as nn
 import jax
@@ -43,7 +42,8 @@ class Partitioner:
     """Builds the mesh.
 
     Args:
-      mesh_shape: size per mesh axis; None puts all devices on 'fsdp'.
+      mesh_shape: size per mesh axis; None puts all devices on 'fsdp', those
+        of several slices on as many replicas.
       logical_axis_rules: the name of a table in `sharding.RULES`.
       devices: None is all devices of the job.
 
@@ -56,10 +56,7 @@ class Partitioner:
           f'{", ".join(sharding.RULES)}'
       )
     self.rules = sharding.RULES[logical_axis_rules]
-    devices = jax.devices() if devices is None else devices
-    self.mesh = sharding.make_mesh(
-        mesh_shape or {'fsdp': len(devices)}, devices
-    )
+    self.mesh = sharding.make_mesh(mesh_shape, devices)
     self.batch_sharding = sharding.batch_sharding(self.mesh, self.rules)
     self.replicated = NamedSharding(self.mesh, PartitionSpec())
 
@@ -78,9 +75,7 @@ class Partitioner:
     Raises:
       UserError: B that the devices of the batch axis don't divide.
     """
-    axes = self.batch_sharding.spec[0] or ()
-    axes = (axes,) if isinstance(axes, str) else axes
-    devices = math.prod(self.mesh.shape[axis] for axis in axes)
+    devices = sharding.batch_parts(self.mesh, self.rules)
     if batch_size % devices:
       raise UserError(
           f'a batch has {batch_size} rows (of several datasets, the greatest '
@@ -98,14 +93,24 @@ class Partitioner:
     Args:
       shards: the devices of the batch axis.
     """
-    rows = self.batch_sharding.addressable_devices_indices_map((shards,))
-    first, *others = sorted({index[0].start or 0 for index in rows.values()})
-    mine = 1 + len(others)
-    assert others == list(range(first + 1, first + mine)), 'rows have gaps'
-    return first // mine, shards // mine
+    rows: dict[int, set[int]] = {}
+    for device, index in self.batch_sharding.devices_indices_map(
+        (shards,)
+    ).items():
+      rows.setdefault(device.process_index, set()).add(index[0].start or 0)
+    # Rows of a process may have gaps: its devices are neighbours on the torus,
+    # where a mesh may have others between them.
+    parts = sorted(set(map(tuple, map(sorted, rows.values()))))
+    assert sum(map(len, parts)) == shards, 'processes share some of their rows'
+    mine = tuple(sorted(rows[jax.process_index()]))
+    return parts.index(mine), len(parts)
 
   def get_shardings(self, boxed: Tree) -> Tree:
-    """A NamedSharding per leaf of a tree of boxed parameters."""
+    """A NamedSharding per leaf of a tree of boxed parameters.
+
+    Raises:
+      UserError: an axis of a parameter that the mesh doesn't divide.
+    """
     return sharding.tree_shardings(boxed, self.mesh, self.rules)
 
   def put_batch(self, batch: Mapping[str, np.ndarray]) -> dict[str, jax.Array]:

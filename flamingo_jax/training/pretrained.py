@@ -1,27 +1,36 @@
 # SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
 # SPDX-License-Identifier: Apache-2.0
-"""The weights of a new run: pretrained towers, the rest random (Flamingo §2.2).
+"""The weights of a new run: pretrained ones, the rest random (Flamingo §2.2).
 
-A source of a tower is the MODEL_DIR of any run, or a folder with a tree that
-Orbax wrote: the whole model, its frozen part, or the tower alone.
+A source of a tower is the MODEL_DIR of any run that has it, trained or frozen,
+one of its checkpoints, or a folder with a tree that Orbax wrote: the whole
+model, its frozen part, or the tower alone.
 """
 
+from collections.abc import Iterator
+import json
 import os
+import sys
+from typing import Any
 
 from etils import epath
 from flax import traverse_util
+import jax
 import orbax.checkpoint as ocp
 
 from flamingo_jax.errors import UserError
 from flamingo_jax.training import checkpoint, model_dir as model_dir_lib
-from flamingo_jax.training.model import FlamingoModel
+from flamingo_jax.training.fingerprint import fingerprint
 from flamingo_jax.training.partitioner import Partitioner
+from flamingo_jax.training.processes import is_first
+from flamingo_jax.training.regroup import grouped_as, regroup
 from flamingo_jax.training.train_step import (
     TrainState,
     abstract_state,
     init_state,
 )
-from flamingo_jax.training.trainable import is_trainable
+from flamingo_jax.training.trainable import is_trainable, merge_params
+from flamingo_jax.training.trained_model import TrainedModel
 from flamingo_jax.training.tree_difference import check_same_tree
 from flamingo_jax.typing import Array, Tree
 
@@ -31,10 +40,12 @@ class TrainStateInitializer:
 
   def __init__(
       self,
-      model: FlamingoModel,
+      model: TrainedModel,
       partitioner: Partitioner,
       vision_encoder: str = '',
       language_model: str = '',
+      weights: str = '',
+      model_dir: str = '',
   ):
     """Reads nothing yet.
 
@@ -43,66 +54,118 @@ class TrainStateInitializer:
       partitioner: says where every leaf goes.
       vision_encoder: the source of this tower; empty for random weights.
       language_model: likewise; it may be the same source.
+      weights: another run of this model, MODEL_DIR or one of its checkpoints,
+        to take all weights from; the towers above replace theirs.
+      model_dir: gets restored.json; empty: no file is written.
     """
     self._model = model
     self._partitioner = partitioner
-    self._vision_encoder = vision_encoder
-    self._language_model = language_model
+    self._towers = {
+        name: source
+        for name, source in (
+            ('vision_encoder', vision_encoder), ('decoder', language_model)
+        )
+        if source
+    }
+    self._weights = weights
+    self._model_dir = model_dir
 
   def from_scratch(self, rng: Array) -> tuple[TrainState, Tree]:
     """(state, frozen_params) of step 0.
 
     Each device reads its own part of each array: no host ever holds a tower.
+    What was read, from where, is told on stderr and in restored.json.
 
     Raises:
       UserError: a source is none, or is of another architecture or vocabulary.
     """
-    frozen = abstract_state(self._model, self._partitioner)[1]
-    pretrained = {}
-    if self._vision_encoder:
-      pretrained['vision_encoder'] = load_tower(
-          self._vision_encoder, 'vision_encoder', frozen['vision_encoder']
-      )
-    if self._language_model:
-      check_vocabulary(self._language_model, self._model)
-      pretrained['decoder'] = load_tower(
-          self._language_model, 'decoder', frozen['decoder']
-      )
+    state, frozen = abstract_state(self._model, self._partitioner)
+    whole = merge_params(state.params, frozen)
+    pretrained, restored = {}, {}
+    if self._weights:
+      pretrained, place = self._read_run(state, frozen)
+      restored['weights'] = _describe(place, pretrained)
+    for name, source in self._towers.items():
+      if name not in whole:
+        raise UserError(f'{source} is given for the {name} of a model that has '
+                        'none: leave it out')
+      if name == 'decoder':
+        check_vocabulary(source, self._model)
+      tower, place = load_tower(source, name, _without_added(whole[name]))
+      restored[name] = _describe(place, tower)
+      pretrained = _merge(pretrained, {name: tower})
+    self._report(restored)
     return init_state(self._model, self._partitioner, rng, pretrained)
 
+  def _read_run(
+      self, state: TrainState, frozen: Tree
+  ) -> tuple[Tree, epath.Path]:
+    """All weights of another run, and the folder of its checkpoint."""
+    folder, step = checkpoint.find_checkpoint(self._weights)
+    model_dir_lib.check_model_json(
+        folder, self._model.config, self._model.vocabulary
+    )
+    state, _ = checkpoint.restore_step(
+        folder, step, state.replace(step=None, opt_state=None), None
+    )
+    frozen = checkpoint.restore_frozen(folder, frozen)
+    return (
+        merge_params(state.params, frozen),
+        checkpoint.checkpoint_folder(folder, step),
+    )
 
-def load_tower(source: str | os.PathLike, name: str, abstract: Tree) -> Tree:
-  """Reads one subtree of the frozen weights, strictly.
+  def _report(self, restored: dict[str, Any]) -> None:
+    if not restored or not is_first():
+      return
+    for name, found in restored.items():
+      print(
+          f'{name}: {found["parameters"]:,} parameters from {found["source"]}, '
+          f'fingerprint {found["fingerprint"]}',
+          file=sys.stderr,
+      )
+    if self._model_dir:
+      folder = model_dir_lib.run_folder(self._model_dir)
+      folder.mkdir(parents=True, exist_ok=True)
+      model_dir_lib.write_atomically(
+          folder / 'restored.json', json.dumps(restored, indent=2) + '\n'
+      )
+
+
+def load_tower(
+    source: str | os.PathLike, name: str, abstract: Tree
+) -> tuple[Tree, epath.Path]:
+  """Reads one subtree of the whole model's weights, strictly.
 
   Args:
-    source: a MODEL_DIR or a folder that Orbax wrote.
+    source: a MODEL_DIR, a checkpoint of it, or a folder that Orbax wrote.
     name: of the subtree in the whole model; the source may be this subtree.
     abstract: its shapes, shardings, and the dtypes to read it as.
+
+  Returns:
+    The subtree, and the folder that it was in.
 
   Raises:
     UserError: no such folder, or another architecture; says what differs.
   """
-  folder = _tree_folder(source)
-  stored = checkpoint.read_metadata(folder)
-  whole = name in stored
-  tower = stored[name] if whole else stored
-  tower = traverse_util.unflatten_dict({
-      path: leaf
-      for path, leaf in traverse_util.flatten_dict(tower).items()
-      if not is_trainable(path)
-  })
-  check_same_tree(abstract, tower, f'the {name} of {folder}')
-  target = {name: abstract} if whole else abstract
+  folder, path, stored = _find(source, name)
+  stored = _without_added(stored)
+  # The layers of a language model may be in other groups.
+  target = read_as = grouped_as(abstract, stored)
+  check_same_tree(read_as, stored, f'the {name} of {folder}')
+  for key in reversed(path):
+    target = {key: target}
   tree = checkpoint.read_tree(
       folder, target, ocp.checkpoint_utils.construct_restore_args(target)
   )
-  return tree[name] if whole else tree
+  for key in path:
+    tree = tree[key]
+  return regroup(tree, abstract), folder
 
 
-def check_vocabulary(source: str | os.PathLike, model: FlamingoModel) -> None:
+def check_vocabulary(source: str | os.PathLike, model: TrainedModel) -> None:
   """Raises UserError if a run's folder says that its vocabulary is another."""
-  folder = _tree_folder(source)
-  run = folder.parent if folder.name == 'frozen' else folder
+  source = model_dir_lib.run_folder(source)
+  run = source if (source / 'model.json').exists() else source.parent
   if not (run / 'model.json').exists():
     return
   stored = model_dir_lib.read_model_json(run)['vocabulary_sha256']
@@ -113,12 +176,69 @@ def check_vocabulary(source: str | os.PathLike, model: FlamingoModel) -> None:
     )
 
 
-def _tree_folder(source: str | os.PathLike) -> epath.Path:
+def _find(
+    source: str | os.PathLike, name: str
+) -> tuple[epath.Path, tuple[str, ...], Tree]:
+  """The folder with a tower, its path in the tree there, and its metadata."""
   source = model_dir_lib.run_folder(source)
-  for folder in (source / 'frozen', source):
-    if (folder / '_METADATA').exists():
-      return folder
+  if not source.exists():
+    raise UserError(
+        f'{source}, the source of the {name}, does not exist: give the '
+        'MODEL_DIR of a run'
+    )
+  found = []
+  for folder in _trees(source):
+    tree = checkpoint.read_metadata(folder)
+    for path in ((name,), ('params', name)):
+      if (subtree := _at(tree, path)) is not None:
+        return folder, path, subtree
+    found += sorted(tree.get('params', tree))
+  if found and (source / '_METADATA').exists() and 'step' not in found:
+    return source, (), checkpoint.read_metadata(source)
+  holds = f'no {name} (but {", ".join(found)})' if found else 'no weights'
   raise UserError(
-      f'{source} holds no weights: give the MODEL_DIR of a run, or a folder '
-      'with a tree that Orbax wrote'
+      f'{source} holds {holds}: give the MODEL_DIR of a run that has it, or a '
+      'folder with a tree that Orbax wrote'
   )
+
+
+def _trees(source: epath.Path) -> Iterator[epath.Path]:
+  """Folders with a saved tree: frozen weights, the newest state, the folder."""
+  folders = [source / 'frozen', source / 'state', source]
+  if steps := checkpoint.saved_steps(source):
+    folders.insert(
+        1, checkpoint.checkpoint_folder(source, steps[-1]) / 'state'
+    )
+  for folder in folders:
+    if (folder / '_METADATA').exists():
+      yield folder
+
+
+def _at(tree: Tree, path: tuple[str, ...]) -> Tree | None:
+  for key in path:
+    if key not in tree:
+      return None
+    tree = tree[key]
+  return tree
+
+
+def _without_added(tower: Tree) -> Tree:
+  """A tower without what Flamingo adds to it."""
+  flat = traverse_util.flatten_dict(tower)
+  return traverse_util.unflatten_dict(
+      {path: leaf for path, leaf in flat.items() if not is_trainable(path)}
+  )
+
+
+def _merge(tree: Tree, other: Tree) -> Tree:
+  """Both trees; leaves of the second replace those of the first."""
+  flat = traverse_util.flatten_dict(tree) | traverse_util.flatten_dict(other)
+  return traverse_util.unflatten_dict(flat)
+
+
+def _describe(source: epath.Path, tree: Tree) -> dict[str, Any]:
+  return {
+      'source': os.fspath(source),
+      'parameters': sum(x.size for x in jax.tree.leaves(tree)),
+      'fingerprint': fingerprint(tree),
+  }

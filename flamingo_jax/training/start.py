@@ -9,16 +9,16 @@ import jax
 from flamingo_jax.data import pipeline
 from flamingo_jax.errors import UserError
 from flamingo_jax.training import checkpoint, model_dir as model_dir_lib
-from flamingo_jax.training.model import FlamingoModel
 from flamingo_jax.training.partitioner import Partitioner
 from flamingo_jax.training.pretrained import TrainStateInitializer
 from flamingo_jax.training.train_step import TrainState, abstract_state
+from flamingo_jax.training.trained_model import TrainedModel
 from flamingo_jax.typing import Tree
 
 
 def verify_matching_vocabs(
     cfg: pipeline.DatasetConfig,
-    model: FlamingoModel,
+    model: TrainedModel,
     model_dir: str,
     initial_path: str | tuple[()] = (),
 ) -> None:
@@ -41,7 +41,7 @@ def verify_matching_vocabs(
 
 def start(
     initializer: TrainStateInitializer,
-    model: FlamingoModel,
+    model: TrainedModel,
     partitioner: Partitioner,
     initial_path: str | tuple[()],
     model_dir: str,
@@ -81,7 +81,7 @@ def start(
 
 
 def _from_run(
-    model: FlamingoModel,
+    model: TrainedModel,
     partitioner: Partitioner,
     path: str,
     iterator: checkpoint.DataIterator | None,

@@ -12,15 +12,10 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from flamingo_jax.training.accumulate import (
-    Batch,
-    compute_gradients,
-    loss_fn,
-    split_batch,
-)
-from flamingo_jax.training.model import FlamingoModel
+from flamingo_jax.training.accumulate import compute_gradients, split_batch
 from flamingo_jax.training.optimizer import Schedule
 from flamingo_jax.training.partitioner import Partitioner
+from flamingo_jax.training.trained_model import Batch, TrainedModel
 from flamingo_jax.typing import Array, Tree
 
 
@@ -42,7 +37,7 @@ class TrainState:
 
 
 def gradients_and_metrics(
-    module: nn.Module,
+    model: TrainedModel,
     params: Tree,
     frozen_params: Tree,
     batch: Batch,
@@ -53,17 +48,21 @@ def gradients_and_metrics(
 
   Returns:
     The gradient over all datasets, and float32 scalars: those of
-    `compute_gradients`, 'grad_norm' before clipping, and 'images', the media of
-    the batch that are not padding.
+    `compute_gradients`, 'grad_norm' before clipping, 'tokens' that are learnt,
+    and 'images', the media of the batch that are not padding, if it has any.
   """
   grads, metrics = compute_gradients(
-      module, params, frozen_params, batch, loss_weights, num_microbatches or 1
+      model, params, frozen_params, batch, loss_weights, num_microbatches or 1
   )
   metrics['grad_norm'] = optax.global_norm(grads)
-  metrics['images'] = sum(
-      jnp.sum(jnp.any(x['media_mask'], axis=-1), dtype=jnp.float32)
-      for x in split_batch(batch).values()
+  examples = split_batch(batch).values()
+  metrics['tokens'] = sum(
+      jnp.sum(x['loss_weights'] > 0, dtype=jnp.float32) for x in examples
   )
+  if media := [x['media_mask'] for x in examples if 'media_mask' in x]:
+    metrics['images'] = sum(
+        jnp.sum(jnp.any(mask, axis=-1), dtype=jnp.float32) for mask in media
+    )
   return grads, metrics
 
 
@@ -72,8 +71,7 @@ def train_step(
     frozen_params: Tree,
     batch: Batch,
     *,
-    module: nn.Module,
-    optimizer: optax.GradientTransformation,
+    model: TrainedModel,
     loss_weights: Mapping[str, float],
     num_microbatches: int | None,
 ) -> tuple[TrainState, dict[str, Array]]:
@@ -83,9 +81,11 @@ def train_step(
     The new state and the metrics of `gradients_and_metrics`.
   """
   grads, metrics = gradients_and_metrics(
-      module, state.params, frozen_params, batch, loss_weights, num_microbatches
+      model, state.params, frozen_params, batch, loss_weights, num_microbatches
   )
-  updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
+  updates, opt_state = model.optimizer.update(
+      grads, state.opt_state, state.params
+  )
   state = TrainState(
       step=state.step + 1,
       params=optax.apply_updates(state.params, updates),
@@ -99,7 +99,7 @@ class Trainer:
 
   def __init__(
       self,
-      model: FlamingoModel,
+      model: TrainedModel,
       partitioner: Partitioner,
       learning_rate_fn: Schedule,
       loss_weights: Mapping[str, float],
@@ -120,12 +120,11 @@ class Trainer:
     self.loss_weights = dict(loss_weights)
     self._train_step = functools.partial(
         train_step,
-        module=model.module,
-        optimizer=model.optimizer,
+        model=model,
         loss_weights=self.loss_weights,
         num_microbatches=num_microbatches,
     )
-    self._eval_step = jax.jit(functools.partial(loss_fn, model.module))
+    self._eval_step = jax.jit(model.summed_loss)
 
   def lower_train(
       self, state: TrainState, frozen_params: Tree, batch: Batch
@@ -158,7 +157,7 @@ class Trainer:
 
 
 def init_state(
-    model: FlamingoModel,
+    model: TrainedModel,
     partitioner: Partitioner,
     rng: Array,
     pretrained: Tree | None = None,
@@ -169,7 +168,7 @@ def init_state(
     model: what is trained.
     partitioner: says where every leaf goes.
     rng: of the random weights.
-    pretrained: a part of the frozen tree, already in its place; no random
+    pretrained: a part of both trees together, already in its place; no random
       weights are made for it.
   """
   abstract, frozen = abstract_state(model, partitioner)
@@ -182,21 +181,31 @@ def init_state(
   def init(rng):
     variables = nn.unbox(model.initialize(rng))
     params = variables['params']
-    return TrainState(
-        step=jnp.int32(0),
-        params=params,
-        opt_state=model.optimizer.init(params),
-    ), is_random(variables['frozen_params'])
+    state = jnp.int32(0), model.optimizer.init(params)
+    return state, is_random(params), is_random(variables['frozen_params'])
 
-  shardings = jax.tree.map(lambda x: x.sharding, (abstract, is_random(frozen)))
+  def complete(random, tree):
+    paths = traverse_util.flatten_dict(tree)
+    return traverse_util.unflatten_dict(
+        {path: pretrained.get(path, random.get(path)) for path in paths}
+    )
+
+  shardings = jax.tree.map(
+      lambda x: x.sharding,
+      ((abstract.step, abstract.opt_state), is_random(abstract.params),
+       is_random(frozen)),
+  )
   with partitioner.rules_in_use():
     lowered = jax.jit(init, out_shardings=shardings).lower(rng)
-  state, random = lowered.compile(compiler_options=_QUICK)(rng)
-  return state, traverse_util.unflatten_dict(random | pretrained)
+  compiled = lowered.compile(compiler_options=_QUICK)
+  (step, opt_state), params, frozen_params = compiled(rng)
+  params = complete(params, abstract.params)
+  state = TrainState(step=step, params=params, opt_state=opt_state)
+  return state, complete(frozen_params, frozen)
 
 
 def abstract_state(
-    model: FlamingoModel, partitioner: Partitioner
+    model: TrainedModel, partitioner: Partitioner
 ) -> tuple[TrainState, Tree]:
   """Shapes, dtypes and shardings of `init_state`, without its memory."""
   params, frozen_params = abstract_params(model, partitioner)
@@ -219,7 +228,7 @@ def abstract_state(
 
 
 def abstract_params(
-    model: FlamingoModel, partitioner: Partitioner
+    model: TrainedModel, partitioner: Partitioner
 ) -> tuple[Tree, Tree]:
   """Shapes, dtypes and shardings of (params, frozen_params)."""
   boxed = jax.eval_shape(model.initialize, jax.random.key(0))

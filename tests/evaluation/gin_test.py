@@ -13,7 +13,7 @@ import pytest
 from flamingo_jax import gin_config
 from flamingo_jax.data import pipeline
 from flamingo_jax.evaluation import inference
-from flamingo_jax.evaluation.tasks import FeatureConverter
+from flamingo_jax.evaluation.features import FeatureConverter
 from flamingo_jax.training.train_step import abstract_params
 from flamingo_jax.training.trainable import merge_params
 from tests.evaluation import miniature

@@ -10,7 +10,7 @@ import seqio
 import flamingo_jax as fj
 from flamingo_jax.evaluation import prompts
 from flamingo_jax.evaluation.runner import Runner
-from flamingo_jax.evaluation.tasks import FeatureConverter
+from flamingo_jax.evaluation.features import FeatureConverter
 from flamingo_jax.training.partitioner import Partitioner
 from tests.evaluation.conftest import LENGTHS, NAMES, QUERIES, SUPPORTS
 

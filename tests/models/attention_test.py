@@ -42,14 +42,10 @@ def test_a_query_that_sees_nothing_gets_exactly_zero():
 def reference(params, x, heads):
   """Transformer-XL attention written token by token."""
   kernel = lambda name: np.asarray(params[name]['map']['kernel'])
-  q, k, v = (
-      np.einsum('LD,DHK->LHK', x, kernel(n)) for n in ('query', 'key', 'value')
-  )
+  project = lambda name, x: (x @ kernel(name)).reshape(len(x), heads, -1)
+  q, k, v = (project(name, x) for name in ('query', 'key', 'value'))
   size = q.shape[-1]
-  r = np.einsum(
-      'SD,DHK->SHK', np.asarray(sinusoids(len(x), x.shape[-1])),
-      kernel('relative'),
-  )
+  r = project('relative', np.asarray(sinusoids(len(x), x.shape[-1])))
   u, w = np.asarray(params['content_bias']), np.asarray(params['position_bias'])
   y = np.zeros_like(q)
   for l in range(len(x)):

@@ -7,7 +7,8 @@ import jax.numpy as jnp
 from jax.sharding import NamedSharding, PartitionSpec
 import pytest
 
-from flamingo_jax.planning import hlo_cost, topologies
+from flamingo_jax import sharding
+from flamingo_jax.planning import hlo_cost, interconnect, topologies
 
 CHIP = topologies.CHIPS['v5e']
 
@@ -94,6 +95,27 @@ def test_all_reduce_of_a_product_split_over_its_sum(mesh, links):
   assert found.sent == about(itemsize(mesh) * 1024 * 512)
   # Two chips side by side have one link.
   assert found.seconds == about(found.sent / 45e9)
+
+
+def test_two_slices_exchange_what_is_left_of_a_gradient_in_each(slice_2x2):
+  assert slice_2x2.chips == 4
+  topology = topologies.get_topology('v5e:2x2', slices=2)
+  mesh = sharding.make_mesh({'replica': 2, 'fsdp': 4}, topology.devices)
+  cost = cost_of(
+      mesh, interconnect.make(topology, mesh), lambda x, y: x.T @ y,
+      ((64, 2048), (('replica', 'fsdp'), None)),
+      ((64, 1024), (('replica', 'fsdp'), None)), out=('fsdp',),
+  )
+  found = {
+      c.axes: c for c in cost.collectives if c.kind != 'collective-permute'
+  }
+  assert {axes: c.kind for axes, c in found.items()} == {
+      'fsdp': 'reduce-scatter', 'slices': 'all-reduce'
+  }
+  # A quarter of it in each chip, of which two slices send all once.
+  sent = itemsize(mesh) * 2048 * 1024 / 4
+  assert found['slices'].sent == about(sent)
+  assert found['slices'].seconds == about(sent / 3.125e9)  # 25 Gbit/s a chip
 
 
 def test_weights_gathered_in_a_scan_are_sent_once_per_trip(mesh, links):

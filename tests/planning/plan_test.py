@@ -13,6 +13,7 @@ from flamingo_jax.planning import plan as plan_lib
 from flamingo_jax.planning import program, report, run_file
 from flamingo_jax.planning.search import with_setting
 from flamingo_jax.training.partitioner import Partitioner
+from flamingo_jax.training.train_step import abstract_state
 
 
 @pytest.fixture(scope='module')
@@ -21,7 +22,7 @@ def plan(small_run, slice_2x2):
       small_run, lengths={'a': small_run.lengths['a']}, batch_sizes={'a': 8},
       total_steps=1000,
   )
-  run = with_setting(run, 'full', 'sequence_parallel')
+  run = with_setting(run, 'sequence_parallel', 'full')
   return plan_lib.make_plan(run, slice_2x2, {'fsdp': 2, 'model': 2})
 
 
@@ -44,7 +45,8 @@ def test_model_axis_talks_about_activations_and_fsdp_about_weights(plan):
 def test_report_says_what_matters(plan):
   text = report.as_text(plan)
   for words in (
-      'predicted, not measured', 'v5e:2x2: 4 chips', 'memory: fits, ', 'of 15.75',
+      'predicted, not measured', 'v5e:2x2: 4 chips', 'memory: fits; ', 'of 15.75',
+      'to spare',
       'frozen', 'trainable', 'optimizer', 'temporaries', 'executed', 'MFU:',
       'tokens/s', '1,000 steps:', 'over model', 'compiled in',
   ):
@@ -95,13 +97,11 @@ def test_other_errors_of_the_compiler_are_one_sentence():
 
 def test_an_axis_that_does_not_divide_is_named_with_sizes_that_do(small_run):
   partitioner = Partitioner({'model': 8}, 'tensor_parallel', jax.devices())
-  model = run_file.make_model(small_run)
-  boxed = jax.eval_shape(model.initialize, jax.random.key(0))
   with pytest.raises(
       UserError,
       match=r'has 4 heads, which the mesh axis model of 8 .* are 1, 2, 4$',
   ):
-    plan_lib.check_divisible(boxed, partitioner)
+    abstract_state(run_file.make_model(small_run), partitioner)
 
 
 def test_a_mesh_of_another_size_than_the_slice_is_refused(small_run, slice_2x2):
@@ -117,3 +117,23 @@ def test_a_mesh_that_is_none_is_refused(text):
 
 def test_mesh_of_the_command_line():
   assert program.parse_mesh('fsdp:16,model:4') == {'fsdp': 16, 'model': 4}
+
+
+def test_what_the_compiler_accepts_above_the_limit_does_not_fit(plan):
+  memory = dataclasses.replace(plan.memory, frozen=plan.memory.limit)
+  above = dataclasses.replace(plan, memory=memory)
+  assert above.accepted and not above.fits
+  text = report.as_text(above)
+  assert 'DOES NOT FIT by the safe count, though' in text and 'change: ' in text
+  assert f'{memory.spare:.0%} to spare' in text and memory.spare < 0
+  assert json.loads(report.as_json(above))['fits'] is False
+
+
+def test_the_exit_status_is_that_of_the_safe_count(plan, monkeypatch, capsys):
+  memory = dataclasses.replace(plan.memory, frozen=plan.memory.limit)
+  above = dataclasses.replace(plan, memory=memory)
+  monkeypatch.setattr(program.run_file, 'read', lambda files, bindings: None)
+  for planned, status in ((plan, 0), (above, 1)):
+    monkeypatch.setattr(program, 'make_plan', lambda *_, p=planned: p)
+    assert program.main([], [], topology='v5e:2x2') == status
+  assert capsys.readouterr().out.count('to spare') == 2

@@ -41,3 +41,8 @@ def test_a_slice_has_a_device_per_chip_and_places(slice_2x2):
 def test_a_shape_that_no_slice_has_is_one_sentence(slice_2x2):
   with pytest.raises(UserError, match='libtpu knows no topology'):
     topologies.get_topology('v5e:3x5')
+
+
+def test_slices_are_counted_from_one(slice_2x2):
+  with pytest.raises(UserError, match='0 slices of v5e:2x2'):
+    topologies.get_topology('v5e:2x2', slices=0)

@@ -10,7 +10,7 @@ VOCABULARY = default_vocabulary()
 MESH = "{'replica': 2, 'fsdp': 4, 'model': 2}"
 
 
-def run(size, data):
+def run(size, data, mesh=MESH):
   """An entry of a plan that lowers configs/flamingo_<size>.gin."""
   return {
       'name': size,
@@ -21,7 +21,7 @@ def run(size, data):
           "MODEL_DIR='none'", f"DATA_DIR='{data}'", "VISION_ENCODER='one'",
           "LANGUAGE_MODEL='other'", f'VOCABULARY={VOCABULARY.path!r}',
           f'variant.overrides={{"decoder.vocab": {VOCABULARY.base_size}}}',
-          f'MESH_SHAPE={MESH}',
+          f'MESH_SHAPE={mesh}',
       ],
   }
 
@@ -29,6 +29,8 @@ def run(size, data):
 @pytest.fixture(scope='module')
 def lowered(run_plan, papers_data):
   runs = [run(size, papers_data) for size in ('9b', '80b')]
+  refused = run('9b', papers_data, "{'fsdp': 2, 'model': 3}")
+  runs.append(refused | {'name': 'refused', 'devices': 6})
   return run_plan('t5x', 16, runs)
 
 
@@ -39,3 +41,9 @@ def test_large_models_lower(lowered, size, least):
   assert seen['parameters'] > least
   assert seen['without_axes'] == [] and seen['without_rule'] == []
   assert seen['has_barrier'] and seen['is_split']
+
+
+def test_a_parameter_that_the_mesh_does_not_divide_is_named(lowered):
+  error = lowered['refused']['error']
+  assert error.startswith('target/decoder/')
+  assert ' mlp, which the mesh axis model of 3 does not divide' in error

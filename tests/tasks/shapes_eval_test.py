@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The shapes world's evaluation tasks: prompts, answers, splits."""
 
+import re
+
 import numpy as np
 import pytest
 import seqio
@@ -43,6 +45,14 @@ def test_no_shots_are_two_texts():
     assert example['media_mask'].sum() == 1
 
 
+def test_captions_follow_their_pictures_at_once():
+  for example in read('shapes_caption_0shot'):
+    *shots, query = text(example).split('<EOC>')
+    assert query == '<image>' and len(shots) == 2
+    for caption in (*shots, example['targets_pretokenized'].decode()):
+      assert re.fullmatch(r'a (small|large) \w+ \w+ \w+', caption)
+
+
 def test_every_colour_is_a_candidate_and_one_is_right():
   examples = read('shapes_colour_4shot', count=24)
   task = seqio.TaskRegistry.get('shapes_colour_4shot')
@@ -78,14 +88,15 @@ def test_held_out_queries_show_pairs_that_training_never_shows():
 
 
 @pytest.mark.parametrize('split', ['validation', 'held_out'])
-def test_the_mixture_has_the_three_tasks(split):
+def test_the_mixture_has_the_four_tasks(split):
   names = {
       task.name
       for task in seqio.get_subtasks(seqio.MixtureRegistry.get('shapes_eval'))
       if split in task.splits
   }
   assert names == {
-      'shapes_vqa_4shot', 'shapes_vqa_0shot', 'shapes_colour_4shot'
+      'shapes_vqa_4shot', 'shapes_vqa_0shot', 'shapes_caption_0shot',
+      'shapes_colour_4shot',
   }
 
 

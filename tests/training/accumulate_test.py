@@ -10,12 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from flamingo_jax.training.accumulate import (
-    compute_gradients,
-    encode_media,
-    loss_fn,
-    split_batch,
-)
+from flamingo_jax.training.accumulate import compute_gradients, split_batch
 from tests.training.conftest import LAMBDA, make_batch
 
 
@@ -25,7 +20,7 @@ def gradients(model, start):
 
   @functools.partial(jax.jit, static_argnums=2)
   def run(start, batch, parts):
-    return compute_gradients(model.module, *start, batch, LAMBDA, parts)
+    return compute_gradients(model, *start, batch, LAMBDA, parts)
 
   return lambda batch, parts=1: run(start, batch, parts)
 
@@ -43,7 +38,7 @@ def test_sum_of_weighted_gradients_is_the_gradient_of_the_weighted_sum(
   def gradient(params, frozen_params, batch):
     total = 0.0
     for name, examples in split_batch(batch).items():
-      loss, weight = loss_fn(model.module, params, frozen_params, examples)
+      loss, weight = model.summed_loss(params, frozen_params, examples)
       total += LAMBDA[name] * loss / weight
     return total
 
@@ -85,12 +80,10 @@ def test_rows_of_a_dataset_are_all_its_examples():
 
 def test_features_of_all_datasets_are_those_of_each_on_its_own(model, start):
   batch, (params, frozen_params) = make_batch(0), start
-  encoded = jax.jit(
-      lambda frozen, batch: encode_media(model.module, frozen, batch)
-  )(frozen_params, batch)
+  encoded = jax.jit(model.prepare)(frozen_params, batch)
   assert not any(key.endswith('/media') for key in encoded)
   together, alone = split_batch(encoded), split_batch(batch)
-  losses = jax.jit(lambda *args: loss_fn(model.module, *args))
+  losses = jax.jit(model.summed_loss)
   for name in alone:
     np.testing.assert_allclose(
         losses(params, frozen_params, together[name]),

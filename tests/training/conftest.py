@@ -2,8 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """A Flamingo small enough to compile in seconds, with open gates, and data."""
 
+from typing import Any, NamedTuple
+
 import jax
 import numpy as np
+import optax
 import pytest
 
 from flamingo_jax import models
@@ -11,7 +14,12 @@ from flamingo_jax.data.vocabulary import default_vocabulary
 from flamingo_jax.training.model import FlamingoModel
 from flamingo_jax.training.optimizer import make_optimizer
 from flamingo_jax.training.partitioner import Partitioner
-from flamingo_jax.training.train_step import init_state
+from flamingo_jax.training.train_step import (
+    Trainer,
+    TrainState,
+    abstract_state,
+    init_state,
+)
 from tests.t5x import two_tasks  # has the vision encoder
 
 assert two_tasks
@@ -40,6 +48,48 @@ def make_batch(seed, rows=8):
     }
     batch |= {f'{name}/{key}': x for key, x in example.items()}
   return batch
+
+
+class Trained(NamedTuple):
+  """A few steps on one batch."""
+
+  compiled: jax.stages.Compiled
+  losses: list[float]  # of each step, those of LAMBDA
+  gradient: Any  # a tenth of the first step's, clipped
+  state: TrainState
+  frozen_params: Any  # as they came out
+
+
+def train(model, partitioner, start, steps=3):
+  abstract, abstract_frozen = abstract_state(model, partitioner)
+  place = lambda x, like: jax.device_put(np.array(x), like.sharding)
+  params = jax.tree.map(place, start[0], abstract.params)
+  frozen_params = jax.tree.map(place, start[1], abstract_frozen)
+  state = TrainState(
+      step=place(np.int32(0), abstract.step),
+      params=params,
+      opt_state=jax.tree.map(
+          place, model.optimizer.init(params), abstract.opt_state
+      ),
+  )
+  trainer = Trainer(model, partitioner, lambda step: 1e-3, LAMBDA)
+  batch = partitioner.put_batch(make_batch(0))
+  compiled = trainer.compile_train(state, frozen_params, batch)
+  losses, gradient = [], None
+  for step in range(steps):
+    state, metrics = compiled(state, frozen_params, batch)
+    if step == 0:  # Adam's first moment starts from 0
+      gradient = jax.device_get(adam(state.opt_state).mu)
+    losses += [
+        float(metrics[f'{name}/loss_sum'] / metrics[f'{name}/weight'])
+        for name in LAMBDA
+    ]
+  return Trained(compiled, losses, gradient, state, frozen_params)
+
+
+def adam(opt_state):
+  is_adam = lambda x: isinstance(x, optax.ScaleByAdamState)
+  return next(filter(is_adam, jax.tree.leaves(opt_state, is_leaf=is_adam)))
 
 
 @pytest.fixture(scope='session', autouse=True)
@@ -91,3 +141,8 @@ def start(model, one_device):
       lambda path, x: x + 0.5 if 'gate' in path[-1].key else x, state.params
   )
   return jax.device_get((params, frozen_params))
+
+
+@pytest.fixture(scope='session')
+def alone(model, one_device, start):
+  return train(model, one_device, start)

@@ -123,6 +123,19 @@ def test_a_killed_and_stopped_run_equals_an_uninterrupted_one(
   ]
 
 
+def test_a_run_from_cached_features_equals_one_that_encodes(
+    launch, tmp_path, uninterrupted
+):
+  process = launch(tmp_path, '--gin.train.cache_media=True')
+  assert process.wait() == 0, process.stderr.read()
+  expected, found = numbers(uninterrupted), numbers(tmp_path)
+  assert [line.keys() for line in found] == [line.keys() for line in expected]
+  for line, other in zip(found, expected):
+    assert line == pytest.approx(other, rel=1e-5), line['step']
+  stored = tmp_path / 'media_cache/process_0/32x32/features'
+  assert stored.stat().st_size > 0
+
+
 def test_a_run_says_all_that_it_should(uninterrupted):
   last = json.loads(lines(uninterrupted)[5])
   assert last['step'] == 10
@@ -224,3 +237,52 @@ def test_another_architecture_is_refused(launch, uninterrupted):
   error = process.stderr.read().splitlines()[-1]
   assert 'resampler/width is 16 there and 32 in this run' in error
   assert sorted(uninterrupted.rglob('*')) == before
+
+
+@pytest.mark.parametrize('file, options', [
+    ('lm_tiny.gin', [
+        '--gin.MIXTURE_OR_TASK_NAME=shapes_captions',
+        '--gin.TASK_FEATURE_LENGTHS='
+        '{"shapes_captions": {"tokens": 24, "documents": 2}}',
+        '--gin.BATCH_SIZES={"shapes_captions": 2}',
+        f'--gin.variant.overrides={SMALL}',
+        '--gin_file=tests/t5x/two_tasks.gin',  # has the vision encoder
+    ]),
+    ('contrastive_tiny.gin', ['--gin.BATCH_SIZES={"shapes_pairs": 4}']),
+])
+def test_a_tower_that_was_killed_equals_an_uninterrupted_one(
+    compilation_cache, tmp_path, file, options
+):
+  def launch(model_dir, steps):
+    return subprocess.Popen(
+        [
+            sys.executable, '-m', 'flamingo_jax.train',
+            f'--gin_file=configs/{file}', f'--gin.MODEL_DIR={model_dir}',
+            f'--gin.TRAIN_STEPS={steps}', '--gin.WARMUP_STEPS=2',
+            '--gin.STATS_PERIOD=2', '--gin.CHECKPOINT_PERIOD=3',
+            '--gin.EVAL_PERIOD=4', '--gin.train.eval_steps=1', *sorted(options),
+        ],
+        cwd=ROOT,
+        env=os.environ | {
+            'XLA_FLAGS': '--xla_backend_optimization_level=0',
+            'JAX_COMPILATION_CACHE_DIR': compilation_cache,
+        },
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+  whole, killed = tmp_path / 'whole', tmp_path / 'killed'
+  process = launch(whole, 8)
+  assert process.wait() == 0, process.stderr.read()
+  process = launch(killed, 8)
+  wait_for_step(process, killed, 4)
+  process.kill()
+  process.wait()
+  process = launch(killed, 8)
+  assert process.wait() == 0, process.stderr.read()
+  assert numbers(killed) == numbers(whole)
+  assert [line['step'] for line in numbers(whole)] == [2, 4, 6, 8]
+  keys = set(numbers(whole)[1])
+  assert any(key.startswith('eval/loss/') for key in keys)
+  assert (file == 'lm_tiny.gin') == any('perplexity' in key for key in keys)
+  assert not (whole / 'frozen').exists()

@@ -16,7 +16,7 @@ LAMBDA = {'a': 1.0, 'b': 0.2}
 def step(a, b, weight_b=2.0):
   return {
       'a/loss_sum': a, 'a/weight': 3.0, 'b/loss_sum': b, 'b/weight': weight_b,
-      'grad_norm': 0.5, 'images': 4.0,
+      'grad_norm': 0.5, 'images': 4.0, 'tokens': 5.0,
   }
 
 
@@ -28,7 +28,7 @@ def test_means_are_per_token_and_weighted_by_lambda():
   window.add_seconds('step', 3.0)
   assert window.summary() == pytest.approx({
       'loss': 15 / 6 + 0.2 * 12 / 6, 'loss/a': 15 / 6, 'loss/b': 12 / 6,
-      'grad_norm': 0.5, 'step_seconds': 2.0, 'tokens_per_second': 12 / 4,
+      'grad_norm': 0.5, 'step_seconds': 2.0, 'tokens_per_second': 10 / 4,
       'images_per_second': 8 / 4, 'data_wait_share': 0.25,
   })
 

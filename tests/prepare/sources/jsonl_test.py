@@ -10,8 +10,6 @@ import pytest
 from flamingo_jax import cli
 from flamingo_jax.data import documents
 from flamingo_jax.data import records
-from flamingo_jax.errors import UserError
-from flamingo_jax.prepare import jsonl
 
 
 @pytest.fixture
@@ -28,10 +26,15 @@ def path(tmp_path):
   return path
 
 
+def prepare(path, out, *flags):
+  return cli.main(
+      ['prepare', 'jsonl', str(path), f'--out={out}', '--workers=0', *flags]
+  )
+
+
 def test_shards_hold_the_documents_of_the_file(path, tmp_path, capsys):
   out = tmp_path / 'data' / 'm3w' / 'train'
-  arguments = ['prepare', 'jsonl', str(path), f'--out={out}', '--shards=2']
-  assert cli.main(arguments) == 0
+  assert prepare(path, out, '--shards=2') == 0
   assert '5 documents with 10 images' in capsys.readouterr().out
   expected = [
       (doc.parts[1], (tmp_path / f'{i}.jpg').read_bytes(),
@@ -48,25 +51,30 @@ def test_shards_hold_the_documents_of_the_file(path, tmp_path, capsys):
     assert source in found[i].source
 
 
-def test_a_picture_that_is_cut_short_stops_it_and_leaves_nothing(
-    path, tmp_path
+def test_a_picture_that_is_cut_short_drops_its_document(
+    path, tmp_path, capsys
 ):
   # Its header is whole: only decoding tells.
   PIL.Image.effect_noise((99, 99), 9).convert('RGB').save(tmp_path / '4.jpg')
   data = (tmp_path / '4.jpg').read_bytes()
   (tmp_path / '4.jpg').write_bytes(data[: len(data) // 2])
-  with pytest.raises(UserError, match=r'own\.jsonl:9: .*4\.jpg is corrupt'):
-    jsonl.write(path, tmp_path / 'data' / 'train')
-  assert list((tmp_path / 'data').iterdir()) == []
+  out = tmp_path / 'train'
+  assert prepare(path, out) == 0
+  drops = json.loads((out / 'manifest.json').read_text())['drops']
+  assert drops['image is corrupt']['count'] == 1
+  assert 'own.jsonl:9' in drops['image is corrupt']['first']
+  assert len(records.RecordDocuments(out)) == 4
+  assert 'own.jsonl:9' in capsys.readouterr().out
 
 
 @pytest.mark.parametrize('text, sentence', [
-    (None, 'cannot be read'), ('\n', 'holds no document'), ('{', ':1: not JSON')
+    (None, 'does not exist'), ('\n', 'holds no item'),
+    ('{', 'own.jsonl:1: not JSON'),
 ])
-def test_a_file_without_documents_is_told(tmp_path, text, sentence):
+def test_a_file_without_documents_is_told(tmp_path, capsys, text, sentence):
   path = tmp_path / 'own.jsonl'
   if text:
     path.write_text(text)
-  with pytest.raises(UserError, match=f'own.jsonl.*{sentence}'):
-    jsonl.write(path, tmp_path / 'train')
-  assert not (tmp_path / 'train').exists()
+  assert prepare(path, tmp_path / 'train') == 2
+  assert sentence in capsys.readouterr().err
+  assert not (tmp_path / 'train' / 'manifest.json').exists()

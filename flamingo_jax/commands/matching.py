@@ -1,0 +1,58 @@
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""flamingo match: what the towers of a contrastive run know."""
+
+import argparse
+from collections.abc import Sequence
+import importlib
+import json
+import os
+import sys
+from typing import Any
+
+from flamingo_jax.commands import add_command
+from flamingo_jax.errors import UserError
+
+
+def add_match(commands: Any) -> None:
+  """The flags of `flamingo match`."""
+  parser = add_command(commands, 'match', run_match,
+                       'score a contrastive run: retrieval, zero-shot classes')
+  parser.add_argument('--model_dir', required=True, metavar='DIR')
+  parser.add_argument('--module', default='tasks.shapes', metavar='MODULE',
+                      help='registers the task when it is imported')
+  parser.add_argument('--task', default='shapes_pairs', metavar='NAME',
+                      help='of pictures with a text each')
+  parser.add_argument('--split', default='validation')
+  parser.add_argument('--examples', type=int, default=1000, metavar='N')
+  parser.add_argument('--classes', default='', metavar='A,B,...',
+                      help='names to tell apart, in texts with one of them')
+  parser.add_argument('--template', action='append', metavar='TEXT',
+                      help='a prompt with {} for the name; may be repeated')
+
+
+def run_match(options: argparse.Namespace, rest: Sequence[str]) -> None:
+  """Prints R@1, R@5 and R@10 both ways, and zero-shot accuracy, as JSON.
+
+    flamingo match --model_dir=runs/contrastive \\
+        --classes=red,green,blue --template="a {} shape"
+  """
+  from flamingo_jax.data import quiet_tensorflow
+
+  quiet_tensorflow.load()
+  from flamingo_jax.evaluation import matching
+
+  sys.path.insert(0, os.getcwd())  # as `python -m` does
+  try:
+    importlib.import_module(options.module)
+  except ModuleNotFoundError as error:
+    raise UserError(
+        f'--module={options.module} cannot be imported ({error}): run it from '
+        'the folder that has it'
+    ) from error
+  scores = matching.evaluate(
+      options.model_dir, options.task, options.split, options.examples,
+      [name.strip() for name in options.classes.split(',') if name.strip()],
+      options.template or matching.TEMPLATES,
+  )
+  print(json.dumps(scores))

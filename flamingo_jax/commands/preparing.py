@@ -1,0 +1,153 @@
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""flamingo prepare: data of any format into TFRecord shards."""
+
+import argparse
+from collections.abc import Sequence
+import dataclasses
+import importlib
+import os
+from typing import Any
+
+from flamingo_jax.commands import add_command
+from flamingo_jax.errors import UserError
+
+# Format -> (what it is, how its input is called, its own flags).
+_FORMATS = {
+    'jsonl': ('JSONL files of parts and all that they name', 'FILE.jsonl',
+              ('text',)),
+    'webdataset': ('tar files of pictures and captions', 'TAR',
+                   ('text_key',)),
+    'img2dataset': ('what img2dataset has written', 'DIR', ('text_key',)),
+    'obelics': ('OBELICS, with images that img2dataset has fetched', 'PARQUET',
+                ('images', 'list_urls')),
+    'mmc4': ('Multimodal C4, with images that img2dataset has fetched', 'JSONL',
+             ('images', 'list_urls')),
+    'llava': ('conversations in the JSON of LLaVA', 'JSON', ('images',)),
+    'video': ('videos with captions, in folders or tar files', 'DIR',
+              ('captions', 'text_key')),
+    'tfds': ('a dataset of TensorFlow Datasets', 'BUILDER',
+             ('split', 'data_dir', 'image_key', 'text_key')),
+    'html': ('web pages: folders, WARC files, JSONL', 'PAGES',
+             ('images', 'list_urls', 'filters', 'language', 'scorer')),
+}
+_FLAGS = {
+    'text': dict(action='store_true', help='documents are of text alone, for '
+                 'language models'),
+    'text_key': dict(metavar='NAME', help='where the text is'),
+    'image_key': dict(metavar='NAME', help='where the image is'),
+    'images': dict(metavar='DIR', help='where the images are'),
+    'list_urls': dict(metavar='FILE', help='write the URLs of the images for a '
+                      'downloader, and nothing else'),
+    'captions': dict(metavar='FILE', help='CSV or JSONL with columns path and '
+                     'caption'),
+    'split': dict(metavar='NAME', help='train if not given'),
+    'data_dir': dict(metavar='DIR', help='where the dataset was prepared'),
+    'filters': dict(metavar='NAME', help='m3w, which is the default, or '
+                    'obelics'),
+    'language': dict(metavar='CODE', help="en if not given, '' for any"),
+    'scorer': dict(metavar='MODULE:FUNCTION>=N', action='append', help='keeps '
+                   'pages whose text your function rates so'),
+}
+_FETCHED = ('obelics', 'mmc4', 'html')  # whose images are found by URL
+
+
+def add_prepare(commands: Any) -> None:
+  """A format for each subcommand of `flamingo prepare`, and its flags."""
+  parser = add_command(commands, 'prepare', run_prepare,
+                       'write a data set into TFRecord shards')
+  formats = parser.add_subparsers(dest='format', required=True)
+  for name, (summary, metavar, flags) in _FORMATS.items():
+    parser = add_command(formats, name, run_prepare, summary)
+    parser.add_argument('paths', metavar=metavar, nargs='+')
+    parser.add_argument('--out', metavar='DIR',
+                        help='a new folder, such as data/m3w/train')
+    parser.add_argument('--shards', type=int, metavar='N',
+                        help='number of files; one per 10,000 documents if not '
+                        'given')
+    parser.add_argument('--workers', type=int, default=os.cpu_count(),
+                        metavar='K', help='processes')
+    parser.add_argument('--image_size', type=int, default=320, metavar='PIXELS',
+                        help='of training; larger media are made 1.15 times '
+                        'this; 0 keeps them as they are')
+    parser.add_argument('--exclude_images', metavar='DIR',
+                        help='images that must not occur, of benchmarks')
+    parser.add_argument('--deduplicate', action=argparse.BooleanOptionalAction,
+                        default=name == 'html',
+                        help='remove pages, images and lines that occur again')
+    for flag in flags:
+      parser.add_argument(f'--{flag}', **_FLAGS[flag])
+
+
+def run_prepare(options: argparse.Namespace, rest: Sequence[str]) -> None:
+  """Writes documents, media included, into shards that training reads.
+
+    flamingo prepare webdataset laion/*.tar --out=data/align/train --shards=64
+
+  What cannot be used is counted, and told at the end. Stopped in any way, the
+  same command goes on.
+  """
+  source = _source(options)
+  if getattr(options, 'list_urls', None):
+    from flamingo_jax.prepare import url_list
+
+    count = url_list.write(source, options.list_urls)
+    print(f'{options.list_urls}: {count:,} URLs')
+    return
+  if not options.out:
+    raise UserError('--out is missing; name a new folder, such as --out=data')
+  from flamingo_jax.data import quiet_tensorflow
+
+  quiet_tensorflow.load()
+  from flamingo_jax.prepare import engine
+
+  made = engine.prepare(
+      source, options.out, shards=options.shards, workers=options.workers,
+      image_size=options.image_size, exclude=options.exclude_images,
+      deduplicate=options.deduplicate,
+  )
+  size = sum(shard['bytes'] for shard in made['shards'])
+  print(f'{options.out}: {made["documents"]:,} documents with '
+        f'{made["images"]:,} images and {made["videos"]:,} videos in '
+        f'{len(made["shards"]):,} shards, {size:,} bytes')
+  for what, noun in (('drops', 'items'), ('losses', 'media')):
+    for reason, entry in made[what].items():
+      print(f'  {noun} left out {entry["count"]:>9,}  {reason}'
+            f' (first: {entry["first"]})')
+
+
+def _source(options: argparse.Namespace) -> Any:
+  """The source that the flags describe."""
+  kind = _class(options.format)
+  names = {field.name for field in dataclasses.fields(kind)}
+  given = {
+      name: value for name, value in vars(options).items()
+      if name in names and value is not None
+  }
+  given['paths'] = tuple(options.paths)
+  if getattr(options, 'scorer', None):
+    given['scorers'] = tuple(options.scorer)
+  if options.format in _FETCHED:
+    if 'images' in given:
+      from flamingo_jax.prepare.fetched import FetchedImages
+
+      given['images'] = FetchedImages(os.path.abspath(given['images']))
+    elif options.format != 'html' and not options.list_urls:
+      raise UserError(
+          f'{options.format} holds URLs of images; fetch those that '
+          '--list_urls=FILE writes with img2dataset, and pass --images=DIR'
+      )
+  return kind(**given)
+
+
+def _class(name: str) -> Any:
+  """Of a format; its libraries are imported now."""
+  module = 'web_pages' if name == 'html' else name
+  try:
+    found = importlib.import_module(f'flamingo_jax.prepare.sources.{module}')
+  except ModuleNotFoundError as error:
+    raise UserError(
+        f'flamingo prepare {name} needs {error.name}, which is not installed; '
+        "run pip install -e '.[prepare]' -c constraints.txt"
+    ) from None
+  return getattr(found, name.capitalize())

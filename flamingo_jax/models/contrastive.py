@@ -1,0 +1,215 @@
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Two towers with one space: how the vision encoder learns (Flamingo B.1.3).
+
+  picture -> NFNet -> mean over the grid -> map --+
+                                                  +-> cosine x temperature
+  text -> BERT-like encoder -> mean over tokens --+
+"""
+
+from collections.abc import Mapping
+import dataclasses
+from typing import Any
+
+from flax import linen as nn
+import jax
+import jax.numpy as jnp
+
+from flamingo_jax.errors import UserError
+from flamingo_jax.models.attention import (
+    HeadsProjection,
+    OutputProjection,
+    attend,
+    dot_scores,
+)
+from flamingo_jax.models.decoder import scan
+from flamingo_jax.models.layers import Einsum, FeedForward, LayerNorm
+from flamingo_jax.models.layers import partitioned
+from flamingo_jax.models.nfnet import NFNet, normalize_pixels
+from flamingo_jax.sharding import constrain
+from flamingo_jax.typing import Array, Bool, Float, Int, UInt8
+
+# Where the logits' scale starts; the paper learns it and tells no start. CLIP's
+# is 14, ALIGN's 1.
+_INVERSE_TEMPERATURE = 10.0
+
+
+@dataclasses.dataclass(frozen=True)
+class TextEncoderConfig:
+  """Shape of the text tower."""
+
+  vocab: int  # entries; one more is added for <EOC>
+  layers: int = 24  # BERT-Large, as ALIGN's; Flamingo's is untold
+  width: int = 1024
+  heads: int = 16
+  head_size: int = 64
+  context: int = 64  # tokens at most
+
+
+@dataclasses.dataclass(frozen=True)
+class ContrastiveConfig:
+  """The architecture of both towers."""
+
+  vision: str  # a row of nfnet.NFNETS
+  text: TextEncoderConfig
+  joint: int = 1376  # width of the common space
+  image_size: int = 288  # pixels a side
+  dtype: str = 'bfloat16'  # of activations
+  # Whether pairs of the same text are no negatives of each other: few captions
+  # are alike among those of the web, and many in a small world.
+  masks_duplicates: bool = False
+
+  def to_dict(self) -> dict[str, Any]:
+    """As nested dicts of numbers and strings, for JSON."""
+    return dataclasses.asdict(self)
+
+  @classmethod
+  def from_dict(cls, values: dict[str, Any]) -> 'ContrastiveConfig':
+    """The inverse of `to_dict`; UserError if it is another kind of model's."""
+    try:
+      return cls(**(values | {'text': TextEncoderConfig(**values['text'])}))
+    except (TypeError, KeyError) as error:
+      raise UserError(
+          f'the architecture is not that of two towers: {error}; give the '
+          'MODEL_DIR of a contrastive run'
+      ) from error
+
+
+CONTRASTIVE: Mapping[str, ContrastiveConfig] = {
+    'contrastive_tiny': ContrastiveConfig(
+        vision='tiny',
+        text=TextEncoderConfig(
+            vocab=2048, layers=1, width=64, heads=4, head_size=16
+        ),
+        joint=64,
+        image_size=64,
+        dtype='float32',
+        masks_duplicates=True,
+    ),
+    'contrastive_f6': ContrastiveConfig(
+        vision='F6', text=TextEncoderConfig(vocab=32_000)
+    ),
+}
+
+
+def get(name: str) -> ContrastiveConfig:
+  """A row of `CONTRASTIVE`; UserError if there is none of that name."""
+  if name not in CONTRASTIVE:
+    raise UserError(
+        f'unknown pair of towers {name!r}: there are {", ".join(CONTRASTIVE)}'
+    )
+  return CONTRASTIVE[name]
+
+
+def mean_of_rows(
+    x: Float[Array, 'N S D'], mask: Bool[Array, 'N S']
+) -> Float[Array, 'N D']:
+  """The mean over the rows that are not masked, in float32; 0 of none."""
+  weights = mask.astype(jnp.float32)[..., None]
+  total = jnp.sum(x.astype(jnp.float32) * weights, axis=1)
+  return total / jnp.maximum(jnp.sum(weights, axis=1), 1.0)
+
+
+class TextEncoderLayer(nn.Module):
+  """A bidirectional layer, with norms before its parts instead of behind."""
+
+  config: TextEncoderConfig
+  dtype: str
+
+  @nn.compact
+  def __call__(
+      self, x: Float[Array, 'N L D'], _: None, mask: Bool[Array, 'N L']
+  ) -> tuple[Float[Array, 'N L D'], None]:
+    cfg = self.config
+    y = LayerNorm(self.dtype, name='attn_norm')(x)
+    queries, keys, values = (
+        HeadsProjection(cfg.heads, cfg.head_size, self.dtype, name=name)(y)
+        for name in ('query', 'key', 'value')
+    )
+    y = attend(dot_scores(queries, keys), values, mask[:, None])
+    x += OutputProjection(cfg.width, self.dtype, name='out')(y)
+    y = LayerNorm(self.dtype, name='ffw_norm')(x)
+    x += FeedForward(jax.nn.gelu, self.dtype, name='ffw')(y)
+    return constrain(x, 'batch', 'length', 'embed'), None
+
+
+class TextEncoder(nn.Module):
+  """Tokens to the mean of their features."""
+
+  config: TextEncoderConfig
+  dtype: str
+
+  @nn.compact
+  def __call__(
+      self, tokens: Int[Array, 'N L'], mask: Bool[Array, 'N L']
+  ) -> Float[Array, 'N D']:
+    """Features of each text; mask is False on padding."""
+    cfg = self.config
+    normal = nn.initializers.normal(stddev=0.02)
+    param = lambda name, axis, size: self.param(
+        name, partitioned(normal, axis, 'embed'), (size, cfg.width), jnp.float32
+    ).astype(self.dtype)
+    table = param('token_embedder', 'text_vocab', cfg.vocab + 1)
+    places = param('position_embedder', None, cfg.context)
+    x = table[tokens] + places[: tokens.shape[1]]
+    x = constrain(x, 'batch', 'length', 'embed')
+    layers = scan(TextEncoderLayer, cfg.layers, 'layers', 1)
+    x, _ = layers(cfg, self.dtype, name='layers')(x, None, mask)
+    return mean_of_rows(LayerNorm(self.dtype, name='final_norm')(x), mask)
+
+
+class DualTower(nn.Module):
+  """Pictures and texts to directions in the joint space."""
+
+  config: ContrastiveConfig
+
+  def setup(self):
+    """Modules; the vision encoder has the name it has in Flamingo."""
+    cfg = self.config
+    self.vision_encoder = NFNet(cfg.vision, cfg.dtype)
+    self.text_encoder = TextEncoder(cfg.text, cfg.dtype)
+    project = lambda name, width: Einsum(
+        'ND,DJ->NJ', (width, cfg.joint), ('vision_embed', 'joint'), name=name
+    )
+    self.image_projection = project(
+        'image_projection', self.vision_encoder.features
+    )
+    self.text_projection = project('text_projection', cfg.text.width)
+    self.log_inverse_temperature = self.param(
+        'log_inverse_temperature',
+        partitioned(nn.initializers.constant(jnp.log(_INVERSE_TEMPERATURE))),
+        (), jnp.float32,
+    )
+
+  def __call__(
+      self,
+      images: UInt8[Array, 'N h w 3'],
+      tokens: Int[Array, 'N L'],
+      mask: Bool[Array, 'N L'],
+  ) -> tuple[Float[Array, 'N J'], Float[Array, 'N J'], Float[Array, '']]:
+    """(unit vectors of pictures, those of texts, inverse temperature)."""
+    return (
+        self.embed_images(images),
+        self.embed_texts(tokens, mask),
+        jnp.exp(self.log_inverse_temperature),
+    )
+
+  def embed_images(
+      self, images: UInt8[Array, 'N h w 3']
+  ) -> Float[Array, 'N J']:
+    """Unit vectors of pictures."""
+    pixels = constrain(normalize_pixels(images), 'media', None, None, None)
+    grid = self.vision_encoder(pixels)
+    pooled = jnp.mean(grid.astype(jnp.float32), axis=(1, 2))
+    pooled = constrain(pooled, 'batch', None)
+    return _unit(self.image_projection(pooled))
+
+  def embed_texts(
+      self, tokens: Int[Array, 'N L'], mask: Bool[Array, 'N L']
+  ) -> Float[Array, 'N J']:
+    """Unit vectors of texts; mask is False on padding."""
+    return _unit(self.text_projection(self.text_encoder(tokens, mask)))
+
+
+def _unit(x: Float[Array, 'N J']) -> Float[Array, 'N J']:
+  return x * jax.lax.rsqrt(jnp.sum(x**2, axis=-1, keepdims=True) + 1e-12)

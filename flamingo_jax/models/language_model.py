@@ -1,0 +1,51 @@
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""The language model by itself, as it is before Flamingo (paper §2.2, App. B).
+
+The decoder without gated blocks and without <EOC>. Its parameters have the
+names and shapes that they have in Flamingo, where they are frozen: layers are
+stacked in the groups of `xattn_every`.
+"""
+
+import dataclasses
+from typing import Any
+
+from flax import linen as nn
+
+from flamingo_jax.models.decoder import Decoder, DecoderConfig
+from flamingo_jax.typing import Array, Float, Int
+
+
+@dataclasses.dataclass(frozen=True)
+class LanguageModelConfig:
+  """The part of a FlamingoConfig that is the language model."""
+
+  decoder: DecoderConfig
+  dtype: str = 'bfloat16'  # of activations; norms, softmax, logits are float32
+
+  def to_dict(self) -> dict[str, Any]:
+    """As nested dicts of numbers and strings, for JSON."""
+    return dataclasses.asdict(self)
+
+
+class LanguageModel(nn.Module):
+  """Text tokens to next-token logits."""
+
+  config: LanguageModelConfig
+
+  @nn.compact
+  def __call__(
+      self,
+      tokens: Int[Array, 'B L'],
+      segments: Int[Array, 'B L'] | None = None,
+  ) -> Float[Array, 'B L V']:
+    """Float32 logits over the vocabulary.
+
+    Args:
+      tokens: ids below `config.decoder.vocab`.
+      segments: which document of its row each token is of; None: rows are one
+        document each.
+    """
+    cfg = self.config
+    decoder = Decoder(cfg.decoder, cfg.dtype, added=False, name='decoder')
+    return decoder(tokens, None, None, segments=segments)[0]

@@ -1,0 +1,41 @@
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Documents of one medium and its caption, as ALIGN, LTIP and VTP have them."""
+
+from flamingo_jax.data.documents import Document, Media
+from flamingo_jax.prepare.source import Converted, Dropped, Fitter
+
+IMAGE_FIELDS = ('jpg', 'jpeg', 'png', 'webp', 'gif', 'bmp', 'image')
+VIDEO_FIELDS = ('mp4', 'webm', 'mkv', 'mov', 'avi', 'm4v', 'gif')
+
+
+def convert(
+    media: Media, caption: str, place: str, fitter: Fitter
+) -> Converted:
+  """The medium, then its caption.
+
+  Raises:
+    Dropped: there is no caption, or the medium cannot be used.
+  """
+  if not caption.strip():
+    raise Dropped('no caption', media.path)
+  fitted = fitter.fit(media)
+  looks = (fitted.look,) if media.kind == 'image' else ()
+  document = Document((fitted.media, caption.strip()), place, 0)
+  return Converted(document, looks=looks)
+
+
+def first_field(
+    fields: dict[str, bytes], names: tuple[str, ...]
+) -> tuple[str, bytes]:
+  """(name, value) of the first field there is.
+
+  Raises:
+    Dropped: there is none of them.
+  """
+  for name in names:
+    if name in fields:
+      return name, fields[name]
+  raise Dropped(
+      'sample has no medium', f'it has {", ".join(sorted(fields)[:9])}'
+  )

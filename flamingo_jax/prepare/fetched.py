@@ -1,0 +1,151 @@
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Images that a downloader has fetched, by their URL."""
+
+from collections.abc import Iterable
+import dataclasses
+import functools
+import hashlib
+import json
+import os
+import pathlib
+import tarfile
+
+import numpy as np
+
+from flamingo_jax.errors import UserError
+from flamingo_jax.prepare import captioned
+from flamingo_jax.prepare.source import Dropped, find_files
+
+_LARGEST = 2**26  # bytes of an image
+_ENDINGS = ('.tar', '.json')
+_KEYS, _PLACES = 'keys.npy', 'places.npy'
+
+
+@dataclasses.dataclass(frozen=True)
+class FetchedImages:
+  """What img2dataset has fetched, as tar files or as single ones.
+
+  Each image lies beside a JSON with its URL.
+
+  Attributes:
+    folder: that img2dataset has written.
+    index: a folder where `write_index` has written; the images are found anew
+      if it is empty, which reads all JSON.
+  """
+
+  folder: str
+  index: str = ''
+
+  def __fspath__(self) -> str:
+    return self.folder
+
+  def write_index(self, index: pathlib.Path) -> 'FetchedImages':
+    """The same images, found through files that processes share.
+
+    Raises:
+      UserError: there is no image.
+    """
+    if not (index / _PLACES).exists():
+      keys, places = _find(self.folder)
+      index.mkdir(exist_ok=True)
+      np.save(index / _KEYS, keys)
+      np.save(index / f'draft-{_PLACES}', places)
+      os.replace(index / f'draft-{_PLACES}', index / _PLACES)
+    return FetchedImages(self.folder, os.fspath(index))
+
+  def read(self, url: str) -> bytes:
+    """The bytes of an image.
+
+    Raises:
+      Dropped: it was not fetched.
+    """
+    keys, places, files = _load(self)
+    place = int(np.searchsorted(keys, _key(url)))
+    if place == len(keys) or keys[place] != _key(url):
+      raise Dropped('image was not fetched', url)
+    number, offset, size = places[place].tolist()
+    path = files[number]
+    if path.endswith('.json'):
+      path, size = _image_beside(path), _LARGEST
+    with open(path, 'rb') as file:
+      file.seek(offset)
+      return file.read(min(size, _LARGEST))
+
+
+@functools.lru_cache(maxsize=1)
+def _load(images: FetchedImages) -> tuple[np.ndarray, np.ndarray, list[str]]:
+  files = find_files([images.folder], _ENDINGS)
+  if not images.index:
+    return *_find(images.folder), files
+  keys, places = (
+      np.load(pathlib.Path(images.index, name), mmap_mode='r')
+      for name in (_KEYS, _PLACES)
+  )
+  return keys, places, files
+
+
+def _find(folder: str) -> tuple[np.ndarray, np.ndarray]:
+  """Sorted keys of URLs, and i64[N 3]: number of the file, offset, size."""
+  keys, places = [], []
+  for number, path in enumerate(find_files([folder], _ENDINGS)):
+    for url, offset, size in _images_of(path):
+      keys.append(_key(url))
+      places.append((number, offset, size))
+  if not keys:
+    raise UserError(
+        f'{folder} holds no image with a JSON of its URL; name a folder that '
+        'img2dataset has written with --output_format webdataset or files'
+    )
+  order = np.argsort(np.array(keys), kind='stable')
+  return np.array(keys)[order], np.array(places, np.int64)[order]
+
+
+def _key(url: str) -> np.bytes_:
+  # In hexadecimal: numpy drops zeros at the end of bytes.
+  return np.bytes_(hashlib.blake2b(url.encode(), digest_size=12).hexdigest())
+
+
+def _images_of(path: str) -> Iterable[tuple[str, int, int]]:
+  """(URL, offset, size) of the images of a file; damaged ones end it."""
+  if path.endswith('.json'):
+    image = _image_beside(path)
+    url = _url(pathlib.Path(path).read_bytes()) if image else ''
+    return [(url, 0, 0)] if url else []
+  return _images_of_tar(path)
+
+
+def _images_of_tar(path: str) -> Iterable[tuple[str, int, int]]:
+  found = {}
+  try:
+    with tarfile.open(path, 'r:') as archive:
+      for member in archive:
+        archive.members.clear()
+        stem, _, field = member.name.rpartition('.')
+        url, place = found.pop(stem, ('', None))
+        if field == 'json' and member.size < _LARGEST:
+          url = _url(archive.extractfile(member).read())
+        elif field in captioned.IMAGE_FIELDS and member.isreg():
+          place = member.offset_data, member.size
+        if url and place:
+          yield url, *place
+        elif url or place:
+          found[stem] = url, place
+  except (tarfile.TarError, OSError, EOFError):
+    return
+
+
+def _image_beside(path: str) -> str:
+  """The image of a JSON file, '' if there is none."""
+  stem = path.removesuffix('.json')
+  images = (f'{stem}.{field}' for field in captioned.IMAGE_FIELDS)
+  return next((image for image in images if os.path.isfile(image)), '')
+
+
+def _url(data: bytes) -> str:
+  try:
+    value = json.loads(data)
+    url = value['url'] if value['status'] == 'success' else ''
+  except (ValueError, KeyError, TypeError, RecursionError):
+    return ''
+  return url if isinstance(url, str) else ''

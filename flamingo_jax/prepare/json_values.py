@@ -1,0 +1,156 @@
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Objects of JSONL files, also in ZIP and gzip, and of JSON arrays, in pieces."""
+
+from collections.abc import Iterable, Iterator
+import gzip
+import io
+import json
+import mmap
+import re
+from typing import Any
+import zipfile
+
+from flamingo_jax.errors import UserError
+from flamingo_jax.prepare.source import Dropped, Item, Unit
+
+ENDINGS = ('.jsonl', '.jsonl.gz', '.jsonl.zip', '.ndjson')
+_PER_UNIT = 1000  # lines
+_OBJECTS = 64  # of an array, in a unit
+_LONGEST = 2**26  # bytes of a line
+_COMPRESSED = ('.gz', '.zip')
+# Strings are taken whole: brackets in them close nothing.
+_TOKEN = re.compile(rb'"(?:[^"\\]+|\\.)*"|[{}\[\]]', re.DOTALL)
+
+
+def line_units(paths: Iterable[str]) -> list[Unit]:
+  """Pieces of about a thousand lines; compressed files are not cut.
+
+  Raises:
+    UserError: a file cannot be read.
+  """
+  return [unit for path in paths for unit in _line_units(path)]
+
+
+def _line_units(path: str) -> Iterator[Unit]:
+  if path.endswith(_COMPRESSED):
+    yield Unit(path, end=-1, first=1)
+    return
+  try:
+    with open(path, 'rb') as file:
+      begin = end = 0
+      first = number = 1
+      for line in file:
+        end, number = end + len(line), number + 1
+        if number - first == _PER_UNIT:
+          yield Unit(path, begin, end, first)
+          begin, first = end, number
+      if end > begin:
+        yield Unit(path, begin, end, first)
+  except OSError as error:
+    raise UserError(
+        f'{path} cannot be read ({error.strerror}); correct the path or its '
+        'permissions'
+    ) from None
+
+
+def read_lines(unit: Unit) -> Iterator[Item | Dropped]:
+  """The lines of a unit that are not blank, as bytes."""
+  with _open(unit.path) as file:
+    if unit.begin:
+      file.seek(unit.begin)
+    place, number = unit.begin, unit.first
+    while unit.end < 0 or place < unit.end:
+      line = file.readline(_LONGEST)
+      if not line:
+        return
+      if len(line) == _LONGEST and not line.endswith(b'\n'):
+        yield Dropped('line is too long', f'{unit.path}:{number}')
+        while line and not line.endswith(b'\n'):
+          place += len(line)
+          line = file.readline(_LONGEST)
+      elif line.strip():
+        yield Item(f'{unit.path}:{number}', line)
+      place, number = place + len(line), number + 1
+
+
+def _open(path: str) -> io.BufferedIOBase:
+  if path.endswith('.gz'):
+    return gzip.open(path)
+  if path.endswith('.zip'):
+    # Read as it stands there: nothing is extracted.
+    archive = zipfile.ZipFile(path)
+    return io.BufferedReader(archive.open(archive.namelist()[0]))
+  return open(path, 'rb')
+
+
+def array_units(paths: Iterable[str]) -> list[Unit]:
+  """Pieces of the objects in files that are one JSON array each."""
+  return [unit for path in paths for unit in _array_units(path)]
+
+
+def _array_units(path: str) -> Iterator[Unit]:
+  with open(path, 'rb') as file:
+    try:
+      data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    except ValueError:  # an empty file
+      return
+    with data:
+      begin = end = first = number = 0
+      for start, end in _objects(data, 0, len(data)):
+        if number % _OBJECTS == 0:
+          if number:
+            yield Unit(path, begin, start, first)
+          begin, first = start, number
+        number += 1
+      yield Unit(path, begin, max(begin, end), first)
+
+
+def read_array(unit: Unit) -> Iterator[Item]:
+  """The objects of a unit, as bytes."""
+  with open(unit.path, 'rb') as file:
+    file.seek(unit.begin)
+    data = file.read(unit.end - unit.begin)
+  objects = _objects(data, 0, len(data), depth=1)
+  for number, (begin, end) in enumerate(objects, unit.first):
+    yield Item(f'{unit.path}, object {number}', data[begin:end])
+
+
+def _objects(
+    data: Any, begin: int, end: int, depth: int = 0
+) -> Iterator[tuple[int, int]]:
+  """Where the objects begin and end that are elements of the outer array."""
+  start = 0
+  for match in _TOKEN.finditer(data, begin, end):
+    token = match[0]
+    if token in (b'{', b'['):
+      if depth == 1:
+        start = match.start()
+      depth += 1
+    elif token in (b'}', b']'):
+      depth -= 1
+      if depth == 1:
+        yield start, match.end()
+
+
+def parse(item: Item) -> dict[str, Any]:
+  """The object of an item.
+
+  Raises:
+    Dropped: it is none.
+  """
+  try:
+    value = json.loads(item.value)
+  except (ValueError, RecursionError) as error:
+    raise Dropped('not JSON', str(error)[:200]) from None
+  if not isinstance(value, dict):
+    raise Dropped('not an object', repr(value)[:60])
+  return value
+
+
+def text_of(value: dict[str, Any], key: str) -> str:
+  """A text of an object, stripped; '' if it has none."""
+  text = value.get(key)
+  if not isinstance(text, str):
+    return ''
+  return text.encode('utf-8', 'replace').decode().strip()

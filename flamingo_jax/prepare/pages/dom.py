@@ -1,0 +1,271 @@
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""The text and the images of a page, in the order of its DOM.
+
+Boilerplate goes: scripts, navigation, headers and footers, forms, what is
+hidden, and blocks whose class or id says what they are.
+"""
+
+import dataclasses
+import re
+
+from selectolax.lexbor import LexborHTMLParser, LexborNode
+
+from flamingo_jax.prepare.pages import image_urls
+from flamingo_jax.prepare.source import Dropped
+
+_MAX_DEPTH = 1000  # the parser takes quadratic time
+_DROPPED = frozenset('''
+    applet area audio button canvas datalist dialog embed footer form frame
+    frameset head iframe input label map marquee math menu meter nav object
+    optgroup option output param progress script select style svg template
+    textarea title track video
+'''.split())
+# What ends a line; before and after the first kind there is an empty line.
+_PARAGRAPHS = frozenset('''
+    article aside blockquote center details dl fieldset figure h1 h2 h3 h4 h5 h6
+    header hr main ol p pre section table ul
+'''.split())
+_LINES = frozenset('''
+    address body caption dd div dt figcaption li summary tbody tfoot thead tr
+'''.split())
+_CELLS = frozenset(['td', 'th'])
+# Words of a class, id or role that name boilerplate.
+_BOILERPLATE = frozenset('''
+    ad ads advert advertisement banner breadcrumb breadcrumbs comments cookie
+    cookies footer header headerlink masthead menu menubar nav navbar navigation newsletter
+    pagination popup print-only promo related search share sharing sidebar
+    site-info skip-link social sphinxsidebar sponsored subscribe toc toolbar widget
+'''.split())
+_CONTAINERS = frozenset('div section ul ol table aside header span p a'.split())
+_ROLES = frozenset('''
+    alert banner complementary contentinfo dialog menu menubar navigation search
+    toolbar
+'''.split())
+_SPACE = re.compile(r'[\s\xa0]+')
+_HIDDEN = re.compile(r'display\s*:\s*none|visibility\s*:\s*hidden', re.I)
+_TAG = re.compile(r'<(/?)([a-zA-Z][a-zA-Z0-9]*)')
+# These are closed by what follows, or hold nothing.
+_NEVER_OPEN = frozenset('''
+    area base br col dd dt embed hr img input li link meta option p param source
+    tbody td tfoot th thead tr track wbr
+'''.split())
+_INVISIBLE = dict.fromkeys(map(ord, '\xad\u200b\u200c\u200d\u2060\ufeff'))
+del _INVISIBLE[0x200c], _INVISIBLE[0x200d]  # they shape letters
+
+
+@dataclasses.dataclass(frozen=True)
+class Text:
+  """A block of text.
+
+  Attributes:
+    text: its white space is that of a reader.
+    gap: what is between it and the text before it, one line end or two.
+    linked: share of the characters in links.
+  """
+
+  text: str
+  gap: str
+  linked: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Image:
+  """An image of a page.
+
+  Attributes:
+    urls: absolute, the best first.
+    width: as the page asks for it; None if it does not.
+    height: likewise.
+  """
+
+  urls: tuple[str, ...]
+  width: int | None
+  height: int | None
+
+
+def read_page(html: str, url: str) -> list[Text | Image]:
+  """What a page shows, in order.
+
+  Args:
+    html: the page.
+    url: where it is from; relative URLs of images start there.
+
+  Raises:
+    Dropped: it nests too deeply.
+  """
+  _check_depth(html)
+  # NUL stands for nothing in HTML; the parser would end there.
+  parser = LexborHTMLParser(html.replace('\0', ''))
+  if parser.body is None:
+    return []
+  walk = _Walk(_base(parser, url))
+  walk.visit(parser.body)
+  return walk.nodes
+
+
+def language(html: str) -> str:
+  """'en' of <html lang="en-GB">, '' if the page does not tell."""
+  match = re.search(r'<html\b[^>]{0,999}?\blang\s*=\s*["\']?([a-zA-Z]+)', html)
+  return match[1].lower() if match else ''
+
+
+def _check_depth(html: str) -> None:
+  depth = 0
+  for match in _TAG.finditer(html):
+    if match[2].lower() in _NEVER_OPEN:
+      continue
+    depth = max(0, depth - 1) if match[1] else depth + 1
+    if depth > _MAX_DEPTH:
+      raise Dropped('page nests too deeply', f'more than {_MAX_DEPTH} elements')
+
+
+def _base(parser: LexborHTMLParser, url: str) -> str:
+  for node in parser.css('base[href]'):
+    return image_urls.join(url, node.attributes['href'] or '') or url
+  return url
+
+
+class _Walk:
+  """Visits a tree in order and collects what a reader sees."""
+
+  def __init__(self, base: str):
+    self.nodes = []
+    self._base = base
+    self._text = []  # pieces of the block that is open
+    self._gap = '\n\n'
+    self._linked = self._links = self._preformatted = self._noscript = 0
+    self._articles = 0
+    self._picture = None
+
+  def visit(self, root: LexborNode) -> None:
+    """All of a tree; without recursion, as pages nest as they like."""
+    stack = [root]
+    while stack:
+      entered = self._enter(stack[-1])
+      if entered and stack[-1].child is not None:
+        stack.append(stack[-1].child)
+        continue
+      while stack:
+        node = stack.pop()
+        if entered:
+          self._leave(node)
+        entered = True  # as all that have children
+        if stack and node.next is not None:
+          stack.append(node.next)
+          break
+    self._flush('\n\n')
+
+  def _enter(self, node: LexborNode) -> bool:
+    """Takes what begins here; whether the children are to be visited."""
+    tag = node.tag
+    if tag == '-text':
+      self._add_text(node.text_content or '')
+      return False
+    if tag in _DROPPED or tag.startswith(('-', '!')):
+      return False
+    attributes = node.attributes
+    if tag in ('img', 'amp-img'):
+      self._add_image(attributes)
+      return False
+    if tag == 'source' and self._picture is not None:
+      self._picture.append(attributes)
+      return False
+    if self._is_boilerplate(tag, attributes):
+      return False
+    self._break_line(tag)
+    self._count(tag, 1)
+    return True
+
+  def _leave(self, node: LexborNode) -> None:
+    if node.tag != 'br':
+      self._break_line(node.tag)
+    self._count(node.tag, -1)
+
+  def _count(self, tag: str, step: int) -> None:
+    """Knows what is around the text."""
+    if tag == 'a':
+      self._links += step
+    elif tag == 'pre':
+      self._preformatted += step
+    elif tag == 'noscript':
+      self._noscript += step
+    elif tag in ('article', 'main'):
+      self._articles += step
+    elif tag == 'picture':
+      self._picture = [] if step > 0 else None
+
+  def _break_line(self, tag: str) -> None:
+    if tag in _PARAGRAPHS:
+      self._flush('\n\n')
+    elif tag in _LINES:
+      self._flush('\n')
+    elif tag in _CELLS:
+      self._text.append(' ')
+    elif tag == 'br':
+      self._text.append('\n')
+
+  def _is_boilerplate(self, tag: str, attributes: dict) -> bool:
+    if 'hidden' in attributes or attributes.get('aria-hidden') == 'true':
+      return True
+    if _HIDDEN.search(attributes.get('style') or ''):
+      return True
+    if tag == 'header' and not self._articles:
+      return True
+    if (attributes.get('role') or '') in _ROLES:
+      return True
+    if tag not in _CONTAINERS:
+      return False
+    words = set(
+        f'{attributes.get("class") or ""} {attributes.get("id") or ""}'
+        .lower().split()
+    )
+    if self._articles:
+      words.discard('header')
+    return not words.isdisjoint(_BOILERPLATE)
+
+  def _add_text(self, text: str) -> None:
+    if self._noscript:
+      return
+    text = text.translate(_INVISIBLE)
+    if not self._preformatted:
+      text = _SPACE.sub(' ', text)
+    self._text.append(text)
+    if self._links:
+      self._linked += len(text.strip())
+
+  def _flush(self, gap: str) -> None:
+    """Ends the block that is open; `gap` separates it from the next."""
+    text = ''.join(self._text)
+    lines = text.split('\n')
+    if not self._preformatted:
+      lines = [' '.join(line.split()) for line in lines]
+    text = '\n'.join(lines).strip()
+    if text:
+      size = sum(not character.isspace() for character in text)
+      share = min(1.0, self._linked / size)
+      self.nodes.append(Text(text, self._gap, share))
+      self._gap = gap
+    elif gap == '\n\n':
+      self._gap = gap
+    self._text, self._linked = [], 0
+
+  def _add_image(self, attributes: dict) -> None:
+    urls = image_urls.candidates(attributes, self._picture or (), self._base)
+    if not urls:
+      return
+    before = next((n for n in reversed(self.nodes)), None)
+    is_again = isinstance(before, Image) and set(urls) & set(before.urls)
+    if is_again and not ''.join(self._text).strip():
+      return  # <noscript> repeats the image that a script would load
+    self._flush('\n\n')
+    self.nodes.append(Image(
+        urls, _pixels(attributes.get('width')),
+        _pixels(attributes.get('height')),
+    ))
+
+
+def _pixels(value: str | None) -> int | None:
+  """Of the attribute width or height; None if it is no plain number."""
+  match = re.fullmatch(r'\s*(\d{1,6})(?:\.\d*)?\s*(?:px)?\s*', value or '')
+  return int(match[1]) if match else None

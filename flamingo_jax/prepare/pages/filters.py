@@ -1,0 +1,166 @@
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Which images, blocks and pages are kept: one table of thresholds.
+
+'m3w' are the paper's (Flamingo A.3.1) and those of MassiveWeb on which it
+builds (Gopher, table A1); 'obelics' are those of OBELICS that need no model.
+What falls is counted under the name of the measure.
+"""
+
+from collections.abc import Callable, Iterable
+import dataclasses
+import importlib
+import math
+import re
+from typing import Any
+
+from flamingo_jax.errors import UserError
+from flamingo_jax.prepare.pages import measures
+from flamingo_jax.prepare.source import Dropped, Fitted
+
+_MOST = math.inf
+
+
+@dataclasses.dataclass(frozen=True)
+class Threshold:
+  """What is kept: low <= measure <= high.
+
+  Attributes:
+    name: what is counted when it is not.
+    measure: of a text, or of an image.
+    low: the least.
+    high: the most.
+    english: whether it makes sense for English alone.
+  """
+
+  name: str
+  measure: Callable[[Any], float]
+  low: float | int = 0
+  high: float | int = _MOST
+  english: bool = False
+
+  def check(self, value: Any) -> None:
+    """Raises Dropped if the value is outside."""
+    found = self.measure(value)
+    if not self.low <= found <= self.high:
+      raise Dropped(self.name, f'{found:.3g}')
+
+
+def short_side(image: Fitted) -> int:
+  """Pixels."""
+  return min(image.width, image.height)
+
+
+def long_side(image: Fitted) -> int:
+  """Pixels."""
+  return max(image.width, image.height)
+
+
+def aspect(image: Fitted) -> float:
+  """The longer side by the shorter one."""
+  return long_side(image) / short_side(image)
+
+
+def contrast(image: Fitted) -> float:
+  """0 if there is one colour."""
+  return image.contrast
+
+
+_PLAIN = Threshold('image of a single colour', contrast, low=1.0)
+
+IMAGES = {
+    'm3w': (
+        Threshold('image is too small', short_side, low=64),
+        Threshold('image is too long', aspect, high=3),
+        _PLAIN,
+    ),
+    'obelics': (
+        Threshold('image is too small', short_side, low=150),
+        Threshold('image is too large', long_side, high=20_000),
+        Threshold('image is too long', aspect, high=2),
+        _PLAIN,
+    ),
+}
+
+# Blocks that fail are left out of their page. The paper has none of these.
+BLOCKS = {
+    'm3w': (),
+    'obelics': (
+        Threshold('block has too few or many words', measures.count_words,
+                  4, 1000),
+        Threshold('block repeats characters', measures.repeated_characters,
+                  high=0.1),
+        Threshold('block repeats words', measures.repeated_words, high=0.1),
+        Threshold('block has special characters', measures.special_characters,
+                  high=0.3),
+        Threshold('block lacks stop words', measures.stop_words, low=0.3,
+                  english=True),
+    ),
+}
+
+PAGES = {
+    'm3w': (
+        Threshold('page has too few or many words', measures.count_words,
+                  50, 100_000),
+        Threshold('page has odd words', measures.word_length, 3, 10),
+        Threshold('page has symbols', measures.symbols, high=0.1),
+        Threshold('page is a list', measures.bullet_lines, high=0.9),
+        Threshold('page has cut lines', measures.ellipsis_lines, high=0.3),
+        Threshold('page lacks letters', measures.alphabetic_words, low=0.8),
+        Threshold('page lacks English words', measures.english_words, low=2,
+                  english=True),
+        Threshold('page repeats lines', measures.repeated_lines, high=0.3),
+        Threshold('page repeats pairs of words', measures.repeated_pairs,
+                  high=0.2),
+        Threshold('page repeats words', measures.repeated_words, high=0.15),
+    ),
+    'obelics': (
+        Threshold('page has too few or many words', measures.count_words,
+                  10, 2000),
+        Threshold('page repeats characters', measures.repeated_characters,
+                  high=0.1),
+        Threshold('page repeats words', measures.repeated_words, high=0.2),
+        Threshold('page has special characters', measures.special_characters,
+                  high=0.275),
+        Threshold('page lacks stop words', measures.stop_words, low=0.35,
+                  english=True),
+        Threshold('page lacks punctuation', measures.punctuation, low=0.03),
+    ),
+}
+MOST_IMAGES = {'m3w': _MOST, 'obelics': 30}
+_MOST_LINKED = 0.8  # share of a block's characters in links
+
+
+def check_links(linked: float) -> None:
+  """Raises Dropped if a block is hardly more than links: a menu."""
+  if linked > _MOST_LINKED:
+    raise Dropped('block is links', f'{linked:.3g}')
+
+
+def for_language(
+    thresholds: Iterable[Threshold], language: str
+) -> tuple[Threshold, ...]:
+  """Those that make sense for a language."""
+  return tuple(t for t in thresholds if language == 'en' or not t.english)
+
+
+def scorer(text: str) -> Threshold:
+  """A scorer of your own: 'my.module:function>=0.8' or '<='.
+
+  The function takes the text of a page and returns a number: the probability of
+  a language, a perplexity, how safe it is.
+
+  Raises:
+    UserError: there is no such function.
+  """
+  match = re.fullmatch(r'([\w.]+):(\w+)(>=|<=)([-+.\deE]+)', text.strip())
+  try:
+    module, name, sign, bound = match.groups()
+    function, bound = getattr(importlib.import_module(module), name), float(bound)
+  except (AttributeError, ImportError, ValueError) as error:
+    raise UserError(
+        f'the scorer {text!r} is not understood ({error}); write '
+        'MODULE:FUNCTION>=NUMBER or <=, with a module that Python finds'
+    ) from None
+  low, high = (bound, _MOST) if sign == '>=' else (-_MOST, bound)
+  return Threshold(f'scorer {module}:{name}', function, low, high)

@@ -1,0 +1,145 @@
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Pages of folders, WARC files and JSONL files, as text."""
+
+from collections.abc import Iterator, Sequence
+import dataclasses
+import os
+import re
+import urllib.parse
+
+import charset_normalizer
+
+from flamingo_jax.prepare import json_values
+from flamingo_jax.prepare.source import (
+    Dropped, Item, Unit, find_files, group, read_bytes,
+)
+
+HTML_ENDINGS = ('.html', '.htm', '.xhtml')
+WARC_ENDINGS = ('.warc', '.warc.gz')
+_PER_UNIT = 64  # pages of a folder
+_LONGEST = 2**24  # bytes of a page
+_MARKS = (
+    (b'\xef\xbb\xbf', 'utf-8-sig'), (b'\xff\xfe', 'utf-16'),
+    (b'\xfe\xff', 'utf-16'),
+)
+_META = re.compile(rb'<meta[^>]{0,999}?charset\s*=\s*["\']?\s*([\w.:-]+)', re.I)
+_LOOK_AT = 4096  # bytes in which a page tells its charset
+_GUESS_FROM = 20_000  # bytes
+
+
+@dataclasses.dataclass(frozen=True)
+class Page:
+  """A page as it was fetched.
+
+  Attributes:
+    url: absolute; file:/// and a path below `root` for a page of a folder.
+    data: encoded.
+    charset: what the server said, '' if nothing.
+    root: the folder in which images of file URLs are, '' if there is none.
+  """
+
+  url: str
+  data: bytes
+  charset: str = ''
+  root: str = ''
+
+  def text(self) -> str:
+    """The page, decoded as browsers do; what cannot be is replaced."""
+    return decode(self.data, self.charset)
+
+
+def page_units(paths: Sequence[str]) -> list[Unit]:
+  """Groups of pages of folders, WARC files, pieces of JSONL files.
+
+  Raises:
+    UserError: a path is wrong, or a folder holds none of these.
+  """
+  units = []
+  for path in map(os.path.abspath, paths):
+    files = find_files(
+        [path], HTML_ENDINGS + WARC_ENDINGS + json_values.ENDINGS
+    )
+    pages = [f for f in files if f.endswith(HTML_ENDINGS)]
+    lines = [f for f in files if f.endswith(json_values.ENDINGS)]
+    root = path if os.path.isdir(path) else os.path.dirname(path)
+    names = [os.path.relpath(page, root) for page in pages]
+    units += [Unit(root, members=m) for m in group(names, _PER_UNIT)]
+    units += [Unit(f) for f in files if f.endswith(WARC_ENDINGS)]
+    units += json_values.line_units(lines)
+  return units
+
+
+def read_pages(unit: Unit) -> Iterator[Item | Dropped]:
+  """The pages of a unit; values are `Page`s or lines of JSON."""
+  if unit.members:
+    for name in unit.members:
+      path = os.path.join(unit.path, name)
+      try:
+        data = read_bytes(path, _LONGEST)
+      except Dropped as dropped:
+        yield dropped
+        continue
+      url = 'file:///' + urllib.parse.quote(os.fsencode(name))
+      yield Item(path, Page(url, data, root=unit.path))
+  elif unit.path.endswith(WARC_ENDINGS):
+    yield from _read_warc(unit.path)
+  else:
+    yield from json_values.read_lines(unit)
+
+
+def page_of(item: Item) -> Page:
+  """The page of an item.
+
+  Raises:
+    Dropped: it is a line without one.
+  """
+  if isinstance(item.value, Page):
+    return item.value
+  value = json_values.parse(item)
+  html, url = value.get('html'), json_values.text_of(value, 'url')
+  if not isinstance(html, str):
+    raise Dropped('line has no "html"', ', '.join(value)[:200])
+  if len(html) > _LONGEST:
+    raise Dropped('page is too long', f'{len(html):,} characters')
+  return Page(url, html.encode('utf-8', 'replace'), 'utf-8')
+
+
+def _read_warc(path: str) -> Iterator[Item | Dropped]:
+  from fastwarc.warc import ArchiveIterator, WarcRecordType
+
+  with open(path, 'rb') as file:
+    records = ArchiveIterator(
+        file, record_types=WarcRecordType.response, parse_http=True
+    )
+    for number, record in enumerate(records):
+      url = record.headers.get('WARC-Target-URI', '').strip('<>')
+      kind = record.http_content_type or ''
+      if kind not in ('text/html', 'application/xhtml+xml', ''):
+        continue
+      data = record.reader.read(_LONGEST + 1)
+      if len(data) > _LONGEST:
+        yield Dropped('page is too long', url)
+        continue
+      yield Item(
+          f'{path}, record {number} ({url})',
+          Page(url, data, record.http_charset or ''),
+      )
+
+
+def decode(data: bytes, charset: str) -> str:
+  """Bytes of a page as text: mark, server, <meta>, then a guess."""
+  for mark, encoding in _MARKS:
+    if data.startswith(mark):
+      return data.decode(encoding, 'replace')
+  meta = _META.search(data[:_LOOK_AT])
+  for encoding in (charset, meta[1].decode('ascii') if meta else ''):
+    try:
+      # Browsers read what calls itself Latin-1 as its Windows relative.
+      if encoding.lower() in ('iso-8859-1', 'latin-1', 'latin1', 'us-ascii'):
+        encoding = 'cp1252'
+      return data.decode(encoding, 'replace') if encoding else data.decode()
+    except (LookupError, UnicodeDecodeError, ValueError):
+      continue
+  guess = charset_normalizer.from_bytes(data[:_GUESS_FROM]).best()
+  return data.decode(guess.encoding if guess else 'cp1252', 'replace')

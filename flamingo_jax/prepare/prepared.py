@@ -1,0 +1,101 @@
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Reads a folder that `flamingo prepare` has made as a sceptic would."""
+
+from collections.abc import Iterator
+import hashlib
+import io
+import os
+import pathlib
+from typing import Any
+
+from flamingo_jax.data import media as media_reader
+from flamingo_jax.data import records
+from flamingo_jax.data import video as video_reader
+from flamingo_jax.data.documents import Document, Line, Media
+from flamingo_jax.errors import UserError
+
+_DECODE_AT = 64  # pixels: decoding tells as much at a quarter of the size
+
+
+def scan(directory: str | os.PathLike) -> Iterator[Line]:
+  """Checks the files against the manifest, then every document.
+
+  Yields:
+    A line for each problem of the folder, numbered 0, and one for each
+    document, numbered from 1, with it or with its problems.
+  """
+  directory = pathlib.Path(directory)
+  try:
+    manifest = records.read_manifest(directory)
+    yield from _check_files(directory, manifest)
+    found = records.RecordDocuments(directory)
+  except UserError as error:
+    yield Line(0, None, (str(error),))
+    return
+  images = videos = 0
+  for index in range(len(found)):
+    line = _check_document(found, index)
+    if line.document is not None:
+      kinds = [p.kind for p in line.document.parts if isinstance(p, Media)]
+      images += kinds.count('image')
+      videos += kinds.count('video')
+    yield line
+  for kind, count in (('images', images), ('videos', videos)):
+    if count != manifest[kind]:
+      yield Line(0, None, (
+          f'the documents that can be read have {count:,} {kind}, and '
+          f'manifest.json says {manifest[kind]:,}; make the folder again',
+      ))
+
+
+def _check_files(
+    directory: pathlib.Path, manifest: dict[str, Any]
+) -> Iterator[Line]:
+  """Every byte of every file."""
+  for entry in [*manifest['shards'], manifest['index']]:
+    path = directory / entry['file']
+    try:
+      with open(path, 'rb') as file:
+        digest = hashlib.file_digest(file, 'sha256').hexdigest()
+    except OSError as error:
+      problem = f'{path.name} cannot be read ({error.strerror})'
+    else:
+      if digest == entry['sha256']:
+        continue
+      problem = f'{path.name} has another SHA-256 than manifest.json says'
+    yield Line(0, None, (f'{problem}; copy it again',))
+
+
+def _check_document(found: records.RecordDocuments, index: int) -> Line:
+  try:
+    document = found[index]
+  except UserError as error:
+    return Line(index + 1, None, (str(error),))
+  except (KeyError, ValueError) as error:  # of another program's records
+    return Line(index + 1, None, (
+        f'is no document of ours ({error!r}); make the folder again',
+    ))
+  problems = tuple(_problems(document))
+  return Line(index + 1, None if problems else document, problems)
+
+
+def _problems(document: Document) -> Iterator[str]:
+  texts = [part for part in document.parts if isinstance(part, str)]
+  if not any(text.strip() for text in texts):
+    yield 'has no text to learn from; leave it out'
+  if len(texts) == len(document.parts):
+    yield 'has no image or video; leave it out'
+  for part in document.parts:
+    if isinstance(part, Media):
+      try:
+        _decode(part)
+      except UserError as error:
+        yield str(error)
+
+
+def _decode(media: Media) -> None:
+  if media.kind == 'image':
+    media_reader.decode_image(media.data, media.path, size=_DECODE_AT)
+  else:
+    video_reader.check_video(io.BytesIO(media.data), media.path)

@@ -1,0 +1,193 @@
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""What a source of documents is: where its items are, what each becomes."""
+
+from collections.abc import Iterable, Iterator
+import dataclasses
+import os
+import pathlib
+from typing import Any, Protocol, runtime_checkable
+
+from flamingo_jax.data.documents import Document, Media
+from flamingo_jax.errors import UserError
+
+
+class Dropped(Exception):
+  """An item, or a medium of it, that is left out and counted.
+
+  Attributes:
+    reason: one of few, what is counted.
+    detail: what is known about this one.
+  """
+
+  def __init__(self, reason: str, detail: str = ''):
+    super().__init__(reason, detail)
+    self.reason = reason
+    self.detail = detail
+
+
+@dataclasses.dataclass(frozen=True)
+class Unit:
+  """A piece of the input that one worker reads at a time.
+
+  Attributes:
+    path: a file, or the folder of `members`.
+    begin: where the piece begins; bytes, rows or whatever the source counts.
+    end: where it ends.
+    first: the number of the first item, for messages.
+    members: files, relative to `path`.
+  """
+
+  path: str
+  begin: int = 0
+  end: int = 0
+  first: int = 0
+  members: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class Item:
+  """One thing that becomes a document, and what messages call it."""
+
+  place: str
+  value: Any
+
+
+@dataclasses.dataclass(frozen=True)
+class Fitted:
+  """A medium as it is stored.
+
+  Attributes:
+    media: encoded, its longer side at most 1.15 times that of training.
+    width: pixels of the original; 0 for a video.
+    height: likewise.
+    look: difference hash, 64 bits; near ones are the same picture.
+    contrast: standard deviation of the brightness, 0 to 128.
+  """
+
+  media: Media
+  width: int = 0
+  height: int = 0
+  look: int = 0
+  contrast: float = 0.0
+
+
+@runtime_checkable
+class Fitter(Protocol):
+  """Makes media small; `fitting.MediaFitter` is one."""
+
+  def fit(self, media: Media) -> Fitted:
+    """Decodes a medium, and encodes it anew if it is large.
+
+    Raises:
+      Dropped: it cannot be used.
+    """
+
+
+@dataclasses.dataclass(frozen=True)
+class Converted:
+  """A document and what was left out of it.
+
+  Attributes:
+    document: its media are encoded bytes.
+    losses: why media were left out, one reason for each.
+    url: of a page, '' where there is none; pages are taken once.
+    looks: difference hashes of the images, in order.
+  """
+
+  document: Document
+  losses: tuple[Dropped, ...] = ()
+  url: str = ''
+  looks: tuple[int, ...] = ()
+
+
+@runtime_checkable
+class Source(Protocol):
+  """One format. A frozen dataclass, whose fields are its options.
+
+  Units, their order and their items depend on the input alone, and `convert`
+  on the item alone, so that the number of workers changes nothing.
+  """
+
+  def units(self) -> list[Unit]:
+    """The pieces of the input.
+
+    Raises:
+      UserError: a path is wrong, or there is nothing.
+    """
+
+  def read(self, unit: Unit) -> Iterator[Item]:
+    """The items of a piece; a `Dropped` in place of an item is counted.
+
+    Any exception ends the piece, and is counted too; a UserError ends the run.
+    """
+
+  def convert(self, item: Item, fitter: Fitter) -> Converted:
+    """An item as a document.
+
+    Raises:
+      Dropped: there is no use for it.
+    """
+
+
+def find_files(paths: Iterable[str], endings: tuple[str, ...]) -> list[str]:
+  """The files named, and in the folders named all with one of the endings.
+
+  Sorted, absolute.
+
+  Raises:
+    UserError: a path does not exist, or there is no such file.
+  """
+  found = []
+  for path in map(os.path.abspath, paths):
+    if os.path.isdir(path):
+      inside = [
+          os.fspath(file) for file in pathlib.Path(path).rglob('*')
+          if file.name.lower().endswith(endings) and file.is_file()
+      ]
+      if not inside:
+        raise UserError(
+            f'{path} holds no file that ends in {" or ".join(endings)}; name '
+            'the folder that does'
+        )
+      found += inside
+    elif os.path.isfile(path):
+      found.append(path)
+    else:
+      raise UserError(f'{path} does not exist; correct the path')
+  return sorted(set(found))
+
+
+def path_inside(folder: str, name: str) -> str:
+  """The path of a file that some data set names, below a folder.
+
+  Raises:
+    Dropped: it would lead out of the folder.
+  """
+  root = os.path.realpath(folder)
+  path = os.path.realpath(os.path.join(root, name))
+  if os.path.commonpath([root, path]) != root:
+    raise Dropped('path leads out of its folder', name)
+  return path
+
+
+def group(names: list[str], size: int) -> Iterator[tuple[str, ...]]:
+  """Names in tuples of `size`; the last may be shorter."""
+  for begin in range(0, len(names), size):
+    yield tuple(names[begin : begin + size])
+
+
+def read_bytes(path: str, limit: int) -> bytes:
+  """A whole file.
+
+  Raises:
+    Dropped: it cannot be read, or has more than `limit` bytes.
+  """
+  try:
+    with open(path, 'rb') as file:
+      data = file.read(limit + 1)
+  except OSError as error:
+    raise Dropped('file cannot be read', f'{path}: {error.strerror}') from None
+  if len(data) > limit:
+    raise Dropped('file is too large', f'{path} has more than {limit:,} bytes')
+  return data

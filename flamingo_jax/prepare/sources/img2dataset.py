@@ -1,0 +1,87 @@
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""What img2dataset writes: tar files, Parquet or TFRecords of pictures."""
+
+from collections.abc import Iterator
+import dataclasses
+from typing import Any
+
+from flamingo_jax.data.documents import Media
+from flamingo_jax.errors import UserError
+from flamingo_jax.prepare import captioned
+from flamingo_jax.prepare import json_values
+from flamingo_jax.prepare import tables
+from flamingo_jax.prepare import tars
+from flamingo_jax.prepare import tfrecords
+from flamingo_jax.prepare.source import (
+    Converted, Dropped, Fitter, Item, Unit, find_files,
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Img2dataset:
+  """Pictures and captions, whatever --output_format was.
+
+  Beside each shard img2dataset writes its metadata, also as .parquet: of a
+  folder with tar or TFRecord files only these are read.
+
+  Attributes:
+    paths: output folders or files.
+    text_key: the column of the caption.
+  """
+
+  paths: tuple[str, ...]
+  text_key: str = 'caption'
+
+  def units(self) -> list[Unit]:
+    """See `Source`."""
+    files = find_files(
+        self.paths, tars.ENDINGS + tfrecords.ENDINGS + tables.ENDINGS
+    )
+    shards = [f for f in files if f.endswith(tars.ENDINGS + tfrecords.ENDINGS)]
+    if shards:
+      return [Unit(path) for path in shards]
+    images = set(captioned.IMAGE_FIELDS) & set(tables.column_names(files[0]))
+    known = tables.column_names(files[0])
+    if known and not images:
+      raise UserError(
+          f'{files[0]} has no column of images such as jpg, only '
+          f'{", ".join(known)}; it lists what to download: run img2dataset on '
+          'it first'
+      )
+    return tables.row_units(
+        files, [self.text_key], 'name the column of captions with --text_key'
+    )
+
+  def read(self, unit: Unit) -> Iterator[Item | Dropped]:
+    """See `Source`."""
+    if unit.path.endswith(tars.ENDINGS):
+      yield from tars.read_samples(unit.path)
+    elif unit.path.endswith(tfrecords.ENDINGS):
+      for item in tfrecords.read_examples(unit.path):
+        first = {key: v[0] for key, v in item.value.items() if v}
+        yield Item(item.place, first)
+    else:
+      columns = [
+          self.text_key, 'status', 'error_message', *captioned.IMAGE_FIELDS
+      ]
+      yield from tables.read_rows(unit, columns)
+
+  def convert(self, item: Item, fitter: Fitter) -> Converted:
+    """See `Source`."""
+    fields = {k: v for k, v in item.value.items() if v is not None}
+    facts = {**fields, **tars.json_field(fields)}
+    if _text(facts.get('status', 'success')) != 'success':
+      raise Dropped('download failed', _text(facts.get('error_message', '')))
+    name, data = captioned.first_field(fields, captioned.IMAGE_FIELDS)
+    caption = tars.text_field(fields) or json_values.text_of(
+        {self.text_key: _text(facts.get(self.text_key, ''))}, self.text_key
+    )
+    media = Media('image', f'{item.place}.{name}', data)
+    return captioned.convert(media, caption, item.place, fitter)
+
+
+def _text(value: Any) -> str:
+  return value.decode('utf-8', 'replace') if isinstance(value, bytes) else (
+      str(value)
+  )

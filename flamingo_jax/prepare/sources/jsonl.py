@@ -1,0 +1,64 @@
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Our own JSONL schema: parts in reading order (`data.documents`)."""
+
+from collections.abc import Iterator
+import dataclasses
+import os
+
+from flamingo_jax.data import documents
+from flamingo_jax.prepare import json_values
+from flamingo_jax.prepare.source import (
+    Converted, Dropped, Fitter, Item, Unit, find_files,
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Jsonl:
+  """JSONL files and all that they name.
+
+  A document of which anything cannot be read is dropped: who wrote it meant it
+  to be whole.
+
+  Attributes:
+    paths: files, or folders of files that end in .jsonl.
+    text: documents are of text alone, for language models.
+  """
+
+  paths: tuple[str, ...]
+  text: bool = False
+
+  def units(self) -> list[Unit]:
+    """See `Source`."""
+    return json_values.line_units(find_files(self.paths, json_values.ENDINGS))
+
+  def read(self, unit: Unit) -> Iterator[Item | Dropped]:
+    """See `Source`."""
+    folder = os.path.dirname(unit.path)
+    for item in json_values.read_lines(unit):
+      if isinstance(item, Item):
+        item = Item(item.place, (item.value, folder))
+      yield item
+
+  def convert(self, item: Item, fitter: Fitter) -> Converted:
+    """See `Source`."""
+    line, folder = item.value
+    parts, problems = documents.parse_line(line, folder, not self.text)
+    if problems:
+      raise Dropped('line is no document', problems[0])
+    fitted = [
+        part if isinstance(part, str) else fitter.fit(part) for part in parts
+    ]
+    return Converted(
+        documents.Document(
+            tuple(
+                part if isinstance(part, str) else part.media
+                for part in fitted
+            ),
+            item.place, 0,
+        ),
+        looks=tuple(
+            part.look for part in fitted
+            if not isinstance(part, str) and part.media.kind == 'image'
+        ),
+    )

@@ -1,0 +1,76 @@
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""OBELICS: Parquet of texts and URLs of images, in reading order."""
+
+from collections.abc import Iterator
+import dataclasses
+import json
+
+from flamingo_jax.data.documents import Document, Media
+from flamingo_jax.prepare import fetched
+from flamingo_jax.prepare import tables
+from flamingo_jax.prepare.source import (
+    Converted, Dropped, Fitter, Item, Unit, find_files,
+)
+
+_COLUMNS = ('images', 'texts')
+
+
+@dataclasses.dataclass(frozen=True)
+class Obelics:
+  """Pages whose images img2dataset has fetched.
+
+  An image that is missing is left out of its page; a page needs one.
+
+  Attributes:
+    paths: Parquet files, or folders of them.
+    images: that were fetched; only `urls` does without.
+  """
+
+  paths: tuple[str, ...]
+  images: fetched.FetchedImages = fetched.FetchedImages('')
+
+  def units(self) -> list[Unit]:
+    """See `Source`."""
+    files = find_files(self.paths, tables.ENDINGS)
+    return tables.row_units(files, _COLUMNS, 'name files of OBELICS')
+
+  def read(self, unit: Unit) -> Iterator[Item]:
+    """See `Source`."""
+    return tables.read_rows(unit, (*_COLUMNS, 'general_metadata'))
+
+  def convert(self, item: Item, fitter: Fitter) -> Converted:
+    """See `Source`."""
+    parts, losses, looks = [], [], []
+    for url, text in zip(
+        item.value['images'], item.value['texts'], strict=True
+    ):
+      if text is not None:
+        parts += [text] if text.strip() else []
+        continue
+      try:
+        fitted = fitter.fit(Media('image', url, self.images.read(url)))
+      except Dropped as loss:
+        losses.append(loss)
+      else:
+        parts.append(fitted.media)
+        looks.append(fitted.look)
+    if not looks:
+      raise Dropped('no image is left', ', '.join(d.reason for d in losses))
+    if len(looks) == len(parts):
+      raise Dropped('no text', '')
+    return Converted(
+        Document(tuple(parts), item.place, 0), tuple(losses),
+        _page(item.value.get('general_metadata')), tuple(looks),
+    )
+
+  def urls(self, item: Item) -> list[str]:
+    """The images that a downloader has to fetch."""
+    return [url for url in item.value['images'] if url]
+
+
+def _page(metadata: str | None) -> str:
+  try:
+    return str(json.loads(metadata or '{}').get('url', ''))
+  except (ValueError, AttributeError):
+    return ''

@@ -1,0 +1,184 @@
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Web pages: documents of text and images in DOM order (Flamingo A.3.1)."""
+
+import base64
+import binascii
+from collections.abc import Iterator
+import dataclasses
+import functools
+import urllib.parse
+
+from flamingo_jax.data.documents import Document, Media
+from flamingo_jax.errors import UserError
+from flamingo_jax.prepare.fetched import FetchedImages
+from flamingo_jax.prepare.pages import dom
+from flamingo_jax.prepare.pages import filters
+from flamingo_jax.prepare.pages import reading
+from flamingo_jax.prepare.source import (
+    Converted, Dropped, Fitted, Fitter, Item, Unit, path_inside,
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Html:
+  """Pages of folders, WARC files or JSONL files with "url" and "html".
+
+  Attributes:
+    paths: files or folders of them. Images beside the pages of a folder are
+      found there.
+    images: that were fetched; None if all are beside the pages.
+    filters: 'm3w' or 'obelics' (`pages.filters`).
+    language: of the pages, '' for any. Pages that say another are dropped.
+    scorers: more thresholds, such as 'my.module:english>=0.8'.
+  """
+
+  paths: tuple[str, ...]
+  images: FetchedImages | None = None
+  filters: str = 'm3w'
+  language: str = 'en'
+  scorers: tuple[str, ...] = ()
+
+  def units(self) -> list[Unit]:
+    """See `Source`."""
+    if self.filters not in filters.PAGES:
+      raise UserError(
+          f'filters are {" or ".join(filters.PAGES)}, not {self.filters!r}'
+      )
+    for text in self.scorers:
+      filters.scorer(text)
+    return reading.page_units(self.paths)
+
+  def read(self, unit: Unit) -> Iterator[Item | Dropped]:
+    """See `Source`."""
+    return reading.read_pages(unit)
+
+  def convert(self, item: Item, fitter: Fitter) -> Converted:
+    """See `Source`."""
+    page = reading.page_of(item)
+    nodes = self._nodes(page)
+    losses, kept, seen = [], [], set()
+    for node in nodes:
+      try:
+        if isinstance(node, dom.Text):
+          self._check_block(node)
+          kept.append(node)
+        else:
+          if not seen.isdisjoint(node.urls):
+            raise Dropped('image occurs again on its page', node.urls[0])
+          seen.update(node.urls)
+          kept.append(self._fit(page, node, fitter))
+      except Dropped as loss:
+        losses.append(loss)
+    images = [node for node in kept if isinstance(node, Fitted)]
+    if not images:
+      raise Dropped('page has no image left', _reasons(losses))
+    if len(images) > filters.MOST_IMAGES[self.filters]:
+      raise Dropped('page has too many images', str(len(images)))
+    parts = join(kept)
+    text = '\n\n'.join(part for part in parts if isinstance(part, str))
+    for threshold in _page_thresholds(self.filters, self.language, self.scorers):
+      threshold.check(text)
+    url = '' if page.root else page.url
+    return Converted(
+        Document(tuple(parts), item.place, 0), tuple(losses), url,
+        tuple(image.look for image in images),
+    )
+
+  def urls(self, item: Item) -> list[str]:
+    """The images that a downloader has to fetch: the best of each."""
+    nodes = self._nodes(reading.page_of(item))
+    urls = [node.urls[0] for node in nodes if isinstance(node, dom.Image)]
+    return [url for url in urls if url.startswith('http')]
+
+  def _nodes(self, page: reading.Page) -> list[dom.Text | dom.Image]:
+    html = page.text()
+    said = dom.language(html)
+    if self.language and said and said != self.language:
+      raise Dropped('page is in another language', said)
+    return dom.read_page(html, page.url)
+
+  def _check_block(self, block: dom.Text) -> None:
+    filters.check_links(block.linked)
+    for threshold in filters.for_language(
+        filters.BLOCKS[self.filters], self.language
+    ):
+      threshold.check(block.text)
+
+  def _fit(
+      self, page: reading.Page, image: dom.Image, fitter: Fitter
+  ) -> Fitted:
+    """The first of an image's candidates that is there and good enough."""
+    thresholds = filters.IMAGES[self.filters]
+    for side in (image.width, image.height):
+      if side is not None and side < thresholds[0].low:
+        raise Dropped('image is shown too small', image.urls[0])
+    loss = None
+    for url in image.urls:
+      try:
+        fitted = fitter.fit(self._load(page, url))
+        for threshold in thresholds:
+          threshold.check(fitted)
+        return fitted
+      except Dropped as dropped:
+        loss = loss or Dropped(
+            dropped.reason, dropped.detail or url[:200]
+        )
+    raise loss
+
+  def _load(self, page: reading.Page, url: str) -> Media:
+    if url[:5].lower() == 'data:':
+      return Media('image', 'data: URI', decode_data_uri(url))
+    if url.startswith('file:'):
+      name = urllib.parse.unquote(urllib.parse.urlsplit(url).path).lstrip('/')
+      return Media('image', path_inside(page.root, name))
+    if self.images is None:
+      raise Dropped('image was not fetched', url)
+    return Media('image', url, self.images.read(url))
+
+
+@functools.cache
+def _page_thresholds(
+    name: str, language: str, scorers: tuple[str, ...]
+) -> tuple[filters.Threshold, ...]:
+  return (
+      *filters.for_language(filters.PAGES[name], language),
+      *map(filters.scorer, scorers),
+  )
+
+
+def join(nodes: list[dom.Text | Fitted]) -> list[str | Media]:
+  """Parts of a document: blocks without an image between them are one text."""
+  parts = []
+  for node in nodes:
+    if isinstance(node, Fitted):
+      parts.append(node.media)
+    elif parts and isinstance(parts[-1], str):
+      parts[-1] += node.gap + node.text
+    else:
+      parts.append(node.text)
+  return parts
+
+
+def decode_data_uri(url: str) -> bytes:
+  """What a data: URI holds.
+
+  Raises:
+    Dropped: it is malformed, or a drawing.
+  """
+  head, comma, body = url.partition(',')
+  kind = head[5:].lower()
+  if not comma or 'svg' in kind:
+    raise Dropped('image is of no known format', head[:60])
+  data = urllib.parse.unquote_to_bytes(body)
+  if not kind.endswith(';base64'):
+    return data
+  data = b''.join(data.split())
+  try:
+    return base64.b64decode(data + b'=' * (-len(data) % 4))
+  except binascii.Error as error:
+    raise Dropped('image is corrupt', f'data: URI: {error}') from None
+
+
+def _reasons(losses: list[Dropped]) -> str:
+  return ', '.join(sorted({loss.reason for loss in losses}))[:200]

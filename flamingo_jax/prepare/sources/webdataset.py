@@ -1,0 +1,47 @@
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""WebDataset: tar files of pictures and captions."""
+
+from collections.abc import Iterator
+import dataclasses
+
+from flamingo_jax.data.documents import Media
+from flamingo_jax.prepare import captioned
+from flamingo_jax.prepare import json_values
+from flamingo_jax.prepare import tars
+from flamingo_jax.prepare.source import (
+    Converted, Dropped, Fitter, Item, Unit, find_files,
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Webdataset:
+  """Samples of a picture and a text.
+
+  Attributes:
+    paths: tar files, or folders of them.
+    text_key: where in the JSON of a sample its text is, if it has no .txt.
+  """
+
+  paths: tuple[str, ...]
+  text_key: str = 'caption'
+
+  def units(self) -> list[Unit]:
+    """See `Source`."""
+    return [Unit(path) for path in find_files(self.paths, tars.ENDINGS)]
+
+  def read(self, unit: Unit) -> Iterator[Item | Dropped]:
+    """See `Source`."""
+    return tars.read_samples(unit.path)
+
+  def convert(self, item: Item, fitter: Fitter) -> Converted:
+    """See `Source`."""
+    facts = tars.json_field(item.value)
+    if facts.get('status', 'success') != 'success':
+      raise Dropped('download failed', str(facts.get('error_message')))
+    name, data = captioned.first_field(item.value, captioned.IMAGE_FIELDS)
+    caption = tars.text_field(item.value) or json_values.text_of(
+        facts, self.text_key
+    )
+    media = Media('image', f'{item.place}.{name}', data)
+    return captioned.convert(media, caption, item.place, fitter)

@@ -1,0 +1,88 @@
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Samples of tar files as WebDataset defines them. Nothing is ever extracted.
+
+Members that follow each other and have one name up to the first dot are a
+sample; what follows the dot names the field.
+"""
+
+from collections.abc import Iterator
+import json
+import os
+import tarfile
+from typing import Any
+
+from flamingo_jax.prepare.source import Dropped, Item
+
+ENDINGS = ('.tar', '.tar.gz', '.tgz')
+_LARGEST = 2**30  # bytes of a member
+_SAMPLE = 2**31  # bytes of all members of a sample
+_TEXT = 2**24  # bytes of JSON that is parsed
+
+
+def read_samples(path: str) -> Iterator[Item | Dropped]:
+  """The samples of a tar file; values are {field: bytes}.
+
+  Raises:
+    Exception: the file is damaged; what came before is good.
+  """
+  key, fields, size = '', {}, 0
+  # 'r|*' reads from front to back and keeps no list of what it has seen.
+  with tarfile.open(path, 'r|*') as archive:
+    for member in archive:
+      archive.members.clear()
+      if not member.isfile():
+        continue
+      found, field = split_name(member.name)
+      if fields and found != key:
+        yield Item(f'{path}:{key}', fields)
+        fields, size = {}, 0
+      key, size = found, size + member.size
+      if member.size > _LARGEST or size > _SAMPLE or member.issparse():
+        yield Dropped('member of a tar is too large', f'{path}:{member.name}')
+        fields, size = {}, 0
+        continue
+      fields[field] = archive.extractfile(member).read()
+  if fields:
+    yield Item(f'{path}:{key}', fields)
+
+
+def split_name(name: str) -> tuple[str, str]:
+  """('a/b', 'seg.png') of 'a/b.seg.png'."""
+  folder, base = os.path.split(name)
+  stem, _, field = base.partition('.')
+  return os.path.join(folder, stem), field.lower()
+
+
+def json_field(fields: dict[str, bytes]) -> dict[str, Any]:
+  """What the field 'json' of a sample holds, {} if it has none.
+
+  Raises:
+    Dropped: it is no object.
+  """
+  if 'json' not in fields:
+    return {}
+  if len(fields['json']) > _TEXT:
+    raise Dropped('JSON is too long', f'{len(fields["json"]):,} bytes')
+  try:
+    value = json.loads(fields['json'])
+  except (ValueError, RecursionError) as error:
+    raise Dropped('not JSON', str(error)[:200]) from None
+  if not isinstance(value, dict):
+    raise Dropped('not an object', repr(value)[:60])
+  return value
+
+
+def text_field(fields: dict[str, bytes]) -> str:
+  """What the field 'txt' of a sample holds, '' if it has none.
+
+  Raises:
+    Dropped: it is not UTF-8.
+  """
+  data = fields.get('txt', b'')
+  if len(data) > _TEXT:
+    raise Dropped('text is too long', f'{len(data):,} bytes')
+  try:
+    return data.decode('utf-8-sig').strip()
+  except UnicodeDecodeError as error:
+    raise Dropped('text is not UTF-8', str(error)[:200]) from None

@@ -1,0 +1,62 @@
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Handwritten digits: real pictures for episodes of the shapes world.
+
+The 1797 digits of 8 x 8 pixels that come with scikit-learn (Alpaydin and
+Kaynak, Optical Recognition of Handwritten Digits, CC BY 4.0). Training shows
+four of five pictures of the digits 0 to 7, and no 8 or 9.
+"""
+
+import functools
+
+import numpy as np
+from PIL import Image
+
+from flamingo_jax.data import documents
+from flamingo_jax.errors import UserError
+
+NAMES = (
+    'zero', 'one', 'two', 'three', 'four', 'five', 'six', 'seven', 'eight',
+    'nine',
+)
+HELD_OUT = (8, 9)
+SEEN = tuple(range(8))
+_SIZE = 64  # pixels
+
+
+@functools.cache
+def load() -> tuple[np.ndarray, np.ndarray]:
+  """uint8[1797 8 8] pictures, dark on white, and int[1797] what they show.
+
+  Raises:
+    UserError: scikit-learn is not installed.
+  """
+  try:
+    from sklearn import datasets  # pylint: disable=g-import-not-at-top
+  except ImportError:
+    raise UserError(
+        'the handwritten digits come with scikit-learn, which is not installed:'
+        ' pip install scikit-learn'
+    ) from None
+  found = datasets.load_digits()
+  return (255 - found.images * (255 / 16)).astype(np.uint8), found.target
+
+
+@functools.cache
+def places(digit: int, is_training: bool) -> np.ndarray:
+  """Where the pictures of a digit are that training shows, or the others."""
+  _, target = load()
+  found = np.flatnonzero(target == digit)
+  held_back = (np.arange(len(found)) % 5 == 0) | (digit in HELD_OUT)
+  return found[held_back != is_training]
+
+
+def draw(
+    rng: np.random.Generator, digit: int, is_training: bool
+) -> documents.Media:
+  """A picture of the digit, drawn from those of its split."""
+  pictures, _ = load()
+  found = places(digit, is_training)
+  small = Image.fromarray(pictures[found[int(rng.integers(len(found)))]])
+  large = small.resize((_SIZE, _SIZE), Image.Resampling.BICUBIC)
+  return documents.image(large.convert('RGB'))

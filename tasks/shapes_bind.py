@@ -1,0 +1,176 @@
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Few-shot learning in the shapes world: episodes of pictures and new words.
+
+Importing this module registers the task `shapes_bind` to train on, and to score
+`shapes_bind_<K>way_<shots>shot` and its controls, of which each changes one
+thing about the same episodes:
+  shuffled: supports have words drawn at random;
+  blank: every picture is plain grey;
+  text_only: supports have lost their pictures;
+  permuted: supports stand in another order;
+  held_out_words, held_out_pairs: what training never shows.
+Chance is 1 / K everywhere, and controls but the last three are to be at chance.
+"""
+
+import dataclasses
+import functools
+import zlib
+
+import numpy as np
+
+from flamingo_jax.data import documents
+from flamingo_jax.data import features
+from flamingo_jax.evaluation import prompts
+from flamingo_jax.evaluation import tasks
+from tasks import shapes
+from tasks import shapes_drawing
+from tasks import shapes_episodes
+from tasks import shapes_vocabulary
+from tasks import shapes_world
+
+EPISODES = 1000  # of a task
+SHOTS = (0, 1, 2, 4, 8, 16)
+WAYS = (2, 4)
+CONTROLS = (
+    'shuffled', 'blank', 'text_only', 'permuted', 'held_out_words',
+    'held_out_pairs',
+)
+PICTURES = 12  # of a document
+_BLANK = documents.image(
+    np.full((shapes_drawing.IMAGE_SIZE,) * 2 + (3,), 228, np.uint8)
+)
+
+
+def draw_bind(rng: np.random.Generator, pairs: shapes.Pairs) -> shapes.Parts:
+  """An episode as a document, a picture and its word at a time.
+
+  Two words in most documents, up to four in others. In a third of them the
+  first supports are descriptions instead of pictures: what a word stands for
+  can be told either way.
+  """
+  attribute = tuple(shapes_episodes.ATTRIBUTES)[int(rng.integers(3))]
+  ways = 2
+  if rng.random() > 0.6:
+    ways = int(rng.integers(2, 4 if attribute == 'texture' else 5))
+  told = int(rng.integers(ways, ways + 4)) if rng.random() < 0.3 else 0
+  labels = rng.integers(ways, size=PICTURES).tolist()
+  episode = shapes_episodes.sample_episode(
+      rng, ways, labels, attribute, pairs=pairs
+  )
+  parts = []
+  for i, (scene, word) in enumerate(zip(episode.scenes, episode.answers)):
+    if i < told:
+      value = getattr(scene.things[0], attribute)
+      parts.append(f' {value} {word}.')
+    else:
+      parts += [shapes.draw_image(scene), f' {word}.']
+  return tuple(parts)
+
+
+@dataclasses.dataclass(frozen=True)
+class ShapesEpisodes:
+  """Episodes to score; episode i is the same everywhere.
+
+  Attributes:
+    ways: K.
+    shots: supports of an episode.
+    split: of `shapes.SPLITS`.
+    control: what is changed, one of CONTROLS; or ''.
+  """
+
+  ways: int
+  shots: int
+  split: str
+  control: str = ''
+
+  def __len__(self) -> int:
+    return EPISODES
+
+  def __getitem__(self, index: int) -> prompts.Episode:
+    if not 0 <= index < EPISODES:
+      raise IndexError(f'there is no episode {index} of {EPISODES}')
+    # The same for all controls.
+    name = f'bind:{self.ways}:{self.shots}:{self.split}'
+    rng = np.random.default_rng((zlib.crc32(name.encode()), index))
+    episode = self._sample(rng)
+    words = episode.answers
+    if self.control == 'shuffled':
+      drawn = rng.integers(self.ways, size=self.shots)
+      words = (*(episode.words[k] for k in drawn), words[-1])
+    samples = [
+        prompts.Sample(
+            self._media(scene, is_support=place < self.shots), '',
+            (f' {word}.',), f'{name}:{index}', index,
+        )
+        for place, (scene, word) in enumerate(zip(episode.scenes, words))
+    ]
+    *supports, query = samples
+    if self.control == 'permuted':
+      supports = [supports[i] for i in rng.permutation(self.shots)]
+    return prompts.Episode(
+        tuple(supports), query, tuple(f' {word}.' for word in episode.words)
+    )
+
+  def _sample(self, rng: np.random.Generator) -> shapes_episodes.Episode:
+    attributes = [
+        name for name, values in shapes_episodes.ATTRIBUTES.items()
+        if len(values) >= self.ways
+    ]
+    attribute = attributes[int(rng.integers(len(attributes)))]
+    labels = shapes_episodes.sample_labels(rng, self.ways, self.shots)
+    pairs, words = shapes.SPLITS[self.split][1], shapes_episodes.SEEN_WORDS
+    if self.control == 'held_out_pairs':
+      pairs = tuple(sorted(shapes_world.HELD_OUT))
+    elif self.control == 'held_out_words':
+      words = shapes_episodes.HELD_OUT_WORDS
+    return shapes_episodes.sample_episode(
+        rng, self.ways, labels, attribute, pairs=pairs, words=words
+    )
+
+  def _media(
+      self, scene: shapes_world.Scene, is_support: bool
+  ) -> tuple[documents.Media, ...]:
+    if self.control == 'text_only' and is_support:
+      return ()
+    if self.control == 'blank':
+      return (_BLANK,)
+    return (shapes.draw_image(scene),)
+
+
+def register() -> None:
+  """Registers the tasks and the mixture `shapes_bind_eval`; done at import."""
+  splits = {
+      split: functools.partial(
+          shapes.ShapesDocuments, 'shapes_bind', split, draw_bind
+      )
+      for split in shapes.SPLITS
+  }
+  features.add_task(
+      'shapes_bind', splits, vocabulary=shapes_vocabulary.shapes_vocabulary
+  )
+  names = []
+  for ways in WAYS:
+    for shots in SHOTS:
+      for control in ('', *CONTROLS) if ways == 2 else ('',):
+        names.append(f'shapes_bind_{ways}way_{shots}shot')
+        names[-1] += f'_{control}' if control else ''
+        add_task(names[-1], ways, shots, control)
+  features.add_mixture('shapes_bind_eval', dict.fromkeys(names, 1.0))
+
+
+def add_task(name: str, ways: int, shots: int, control: str = '') -> None:
+  """Registers one task to score, split 'validation'."""
+  tasks.add_episode_task(
+      name,
+      {
+          'validation': functools.partial(
+              ShapesEpisodes, ways, shots, 'validation', control
+          )
+      },
+      candidates=ways,
+      vocabulary=shapes_vocabulary.shapes_vocabulary,
+  )
+
+
+register()

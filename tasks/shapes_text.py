@@ -1,0 +1,180 @@
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""The shapes world in words alone: what its language model is pretrained on.
+
+Importing this module registers three tasks without media, of growing
+difficulty. Their documents are episodes in which a made-up word follows a
+description, and the model has to find out what the word stands for:
+  shapes_text_value: ' red zupo. blue kiva. red zupo.', the value alone;
+  shapes_text_part: ' striped red zupo.', some attributes in any order;
+  shapes_text: mostly all of them, ' small dotted red ring zupo.'
+The last has episodes of the other two, and captions and questions about them.
+Text shows every pair of shape and colour and every digit: only pictures hold
+some out, as with a language model that read more than Flamingo sees. No
+document is longer than LENGTH tokens. What nothing in the text foretells, the
+descriptions, hardly counts in the loss: it would drown what does.
+"""
+
+from collections.abc import Iterable
+from collections.abc import Sequence
+import functools
+
+import numpy as np
+
+from flamingo_jax.data import text as text_tasks
+from flamingo_jax.data.documents import Text
+from tasks import digits
+from tasks import shapes
+from tasks import shapes_episodes
+from tasks import shapes_vocabulary
+from tasks import shapes_world
+
+LENGTH = 96  # tokens of a document at most, <BOS> and two at its end included
+PAIRS = shapes_world.SEEN + tuple(sorted(shapes_world.HELD_OUT))
+SPLITS = {'train': (10_000_000, PAIRS), 'validation': (10_000, PAIRS)}
+_DESCRIPTION = 0.03  # weight in the loss; of words and answers 1
+_ORDER = ('size', 'texture', 'colour', 'shape')
+
+TextParts = tuple[Text, ...]
+
+
+def draw_value(rng: np.random.Generator, pairs: shapes.Pairs) -> TextParts:
+  """An episode of three to six words, each right behind its value."""
+  attribute = (*shapes_episodes.ATTRIBUTES, 'digit')[int(rng.integers(4))]
+  ways = 3 if attribute == 'texture' else int(rng.integers(3, 7))
+  if attribute != 'digit':
+    return _episode(rng, pairs, ways, attribute, [attribute])
+  words = shapes_episodes.sample_words(rng, ways)
+  names = rng.permutation(digits.NAMES)[:ways]
+  labels = rng.integers(ways, size=(LENGTH - 3) // 4)
+  return _join((names[k], words[k]) for k in labels)
+
+
+def draw_part(rng: np.random.Generator, pairs: shapes.Pairs) -> TextParts:
+  """An episode that tells about a third of the other attributes as well."""
+  attribute = _draw_attribute(rng)
+  ways = int(rng.integers(2, 4 if attribute == 'texture' else 7))
+  told = _draw_told(rng, attribute, 0.35)
+  return _episode(rng, pairs, ways, attribute, told)
+
+
+def draw_whole(rng: np.random.Generator, pairs: shapes.Pairs) -> TextParts:
+  """An episode of few words that tells everything, or most of it."""
+  attribute = _draw_attribute(rng)
+  ways = 2
+  if rng.random() > 0.6:
+    ways = int(rng.integers(2, 4 if attribute == 'texture' else 5))
+  share = 1.0 if rng.random() < 0.6 else 0.4
+  told = _draw_told(rng, attribute, share)
+  return _episode(rng, pairs, ways, attribute, told)
+
+
+def draw_captions(
+    rng: np.random.Generator, pairs: shapes.Pairs
+) -> TextParts:
+  """Captions of scenes and motions; in half of the documents with questions."""
+  asks = rng.random() < 0.5
+  parts, room = [], LENGTH - 3
+  while True:
+    question = answer = ''
+    if not asks and rng.random() < 0.2:
+      motion = shapes_world.sample_motion(rng, pairs)
+      caption = f' {shapes_world.describe_motion(motion)}.'
+    else:
+      scene = shapes_world.sample_scene(rng, int(rng.integers(1, 4)), pairs)
+      caption = f' {shapes_world.describe_scene(scene)}.'
+      if asks:
+        question, answer = f' {shapes.ask(rng, scene)}.'.split(' Answer:')
+        question += ' Answer:'
+    text = caption + question + answer
+    room -= len(shapes_vocabulary.shapes_vocabulary().encode(text))
+    if room < 0:
+      return tuple(parts)
+    parts.append(Text(caption + question, _DESCRIPTION))
+    if answer:
+      parts.append(Text(answer, 1.0))
+
+
+# Of the documents of shapes_text; the rest are whole episodes.
+_SHARES = ((0.12, draw_captions), (0.13, draw_value), (0.31, draw_part))
+
+
+def draw_text(rng: np.random.Generator, pairs: shapes.Pairs) -> TextParts:
+  """All kinds."""
+  kind = rng.random()
+  for share, draw in _SHARES:
+    if kind < share:
+      return draw(rng, pairs)
+    kind -= share
+  return draw_whole(rng, pairs)
+
+
+def _draw_attribute(rng: np.random.Generator) -> str:
+  return tuple(shapes_episodes.ATTRIBUTES)[int(rng.integers(3))]
+
+
+def _draw_told(
+    rng: np.random.Generator, attribute: str, share: float
+) -> list[str]:
+  """The attribute that matters, and each other one with probability `share`."""
+  coins = rng.random(4)
+  return [
+      name for name, coin in zip(_ORDER, coins)
+      if name == attribute or coin < share
+  ]
+
+
+def _episode(
+    rng: np.random.Generator,
+    pairs: shapes.Pairs,
+    ways: int,
+    attribute: str,
+    told: Sequence[str],
+) -> TextParts:
+  """As many things and words as fit, in the text of one document.
+
+  Attributes stand in another order in each sentence: a model that reads what is
+  right before a word, and no more, then does better by every step back that it
+  learns to take. In one order it would need both ends of a match at once.
+  """
+  # A description, two syllables and a full stop each.
+  cost = len(told) + 3
+  labels = rng.integers(ways, size=(LENGTH - 3) // cost).tolist()
+  episode = shapes_episodes.sample_episode(
+      rng, ways, labels, attribute, pairs=pairs
+  )
+  descriptions = []
+  for scene in episode.scenes:
+    (thing,) = scene.things
+    names = [told[i] for i in rng.permutation(len(told))]
+    descriptions.append(' '.join(getattr(thing, name) for name in names))
+  return _join(zip(descriptions, episode.answers))
+
+
+def _join(sentences: Iterable[tuple[str, str]]) -> tuple[Text, ...]:
+  """Parts of ' description word.' for each sentence."""
+  parts = []
+  for description, word in sentences:
+    parts += [Text(f' {description}', _DESCRIPTION), Text(f' {word}.', 1.0)]
+  return tuple(parts)
+
+
+def register() -> None:
+  """Registers the tasks; done at import."""
+  for task, draw in (
+      ('shapes_text_value', draw_value),
+      ('shapes_text_part', draw_part),
+      ('shapes_text', draw_text),
+  ):
+    splits = {
+        split: functools.partial(
+            shapes.ShapesDocuments, task, split, draw, SPLITS
+        )
+        for split in SPLITS
+    }
+    text_tasks.add_task(
+        task, splits, vocabulary=shapes_vocabulary.shapes_vocabulary
+    )
+
+
+register()

@@ -1,0 +1,106 @@
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Retrieval and zero-shot classification."""
+
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+import numpy as np
+import pytest
+
+from flamingo_jax.data import documents, features
+from flamingo_jax.data.vocabulary import default_vocabulary
+from flamingo_jax.errors import UserError
+from flamingo_jax.evaluation import matching
+from flamingo_jax.models import DualTower, contrastive
+from flamingo_jax.training import checkpoint, model_dir
+from flamingo_jax.training.train_step import TrainState
+from tests.t5x import two_tasks  # has the vision encoder
+
+assert two_tasks
+CONFIG = contrastive.ContrastiveConfig(
+    vision='one_block',
+    text=contrastive.TextEncoderConfig(
+        vocab=2048, layers=1, width=16, heads=2, head_size=8, context=12
+    ),
+    joint=8, image_size=16, dtype='float32',
+)
+CAPTIONS = ('a red dog', 'a blue dog', 'a red cat', 'a red and a blue fox')
+
+
+def test_recall_counts_the_right_answers_among_the_first():
+  # Scores of three pictures (rows) for three texts.
+  images = np.eye(3)
+  texts = np.array([[9, 1, 2], [8, 7, 1], [3, 7, 5]]).T * 1.0
+  # Rows of images @ texts.T: [9 1 2] [8 7 1] [3 7 5] transposed twice.
+  scores = images @ texts.T
+  np.testing.assert_array_equal(scores, [[9, 8, 3], [1, 7, 7], [2, 1, 5]])
+  found = matching.recalls(images, texts, ['a', 'b', 'c'], (1, 2))
+  assert found == {
+      # The second picture likes the third text as much as its own.
+      'image_to_text/R@1': pytest.approx(2 / 3), 'image_to_text/R@2': 1.0,
+      'text_to_image/R@1': pytest.approx(1 / 3),
+      'text_to_image/R@2': 1.0,
+  }
+  # The same words are the same answer.
+  found = matching.recalls(images, texts, ['a', 'b', 'b'], (1,))
+  assert found['image_to_text/R@1'] == 1.0
+  assert found['text_to_image/R@1'] == 0.5
+
+
+def test_a_class_is_the_mean_of_its_prompts():
+  prompts = np.array([[[1.0, 0], [0, 1]], [[0, 1], [0, 1]]])
+  np.testing.assert_allclose(
+      matching.class_vectors(prompts), [[0.5**0.5, 0.5**0.5], [0, 1]]
+  )
+
+
+def test_a_text_names_one_class_or_none():
+  classes = ('red', 'blue')
+  assert [matching.label(text, classes) for text in CAPTIONS] == [0, 1, 0, -1]
+  assert matching.label('A reddish dog', classes) == -1
+
+
+@pytest.fixture(scope='module')
+def run(tmp_path_factory):
+  folder = tmp_path_factory.mktemp('run')
+  params = nn.unbox(jax.jit(DualTower(CONFIG).init)(
+      jax.random.key(0), jnp.zeros((1, 16, 16, 3), jnp.uint8),
+      jnp.zeros((1, 1), jnp.int32), jnp.ones((1, 1), bool),
+  ))['params']
+  checkpoints = checkpoint.Checkpoints(folder)
+  checkpoints.save(5, TrainState(jnp.int32(5), params, None), {}, None)
+  checkpoints.close()
+  model_dir.write_model_json(folder, CONFIG, default_vocabulary(), 1, 1)
+  pictures = [
+      documents.image(np.full((16, 16, 3), 60 * i, np.uint8)) for i in range(4)
+  ]
+  features.add_task('matching_test', {'validation': lambda: [
+      documents.Document((picture, text), f'test:{i}', i)
+      for i, (picture, text) in enumerate(zip(pictures, CAPTIONS))
+  ]})
+  return folder
+
+
+def test_a_run_is_scored(run):
+  towers = matching.Towers(run)
+  images, texts = matching.read_pairs(towers, 'matching_test', 'validation', 4)
+  assert texts == list(CAPTIONS) and towers.step == 5
+  assert images[:, 0, 0, 0].tolist() == [0, 60, 120, 180]
+  scores = matching.evaluate(
+      run, 'matching_test', 'validation', 4, ('red', 'blue'), ('a {} thing',)
+  )
+  assert scores['zero_shot/pictures'] == 3
+  assert scores['image_to_text/R@5'] == 1 and scores['text_to_image/R@5'] == 1
+  # As in training, where a text is the targets of its example.
+  np.testing.assert_allclose(
+      towers.embed_texts(['a red dog']), towers.embed_texts(texts)[:1],
+      rtol=1e-5,
+  )
+
+
+def test_what_does_not_fit_is_one_sentence(run):
+  with pytest.raises(UserError, match='reads 12: shorten it'):
+    matching.Towers(run).embed_texts(['red ' * 20])
+  with pytest.raises(UserError, match='names exactly one of pink'):
+    matching.evaluate(run, 'matching_test', 'validation', 4, ['pink'])

@@ -1,0 +1,86 @@
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Both towers: what they read, and how many parameters they have."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from flamingo_jax import models
+from flamingo_jax.errors import UserError
+from flamingo_jax.models import contrastive
+from tests.t5x import two_tasks  # has the vision encoder
+
+assert two_tasks
+CONFIG = contrastive.ContrastiveConfig(
+    vision='one_block',
+    text=contrastive.TextEncoderConfig(
+        vocab=50, layers=2, width=16, heads=2, head_size=8, context=6
+    ),
+    joint=12, image_size=16, dtype='float32',
+)
+
+
+def test_texts_are_read_in_both_directions_and_without_padding():
+  text = CONFIG.text
+  module = contrastive.TextEncoder(text, 'float32')
+  tokens = jnp.array([[3, 4, 5, 6], [3, 4, 9, 9]])
+  mask = jnp.array([[True] * 4, [True, True, False, False]])
+  params = jax.jit(module.init)(jax.random.key(0), tokens, mask)
+  encode = jax.jit(module.apply)
+  out = encode(params, tokens, mask)
+  other = encode(params, tokens.at[:, 2:].set(7), mask)
+  np.testing.assert_array_equal(out[1], other[1])
+  assert not np.allclose(out[0], other[0])
+  # Two layers: a first token that does not see the last one would not change.
+  layer = contrastive.TextEncoderLayer(text, 'float32')
+  x = jax.random.normal(jax.random.key(1), (1, 4, 16))
+  weights = layer.init(jax.random.key(2), x, None, mask[:1])
+  first = lambda x: layer.apply(weights, x, None, mask[:1])[0][0, 0].sum()
+  assert jnp.any(jax.grad(first)(x)[0, 3] != 0)
+
+
+def test_vectors_have_length_one_and_the_encoder_is_flamingos():
+  module = models.DualTower(CONFIG)
+  images = jax.random.randint(
+      jax.random.key(0), (2, 16, 16, 3), 0, 256
+  ).astype(jnp.uint8)
+  inputs = images, jnp.ones((2, 6), jnp.int32), jnp.ones((2, 6), bool)
+  params = jax.jit(module.init)(jax.random.key(1), *inputs)
+  pictures, texts, scale = jax.jit(module.apply)(params, *inputs)
+  for x in (pictures, texts):
+    assert x.shape == (2, 12)
+    np.testing.assert_allclose(jnp.linalg.norm(x, axis=-1), 1, rtol=1e-5)
+  assert scale == pytest.approx(10)
+  flamingo = models.variants.get(
+      'flamingo_tiny', {'vision': 'one_block', 'image_size': 16}
+  )
+  theirs = jax.eval_shape(
+      models.Flamingo(flamingo).init, jax.random.key(0),
+      jnp.ones((1, 1), jnp.int32), jnp.ones((1, 1), jnp.int32),
+      images[None, :1, None], jnp.ones((1, 1, 1), bool),
+  )
+  shapes = lambda tree: jax.tree.map(
+      jnp.shape, tree['params']['vision_encoder']
+  )
+  assert shapes(params) == shapes(theirs)
+
+
+def test_parameters_of_the_papers_towers():
+  config = contrastive.get('contrastive_f6')
+  shapes = jax.eval_shape(
+      models.DualTower(config).init, jax.random.key(0),
+      jnp.zeros((1, 288, 288, 3), jnp.uint8), jnp.zeros((1, 64), jnp.int32),
+      jnp.ones((1, 64), bool),
+  )['params']
+  millions = {
+      name: sum(x.size for x in jax.tree.leaves(tree)) / 1e6
+      for name, tree in shapes.items()
+  }
+  assert round(millions['vision_encoder']) == 435
+  # BERT-Large with 32,000 entries instead of 30,522.
+  assert round(millions['text_encoder']) == 335
+  assert millions['image_projection'] == pytest.approx(3072 * 1376 / 1e6)
+  with pytest.raises(UserError, match='contrastive_tiny, contrastive_f6'):
+    contrastive.get('other')

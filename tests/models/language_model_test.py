@@ -1,0 +1,74 @@
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""The language model alone: that of Flamingo, and blind across documents."""
+
+from flax import linen as nn, traverse_util
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from flamingo_jax import models
+
+# Two groups of two layers and a tail of one.
+CONFIG = models.variants.get('flamingo_tiny', {
+    'image_size': 32,
+    'resampler': models.ResamplerConfig(
+        layers=1, width=16, heads=2, head_size=8, latents=4
+    ),
+    'decoder': models.DecoderConfig(
+        vocab=50, layers=5, width=16, heads=2, head_size=8, xattn_every=2
+    ),
+})
+MODULE = models.LanguageModel(
+    models.LanguageModelConfig(CONFIG.decoder, CONFIG.dtype)
+)
+TOKENS = jnp.array(np.random.default_rng(0).integers(0, 50, (2, 9)))
+
+
+@pytest.fixture(scope='module')
+def params():
+  params = nn.unbox(jax.jit(MODULE.init)(jax.random.key(1), TOKENS))['params']
+  # Biases start at 0, where a mistake with distances would not show.
+  return jax.tree.map(
+      lambda x: x + 0.1 * np.random.default_rng(x.size).normal(size=x.shape),
+      params,
+  )
+
+
+@pytest.fixture(scope='module')
+def logits():
+  return jax.jit(
+      lambda params, *args: MODULE.apply({'params': params}, *args)
+  )
+
+
+def test_in_flamingo_with_closed_gates_it_is_the_same_model(params, logits):
+  flamingo = models.Flamingo(CONFIG)
+  media = jnp.zeros((2, 1, 1, 32, 32, 3), jnp.uint8)
+  inputs = (TOKENS, jnp.ones_like(TOKENS), media, jnp.ones((2, 1, 1), bool))
+  whole = nn.unbox(jax.jit(flamingo.init)(jax.random.key(0), *inputs))['params']
+  flat = traverse_util.flatten_dict(whole)
+  mine = traverse_util.flatten_dict(params)
+  assert {k: x.shape for k, x in mine.items()}.items() <= {
+      k: x.shape for k, x in flat.items()
+  }.items()
+  assert set(k[1:] for k in flat if k not in mine and k[0] == 'decoder') == {
+      k[1:] for k in flat
+      if {'xattn', 'media_projection', 'new_token_embedding'} & set(k)
+  }
+  merged = traverse_util.unflatten_dict(flat | mine)
+  theirs = jax.jit(flamingo.apply)({'params': merged}, *inputs)
+  # Without the last entry, <EOC>.
+  np.testing.assert_array_equal(theirs[..., :-1], logits(params, TOKENS))
+
+
+def test_packed_documents_are_as_on_their_own(params, logits):
+  segments = jnp.array([[1] * 4 + [2] * 3 + [0] * 2, [1] * 9])
+  packed = logits(params, TOKENS, segments)
+  alone = logits(params, TOKENS)
+  np.testing.assert_allclose(packed[1], alone[1], rtol=1e-5, atol=1e-5)
+  np.testing.assert_allclose(packed[0, :4], alone[0, :4], rtol=1e-5, atol=1e-5)
+  second = logits(params, TOKENS[:1, 4:7])
+  np.testing.assert_allclose(packed[0, 4:7], second[0], rtol=1e-4, atol=1e-5)
+  assert not np.allclose(alone[0, 4:7], second[0], atol=1e-2)

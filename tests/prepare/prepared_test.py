@@ -1,0 +1,87 @@
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""flamingo check on a folder of shards, whole and damaged."""
+
+import io
+import json
+
+import PIL.Image
+import pytest
+
+from flamingo_jax.data import documents
+from flamingo_jax.data import records
+from flamingo_jax.data import vocabulary
+from flamingo_jax.prepare import check
+
+VOCABULARY = vocabulary.default_vocabulary()
+
+
+def png(red):
+  buffer = io.BytesIO()
+  PIL.Image.new('RGB', (8, 8), (red, 0, 0)).save(buffer, 'PNG')
+  return buffer.getvalue()
+
+
+def write(folder, *parts):
+  found = [
+      documents.Document(tuple(p), f'in:{i}', i) for i, p in enumerate(parts)
+  ]
+  records.write_shards(found, len(found), folder, shards=1)
+  return folder
+
+
+@pytest.fixture
+def folder(tmp_path):
+  one = documents.image(png(1))
+  return write(
+      tmp_path / 'train', (one, 'a cat'), (one, 'a cat', one, 'again'),
+      (one, 'a cat'), (documents.image(png(2)), 'a cat'),
+  )
+
+
+def run(folder):
+  return check.check(folder, vocabulary=VOCABULARY)
+
+
+def test_a_good_folder(folder):
+  report = run(folder)
+  assert report.problems == []
+  assert (report.documents, report.images, report.duplicates) == (4, 5, 1)
+  assert report.media_counts == {1: 3, 2: 1}
+  assert 0 < report.learned < report.tokens
+  assert '1 images or videos in 75.0 %, 2 in 25.0 %' in str(report)
+
+
+def test_a_flipped_bit_is_found_twice(folder):
+  (shard,) = folder.glob('*.tfrecord')
+  data = bytearray(shard.read_bytes())
+  data[30] ^= 1
+  shard.write_bytes(data)
+  report = run(folder)
+  lines = [line for line, _ in report.problems]
+  told = str(report)
+  assert 1 in lines and report.documents == 3
+  assert 'another SHA-256' in told and 'damaged at byte 0' in told
+
+
+def test_a_manifest_that_counts_wrong(folder):
+  path = folder / 'manifest.json'
+  manifest = json.loads(path.read_text())
+  path.write_text(json.dumps({**manifest, 'images': 9}))
+  assert 'have 5 images, and manifest.json says 9' in str(run(folder))
+
+
+def test_documents_that_teach_nothing(tmp_path):
+  folder = write(
+      tmp_path / 'train', ('text alone',), (documents.image(png(1)),),
+      (documents.image(b'no image'), 'text'),
+  )
+  told = [problem for _, problem in run(folder).problems]
+  assert 'no image or video' in told[0]
+  assert 'no text' in told[1]
+  assert 'not an image' in told[2]
+
+
+def test_a_folder_without_a_manifest(tmp_path):
+  ((line, problem),) = run(tmp_path).problems
+  assert line == 0 and 'manifest.json cannot be read' in problem

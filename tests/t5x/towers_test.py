@@ -1,0 +1,106 @@
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Language model and vision encoder trained by both drivers, then read."""
+
+import json
+
+import jax
+import numpy as np
+import pytest
+
+from flamingo_jax.training import checkpoint
+from flamingo_jax.training.fingerprint import fingerprint
+
+SMALL = {
+    'decoder.layers': 1, 'decoder.width': 16, 'decoder.heads': 2,
+    'decoder.head_size': 8, 'resampler.layers': 1, 'resampler.width': 16,
+    'resampler.heads': 2, 'resampler.head_size': 8, 'resampler.latents': 4,
+    'image_size': 16,
+}
+ROW = {'tokens': 24, 'documents': 2}
+PAIR = {'tokens': 16, 'media': 1, 'image_size': 64}
+STAGES = {
+    'lm': ['configs/lm_tiny.gin', [
+        f'variant.overrides={SMALL}', 'MIXTURE_OR_TASK_NAME=shapes_captions',
+        f'TASK_FEATURE_LENGTHS={ {"shapes_captions": ROW} }',
+        'BATCH_SIZES={"shapes_captions": 4}',
+    ]],
+    'contrastive': ['configs/contrastive_tiny.gin', [
+        f'TASK_FEATURE_LENGTHS={ {"shapes_pairs": PAIR} }',
+        'BATCH_SIZES={"shapes_pairs": 4}',
+    ]],
+}
+
+
+def run(name, model_dir, file, bindings, steps):
+  """One entry of a plan."""
+  return {
+      'name': name, 'files': file if isinstance(file, list) else [file],
+      'devices': 1, 'bindings': [
+          f'MODEL_DIR={str(model_dir)!r}', f'TRAIN_STEPS={steps}',
+          'WARMUP_STEPS=1', 'STATS_PERIOD=1', 'CHECKPOINT_PERIOD=2',
+          'EVAL_PERIOD=2', 'train.eval_steps=1', *bindings,
+      ],
+  }
+
+
+@pytest.fixture(scope='module')
+def folder(tmp_path_factory, t5x_environment):
+  del t5x_environment  # skips if there is no t5x
+  return tmp_path_factory.mktemp('runs')
+
+
+@pytest.fixture(scope='module')
+def runs(run_plan, folder):
+  """Both stages by both drivers, four steps each."""
+  for driver in ('t5x', 'built_in'):
+    seen = run_plan(driver, 1, [
+        run(stage, folder / driver / stage, file, bindings, 4)
+        for stage, (file, bindings) in STAGES.items()
+    ])
+    assert {name: found.get('step') for name, found in seen.items()} == {
+        'lm': 4, 'contrastive': 4
+    }, seen
+  return folder
+
+
+@pytest.mark.parametrize('stage', STAGES)
+def test_both_drivers_train_the_same_tower(runs, stage):
+  ours, theirs = (
+      checkpoint.load_params(runs / driver / stage, 4)[0]
+      for driver in ('built_in', 't5x')
+  )
+  jax.tree.map(
+      lambda x, y: np.testing.assert_allclose(x, y, rtol=1e-4, atol=1e-6),
+      ours, theirs,
+  )
+
+
+def test_flamingo_begins_with_the_towers_of_the_other_driver(runs, run_plan):
+  sources = {
+      'vision_encoder': runs / 'built_in' / 'contrastive',
+      'decoder': runs / 't5x' / 'lm',
+  }
+  lengths = {'shapes_pairs': {'tokens': 16, 'media': 1, 'image_size': 16}}
+  seen = run_plan('t5x', 1, [run(
+      'flamingo', runs / 'flamingo',
+      ['configs/flamingo_tiny.gin', 'configs/runs/pretrain_from_towers.gin'],
+      [
+          f'variant.overrides={SMALL}', 'MIXTURE_OR_TASK_NAME=shapes_pairs',
+          f'TASK_FEATURE_LENGTHS={lengths}', 'BATCH_SIZES={"shapes_pairs": 4}',
+          f'VISION_ENCODER={str(sources["vision_encoder"])!r}',
+          f'LANGUAGE_MODEL={str(sources["decoder"])!r}',
+      ], 1,
+  )])
+  assert seen['flamingo']['step'] == 1
+  assert seen['flamingo']['frozen_is_unchanged']
+  restored = json.loads((runs / 'flamingo' / 'restored.json').read_text())
+  frozen = checkpoint.load_params(runs / 'flamingo', 1)[0]
+  for name, source in sources.items():
+    tower = checkpoint.load_params(source, 4)[0][name]
+    assert restored[name]['source'] == str(source / 'checkpoint_4' / 'state')
+    assert restored[name]['fingerprint'] == fingerprint(tower)
+    flat = lambda tree: dict(jax.tree_util.tree_leaves_with_path(tree))
+    found = flat(frozen[name])
+    for path, x in flat(tower).items():
+      np.testing.assert_array_equal(found[path], x)

@@ -1,0 +1,74 @@
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Text tasks from folders and files."""
+
+import json
+
+import numpy as np
+import pytest
+
+from flamingo_jax.data import pipeline
+from flamingo_jax.data.vocabulary import default_vocabulary
+from flamingo_jax.errors import UserError
+from flamingo_jax.prepare import engine
+from flamingo_jax.prepare.sources import jsonl
+from tasks import massive_text, own_text, shapes_captions
+
+
+def write(path, texts):
+  path.write_text(''.join(
+      json.dumps({'parts': [{'text': text}]}) + '\n' for text in texts
+  ))
+  return path
+
+
+def first(task, split='train'):
+  cfg = pipeline.DatasetConfig(
+      mixture_or_task_name=task,
+      task_feature_lengths={task: {'tokens': 24, 'documents': 2}},
+      split=split, batch_sizes={task: 1}, shuffle=False, seed=None,
+  )
+  examples = pipeline.get_training_eval_datasets(cfg, 0, 1, 1)[task]
+  example = next(examples.as_numpy_iterator())
+  real = example['segments'][0] > 0
+  return default_vocabulary().decode(example['tokens'][0][real])
+
+
+def test_prepared_text_is_read_and_sampled_as_chinchillas(tmp_path):
+  for part in massive_text.WEIGHTS:
+    file = write(tmp_path / f'{part}.jsonl', [f'of {part}'] * 3)
+    engine.prepare(
+        jsonl.Jsonl((str(file),), text=True), tmp_path / part / 'train',
+        workers=0,
+    )
+  assert massive_text.mixture(str(tmp_path)) == 'massive_text'
+  assert first('books') == 'of booksof books'
+  weights = pipeline.mixture_weights('massive_text')
+  assert sum(weights.values()) == pytest.approx(1)
+  assert weights['massive_web'] == 0.45 and weights['wikipedia'] == 0.01
+
+
+def test_missing_folders_are_named(tmp_path):
+  with pytest.raises(UserError, match='DATA_DIR=DIR.*massive_web/train'):
+    massive_text.mixture('')
+  with pytest.raises(UserError, match='books/train.*--text --out='):
+    massive_text.mixture(str(tmp_path))
+
+
+def test_own_texts_are_checked(tmp_path):
+  file = write(tmp_path / 'own.jsonl', ['first', 'second'])
+  assert own_text.mixture(str(file)) == 'own_text'
+  assert first('own_text') == 'firstsecond'
+  with pytest.raises(UserError, match='pass --data=FILE.jsonl'):
+    own_text.mixture('')
+  (tmp_path / 'bad.jsonl').write_text('{"parts": [{"txt": "a"}]}\n')
+  with pytest.raises(UserError, match='bad.jsonl:1: .*unknown key'):
+    own_text.mixture(str(tmp_path / 'bad.jsonl'))
+
+
+def test_the_words_of_the_shapes_world():
+  assert shapes_captions
+  found = first('shapes_captions', 'validation')
+  assert found.startswith('a ') and '<image>' not in found
+  weights = pipeline.mixture_weights('shapes_words')
+  np.testing.assert_array_equal(list(weights.values()), 1)

@@ -1,0 +1,146 @@
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Episodes of pictures and new words, to train on and to score."""
+
+import numpy as np
+import pytest
+import seqio
+
+from flamingo_jax.errors import UserError
+from tasks import digits
+from tasks import digits_bind
+from tasks import shapes_bind
+from tasks import shapes_episodes
+from tasks import shapes_vocabulary
+
+LENGTHS = {'tokens': 96, 'media': 17, 'image_size': 16, 'targets': 3}
+
+
+def episodes(control='', ways=2, shots=4, count=40):
+  found = shapes_bind.ShapesEpisodes(ways, shots, 'validation', control)
+  return [found[i] for i in range(count)]
+
+
+def pixels(sample):
+  return [medium.data.tobytes() for medium in sample.media]
+
+
+def answers(episode):
+  return [sample.answers[0] for sample in episode.supports]
+
+
+def test_documents_pair_pictures_with_words():
+  found = seqio.TaskRegistry.get('shapes_bind').source.documents('train')
+  told = 0
+  for parts in (found[i].parts for i in range(60)):
+    assert isinstance(parts[-1], str) and not isinstance(parts[-2], str)
+    words = {part.split()[-1][:-1] for part in parts if isinstance(part, str)}
+    assert words <= set(shapes_episodes.SEEN_WORDS) and 1 <= len(words) <= 4
+    told += isinstance(parts[0], str)
+  assert 8 < told < 30
+
+
+@pytest.mark.parametrize('ways, shots', [(2, 0), (2, 4), (4, 16)])
+def test_an_episode_has_its_shots_and_one_right_candidate(ways, shots):
+  for episode in episodes(ways=ways, shots=shots):
+    assert len(episode.supports) == shots
+    assert len(set(episode.candidates)) == ways
+    assert episode.query.answers[0] in episode.candidates
+    assert set(answers(episode)) <= set(episode.candidates)
+
+
+def test_a_control_changes_one_thing():
+  for control in shapes_bind.CONTROLS[:4]:
+    changed = 0
+    for plain, other in zip(episodes(), episodes(control)):
+      assert other.candidates == plain.candidates
+      assert other.query.answers == plain.query.answers
+      shown = [pixels(support) for support in other.supports]
+      before = [pixels(support) for support in plain.supports]
+      said = answers(other)
+      if control == 'permuted':
+        assert sorted(zip(said, shown)) == sorted(
+            zip(answers(plain), before)
+        )
+        changed += shown != before
+        continue
+      if control == 'shuffled':
+        assert shown == before
+        changed += said != answers(plain)
+        continue
+      assert said == answers(plain)
+      if control == 'text_only':
+        assert not any(shown) and pixels(other.query) == pixels(plain.query)
+      else:
+        assert len({*map(tuple, shown), tuple(pixels(other.query))}) == 1
+      changed += 1
+    assert changed > 30
+
+
+def test_held_out_words_are_held_out():
+  for episode in episodes('held_out_words'):
+    words = {candidate.strip(' .') for candidate in episode.candidates}
+    assert words <= set(shapes_episodes.HELD_OUT_WORDS)
+
+
+def test_examples_stand_side_by_side_and_fit():
+  vocabulary = shapes_vocabulary.shapes_vocabulary()
+  dataset = seqio.TaskRegistry.get('shapes_bind_4way_16shot').get_dataset(
+      sequence_length=LENGTHS, split='validation', shuffle=False
+  )
+  rows = list(dataset.take(8).as_numpy_iterator())
+  for four in (rows[:4], rows[4:]):
+    assert len({row['prompt_pretokenized'] for row in four}) == 1
+    assert len({row['targets_pretokenized'] for row in four}) == 4
+    # <image> zu po . <EOC>, then <image>, after <BOS>.
+    assert all(row['lengths'].tolist() == [16 * 5 + 2, 3] for row in four)
+    (right,) = [
+        row for row in four
+        if row['targets_pretokenized'] in row['answers'].tolist()
+    ]
+    assert vocabulary.decode(right['targets']) == (
+        right['targets_pretokenized'].decode()
+    )
+
+
+def test_an_episode_with_other_candidates_is_refused():
+  shapes_bind.add_task('shapes_bind_wrong', 2, 2)
+  task = seqio.TaskRegistry.get('shapes_bind_wrong')
+  episode = episodes(ways=4, shots=2)[0]
+  task.source._documents['validation'] = [episode]
+  dataset = task.get_dataset(
+      sequence_length=LENGTHS, split='validation', shuffle=False
+  )
+  seqio.TaskRegistry.remove('shapes_bind_wrong')
+  with pytest.raises((UserError, Exception), match='has 4 candidates'):
+    list(dataset.as_numpy_iterator())
+
+
+def test_training_shows_no_held_out_digit():
+  shown = set()
+  for digit in range(10):
+    training, others = (set(digits.places(digit, b)) for b in (True, False))
+    assert others and not training & others
+    shown |= {digit} if training else set()
+  assert shown == set(digits.SEEN)
+  pairs = digits_bind.DigitsDocuments('digits_pairs')
+  assert {pairs[i].parts[1] for i in range(100)} == {
+      f'a handwritten {digits.NAMES[digit]}' for digit in digits.SEEN
+  }
+
+
+def test_digit_episodes_show_two_digits():
+  for split, values in (('validation', range(8)), ('held_out', (8, 9))):
+    found = digits_bind.DigitsEpisodes(4, split)
+    pictures, target = digits.load()
+    of = {}
+    for place in range(len(target)):
+      of.setdefault(pictures[place].tobytes(), target[place])
+    episode = found[7]
+    assert len(episode.supports) == 4
+    again = found[7]
+    assert [pixels(s) for s in again.supports] == [
+        pixels(s) for s in episode.supports
+    ]
+    assert set(np.unique([target[i] for i in digits.places(values[-1], False)])
+               ) == {values[-1]}

@@ -1,0 +1,195 @@
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""The stage before Flamingo: a vision encoder that Flamingo then reads."""
+
+import json
+
+import chex
+import jax
+import numpy as np
+import optax
+import pytest
+
+from flamingo_jax.data.vocabulary import default_vocabulary
+from flamingo_jax.errors import UserError
+from flamingo_jax.models import contrastive
+from flamingo_jax.training import checkpoint, model_dir
+from flamingo_jax.training.model import ContrastiveModel
+from flamingo_jax.training.optimizer import (
+    clip_towers,
+    contrastive_optimizer,
+    linear_warmup_linear,
+)
+from flamingo_jax.training.partitioner import Partitioner
+from flamingo_jax.training.pretrained import TrainStateInitializer
+from flamingo_jax.training.train_step import Trainer, init_state
+
+CONFIG = contrastive.ContrastiveConfig(
+    vision='one_block',
+    text=contrastive.TextEncoderConfig(
+        vocab=2048, layers=1, width=16, heads=2, head_size=8, context=6
+    ),
+    joint=8, image_size=16, dtype='float32', masks_duplicates=True,
+)
+LAMBDA = {'align': 1.0, 'ltip': 1.0}
+
+
+def make_batch(seed, rows=8):
+  """Pairs of two datasets; some are padding, and some texts are the same."""
+  rng = np.random.default_rng(seed)
+  batch = {}
+  for name, k in (('align', 1), ('ltip', 2)):
+    lead = (rows, k)
+    text = rng.integers(0, 4, (*lead, 1)) + np.arange(6)
+    real = np.arange(6) < rng.integers(0, 7, (*lead, 1))
+    batch |= {f'{name}/{key}': x for key, x in {
+        'tokens': text.astype(np.int32),
+        'targets': text.astype(np.int32),
+        'loss_weights': real.astype(np.float32),
+        'media_index': np.ones((*lead, 6), np.int32),
+        'media': rng.integers(0, 256, (*lead, 1, 1, 16, 16, 3), dtype=np.uint8),
+        'media_mask': np.ones((*lead, 1, 1), bool),
+        'example_id': np.zeros(lead, np.int32),
+    }.items()}
+  return batch
+
+
+@pytest.fixture(scope='module')
+def towers():
+  return ContrastiveModel(
+      CONFIG, default_vocabulary(),
+      contrastive_optimizer(linear_warmup_linear(1e-2, 0, 10)),
+  )
+
+
+def train(model, partitioner, steps=3):
+  state, frozen_params = init_state(model, partitioner, jax.random.key(0))
+  trainer = Trainer(model, partitioner, lambda step: 0.0, LAMBDA)
+  losses, step = [], None
+  for _ in range(steps):
+    batch = partitioner.put_batch(make_batch(0))
+    step = step or trainer.compile_train(state, frozen_params, batch)
+    state, metrics = step(state, frozen_params, batch)
+    losses.append([
+        float(metrics[f'{name}/loss_sum'] / metrics[f'{name}/weight'])
+        for name in LAMBDA
+    ])
+  return losses, state
+
+
+@pytest.fixture(scope='module')
+def trained(towers, one_device):
+  return train(towers, one_device)
+
+
+def test_both_towers_learn(towers, one_device, trained):
+  losses, state = trained
+  assert sum(losses[2]) < sum(losses[0])
+  start, _ = init_state(towers, one_device, jax.random.key(0))
+  still = [
+      jax.tree_util.keystr(path)
+      for (path, a), b in zip(
+          jax.tree_util.tree_leaves_with_path(start.params),
+          jax.tree.leaves(state.params),
+      )
+      if np.all(a == b)
+  ]
+  assert not still
+
+
+@pytest.mark.parametrize('mesh_shape, rules', [
+    ({'fsdp': 8}, 'fsdp'), ({'fsdp': 4, 'model': 2}, 'tensor_parallel'),
+])
+def test_every_mesh_has_the_same_negatives(towers, trained, mesh_shape, rules):
+  losses, _ = train(towers, Partitioner(mesh_shape, rules))
+  np.testing.assert_allclose(losses, trained[0], rtol=1e-4)
+
+
+def test_microbatches_are_refused(towers, one_device):
+  state, frozen_params = init_state(towers, one_device, jax.random.key(0))
+  trainer = Trainer(towers, one_device, lambda step: 0.0, LAMBDA, 2)
+  with pytest.raises(UserError, match='num_microbatches is 2.*contrastive'):
+    trainer.lower_train(
+        state, frozen_params, one_device.put_batch(make_batch(0))
+    )
+
+
+def test_each_tower_is_clipped_in_its_own_way():
+  rng = np.random.default_rng(0)
+  draw = lambda *shape: rng.normal(size=shape).astype(np.float32)
+  shapes = {
+      'vision_encoder': {
+          'stem_conv0': {'kernel': (3, 3, 2, 4), 'bias': (4,)},
+          'stage0_blocks': {
+              'conv0': {'kernel': (5, 3, 3, 2, 4), 'bias': (5, 4)},
+              'skip_gain': (5,),
+          },
+      },
+      'text_encoder': {'map': (3, 4)},
+      'image_projection': {'kernel': (4, 4)},
+  }
+  is_shape = lambda x: isinstance(x, tuple)
+  params = jax.tree.map(lambda s: draw(*s), shapes, is_leaf=is_shape)
+  grads = jax.tree.map(lambda s: 9 * draw(*s), shapes, is_leaf=is_shape)
+  clipped = jax.device_get(clip_towers(grads, params, 0.01, 10.0))
+  rest = {k: clipped[k] for k in ('text_encoder', 'image_projection')}
+  assert optax.global_norm(rest) == pytest.approx(10.0, rel=1e-5)
+  for name in rest:
+    chex.assert_trees_all_close(
+        rest[name],
+        jax.tree.map(
+            lambda g: 10 * g / optax.global_norm({k: grads[k] for k in rest}),
+            grads[name],
+        ),
+        rtol=1e-5,
+    )
+
+  def expected(grad, param, axes):
+    norm = lambda x: np.sqrt(np.sum(x**2, axis=axes, keepdims=True))
+    largest = 0.01 * np.maximum(norm(param), 1e-3)
+    return grad * np.minimum(1, largest / norm(grad))
+
+  ours = clipped['vision_encoder']
+  theirs = grads['vision_encoder'], params['vision_encoder']
+  for place, axes in (
+      (('stem_conv0', 'kernel'), (0, 1, 2)),
+      (('stem_conv0', 'bias'), (0,)),
+      # A block at a time.
+      (('stage0_blocks', 'conv0', 'kernel'), (1, 2, 3)),
+      (('stage0_blocks', 'conv0', 'bias'), (1,)),
+      (('stage0_blocks', 'skip_gain'), ()),
+  ):
+    leaf, (grad, param) = ours, theirs
+    for key in place:
+      leaf, grad, param = leaf[key], grad[key], param[key]
+    np.testing.assert_allclose(leaf, expected(grad, param, axes), rtol=1e-5)
+  small = jax.tree.map(lambda p: p * 1e-4, params)
+  chex.assert_trees_all_equal(clip_towers(small, params, 0.01, 10.0), small)
+
+
+def test_the_learning_rate_falls_to_zero():
+  schedule = linear_warmup_linear(1e-3, 10, 110)
+  values = [float(schedule(step)) for step in (0, 5, 10, 60, 110, 200)]
+  np.testing.assert_allclose(values, [0, 5e-4, 1e-3, 5e-4, 0, 0], rtol=1e-5)
+
+
+def test_flamingo_reads_the_vision_encoder(
+    model, one_device, towers, trained, tmp_path
+):
+  run = tmp_path / 'run'
+  checkpoints = checkpoint.Checkpoints(run)
+  checkpoints.save(3, trained[1], {}, None)
+  checkpoints.close()
+  model_dir.write_model_json(run, towers.config, default_vocabulary(), 1, 1)
+  _, frozen = TrainStateInitializer(
+      model, one_device, vision_encoder=str(run), model_dir=str(tmp_path)
+  ).from_scratch(jax.random.key(1))
+  chex.assert_trees_all_equal(
+      frozen['vision_encoder'], trained[1].params['vision_encoder']
+  )
+  restored = json.loads((tmp_path / 'restored.json').read_text())
+  assert set(restored) == {'vision_encoder'}
+  with pytest.raises(UserError, match='holds no decoder'):
+    TrainStateInitializer(
+        model, one_device, language_model=str(run)
+    ).from_scratch(jax.random.key(1))
