@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The Python API against the model's full forward pass, and its complaints."""
 
+import functools
+
 import jax
 import numpy as np
 from PIL import Image
@@ -277,10 +279,11 @@ def test_latents_that_are_kept_change_nothing(model, tmp_path, monkeypatch):
 def test_features_are_those_of_each_medium(model):
   rows = model.embed([CAT, CLIP, DOG])
   assert rows.shape[0] == 3 and np.ptp(rows, axis=1).min() > 0
-  np.testing.assert_allclose(model.embed([DOG])[0], rows[2], rtol=1e-5)
+  close = functools.partial(np.testing.assert_allclose, rtol=1e-4, atol=1e-5)
+  close(model.embed([DOG])[0], rows[2])
   pixels, _ = load_frames(CLIP, 2, 16, None)
   frames = model.embed([fj.image(frame) for frame in pixels])
-  np.testing.assert_allclose(frames.mean(axis=0), rows[1], rtol=1e-4)
+  close(frames.mean(axis=0), rows[1])
 
 
 def test_weights_tell_checkpoints_apart(model):
