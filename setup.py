@@ -58,8 +58,10 @@ PREPARE = TRAIN + [
 # GitHub only; without them the tests in tests/t5x are skipped.
 T5X = ['cached_property', 'fiddle', 'grain']
 
-# The metrics of benchmarks.
+# `flamingo eval --benchmark`: its metrics, videos and plots.
 EVAL = [
+    'av',
+    'matplotlib',
     'nltk',  # words of captions, WUPS
     'pycocoevalcap',  # CIDEr; 100 MB, of which Java programs are most
     'scikit-learn',  # ROC AUC, average precision
@@ -95,7 +97,7 @@ setuptools.setup(
     python_requires='>=3.11',
     install_requires=CORE,
     extras_require={
-        'train': TRAIN, 'prepare': PREPARE, 'eval': TRAIN + EVAL,
+        'train': TRAIN, 'prepare': PREPARE, 'eval': EVAL,
         't5x': TRAIN + T5X, 'test': TEST,
         'tpu': ['jax[tpu]>=0.10.2'],
     },

@@ -22,9 +22,8 @@ from flamingo_jax.data.vocabulary import Vocabulary, default_vocabulary
 from flamingo_jax.evaluation.evaluate import (
     EvaluationDatasetConfig,
     ScoresLogger,
-    evaluation_dir,
-    inference_dir,
 )
+from flamingo_jax.evaluation.output_dir import evaluation_dir, inference_dir
 from flamingo_jax.gin_config import summarize_config, write_config
 from flamingo_jax.models.contrastive import get as contrastive_variant
 from flamingo_jax.models.variants import get as variant

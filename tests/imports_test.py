@@ -21,6 +21,8 @@ HEAVY = ('tensorflow', 'seqio', 'torch', 't5x')
     'flamingo_jax.prepare.check',
     'flamingo_jax.prepare.explain',
     'flamingo_jax.prepare.preview',
+    'flamingo_jax.evaluation.benchmarks',
+    'flamingo_jax.evaluation.cards',
     'flamingo_jax.cli',
     'flamingo_jax.doctor',
 ])

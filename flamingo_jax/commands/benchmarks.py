@@ -66,7 +66,9 @@ def is_asked(options: argparse.Namespace) -> bool:
 def run(options: argparse.Namespace, rest: Sequence[str]) -> None:
   """Lists, replays or evaluates."""
   if rest:
-    raise UserError(f'{rest[0]} is for --gin_file: use the flags of --benchmark')
+    raise UserError(
+        f'{rest[0]} is for --gin_file: use the flags of --benchmark'
+    )
   from flamingo_jax.evaluation import benchmarks, report
 
   if options.list:
@@ -79,7 +81,7 @@ def run(options: argparse.Namespace, rest: Sequence[str]) -> None:
 
 def _evaluate(options: argparse.Namespace) -> None:
   from flamingo_jax.evaluation import benchmarks, cards, report
-  from flamingo_jax.evaluation.evaluate import evaluation_dir
+  from flamingo_jax.evaluation.output_dir import evaluation_dir
   from flamingo_jax.evaluation.fewshot import Settings
   from flamingo_jax.training.model_dir import run_folder, write_atomically
 

@@ -4,6 +4,7 @@
 
 from collections.abc import Callable, Mapping
 import dataclasses
+import functools
 import hashlib
 import os
 import pathlib
@@ -16,6 +17,20 @@ from flamingo_jax.evaluation.submissions import Submission
 
 SHOTS = (0, 4, 8, 16, 32)
 _SUPPORTS = 2048  # as many as the paper has (B.1.4)
+
+# The files of the queries and of the supports are read once for all shots.
+@functools.lru_cache(maxsize=2)
+def _read(
+    read: Callable[[Source], list[Sample]], source: Source
+) -> tuple[Sample, ...]:
+  samples = tuple(read(source))
+  if not samples:
+    raise UserError(
+        f'{source.folder / source.files[0]} has no samples of the split '
+        f'{source.split!r}: copy it again from {source.origin}'
+    )
+  return samples
+
 
 @dataclasses.dataclass(frozen=True)
 class Benchmark:
@@ -83,14 +98,7 @@ class Benchmark:
     Raises:
       UserError: a file is missing or not the official one, or has no samples.
     """
-    source = self.source(data, split)
-    samples = self.read(source)
-    if not samples:
-      raise UserError(
-          f'{source.folder / source.files[0]} has no samples of the split '
-          f'{split!r}: copy it again from {self.origin}'
-      )
-    return samples
+    return list(_read(self.read, self.source(data, split)))
 
   def pool(self, data: str | os.PathLike) -> list[Sample]:
     """The samples that shots are chosen from: 2048 of the training split.

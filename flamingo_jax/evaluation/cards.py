@@ -25,10 +25,12 @@ import jax
 import numpy as np
 
 from flamingo_jax.errors import UserError
+from flamingo_jax.evaluation import answering
 from flamingo_jax.evaluation import fewshot
 from flamingo_jax.evaluation import gallery
+from flamingo_jax.evaluation.answering import Answerer, Outcome
 from flamingo_jax.evaluation.benchmark import Benchmark
-from flamingo_jax.evaluation.fewshot import Answerer, Outcome, Queries, Settings
+from flamingo_jax.evaluation.fewshot import Queries, Settings
 from flamingo_jax.evaluation.metrics.metric import Target
 from flamingo_jax.evaluation.prompts import Sample
 from flamingo_jax.training.model_dir import run_folder, write_atomically
@@ -90,7 +92,7 @@ def evaluate(
   same = [dataclasses.asdict(settings), model['sha256'], files, found.missing]
   key = hashlib.sha256(json.dumps(same).encode()).hexdigest()[:16]
   draft = folder / f'answers.{key}.tmp'
-  outcome = fewshot.answer(
+  outcome = answering.answer(
       benchmark, found, settings, answerer, draft=draft, model=model['sha256'],
       batch_size=batch_size, progress=progress,
   )

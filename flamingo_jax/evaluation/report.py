@@ -29,8 +29,9 @@ def summarise(cards: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
   for shots in dict.fromkeys(card['settings']['shots'] for card in cards):
     same = [card for card in cards if card['settings']['shots'] == shots]
     common = {
-        'benchmark': same[0]['benchmark'], 'split': same[0]['settings']['split'],
-        'shots': shots, 'seeds': len(same), 'queries': same[0]['queries'],
+        'benchmark': same[0]['benchmark'],
+        'split': same[0]['settings']['split'], 'shots': shots,
+        'seeds': len(same), 'queries': same[0]['queries'],
         'missing': len(same[0]['missing']),
         'out_of_context': any(c['prompt']['out_of_context'] for c in same),
     }
@@ -113,7 +114,7 @@ def table_of_benchmarks(benchmarks: Sequence[Benchmark]) -> str:
     ))
   lines = [_aligned(cells), '', '* what is scored if no split is named', '']
   for row in benchmarks:
-    files = list(dict.fromkeys(f for names in row.splits.values() for f in names))
+    files = dict.fromkeys(f for names in row.splits.values() for f in names)
     lines += [
         f'DATA/{row.name}/ from {row.origin}', f'  {" ".join(files)}',
         f'  {row.media}',

@@ -170,7 +170,8 @@ def test_predictions_are_as_servers_take_them(data, tmp_path):
   assert said['Sequence'][0] == {'question_id': 'Sequence_T1_1', 'answer': 1}
   rows = list(csv.DictReader(read('hateful_memes').open()))
   assert [row['label'] for row in rows] == list('010101')
-  assert float(rows[1]['proba']) == pytest.approx(1 / (1 + np.exp(-1)), abs=1e-6)
+  likely = 1 / (1 + np.exp(-1))
+  assert float(rows[1]['proba']) == pytest.approx(likely, abs=1e-6)
   assert np.load(read('rareact', shots=0)).shape == (6, 3)
 
 
@@ -196,7 +197,7 @@ def test_files_that_are_missing_or_wrong_are_one_sentence(data, tmp_path):
   find = benchmarks.find
   with pytest.raises(UserError, match="no benchmark 'vqa': did you mean"):
     find('vqa')
-  with pytest.raises(UserError, match="coco has no split 'dev'; it has test, v"):
+  with pytest.raises(UserError, match="coco has no split 'dev'; it has te"):
     find('coco').queries(data, 'dev')
   with pytest.raises(UserError, match='dataset_coco.json does not exist: the '
                      "split 'test' of coco needs it; it comes from caption_d"):

@@ -11,7 +11,8 @@ import pytest
 import flamingo_jax as fj
 from flamingo_jax import cli
 from flamingo_jax.errors import UserError
-from flamingo_jax.evaluation import benchmarks, cards, fewshot, report
+from flamingo_jax.evaluation import answering, benchmarks, cards
+from flamingo_jax.evaluation import fewshot, report
 from flamingo_jax.evaluation.fewshot import Settings
 from flamingo_jax.evaluation.prompts import as_text
 from tests.evaluation import miniature
@@ -177,7 +178,7 @@ def test_log_likelihoods_are_averaged_over_orders(data, tmp_path):
   benchmark = benchmarks.find('star')
   settings = Settings('star', 'validation', 4, permutations=6)
   found = fewshot.read_queries(benchmark, data, settings, False)
-  outcome = fewshot.answer(
+  outcome = answering.answer(
       benchmark, found, settings, Ordered(found.queries),
       draft=epath.Path(tmp_path / 'draft'),
   )
@@ -229,9 +230,9 @@ def test_a_prompt_beyond_the_context_is_ooc(data, tmp_path):
   longest = evaluate(data, tmp_path, shots=2)[0]['prompt']['longest']
   room = benchmarks.find('vqav2').max_new_tokens
   found = []
-  for context, folder in ((longest + room, 'fits'), (longest + room - 1, 'not')):
+  for context in (longest + room, longest + room - 1):
     found.append(evaluate(
-        data, tmp_path / folder,
+        data, tmp_path / str(context),
         model=type('Short', (Oracle,), {'context': context}),
     ))
   (one, _), (two, oracle) = found

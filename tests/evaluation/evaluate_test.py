@@ -15,7 +15,7 @@ from flamingo_jax.data.vocabulary import default_vocabulary, train_vocabulary
 from flamingo_jax.errors import UserError
 from flamingo_jax.evaluation import evaluate as evaluate_lib
 from flamingo_jax.evaluation import infer as infer_lib
-from flamingo_jax.evaluation import prompts
+from flamingo_jax.evaluation import output_dir, prompts
 from flamingo_jax.training.checkpoint import RestoreCheckpointConfig
 from flamingo_jax.training.model import FlamingoModel
 from flamingo_jax.training.partitioner import Partitioner
@@ -200,7 +200,7 @@ def test_infer_refuses_what_it_cannot_do(model, run_dir, tmp_path):
 
 
 def test_a_checkpoint_s_scores_are_not_put_among_its_weights():
-  assert evaluate_lib.evaluation_dir('runs/a') == 'runs/a/eval'
-  assert evaluate_lib.inference_dir('runs/a/checkpoint_5') == (
+  assert output_dir.evaluation_dir('runs/a') == 'runs/a/eval'
+  assert output_dir.inference_dir('runs/a/checkpoint_5') == (
       'runs/a/infer_checkpoint_5'
   )

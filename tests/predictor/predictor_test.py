@@ -2,9 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """The Python API against the model's full forward pass, and its complaints."""
 
+import functools
+
 import jax
-import jax.numpy as jnp
 import numpy as np
+from PIL import Image
 import pytest
 
 import flamingo_jax as fj
@@ -247,3 +249,48 @@ def test_vocabulary_of_another_size_is_told(model):
   config = models.variants.get('flamingo_tiny', {'decoder.vocab': 7})
   with pytest.raises(fj.UserError, match='entries and the model 7'):
     fj.Predictor(config, model.params, model.vocabulary)
+
+
+def test_latents_that_are_kept_change_nothing(model, tmp_path, monkeypatch):
+  files = []
+  for i, pixels in enumerate(PIXELS):
+    Image.fromarray(pixels).save(tmp_path / f'{i}.png')
+    files.append(tmp_path / f'{i}.png')
+  pictures = lambda: [fj.image(file) for file in files]
+  keeps = fj.Predictor(
+      model.config, model.params, model.vocabulary, frames=2, keep_latents=2
+  )
+  read = []
+  monkeypatch.setattr(
+      predictor_module, 'load_frames',
+      lambda medium, *more: read.append(medium.path) or load_frames(
+          medium, *more),
+  )
+  for count, new in ((2, [0, 1]), (2, []), (3, [2]), (1, [0])):
+    prompt = [part for m in pictures()[:count] for part in (m, 'Output:')]
+    read.clear()
+    found = keeps.score(prompt, ['a cat', 'dog'])
+    assert read == [str(files[i]) for i in new]
+    # Encoded in other company, a picture may differ in the last bit.
+    expected = model.score(prompt, ['a cat', 'dog'])
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+def test_features_are_those_of_each_medium(model):
+  rows = model.embed([CAT, CLIP, DOG])
+  assert rows.shape[0] == 3 and np.ptp(rows, axis=1).min() > 0
+  close = functools.partial(np.testing.assert_allclose, rtol=1e-4, atol=1e-5)
+  close(model.embed([DOG])[0], rows[2])
+  pixels, _ = load_frames(CLIP, 2, 16, None)
+  frames = model.embed([fj.image(frame) for frame in pixels])
+  close(frames.mean(axis=0), rows[1])
+
+
+def test_weights_tell_checkpoints_apart(model):
+  same = fj.Predictor(model.config, model.params, model.vocabulary, frames=1)
+  assert same.sha256 == model.sha256 and len(same.sha256) == 64
+  changed = jax.tree.map(lambda x: x, model.params)
+  leaf = changed['decoder']['final_norm']['scale']
+  changed['decoder']['final_norm']['scale'] = leaf.at[0].add(1e-3)
+  other = fj.Predictor(model.config, changed, model.vocabulary, frames=1)
+  assert other.sha256 != model.sha256

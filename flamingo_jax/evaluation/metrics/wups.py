@@ -19,11 +19,11 @@ from flamingo_jax.evaluation.metrics.metric import Metric, Target
 
 # Counted and binary questions: right or wrong.
 _EXACT = frozenset({'DB', 'DC'})
-_STOP_WORDS = frozenset(
-    'a an the i me my we our you your he him his she her it its they them their '
-    'this that these those am is are was were be been being have has had do does '
-    'did and but or of at for with about into to from by if as s t'.split()
-)
+_STOP_WORDS = frozenset("""
+    a an the i me my we our you your he him his she her it its they them their
+    this that these those am is are was were be been being have has had do does
+    did and but or of at for with about into to from by if as s t
+""".split())
 
 Similarity = Callable[[str, str], float]
 

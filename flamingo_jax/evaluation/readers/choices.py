@@ -139,9 +139,8 @@ def _action(row: Mapping[str, str]) -> str:
 
 def imagenet(source: Source) -> list[Sample]:
   """ILSVRC2012 as Kaggle packs it: 'n01440764 tench, Tinca tinca' per class."""
-  whole = dict(
-      line.split(maxsplit=1) for line in source.read_text(1).splitlines() if line
-  )
+  lines = source.read_text(1).splitlines()
+  whole = dict(line.split(maxsplit=1) for line in lines if line)
   whole |= {k: v for k, v in _IMAGENET_NAMES.items() if k in whole}
   first = {synset: names.split(',')[0] for synset, names in whole.items()}
   counts = Counter(first.values())

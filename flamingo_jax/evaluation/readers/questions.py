@@ -23,8 +23,9 @@ def vqa(source: Source) -> list[Sample]:
       ]
       for _, entry in source.fields_of(annotations, 'question_id', 'answers')
   }
-  part, year = re.search(r'(train|val|test)\D*(\d{4})', source.files[0]).groups()
-  folder = f'{part}{year}'
+  # Of '..._test-dev2015_questions.json', the pictures are those of test2015.
+  found = re.search(r'(train|val|test)\D*(\d{4})', source.files[0])
+  folder = ''.join(found.groups())
   samples = []
   for number, entry in source.fields_of(
       source.read_json(0)['questions'], 'question_id', 'image_id', 'question'

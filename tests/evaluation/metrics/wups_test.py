@@ -61,5 +61,5 @@ def test_wordnet_that_is_missing_is_one_sentence(monkeypatch):
           'no_such_wordnet', nltk.corpus.reader.WordNetCorpusReader, None
       ),
   )
-  with pytest.raises(UserError, match="run 'python -m nltk.downloader wordnet'"):
+  with pytest.raises(UserError, match="'python -m nltk.downloader wordnet'"):
     wups.words('dog')
