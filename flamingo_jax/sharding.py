@@ -47,6 +47,11 @@ def _rules(
   """A table; the order matters, attention comes before 'length'."""
   return (
       ('batch', batch),
+      # Rows of the text between blocks, where `length` names what heads and
+      # MLPs are split over; where rows are too few, the text itself is split.
+      # A row is cut from memory as it lies, tokens are not: of short texts the
+      # compiler would sum the whole on every device.
+      ('text', (*batch, length) if length else batch),
       # Pictures, and then their latents: a batch without text. Encoder and
       # resampler have nothing to split over 'model', so more media are.
       ('media', _ALL),
@@ -84,7 +89,7 @@ def constrain(x: Array, *axes: str | None) -> Array:
   """Splits an activation as the rules in use say; without rules, not at all.
 
   An axis is split over as many of its mesh axes as divide it: texts and numbers
-  of media are of any length.
+  of media are of any length. What is left of them is free for later rules.
 
   Args:
     x: the activation.
@@ -93,8 +98,27 @@ def constrain(x: Array, *axes: str | None) -> Array:
   mesh, rules = jax.sharding.get_abstract_mesh(), nn.get_logical_axis_rules()
   if mesh.empty or not rules:
     return x
-  spec = divisible(nn.logical_to_mesh_axes(axes, rules), x.shape, mesh)
-  return jax.lax.with_sharding_constraint(x, spec)
+  return jax.lax.with_sharding_constraint(
+      x, activation_spec(axes, x.shape, mesh, rules)
+  )
+
+
+def activation_spec(
+    names: Sequence[str | None],
+    shape: Sequence[int],
+    mesh: Mesh | AbstractMesh,
+    rules: Rules,
+) -> PartitionSpec:
+  """How `constrain` splits an activation; arguments as of `parameter_spec`."""
+  spec: list[str | tuple[str, ...] | None] = [None] * len(names)
+  used: set[str] = set()
+  for rule, axes in rules:
+    axes = (axes,) if isinstance(axes, str) else axes or ()
+    for i in (i for i, name in enumerate(names) if name == rule):
+      if spec[i] is None and used.isdisjoint(axes):
+        (spec[i],) = divisible(PartitionSpec(axes), shape[i : i + 1], mesh)
+        used |= set((spec[i],) if isinstance(spec[i], str) else spec[i] or ())
+  return PartitionSpec(*spec)
 
 
 def make_mesh(

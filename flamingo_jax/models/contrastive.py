@@ -130,7 +130,7 @@ class TextEncoderLayer(nn.Module):
     x += OutputProjection(cfg.width, self.dtype, name='out')(y)
     y = LayerNorm(self.dtype, name='ffw_norm')(x)
     x += FeedForward(jax.nn.gelu, self.dtype, name='ffw')(y)
-    return constrain(x, 'batch', 'length', 'embed'), None
+    return constrain(x, 'text', 'length', 'embed'), None
 
 
 class TextEncoder(nn.Module):
@@ -152,7 +152,7 @@ class TextEncoder(nn.Module):
     table = param('token_embedder', 'text_vocab', cfg.vocab + 1)
     places = param('position_embedder', None, cfg.context)
     x = table[tokens] + places[: tokens.shape[1]]
-    x = constrain(x, 'batch', 'length', 'embed')
+    x = constrain(x, 'text', 'length', 'embed')
     layers = scan(TextEncoderLayer, cfg.layers, 'layers', 1)
     x, _ = layers(cfg, self.dtype, name='layers')(x, None, mask)
     return mean_of_rows(LayerNorm(self.dtype, name='final_norm')(x), mask)

@@ -104,7 +104,7 @@ class DecoderLayer(nn.Module):
     x += y
     y = RMSNorm(self.dtype, name='ffw_norm')(x)
     x += FeedForward(jax.nn.gelu, self.dtype, name='ffw')(y)
-    return constrain(x, 'batch', 'length', 'embed'), new
+    return constrain(x, 'text', 'length', 'embed'), new
 
 
 @struct.dataclass
@@ -176,7 +176,7 @@ class DecoderGroup(nn.Module):
       x, keys = rematted(GatedCrossAttentionBlock)(
           cfg.heads, cfg.head_size, self.dtype, name='xattn'
       )(x, cache.media if media is None else media, mask)
-      x = constrain(x, 'batch', 'length', 'embed')
+      x = constrain(x, 'text', 'length', 'embed')
     layers = None if cache is None else cache.layers
     if weights is None:
       x, layers = scan(rematted(DecoderLayer), self.layers, 'layers', 2)(
@@ -232,11 +232,13 @@ class Decoder(nn.Module):
     x = embed(tokens)
     media, mask = None, None
     if latents is not None:
+      # S = M R keys. With an axis for M, which may be 1, the compiler gathers
+      # all rows on every device for the kernel's gradient.
+      media = latents.reshape(len(latents), -1, latents.shape[-1])
       media = Einsum(
-          'BMRV,VD->BMRD', (latents.shape[-1], cfg.width),
+          'BSV,VD->BSD', (latents.shape[-1], cfg.width),
           ('vision_embed', 'embed'), dtype=self.dtype, name='media_projection',
-      )(latents)
-      media = media.reshape(len(media), -1, cfg.width)  # S = M R keys
+      )(media)
       media = constrain(media, 'batch', None, 'embed')
     if media_index is not None:
       count, size = (
@@ -292,7 +294,7 @@ class Decoder(nn.Module):
       # Rows have norm 1, as logits want; the trunk's input has variance 1, or
       # the first layer would drown it. No paper of the family says.
       x *= cfg.width**0.5
-      return constrain(x, 'batch', 'length', 'embed')
+      return constrain(x, 'text', 'length', 'embed')
 
     def unembed(x):
       logits = lambda rows: jnp.einsum(

@@ -58,7 +58,7 @@ def split_text(
   partitioner, it would cut the product before it in windows, which send more.
   """
   x = constrain(x, rows, None, 'embed')
-  x = constrain(x, rows, 'length', 'embed')
+  x = constrain(x, 'text' if rows == 'batch' else rows, 'length', 'embed')
   return checkpoint_name(x, 'output')
 
 

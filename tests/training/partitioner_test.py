@@ -23,7 +23,7 @@ MESH = {'replica': 2, 'fsdp': 2, 'model': 2}
 # Of the dataset 'm3w' of `make_batch`: 8 examples of 10 tokens; what the vision
 # encoder sees is of both datasets, 32 pictures.
 ACTIVATIONS = {
-    'residual stream': (('batch', 'length', 'embed'), (8, 10, 16)),
+    'residual stream': (('text', 'length', 'embed'), (8, 10, 16)),
     'queries': (('batch', 'heads', 'length', 'kv'), (8, 2, 10, 8)),
     'hidden layer': (('batch', 'length', 'mlp'), (8, 10, 64)),
     'logits': (('batch', 'length', 'vocab'), (8, 10, 2048)),
