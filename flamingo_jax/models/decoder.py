@@ -39,7 +39,14 @@ REMAT_POLICIES = {
         jax.checkpoint_policies.save_only_these_names('output'),
     ),
     'named': jax.checkpoint_policies.save_only_these_names('output'),
+    # And, of gated blocks, the weights that were gathered for the forward pass.
+    'dots_and_kernels': jax.checkpoint_policies.save_from_both_policies(
+        jax.checkpoint_policies.dots_with_no_batch_dims_saveable,
+        jax.checkpoint_policies.save_only_these_names('output', 'kernel'),
+    ),
 }
+# Frozen weights are kept anyhow.
+_FROZEN_POLICIES = REMAT_POLICIES | {'dots_and_kernels': REMAT_POLICIES['dots']}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -166,23 +173,24 @@ class DecoderGroup(nn.Module):
     cfg = self.config
     cache, group = stacked
     keys = None
-    rematted = lambda module: nn.remat(
-        module, policy=REMAT_POLICIES[cfg.remat], prevent_cse=False
+    rematted = lambda module, policies: nn.remat(
+        module, policy=policies[cfg.remat], prevent_cse=False
     )
     if mask is not None:
-      x, keys = rematted(GatedCrossAttentionBlock)(
+      x, keys = rematted(GatedCrossAttentionBlock, REMAT_POLICIES)(
           cfg.heads, cfg.head_size, self.dtype, name='xattn'
       )(x, cache.media if media is None else media, mask)
       x = constrain(x, 'batch', 'length', 'embed')
     layers = None if cache is None else cache.layers
     if weights is None:
-      x, layers = scan(rematted(DecoderLayer), self.layers, 'layers', 1)(
+      layer = rematted(DecoderLayer, _FROZEN_POLICIES)
+      x, layers = scan(layer, self.layers, 'layers', 1)(
           cfg, self.dtype, name='lm'
       )(x, layers, position)
     else:
       x, layers = GroupWeights(weights, group).apply(
           DecoderLayer(cfg, self.dtype, parent=None), self.layers,
-          REMAT_POLICIES[cfg.remat], x, layers, position,
+          _FROZEN_POLICIES[cfg.remat], x, layers, position,
       )
     if cache is None:
       return x, None
@@ -225,6 +233,9 @@ class Decoder(nn.Module):
     x = embed(tokens)
     media, mask = None, None
     if latents is not None:
+      # Of a text's media, as what follows: left as the resampler splits them,
+      # their gradient would be gathered whole on every chip.
+      latents = constrain(latents, 'batch', None, None, 'vision_embed')
       media = Einsum(
           'BMRV,VD->BMRD', (latents.shape[-1], cfg.width),
           ('vision_embed', 'embed'), dtype=self.dtype, name='media_projection',
@@ -270,9 +281,6 @@ class Decoder(nn.Module):
     def embed(tokens):
       is_added = tokens >= cfg.vocab
       x = table[jnp.where(is_added, 0, tokens)]
-      # Each device of 'model' looks up what it has, and these are summed: less
-      # to send than the table.
-      x = constrain(x, 'batch', None, 'embed')
       x = jnp.where(is_added[..., None], added[0], x)
       # Rows have norm 1, as logits want; the trunk's input has variance 1, or
       # the first layer would drown it. No paper of the family says.
