@@ -39,14 +39,7 @@ REMAT_POLICIES = {
         jax.checkpoint_policies.save_only_these_names('output'),
     ),
     'named': jax.checkpoint_policies.save_only_these_names('output'),
-    # And, of gated blocks, the weights that were gathered for the forward pass.
-    'dots_and_kernels': jax.checkpoint_policies.save_from_both_policies(
-        jax.checkpoint_policies.dots_with_no_batch_dims_saveable,
-        jax.checkpoint_policies.save_only_these_names('output', 'kernel'),
-    ),
 }
-# Frozen weights are kept anyhow.
-_FROZEN_POLICIES = REMAT_POLICIES | {'dots_and_kernels': REMAT_POLICIES['dots']}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -173,24 +166,23 @@ class DecoderGroup(nn.Module):
     cfg = self.config
     cache, group = stacked
     keys = None
-    rematted = lambda module, policies: nn.remat(
-        module, policy=policies[cfg.remat], prevent_cse=False
+    rematted = lambda module: nn.remat(
+        module, policy=REMAT_POLICIES[cfg.remat], prevent_cse=False
     )
     if mask is not None:
-      x, keys = rematted(GatedCrossAttentionBlock, REMAT_POLICIES)(
+      x, keys = rematted(GatedCrossAttentionBlock)(
           cfg.heads, cfg.head_size, self.dtype, name='xattn'
       )(x, cache.media if media is None else media, mask)
       x = constrain(x, 'batch', 'length', 'embed')
     layers = None if cache is None else cache.layers
     if weights is None:
-      layer = rematted(DecoderLayer, _FROZEN_POLICIES)
-      x, layers = scan(layer, self.layers, 'layers', 1)(
+      x, layers = scan(rematted(DecoderLayer), self.layers, 'layers', 1)(
           cfg, self.dtype, name='lm'
       )(x, layers, position)
     else:
       x, layers = GroupWeights(weights, group).apply(
           DecoderLayer(cfg, self.dtype, parent=None), self.layers,
-          _FROZEN_POLICIES[cfg.remat], x, layers, position,
+          REMAT_POLICIES[cfg.remat], x, layers, position,
       )
     if cache is None:
       return x, None

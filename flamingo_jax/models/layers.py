@@ -44,11 +44,9 @@ class Einsum(nn.Module):
   def __call__(self, x: Float[Array, '...']) -> Float[Array, '...']:
     init = partitioned(fan_in_normal(self.in_axes), *self.axes)
     kernel = self.param('kernel', init, self.shape, jnp.float32)
-    # Gathered over 'fsdp', in which form the backward pass may keep it.
-    whole = (None if axis == 'embed' else axis for axis in self.axes)
-    kernel = constrain(kernel.astype(self.dtype), *whole)
-    kernel = checkpoint_name(kernel, 'kernel')
-    return jnp.einsum(self.equation, x.astype(self.dtype), kernel)
+    return jnp.einsum(
+        self.equation, x.astype(self.dtype), kernel.astype(self.dtype)
+    )
 
 
 def split_text(

@@ -198,4 +198,3 @@ def test_remat_policies_differ_in_what_they_keep(opened, inputs, latents):
     return sum(x.size for x in jax.tree.leaves(vjp))
   assert kept('full') < kept('named') < kept('none')
   assert kept('full') < kept('dots') < kept('none')
-  assert kept('dots') < kept('dots_and_kernels')
