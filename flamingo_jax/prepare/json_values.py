@@ -20,7 +20,7 @@ _OBJECTS = 64  # of an array, in a unit
 _LONGEST = 2**26  # bytes of a line
 _COMPRESSED = ('.gz', '.zip')
 # Strings are taken whole: brackets in them close nothing.
-_TOKEN = re.compile(rb'"(?:[^"\\]+|\\.)*"|[{}\[\]]', re.DOTALL)
+_TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+"|[{}\[\]]', re.DOTALL)
 
 
 def line_units(paths: Iterable[str]) -> list[Unit]:
