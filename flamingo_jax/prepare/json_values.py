@@ -18,9 +18,10 @@ ENDINGS = ('.jsonl', '.jsonl.gz', '.jsonl.zip', '.ndjson')
 _PER_UNIT = 1000  # lines
 _OBJECTS = 64  # of an array, in a unit
 _LONGEST = 2**26  # bytes of a line
+_TAIL = 1000  # bytes among which an array ends
 _COMPRESSED = ('.gz', '.zip')
 # Strings are taken whole: brackets in them close nothing.
-_TOKEN = re.compile(rb'"(?:[^"\\]+|\\.)*"|[{}\[\]]', re.DOTALL)
+_TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+"|[{}\[\]]', re.DOTALL)
 
 
 def line_units(paths: Iterable[str]) -> list[Unit]:
@@ -94,6 +95,7 @@ def _array_units(path: str) -> Iterator[Unit]:
     try:
       data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     except ValueError:  # an empty file
+      yield Unit(path, end=-1)
       return
     with data:
       begin = end = first = number = 0
@@ -103,11 +105,17 @@ def _array_units(path: str) -> Iterator[Unit]:
             yield Unit(path, begin, start, first)
           begin, first = start, number
         number += 1
-      yield Unit(path, begin, max(begin, end), first)
+      if number:
+        yield Unit(path, begin, end, first)
+      if not number or not data[-_TAIL:].rstrip().endswith(b']'):
+        yield Unit(path, end=-1)
 
 
-def read_array(unit: Unit) -> Iterator[Item]:
+def read_array(unit: Unit) -> Iterator[Item | Dropped]:
   """The objects of a unit, as bytes."""
+  if unit.end < 0:
+    yield Dropped('file is no whole JSON array', unit.path)
+    return
   with open(unit.path, 'rb') as file:
     file.seek(unit.begin)
     data = file.read(unit.end - unit.begin)

@@ -182,21 +182,20 @@ def html_folder(documents, folder):
 
 def html_warc(documents, folder):
   """A WARC file and, in `fetched`, the images."""
-  from fastwarc.warc import WarcRecord, WarcRecordType
-
   with open(make(folder) / 'crawl.warc', 'wb') as file:
     for i, parts in enumerate(fetch(documents, folder / 'fetched')):
       body = page(parts, lambda part: part['url']).encode()
-      head = (b'HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\n'
-              b'Content-Length: %d\r\n\r\n' % len(body))
-      record = WarcRecord()
-      record.init_headers(
-          len(head) + len(body), WarcRecordType.response,
-          b'<urn:uuid:00000000-0000-0000-0000-%012d>' % i)
-      record.headers['WARC-Target-URI'] = f'http://x.org/page{i}'
-      record.headers['Content-Type'] = 'application/http; msgtype=response'
-      record.set_bytes_content(head + body)
-      record.write(file)
+      content = (b'HTTP/1.1 200 OK\r\n'
+                 b'Content-Type: text/html; charset=utf-8\r\n'
+                 b'Content-Length: %d\r\n\r\n%s' % (len(body), body))
+      file.write(
+          b'WARC/1.0\r\nWARC-Type: response\r\n'
+          b'WARC-Target-URI: http://x.org/page%d\r\n'
+          b'WARC-Record-ID: <urn:uuid:00000000-0000-0000-0000-%012d>\r\n'
+          b'WARC-Date: 2020-01-01T00:00:00Z\r\n'
+          b'Content-Type: application/http; msgtype=response\r\n'
+          b'Content-Length: %d\r\n\r\n%s\r\n\r\n'
+          % (i, i, len(content), content))
 
 
 def html_jsonl(documents, folder):

@@ -59,7 +59,12 @@ IMAGES = tuple(_images())
 _LAUGHS = '<!DOCTYPE lolz [<!ENTITY lol "lol">' + ''.join(
     f'<!ENTITY lol{i} "{f"&lol{i - 1};" * 10}">' for i in range(2, 10)
 ) + ']><lolz>&lol9;</lolz>'
-_PROSE = 'That is the picture of a thing that we have and it is good. ' * 8
+_PROSE = (
+    'These are the shapes of a small world that we have drawn for you, and '
+    'what follows is a picture of each with a few words that say what it '
+    'shows. Some of them are large and some are small, others have stripes or '
+    'dots, and all stand on a light ground so that they can be seen.'
+)
 
 
 def _tar(images):
@@ -109,12 +114,13 @@ VIDEO = _video()
 
 
 def _page(images):
-  uris = [
-      f'<img src="data:image/png;base64,{base64.b64encode(i).decode()}">'
-      for i in images
-  ]
-  return (f'<html><body><p>{_PROSE}</p>' + '<p>and</p>'.join(uris)
-          + '<img src="../../../../etc/passwd"></body></html>').encode()
+  body = ''.join(
+      f'<p>Picture {number}.</p>'
+      f'<img src="data:image/png;base64,{base64.b64encode(image).decode()}">'
+      for number, image in enumerate(images)
+  )
+  return (f'<html><body><p>{_PROSE}</p>{body}'
+          '<img src="../../../../etc/passwd"></body></html>').encode()
 
 
 def _warc(page):

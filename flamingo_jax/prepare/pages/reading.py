@@ -108,6 +108,7 @@ def page_of(item: Item) -> Page:
 def _read_warc(path: str) -> Iterator[Item | Dropped]:
   from fastwarc.warc import ArchiveIterator, WarcRecordType
 
+  found = False
   with open(path, 'rb') as file:
     records = ArchiveIterator(
         file, record_types=WarcRecordType.response, parse_http=True
@@ -117,6 +118,7 @@ def _read_warc(path: str) -> Iterator[Item | Dropped]:
       kind = record.http_content_type or ''
       if kind not in ('text/html', 'application/xhtml+xml', ''):
         continue
+      found = True
       data = record.reader.read(_LONGEST + 1)
       if len(data) > _LONGEST:
         yield Dropped('page is too long', url)
@@ -125,6 +127,8 @@ def _read_warc(path: str) -> Iterator[Item | Dropped]:
           f'{path}, record {number} ({url})',
           Page(url, data, record.http_charset or ''),
       )
+  if not found:
+    yield Dropped('file holds no page', path)
 
 
 def decode(data: bytes, charset: str) -> str:
