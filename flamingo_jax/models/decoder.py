@@ -232,9 +232,6 @@ class Decoder(nn.Module):
     x = embed(tokens)
     media, mask = None, None
     if latents is not None:
-      # Of a text's media, as what follows: left as the resampler splits them,
-      # their gradient would be gathered whole on every chip.
-      latents = constrain(latents, 'batch', None, None, 'vision_embed')
       media = Einsum(
           'BMRV,VD->BMRD', (latents.shape[-1], cfg.width),
           # Split, the compiler would gather the media of all rows on every

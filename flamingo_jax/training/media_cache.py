@@ -45,8 +45,13 @@ class MediaCache:
       folder: each process has one of its own in it, of local disk.
 
     Raises:
-      UserError: the folder is in a bucket.
+      UserError: the folder is in a bucket, or nothing sees pictures frozen.
     """
+    if 'vision_encoder' not in frozen_params:
+      raise UserError(
+          'the media cache keeps what a frozen vision encoder makes of pictures,'
+          ' and this run has none: train it without --cache_media'
+      )
     if '://' in os.fspath(folder):
       raise UserError(
           f'the media cache {folder} is not on a disk of this machine: give a '

@@ -81,7 +81,7 @@ def clips(rows):
 
 
 def test_mwap_is_that_of_the_official_program():
-  # On 981 rows of the real rareact.csv and random scores, too, both programs
+  # On rows of the real rareact.csv and random scores, too, both programs
   # gave 2.2913866881507.
   scores = np.sin(np.arange(44).reshape(11, 4) * 1.7)
   found = score(metrics.MWAP, clips(CLIPS), scores)
