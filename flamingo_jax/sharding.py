@@ -29,9 +29,8 @@ Rules = Sequence[tuple[str, str | tuple[str, ...] | None]]
 _WHOLE = tuple(
     (name, None)
     for name in (
-        'kv', 'groups', 'layers', 'latents', 'frames', 'vision_embed',
-        'media_embed', 'joint', 'conv_h', 'conv_w', 'conv_in', 'new_vocab',
-        'text_vocab',
+        'kv', 'groups', 'layers', 'latents', 'frames', 'vision_embed', 'joint',
+        'conv_h', 'conv_w', 'conv_in', 'new_vocab', 'text_vocab',
     )
 )
 _ALL = ('replica', 'fsdp', 'model')

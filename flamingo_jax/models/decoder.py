@@ -232,12 +232,12 @@ class Decoder(nn.Module):
     x = embed(tokens)
     media, mask = None, None
     if latents is not None:
+      # Of a text's media, as what follows: left as the resampler splits them,
+      # their gradient would be gathered whole on every chip, 6 GB at 80B.
+      latents = constrain(latents, 'batch', None, None, 'vision_embed')
       media = Einsum(
           'BMRV,VD->BMRD', (latents.shape[-1], cfg.width),
-          # Split, the compiler would gather the media of all rows on every
-          # device for its gradient, 6 GB at 80B; it has 50 MB.
-          ('vision_embed', 'media_embed'),
-          dtype=self.dtype, name='media_projection',
+          ('vision_embed', 'embed'), dtype=self.dtype, name='media_projection',
       )(latents)
       media = media.reshape(len(media), -1, cfg.width)  # S = M R keys
       media = constrain(media, 'batch', None, 'embed')
