@@ -21,6 +21,11 @@ def get_config() -> ConfigDict:
           'VOCABULARY': 'gs://BUCKET/vocabulary.model',
           'VISION_ENCODER': 'gs://BUCKET/vision_encoder',
           'LANGUAGE_MODEL': 'gs://BUCKET/language_model',
-          'MESH_SHAPE': {'fsdp': 256, 'model': 4},
+          # Frozen weights fit cut in two, and a larger batch pays for the
+          # gathering of the trainables (docs/performance.md).
+          'MESH_SHAPE': {'fsdp': 512, 'model': 2},
+          'BATCH_SIZES': {
+              'm3w': 4096, 'align': 8192, 'ltip': 8192, 'vtp': 1024
+          },
       },
   })
