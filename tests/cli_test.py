@@ -17,6 +17,7 @@ import pytest
 from flamingo_jax import broken_pipe
 from flamingo_jax import cli
 from flamingo_jax.commands import prompting
+from tests.xla_flags import QUICK
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 
@@ -36,7 +37,7 @@ def write_documents(folder, captions):
 
 def flamingo(*arguments, cache=None):
   """Runs the program in a process of its own, on one device."""
-  environ = os.environ | {'XLA_FLAGS': '--xla_backend_optimization_level=0'}
+  environ = os.environ | {'XLA_FLAGS': QUICK}
   if cache is not None:  # of compiled functions
     environ['JAX_COMPILATION_CACHE_DIR'] = str(cache)
   return subprocess.run(

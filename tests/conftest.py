@@ -4,16 +4,13 @@
 
 import os
 
+from tests.xla_flags import EIGHT_DEVICES, QUICK
+
 # All of this has to be settled before jax and TensorFlow are imported.
-FLAGS = (
-    '--xla_force_host_platform_device_count=8',
-    # Programs this small run once or twice: compiling them is what takes time,
-    # and without optimisation a third less, of that half with older emitters.
-    '--xla_backend_optimization_level=0',
-    '--xla_cpu_use_fusion_emitters=false',
-)
 os.environ['JAX_PLATFORMS'] = 'cpu'
-os.environ['XLA_FLAGS'] = ' '.join([os.environ.get('XLA_FLAGS', ''), *FLAGS])
+os.environ['XLA_FLAGS'] = ' '.join(
+    [os.environ.get('XLA_FLAGS', ''), EIGHT_DEVICES, QUICK]
+)
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
 os.environ.setdefault('CUDA_VISIBLE_DEVICES', '-1')
 os.environ.setdefault('MPLBACKEND', 'agg')

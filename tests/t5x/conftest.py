@@ -11,6 +11,8 @@ import sys
 
 import pytest
 
+from tests.xla_flags import QUICK
+
 ROOT = pathlib.Path(__file__).parents[2]
 HOME = pathlib.Path(
     os.environ.get('T5X_HOME') or pathlib.Path.home() / 't5x-src'
@@ -50,9 +52,7 @@ def t5x_environment(tmp_path_factory):
         'PYTHONPATH': os.pathsep.join(
             [str(ROOT), *FOLDERS, os.environ.get('PYTHONPATH', '')]
         ),
-        # Compiling is what takes the time; both drivers do it alike.
-        'XLA_FLAGS': '--xla_backend_optimization_level=0 '
-        f'--xla_force_host_platform_device_count={devices}',
+        'XLA_FLAGS': f'{QUICK} --xla_force_host_platform_device_count={devices}',
         'JAX_COMPILATION_CACHE_DIR': cache,
     }
 

@@ -14,6 +14,8 @@ import time
 
 import pytest
 
+from tests.xla_flags import QUICK
+
 ROOT = pathlib.Path(__file__).parents[2]
 # Killed within a log line's steps, stopped anywhere, evaluated in between.
 STEPS = 14
@@ -35,7 +37,7 @@ def launch(compilation_cache):
 
   def start(model_dir, *options):
     environment = os.environ | {
-        'XLA_FLAGS': '--xla_backend_optimization_level=0',
+        'XLA_FLAGS': QUICK,
         'JAX_COMPILATION_CACHE_DIR': compilation_cache,
     }
     return subprocess.Popen(
@@ -264,7 +266,7 @@ def test_a_tower_that_was_killed_equals_an_uninterrupted_one(
         ],
         cwd=ROOT,
         env=os.environ | {
-            'XLA_FLAGS': '--xla_backend_optimization_level=0',
+            'XLA_FLAGS': QUICK,
             'JAX_COMPILATION_CACHE_DIR': compilation_cache,
         },
         stderr=subprocess.PIPE,

@@ -17,6 +17,7 @@ import pytest
 
 from tests.t5x.conftest import FOLDERS, REASON, ROOT
 from tests.t5x.train_test import SMALL, losses
+from tests.xla_flags import QUICK
 
 STEPS = 30
 FILES = ('configs/flamingo_tiny.gin', 'tests/t5x/two_tasks.gin')
@@ -36,7 +37,7 @@ def bindings(model_dir):
 def environment(**more):
   return os.environ | {
       'PYTHONPATH': os.pathsep.join([str(ROOT), *FOLDERS]),
-      'XLA_FLAGS': '--xla_backend_optimization_level=0',
+      'XLA_FLAGS': QUICK,
   } | more
 
 
