@@ -13,6 +13,7 @@ import time
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+DICTS = ('--gin.MESH_SHAPE', '--gin.BATCH_SIZES')  # of a pod's bindings
 PODS = sorted((ROOT / 'launch' / 'pods').glob('*.py'))
 
 # Answers `describe` with the next state of a list; the last one stays.
@@ -136,7 +137,7 @@ def test_the_job_runs_detached_and_leaves_its_exit_code(cloud, pod, tmp_path):
   assert (ROOT / gin_file.removeprefix('--gin_file=')).parent.name == 'configs'
   for binding in bindings:  # as gin reads it
     name, _, value = binding.partition('=')
-    kind = dict if name == '--gin.MESH_SHAPE' else str
+    kind = dict if name in DICTS else str
     assert isinstance(ast.literal_eval(value), kind)
 
 

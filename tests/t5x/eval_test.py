@@ -107,7 +107,7 @@ def test_eval_gives_the_same_scores_and_answers(
   t5x('t5x.eval', t5x_environment(4),
       options('eval', run_dir, tmp_path / 'four', more, *TWO_BY_TWO))
   files = sorted((tmp_path / 'own' / 'inference_eval').iterdir())
-  assert len(files) == 6
+  assert len(files) == 8
   for file in files:
     for folder in ('one', 'four'):
       other = tmp_path / folder / 'inference_eval' / file.name

