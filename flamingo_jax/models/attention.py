@@ -56,7 +56,7 @@ class HeadsProjection(nn.Module):
 
   @nn.compact
   def __call__(self, x: Float[Array, '*B L D']) -> Float[Array, '*B H L K']:
-    # The kernel has one axis for heads and K: with two, TPUs rearrange it before
+    # One axis of the kernel for heads and K: with two, TPUs rearrange it before
     # every product.
     y = Einsum(
         '...LD,DF->...LF', (x.shape[-1], self.heads * self.head_size),

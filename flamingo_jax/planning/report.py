@@ -150,7 +150,7 @@ def _communication_lines(plan: Plan) -> list[str]:
 
 
 def as_table(plans: Sequence[Plan]) -> str:
-  """A row per plan, the fastest that fits first; 'parts' are microbatches."""
+  """A row per plan, the fastest that fits first; parts: microbatches."""
   head = ('mesh', 'rules', 'remat', 'parts', 'GiB', 'spare', 'step s', 'MFU')
   rows = []
   for plan in sorted(plans, key=_speed):
