@@ -60,3 +60,8 @@ def draw(
   small = Image.fromarray(pictures[found[int(rng.integers(len(found)))]])
   large = small.resize((_SIZE, _SIZE), Image.Resampling.BICUBIC)
   return documents.image(large.convert('RGB'))
+
+
+def caption(digit: int) -> str:
+  """'a handwritten seven'."""
+  return f'a handwritten {NAMES[digit]}'

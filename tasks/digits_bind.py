@@ -4,9 +4,9 @@
 
 Importing this module registers, to train on, `digits_pairs` (a picture and 'a
 handwritten seven') and `digits_bind` (episodes in which made-up words stand for
-digits), both without 8 and 9; and to score, `digits_bind_2way_<shots>shot`:
-split 'validation' has new pictures of digits that training shows, 'held_out'
-has 8 against 9, which it never shows.
+digits), both without 8 and 9; and to score, `digits_bind_2way_<shots>shot`, of
+new pictures of digits that training shows, and the same with
+`_held_out_digits`, of 8 against 9, which it never shows.
 """
 
 import dataclasses
@@ -20,46 +20,51 @@ from flamingo_jax.data import features
 from flamingo_jax.evaluation import prompts
 from flamingo_jax.evaluation import tasks
 from tasks import digits
+from tasks import shapes
 from tasks import shapes_bind
 from tasks import shapes_episodes
 from tasks import shapes_vocabulary
 
-_SPLITS = {'validation': digits.SEEN, 'held_out': digits.HELD_OUT}
-_DOCUMENTS = 1_000_000
+_CONTROLS = {'': digits.SEEN, 'held_out_digits': digits.HELD_OUT}
+_DOCUMENTS = {'train': 1_000_000, 'validation': 10_000}
 
 
 @dataclasses.dataclass(frozen=True)
 class DigitsDocuments:
-  """The documents to train on, pairs or episodes, the same everywhere."""
+  """Pairs or episodes, the same everywhere; 'validation' has new pictures."""
 
   task: str
+  split: str
 
   def __len__(self) -> int:
-    return _DOCUMENTS
+    return _DOCUMENTS[self.split]
 
   def __getitem__(self, index: int) -> documents.Document:
     if not 0 <= index < len(self):
-      raise IndexError(f'{self.task} has no document {index}')
-    rng = np.random.default_rng((zlib.crc32(self.task.encode()), index))
+      raise IndexError(
+          f'{self.task} has no document {index} in {self.split}'
+      )
+    name = f'{self.task}:{self.split}'
+    rng = np.random.default_rng((zlib.crc32(name.encode()), index))
     draw = draw_pair if self.task == 'digits_pairs' else draw_bind
-    return documents.Document(draw(rng), f'{self.task}:train:{index}', index)
+    parts = draw(rng, self.split == 'train')
+    return documents.Document(parts, f'{name}:{index}', index)
 
 
-def draw_pair(rng: np.random.Generator) -> tuple[str | documents.Media, ...]:
+def draw_pair(rng: np.random.Generator, is_training: bool) -> shapes.Parts:
   """A picture and what it shows."""
   digit = int(rng.choice(digits.SEEN))
-  name = digits.NAMES[digit]
-  return digits.draw(rng, digit, True), f'a handwritten {name}'
+  return digits.draw(rng, digit, is_training), digits.caption(digit)
 
 
-def draw_bind(rng: np.random.Generator) -> tuple[str | documents.Media, ...]:
+def draw_bind(rng: np.random.Generator, is_training: bool) -> shapes.Parts:
   """An episode of two to four words, pictures with a word each."""
   ways = int(rng.integers(2, 5))
   values = rng.permutation(digits.SEEN)[:ways]
   words = shapes_episodes.sample_words(rng, ways)
   parts = []
   for label in rng.integers(ways, size=shapes_bind.PICTURES):
-    picture = digits.draw(rng, int(values[label]), True)
+    picture = digits.draw(rng, int(values[label]), is_training)
     parts += [picture, f' {words[label]}.']
   return tuple(parts)
 
@@ -69,7 +74,7 @@ class DigitsEpisodes:
   """Episodes of two digits to score; episode i is the same everywhere."""
 
   shots: int
-  split: str
+  control: str
 
   def __len__(self) -> int:
     return shapes_bind.EPISODES
@@ -77,9 +82,9 @@ class DigitsEpisodes:
   def __getitem__(self, index: int) -> prompts.Episode:
     if not 0 <= index < len(self):
       raise IndexError(f'there is no episode {index} of {len(self)}')
-    name = f'digits:{self.shots}:{self.split}'
+    name = f'digits:{self.shots}:{self.control}'
     rng = np.random.default_rng((zlib.crc32(name.encode()), index))
-    values = rng.permutation(_SPLITS[self.split])[:2]
+    values = rng.permutation(_CONTROLS[self.control])[:2]
     words = shapes_episodes.sample_words(rng, 2)
     *supports, query = (
         prompts.Sample(
@@ -96,20 +101,24 @@ def register() -> None:
   """Registers the tasks and the mixture `digits_bind_eval`; done at import."""
   vocabulary = shapes_vocabulary.shapes_vocabulary
   for task in ('digits_pairs', 'digits_bind'):
-    splits = {'train': functools.partial(DigitsDocuments, task)}
+    splits = {
+        split: functools.partial(DigitsDocuments, task, split)
+        for split in _DOCUMENTS
+    }
     features.add_task(task, splits, vocabulary=vocabulary)
   names = []
-  for shots in shapes_bind.SHOTS:
-    names.append(f'digits_bind_2way_{shots}shot')
-    tasks.add_episode_task(
-        names[-1],
-        {
-            split: functools.partial(DigitsEpisodes, shots, split)
-            for split in _SPLITS
-        },
-        candidates=2,
-        vocabulary=vocabulary,
-    )
+  for control in _CONTROLS:
+    for shots in shapes_bind.SHOTS:
+      names.append(f'digits_bind_2way_{shots}shot')
+      names[-1] += f'_{control}' if control else ''
+      episodes = functools.partial(DigitsEpisodes, shots, control)
+      tasks.add_episode_task(
+          names[-1],
+          {'validation': episodes},
+          candidates=2,
+          limits=shapes_bind.limits(shots),
+          vocabulary=vocabulary,
+      )
   features.add_mixture('digits_bind_eval', dict.fromkeys(names, 1.0))
 
 

@@ -3,8 +3,7 @@
 """The shapes world as tasks: pairs, clips and interleaved documents, no files.
 
 Importing this module registers the tasks `shapes_pairs`, `shapes_video` and
-`shapes_m3w`, which stand for the kinds of data of Flamingo §2.4, and the
-mixture `shapes` with the paper's λ. Document i of a split is drawn from a
+`shapes_m3w`, which stand for the kinds of data of Flamingo §2.4. Document i of a split is drawn from a
 generator seeded with (task, split, i): it is the same everywhere.
 """
 
@@ -19,6 +18,7 @@ import numpy as np
 from flamingo_jax.data import documents
 from flamingo_jax.data import features
 from tasks import shapes_drawing
+from tasks import shapes_vocabulary
 from tasks import shapes_world
 
 FRAMES = 8  # of a clip, one per second
@@ -30,7 +30,13 @@ SPLITS = {
     'held_out': (10_000, tuple(sorted(shapes_world.HELD_OUT))),
 }
 _NUMBERS = ('one', 'two', 'three', 'four')
-_TITLES = ('', '', 'Some pictures of shapes.\n', 'Look at these shapes.\n')
+# Of a document, as often none as one. Texts begin with a space, as the words of
+# the vocabulary do.
+TITLES = ('', '', ' Some pictures of shapes.', ' Look at these shapes.')
+# Plain grey, for controls.
+BLANK = documents.image(
+    np.full((shapes_drawing.IMAGE_SIZE,) * 2 + (3,), 228, np.uint8)
+)
 
 Pairs = tuple[tuple[str, str], ...]
 Parts = tuple[str | documents.Media, ...]
@@ -81,7 +87,7 @@ def draw_document(rng: np.random.Generator, pairs: Pairs) -> Parts:
   Captions come after their pictures or, in a quarter of the documents, before.
   """
   kind = rng.random()
-  parts = [_TITLES[int(rng.integers(len(_TITLES)))]]
+  parts = [TITLES[int(rng.integers(len(TITLES)))]]
   for _ in range(int(rng.integers(2, 5))):
     scene = shapes_world.sample_scene(rng, int(rng.integers(1, 4)), pairs)
     if kind < 0.5:
@@ -89,7 +95,8 @@ def draw_document(rng: np.random.Generator, pairs: Pairs) -> Parts:
     elif kind < 0.75:
       parts += [_sentence(scene), draw_image(scene)]
     else:
-      parts += [draw_image(scene), ask(rng, scene)]
+      space = ' ' if rng.random() < 0.5 else ''
+      parts += [draw_image(scene), f'{space}{ask(rng, scene)}']
   return tuple(part for part in parts if part)
 
 
@@ -111,7 +118,7 @@ def ask(rng: np.random.Generator, scene: shapes_world.Scene) -> str:
 
 
 def register() -> None:
-  """Registers the tasks and the mixture; done at import."""
+  """Registers the tasks; done at import."""
   # Captions before pictures are as frequent as text that looks ahead; the two
   # coins are independent, as in the paper.
   for task, draw, options in (
@@ -123,10 +130,9 @@ def register() -> None:
         split: functools.partial(ShapesDocuments, task, split, draw)
         for split in SPLITS
     }
-    features.add_task(task, splits, **options)
-  features.add_mixture(
-      'shapes', {'shapes_m3w': 1.0, 'shapes_pairs': 0.2, 'shapes_video': 0.03}
-  )
+    features.add_task(
+        task, splits, vocabulary=shapes_vocabulary.shapes_vocabulary, **options
+    )
 
 
 def draw_image(scene: shapes_world.Scene) -> documents.Media:
@@ -134,9 +140,8 @@ def draw_image(scene: shapes_world.Scene) -> documents.Media:
 
 
 def _sentence(scene: shapes_world.Scene) -> str:
-  """'A small plain blue ring.'"""
-  text = shapes_world.describe_scene(scene)
-  return f'{text[0].upper()}{text[1:]}.'
+  """' a small plain blue ring.'"""
+  return f' {shapes_world.describe_scene(scene)}.'
 
 
 register()

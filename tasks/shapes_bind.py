@@ -24,7 +24,6 @@ from flamingo_jax.data import features
 from flamingo_jax.evaluation import prompts
 from flamingo_jax.evaluation import tasks
 from tasks import shapes
-from tasks import shapes_drawing
 from tasks import shapes_episodes
 from tasks import shapes_vocabulary
 from tasks import shapes_world
@@ -37,9 +36,6 @@ CONTROLS = (
     'held_out_pairs',
 )
 PICTURES = 18  # of a document, or descriptions: 92 tokens
-_BLANK = documents.image(
-    np.full((shapes_drawing.IMAGE_SIZE,) * 2 + (3,), 228, np.uint8)
-)
 
 
 def draw_bind(rng: np.random.Generator, pairs: shapes.Pairs) -> shapes.Parts:
@@ -134,7 +130,7 @@ class ShapesEpisodes:
     if self.control == 'text_only' and is_support:
       return ()
     if self.control == 'blank':
-      return (_BLANK,)
+      return (shapes.BLANK,)
     return (shapes.draw_image(scene),)
 
 
@@ -151,12 +147,18 @@ def register() -> None:
   )
   names = []
   for ways in WAYS:
-    for shots in SHOTS:
-      for control in ('', *CONTROLS) if ways == 2 else ('',):
+    for control in ('', *CONTROLS) if ways == 2 else ('',):
+      for shots in SHOTS:
         names.append(f'shapes_bind_{ways}way_{shots}shot')
         names[-1] += f'_{control}' if control else ''
         add_task(names[-1], ways, shots, control)
   features.add_mixture('shapes_bind_eval', dict.fromkeys(names, 1.0))
+
+
+def limits(shots: int) -> dict[str, int]:
+  """The lengths of a prompt with so many pictures before that of its query."""
+  # A tag and a word, its full stop and <EOC> a shot; <BOS> and a tag besides.
+  return {'tokens': 5 * shots + 2, 'media': shots + 1}
 
 
 def add_task(name: str, ways: int, shots: int, control: str = '') -> None:
@@ -169,6 +171,7 @@ def add_task(name: str, ways: int, shots: int, control: str = '') -> None:
           )
       },
       candidates=ways,
+      limits=limits(shots),
       vocabulary=shapes_vocabulary.shapes_vocabulary,
   )
 

@@ -2,28 +2,30 @@
 # SPDX-License-Identifier: Apache-2.0
 """Few-shot evaluation on the shapes world: questions, captions, ranked answers.
 
-Importing this module registers `shapes_vqa_4shot`, `shapes_vqa_0shot` and
-`shapes_caption_0shot` (open-ended), `shapes_colour_4shot` (close-ended) and the
-mixture `shapes_eval` of them all. Queries are of the split that is asked for, of which `held_out` has
-pairs of shape and colour that training never shows; supports are of `train`.
+Importing this module registers `shapes_vqa_<n>shot` and `shapes_caption_<n>shot`
+(open-ended, n = 0 and 4), `shapes_colour_4shot` (close-ended) and the mixture
+`shapes_eval` of them all, with controls:
+  blank: the query's picture is plain grey, so the text alone has to do;
+  held_out_pairs: queries show shapes in colours that training never shows.
+Queries are of split 'validation', supports are what training shows.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 import dataclasses
 import functools
 import zlib
 
 import numpy as np
 
-from flamingo_jax.data import documents
 from flamingo_jax.data import features
+from flamingo_jax.evaluation import metrics
 from flamingo_jax.evaluation import tasks
 from flamingo_jax.evaluation.prompts import Sample
 from tasks import shapes
-from tasks import shapes_drawing
+from tasks import shapes_vocabulary
 from tasks import shapes_world
 
-QUERIES = 128  # of each split
+QUERIES = 500  # of a task
 SUPPORTS = 2048  # as many as the paper has (B.1.4)
 
 Draw = Callable[[np.random.Generator, shapes.Pairs], tuple]
@@ -31,12 +33,21 @@ Draw = Callable[[np.random.Generator, shapes.Pairs], tuple]
 
 @dataclasses.dataclass(frozen=True)
 class ShapesSamples:
-  """Pictures with a question; sample i is the same everywhere."""
+  """Pictures with a question; sample i is the same everywhere.
+
+  Attributes:
+    task: what is asked.
+    split: of `shapes.SPLITS`.
+    size: how many there are.
+    draw: makes a scene, a question and its answer.
+    is_blank: whether pictures are plain grey.
+  """
 
   task: str
   split: str
   size: int
   draw: Draw
+  is_blank: bool = False
 
   def __len__(self) -> int:
     return self.size
@@ -46,7 +57,7 @@ class ShapesSamples:
     # Another stream than the training documents', so that no query was seen.
     rng = np.random.default_rng((zlib.crc32(f'eval:{name}'.encode()), index))
     scene, text, answer = self.draw(rng, shapes.SPLITS[self.split][1])
-    picture = documents.image(shapes_drawing.draw_scene(scene))
+    picture = shapes.BLANK if self.is_blank else shapes.draw_image(scene)
     return Sample((picture,), text, (answer,), f'{name}:{index}', index)
 
 
@@ -56,7 +67,7 @@ def draw_question(
   """A picture of one to three things, and a question as training asks it."""
   scene = shapes_world.sample_scene(rng, int(rng.integers(1, 4)), pairs)
   question, answer = shapes.ask(rng, scene).split(' Answer: ')
-  return scene, f'{question} Answer:', answer
+  return scene, f' {question} Answer:', answer
 
 
 def draw_caption(
@@ -73,33 +84,49 @@ def draw_colour(
   """A picture of one thing, and the question what colour it has."""
   scene = shapes_world.sample_scene(rng, 1, pairs)
   (thing,) = scene.things
-  text = f'Question: What colour is the {thing.shape}? Answer:'
+  text = f' Question: What colour is the {thing.shape}? Answer:'
   return scene, text, thing.colour
 
 
 def register() -> None:
   """Registers the tasks and the mixture; done at import."""
   names = []
-  for task, draw, candidates, shots in (
-      ('shapes_vqa', draw_question, (), 4),
-      ('shapes_vqa', draw_question, (), 0),
-      ('shapes_caption', draw_caption, (), 0),
-      ('shapes_colour', draw_colour, tuple(shapes_world.COLOURS), 4),
+  for task, draw, controls in (
+      ('shapes_vqa', draw_question, ('', 'blank')),
+      ('shapes_caption', draw_caption, ('', 'held_out_pairs')),
   ):
-    samples = functools.partial(ShapesSamples, task, draw=draw)
-    queries = {
-        split: functools.partial(samples, split, size=QUERIES)
-        for split in ('validation', 'held_out')
-    }
-    supports = functools.partial(samples, 'train', size=SUPPORTS)
-    names.append(f'{task}_{shots}shot')
-    if candidates:
-      tasks.add_close_ended_task(
-          names[-1], queries, supports, candidates, shots=shots
-      )
-    else:
-      tasks.add_open_ended_task(names[-1], queries, supports, shots=shots)
+    for control in controls:
+      for shots in (0, 4):
+        names.append(f'{task}_{shots}shot')
+        names[-1] += f'_{control}' if control else ''
+        tasks.add_open_ended_task(
+            names[-1], _queries(task, draw, control), _supports(task, draw),
+            shots=shots, metric_fns=(metrics.TOP1.seqio_function(),),
+            vocabulary=shapes_vocabulary.shapes_vocabulary,
+        )
+  names.append('shapes_colour_4shot')
+  task, draw = 'shapes_colour', draw_colour
+  tasks.add_close_ended_task(
+      names[-1], _queries(task, draw), _supports(task, draw),
+      tuple(shapes_world.COLOURS), shots=4,
+      metric_fns=(metrics.RANKING_TOP1.seqio_function(),),
+      vocabulary=shapes_vocabulary.shapes_vocabulary,
+  )
   features.add_mixture('shapes_eval', dict.fromkeys(names, 1.0))
+
+
+def _queries(
+    task: str, draw: Draw, control: str = ''
+) -> Mapping[str, Callable[[], ShapesSamples]]:
+  split = 'held_out' if control == 'held_out_pairs' else 'validation'
+  make = functools.partial(
+      ShapesSamples, task, split, QUERIES, draw, control == 'blank'
+  )
+  return {'validation': make}
+
+
+def _supports(task: str, draw: Draw) -> Callable[[], ShapesSamples]:
+  return functools.partial(ShapesSamples, task, 'train', SUPPORTS, draw)
 
 
 register()

@@ -72,27 +72,39 @@ def draw_whole(rng: np.random.Generator, pairs: shapes.Pairs) -> TextParts:
 def draw_captions(
     rng: np.random.Generator, pairs: shapes.Pairs
 ) -> TextParts:
-  """Captions of scenes and motions; in half of the documents with questions."""
+  """Captions of all that pictures show; in half of the documents questions."""
   asks = rng.random() < 0.5
-  parts, room = [], LENGTH - 3
+  title = shapes.TITLES[int(rng.integers(len(shapes.TITLES)))]
+  parts = [Text(title, _DESCRIPTION)] if title else []
+  size = lambda text: len(shapes_vocabulary.shapes_vocabulary().encode(text))
+  room = LENGTH - 3 - size(title)
   while True:
     question = answer = ''
-    if not asks and rng.random() < 0.2:
+    kind = rng.random()
+    if not asks and kind < 0.1:
+      caption = f'{digits.caption(int(rng.integers(10)))}.'
+    elif not asks and kind < 0.3:
       motion = shapes_world.sample_motion(rng, pairs)
-      caption = f' {shapes_world.describe_motion(motion)}.'
+      caption = f'{shapes_world.describe_motion(motion)}.'
     else:
       scene = shapes_world.sample_scene(rng, int(rng.integers(1, 4)), pairs)
-      caption = f' {shapes_world.describe_scene(scene)}.'
+      caption = f'{shapes_world.describe_scene(scene)}.'
       if asks:
-        question, answer = f' {shapes.ask(rng, scene)}.'.split(' Answer:')
-        question += ' Answer:'
+        question, answer = f'{shapes.ask(rng, scene)}.'.split(' Answer:')
+        question = f'{_space(rng)}{question} Answer:'
+    caption = _space(rng) + caption
     text = caption + question + answer
-    room -= len(shapes_vocabulary.shapes_vocabulary().encode(text))
+    room -= size(text)
     if room < 0:
       return tuple(parts)
     parts.append(Text(caption + question, _DESCRIPTION))
     if answer:
       parts.append(Text(answer, 1.0))
+
+
+def _space(rng: np.random.Generator) -> str:
+  """As often a space as none: texts that follow a picture begin either way."""
+  return ' ' if rng.random() < 0.5 else ''
 
 
 # Of the documents of shapes_text; the rest are whole episodes.

@@ -22,13 +22,12 @@ from tasks import shapes_world
 _MODEL = pathlib.Path(__file__).with_suffix('.model')
 # What the tasks say besides the names of things.
 _PHRASES = (
-    'Some pictures of shapes.', 'Look at these shapes.',
-    'Question: How many shapes are there? Answer: one two three four',
-    'Question: What colour is the thing? Is the thing small or large?',
-    'A thing. Question: What does the thing look like?',
-    'A thing and a thing.', 'An orange thing and an orange thing.',
-    'a thing moves', 'an orange thing',
-    'Output: Output:', 'a handwritten digit',
+    ' Some pictures of shapes.', ' Look at these shapes.',
+    ' Question: How many shapes are there? Answer: one two three four',
+    ' Question: What colour is the thing? Is the thing small or large?',
+    ' Question: What does the thing look like?',
+    ' a thing and a thing.', ' an orange thing moves',
+    ' a handwritten digit', 'Question: an orange thing',
 )
 _NAMES = (
     *shapes_world.SHAPES, *shapes_world.COLOURS, *shapes_world.SIZES,

@@ -99,7 +99,7 @@ def _evaluate(options: argparse.Namespace) -> None:
       for shots in options.shots or benchmark.shots for seed in options.seeds
   ]
   predictor, model = load(options.model_dir)
-  output_dir = options.output_dir or evaluation_dir(options.model_dir)
+  output_dir = options.out or evaluation_dir(options.model_dir)
   found = []
   for settings in all_settings:
     with Bar(settings.name) as progress:
@@ -124,7 +124,7 @@ def _replay(options: argparse.Namespace) -> None:
 
   old = cards.read(options.replay)
   predictor, model = load(options.model_dir or old['model']['model_dir'])
-  output_dir = options.output_dir or os.path.join(
+  output_dir = options.out or os.path.join(
       os.path.dirname(os.path.abspath(options.replay)), 'replay'
   )
   settings = Settings(**old['settings'])

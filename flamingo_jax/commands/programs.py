@@ -19,10 +19,10 @@ GIN_MACROS = {
     },
     'eval': {
         'data': 'DATA_DIR', 'model_dir': 'MODEL_DIR',
-        'output_dir': 'OUTPUT_DIR',
+        'out': 'OUTPUT_DIR',
     },
     'infer': {
-        'model_dir': 'MODEL_DIR', 'output_dir': 'OUTPUT_DIR', 'mode': 'MODE',
+        'model_dir': 'MODEL_DIR', 'out': 'OUTPUT_DIR', 'mode': 'MODE',
     },
 }
 
@@ -52,7 +52,7 @@ def add_eval(commands: Any) -> None:
                        'score a model on few-shot tasks')
   add_gin_file(parser, required=False)
   parser.add_argument('--model_dir', metavar='DIR', help='sets MODEL_DIR')
-  parser.add_argument('--output_dir', metavar='DIR',
+  parser.add_argument('--out', metavar='DIR',
                       help='sets OUTPUT_DIR; MODEL_DIR/eval if not given')
   benchmarks.add_flags(parser)
 
@@ -63,7 +63,7 @@ def add_infer(commands: Any) -> None:
                        'write what a model answers, as JSONL')
   add_gin_file(parser)
   parser.add_argument('--model_dir', metavar='DIR', help='sets MODEL_DIR')
-  parser.add_argument('--output_dir', metavar='DIR',
+  parser.add_argument('--out', metavar='DIR',
                       help='sets OUTPUT_DIR; MODEL_DIR/infer if not given')
   parser.add_argument('--mode', metavar='MODE',
                       help='predict, predict_with_aux or score')
@@ -96,13 +96,13 @@ def run_eval(options: argparse.Namespace, rest: Sequence[str]) -> None:
     flamingo eval --gin_file=configs/eval_shapes.gin --model_dir=runs/shapes
 
   A benchmark's annotation files and pictures are yours to put into
-  DATA/<benchmark>; --list says which. Each score gets a folder in --output_dir
+  DATA/<benchmark>; --list says which. Each score gets a folder in --out
   with a card, the predictions as the benchmark's server takes them, and every
   query with its shots. The same command goes on where it was interrupted.
 
-  With a gin file, it prints a line per task and metric, then all of it as JSON;
-  scores.json and what was answered to each example are in --output_dir, and
-  --gin.NAME=value sets any other macro or parameter.
+  With a gin file, it prints a table over shots or a line per metric, then all
+  of it as JSON; results.json, shots.csv, shots.png and what was answered to each
+  example are in --out, and --gin.NAME=value sets any other macro or parameter.
   """
   if benchmarks.is_asked(options):
     benchmarks.run(options, rest)

@@ -29,7 +29,9 @@ class AppendPart(argparse.Action):
 
 def add_model(parser: Any) -> None:
   """Which trained model a subcommand works with."""
-  parser.add_argument('--model_dir', required=True, metavar='DIR')
+  parser.add_argument('--model_dir', metavar='DIR',
+                      help='of a run; the flamingo_tiny that is shipped if not '
+                      'given')
   parser.add_argument('--step', type=int, metavar='N',
                       help='a saved step; the latest if not given')
 

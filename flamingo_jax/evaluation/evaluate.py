@@ -12,9 +12,11 @@ from etils import epath
 import jax
 import numpy as np
 import seqio
+import tqdm
 
 from flamingo_jax.data import pipeline
 from flamingo_jax.errors import UserError
+from flamingo_jax.evaluation import shots_table
 from flamingo_jax.evaluation.features import FeatureConverter
 from flamingo_jax.evaluation.runner import Runner, check_checkpoint
 from flamingo_jax.training import checkpoint
@@ -88,9 +90,11 @@ def evaluate(
     dataset_cfg: what to evaluate on.
     restore_checkpoint_cfg: names the run's MODEL_DIR.
     partitioner: the mesh.
-    output_dir: gets scores.json, config.gin and, in inference_eval/, what the
-      evaluator's loggers write.
+    output_dir: gets results.json, config.gin, in inference_eval/ what the
+      evaluator's loggers write and, of tasks of several numbers of shots,
+      shots.csv and shots.png.
     inference_evaluator_cls: seqio's Evaluator with its configuration bound.
+      There is one for each task, so that the examples of one are in memory.
     summarize_config_fn: is given (model_dir, summary_writer, step).
     use_orbax: False, which makes t5x read the checkpoints of this package.
 
@@ -105,22 +109,39 @@ def evaluate(
   path, step = check_parts(
       model, dataset_cfg, restore_checkpoint_cfg, partitioner
   )
-  with pipeline.reading_errors():
-    evaluator = inference_evaluator_cls(
-        mixture_or_task_name=dataset_cfg.mixture_or_task_name,
-        feature_converter=FeatureConverter(),
-        eval_split=dataset_cfg.split,
-        sequence_length=dataset_cfg.task_feature_lengths,
-        use_memory_cache=dataset_cfg.use_memory_cache,
-        log_dir=os.path.join(output_dir, 'inference_eval'),
-    )
-  if not evaluator.eval_tasks:
+  name = dataset_cfg.mixture_or_task_name
+  tasks = [
+      task for task in seqio.get_subtasks(seqio.get_mixture_or_task(name))
+      if task.metric_fns
+  ]
+  if not tasks:
     raise UserError(
-        f'{dataset_cfg.mixture_or_task_name!r} has no metrics: name a task '
-        'that was made for evaluation'
+        f'{name!r} has no metrics: name a task that was made for evaluation'
     )
-  summarize_config_fn(model_dir=output_dir, summary_writer=None, step=step)
-  runner = Runner(model, partitioner, path, step, dataset_cfg.batch_size)
+  runner, scores = None, {}
+  for task in tqdm.tqdm(tasks, desc=name, unit='task', disable=None):
+    with pipeline.reading_errors():
+      evaluator = inference_evaluator_cls(
+          mixture_or_task_name=task.name,
+          feature_converter=FeatureConverter(),
+          eval_split=dataset_cfg.split,
+          sequence_length=dataset_cfg.task_feature_lengths,
+          use_memory_cache=dataset_cfg.use_memory_cache,
+          log_dir=os.path.join(output_dir, 'inference_eval'),
+      )
+    if runner is None:  # what can be wrong about prompts has been found
+      summarize_config_fn(model_dir=output_dir, summary_writer=None, step=step)
+      runner = Runner(model, partitioner, path, step, dataset_cfg.batch_size)
+    scores |= _evaluate_task(evaluator, runner, step)
+  if jax.process_index() == 0:
+    _report(scores, path, step, output_dir)
+  return scores
+
+
+def _evaluate_task(
+    evaluator: seqio.Evaluator, runner: Runner, step: int
+) -> Scores:
+  """{task: {metric: score}}; empty but on the first host."""
   with pipeline.reading_errors():
     metrics, _ = evaluator.evaluate(
         compute_metrics=jax.process_index() == 0,
@@ -130,12 +151,9 @@ def evaluate(
         score_fn=runner.score,
     )
   try:
-    scores = metrics.result() or {}
+    return metrics.result() or {}
   except ValueError as error:  # seqio's, raised from what the metric raised
     raise error.__cause__ or error from None
-  if jax.process_index() == 0:
-    _report(scores, path, step, output_dir)
-  return scores
 
 
 def check_parts(
@@ -157,13 +175,14 @@ def check_parts(
 
 
 def _report(scores: Scores, path: str, step: int, output_dir: str) -> None:
-  """A line per task and metric, then all as JSON, also in scores.json."""
-  for task, values in scores.items():
+  """A table over shots or a line per metric, then all as JSON."""
+  rest = shots_table.report(scores, epath.Path(output_dir))
+  for task, values in rest.items():
     for metric, value in values.items():
       print(f'{task}\t{metric}\t{value:.4f}')
   record = {'model_dir': path, 'step': step, 'scores': scores}
   write_atomically(
-      epath.Path(output_dir) / 'scores.json',
+      epath.Path(output_dir) / 'results.json',
       json.dumps(record, indent=2) + '\n',
   )
   print(json.dumps(record))

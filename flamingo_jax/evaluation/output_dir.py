@@ -6,6 +6,8 @@ import os
 
 from etils import epath
 
+from flamingo_jax.shipped import is_shipped
+
 
 def evaluation_dir(model_dir: str) -> str:
   """Where scores go unless something else is said: MODEL_DIR/eval."""
@@ -18,7 +20,12 @@ def inference_dir(model_dir: str) -> str:
 
 
 def _beside_weights(model_dir: str, name: str) -> str:
-  """DIR/<name>, and for DIR/checkpoint_5 DIR/<name>_checkpoint_5."""
+  """DIR/<name>, and for DIR/checkpoint_5 DIR/<name>_checkpoint_5.
+
+  Of the package's own weights, runs/<model>/<name> of the working directory.
+  """
+  if is_shipped(model_dir):
+    return os.fspath(epath.Path('runs') / os.path.basename(model_dir) / name)
   path = epath.Path(model_dir)
   if path.name.startswith('checkpoint_'):
     return os.fspath(path.with_name(f'{name}_{path.name}'))

@@ -73,7 +73,7 @@ def table_of_scores(rows: Sequence[Mapping[str, Any]]) -> str:
         _interval(row['seeds_low'], row['seeds_high']), str(row['seeds']),
         str(row['queries']), str(row['missing']),
     ))
-  return _aligned(cells)
+  return aligned(cells)
 
 
 def _interval(low: float | None, high: float | None) -> str:
@@ -112,7 +112,7 @@ def table_of_benchmarks(benchmarks: Sequence[Benchmark]) -> str:
         row.metrics[0].name, ' '.join(splits),
         ' '.join(map(str, row.shots)),
     ))
-  lines = [_aligned(cells), '', '* what is scored if no split is named', '']
+  lines = [aligned(cells), '', '* what is scored if no split is named', '']
   for row in benchmarks:
     files = dict.fromkeys(f for names in row.splits.values() for f in names)
     lines += [
@@ -122,7 +122,7 @@ def table_of_benchmarks(benchmarks: Sequence[Benchmark]) -> str:
   return '\n'.join(lines)
 
 
-def _aligned(cells: Sequence[Sequence[str]]) -> str:
+def aligned(cells: Sequence[Sequence[str]]) -> str:
   widths = [max(map(len, column)) for column in zip(*cells)]
   return '\n'.join(
       '  '.join(c.ljust(w) for c, w in zip(row, widths)).rstrip()

@@ -139,7 +139,10 @@ def add_episode_task(
     episodes: Mapping[str, Callable[[], Episodes]],
     *,
     candidates: int,
-    metric_fns: Sequence[Callable[..., Any]] = (metrics.ranking_accuracy,),
+    limits: Mapping[str, int] | None = None,
+    metric_fns: Sequence[Callable[..., Any]] = (
+        metrics.RANKING_TOP1.seqio_function(),
+    ),
     vocabulary: Callable[[], Vocabulary] = default_vocabulary,
 ) -> seqio.Task:
   """Registers a task that ranks the candidates of each of its episodes.
@@ -150,6 +153,8 @@ def add_episode_task(
     name: of the task.
     episodes: for each split a function that returns its episodes.
     candidates: how many each episode has.
+    limits: lengths that no episode exceeds, so that those of few shots are not
+      padded to the lengths that a mixture needs for many.
     metric_fns: of (targets, scores); see `evaluation.metrics`.
     vocabulary: returns the tokenizer; called when the task is first read.
   """
@@ -159,7 +164,7 @@ def add_episode_task(
     return episode.query, prompt, episode.candidates
 
   return _add_task(
-      name, episodes, lay_out, candidates, (), metric_fns, vocabulary
+      name, episodes, lay_out, candidates, (), metric_fns, vocabulary, limits
   )
 
 
@@ -171,6 +176,7 @@ def _add_task(
     trim: tuple[str, ...],
     metric_fns: Sequence[Callable[..., Any]],
     vocabulary: Callable[[], Vocabulary],
+    limits: Mapping[str, int] | None = None,
 ) -> seqio.Task:
   """All kinds of tasks; without candidates, an open-ended one.
 
@@ -182,6 +188,7 @@ def _add_task(
     trim: words of the prompt that end what is said.
     metric_fns: see above.
     vocabulary: see above.
+    limits: see above.
   """
   source = features.DocumentSource(name, items, vocabulary)
   feature = lambda dtype, rank: seqio.ContinuousFeature(dtype=dtype, rank=rank)
@@ -202,6 +209,7 @@ def _add_task(
               source=source,
               lay_out=lay_out,
               candidates=candidates,
+              limits=limits or {},
           )
       ],
       output_features=output_features,
@@ -221,9 +229,15 @@ def _read_examples(
     source: features.DocumentSource,
     lay_out: Callable[[Any], tuple[Sample, Prompt, tuple[str, ...]]],
     candidates: int,
+    limits: Mapping[str, int],
 ) -> tf.data.Dataset:
   """seqio preprocessor: places of queries to examples."""
-  lengths = features.check_lengths(name, sequence_length, _LENGTHS)
+  lengths = {
+      key: min(length, limits.get(key, length))
+      for key, length in features.check_lengths(
+          name, sequence_length, _LENGTHS
+      ).items()
+  }
 
   # Candidates of one query follow each other and share its prompt.
   @functools.lru_cache(maxsize=4)

@@ -79,10 +79,10 @@ CONTRASTIVE: Mapping[str, ContrastiveConfig] = {
     'contrastive_tiny': ContrastiveConfig(
         vision='tiny',
         text=TextEncoderConfig(
-            vocab=2048, layers=1, width=64, heads=4, head_size=16
+            vocab=453, layers=1, width=64, heads=4, head_size=16
         ),
         joint=64,
-        image_size=64,
+        image_size=48,
         dtype='float32',
         masks_duplicates=True,
     ),

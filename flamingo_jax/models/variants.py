@@ -17,7 +17,24 @@ from flamingo_jax.models.flamingo import FlamingoConfig
 from flamingo_jax.models.resampler import ResamplerConfig
 
 VARIANTS: Mapping[str, FlamingoConfig] = {
+    # Learns in context in the shapes world, on a CPU; its weights are shipped.
     'flamingo_tiny': FlamingoConfig(
+        vision='tiny',
+        resampler=ResamplerConfig(
+            layers=1, width=96, heads=4, head_size=24, latents=4
+        ),
+        # The vocabulary of the shapes world (tasks/shapes_vocabulary.py).
+        decoder=DecoderConfig(
+            vocab=453, layers=3, width=128, heads=8, head_size=16,
+            xattn_every=1, context=128,
+            unroll=3,
+        ),
+        image_size=48,
+        dtype='float32',
+        frozen_dtype='float32',
+    ),
+    # For data of one's own on a CPU.
+    'flamingo_small': FlamingoConfig(
         vision='tiny',
         resampler=ResamplerConfig(
             layers=2, width=128, heads=4, head_size=32, latents=16

@@ -12,6 +12,7 @@ from flamingo_jax.data.vocabulary import Vocabulary
 from flamingo_jax.errors import UserError
 from flamingo_jax.models import Flamingo, FlamingoConfig
 from flamingo_jax.predictor.predictor import Predictor
+from flamingo_jax.shipped import shipped_weights
 from flamingo_jax.training.checkpoint import load_params
 from flamingo_jax.training.model_dir import read_model_json, run_folder
 from flamingo_jax.training.tree_difference import check_same_tree
@@ -19,7 +20,7 @@ from flamingo_jax.typing import Tree
 
 
 def load(
-    model_dir: str | os.PathLike,
+    model_dir: str | os.PathLike | None = None,
     step: int | None = None,
     *,
     keep_latents: int = 0,
@@ -27,14 +28,14 @@ def load(
   """The model of a training run.
 
   Args:
-    model_dir: the run's folder.
+    model_dir: the run's folder; None: the flamingo_tiny of this package.
     step: which checkpoint; the newest if None.
     keep_latents: of how many files the latents stay in memory.
 
   Raises:
     UserError: no run or checkpoint there, or its parts don't belong together.
   """
-  model_dir = run_folder(model_dir)
+  model_dir = run_folder(model_dir or shipped_weights())
   description = read_model_json(model_dir)
   if 'resampler' not in description['architecture']:
     raise UserError(

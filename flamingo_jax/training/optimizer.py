@@ -81,6 +81,7 @@ def make_optimizer(
     learning_rate: Schedule,
     weight_decay: float = 0.1,
     clip: float = 1.0,
+    b2: float = 0.999,
 ) -> optax.GradientTransformation:
   """AdamW on the trainable tree, after clipping by the global norm.
 
@@ -92,13 +93,25 @@ def make_optimizer(
       1) uses learning_rate(t), so a warm-up from 0 wastes no first update.
     weight_decay: 0.1 in the paper; never applied to the Resampler.
     clip: the largest global norm of the gradient that is let through.
+    b2: decay of the second moment.
   """
+  return _clipped_adamw(learning_rate, weight_decay, clip, b2, decay_mask)
+
+
+def _clipped_adamw(
+    learning_rate: Schedule,
+    weight_decay: float,
+    clip: float,
+    b2: float,
+    mask: Callable[[Tree], Tree],
+) -> optax.GradientTransformation:
   return optax.chain(
       optax.clip_by_global_norm(clip),
       optax.adamw(
           lambda count: learning_rate(count + 1),
+          b2=b2,
           weight_decay=weight_decay,
-          mask=decay_mask,
+          mask=mask,
       ),
   )
 
@@ -118,6 +131,7 @@ def language_model_optimizer(
     learning_rate: Schedule,
     weight_decay: float = 0.1,
     clip: float = 1.0,
+    b2: float = 0.95,
 ) -> optax.GradientTransformation:
   """AdamW on all of a language model, after clipping by the global norm.
 
@@ -128,16 +142,9 @@ def language_model_optimizer(
     learning_rate: update t (from 1) uses learning_rate(t).
     weight_decay: of matrices, not of norms and biases.
     clip: the largest global norm of the gradient that is let through.
+    b2: decay of the second moment.
   """
-  return optax.chain(
-      optax.clip_by_global_norm(clip),
-      optax.adamw(
-          lambda count: learning_rate(count + 1),
-          b2=0.95,
-          weight_decay=weight_decay,
-          mask=matrix_mask,
-      ),
-  )
+  return _clipped_adamw(learning_rate, weight_decay, clip, b2, matrix_mask)
 
 
 def linear_warmup_linear(

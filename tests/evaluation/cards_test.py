@@ -267,7 +267,7 @@ def test_the_command_scores_a_model_and_replays_it(
     run_dir, data, tmp_path, capsys
 ):
   more = [f'--data={data}', f'--model_dir={run_dir}', '--limit=2']
-  command = ['eval', *more, f'--output_dir={tmp_path}']
+  command = ['eval', *more, f'--out={tmp_path}']
   assert cli.main([*command, '--benchmark=star', '--shots=1', '--rices']) == 0
   *_, last = capsys.readouterr().out.splitlines()
   rows = json.loads(last)
