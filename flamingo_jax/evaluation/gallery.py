@@ -17,7 +17,7 @@ from flamingo_jax.prepare.preview import data_uri
 _SHOWN = 20
 _SHOTS = 8  # of an example, the last
 _PIXELS = 96
-_CSS = '''
+CSS = '''
 body { font: 15px/1.4 sans-serif; margin: 2em auto; max-width: 70em; }
 article { border-top: 1px solid #bbb; display: flex; flex-wrap: wrap; gap: 1em;
           padding: 1em 0; }
@@ -63,12 +63,12 @@ def render(title: str, examples: Sequence[Example]) -> str:
 
   ranked = sorted(examples, key=value)
   places = np.linspace(0, len(ranked) - 1, min(_SHOWN, len(ranked)))
-  articles = '\n'.join(_article(ranked[int(place)]) for place in places)
+  articles = '\n'.join(article(ranked[int(place)]) for place in places)
   return f'''<!DOCTYPE html>
 <html lang="en">
 <meta charset="utf-8">
 <title>{html.escape(title)}</title>
-<style>{_CSS}</style>
+<style>{CSS}</style>
 <h1>{html.escape(title)}</h1>
 <p>{len(places)} of {len(examples)} examples, the worst first.</p>
 {articles}
@@ -76,7 +76,8 @@ def render(title: str, examples: Sequence[Example]) -> str:
 '''
 
 
-def _article(example: Example) -> str:
+def article(example: Example) -> str:
+  """An example as a part of a page that has CSS."""
   figures = [
       _figure(shot, f'{shot.text} {shot.answers[0]}', 'shot')
       for shot in example.shots[-_SHOTS:]

@@ -52,8 +52,8 @@ NFNETS: Mapping[str, NFNetVariant] = {
     'F7': NFNetVariant((8, 16, 48, 24), 480, 608),
     # Ours, for pictures of 64 pixels on a CPU: stride 16, so a grid of 4 x 4.
     'tiny': NFNetVariant(
-        depths=(1, 1, 1, 1), widths=(32, 64, 96, 96), strides=(1, 2, 2, 1),
-        stem=(8, 16, 16, 32), group_width=16,
+        depths=(1, 1, 1), widths=(64, 96, 128), strides=(1, 2, 2),
+        stem=(16, 24, 32, 64),
     ),
 }
 
@@ -147,7 +147,7 @@ class NFBlock(nn.Module):
         channels, size, dtype=self.dtype, name=name, **kwargs
     )
     middle = self.channels // 2
-    groups = middle // self.group_width
+    groups = max(1, middle // self.group_width)  # 1: narrower than a group
     y = scaled_gelu(x) * jnp.asarray(beta, self.dtype)
     shortcut = x
     if self.stride > 1:
