@@ -39,6 +39,7 @@ TRAIN = [
     'clu',
     'importlib_resources',  # tensorflow-datasets imports but does not declare it
     'matplotlib',  # the plots of a run
+    'scikit-learn',  # handwritten digits, for flamingo_tiny
     'seqio>=0.0.20',
     'tensorboard',
     'tensorflow>=2.21',
