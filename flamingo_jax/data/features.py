@@ -56,6 +56,12 @@ class Documents(typing.Protocol):
 # Splits by name; a split is read when it is first asked for.
 Splits = Mapping[str, Callable[[], Documents]]
 
+
+def splits_of(found: Mapping[str, Documents]) -> Splits:
+  """Splits of documents that are open already."""
+  return {split: functools.partial(found.__getitem__, split) for split in found}
+
+
 _LENGTHS = {'tokens': 256, 'media': 5, 'frames': 1, 'image_size': 320}
 _UNSHUFFLED = -1  # in the place of a seed: keep the order, augment nothing
 
