@@ -86,15 +86,15 @@ class DigitsEpisodes:
     rng = np.random.default_rng((zlib.crc32(name.encode()), index))
     values = rng.permutation(_CONTROLS[self.control])[:2]
     words = shapes_episodes.sample_words(rng, 2)
+    candidates = tuple(f' {word}.' for word in words)
     *supports, query = (
         prompts.Sample(
             (digits.draw(rng, int(values[label]), False),), '',
-            (f' {words[label]}.',), f'{name}:{index}', index,
+            (candidates[label],), f'{name}:{index}', index, candidates,
         )
         for label in shapes_episodes.sample_labels(rng, 2, self.shots)
     )
-    candidates = tuple(f' {word}.' for word in words)
-    return prompts.Episode(tuple(supports), query, candidates)
+    return prompts.Episode(tuple(supports), query)
 
 
 def register() -> None:

@@ -7,8 +7,7 @@ decoding and cutting happen afterwards, in one stateless function of the number.
 So shuffling costs nothing, and reading can begin anywhere at once.
 """
 
-from collections.abc import Callable
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 import dataclasses
 import functools
 import typing
@@ -298,6 +297,23 @@ def example_shapes(lengths: Mapping[str, int]) -> dict[str, tuple[int, ...]]:
   }
 
 
+def call(
+    read: Callable[..., tuple[Any, ...]],
+    arguments: Sequence[tf.Tensor],
+    dtypes: Mapping[str, tf.DType],
+    shapes: Mapping[str, tuple[int | None, ...]],
+) -> dict[str, tf.Tensor]:
+  """The example that a stateless function returns, its features in order."""
+  values = tf.numpy_function(
+      exit_guard.READS.guard(read), arguments, [*dtypes.values()],
+      stateful=False,
+  )
+  return {
+      key: tf.ensure_shape(value, shapes[key])
+      for key, value in zip(dtypes, values, strict=True)
+  }
+
+
 def _read_examples(
     dataset: tf.data.Dataset,
     sequence_length: Mapping[str, Any] | None,
@@ -311,6 +327,7 @@ def _read_examples(
   """seqio preprocessor: numbers to examples; seqio may have repeated them."""
   lengths = check_lengths(name, sequence_length, source.lengths)
   each = lengths.get('documents', 1)
+  dtypes = {key: feature.dtype for key, feature in output_features.items()}
   of_feature = shapes(lengths)
 
   def read(split, number, repetition, seed):
@@ -328,17 +345,8 @@ def _read_examples(
 
   @tf.autograph.experimental.do_not_convert
   def load(count, at):
-    arrays = tf.numpy_function(
-        exit_guard.READS.guard(read),
-        [at['split'], at['number'], count // at['length'], at['seed']],
-        [feature.dtype for feature in output_features.values()],
-        stateful=False,
-    )
-    example = dict(zip(output_features, arrays, strict=True))
-    return {
-        key: tf.ensure_shape(value, of_feature[key])
-        for key, value in example.items()
-    }
+    at = [at['split'], at['number'], count // at['length'], at['seed']]
+    return call(read, at, dtypes, of_feature)
 
   # The count goes on through the epochs that seqio's repeat strings together.
   return dataset.enumerate().map(load, num_parallel_calls=tf.data.AUTOTUNE)

@@ -44,16 +44,16 @@ def test_documents_pair_pictures_with_words():
 def test_an_episode_has_its_shots_and_one_right_candidate(ways, shots):
   for episode in episodes(ways=ways, shots=shots):
     assert len(episode.supports) == shots
-    assert len(set(episode.candidates)) == ways
-    assert episode.query.answers[0] in episode.candidates
-    assert set(answers(episode)) <= set(episode.candidates)
+    assert len(set(episode.query.candidates)) == ways
+    assert episode.query.answers[0] in episode.query.candidates
+    assert set(answers(episode)) <= set(episode.query.candidates)
 
 
 def test_a_control_changes_one_thing():
   for control in shapes_bind.CONTROLS[:4]:
     changed = 0
     for plain, other in zip(episodes(), episodes(control)):
-      assert other.candidates == plain.candidates
+      assert other.query.candidates == plain.query.candidates
       assert other.query.answers == plain.query.answers
       shown = [pixels(support) for support in other.supports]
       before = [pixels(support) for support in plain.supports]
@@ -79,7 +79,7 @@ def test_a_control_changes_one_thing():
 
 def test_held_out_words_are_held_out():
   for episode in episodes('held_out_words'):
-    words = {candidate.strip(' .') for candidate in episode.candidates}
+    words = {candidate.strip(' .') for candidate in episode.query.candidates}
     assert words <= set(shapes_episodes.HELD_OUT_WORDS)
 
 
