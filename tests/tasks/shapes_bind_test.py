@@ -123,7 +123,7 @@ def test_training_shows_no_held_out_digit():
     assert others and not training & others
     shown |= {digit} if training else set()
   assert shown == set(digits.SEEN)
-  pairs = digits_bind.DigitsDocuments('digits_pairs')
+  pairs = seqio.TaskRegistry.get('digits_pairs').source.documents('train')
   assert {pairs[i].parts[1] for i in range(100)} == {
       f'a handwritten {digits.NAMES[digit]}' for digit in digits.SEEN
   }
