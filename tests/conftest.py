@@ -26,7 +26,8 @@ jaxtyping.install_import_hook('flamingo_jax', 'beartype.beartype')
 @pytest.fixture(scope='session')
 def papers_data(tmp_path_factory):
   """A DATA_DIR for the mixtures flamingo_pretrain and massive_text."""
-  from flamingo_jax.data import documents, records
+  from flamingo_jax.data import documents
+  from tests import shards
 
   directory = tmp_path_factory.mktemp('papers_data')
   found = [documents.Document(('some text',), 'test', i) for i in range(8)]
@@ -34,5 +35,5 @@ def papers_data(tmp_path_factory):
       'm3w', 'align', 'ltip', 'vtp', 'massive_web', 'books', 'c4', 'news',
       'github', 'wikipedia',
   ):
-    records.write_shards(found, len(found), directory / task / 'train')
+    shards.write_shards(found, directory / task / 'train')
   return directory

@@ -9,9 +9,9 @@ import PIL.Image
 import pytest
 
 from flamingo_jax.data import documents
-from flamingo_jax.data import records
 from flamingo_jax.data import vocabulary
 from flamingo_jax.prepare import check
+from tests import shards
 
 VOCABULARY = vocabulary.default_vocabulary()
 
@@ -26,8 +26,7 @@ def write(folder, *parts):
   found = [
       documents.Document(tuple(p), f'in:{i}', i) for i, p in enumerate(parts)
   ]
-  records.write_shards(found, len(found), folder, shards=1)
-  return folder
+  return shards.write_shards(found, folder)
 
 
 @pytest.fixture
