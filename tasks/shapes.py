@@ -3,8 +3,9 @@
 """The shapes world as tasks: pairs, clips and interleaved documents, no files.
 
 Importing this module registers the tasks `shapes_pairs`, `shapes_video` and
-`shapes_m3w`, which stand for the kinds of data of Flamingo §2.4. Document i of a split is drawn from a
-generator seeded with (task, split, i): it is the same everywhere.
+`shapes_m3w`, which stand for the kinds of data of Flamingo §2.4. Document i of
+a split is drawn from a generator seeded with (task, split, i): it is the same
+everywhere.
 """
 
 from collections.abc import Callable
