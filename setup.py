@@ -94,7 +94,8 @@ setuptools.setup(
     ),
     package_data={
         'flamingo_jax': ['assets/*', 'weights/**'],
-        'tasks': ['*.model'], '': ['*.gin'],
+        'tasks': ['*.model'],
+        '': ['*.gin'],
     },
     python_requires='>=3.11',
     install_requires=CORE,

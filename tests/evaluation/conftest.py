@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A model with random weights in a folder, and samples to evaluate it on."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -11,7 +13,7 @@ from flamingo_jax import models
 from flamingo_jax.data.documents import image
 from flamingo_jax.data.vocabulary import default_vocabulary
 from flamingo_jax.evaluation import tasks
-from flamingo_jax.evaluation.prompts import Sample
+from flamingo_jax.evaluation.prompts import Episode, Sample
 from flamingo_jax.training import checkpoint, model_dir
 from flamingo_jax.training.model import FlamingoModel
 from flamingo_jax.training.train_step import TrainState
@@ -50,12 +52,29 @@ QUERIES = [sample(i) for i in range(5)]
 SUPPORTS = [sample(i, 'support') for i in range(9)]
 
 
+EPISODES = [
+    Episode(
+        (SUPPORTS[i],),
+        dataclasses.replace(QUERIES[i], candidates=NAMES),
+    )
+    for i in range(3)
+]
+EPISODE = {'tokens': 40, 'media': 2}  # what they need
+
+
 def add_tasks():
-  """'open_2', 'open_0' and 'close_2': kind and number of shots."""
+  """'open_2', 'open_0' and 'close_2': kind and number of shots.
+
+  And 'episodes' of one shot, and 'short_episodes', the same without padding.
+  """
   queries, supports = {'test': lambda: QUERIES}, lambda: SUPPORTS
   for shots in (0, 2):
     tasks.add_open_ended_task(f'open_{shots}', queries, supports, shots=shots)
   tasks.add_close_ended_task('close_2', queries, supports, NAMES, shots=2)
+  for name, limits in (('episodes', None), ('short_episodes', EPISODE)):
+    tasks.add_episode_task(
+        name, {'test': lambda: EPISODES}, candidates=len(NAMES), limits=limits
+    )
 
 
 @pytest.fixture(scope='session')
