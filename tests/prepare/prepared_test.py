@@ -81,6 +81,11 @@ def test_documents_that_teach_nothing(tmp_path):
   assert 'not an image' in told[2]
 
 
+def test_a_folder_of_texts_needs_no_picture(tmp_path):
+  report = run(write(tmp_path / 'train', ('some text',), ('more text',)))
+  assert report.documents == 2 and not report.problems
+
+
 def test_a_folder_without_a_manifest(tmp_path):
   ((line, problem),) = run(tmp_path).problems
   assert line == 0 and 'manifest.json cannot be read' in problem
