@@ -228,22 +228,41 @@ def register(
       is to be drawn. It gets as many documents as the length 'documents' says,
       one if there is no such length, fewer at the end of an epoch.
   """
+  read = functools.partial(
+      _read_examples,
+      name=name,
+      source=source,
+      output_features=output_features,
+      shapes=shapes,
+      make=make,
+  )
+  return replace_task(name, source, read, output_features)
+
+
+def replace_task(
+    name: str,
+    source: DocumentSource,
+    read: Callable[..., tf.data.Dataset],
+    output_features: Mapping[str, seqio.ContinuousFeature | seqio.Feature],
+    **options: Any,
+) -> seqio.Task:
+  """Registers a task with one preprocessor, in the place of one of that name.
+
+  Args:
+    name: as for `add_task`.
+    source: of documents.
+    read: from (dataset of the source, sequence_length) to examples.
+    output_features: of an example.
+    **options: more arguments of seqio's.
+  """
   seqio.TaskRegistry.remove(name)
   return seqio.TaskRegistry.add(
       name,
       source=source,
-      preprocessors=[
-          functools.partial(
-              _read_examples,
-              name=name,
-              source=source,
-              output_features=output_features,
-              shapes=shapes,
-              make=make,
-          )
-      ],
+      preprocessors=[read],
       output_features=output_features,
       shuffle_buffer_size=None,
+      **options,
   )
 
 

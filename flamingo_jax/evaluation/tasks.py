@@ -195,26 +195,23 @@ def _add_task(
   output_features['targets'] = seqio.Feature(
       vocabulary=SeqioVocabulary(vocabulary), add_eos=False, dtype=tf.int32
   )
-  seqio.TaskRegistry.remove(name)
-  return seqio.TaskRegistry.add(
-      name,
+  read = functools.partial(
+      _read_examples,
+      name=name,
       source=source,
-      preprocessors=[
-          functools.partial(
-              _read_examples,
-              name=name,
-              source=source,
-              lay_out=lay_out,
-              candidates=candidates,
-              limits=limits or {},
-          )
-      ],
-      output_features=output_features,
+      lay_out=lay_out,
+      candidates=candidates,
+      limits=limits or {},
+  )
+  return features.replace_task(
+      name,
+      source,
+      read,
+      output_features,
       postprocess_fn=functools.partial(
           _postprocess, candidates=candidates, trim=trim
       ),
       metric_fns=list(metric_fns),
-      shuffle_buffer_size=None,
   )
 
 
