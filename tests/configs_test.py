@@ -6,7 +6,6 @@ import dataclasses
 import json
 import math
 import pathlib
-import sys
 from unittest import mock
 
 import gin
@@ -29,6 +28,8 @@ EXPERIMENTS = sorted(
 PAPERS = ('flamingo_3b.gin', 'flamingo_9b.gin', 'flamingo_80b.gin')
 MODELS = sorted(path.name for path in CONFIGS.glob('models/*.gin'))
 
+pytestmark = pytest.mark.usefixtures('this_is_main')
+
 
 def train(
     *, model, train_dataset_cfg, partitioner, trainer_cls, get_dataset_fn,
@@ -50,15 +51,6 @@ def train(
   }
   trainer = trainer_cls(model=model, partitioner=partitioner)
   return model, trainer.lower_train(state, frozen_params, batch)
-
-
-@pytest.fixture(autouse=True)
-def this_is_main(monkeypatch):
-  """Gin files import the driver from `__main__`: here it is this module."""
-  monkeypatch.setitem(sys.modules, '__main__', sys.modules[__name__])
-  gin.clear_config()
-  yield
-  gin.clear_config()
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 """Eight CPU devices and run-time shape checks for every test."""
 
 import os
+import sys
 
 from tests.xla_flags import EIGHT_DEVICES, QUICK
 
@@ -21,6 +22,18 @@ import pytest
 # Checks the shape of every annotated argument and result. Has to come before
 # the first import of flamingo_jax.
 jaxtyping.install_import_hook('flamingo_jax', 'beartype.beartype')
+
+
+@pytest.fixture
+def this_is_main(request, monkeypatch):
+  """Gin files import the driver from `__main__`: here it is the test's module.
+  """
+  import gin
+
+  monkeypatch.setitem(sys.modules, '__main__', request.module)
+  gin.clear_config()
+  yield
+  gin.clear_config()
 
 
 @pytest.fixture(scope='session')

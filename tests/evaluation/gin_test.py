@@ -4,7 +4,6 @@
 
 import functools
 import pathlib
-import sys
 
 import gin
 import jax
@@ -21,6 +20,8 @@ from tests.evaluation import miniature
 CONFIGS = pathlib.Path(__file__).parents[2] / 'configs'
 EVALUATIONS = sorted(path.name for path in CONFIGS.glob('eval_*.gin'))
 INFERENCES = sorted(path.name for path in CONFIGS.glob('infer_*.gin'))
+
+pytestmark = pytest.mark.usefixtures('this_is_main')
 
 
 def evaluate(*, model, dataset_cfg, partitioner, **unused):
@@ -50,15 +51,6 @@ def infer(*, mode, checkpoint_period, shard_id, num_shards, **same):
   """As `evaluate`, with the arguments that t5x's infer has to be given."""
   assert (shard_id, num_shards) == (0, 1) and checkpoint_period and mode
   return evaluate(**same)
-
-
-@pytest.fixture(autouse=True)
-def this_is_main(monkeypatch):
-  """Gin files import the driver from `__main__`: here it is this module."""
-  monkeypatch.setitem(sys.modules, '__main__', sys.modules[__name__])
-  gin.clear_config()
-  yield
-  gin.clear_config()
 
 
 def run(driver, file, *bindings):
