@@ -93,7 +93,9 @@ setuptools.setup(
         ]
     ),
     package_data={
-        'flamingo_jax': ['assets/*', 'weights/**'], 'tasks': ['*.model'], '': ['*.gin'],
+        'flamingo_jax': ['assets/*', 'weights/**'],
+        'tasks': ['*.model'],
+        '': ['*.gin'],
     },
     python_requires='>=3.11',
     install_requires=CORE,

@@ -33,7 +33,6 @@ _WHOLE = tuple(
         'conv_h', 'conv_w', 'conv_in', 'new_vocab', 'text_vocab',
     )
 )
-_ALL = ('replica', 'fsdp', 'model')
 
 
 def _rules(
@@ -54,7 +53,7 @@ def _rules(
       ('text', (*batch, length) if length else batch),
       # Pictures, and then their latents: a batch without text. Encoder and
       # resampler have nothing to split over 'model', so more media are.
-      ('media', _ALL),
+      ('media', MESH_AXES),
       ('heads', model), ('mlp', model), ('vocab', model), ('length', length),
       ('embed', trainable), ('frozen_embed', frozen), ('conv_out', conv_out),
       *_WHOLE,
@@ -64,12 +63,12 @@ def _rules(
 _FSDP = ('fsdp', 'model')
 RULES: Mapping[str, Rules] = {
     # Every device has everything.
-    'data_parallel': _rules(_ALL, None, None, None, None),
+    'data_parallel': _rules(MESH_AXES, None, None, None, None),
     # Parameters and optimizer are split, and gathered layer by layer.
-    'fsdp': _rules(_ALL, _FSDP, _FSDP, _FSDP, None),
+    'fsdp': _rules(MESH_AXES, _FSDP, _FSDP, _FSDP, None),
     # The same for trainables and optimizer alone: frozen weights, which need
     # neither gradient nor moments, are never gathered.
-    'fsdp_trainable': _rules(_ALL, _FSDP, None, None, None),
+    'fsdp_trainable': _rules(MESH_AXES, _FSDP, None, None, None),
     # Blocks are split over 'model' (Megatron), trainables over 'fsdp' too.
     'tensor_parallel': _rules(
         ('replica', 'fsdp'), 'fsdp', None, None, 'model'

@@ -12,11 +12,13 @@ Prompts, metrics and files are those of `flamingo eval --benchmark`.
 """
 
 from collections.abc import Callable, Sequence
+import dataclasses
 
 from flamingo_jax.data import features
 from flamingo_jax.data import vocabulary as vocabulary_lib
 from flamingo_jax.evaluation import benchmarks
 from flamingo_jax.evaluation import fewshot
+from flamingo_jax.evaluation import prompts
 from flamingo_jax.evaluation import tasks
 from flamingo_jax.evaluation.benchmark import Benchmark
 
@@ -70,15 +72,45 @@ def _add(
 ) -> str:
   found = fewshot.read_queries(row, directory, settings, allow_missing=False)
   name = f'{row.name}_{settings.shots}shot'
-  queries, pool = {settings.split: lambda: found.queries}, lambda: found.pool
   options = {
-      'shots': settings.shots, 'seed': settings.seed,
-      'kind': settings.shots_kind, 'vocabulary': vocabulary,
       'metric_fns': [metric.seqio_function() for metric in row.metrics],
+      'vocabulary': vocabulary,
   }
   if row.is_close_ended:
-    count = len(found.queries[0].candidates)
-    tasks.add_close_ended_task(name, queries, pool, count, **options)
+    tasks.add_episode_task(
+        name,
+        {settings.split: lambda: _Episodes(found, settings)},
+        candidates=len(found.queries[0].candidates),
+        **options,
+    )
   else:
-    tasks.add_open_ended_task(name, queries, pool, trim=row.trim, **options)
+    tasks.add_open_ended_task(
+        name,
+        {settings.split: lambda: found.queries},
+        lambda: found.pool,
+        shots=settings.shots,
+        seed=settings.seed,
+        kind=settings.shots_kind,
+        trim=row.trim,
+        **options,
+    )
   return name
+
+
+@dataclasses.dataclass(frozen=True)
+class _Episodes:
+  """The queries of a close-ended benchmark, each with its shots."""
+
+  found: fewshot.Queries
+  settings: fewshot.Settings
+
+  def __len__(self) -> int:
+    return len(self.found.queries)
+
+  def __getitem__(self, index: int) -> prompts.Episode:
+    query = self.found.queries[index]
+    shots = prompts.make_shots(
+        query, self.found.pool, self.settings.shots, self.settings.seed,
+        False, self.settings.shots_kind,
+    )
+    return prompts.Episode(tuple(shots), query)

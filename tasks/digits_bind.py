@@ -15,7 +15,6 @@ import zlib
 
 import numpy as np
 
-from flamingo_jax.data import documents
 from flamingo_jax.data import features
 from flamingo_jax.evaluation import prompts
 from flamingo_jax.evaluation import tasks
@@ -26,29 +25,8 @@ from tasks import shapes_episodes
 from tasks import shapes_vocabulary
 
 _CONTROLS = {'': digits.SEEN, 'held_out_digits': digits.HELD_OUT}
-_DOCUMENTS = {'train': 1_000_000, 'validation': 10_000}
-
-
-@dataclasses.dataclass(frozen=True)
-class DigitsDocuments:
-  """Pairs or episodes, the same everywhere; 'validation' has new pictures."""
-
-  task: str
-  split: str
-
-  def __len__(self) -> int:
-    return _DOCUMENTS[self.split]
-
-  def __getitem__(self, index: int) -> documents.Document:
-    if not 0 <= index < len(self):
-      raise IndexError(
-          f'{self.task} has no document {index} in {self.split}'
-      )
-    name = f'{self.task}:{self.split}'
-    rng = np.random.default_rng((zlib.crc32(name.encode()), index))
-    draw = draw_pair if self.task == 'digits_pairs' else draw_bind
-    parts = draw(rng, self.split == 'train')
-    return documents.Document(parts, f'{name}:{index}', index)
+# Number of documents, and whether they show the pictures to train on.
+_SPLITS = {'train': (1_000_000, True), 'validation': (10_000, False)}
 
 
 def draw_pair(rng: np.random.Generator, is_training: bool) -> shapes.Parts:
@@ -86,24 +64,26 @@ class DigitsEpisodes:
     rng = np.random.default_rng((zlib.crc32(name.encode()), index))
     values = rng.permutation(_CONTROLS[self.control])[:2]
     words = shapes_episodes.sample_words(rng, 2)
+    candidates = tuple(f' {word}.' for word in words)
     *supports, query = (
         prompts.Sample(
             (digits.draw(rng, int(values[label]), False),), '',
-            (f' {words[label]}.',), f'{name}:{index}', index,
+            (candidates[label],), f'{name}:{index}', index, candidates,
         )
         for label in shapes_episodes.sample_labels(rng, 2, self.shots)
     )
-    candidates = tuple(f' {word}.' for word in words)
-    return prompts.Episode(tuple(supports), query, candidates)
+    return prompts.Episode(tuple(supports), query)
 
 
 def register() -> None:
   """Registers the tasks and the mixture `digits_bind_eval`; done at import."""
   vocabulary = shapes_vocabulary.shapes_vocabulary
-  for task in ('digits_pairs', 'digits_bind'):
+  for task, draw in (('digits_pairs', draw_pair), ('digits_bind', draw_bind)):
     splits = {
-        split: functools.partial(DigitsDocuments, task, split)
-        for split in _DOCUMENTS
+        split: functools.partial(
+            shapes.ShapesDocuments, task, split, draw, _SPLITS
+        )
+        for split in _SPLITS
     }
     features.add_task(task, splits, vocabulary=vocabulary)
   names = []

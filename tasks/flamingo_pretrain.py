@@ -14,17 +14,13 @@ are public: put in what you have. `flamingo prepare` makes the folders.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-import os
-import pathlib
 
 from flamingo_jax.data import features
-from flamingo_jax.data import records
 from flamingo_jax.data import vocabulary as vocabulary_lib
-from flamingo_jax.errors import UserError
+from tasks import prepared
 
 NAME = 'flamingo_pretrain'
 WEIGHTS = {'m3w': 1.0, 'align': 0.2, 'ltip': 0.2, 'vtp': 0.03}  # λ, B.1.2
-_SPLITS = ('train', 'validation')
 # A page's text looks at the next picture as often as at the last one (A.3.2);
 # every other caption begins with a space (B.1.2).
 _AUGMENTATIONS = {
@@ -78,35 +74,11 @@ def _register(
     tasks: Iterable[str],
     options: Mapping[str, Mapping[str, float]],
 ) -> None:
-  if not directory:
-    raise UserError(
-        f'flamingo_pretrain.{function}.directory is empty; pass '
-        '--gin.DATA_DIR=DIR,'
-        f' which holds {", ".join(f"{task}/train" for task in tasks)}'
-    )
-  folders = {
-      task: {split: pathlib.Path(directory, task, split) for split in _SPLITS}
-      for task in tasks
-  }
-  missing = [f['train'] for f in folders.values() if not f['train'].is_dir()]
-  if missing:
-    raise UserError(
-        f'{" and ".join(map(os.fspath, missing))} must be prepared; make each '
-        f'with `flamingo prepare FORMAT PATH --out={missing[0]}`'
-    )
-  for task, splits in folders.items():
-    found = {
-        split: records.RecordDocuments(folder)
-        for split, folder in splits.items() if folder.is_dir()
-    }
+  found = prepared.read(
+      f'flamingo_pretrain.{function}', directory, tasks, 'FORMAT PATH'
+  )
+  for task, splits in found.items():
     features.add_task(
-        task,
-        {split: _return(documents) for split, documents in found.items()},
-        vocabulary=vocabulary,
-        augment=True,
+        task, splits, vocabulary=vocabulary, augment=True,
         **options.get(task, {}),
     )
-
-
-def _return(found: features.Documents) -> Callable[[], features.Documents]:
-  return lambda: found

@@ -15,14 +15,11 @@ is not public: put in what you have. `flamingo prepare jsonl FILE.jsonl --text
 """
 
 from collections.abc import Callable
-import os
-import pathlib
 
 from flamingo_jax.data import features
-from flamingo_jax.data import records
 from flamingo_jax.data import text
 from flamingo_jax.data import vocabulary as vocabulary_lib
-from flamingo_jax.errors import UserError
+from tasks import prepared
 
 NAME = 'massive_text'
 # How often an example is of each: Chinchilla's sampling.
@@ -30,7 +27,6 @@ WEIGHTS = {
     'massive_web': 0.45, 'books': 0.3, 'c4': 0.1, 'news': 0.1, 'github': 0.04,
     'wikipedia': 0.01,
 }
-_SPLITS = ('train', 'validation')
 
 
 def mixture(
@@ -48,34 +44,10 @@ def mixture(
   Raises:
     UserError: a folder is missing or damaged.
   """
-  if not directory:
-    raise UserError(
-        'massive_text.mixture.directory is empty; pass --gin.DATA_DIR=DIR, '
-        f'which holds {", ".join(f"{part}/train" for part in WEIGHTS)}'
-    )
-  folders = {
-      part: {split: pathlib.Path(directory, part, split) for split in _SPLITS}
-      for part in WEIGHTS
-  }
-  missing = [f['train'] for f in folders.values() if not f['train'].is_dir()]
-  if missing:
-    raise UserError(
-        f'{" and ".join(map(os.fspath, missing))} must be prepared; make each '
-        f'with `flamingo prepare jsonl FILE.jsonl --text --out={missing[0]}`'
-    )
-  for part, splits in folders.items():
-    found = {
-        split: records.RecordDocuments(folder)
-        for split, folder in splits.items() if folder.is_dir()
-    }
-    text.add_task(
-        part,
-        {split: _return(documents) for split, documents in found.items()},
-        vocabulary=vocabulary,
-    )
+  found = prepared.read(
+      'massive_text.mixture', directory, WEIGHTS, 'jsonl FILE.jsonl --text'
+  )
+  for part, splits in found.items():
+    text.add_task(part, splits, vocabulary=vocabulary)
   features.add_mixture(NAME, WEIGHTS)
   return NAME
-
-
-def _return(found: features.Documents) -> Callable[[], features.Documents]:
-  return lambda: found

@@ -70,7 +70,7 @@ def mixture(
       logging.warning('%s: %s', file, message)
   features.add_task(
       NAME,
-      {split: _return(found) for split, found in read.items()},
+      features.splits_of(read),
       vocabulary=vocabulary,
       p_next=p_next,
       p_space=p_space,
@@ -115,7 +115,3 @@ def misfits(
       f'looked at {len(looked_at)} documents: {", ".join(counts)}; an example '
       f'shows a part of these, {" ".join(options)} would show more'
   )
-
-
-def _return(found: features.Documents) -> Callable[[], features.Documents]:
-  return lambda: found

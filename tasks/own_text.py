@@ -51,11 +51,7 @@ def mixture(
   }
   text.add_task(
       NAME,
-      {split: _return(of_split) for split, of_split in found.items()},
+      features.splits_of(found),
       vocabulary=vocabulary,
   )
   return NAME
-
-
-def _return(found: features.Documents) -> Callable[[], features.Documents]:
-  return lambda: found

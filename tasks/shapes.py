@@ -3,14 +3,16 @@
 """The shapes world as tasks: pairs, clips and interleaved documents, no files.
 
 Importing this module registers the tasks `shapes_pairs`, `shapes_video` and
-`shapes_m3w`, which stand for the kinds of data of Flamingo §2.4. Document i of a split is drawn from a
-generator seeded with (task, split, i): it is the same everywhere.
+`shapes_m3w`, which stand for the kinds of data of Flamingo §2.4. Document i of
+a split is drawn from a generator seeded with (task, split, i): it is the same
+everywhere.
 """
 
 from collections.abc import Callable
 from collections.abc import Mapping
 import dataclasses
 import functools
+from typing import Any
 import zlib
 
 import numpy as np
@@ -44,12 +46,19 @@ Parts = tuple[str | documents.Media, ...]
 
 @dataclasses.dataclass(frozen=True)
 class ShapesDocuments:
-  """The documents of one split of one task, made when they are asked for."""
+  """The documents of one split of one task, made when they are asked for.
+
+  Attributes:
+    task: its name.
+    split: one of `splits`.
+    draw: of a generator and what the split is drawn from.
+    splits: how many documents each has, and what they are drawn from.
+  """
 
   task: str
   split: str
-  draw: Callable[[np.random.Generator, Pairs], Parts]
-  splits: Mapping[str, tuple[int, Pairs]] = dataclasses.field(
+  draw: Callable[[np.random.Generator, Any], Parts]
+  splits: Mapping[str, tuple[int, Any]] = dataclasses.field(
       default_factory=lambda: SPLITS
   )
 

@@ -91,22 +91,21 @@ class ShapesEpisodes:
     rng = np.random.default_rng((zlib.crc32(name.encode()), index))
     episode = self._sample(rng)
     words = episode.answers
+    candidates = tuple(f' {word}.' for word in episode.words)
     if self.control == 'shuffled':
       drawn = rng.integers(self.ways, size=self.shots)
       words = (*(episode.words[k] for k in drawn), words[-1])
     samples = [
         prompts.Sample(
             self._media(scene, is_support=place < self.shots), '',
-            (f' {word}.',), f'{name}:{index}', index,
+            (f' {word}.',), f'{name}:{index}', index, candidates,
         )
         for place, (scene, word) in enumerate(zip(episode.scenes, words))
     ]
     *supports, query = samples
     if self.control == 'permuted':
       supports = [supports[i] for i in rng.permutation(self.shots)]
-    return prompts.Episode(
-        tuple(supports), query, tuple(f' {word}.' for word in episode.words)
-    )
+    return prompts.Episode(tuple(supports), query)
 
   def _sample(self, rng: np.random.Generator) -> shapes_episodes.Episode:
     attributes = [

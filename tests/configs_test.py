@@ -6,7 +6,6 @@ import dataclasses
 import json
 import math
 import pathlib
-import sys
 from unittest import mock
 
 import gin
@@ -29,6 +28,8 @@ EXPERIMENTS = sorted(
 PAPERS = ('flamingo_3b.gin', 'flamingo_9b.gin', 'flamingo_80b.gin')
 MODELS = sorted(path.name for path in CONFIGS.glob('models/*.gin'))
 
+pytestmark = pytest.mark.usefixtures('this_is_main')
+
 
 def train(
     *, model, train_dataset_cfg, partitioner, trainer_cls, get_dataset_fn,
@@ -50,15 +51,6 @@ def train(
   }
   trainer = trainer_cls(model=model, partitioner=partitioner)
   return model, trainer.lower_train(state, frozen_params, batch)
-
-
-@pytest.fixture(autouse=True)
-def this_is_main(monkeypatch):
-  """Gin files import the driver from `__main__`: here it is this module."""
-  monkeypatch.setitem(sys.modules, '__main__', sys.modules[__name__])
-  gin.clear_config()
-  yield
-  gin.clear_config()
 
 
 @pytest.fixture
@@ -111,7 +103,8 @@ def test_every_experiment_lowers(file, data, papers_data, tmp_path):
 
 
 @pytest.mark.parametrize('file, rows, mesh', [
-    ('lm_tiny.gin', 8, None),
+    ('lm_tiny_value.gin', 64, None),
+    ('lm_tiny.gin', 32, None),
     ('lm_own_text.gin', 16, None),
     ('lm_1b4.gin', 128, "{'fsdp': 8}"),
     ('lm_7b.gin', 1024, "{'replica': 2, 'fsdp': 2, 'model': 2}"),
@@ -121,12 +114,16 @@ def test_every_language_model_lowers(file, rows, mesh, papers_data, tmp_path):
   bindings = [f'MODEL_DIR={tmp_path / "run"}']
   if mesh:
     bindings += [*LARGE_TEXT, f'DATA_DIR={papers_data}', f'MESH_SHAPE={mesh}']
+  if file == 'lm_tiny.gin':
+    bindings.append('INITIAL_WEIGHTS=value')
   if file == 'lm_own_text.gin':
     (tmp_path / 'text.jsonl').write_text(TEXT)
     bindings.append(f'DATA={tmp_path / "text.jsonl"}')
   model, lowered = run([file], *bindings)
   text = lowered.as_text()
-  length = {'lm_tiny.gin': 128, 'lm_own_text.gin': 256}.get(file, 2048)
+  length = {
+      'lm_tiny_value.gin': 32, 'lm_tiny.gin': 96, 'lm_own_text.gin': 256
+  }.get(file, 2048)
   assert f'tensor<{rows}x1x{length}xi32>' in text
   # Logits over the vocabulary alone, without <EOC>.
   vocab = model.config.decoder.vocab
@@ -134,7 +131,7 @@ def test_every_language_model_lowers(file, rows, mesh, papers_data, tmp_path):
 
 
 @pytest.mark.parametrize('file, mesh, images', [
-    ('contrastive_tiny.gin', None, '128x1x1x1x64x64x3'),
+    ('contrastive_tiny.gin', None, '16x6x1x1x48x48x3'),
     ('contrastive_f6.gin', "{'fsdp': 8}", '16384x1x1x1x288x288x3'),
 ])
 def test_every_pair_of_towers_lowers(file, mesh, images, papers_data, tmp_path):

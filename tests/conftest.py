@@ -3,6 +3,7 @@
 """Eight CPU devices and run-time shape checks for every test."""
 
 import os
+import sys
 
 from tests.xla_flags import EIGHT_DEVICES, QUICK
 
@@ -23,10 +24,23 @@ import pytest
 jaxtyping.install_import_hook('flamingo_jax', 'beartype.beartype')
 
 
+@pytest.fixture
+def this_is_main(request, monkeypatch):
+  """Gin files import the driver from `__main__`: here it is the test's module.
+  """
+  import gin
+
+  monkeypatch.setitem(sys.modules, '__main__', request.module)
+  gin.clear_config()
+  yield
+  gin.clear_config()
+
+
 @pytest.fixture(scope='session')
 def papers_data(tmp_path_factory):
   """A DATA_DIR for the mixtures flamingo_pretrain and massive_text."""
-  from flamingo_jax.data import documents, records
+  from flamingo_jax.data import documents
+  from tests import shards
 
   directory = tmp_path_factory.mktemp('papers_data')
   found = [documents.Document(('some text',), 'test', i) for i in range(8)]
@@ -34,5 +48,5 @@ def papers_data(tmp_path_factory):
       'm3w', 'align', 'ltip', 'vtp', 'massive_web', 'books', 'c4', 'news',
       'github', 'wikipedia',
   ):
-    records.write_shards(found, len(found), directory / task / 'train')
+    shards.write_shards(found, directory / task / 'train')
   return directory

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Weights under which everything a model can do shows in its logits."""
+"""Small models, and weights under which their logits show all they can do."""
 
 from flax import linen as nn
 import jax
@@ -8,6 +8,20 @@ import jax.numpy as jnp
 import numpy as np
 
 from flamingo_jax import models
+
+
+def tiny_config(**decoder):
+  """A Flamingo that compiles soon; `decoder` are a DecoderConfig's fields."""
+  return models.FlamingoConfig(
+      vision='tiny',
+      resampler=models.ResamplerConfig(
+          layers=1, width=16, heads=2, head_size=8, latents=3, frames=2
+      ),
+      decoder=models.DecoderConfig(width=16, heads=2, head_size=8, **decoder),
+      image_size=16,
+      dtype='float32',
+      frozen_dtype='float32',
+  )
 
 
 def random_weights(config: models.FlamingoConfig, scale: float):

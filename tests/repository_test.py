@@ -19,7 +19,9 @@ FILES = sorted(
     path
     for path in [*ROOT.glob('*'), *(f for folder in FOLDERS
                                     for f in (ROOT / folder).rglob('*'))]
-    if path.is_file() and path.suffix in TEXT and '__pycache__' not in path.parts
+    if path.is_file() and path.suffix in TEXT
+    and '__pycache__' not in path.parts
+    and path.name != '.git'  # a file in git's further work trees
 )
 PYTHON = [path for path in FILES if path.suffix == '.py']
 PACKAGE = [path for path in PYTHON if path.is_relative_to(ROOT / 'flamingo_jax')]
@@ -27,7 +29,7 @@ PACKAGE = [path for path in PYTHON if path.is_relative_to(ROOT / 'flamingo_jax')
 # Imports run downwards: a module imports only modules of lower layers, or of
 # its own. The first pattern that matches counts.
 LAYERS = (
-    ('typing|errors|sharding|broken_pipe', 0),
+    ('typing|errors|sharding|broken_pipe|shipped', 0),
     ('models', 1),
     ('data', 1),
     ('losses|decoding', 2),

@@ -35,6 +35,7 @@ _EXAMPLE = '{"parts": [{"image": "a.jpg"}, {"text": "A dog."}]}'
 # Up to this line media are decoded whole before a run begins, in later lines no
 # more than the header is read: broken files are told early, and in seconds.
 _DECODE_AT_MOST = 500
+_DECODE_AT = 64  # pixels
 _BATCH = 256  # lines that are checked at a time
 
 
@@ -138,15 +139,15 @@ class Line:
   document: Document | None
   problems: tuple[str, ...]
 
-  def checked(self, path: str | os.PathLike, hint: str = '') -> Document:
+  def checked(self, path: str | os.PathLike) -> Document:
     """The document.
 
     Raises:
-      UserError: there are problems; the first and the hint are told.
+      UserError: there are problems; the first is told.
     """
     if self.document is None:
       place = _place(os.fspath(path), self.number)
-      raise UserError(f'{place}: {self.problems[0]}{hint}')
+      raise UserError(f'{place}: {self.problems[0]}')
     return self.document
 
 
@@ -206,14 +207,6 @@ def read_line(path: str | os.PathLike, number: int) -> Line | None:
   return None
 
 
-def count(path: str | os.PathLike) -> int:
-  """Lines that are not blank; 0 if the file cannot be read."""
-  try:
-    return sum(1 for _ in _lines(os.fspath(path)))
-  except OSError:
-    return 0
-
-
 def _check_line(
     path: str,
     number: int,
@@ -237,19 +230,24 @@ def _unreadable(error: OSError) -> Line:
   return Line(0, None, (problem,))
 
 
-def _file_problem(kind: str, path: str, decode: bool) -> str | None:
+def media_problem(media: Media, decode: bool) -> str | None:
   """What is wrong with a file, or None; `decode` looks past its header."""
   try:
-    with media_reader.open_file(Media(kind, path)) as file:
-      if kind == 'video':
-        video_reader.check_video(file, path)
+    with media_reader.open_file(media) as file:
+      if media.kind == 'video':
+        video_reader.check_video(file, media.path)
       elif decode:
-        media_reader.decode_image(file.read(), path, size=64)
+        # Decoding tells as much at a quarter of the size.
+        media_reader.decode_image(file.read(), media.path, size=_DECODE_AT)
       else:
-        media_reader.open_image(file, path)
+        media_reader.open_image(file, media.path)
   except UserError as error:
     return str(error)
   return None
+
+
+def _file_problem(kind: str, path: str, decode: bool) -> str | None:
+  return media_problem(Media(kind, path), decode)
 
 
 def _place(path: str, line: int) -> str:

@@ -7,8 +7,7 @@ decoding and cutting happen afterwards, in one stateless function of the number.
 So shuffling costs nothing, and reading can begin anywhere at once.
 """
 
-from collections.abc import Callable
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 import dataclasses
 import functools
 import typing
@@ -55,6 +54,12 @@ class Documents(typing.Protocol):
 
 # Splits by name; a split is read when it is first asked for.
 Splits = Mapping[str, Callable[[], Documents]]
+
+
+def splits_of(found: Mapping[str, Documents]) -> Splits:
+  """Splits of documents that are open already."""
+  return {split: functools.partial(found.__getitem__, split) for split in found}
+
 
 _LENGTHS = {'tokens': 256, 'media': 5, 'frames': 1, 'image_size': 320}
 _UNSHUFFLED = -1  # in the place of a seed: keep the order, augment nothing
@@ -223,22 +228,41 @@ def register(
       is to be drawn. It gets as many documents as the length 'documents' says,
       one if there is no such length, fewer at the end of an epoch.
   """
+  read = functools.partial(
+      _read_examples,
+      name=name,
+      source=source,
+      output_features=output_features,
+      shapes=shapes,
+      make=make,
+  )
+  return replace_task(name, source, read, output_features)
+
+
+def replace_task(
+    name: str,
+    source: DocumentSource,
+    read: Callable[..., tf.data.Dataset],
+    output_features: Mapping[str, seqio.ContinuousFeature | seqio.Feature],
+    **options: Any,
+) -> seqio.Task:
+  """Registers a task with one preprocessor, in the place of one of that name.
+
+  Args:
+    name: as for `add_task`.
+    source: of documents.
+    read: from (dataset of the source, sequence_length) to examples.
+    output_features: of an example.
+    **options: more arguments of seqio's.
+  """
   seqio.TaskRegistry.remove(name)
   return seqio.TaskRegistry.add(
       name,
       source=source,
-      preprocessors=[
-          functools.partial(
-              _read_examples,
-              name=name,
-              source=source,
-              output_features=output_features,
-              shapes=shapes,
-              make=make,
-          )
-      ],
+      preprocessors=[read],
       output_features=output_features,
       shuffle_buffer_size=None,
+      **options,
   )
 
 
@@ -292,6 +316,23 @@ def example_shapes(lengths: Mapping[str, int]) -> dict[str, tuple[int, ...]]:
   }
 
 
+def call(
+    read: Callable[..., tuple[Any, ...]],
+    arguments: Sequence[tf.Tensor],
+    dtypes: Mapping[str, tf.DType],
+    shapes: Mapping[str, tuple[int | None, ...]],
+) -> dict[str, tf.Tensor]:
+  """The example that a stateless function returns, its features in order."""
+  values = tf.numpy_function(
+      exit_guard.READS.guard(read), arguments, [*dtypes.values()],
+      stateful=False,
+  )
+  return {
+      key: tf.ensure_shape(value, shapes[key])
+      for key, value in zip(dtypes, values, strict=True)
+  }
+
+
 def _read_examples(
     dataset: tf.data.Dataset,
     sequence_length: Mapping[str, Any] | None,
@@ -305,6 +346,7 @@ def _read_examples(
   """seqio preprocessor: numbers to examples; seqio may have repeated them."""
   lengths = check_lengths(name, sequence_length, source.lengths)
   each = lengths.get('documents', 1)
+  dtypes = {key: feature.dtype for key, feature in output_features.items()}
   of_feature = shapes(lengths)
 
   def read(split, number, repetition, seed):
@@ -322,17 +364,8 @@ def _read_examples(
 
   @tf.autograph.experimental.do_not_convert
   def load(count, at):
-    arrays = tf.numpy_function(
-        exit_guard.READS.guard(read),
-        [at['split'], at['number'], count // at['length'], at['seed']],
-        [feature.dtype for feature in output_features.values()],
-        stateful=False,
-    )
-    example = dict(zip(output_features, arrays, strict=True))
-    return {
-        key: tf.ensure_shape(value, of_feature[key])
-        for key, value in example.items()
-    }
+    at = [at['split'], at['number'], count // at['length'], at['seed']]
+    return call(read, at, dtypes, of_feature)
 
   # The count goes on through the epochs that seqio's repeat strings together.
   return dataset.enumerate().map(load, num_parallel_calls=tf.data.AUTOTUNE)

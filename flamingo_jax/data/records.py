@@ -14,16 +14,13 @@ A record is a tf.train.Example of four lists of bytes:
 """
 
 from collections.abc import Iterable
-from collections.abc import Iterator
 import dataclasses
 import hashlib
 import json
 import os
 import pathlib
-import shutil
 import struct
 from typing import Any
-import uuid
 import zlib
 
 import numpy as np
@@ -35,84 +32,11 @@ from flamingo_jax.errors import UserError
 
 _FORMAT = 1
 MANIFEST, _INDEX = 'manifest.json', 'index.npy'
-PER_SHARD = 10_000  # documents, unless the number of shards is given
+PER_SHARD = 10_000  # documents, by default
 _ENTRY = np.dtype([('offset', '<u8'), ('length', '<u4'), ('crc32', '<u4')])
 # A record: length u64, CRC u32 of these, the Example, CRC u32 of it.
 _HEADER, _FOOTER = 12, 4
 _LARGEST = 2**31 - 2**20  # bytes that a protocol buffer can hold, and some room
-
-
-def write_shards(
-    documents: Iterable[Document],
-    count: int,
-    directory: str | os.PathLike,
-    shards: int | None = None,
-) -> dict[str, Any]:
-  """Writes documents in order; the folder is there when all of it is.
-
-  Until then it is called DIRECTORY.partial-*; only a killed program leaves
-  that behind.
-
-  Args:
-    documents: their media are files or encoded bytes.
-    count: how many documents there are.
-    directory: must not exist, or be empty.
-    shards: files of about equally many documents; by default one for every
-      10,000.
-
-  Returns:
-    What manifest.json says.
-
-  Raises:
-    UserError: the folder is not empty or cannot be written, there are fewer
-      documents than shards, or a document cannot be read.
-  """
-  directory = pathlib.Path(directory).absolute()
-  shards = -(-count // PER_SHARD) if shards is None else shards
-  if not 1 <= shards <= count:
-    raise UserError(
-        f'{count} documents do not fill {shards} shards; ask for 1 to {count}'
-    )
-  name = directory.name
-  draft = directory.with_name(f'{name}.partial-{uuid.uuid4().hex[:8]}')
-  try:
-    if directory.exists() and not _is_empty_folder(directory):
-      raise UserError(
-          f'{directory} exists already; remove it or name another folder'
-      )
-    draft.mkdir(parents=True)
-    manifest = _write_files(iter(documents), draft, name, count, shards)
-    os.replace(draft, directory)
-  except (OSError, tf.errors.OpError) as error:
-    reason = getattr(error, 'strerror', None) or getattr(error, 'message', '')
-    raise UserError(
-        f'{directory} cannot be written ({reason}); name a folder on a disk '
-        'with enough space'
-    ) from None
-  finally:
-    shutil.rmtree(draft, ignore_errors=True)
-  return manifest
-
-
-def _is_empty_folder(path: pathlib.Path) -> bool:
-  return path.is_dir() and not any(path.iterdir())
-
-
-def _write_files(
-    documents: Iterator[Document],
-    folder: pathlib.Path,
-    name: str,
-    count: int,
-    shards: int,
-) -> dict[str, Any]:
-  """All files of a folder; returns what manifest.json says."""
-  written = []
-  for shard in range(shards):
-    begin, end = shard_range(count, shard, shards)
-    path = folder / shard_name(name, shard, shards)
-    found = (_next(documents, place, count) for place in range(begin, end))
-    written.append(write_shard(found, path))
-  return write_manifest(folder, written, {})
 
 
 def shard_name(name: str, shard: int, shards: int) -> str:
@@ -183,16 +107,6 @@ def write_manifest(
   draft.write_text(json.dumps(manifest, indent=1) + '\n', encoding='utf-8')
   os.replace(draft, folder / MANIFEST)
   return manifest
-
-
-def _next(documents: Iterator[Document], place: int, count: int) -> Document:
-  document = next(documents, None)
-  if document is None:
-    raise UserError(
-        f'only {place:,} of {count:,} documents came: their source changed '
-        'while it was read; prepare it again'
-    )
-  return document
 
 
 def _describe(path: pathlib.Path) -> dict[str, Any]:

@@ -25,7 +25,7 @@ def _beside_weights(model_dir: str, name: str) -> str:
   Of the package's own weights, runs/<model>/<name> of the working directory.
   """
   if is_shipped(model_dir):
-    return os.fspath(epath.Path('runs') / os.path.basename(model_dir) / name)
+    return os.fspath(epath.Path('runs') / epath.Path(model_dir).name / name)
   path = epath.Path(model_dir)
   if path.name.startswith('checkpoint_'):
     return os.fspath(path.with_name(f'{name}_{path.name}'))

@@ -61,17 +61,15 @@ class Samples(typing.Protocol):
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Episode:
-  """A query with supports and candidates of its own.
+  """A query, which has candidates, with supports of its own.
 
   Attributes:
     supports: the shots, in their order.
     query: what is asked last.
-    candidates: the answers there are; one of the query's is among them.
   """
 
   supports: tuple[Sample, ...]
   query: Sample
-  candidates: tuple[str, ...]
 
 
 @typing.runtime_checkable

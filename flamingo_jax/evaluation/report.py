@@ -123,6 +123,7 @@ def table_of_benchmarks(benchmarks: Sequence[Benchmark]) -> str:
 
 
 def aligned(cells: Sequence[Sequence[str]]) -> str:
+  """Rows as lines, each column as wide as its longest cell."""
   widths = [max(map(len, column)) for column in zip(*cells)]
   return '\n'.join(
       '  '.join(c.ljust(w) for c, w in zip(row, widths)).rstrip()

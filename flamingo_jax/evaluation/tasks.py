@@ -9,6 +9,7 @@ episode task bring shots and candidates of their own.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+import dataclasses
 import functools
 import json
 from typing import Any
@@ -17,7 +18,6 @@ import numpy as np
 import seqio
 import tensorflow as tf
 
-from flamingo_jax.data import exit_guard
 from flamingo_jax.data import features
 from flamingo_jax.data import interleaved
 from flamingo_jax.data.seqio_vocabulary import SeqioVocabulary
@@ -75,9 +75,9 @@ def add_open_ended_task(
   """
   supports = functools.cache(supports)
 
-  def lay_out(query: Sample) -> tuple[Sample, Prompt, tuple[str, ...]]:
+  def lay_out(query: Sample) -> tuple[Sample, Prompt]:
     prompt = prompts.make_prompt(query, supports(), shots, seed, True, kind)
-    return query, prompt, ()
+    return dataclasses.replace(query, candidates=()), prompt
 
   return _add_task(
       name, queries, lay_out, 0, tuple(trim), metric_fns, vocabulary
@@ -88,7 +88,7 @@ def add_close_ended_task(
     name: str,
     queries: Mapping[str, Callable[[], Samples]],
     supports: Callable[[], Samples],
-    candidates: Sequence[str] | int,
+    candidates: Sequence[str],
     *,
     shots: int,
     seed: int = 0,
@@ -105,8 +105,7 @@ def add_close_ended_task(
     name: of the task.
     queries: for each split a function that returns its samples.
     supports: returns the samples that shots are taken from.
-    candidates: the C answers there are; each sample's own is one of them. Or C
-      itself, if each query brings its own candidates.
+    candidates: the answers there are; each sample's own is one of them.
     shots: how many; 0 is the query alone.
     seed: of the choice of shots.
     kind: one of prompts.SHOTS_KINDS.
@@ -116,21 +115,20 @@ def add_close_ended_task(
   Raises:
     UserError: there are fewer than two candidates, or two that are the same.
   """
-  own = isinstance(candidates, int)
-  if not own and len(set(candidates)) < max(2, len(candidates)):
+  candidates = tuple(candidates)
+  if len(set(candidates)) < max(2, len(candidates)):
     raise UserError(
         f'the candidates of task {name!r} must be two or more different '
         f'answers, not {list(candidates)!r:.100}'
     )
-  count = candidates if own else len(candidates)
   supports = functools.cache(supports)
 
-  def lay_out(query: Sample) -> tuple[Sample, Prompt, tuple[str, ...]]:
+  def lay_out(query: Sample) -> tuple[Sample, Prompt]:
     prompt = prompts.make_prompt(query, supports(), shots, seed, False, kind)
-    return query, prompt, query.candidates if own else tuple(candidates)
+    return dataclasses.replace(query, candidates=candidates), prompt
 
   return _add_task(
-      name, queries, lay_out, count, (), metric_fns, vocabulary
+      name, queries, lay_out, len(candidates), (), metric_fns, vocabulary
   )
 
 
@@ -145,23 +143,22 @@ def add_episode_task(
     ),
     vocabulary: Callable[[], Vocabulary] = default_vocabulary,
 ) -> seqio.Task:
-  """Registers a task that ranks the candidates of each of its episodes.
+  """Registers a task that ranks candidates which each query brings.
 
   Its examples and lengths are those of `add_close_ended_task`.
 
   Args:
     name: of the task.
     episodes: for each split a function that returns its episodes.
-    candidates: how many each episode has.
+    candidates: how many each query has.
     limits: lengths that no episode exceeds, so that those of few shots are not
       padded to the lengths that a mixture needs for many.
     metric_fns: of (targets, scores); see `evaluation.metrics`.
     vocabulary: returns the tokenizer; called when the task is first read.
   """
 
-  def lay_out(episode: Episode) -> tuple[Sample, Prompt, tuple[str, ...]]:
-    prompt = prompts.join(episode.supports, episode.query)
-    return episode.query, prompt, episode.candidates
+  def lay_out(episode: Episode) -> tuple[Sample, Prompt]:
+    return episode.query, prompts.join(episode.supports, episode.query)
 
   return _add_task(
       name, episodes, lay_out, candidates, (), metric_fns, vocabulary, limits
@@ -171,7 +168,7 @@ def add_episode_task(
 def _add_task(
     name: str,
     items: features.Splits,
-    lay_out: Callable[[Any], tuple[Sample, Prompt, tuple[str, ...]]],
+    lay_out: Callable[[Any], tuple[Sample, Prompt]],
     candidates: int,
     trim: tuple[str, ...],
     metric_fns: Sequence[Callable[..., Any]],
@@ -183,7 +180,7 @@ def _add_task(
   Args:
     name: of the task.
     items: samples or episodes.
-    lay_out: from one of them to the query, its prompt and the candidates.
+    lay_out: from one of them to the query, with its candidates, and its prompt.
     candidates: how many there are of each.
     trim: words of the prompt that end what is said.
     metric_fns: see above.
@@ -198,26 +195,23 @@ def _add_task(
   output_features['targets'] = seqio.Feature(
       vocabulary=SeqioVocabulary(vocabulary), add_eos=False, dtype=tf.int32
   )
-  seqio.TaskRegistry.remove(name)
-  return seqio.TaskRegistry.add(
-      name,
+  read = functools.partial(
+      _read_examples,
+      name=name,
       source=source,
-      preprocessors=[
-          functools.partial(
-              _read_examples,
-              name=name,
-              source=source,
-              lay_out=lay_out,
-              candidates=candidates,
-              limits=limits or {},
-          )
-      ],
-      output_features=output_features,
+      lay_out=lay_out,
+      candidates=candidates,
+      limits=limits or {},
+  )
+  return features.replace_task(
+      name,
+      source,
+      read,
+      output_features,
       postprocess_fn=functools.partial(
           _postprocess, candidates=candidates, trim=trim
       ),
       metric_fns=list(metric_fns),
-      shuffle_buffer_size=None,
   )
 
 
@@ -227,7 +221,7 @@ def _read_examples(
     *,
     name: str,
     source: features.DocumentSource,
-    lay_out: Callable[[Any], tuple[Sample, Prompt, tuple[str, ...]]],
+    lay_out: Callable[[Any], tuple[Sample, Prompt]],
     candidates: int,
     limits: Mapping[str, int],
 ) -> tf.data.Dataset:
@@ -242,19 +236,19 @@ def _read_examples(
   # Candidates of one query follow each other and share its prompt.
   @functools.lru_cache(maxsize=4)
   def prompt(split, place):
-    query, parts, names = lay_out(source.documents(split)[place])
-    if len(names) != candidates:
+    query, parts = lay_out(source.documents(split)[place])
+    if len(query.candidates) != candidates:
       raise UserError(
-          f'{query.source} has {len(names)} candidates and its task '
+          f'{query.source} has {len(query.candidates)} candidates and its task '
           f'{candidates}: every query needs as many'
       )
     arrays = _read_prompt(query, parts, source.vocabulary, lengths)
-    return query, parts, names, arrays
+    return query, parts, arrays
 
   def read(split, place, candidate):
-    query, parts, names, arrays = prompt(split.decode(), int(place))
+    query, parts, arrays = prompt(split.decode(), int(place))
     text, targets, length = _read_target(
-        query, parts, names, int(candidate), source.vocabulary, lengths
+        query, parts, int(candidate), source.vocabulary, lengths
     )
     record = (query.source, prompts.as_text(parts), text)
     return (
@@ -265,21 +259,13 @@ def _read_examples(
         json.dumps(dict(query.record)).encode(),
     )
 
-  dtypes = [dtype for dtype, _ in MODEL_FEATURES.values()] + [*_RECORD.values()]
+  dtypes = {key: dtype for key, (dtype, _) in MODEL_FEATURES.items()} | _RECORD
   shapes = _shapes(lengths)
 
   @tf.autograph.experimental.do_not_convert
   def load(at):
-    values = tf.numpy_function(
-        exit_guard.READS.guard(read),
-        [at['split'], at['number'], at['candidate']],
-        dtypes,
-        stateful=False,
-    )
-    example = dict(zip([*MODEL_FEATURES, *_RECORD], values, strict=True))
-    return {
-        key: tf.ensure_shape(x, shapes[key]) for key, x in example.items()
-    }
+    at = [at['split'], at['number'], at['candidate']]
+    return features.call(read, at, dtypes, shapes)
 
   @tf.autograph.experimental.do_not_convert
   def with_candidates(at):
@@ -342,7 +328,6 @@ def _read_prompt(
 def _read_target(
     query: Sample,
     prompt: Prompt,
-    candidates: tuple[str, ...],
     number: int,
     vocabulary: Vocabulary,
     lengths: Mapping[str, int],
@@ -350,14 +335,14 @@ def _read_target(
   """(the candidate's text, its padded tokens, how many); an answer has none."""
   room = lengths['targets']
   targets = np.full(room, vocabulary.pad_id, np.int32)
-  if not candidates:
+  if not query.candidates:
     return query.answers[0] if query.answers else '', targets, 0
-  if query.answers and not set(query.answers) & set(candidates):
+  if query.answers and not set(query.answers) & set(query.candidates):
     raise UserError(
         f'{query.source}: its answer {query.answers[0]!r} is none of the '
-        f'candidates {", ".join(candidates)}'
+        f'candidates {", ".join(query.candidates)}'
     )
-  text = candidates[number]
+  text = query.candidates[number]
   (ids,) = tokenize_candidates(prompt, [text], vocabulary, ' ', close=False)
   if len(ids) > room:
     raise UserError(

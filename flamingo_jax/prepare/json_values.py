@@ -99,7 +99,7 @@ def _array_units(path: str) -> Iterator[Unit]:
       return
     with data:
       begin = end = first = number = 0
-      for start, end in _objects(data, 0, len(data)):
+      for start, end in _objects(data):
         if number % _OBJECTS == 0:
           if number:
             yield Unit(path, begin, start, first)
@@ -119,17 +119,17 @@ def read_array(unit: Unit) -> Iterator[Item | Dropped]:
   with open(unit.path, 'rb') as file:
     file.seek(unit.begin)
     data = file.read(unit.end - unit.begin)
-  objects = _objects(data, 0, len(data), depth=1)
-  for number, (begin, end) in enumerate(objects, unit.first):
+  objects = enumerate(_objects(data, depth=1), unit.first)
+  for number, (begin, end) in objects:
     yield Item(f'{unit.path}, object {number}', data[begin:end])
 
 
 def _objects(
-    data: Any, begin: int, end: int, depth: int = 0
+    data: bytes | mmap.mmap, depth: int = 0
 ) -> Iterator[tuple[int, int]]:
   """Where the objects begin and end that are elements of the outer array."""
   start = 0
-  for match in _TOKEN.finditer(data, begin, end):
+  for match in _TOKEN.finditer(data):
     token = match[0]
     if token in (b'{', b'['):
       if depth == 1:
@@ -141,14 +141,14 @@ def _objects(
         yield start, match.end()
 
 
-def parse(item: Item) -> dict[str, Any]:
-  """The object of an item.
+def parse(text: bytes) -> dict[str, Any]:
+  """The object that a text is.
 
   Raises:
     Dropped: it is none.
   """
   try:
-    value = json.loads(item.value)
+    value = json.loads(text)
   except (ValueError, RecursionError) as error:
     raise Dropped('not JSON', str(error)[:200]) from None
   if not isinstance(value, dict):

@@ -5,18 +5,13 @@
 from collections.abc import Iterator
 import dataclasses
 import hashlib
-import io
 import os
 import pathlib
 from typing import Any
 
-from flamingo_jax.data import media as media_reader
 from flamingo_jax.data import records
-from flamingo_jax.data import video as video_reader
-from flamingo_jax.data.documents import Document, Line, Media
+from flamingo_jax.data.documents import Document, Line, Media, media_problem
 from flamingo_jax.errors import UserError
-
-_DECODE_AT = 64  # pixels: decoding tells as much at a quarter of the size
 
 
 def scan(directory: str | os.PathLike) -> Iterator[Line]:
@@ -35,8 +30,9 @@ def scan(directory: str | os.PathLike) -> Iterator[Line]:
     yield Line(0, None, (str(error),))
     return
   images = videos = 0
+  has_media = bool(manifest['images'] or manifest['videos'])  # else `--text`
   for index in range(len(found)):
-    line = _check_document(found, index)
+    line = _check_document(found, index, has_media)
     if line.document is not None:
       kinds = [p.kind for p in line.document.parts if isinstance(p, Media)]
       images += kinds.count('image')
@@ -68,7 +64,9 @@ def _check_files(
     yield Line(0, None, (f'{problem}; copy it again',))
 
 
-def _check_document(found: records.RecordDocuments, index: int) -> Line:
+def _check_document(
+    found: records.RecordDocuments, index: int, needs_media: bool
+) -> Line:
   try:
     document = dataclasses.replace(found[index], example_id=index + 1)
   except UserError as error:
@@ -77,26 +75,16 @@ def _check_document(found: records.RecordDocuments, index: int) -> Line:
     return Line(index + 1, None, (
         f'is no document of ours ({error!r}); make the folder again',
     ))
-  problems = tuple(_problems(document))
+  problems = tuple(_problems(document, needs_media))
   return Line(index + 1, None if problems else document, problems)
 
 
-def _problems(document: Document) -> Iterator[str]:
+def _problems(document: Document, needs_media: bool) -> Iterator[str]:
   texts = [part for part in document.parts if isinstance(part, str)]
   if not any(text.strip() for text in texts):
     yield 'has no text to learn from; leave it out'
-  if len(texts) == len(document.parts):
+  if needs_media and len(texts) == len(document.parts):
     yield 'has no image or video; leave it out'
   for part in document.parts:
-    if isinstance(part, Media):
-      try:
-        _decode(part)
-      except UserError as error:
-        yield str(error)
-
-
-def _decode(media: Media) -> None:
-  if media.kind == 'image':
-    media_reader.decode_image(media.data, media.path, size=_DECODE_AT)
-  else:
-    video_reader.check_video(io.BytesIO(media.data), media.path)
+    if isinstance(part, Media) and (problem := media_problem(part, True)):
+      yield problem

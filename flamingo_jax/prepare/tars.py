@@ -7,11 +7,11 @@ sample; what follows the dot names the field.
 """
 
 from collections.abc import Iterator
-import json
 import os
 import tarfile
 from typing import Any
 
+from flamingo_jax.prepare import json_values
 from flamingo_jax.prepare.source import Dropped, Item
 
 ENDINGS = ('.tar', '.tar.gz', '.tgz')
@@ -64,13 +64,7 @@ def json_field(fields: dict[str, bytes]) -> dict[str, Any]:
     return {}
   if len(fields['json']) > _TEXT:
     raise Dropped('JSON is too long', f'{len(fields["json"]):,} bytes')
-  try:
-    value = json.loads(fields['json'])
-  except (ValueError, RecursionError) as error:
-    raise Dropped('not JSON', str(error)[:200]) from None
-  if not isinstance(value, dict):
-    raise Dropped('not an object', repr(value)[:60])
-  return value
+  return json_values.parse(fields['json'])
 
 
 def text_field(fields: dict[str, bytes]) -> str:

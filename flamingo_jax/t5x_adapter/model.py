@@ -25,6 +25,7 @@ from flamingo_jax.evaluation.features import FeatureConverter
 from flamingo_jax.models import ContrastiveConfig, FlamingoConfig
 from flamingo_jax.training import model as training_model
 from flamingo_jax.training.trainable import merge_params
+from flamingo_jax.training.trained_model import TrainedModel
 from flamingo_jax.typing import Array, Tree
 
 
@@ -52,8 +53,8 @@ class _T5xModel(t5x_models.BaseTransformerModel):
       vocabulary: Vocabulary,
       optimizer_def: optax.GradientTransformation | None,
   ):
-    """As for the class of the built-in driver, which comes next in line."""
-    self._built_in.__init__(self, config, vocabulary, optimizer_def)
+    """As for the built-in driver."""
+    TrainedModel.__init__(self, config, vocabulary, optimizer_def)
     t5x_models.BaseTransformerModel.__init__(
         self,
         module=self.module,
@@ -124,36 +125,13 @@ class _T5xModel(t5x_models.BaseTransformerModel):
 class LanguageModel(_T5xModel, training_model.LanguageModel):
   """The model of the built-in driver with t5x's interface."""
 
-  _built_in = training_model.LanguageModel
-
 
 class ContrastiveModel(_T5xModel, training_model.ContrastiveModel):
   """The model of the built-in driver with t5x's interface."""
 
-  _built_in = training_model.ContrastiveModel
-
 
 class FlamingoModel(_T5xModel, training_model.FlamingoModel):
   """The model of the built-in driver with t5x's interface."""
-
-  _built_in = training_model.FlamingoModel
-
-  def _compute_logits(
-      self,
-      params: Tree,
-      batch: Mapping[str, Array],
-      dropout_rng: Array | None = None,
-      flax_mutables: Tree | None = None,
-  ) -> Array:
-    del dropout_rng
-    params = merge_params(params, flax_mutables['frozen_params'])
-    return self.module.apply(
-        {'params': params},
-        batch['tokens'],
-        batch['media_index'],
-        batch['media'],
-        batch['media_mask'],
-    )
 
   def predict_batch(
       self,

@@ -8,10 +8,8 @@ from typing import Any
 from flax import linen as nn
 import jax
 import jax.numpy as jnp
-import optax
 
 from flamingo_jax import models, sharding
-from flamingo_jax.data.vocabulary import Vocabulary
 from flamingo_jax.errors import UserError
 from flamingo_jax.losses import (
     contrastive_loss,
@@ -23,15 +21,6 @@ from flamingo_jax.training.trained_model import Batch, TrainedModel
 from flamingo_jax.typing import Array, Tree
 
 
-def _check_vocabulary(vocabulary: Vocabulary, entries: int) -> None:
-  if vocabulary.base_size != entries:
-    raise UserError(
-        f'the vocabulary {vocabulary.path} has {vocabulary.base_size} '
-        f'entries and the language model {entries}: give the '
-        'vocabulary that the language model was trained with'
-    )
-
-
 def _as_frozen(box: nn.LogicallyPartitioned) -> nn.LogicallyPartitioned:
   """Lets rules split a width of frozen weights in a way of its own."""
   names = ('frozen_embed' if n == 'embed' else n for n in box.names)
@@ -41,26 +30,8 @@ def _as_frozen(box: nn.LogicallyPartitioned) -> nn.LogicallyPartitioned:
 class FlamingoModel(TrainedModel):
   """Flamingo between frozen towers (§2)."""
 
-  def __init__(
-      self,
-      config: models.FlamingoConfig,
-      vocabulary: Vocabulary,
-      optimizer_def: optax.GradientTransformation | None,
-  ):
-    """Checks that the parts fit.
-
-    Args:
-      config: the architecture.
-      vocabulary: of the frozen language model, with <EOC> added.
-      optimizer_def: updates the trainable tree; None if nothing is trained.
-
-    Raises:
-      UserError: the table of the language model has another size.
-    """
-    _check_vocabulary(vocabulary, config.decoder.vocab)
-    TrainedModel.__init__(
-        self, config, models.Flamingo(config), vocabulary, optimizer_def
-    )
+  def _build(self, config: models.FlamingoConfig) -> tuple[nn.Module, int]:
+    return models.Flamingo(config), config.decoder.vocab
 
   def initialize(self, rng: Array) -> dict[str, Any]:
     """Random weights; the frozen ones have the config's `frozen_dtype`."""
@@ -136,29 +107,14 @@ class FlamingoModel(TrainedModel):
 
 
 class LanguageModel(TrainedModel):
-  """The language model of a Flamingo by itself, all of it trained (App. B)."""
+  """The language model of a Flamingo by itself, all of it trained (App. B).
 
-  def __init__(
-      self,
-      config: models.FlamingoConfig,
-      vocabulary: Vocabulary,
-      optimizer_def: optax.GradientTransformation | None,
-  ):
-    """Checks that the parts fit.
+  Its config is that Flamingo's; its vocabulary needs no <EOC>.
+  """
 
-    Args:
-      config: of the Flamingo it is for; layers are stacked as in its decoder.
-      vocabulary: without <EOC>, which it never sees.
-      optimizer_def: updates all weights.
-
-    Raises:
-      UserError: the table of the language model has another size.
-    """
-    _check_vocabulary(vocabulary, config.decoder.vocab)
+  def _build(self, config: models.FlamingoConfig) -> tuple[nn.Module, int]:
     config = models.LanguageModelConfig(config.decoder, config.dtype)
-    TrainedModel.__init__(
-        self, config, models.LanguageModel(config), vocabulary, optimizer_def
-    )
+    return models.LanguageModel(config), config.decoder.vocab
 
   def initialize(self, rng: Array) -> dict[str, Any]:
     """Random weights, under their names in Flamingo; nothing is frozen."""
@@ -185,26 +141,8 @@ class ContrastiveModel(TrainedModel):
   additive = False  # the negatives of a pair are the rest of the batch
   likelihood = False
 
-  def __init__(
-      self,
-      config: models.ContrastiveConfig,
-      vocabulary: Vocabulary,
-      optimizer_def: optax.GradientTransformation | None,
-  ):
-    """Checks that the parts fit.
-
-    Args:
-      config: the architecture.
-      vocabulary: of the texts.
-      optimizer_def: updates all weights.
-
-    Raises:
-      UserError: the table of the text encoder has another size.
-    """
-    _check_vocabulary(vocabulary, config.text.vocab)
-    TrainedModel.__init__(
-        self, config, models.DualTower(config), vocabulary, optimizer_def
-    )
+  def _build(self, config: models.ContrastiveConfig) -> tuple[nn.Module, int]:
+    return models.DualTower(config), config.text.vocab
 
   def initialize(self, rng: Array) -> dict[str, Any]:
     """Random weights; the vision encoder has its name in Flamingo."""

@@ -35,14 +35,6 @@ def linear_warmup_constant(
   return schedule
 
 
-def _check_warmup(warmup_steps: int, total_steps: int) -> None:
-  if warmup_steps >= total_steps:
-    raise UserError(
-        f'WARMUP_STEPS is {warmup_steps} and TRAIN_STEPS {total_steps}: a '
-        'warm-up has to be shorter than the run'
-    )
-
-
 def linear_warmup_cosine(
     peak: float, warmup_steps: int, total_steps: int
 ) -> Schedule:
@@ -56,15 +48,47 @@ def linear_warmup_cosine(
   Raises:
     UserError: the warm-up is longer than the run.
   """
-  _check_warmup(warmup_steps, total_steps)
+  fall = lambda done: 0.1 + 0.45 * (1 + jnp.cos(jnp.pi * done))
+  return _rise_and_fall(peak, warmup_steps, total_steps, fall)
+
+
+def linear_warmup_linear(
+    peak: float, warmup_steps: int, total_steps: int
+) -> Schedule:
+  """Up to `peak`, then down to 0, both in straight lines (Flamingo B.1.3).
+
+  Args:
+    peak: the learning rate at step `warmup_steps`.
+    warmup_steps: of the rise from 0; of no length in the paper.
+    total_steps: where 0 is reached.
+
+  Raises:
+    UserError: the warm-up is longer than the run.
+  """
+  fall = lambda done: 1 - done
+  return _rise_and_fall(peak, warmup_steps, total_steps, fall)
+
+
+def _rise_and_fall(
+    peak: float,
+    warmup_steps: int,
+    total_steps: int,
+    fall: Callable[[Array], Array],
+) -> Schedule:
+  """`fall` is the share of the peak when a share of what follows it is done."""
+  if warmup_steps >= total_steps:
+    raise UserError(
+        f'WARMUP_STEPS is {warmup_steps} and TRAIN_STEPS {total_steps}: a '
+        'warm-up has to be shorter than the run'
+    )
 
   def schedule(step: int | Array) -> Array:
     step = jnp.asarray(step, jnp.float32)
     rise = step / max(warmup_steps, 1)
     done = (step - warmup_steps) / (total_steps - warmup_steps)
-    wave = 0.5 * (1 + jnp.cos(jnp.pi * jnp.clip(done, 0.0, 1.0)))
-    fall = 0.1 + 0.9 * wave
-    return peak * jnp.where(step < warmup_steps, rise, fall)
+    return peak * jnp.where(
+        step < warmup_steps, rise, fall(jnp.clip(done, 0.0, 1.0))
+    )
 
   return schedule
 
@@ -145,30 +169,6 @@ def language_model_optimizer(
     b2: decay of the second moment.
   """
   return _clipped_adamw(learning_rate, weight_decay, clip, b2, matrix_mask)
-
-
-def linear_warmup_linear(
-    peak: float, warmup_steps: int, total_steps: int
-) -> Schedule:
-  """Up to `peak`, then down to 0, both in straight lines (Flamingo B.1.3).
-
-  Args:
-    peak: the learning rate at step `warmup_steps`.
-    warmup_steps: of the rise from 0; of no length in the paper.
-    total_steps: where 0 is reached.
-
-  Raises:
-    UserError: the warm-up is longer than the run.
-  """
-  _check_warmup(warmup_steps, total_steps)
-
-  def schedule(step: int | Array) -> Array:
-    step = jnp.asarray(step, jnp.float32)
-    rise = step / max(warmup_steps, 1)
-    fall = (total_steps - step) / (total_steps - warmup_steps)
-    return peak * jnp.clip(jnp.where(step < warmup_steps, rise, fall), 0, 1)
-
-  return schedule
 
 
 def contrastive_optimizer(

@@ -9,6 +9,7 @@ from flax import linen as nn
 import optax
 
 from flamingo_jax.data.vocabulary import Vocabulary
+from flamingo_jax.errors import UserError
 from flamingo_jax.typing import Array, Tree
 
 # A flat batch: '<dataset>/<feature>' -> [B, k_d, ...]; arrays, or their shapes.
@@ -33,15 +34,33 @@ class TrainedModel:
   def __init__(
       self,
       config: Any,
-      module: nn.Module,
       vocabulary: Vocabulary,
-      optimizer: optax.GradientTransformation | None,
+      optimizer_def: optax.GradientTransformation | None,
   ):
-    """Puts the parts together; models check that they fit."""
-    self.config = config
-    self.module = module
+    """Checks that the parts fit.
+
+    Args:
+      config: the architecture.
+      vocabulary: of the texts; a Flamingo's with <EOC> added.
+      optimizer_def: updates the trainable tree; None if nothing is trained.
+
+    Raises:
+      UserError: the model's table of words has another size.
+    """
+    self.module, entries = self._build(config)
+    if vocabulary.base_size != entries:
+      raise UserError(
+          f'the vocabulary {vocabulary.path} has {vocabulary.base_size} '
+          f'entries and the language model {entries}: give the '
+          'vocabulary that the language model was trained with'
+      )
+    self.config = self.module.config
     self.vocabulary = vocabulary
-    self.optimizer = optimizer
+    self.optimizer = optimizer_def
+
+  def _build(self, config: Any) -> tuple[nn.Module, int]:
+    """The network and the size of its table of words."""
+    raise NotImplementedError
 
   def initialize(self, rng: Array) -> dict[str, Any]:
     """Random {'params': ..., 'frozen_params': ...}, boxed with logical axes.

@@ -11,7 +11,7 @@ import pytest
 
 from flamingo_jax import decoding
 from flamingo_jax import models
-from tests.random_weights import random_weights
+from tests.random_weights import random_weights, tiny_config
 
 VOCAB = 5  # and <EOC>
 MAX_NEW_TOKENS = 4
@@ -21,19 +21,9 @@ class TinyModel:
   """A random model, its prompts, and the full forward pass to compare with."""
 
   def __init__(self, layers: int):
-    config = models.FlamingoConfig(
-        vision='tiny',
-        resampler=models.ResamplerConfig(
-            layers=1, width=16, heads=2, head_size=8, latents=3, frames=2
-        ),
-        # Three layers: a group of two and a tail of one. Four: two groups.
-        decoder=models.DecoderConfig(
-            vocab=VOCAB, layers=layers, width=16, heads=2, head_size=8,
-            xattn_every=2, context=32,
-        ),
-        image_size=16,
-        dtype='float32',
-        frozen_dtype='float32',
+    # Three layers: a group of two and a tail of one. Four: two groups.
+    config = tiny_config(
+        vocab=VOCAB, layers=layers, xattn_every=2, context=32
     )
     self.model = models.Flamingo(config)
     self.stop = VOCAB

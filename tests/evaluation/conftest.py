@@ -2,34 +2,25 @@
 # SPDX-License-Identifier: Apache-2.0
 """A model with random weights in a folder, and samples to evaluate it on."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from flamingo_jax import models
 from flamingo_jax.data.documents import image
 from flamingo_jax.data.vocabulary import default_vocabulary
 from flamingo_jax.evaluation import tasks
-from flamingo_jax.evaluation.prompts import Sample
+from flamingo_jax.evaluation.prompts import Episode, Sample
 from flamingo_jax.training import checkpoint, model_dir
 from flamingo_jax.training.model import FlamingoModel
 from flamingo_jax.training.train_step import TrainState
 from flamingo_jax.training.trainable import split_params
-from tests.random_weights import random_weights
+from tests.random_weights import random_weights, tiny_config
 
-CONFIG = models.FlamingoConfig(
-    vision='tiny',
-    resampler=models.ResamplerConfig(
-        layers=1, width=16, heads=2, head_size=8, latents=3, frames=2
-    ),
-    decoder=models.DecoderConfig(
-        vocab=default_vocabulary().base_size, layers=2, width=16, heads=2,
-        head_size=8, xattn_every=1, context=128,
-    ),
-    image_size=16,
-    dtype='float32',
-    frozen_dtype='float32',
+CONFIG = tiny_config(
+    vocab=default_vocabulary().base_size, layers=2, xattn_every=1, context=128
 )
 LENGTHS = {'tokens': 64, 'media': 3, 'image_size': 16, 'targets': 6}
 NAMES = ('cat', 'dog', 'small bird', 'fish')
@@ -50,12 +41,29 @@ QUERIES = [sample(i) for i in range(5)]
 SUPPORTS = [sample(i, 'support') for i in range(9)]
 
 
+EPISODES = [
+    Episode(
+        (SUPPORTS[i],),
+        dataclasses.replace(QUERIES[i], candidates=NAMES),
+    )
+    for i in range(3)
+]
+EPISODE = {'tokens': 40, 'media': 2}  # what they need
+
+
 def add_tasks():
-  """'open_2', 'open_0' and 'close_2': kind and number of shots."""
+  """'open_2', 'open_0' and 'close_2': kind and number of shots.
+
+  And 'episodes' of one shot, and 'short_episodes', the same without padding.
+  """
   queries, supports = {'test': lambda: QUERIES}, lambda: SUPPORTS
   for shots in (0, 2):
     tasks.add_open_ended_task(f'open_{shots}', queries, supports, shots=shots)
   tasks.add_close_ended_task('close_2', queries, supports, NAMES, shots=2)
+  for name, limits in (('episodes', None), ('short_episodes', EPISODE)):
+    tasks.add_episode_task(
+        name, {'test': lambda: EPISODES}, candidates=len(NAMES), limits=limits
+    )
 
 
 @pytest.fixture(scope='session')

@@ -31,7 +31,9 @@ from tests.evaluation.conftest import (
 @pytest.fixture(scope='module', autouse=True)
 def mixture(model):
   del model  # registers the tasks
-  features.add_mixture('all', dict.fromkeys(('open_2', 'close_2'), 1.0))
+  features.add_mixture(
+      'all', dict.fromkeys(('open_0', 'open_2', 'close_2'), 1.0)
+  )
 
 
 def configuration(model, path, output_dir, **changes):
@@ -73,19 +75,25 @@ def test_scores_are_those_of_the_predictor(model, run_dir, tmp_path, capsys):
   best = predictor.score(asked, NAMES).argmax(axis=1)
   hits = [NAMES[i] == q.answers[0] for i, q in zip(best, QUERIES)]
   assert scores == {
+      'open_0': {'exact_match': 0.0},
       'open_2': {'exact_match': 0.0},
       'close_2': {'ranking_accuracy': float(np.mean(hits))},
   }
   assert 0 < np.mean(hits) < 1
 
   *lines, last = capsys.readouterr().out.splitlines()
-  assert set(lines) == {
-      'open_2\texact_match\t0.0000',
-      f'close_2\tranking_accuracy\t{np.mean(hits):.4f}',
-  }
+  assert [line.split() for line in lines] == [
+      'task control metric 0 shots 2 shots'.split(),
+      'open - exact_match 0 0'.split(),
+      ['close_2', 'ranking_accuracy', f'{np.mean(hits):.4f}'],
+  ]
   record = {'model_dir': str(run_dir), 'step': 7, 'scores': scores}
   assert json.loads(last) == record
-  assert json.loads((tmp_path / 'scores.json').read_text()) == record
+  assert json.loads((tmp_path / 'results.json').read_text()) == record
+  assert (tmp_path / 'shots.csv').read_text().splitlines()[1:] == [
+      'open,,exact_match,0,0.0,,', 'open,,exact_match,2,0.0,,'
+  ]
+  assert (tmp_path / 'shots.png').is_file()
   folder = tmp_path / 'inference_eval'
   outputs = read_lines(folder / 'open_2-outputs.jsonl')
   assert [row['prediction'] for row in outputs] == predictor.generate(

@@ -2,12 +2,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Retrieval and zero-shot classification."""
 
+import json
+
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
 import numpy as np
 import pytest
 
+from flamingo_jax import cli
 from flamingo_jax.data import documents, features
 from flamingo_jax.data.vocabulary import default_vocabulary
 from flamingo_jax.errors import UserError
@@ -96,6 +99,22 @@ def test_a_run_is_scored(run):
       towers.embed_texts(['a red dog']), towers.embed_texts(texts)[:1],
       rtol=1e-5,
   )
+
+
+def test_the_command_prints_the_scores(run, capsys):
+  arguments = [
+      'match', f'--model_dir={run}', '--task=matching_test', '--examples=4'
+  ]
+  assert cli.main([
+      *arguments, '--module=tests.t5x.two_tasks', '--classes=red, blue',
+      '--template=a {} thing', '--template=one {} thing',
+  ]) == 0
+  assert json.loads(capsys.readouterr().out) == matching.evaluate(
+      run, 'matching_test', 'validation', 4, ['red', 'blue'],
+      ['a {} thing', 'one {} thing'],
+  )
+  assert cli.main([*arguments, '--module=no_such_module']) == 2
+  assert '--module=no_such_module cannot be' in capsys.readouterr().err
 
 
 def test_what_does_not_fit_is_one_sentence(run):

@@ -75,6 +75,15 @@ def test_scores_are_the_predictor_s(one_device, predictor):
   assert len(set(expected.argmax(axis=1))) > 1
 
 
+def test_padding_that_limits_leave_out_changes_no_score(one_device):
+  scores, expected = (
+      [score for _, score in one_device.score(examples(name))]
+      for name in ('short_episodes', 'episodes')
+  )
+  np.testing.assert_allclose(scores, expected, rtol=1e-5)
+  assert len(set(scores)) > len(NAMES)
+
+
 @pytest.mark.parametrize('batch_size, mesh', [
     (7, {}), (8, TENSOR_PARALLEL)
 ], ids=str)

@@ -13,6 +13,7 @@ from flamingo_jax.errors import UserError
 from flamingo_jax.evaluation import features as evaluation_features
 from flamingo_jax.evaluation import prompts, tasks
 from tests.evaluation.conftest import (
+    EPISODE,
     LENGTHS,
     NAMES,
     QUERIES,
@@ -126,6 +127,23 @@ def test_the_model_gets_its_features_and_no_more():
 def test_nothing_is_cut(name, lengths, sentence):
   with pytest.raises(UserError, match=sentence):
     read(name, lengths=LENGTHS | lengths)
+
+
+def test_limits_leave_out_padding_alone():
+  whole, short = (read(name) for name in ('episodes', 'short_episodes'))
+  assert len(whole) == len(short) == 3 * len(NAMES)
+  for example, other in zip(whole, short):
+    length, places = len(other['tokens']), len(other['media'])
+    assert (length, places) == (EPISODE['tokens'], EPISODE['media'])
+    for key, value in example.items():
+      if key in ('tokens', 'media_index', 'media', 'media_mask'):
+        end = places if key.startswith('media') and value.ndim > 1 else length
+        assert not value[end:].any() and len(value) > end
+        value = value[:end]
+      np.testing.assert_array_equal(other[key], value)
+  # They are no lengths of their own: a mixture's smaller ones hold.
+  with pytest.raises(UserError, match="room for 1: raise 'media'"):
+    read('short_episodes', lengths=LENGTHS | {'media': 1})
 
 
 def test_candidates_are_different_and_hold_the_answer():

@@ -19,7 +19,7 @@ from flamingo_jax.models.decoder import REMAT_POLICIES, Decoder, DecoderLayer
 from flamingo_jax.models.layers import RMSNorm
 
 # Two groups of two layers and a tail of one: every kind of group there is.
-CONFIG = models.variants.get('flamingo_tiny', {
+CONFIG = models.variants.get('flamingo_small', {
     'image_size': 32,
     'resampler': models.ResamplerConfig(
         layers=1, width=16, heads=2, head_size=8, latents=4
@@ -167,6 +167,28 @@ def test_scan_equals_the_unrolled_loop(opened, inputs, latents):
       run_decoder(opened, tokens, index, latents),
       unrolled(opened, tokens, index, latents),
       rtol=1e-5, atol=1e-5,
+  )
+
+
+def test_unrolled_groups_give_the_same_loss_and_gradients(
+    opened, inputs, latents
+):
+  tokens, index = inputs[:2]
+  def lowered(unroll):
+    config = dataclasses.replace(CONFIG.decoder, unroll=unroll)
+    loss = lambda p: jnp.square(
+        run_decoder(p, tokens, index, latents, config)
+    ).mean()
+    return jax.jit(jax.value_and_grad(loss)).lower(opened)
+  found, expected = lowered(2), lowered(1)
+  loops = [x.as_text().count('stablehlo.while') for x in (found, expected)]
+  assert loops[0] < loops[1]  # both groups stand in the program
+  loss, grads = found.compile()(opened)
+  other, other_grads = expected.compile()(opened)
+  np.testing.assert_allclose(loss, other, rtol=1e-5)
+  jax.tree.map(
+      lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6),
+      grads, other_grads,
   )
 
 

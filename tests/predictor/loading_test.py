@@ -11,26 +11,15 @@ import numpy as np
 import pytest
 
 import flamingo_jax as fj
-from flamingo_jax import models
 from flamingo_jax.data.vocabulary import default_vocabulary
 from flamingo_jax.training import checkpoint
 from flamingo_jax.training import model_dir
 from flamingo_jax.training.train_step import TrainState
 from flamingo_jax.training.trainable import split_params
-from tests.random_weights import random_weights
+from tests.random_weights import random_weights, tiny_config
 
-CONFIG = models.FlamingoConfig(
-    vision='tiny',
-    resampler=models.ResamplerConfig(
-        layers=1, width=16, heads=2, head_size=8, latents=3, frames=2
-    ),
-    decoder=models.DecoderConfig(
-        vocab=default_vocabulary().base_size, layers=1, width=16, heads=2,
-        head_size=8, xattn_every=1, context=64,
-    ),
-    image_size=16,
-    dtype='float32',
-    frozen_dtype='float32',
+CONFIG = tiny_config(
+    vocab=default_vocabulary().base_size, layers=1, xattn_every=1, context=64
 )
 
 

@@ -15,7 +15,7 @@ from flamingo_jax.data import interleaved
 from flamingo_jax.data.media import load_frames
 from flamingo_jax.data.vocabulary import default_vocabulary
 from flamingo_jax.predictor import predictor as predictor_module
-from tests.random_weights import random_weights
+from tests.random_weights import random_weights, tiny_config
 
 STEPS = 5
 RNG = np.random.default_rng(0)
@@ -30,25 +30,11 @@ PROMPTS = [
 ]
 
 
-def tiny_config():
-  return models.FlamingoConfig(
-      vision='tiny',
-      resampler=models.ResamplerConfig(
-          layers=1, width=16, heads=2, head_size=8, latents=3, frames=2
-      ),
-      decoder=models.DecoderConfig(
-          vocab=default_vocabulary().base_size, layers=3, width=16, heads=2,
-          head_size=8, xattn_every=2, context=64,
-      ),
-      image_size=16,
-      dtype='float32',
-      frozen_dtype='float32',
-  )
-
-
 @pytest.fixture(scope='module')
 def model():
-  config = tiny_config()
+  config = tiny_config(
+      vocab=default_vocabulary().base_size, layers=3, xattn_every=2, context=64
+  )
   params = random_weights(config, scale=0.3)
   return fj.Predictor(config, params, default_vocabulary(), frames=2)
 

@@ -16,6 +16,15 @@ import numpy as np
 import pyarrow
 from pyarrow import parquet
 
+# A page of the web has at least fifty words.
+PROSE = (
+    'These are the shapes of a small world that we have drawn for you, and '
+    'what follows is a picture of each with a few words that say what it '
+    'shows. Some of them are large and some are small, a few have stripes or '
+    'dots, and all of them stand on a light ground so that they can be seen. '
+    'This page is number {}.'
+)
+
 
 def write_tar(path, samples):
   """Samples are {field: bytes}, in order."""
@@ -208,13 +217,13 @@ def html_jsonl(documents, folder):
   (folder / 'pages.jsonl').write_text('\n'.join(lines))
 
 
-def encode_video(frames):
-  """uint8[T h w 3] as an MP4 of one frame per second, without loss."""
+def encode_video(frames, rate=1):
+  """uint8[T h w 3] as an MP4 of `rate` frames per second, without loss."""
   import av
 
   buffer = io.BytesIO()
   with av.open(buffer, 'w', format='mp4') as container:
-    stream = container.add_stream('libx264rgb', rate=1)
+    stream = container.add_stream('libx264rgb', rate=rate)
     stream.width, stream.height = frames.shape[2], frames.shape[1]
     stream.pix_fmt, stream.options = 'rgb24', {'qp': '0'}
     for frame in frames:

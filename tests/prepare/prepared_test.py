@@ -9,9 +9,9 @@ import PIL.Image
 import pytest
 
 from flamingo_jax.data import documents
-from flamingo_jax.data import records
 from flamingo_jax.data import vocabulary
 from flamingo_jax.prepare import check
+from tests import shards
 
 VOCABULARY = vocabulary.default_vocabulary()
 
@@ -26,8 +26,7 @@ def write(folder, *parts):
   found = [
       documents.Document(tuple(p), f'in:{i}', i) for i, p in enumerate(parts)
   ]
-  records.write_shards(found, len(found), folder, shards=1)
-  return folder
+  return shards.write_shards(found, folder)
 
 
 @pytest.fixture
@@ -80,6 +79,11 @@ def test_documents_that_teach_nothing(tmp_path):
   assert 'no image or video' in told[0]
   assert 'no text' in told[1]
   assert 'not an image' in told[2]
+
+
+def test_a_folder_of_texts_needs_no_picture(tmp_path):
+  report = run(write(tmp_path / 'train', ('some text',), ('more text',)))
+  assert report.documents == 2 and not report.problems
 
 
 def test_a_folder_without_a_manifest(tmp_path):

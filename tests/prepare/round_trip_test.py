@@ -15,14 +15,6 @@ from tasks import shapes
 from tests.prepare import exporters
 
 COUNT = 6
-# A page of the web has at least fifty words.
-PROSE = (
-    'These are the shapes of a small world that we have drawn for you, and '
-    'what follows is a picture of each with a few words that say what it '
-    'shows. Some of them are large and some are small, a few have stripes or '
-    'dots, and all of them stand on a light ground so that they can be seen. '
-    'This page is number {}.'
-)
 
 
 def png(medium):
@@ -51,9 +43,9 @@ def pages():
   for i, parts in enumerate(draw('shapes_m3w', shapes.draw_document)):
     images = [part for part in parts if not isinstance(part, str)]
     texts = [part for part in parts if isinstance(part, str)][-len(images):]
-    found.append([PROSE.format(i)])
+    found.append([exporters.PROSE.format(i)])
     for image, text in zip(images, texts):
-      found[-1] += [png(image), text]
+      found[-1] += [png(image), text.strip()]  # as pages are read
   return found
 
 

@@ -16,11 +16,11 @@ from flamingo_jax import gin_config
 from flamingo_jax import runtime
 from flamingo_jax.data import documents
 from flamingo_jax.data import pipeline
-from flamingo_jax.data import records
 from flamingo_jax.data.batches import get_batches
 from flamingo_jax.data.vocabulary import default_vocabulary
 from flamingo_jax.errors import UserError
 from tasks import flamingo_pretrain
+from tests.shards import write_shards
 
 CONFIGS = pathlib.Path(__file__).parents[2] / 'configs'
 LENGTHS = {
@@ -60,9 +60,9 @@ def directory(tmp_path_factory):
   }
   for task, draw in parts.items():
     for split, count in (('train', 11), ('validation', 3)):
-      records.write_shards(
+      write_shards(
           [documents.Document(draw(i), f'{task}:{i}', i) for i in range(count)],
-          count, directory / task / split, shards=2)
+          directory / task / split, shards=2)
   return directory
 
 

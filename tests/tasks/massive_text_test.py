@@ -4,7 +4,6 @@
 
 import json
 
-import numpy as np
 import pytest
 
 from flamingo_jax.data import pipeline
@@ -12,7 +11,7 @@ from flamingo_jax.data.vocabulary import default_vocabulary
 from flamingo_jax.errors import UserError
 from flamingo_jax.prepare import engine
 from flamingo_jax.prepare.sources import jsonl
-from tasks import massive_text, own_text, shapes_captions
+from tasks import massive_text, own_text
 
 
 def write(path, texts):
@@ -64,11 +63,3 @@ def test_own_texts_are_checked(tmp_path):
   (tmp_path / 'bad.jsonl').write_text('{"parts": [{"txt": "a"}]}\n')
   with pytest.raises(UserError, match='bad.jsonl:1: .*unknown key'):
     own_text.mixture(str(tmp_path / 'bad.jsonl'))
-
-
-def test_the_words_of_the_shapes_world():
-  assert shapes_captions
-  found = first('shapes_captions', 'validation')
-  assert found.startswith('a ') and '<image>' not in found
-  weights = pipeline.mixture_weights('shapes_words')
-  np.testing.assert_array_equal(list(weights.values()), 1)

@@ -8,14 +8,15 @@ import numpy as np
 import pytest
 import seqio
 
-from flamingo_jax.data.vocabulary import default_vocabulary
+from tasks import shapes
 from tasks import shapes_eval
+from tasks import shapes_vocabulary
 from tasks import shapes_world
 
-LENGTHS = {'tokens': 160, 'media': 5, 'image_size': 16, 'targets': 8}
+LENGTHS = {'tokens': 96, 'media': 5, 'image_size': 16, 'targets': 8}
 
 
-def read(name, split='held_out', count=8):
+def read(name, split='validation', count=8):
   dataset = seqio.TaskRegistry.get(name).get_dataset(
       sequence_length=LENGTHS, split=split, shuffle=False
   )
@@ -31,11 +32,13 @@ def test_shots_are_questions_with_answers():
     *shots, query = text(example).split('<EOC>')
     assert len(shots) == 4 and example['media_mask'].sum() == 5
     for shot in shots:
-      assert shot.startswith('<image>Question: ')
+      assert shot.startswith('<image> Question: ')
       assert not shot.endswith('Answer:')
-    assert query.startswith('<image>Question: ')
+    assert query.startswith('<image> Question: ')
     assert query.endswith('? Answer:')
-    assert default_vocabulary().encode(example['targets_pretokenized'].decode())
+    # A word of the vocabulary with the space before it, as training has it.
+    answer = example['targets_pretokenized'].decode()
+    assert len(shapes_vocabulary.shapes_vocabulary().encode(f' {answer}')) == 1
 
 
 def test_no_shots_are_two_texts():
@@ -87,17 +90,36 @@ def test_held_out_queries_show_pairs_that_training_never_shows():
   )
 
 
-@pytest.mark.parametrize('split', ['validation', 'held_out'])
-def test_the_mixture_has_the_four_tasks(split):
-  names = {
-      task.name
-      for task in seqio.get_subtasks(seqio.MixtureRegistry.get('shapes_eval'))
-      if split in task.splits
-  }
-  assert names == {
-      'shapes_vqa_4shot', 'shapes_vqa_0shot', 'shapes_caption_0shot',
-      'shapes_colour_4shot',
-  }
+@pytest.mark.parametrize('shots', [0, 4])
+def test_a_blank_query_keeps_question_and_shots(shots):
+  plain, blank = (
+      seqio.TaskRegistry.get(f'shapes_vqa_{shots}shot{control}').get_dataset(
+          sequence_length=LENGTHS | {'image_size': 64}, split='validation',
+          shuffle=False,
+      ).take(6).as_numpy_iterator()
+      for control in ('', '_blank')
+  )
+  for example, control in zip(plain, blank, strict=True):
+    *before, query = example['media']
+    *after, grey = control['media']
+    if not shots:  # the query's is the only one
+      (query, *before), (grey, *after) = example['media'], control['media']
+    np.testing.assert_array_equal(before, after)
+    np.testing.assert_array_equal(grey[0], shapes.BLANK.data)
+    assert (query != grey).any()
+    assert text(example) == text(control)
+    assert example['answers'].tolist() == control['answers'].tolist()
+
+
+def test_held_out_captions_have_shots_that_training_shows():
+  held_out = {f'{colour} {shape}' for shape, colour in shapes_world.HELD_OUT}
+  pair = lambda caption: ' '.join(caption.split()[-2:])
+  for example in read('shapes_caption_4shot_held_out_pairs', count=24):
+    *shots, _ = text(example).split('<EOC>')
+    assert pair(example['targets_pretokenized'].decode()) in held_out
+    assert len(shots) == 4 and not held_out & set(map(pair, shots))
+  for example in read('shapes_caption_4shot', count=24):
+    assert pair(example['targets_pretokenized'].decode()) not in held_out
 
 
 def test_every_prompt_of_the_configuration_fits():

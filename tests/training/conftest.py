@@ -106,7 +106,7 @@ def compilation_cache(tmp_path_factory):
 
 @pytest.fixture(scope='session')
 def config():
-  return models.variants.get('flamingo_tiny', {
+  return models.variants.get('flamingo_small', {
       'vision': 'one_block',
       'image_size': 16,
       'resampler': models.ResamplerConfig(

@@ -255,7 +255,7 @@ class _Walk:
     urls = image_urls.candidates(attributes, self._picture or (), self._base)
     if not urls:
       return
-    before = next((n for n in reversed(self.nodes)), None)
+    before = self.nodes[-1] if self.nodes else None
     is_again = isinstance(before, Image) and set(urls) & set(before.urls)
     if is_again and not ''.join(self._text).strip():
       return  # <noscript> repeats the image that a script would load

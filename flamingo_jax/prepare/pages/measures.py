@@ -88,7 +88,12 @@ def repeated_pairs(text: str) -> float:
 
 def repeated_words(text: str) -> float:
   """Share of runs of five words that occur more than once."""
-  return _repeated(words(text), 5)
+  found = words(text)
+  runs = collections.Counter(
+      tuple(found[i : i + 5]) for i in range(len(found) - 4)
+  )
+  total = sum(runs.values())
+  return sum(c for c in runs.values() if c > 1) / total if total else 0.0
 
 
 def repeated_characters(text: str) -> float:
@@ -102,14 +107,6 @@ def repeated_characters(text: str) -> float:
   most = sorted(runs.values(), reverse=True)[: max(1, int(len(runs) ** 0.5))]
   repeated = sum(count for count in most if count > 1)
   return repeated / sum(runs.values())
-
-
-def _repeated(found: list[str], size: int) -> float:
-  runs = collections.Counter(
-      tuple(found[i : i + size]) for i in range(len(found) - size + 1)
-  )
-  total = sum(runs.values())
-  return sum(c for c in runs.values() if c > 1) / total if total else 0.0
 
 
 def special_characters(text: str) -> float:

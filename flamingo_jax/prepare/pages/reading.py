@@ -96,7 +96,7 @@ def page_of(item: Item) -> Page:
   """
   if isinstance(item.value, Page):
     return item.value
-  value = json_values.parse(item)
+  value = json_values.parse(item.value)
   html, url = value.get('html'), json_values.text_of(value, 'url')
   if not isinstance(html, str):
     raise Dropped('line has no "html"', ', '.join(value)[:200])

@@ -41,9 +41,8 @@ class Img2dataset:
     shards = [f for f in files if f.endswith(tars.ENDINGS + tfrecords.ENDINGS)]
     if shards:
       return [Unit(path) for path in shards]
-    images = set(captioned.IMAGE_FIELDS) & set(tables.column_names(files[0]))
     known = tables.column_names(files[0])
-    if known and not images:
+    if known and not set(captioned.IMAGE_FIELDS) & set(known):
       raise UserError(
           f'{files[0]} has no column of images such as jpg, only '
           f'{", ".join(known)}; it lists what to download: run img2dataset on '

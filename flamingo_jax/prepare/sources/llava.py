@@ -56,7 +56,7 @@ class Llava:
   def convert(self, item: Item, fitter: Fitter) -> Converted:
     """See `Source`."""
     text, folder = item.value
-    value = json_values.parse(Item(item.place, text))
+    value = json_values.parse(text)
     names = value.get('image') or []
     names = [names] if isinstance(names, str) else list(names)
     if not names:

@@ -50,7 +50,7 @@ class Mmc4:
 
   def convert(self, item: Item, fitter: Fitter) -> Converted:
     """See `Source`."""
-    page = json_values.parse(item)
+    page = json_values.parse(item.value)
     sentences, similarity = _matrix(page)
     found, losses = {}, []
     for row, url in enumerate(_urls(page)):
@@ -77,7 +77,7 @@ class Mmc4:
 
   def urls(self, item: Item) -> list[str]:
     """The images that a downloader has to fetch."""
-    return _urls(json_values.parse(item))
+    return _urls(json_values.parse(item.value))
 
 
 def _check_first(units: list[Unit]) -> None:
@@ -86,7 +86,7 @@ def _check_first(units: list[Unit]) -> None:
     return
   item = next(json_values.read_lines(units[0]), None)
   try:
-    page = json_values.parse(item) if isinstance(item, Item) else None
+    page = json_values.parse(item.value) if isinstance(item, Item) else None
   except Dropped:
     return
   keys = ('text_list', 'image_info', 'similarity_matrix')

@@ -1,0 +1,52 @@
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Folders that `flamingo prepare` has made, for tasks that read them."""
+
+from collections.abc import Collection, Mapping
+import os
+import pathlib
+
+from flamingo_jax.data import features
+from flamingo_jax.data import records
+from flamingo_jax.errors import UserError
+
+_SPLITS = ('train', 'validation')
+
+
+def read(
+    function: str, directory: str, tasks: Collection[str], source: str
+) -> Mapping[str, features.Splits]:
+  """The splits of each task: DIRECTORY/<task>/train and, if it is there,
+  DIRECTORY/<task>/validation.
+
+  Args:
+    function: whose argument `directory` is, for the message.
+    directory: holds a folder for each task, and in it one for each split.
+    tasks: names.
+    source: what `flamingo prepare` makes such a folder of, for the message.
+
+  Raises:
+    UserError: a folder is missing or damaged.
+  """
+  if not directory:
+    raise UserError(
+        f'{function}.directory is empty; pass --gin.DATA_DIR=DIR, which holds '
+        f'{", ".join(f"{task}/train" for task in tasks)}'
+    )
+  folders = {
+      task: {split: pathlib.Path(directory, task, split) for split in _SPLITS}
+      for task in tasks
+  }
+  missing = [f['train'] for f in folders.values() if not f['train'].is_dir()]
+  if missing:
+    raise UserError(
+        f'{" and ".join(map(os.fspath, missing))} must be prepared; make each '
+        f'with `flamingo prepare {source} --out={missing[0]}`'
+    )
+  return {
+      task: features.splits_of({
+          split: records.RecordDocuments(folder)
+          for split, folder in of_task.items() if folder.is_dir()
+      })
+      for task, of_task in folders.items()
+  }
