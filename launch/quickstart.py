@@ -70,8 +70,8 @@ def answer_episodes(model: predictor.Predictor) -> list[gallery.Example]:
   examples = []
   for episode in found:
     prompt = prompts.join(episode.supports, episode.query)
-    scores = model.score(prompt, list(episode.candidates))
-    word = episode.candidates[int(np.argmax(scores))]
+    scores = model.score(prompt, list(episode.query.candidates))
+    word = episode.query.candidates[int(np.argmax(scores))]
     examples.append(gallery.Example(
         episode.query, episode.supports, word.strip(' .'),
         'right' if word in episode.query.answers else 'wrong',
