@@ -46,7 +46,7 @@ def links():
 @pytest.fixture(scope='session')
 def small_run():
   """Wide enough for matrix products to be what a step costs."""
-  config = models.variants.get('flamingo_tiny', {
+  config = models.variants.get('flamingo_small', {
       'image_size': 32,
       'decoder': models.DecoderConfig(
           vocab=2048, layers=3, width=128, heads=4, head_size=32, xattn_every=2

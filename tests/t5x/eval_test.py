@@ -12,23 +12,24 @@ import numpy as np
 import pytest
 
 from flamingo_jax import program
-from flamingo_jax.data.vocabulary import default_vocabulary
 from flamingo_jax.evaluation.evaluate import evaluate
 from flamingo_jax.evaluation.infer import infer
 from flamingo_jax.models import variants
 from flamingo_jax.training import checkpoint, model_dir
 from flamingo_jax.training.train_step import TrainState
 from flamingo_jax.training.trainable import split_params
+from tasks.shapes_vocabulary import shapes_vocabulary
 from tests.random_weights import random_weights
+from tests.t5x import three_scores
 from tests.t5x.conftest import ROOT
 
 SMALL = {
     'decoder.layers': 1, 'decoder.width': 16, 'decoder.heads': 2,
     'decoder.head_size': 8, 'resampler.layers': 1, 'resampler.width': 16,
     'resampler.heads': 2, 'resampler.head_size': 8, 'resampler.latents': 4,
-    'image_size': 16,
+    'image_size': 16, 'vision': 'one_block',
 }
-LENGTHS = {'tokens': 160, 'media': 5, 'image_size': 16, 'targets': 4}
+LENGTHS = {'tokens': 96, 'media': 5, 'image_size': 16, 'targets': 4}
 TWO_BY_TWO = (
     "MESH_SHAPE={'fsdp': 2, 'model': 2}", "LOGICAL_AXIS_RULES='tensor_parallel'"
 )
@@ -45,12 +46,13 @@ def run_dir(tmp_path_factory):
   checkpoints.save(3, state, {}, None)
   checkpoints.close()
   checkpoint.save_frozen(folder, frozen_params)
-  model_dir.write_model_json(folder, config, default_vocabulary(), 5, 1)
+  model_dir.write_model_json(folder, config, shapes_vocabulary(), 5, 1)
   return folder
 
 
 def options(name, run_dir, output_dir, *more):
-  return [f'--gin_file=configs/{name}_shapes.gin'] + [
+  files = f'configs/{name}_shapes.gin', 'tests/t5x/three_scores.gin'
+  return [f'--gin_file={file}' for file in files] + [
       f'--gin.{binding}'
       for binding in (
           f'MODEL_DIR={str(run_dir)!r}', f'OUTPUT_DIR={str(output_dir)!r}',
@@ -107,24 +109,25 @@ def test_eval_gives_the_same_scores_and_answers(
   t5x('t5x.eval', t5x_environment(4),
       options('eval', run_dir, tmp_path / 'four', more, *TWO_BY_TWO))
   files = sorted((tmp_path / 'own' / 'inference_eval').iterdir())
-  assert len(files) == 8
+  assert len(files) == 2 * len(three_scores.TASKS)
   for file in files:
     for folder in ('one', 'four'):
       other = tmp_path / folder / 'inference_eval' / file.name
       check_same(read_lines(other), read_lines(file))
   assert read_lines(files[0])[0]['step'] == 3
-  (ranked,) = (f for f in files if f.name == 'shapes_colour_4shot-outputs.jsonl')
-  assert len({row['score'] for row in read_lines(ranked)}) > 24
+  for task in ('shapes_colour_4shot', 'shapes_bind_2way_2shot'):
+    (ranked,) = (f for f in files if f.name == f'{task}-outputs.jsonl')
+    assert len({row['score'] for row in read_lines(ranked)}) > 24
 
 
 def test_infer_writes_the_same_lines(
     run_dir, tmp_path, built_in, t5x_environment
 ):
-  more = ('MIXTURE_OR_TASK_NAME="shapes_vqa_0shot"', 'CHECKPOINT_PERIOD=3')
+  more = ('MIXTURE_OR_TASK_NAME="few_questions"', 'CHECKPOINT_PERIOD=3')
   built_in(infer, options('infer', run_dir, tmp_path / 'own', *more))
   t5x('t5x.infer', t5x_environment(1),
       options('infer', run_dir, tmp_path / 'one', *more))
-  name = 'shapes_vqa_0shot-predict_with_aux.jsonl-00000-of-00001'
+  name = 'few_questions-predict_with_aux.jsonl-00000-of-00001'
   own, other = (read_lines(tmp_path / f / name) for f in ('own', 'one'))
   for row in own + other:
     row['score'] = row.pop('aux')['scores']

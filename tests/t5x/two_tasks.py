@@ -1,11 +1,14 @@
 # SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Two tasks of unequal shapes and a vision encoder of one block.
+"""Two tasks of unequal shapes, and a vision encoder of one block.
 
 What the drivers share is compiled a dozen times: the less of it, the better.
 """
 
+import dataclasses
+
 from flamingo_jax.data import features
+from flamingo_jax.models import contrastive
 from flamingo_jax.models import nfnet
 from tasks import shapes
 
@@ -13,4 +16,9 @@ shapes.register()
 features.add_mixture('two_tasks', {'shapes_m3w': 1.0, 'shapes_video': 0.03})
 nfnet.NFNETS['one_block'] = nfnet.NFNetVariant(
     depths=(1,), widths=(32,), strides=(2,), stem=(8, 16), group_width=16
+)
+_TINY = contrastive.CONTRASTIVE['contrastive_tiny']
+contrastive.CONTRASTIVE['contrastive_one_block'] = dataclasses.replace(
+    _TINY, vision='one_block', image_size=16,
+    text=dataclasses.replace(_TINY.text, width=16, heads=2, head_size=8),
 )

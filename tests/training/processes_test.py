@@ -97,7 +97,7 @@ def stopped(start_two, tmp_path_factory):
 
 
 @pytest.fixture(scope='module')
-def one_process(stopped, compilation_cache, tmp_path_factory):
+def one_process(stopped, run_plan, tmp_path_factory):
   """A folder: a run of one process, and one that goes on where two stopped."""
   folder = tmp_path_factory.mktemp('one')
   shutil.copytree(stopped[0], folder / 'continued')
@@ -106,15 +106,7 @@ def one_process(stopped, compilation_cache, tmp_path_factory):
        'bindings': bindings(folder / name)}
       for name in ('straight', 'continued')
   ]
-  (folder / 'plan.json').write_text(json.dumps(plan))
-  result = subprocess.run(
-      [sys.executable, '-m', 'tests.t5x.program', 'built_in',
-       folder / 'plan.json'],
-      cwd=ROOT, capture_output=True, text=True, check=False,
-      env=environment(JAX_COMPILATION_CACHE_DIR=compilation_cache),
-  )
-  assert result.returncode == 0, result.stderr[-5000:]
-  assert 'error' not in result.stdout, result.stdout
+  run_plan(plan)
   return folder
 
 
