@@ -17,9 +17,12 @@ from flamingo_jax.training.model import FlamingoModel
 from flamingo_jax.training.train_step import TrainState
 from flamingo_jax.training.trainable import split_params
 from tests.random_weights import random_weights
+from tests.t5x import two_tasks  # has the vision encoder
+
+assert two_tasks
 
 CONFIG = models.FlamingoConfig(
-    vision='tiny',
+    vision='one_block',
     resampler=models.ResamplerConfig(
         layers=1, width=16, heads=2, head_size=8, latents=3, frames=2
     ),

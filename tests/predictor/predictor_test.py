@@ -16,6 +16,9 @@ from flamingo_jax.data.media import load_frames
 from flamingo_jax.data.vocabulary import default_vocabulary
 from flamingo_jax.predictor import predictor as predictor_module
 from tests.random_weights import random_weights
+from tests.t5x import two_tasks  # has the vision encoder
+
+assert two_tasks
 
 STEPS = 5
 RNG = np.random.default_rng(0)
@@ -32,7 +35,7 @@ PROMPTS = [
 
 def tiny_config():
   return models.FlamingoConfig(
-      vision='tiny',
+      vision='one_block',
       resampler=models.ResamplerConfig(
           layers=1, width=16, heads=2, head_size=8, latents=3, frames=2
       ),

@@ -53,7 +53,7 @@ def pages():
     texts = [part for part in parts if isinstance(part, str)][-len(images):]
     found.append([PROSE.format(i)])
     for image, text in zip(images, texts):
-      found[-1] += [png(image), text]
+      found[-1] += [png(image), text.strip()]
   return found
 
 
