@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 
 from flamingo_jax import program
+from flamingo_jax.data.vocabulary import default_vocabulary
 from flamingo_jax.evaluation.evaluate import evaluate
 from flamingo_jax.evaluation.infer import infer
 from flamingo_jax.models import variants
 from flamingo_jax.training import checkpoint, model_dir
 from flamingo_jax.training.train_step import TrainState
 from flamingo_jax.training.trainable import split_params
-from tasks.shapes_vocabulary import shapes_vocabulary
 from tests.random_weights import random_weights
 from tests.t5x import three_scores
 from tests.t5x.conftest import ROOT
@@ -29,7 +29,7 @@ SMALL = {
     'resampler.heads': 2, 'resampler.head_size': 8, 'resampler.latents': 4,
     'image_size': 16, 'vision': 'one_block',
 }
-LENGTHS = {'tokens': 96, 'media': 5, 'image_size': 16, 'targets': 4}
+LENGTHS = {'tokens': 160, 'media': 5, 'image_size': 16, 'targets': 6}
 TWO_BY_TWO = (
     "MESH_SHAPE={'fsdp': 2, 'model': 2}", "LOGICAL_AXIS_RULES='tensor_parallel'"
 )
@@ -39,14 +39,14 @@ TWO_BY_TWO = (
 def run_dir(tmp_path_factory):
   """MODEL_DIR of the built-in driver, random weights, step 3."""
   folder = tmp_path_factory.mktemp('run')
-  config = variants.get('flamingo_tiny', SMALL)
+  config = variants.get('flamingo_small', SMALL)
   params, frozen_params = split_params(random_weights(config, scale=0.3))
   checkpoints = checkpoint.Checkpoints(folder)
   state = TrainState(step=jnp.int32(3), params=params, opt_state={})
   checkpoints.save(3, state, {}, None)
   checkpoints.close()
   checkpoint.save_frozen(folder, frozen_params)
-  model_dir.write_model_json(folder, config, shapes_vocabulary(), 5, 1)
+  model_dir.write_model_json(folder, config, default_vocabulary(), 5, 1)
   return folder
 
 
@@ -115,7 +115,7 @@ def test_eval_gives_the_same_scores_and_answers(
       other = tmp_path / folder / 'inference_eval' / file.name
       check_same(read_lines(other), read_lines(file))
   assert read_lines(files[0])[0]['step'] == 3
-  for task in ('shapes_colour_4shot', 'shapes_bind_2way_2shot'):
+  for task in ('colours', 'episodes'):
     (ranked,) = (f for f in files if f.name == f'{task}-outputs.jsonl')
     assert len({row['score'] for row in read_lines(ranked)}) > 24
 
@@ -123,11 +123,11 @@ def test_eval_gives_the_same_scores_and_answers(
 def test_infer_writes_the_same_lines(
     run_dir, tmp_path, built_in, t5x_environment
 ):
-  more = ('MIXTURE_OR_TASK_NAME="few_questions"', 'CHECKPOINT_PERIOD=3')
+  more = ('MIXTURE_OR_TASK_NAME="questions"', 'CHECKPOINT_PERIOD=3')
   built_in(infer, options('infer', run_dir, tmp_path / 'own', *more))
   t5x('t5x.infer', t5x_environment(1),
       options('infer', run_dir, tmp_path / 'one', *more))
-  name = 'few_questions-predict_with_aux.jsonl-00000-of-00001'
+  name = 'questions-predict_with_aux.jsonl-00000-of-00001'
   own, other = (read_lines(tmp_path / f / name) for f in ('own', 'one'))
   for row in own + other:
     row['score'] = row.pop('aux')['scores']

@@ -31,8 +31,8 @@ SMALL = {
     'image_size': 16,
 }
 LENGTHS = {
-    'shapes_video': {'tokens': 16, 'media': 1, 'frames': 2, 'image_size': 16},
-    'shapes_m3w': {'tokens': 24, 'media': 2, 'image_size': 16},
+    'clips': {'tokens': 16, 'media': 1, 'frames': 2, 'image_size': 16},
+    'pages': {'tokens': 24, 'media': 2, 'image_size': 16},
 }
 
 
@@ -42,7 +42,7 @@ def bindings(model_dir, *more):
       'STATS_PERIOD=2', 'CHECKPOINT_PERIOD=3', 'EVAL_PERIOD=5',
       'train.eval_steps=1', f'variant.overrides={SMALL}',
       f'TASK_FEATURE_LENGTHS={LENGTHS}',
-      'BATCH_SIZES={"shapes_m3w": 2, "shapes_video": 2}', *more,
+      'BATCH_SIZES={"pages": 2, "clips": 2}', *more,
   ]
 
 
@@ -177,8 +177,8 @@ def test_a_run_says_all_that_it_should(uninterrupted):
   last = json.loads(lines(uninterrupted)[5])
   assert last['step'] == 10
   for key in (
-      'loss', 'loss/shapes_m3w', 'loss/shapes_video',
-      'eval/loss/shapes_m3w', 'eval/loss/shapes_video', 'grad_norm', 'learning_rate', 'step_seconds',
+      'loss', 'loss/pages', 'loss/clips',
+      'eval/loss/pages', 'eval/loss/clips', 'grad_norm', 'learning_rate', 'step_seconds',
       'tokens_per_second', 'images_per_second', 'data_wait_share',
       'gate/attn/00', 'gate/ffw/01',
   ):
@@ -196,11 +196,11 @@ def test_what_is_not_finite_stops_the_run_and_names_its_examples(
 ):
   error = complaint(
       tmp_path, 'LEARNING_RATE=1e30', 'WARMUP_STEPS=0',
-      'MIXTURE_OR_TASK_NAME=shapes_video', 'train.train_eval_dataset_cfg=None',
+      'MIXTURE_OR_TASK_NAME=clips', 'train.train_eval_dataset_cfg=None',
   )
   assert error.startswith('error: step 2 is not finite (')
-  assert 'shapes_video/loss_sum' in error
-  assert re.search(r"examples are {'shapes_video': \[\d+, \d+]}", error)
+  assert 'clips/loss_sum' in error
+  assert re.search(r"examples are {'clips': \[\d+, \d+]}", error)
   assert not list(tmp_path.glob('checkpoint_*'))
 
 

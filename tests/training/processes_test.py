@@ -21,16 +21,16 @@ from tests.xla_flags import QUICK
 
 STEPS = 30
 FILES = ('configs/flamingo_tiny.gin', 'tests/t5x/two_tasks.gin')
-LENGTHS = {'shapes_m3w': {'tokens': 24, 'media': 2, 'image_size': 16}}
+LENGTHS = {'pages': {'tokens': 24, 'media': 2, 'image_size': 16}}
 
 
 def bindings(model_dir):
   return [
       f'MODEL_DIR={str(model_dir)!r}', f'TRAIN_STEPS={STEPS}',
-      'MIXTURE_OR_TASK_NAME="shapes_m3w"', 'STATS_PERIOD=1',
+      'MIXTURE_OR_TASK_NAME="pages"', 'STATS_PERIOD=1',
       'CHECKPOINT_PERIOD=20', 'EVAL_PERIOD=2', 'train.eval_steps=1',
       f'variant.overrides={SMALL}', f'TASK_FEATURE_LENGTHS={LENGTHS}',
-      'BATCH_SIZES={"shapes_m3w": 4}',
+      'BATCH_SIZES={"pages": 4}',
   ]
 
 
@@ -142,7 +142,7 @@ def test_two_processes_evaluate_as_one(stopped, one_process):
       json.loads((folder / 'metrics.jsonl').read_text().splitlines()[1])
       for folder in (stopped[0], one_process / 'straight')
   ]
-  found, expected = (line['eval/loss/shapes_m3w'] for line in second_lines)
+  found, expected = (line['eval/loss/pages'] for line in second_lines)
   np.testing.assert_allclose(found, expected, rtol=1e-5)
 
 
