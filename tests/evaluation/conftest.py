@@ -54,7 +54,7 @@ SUPPORTS = [sample(i, 'support') for i in range(9)]
 
 
 EPISODES = [
-    Episode((SUPPORTS[i],), QUERIES[i], tuple(f' {name}' for name in NAMES))
+    Episode((SUPPORTS[i],), QUERIES[i], NAMES)
     for i in range(3)
 ]
 EPISODE = {'tokens': 40, 'media': 2}  # what they need
