@@ -17,9 +17,15 @@ import pytest
 from flamingo_jax import broken_pipe
 from flamingo_jax import cli
 from flamingo_jax.commands import prompting
+from tests.evaluation import miniature
 from tests.xla_flags import QUICK
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
+SMALL = {
+    'decoder.layers': 1, 'decoder.width': 16, 'decoder.heads': 2,
+    'decoder.head_size': 8, 'resampler.layers': 1, 'resampler.width': 16,
+    'resampler.heads': 2, 'resampler.head_size': 8,
+}
 
 
 def write_documents(folder, captions):
@@ -164,12 +170,13 @@ def test_check_fails_when_there_are_problems(tmp_path, capsys):
   assert '1.png' in capsys.readouterr().out
 
 
-def test_trains_on_own_data_resumes_and_answers(tmp_path):
+def test_trains_on_own_data_resumes_and_answers(tmp_path, capsys):
   data = write_documents(tmp_path, ['a cat', 'a dog', 'a boat', 'a tree'])
   model_dir, cache = tmp_path / 'run', tmp_path / 'cache'
   train = ['train', '--gin_file=configs/own_data.gin', f'--data={data}',
            f'--model_dir={model_dir}', '--seed=3', '--gin.STATS_PERIOD=1',
-           '--gin.BATCH_SIZE=4', '--gin.TOKENS=16', '--cache_media']
+           '--gin.BATCH_SIZE=4', '--gin.TOKENS=16', '--cache_media',
+           f'--gin.variant.overrides={SMALL}']
   for steps in (2, 3):
     result = flamingo(*train, f'--steps={steps}', cache=cache)
     assert result.returncode == 0, result.stderr
@@ -183,27 +190,30 @@ def test_trains_on_own_data_resumes_and_answers(tmp_path):
   assert stored.stat().st_size == 4 * 16
 
   picture = f'--image={tmp_path / "0.png"}'
-  result = flamingo('generate', f'--model_dir={model_dir}', picture,
-                    '--max_new_tokens=4', cache=cache)
-  assert result.returncode == 0, result.stderr
-  assert len(result.stdout.splitlines()) == 1
-  result = flamingo('score', f'--model_dir={model_dir}', picture,
-                    '--candidate=a cat', '--candidate=a dog and a house',
-                    cache=cache)
-  assert result.returncode == 0, result.stderr
-  rows = [line.split('\t') for line in result.stdout.splitlines()]
+  assert cli.main(['generate', f'--model_dir={model_dir}', picture,
+                   '--max_new_tokens=4']) == 0
+  assert len(capsys.readouterr().out.splitlines()) == 1
+  assert cli.main(['score', f'--model_dir={model_dir}', picture,
+                   '--candidate=a cat', '--candidate=a dog and a house']) == 0
+  rows = [line.split('\t') for line in capsys.readouterr().out.splitlines()]
   scores = [float(score) for score, _ in rows]
   assert scores == sorted(scores, reverse=True) and max(scores) < 0
   assert {text for _, text in rows} == {'a cat', 'a dog and a house'}
 
-  result = flamingo('eval', '--gin_file=configs/eval_shapes.gin',
-                    f'--model_dir={model_dir}', '--gin.NUM_EXAMPLES=8',
-                    '--gin.BATCH_SIZE=8', cache=cache)
+  miniature.WRITERS['vqav2'](tmp_path / 'vqav2')
+  result = flamingo('eval', '--gin_file=configs/eval_benchmark.gin',
+                    f'--model_dir={model_dir}', f'--data={tmp_path}',
+                    '--gin.BATCH_SIZE=8', f'--gin.variant.overrides={SMALL}',
+                    f'--out={tmp_path / "scores"}', cache=cache)
   assert result.returncode == 0, result.stderr
-  *lines, last = result.stdout.splitlines()
+  head, *rows, last = result.stdout.splitlines()
+  assert head.split() == 'task control metric 0 shots 4 shots'.split()
+  assert len(rows) == 1 and rows[0].startswith('vqav2 ')
   scores = json.loads(last)['scores']
-  assert len(lines) == len(scores) == 4
-  assert (model_dir / 'eval' / 'scores.json').is_file()
+  assert set(scores) == {'vqav2_0shot', 'vqav2_4shot'}
+  assert {path.name for path in (tmp_path / 'scores').iterdir()} == {
+      'config.gin', 'inference_eval', 'results.json', 'shots.csv', 'shots.png'
+  }
 
 
 def test_an_unknown_gin_name_is_told_in_one_line(tmp_path):

@@ -67,8 +67,10 @@ def run(files, *bindings):
   return gin_config.one_sentence(configured)
 
 
-# Of the large models only the size of the vocabulary is known, and the tests
-# have eight devices.
+# The tests have eight devices, which divide the batches.
+TINY = {'shapes_bind': 24, 'digits_bind': 8, 'shapes_m3w': 8,
+        'shapes_pairs': 16, 'shapes_video': 8}
+# Of the large models only the size of the vocabulary is known.
 ABLATIONS = {'m3w': 256, 'align': 512, 'ltip': 512, 'vtp': 64}
 LARGE_TEXT = [
     f'VOCABULARY={default_vocabulary().path}',
@@ -83,6 +85,8 @@ def test_every_experiment_lowers(file, data, papers_data, tmp_path):
   bindings = [f'MODEL_DIR={tmp_path / "run"}']
   if file == 'own_data.gin':
     bindings.append(f'DATA={data}')
+  if file == 'flamingo_tiny.gin':
+    bindings.append(f'BATCH_SIZES={TINY}')
   if file in PAPERS:
     mesh = "{'fsdp': 8}" if file == 'flamingo_3b.gin' else (
         "{'replica': 2, 'fsdp': 2, 'model': 2}"

@@ -10,9 +10,9 @@ import pytest
 from flamingo_jax import models
 from flamingo_jax.errors import UserError
 from flamingo_jax.models import contrastive
-from tests.t5x import two_tasks  # has the vision encoder
+from tests import random_weights  # has the vision encoder
 
-assert two_tasks
+assert random_weights
 CONFIG = contrastive.ContrastiveConfig(
     vision='one_block',
     text=contrastive.TextEncoderConfig(

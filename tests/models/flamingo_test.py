@@ -3,6 +3,7 @@
 """The whole model: identity, causality, scan, remat (design: invariants)."""
 
 import dataclasses
+import functools
 
 from flax import linen as nn
 import jax
@@ -17,10 +18,14 @@ from flamingo_jax.models.cross_attention import (
 )
 from flamingo_jax.models.decoder import REMAT_POLICIES, Decoder, DecoderLayer
 from flamingo_jax.models.layers import RMSNorm
+from tests import random_weights  # has the vision encoder
+
+assert random_weights
 
 # Two groups of two layers and a tail of one: every kind of group there is.
 CONFIG = models.variants.get('flamingo_small', {
-    'image_size': 32,
+    'vision': 'one_block',
+    'image_size': 16,
     'resampler': models.ResamplerConfig(
         layers=1, width=16, heads=2, head_size=8, latents=4
     ),
@@ -36,7 +41,7 @@ INDEX = jnp.array([[0, 0, 1, 1, 1, 2, 2, 2], [1, 1, 1, 1, 2, 2, 3, 3]])
 def inputs():
   keys = jax.random.split(jax.random.key(0), 2)
   tokens = jax.random.randint(keys[0], INDEX.shape, 0, EOC)
-  media = jax.random.randint(keys[1], (2, 3, 1, 32, 32, 3), 0, 256)
+  media = jax.random.randint(keys[1], (2, 3, 1, 16, 16, 3), 0, 256)
   tokens = tokens.at[:, 4].set(EOC)
   return tokens, INDEX, media.astype(jnp.uint8), jnp.ones((2, 3, 1), bool)
 
@@ -59,6 +64,7 @@ def run(params, *inputs, config=CONFIG):
   return models.Flamingo(config).apply({'params': params}, *inputs)
 
 
+@functools.partial(jax.jit, static_argnames='config')
 def run_decoder(params, tokens, index, latents, config=CONFIG.decoder):
   decoder = Decoder(config, 'float32')
   return decoder.apply({'params': params['decoder']}, tokens, index, latents)[0]
@@ -140,6 +146,7 @@ def test_eoc_reads_its_own_row(opened, inputs, latents):
   assert (np.abs(y[:, 4:] - z[:, 4:]).max(-1) > 0).all()  # its input row
 
 
+@jax.jit
 def unrolled(params, tokens, index, latents):
   """The decoder as a plain loop over its groups and their layers."""
   cfg, p = CONFIG.decoder, params['decoder']
@@ -214,9 +221,9 @@ def test_remat_policies_differ_in_what_they_keep(opened, inputs, latents):
   tokens, index = inputs[:2]
   def kept(policy):
     config = dataclasses.replace(CONFIG.decoder, remat=policy)
-    _, vjp = jax.vjp(
-        lambda x: run_decoder(opened, tokens, index, x, config), latents
-    )
+    vjp = jax.eval_shape(lambda x: jax.vjp(
+        lambda x: run_decoder(opened, tokens, index, x, config), x
+    )[1], latents)
     return sum(x.size for x in jax.tree.leaves(vjp))
   assert kept('full') < kept('named') < kept('none')
   assert kept('full') < kept('dots') < kept('none')

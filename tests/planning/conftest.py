@@ -13,6 +13,9 @@ from flamingo_jax import models
 from flamingo_jax.planning import interconnect, run_file, topologies
 from flamingo_jax.planning.model_flops import Lengths
 from flamingo_jax.training.optimizer import make_optimizer
+from tests import random_weights  # has the vision encoder
+
+assert random_weights
 
 NO_LIBTPU = 'libtpu is not installed (the [tpu] extra)'
 
@@ -46,7 +49,8 @@ def links():
 @pytest.fixture(scope='session')
 def small_run():
   """Wide enough for matrix products to be what a step costs."""
-  config = models.variants.get('flamingo_tiny', {
+  config = models.variants.get('flamingo_small', {
+      'vision': 'one_block',
       'image_size': 32,
       'decoder': models.DecoderConfig(
           vocab=2048, layers=3, width=128, heads=4, head_size=32, xattn_every=2

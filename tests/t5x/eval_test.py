@@ -20,15 +20,16 @@ from flamingo_jax.training import checkpoint, model_dir
 from flamingo_jax.training.train_step import TrainState
 from flamingo_jax.training.trainable import split_params
 from tests.random_weights import random_weights
+from tests.t5x import three_scores
 from tests.t5x.conftest import ROOT
 
 SMALL = {
     'decoder.layers': 1, 'decoder.width': 16, 'decoder.heads': 2,
     'decoder.head_size': 8, 'resampler.layers': 1, 'resampler.width': 16,
     'resampler.heads': 2, 'resampler.head_size': 8, 'resampler.latents': 4,
-    'image_size': 16,
+    'image_size': 16, 'vision': 'one_block',
 }
-LENGTHS = {'tokens': 160, 'media': 5, 'image_size': 16, 'targets': 4}
+LENGTHS = {'tokens': 160, 'media': 5, 'image_size': 16, 'targets': 6}
 TWO_BY_TWO = (
     "MESH_SHAPE={'fsdp': 2, 'model': 2}", "LOGICAL_AXIS_RULES='tensor_parallel'"
 )
@@ -38,7 +39,7 @@ TWO_BY_TWO = (
 def run_dir(tmp_path_factory):
   """MODEL_DIR of the built-in driver, random weights, step 3."""
   folder = tmp_path_factory.mktemp('run')
-  config = variants.get('flamingo_tiny', SMALL)
+  config = variants.get('flamingo_small', SMALL)
   params, frozen_params = split_params(random_weights(config, scale=0.3))
   checkpoints = checkpoint.Checkpoints(folder)
   state = TrainState(step=jnp.int32(3), params=params, opt_state={})
@@ -50,7 +51,8 @@ def run_dir(tmp_path_factory):
 
 
 def options(name, run_dir, output_dir, *more):
-  return [f'--gin_file=configs/{name}_shapes.gin'] + [
+  files = f'configs/{name}_shapes.gin', 'tests/t5x/three_scores.gin'
+  return [f'--gin_file={file}' for file in files] + [
       f'--gin.{binding}'
       for binding in (
           f'MODEL_DIR={str(run_dir)!r}', f'OUTPUT_DIR={str(output_dir)!r}',
@@ -107,24 +109,25 @@ def test_eval_gives_the_same_scores_and_answers(
   t5x('t5x.eval', t5x_environment(4),
       options('eval', run_dir, tmp_path / 'four', more, *TWO_BY_TWO))
   files = sorted((tmp_path / 'own' / 'inference_eval').iterdir())
-  assert len(files) == 8
+  assert len(files) == 2 * len(three_scores.TASKS)
   for file in files:
     for folder in ('one', 'four'):
       other = tmp_path / folder / 'inference_eval' / file.name
       check_same(read_lines(other), read_lines(file))
   assert read_lines(files[0])[0]['step'] == 3
-  (ranked,) = (f for f in files if f.name == 'shapes_colour_4shot-outputs.jsonl')
-  assert len({row['score'] for row in read_lines(ranked)}) > 24
+  for task in ('colours', 'episodes'):
+    (ranked,) = (f for f in files if f.name == f'{task}-outputs.jsonl')
+    assert len({row['score'] for row in read_lines(ranked)}) > 24
 
 
 def test_infer_writes_the_same_lines(
     run_dir, tmp_path, built_in, t5x_environment
 ):
-  more = ('MIXTURE_OR_TASK_NAME="shapes_vqa_0shot"', 'CHECKPOINT_PERIOD=3')
+  more = ('MIXTURE_OR_TASK_NAME="questions"', 'CHECKPOINT_PERIOD=3')
   built_in(infer, options('infer', run_dir, tmp_path / 'own', *more))
   t5x('t5x.infer', t5x_environment(1),
       options('infer', run_dir, tmp_path / 'one', *more))
-  name = 'shapes_vqa_0shot-predict_with_aux.jsonl-00000-of-00001'
+  name = 'questions-predict_with_aux.jsonl-00000-of-00001'
   own, other = (read_lines(tmp_path / f / name) for f in ('own', 'one'))
   for row in own + other:
     row['score'] = row.pop('aux')['scores']

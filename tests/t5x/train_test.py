@@ -29,10 +29,10 @@ SMALL = {
     'image_size': 16, 'vision': 'one_block',
 }
 LENGTHS = {
-    'shapes_m3w': {'tokens': 24, 'media': 2, 'image_size': 16},
-    'shapes_video': {'tokens': 16, 'media': 1, 'frames': 2, 'image_size': 16},
+    'pages': {'tokens': 24, 'media': 2, 'image_size': 16},
+    'clips': {'tokens': 16, 'media': 1, 'frames': 2, 'image_size': 16},
 }
-SIZES = {'shapes_m3w': 4, 'shapes_video': 8}
+SIZES = {'pages': 4, 'clips': 8}
 TWO_BY_TWO = (
     "MESH_SHAPE={'fsdp': 2, 'model': 2}", "LOGICAL_AXIS_RULES='tensor_parallel'"
 )
@@ -48,10 +48,10 @@ def bindings(model_dir, *more, steps=STEPS):
   ]
 
 
-def run(name, model_dir, *more, devices=1, steps=STEPS, files=FILES):
+def run(name, model_dir, *more, devices=1, steps=STEPS):
   """One entry of a plan."""
   return {
-      'name': name, 'files': list(files), 'devices': devices,
+      'name': name, 'files': list(FILES), 'devices': devices,
       'bindings': bindings(model_dir, *more, steps=steps),
   }
 
@@ -141,7 +141,6 @@ def t5x_runs(run_plan, module_form, built_in, folder):
   description = json.loads(model_json.read_text())
   description['vocabulary_sha256'] = 'another'
   model_json.write_text(json.dumps(description))
-  towers = ['configs/runs/pretrain_from_towers.gin']
   return run_plan('t5x', 1, [
       run('straight', folder / 'straight', NO_EVALUATION),
       run('resumed', folder / 'resumed', NO_EVALUATION),
@@ -152,7 +151,7 @@ def t5x_runs(run_plan, module_form, built_in, folder):
       run('towers', folder / 'towers', NO_EVALUATION, 'SEED=5',
           f'VISION_ENCODER={str(module_form)!r}',
           f'LANGUAGE_MODEL={str(built_in / "built_in" / "frozen")!r}',
-          files=(*towers, *FILES), steps=1),
+          'MIXTURE_OR_TASK_NAME=clips', steps=1),
       run('mixture', folder / 'no', "MIXTURE_OR_TASK_NAME='nowhere'"),
       run('split', folder / 'no', "train/DatasetConfig.split='tests'"),
       run('vocabulary', folder / 'vocabulary'),

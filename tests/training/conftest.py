@@ -2,6 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """A Flamingo small enough to compile in seconds, with open gates, and data."""
 
+import json
+import os
+import pathlib
+import subprocess
+import sys
 from typing import Any, NamedTuple
 
 import jax
@@ -20,9 +25,11 @@ from flamingo_jax.training.train_step import (
     abstract_state,
     init_state,
 )
-from tests.t5x import two_tasks  # has the vision encoder
+from tests import random_weights  # has the vision encoder
+from tests.xla_flags import QUICK
 
-assert two_tasks
+assert random_weights
+ROOT = pathlib.Path(__file__).parents[2]
 LAMBDA = {'m3w': 1.0, 'pairs': 0.2}
 
 
@@ -102,6 +109,31 @@ def compilation_cache(tmp_path_factory):
   jax.config.update('jax_compilation_cache_dir', folder)
   yield folder
   jax.config.update('jax_compilation_cache_dir', None)
+
+
+@pytest.fixture(scope='session')
+def run_plan(compilation_cache, tmp_path_factory):
+  """Plan -> what tests/t5x/program.py saw of these runs, in one process.
+
+  What a process takes before its first step is as long as such a run.
+  """
+
+  def run(plan):
+    file = tmp_path_factory.mktemp('plan') / 'plan.json'
+    file.write_text(json.dumps(plan))
+    result = subprocess.run(
+        [sys.executable, '-m', 'tests.t5x.program', 'built_in', str(file)],
+        cwd=ROOT, capture_output=True, text=True, check=False,
+        env=os.environ | {
+            'XLA_FLAGS': QUICK, 'JAX_COMPILATION_CACHE_DIR': compilation_cache,
+        },
+    )
+    assert result.returncode == 0, result.stderr[-5000:]
+    seen = json.loads(result.stdout.splitlines()[-1])
+    assert not any('error' in found for found in seen.values()), seen
+    return seen
+
+  return run
 
 
 @pytest.fixture(scope='session')

@@ -12,59 +12,90 @@ import subprocess
 import sys
 import time
 
+import gin
+import jax
 import pytest
 
+from flamingo_jax import program
+from flamingo_jax.training import checkpoint, loop
+from tests.training.conftest import ROOT
 from tests.xla_flags import QUICK
 
-ROOT = pathlib.Path(__file__).parents[2]
+FILES = ('configs/flamingo_tiny.gin', 'tests/t5x/two_tasks.gin')
 # Killed within a log line's steps, stopped anywhere, evaluated in between.
 STEPS = 14
 SMALL = {
-    'vision': 'one_block', 'decoder.layers': 2, 'decoder.width': 16, 'decoder.heads': 2,
-    'decoder.head_size': 8, 'resampler.layers': 1, 'resampler.width': 16,
-    'image_size': 32,
+    'vision': 'one_block', 'decoder.layers': 2, 'decoder.width': 16,
+    'decoder.heads': 2, 'decoder.head_size': 8, 'resampler.layers': 1,
+    'resampler.width': 16, 'resampler.heads': 2, 'resampler.head_size': 8,
+    'image_size': 16,
 }
 LENGTHS = {
-    'shapes_pairs': {'tokens': 16, 'media': 1, 'image_size': 32},
-    'shapes_video': {'tokens': 16, 'media': 1, 'frames': 2, 'image_size': 32},
-    'shapes_m3w': {'tokens': 24, 'media': 2, 'image_size': 32},
+    'clips': {'tokens': 16, 'media': 1, 'frames': 2, 'image_size': 16},
+    'pages': {'tokens': 24, 'media': 2, 'image_size': 16},
 }
+
+
+def bindings(model_dir, *more):
+  return [
+      f'MODEL_DIR={str(model_dir)!r}', f'TRAIN_STEPS={STEPS}',
+      'STATS_PERIOD=2', 'CHECKPOINT_PERIOD=3', 'EVAL_PERIOD=5',
+      'train.eval_steps=1', f'variant.overrides={SMALL}',
+      f'TASK_FEATURE_LENGTHS={LENGTHS}',
+      'BATCH_SIZES={"pages": 2, "clips": 2}', *more,
+  ]
+
+
+def planned(name, model_dir, *more):
+  """One entry of a plan."""
+  return {
+      'name': name, 'files': FILES, 'devices': 1,
+      'bindings': bindings(model_dir, *more),
+  }
+
+
+def arguments(model_dir, *more):
+  """The same, for a program."""
+  return [f'--gin_file={file}' for file in FILES] + [
+      f'--gin.{binding}' for binding in bindings(model_dir, *more)
+  ]
 
 
 @pytest.fixture(scope='module')
 def launch(compilation_cache):
   """Starts `python -m flamingo_jax.train` on one device."""
 
-  def start(model_dir, *options):
-    environment = os.environ | {
-        'XLA_FLAGS': QUICK,
-        'JAX_COMPILATION_CACHE_DIR': compilation_cache,
-    }
+  def start(model_dir, *more):
     return subprocess.Popen(
         [
             sys.executable, '-m', 'flamingo_jax.train',
-            '--gin_file=configs/flamingo_tiny.gin',
-            '--gin_file=tests/t5x/two_tasks.gin',  # has the vision encoder
-            '--gin.MIXTURE_OR_TASK_NAME=shapes',
-            f'--gin.MODEL_DIR={model_dir}',
-            f'--gin.TRAIN_STEPS={STEPS}',
-            '--gin.STATS_PERIOD=2',
-            '--gin.CHECKPOINT_PERIOD=3',
-            '--gin.EVAL_PERIOD=5',
-            '--gin.train.eval_steps=1',
-            f'--gin.variant.overrides={SMALL}',
-            f'--gin.TASK_FEATURE_LENGTHS={LENGTHS}',
-            '--gin.BATCH_SIZES={"shapes_m3w": 2, "shapes_pairs": 4, '
-            '"shapes_video": 2}',
-            *options,
+            *arguments(model_dir, *more),
         ],
-        cwd=ROOT,
-        env=environment,
-        stderr=subprocess.PIPE,
-        text=True,
+        cwd=ROOT, stderr=subprocess.PIPE, text=True,
+        env=os.environ | {
+            'XLA_FLAGS': QUICK,
+            'JAX_COMPILATION_CACHE_DIR': compilation_cache,
+        },
     )
 
   return start
+
+
+@pytest.fixture
+def complaint(monkeypatch, capfd):
+  """What the program says last of a run that it ends with status 2."""
+
+  def run(model_dir, *more):
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setitem(sys.modules, '__main__', loop)
+    device = jax.devices()[:1]
+    monkeypatch.setattr(jax, 'devices', lambda *unused: device)
+    assert program.run(loop.train, arguments(model_dir, *more)) == 2
+    return capfd.readouterr().err.splitlines()[-1]
+
+  gin.clear_config()
+  yield run
+  gin.clear_config()
 
 
 def lines(model_dir):
@@ -94,11 +125,19 @@ def wait_for_step(process, model_dir, step):
 
 
 @pytest.fixture(scope='module')
-def uninterrupted(launch, tmp_path_factory):
-  model_dir = tmp_path_factory.mktemp('uninterrupted')
-  process = launch(model_dir)
-  assert process.wait() == 0, process.stderr.read()
-  return model_dir
+def folder(run_plan, tmp_path_factory):
+  """Of two runs, 'uninterrupted' and, from cached features, 'cached'."""
+  folder = tmp_path_factory.mktemp('runs')
+  run_plan([
+      planned('uninterrupted', folder / 'uninterrupted'),
+      planned('cached', folder / 'cached', 'train.cache_media=True'),
+  ])
+  return folder
+
+
+@pytest.fixture(scope='module')
+def uninterrupted(folder):
+  return folder / 'uninterrupted'
 
 
 def test_a_killed_and_stopped_run_equals_an_uninterrupted_one(
@@ -125,16 +164,12 @@ def test_a_killed_and_stopped_run_equals_an_uninterrupted_one(
   ]
 
 
-def test_a_run_from_cached_features_equals_one_that_encodes(
-    launch, tmp_path, uninterrupted
-):
-  process = launch(tmp_path, '--gin.train.cache_media=True')
-  assert process.wait() == 0, process.stderr.read()
-  expected, found = numbers(uninterrupted), numbers(tmp_path)
+def test_a_run_from_cached_features_equals_one_that_encodes(folder):
+  expected, found = (numbers(folder / x) for x in ('uninterrupted', 'cached'))
   assert [line.keys() for line in found] == [line.keys() for line in expected]
   for line, other in zip(found, expected):
     assert line == pytest.approx(other, rel=1e-5), line['step']
-  stored = tmp_path / 'media_cache/process_0/32x32/features'
+  stored = folder / 'cached/media_cache/process_0/16x16/features'
   assert stored.stat().st_size > 0
 
 
@@ -142,8 +177,8 @@ def test_a_run_says_all_that_it_should(uninterrupted):
   last = json.loads(lines(uninterrupted)[5])
   assert last['step'] == 10
   for key in (
-      'loss', 'loss/shapes_m3w', 'loss/shapes_pairs', 'loss/shapes_video',
-      'eval/loss/shapes_pairs', 'grad_norm', 'learning_rate', 'step_seconds',
+      'loss', 'loss/pages', 'loss/clips',
+      'eval/loss/pages', 'eval/loss/clips', 'grad_norm', 'learning_rate', 'step_seconds',
       'tokens_per_second', 'images_per_second', 'data_wait_share',
       'gate/attn/00', 'gate/ffw/01',
   ):
@@ -157,47 +192,50 @@ def test_a_run_says_all_that_it_should(uninterrupted):
 
 
 def test_what_is_not_finite_stops_the_run_and_names_its_examples(
-    launch, tmp_path
+    complaint, tmp_path
 ):
-  process = launch(
-      tmp_path, '--gin.LEARNING_RATE=1e30', '--gin.WARMUP_STEPS=0',
-      '--gin.MIXTURE_OR_TASK_NAME=shapes_pairs',
+  error = complaint(
+      tmp_path, 'LEARNING_RATE=1e30', 'WARMUP_STEPS=0',
+      'MIXTURE_OR_TASK_NAME=clips', 'train.train_eval_dataset_cfg=None',
   )
-  assert process.wait() == 2
-  error = process.stderr.read().splitlines()[-1]
   assert error.startswith('error: step 2 is not finite (')
-  assert 'shapes_pairs/loss_sum' in error
-  ids = r"examples are {'shapes_pairs': \[\d+, \d+, \d+, \d+]}"
-  assert re.search(ids, error)
+  assert 'clips/loss_sum' in error
+  assert re.search(r"examples are {'clips': \[\d+, \d+]}", error)
   assert not list(tmp_path.glob('checkpoint_*'))
 
 
 def test_a_run_starts_from_another_ones_checkpoint(
-    launch, tmp_path, uninterrupted
+    run_plan, tmp_path, uninterrupted
 ):
   # The other run itself, made to read its data from the beginning again, and
   # a new run that has its checkpoint alone.
   shutil.copytree(uninterrupted, tmp_path / 'same')
-  more = (
-      '--gin.TRAIN_STEPS=18',
-      '--gin.SaveCheckpointConfig.save_dataset=False',
-  )
-  from_other = f'--gin.INITIAL_CHECKPOINT_PATH={uninterrupted}'
+  more = 'TRAIN_STEPS=18', 'SaveCheckpointConfig.save_dataset=False'
+  from_other = f'INITIAL_CHECKPOINT_PATH={str(uninterrupted)!r}'
   before = sorted(uninterrupted.rglob('*'))
-  for name, options in (('same', more), ('new', (*more, from_other))):
-    process = launch(tmp_path / name, *options)
-    assert process.wait() == 0, process.stderr.read()
+  run_plan([
+      planned('same', tmp_path / 'same', *more),
+      planned('new', tmp_path / 'new', *more, from_other),
+  ])
   assert sorted(uninterrupted.rglob('*')) == before
   same = [n for n in numbers(tmp_path / 'same') if n['step'] > STEPS]
   assert [n['step'] for n in same] == [15, 16, 18]  # 15 is evaluated
   assert numbers(tmp_path / 'new') == same
 
 
-def test_another_run_without_a_checkpoint_is_told(launch, tmp_path):
-  process = launch(tmp_path / 'new', '--gin.INITIAL_CHECKPOINT_PATH=nowhere')
-  assert process.wait() == 2
-  error = process.stderr.read().splitlines()[-1]
-  assert error.startswith('error: nowhere') and 'MODEL_DIR' in error
+def test_another_run_without_a_checkpoint_is_told(complaint, tmp_path):
+  error = complaint(tmp_path / 'new', 'INITIAL_CHECKPOINT_PATH=nowhere')
+  assert error.startswith('error: ') and 'nowhere' in error
+  assert 'MODEL_DIR' in error
+
+
+def test_another_architecture_is_refused(complaint, uninterrupted):
+  before = sorted(uninterrupted.rglob('*'))
+  error = complaint(
+      uninterrupted, f'variant.overrides={SMALL | {"resampler.width": 32}}'
+  )
+  assert 'resampler/width is 16 there and 32 in this run' in error
+  assert sorted(uninterrupted.rglob('*')) == before
 
 
 @pytest.mark.skipif(not os.path.exists('/proc/self/status'), reason='no /proc')
@@ -222,69 +260,44 @@ def handles(pid, number):
   return bool(caught >> (number - 1) & 1)
 
 
-def test_a_wrong_name_is_one_sentence(launch, tmp_path):
-  process = launch(tmp_path / 'new', '--gin.TRAIN_STEP=3')
-  assert process.wait() == 2
-  assert process.stderr.read().splitlines()[-1] == (
-      "error: unknown gin name 'TRAIN_STEP': did you mean TRAIN_STEPS?"
-  )
-  assert not list(tmp_path.iterdir())
+def tower(file, model_dir):
+  """A run of eight steps, as an entry of a plan."""
+  lengths = {'shapes_pairs': {'tokens': 16, 'media': 1, 'image_size': 16}}
+  more = [
+      f'variant.overrides={SMALL}', 'BATCH_SIZES={"shapes_text_value": 2}'
+  ] if file.startswith('lm') else [
+      'VARIANT=contrastive_one_block', 'MIXTURE_OR_TASK_NAME=shapes_pairs',
+      f'TASK_FEATURE_LENGTHS={lengths}', 'BATCH_SIZES={"shapes_pairs": 4}',
+  ]
+  return {
+      'name': file, 'files': [f'configs/{file}', 'tests/t5x/towers.gin'],
+      'devices': 1, 'bindings': [
+          f'MODEL_DIR={str(model_dir)!r}', 'TRAIN_STEPS=8', 'WARMUP_STEPS=2',
+          'STATS_PERIOD=2', 'CHECKPOINT_PERIOD=3', 'EVAL_PERIOD=4',
+          'train.eval_steps=1', *more,
+      ],
+  }
 
 
-def test_another_architecture_is_refused(launch, uninterrupted):
-  before = sorted(uninterrupted.rglob('*'))
-  smaller = SMALL | {'resampler.width': 32}
-  process = launch(uninterrupted, f'--gin.variant.overrides={smaller}')
-  assert process.wait() == 2
-  error = process.stderr.read().splitlines()[-1]
-  assert 'resampler/width is 16 there and 32 in this run' in error
-  assert sorted(uninterrupted.rglob('*')) == before
-
-
-@pytest.mark.parametrize('file, options', [
-    ('lm_tiny.gin', [
-        '--gin.MIXTURE_OR_TASK_NAME=shapes_captions',
-        '--gin.TASK_FEATURE_LENGTHS='
-        '{"shapes_captions": {"tokens": 24, "documents": 2}}',
-        '--gin.BATCH_SIZES={"shapes_captions": 2}',
-        f'--gin.variant.overrides={SMALL}',
-        '--gin_file=tests/t5x/two_tasks.gin',  # has the vision encoder
-    ]),
-    ('contrastive_tiny.gin', ['--gin.BATCH_SIZES={"shapes_pairs": 4}']),
-])
-def test_a_tower_that_was_killed_equals_an_uninterrupted_one(
-    compilation_cache, tmp_path, file, options
-):
-  def launch(model_dir, steps):
-    return subprocess.Popen(
-        [
-            sys.executable, '-m', 'flamingo_jax.train',
-            f'--gin_file=configs/{file}', f'--gin.MODEL_DIR={model_dir}',
-            f'--gin.TRAIN_STEPS={steps}', '--gin.WARMUP_STEPS=2',
-            '--gin.STATS_PERIOD=2', '--gin.CHECKPOINT_PERIOD=3',
-            '--gin.EVAL_PERIOD=4', '--gin.train.eval_steps=1', *sorted(options),
-        ],
-        cwd=ROOT,
-        env=os.environ | {
-            'XLA_FLAGS': QUICK,
-            'JAX_COMPILATION_CACHE_DIR': compilation_cache,
-        },
-        stderr=subprocess.PIPE,
-        text=True,
+def test_towers_that_were_killed_equal_uninterrupted_ones(run_plan, tmp_path):
+  files = 'lm_tiny_value.gin', 'contrastive_tiny.gin'
+  run_plan([tower(file, tmp_path / 'whole' / file) for file in files])
+  # As a signal between two checkpoints leaves them: the log is ahead.
+  shutil.copytree(tmp_path / 'whole', tmp_path / 'killed')
+  for file in files:
+    killed = tmp_path / 'killed' / file
+    assert checkpoint.saved_steps(killed) == [3, 6, 8]
+    for step in (6, 8):
+      shutil.rmtree(checkpoint.checkpoint_folder(killed, step))
+    (killed / 'metrics.jsonl').write_text(
+        ''.join(f'{line}\n' for line in lines(killed)[:2])
     )
-
-  whole, killed = tmp_path / 'whole', tmp_path / 'killed'
-  process = launch(whole, 8)
-  assert process.wait() == 0, process.stderr.read()
-  process = launch(killed, 8)
-  wait_for_step(process, killed, 4)
-  process.kill()
-  process.wait()
-  process = launch(killed, 8)
-  assert process.wait() == 0, process.stderr.read()
-  assert numbers(killed) == numbers(whole)
-  assert [line['step'] for line in numbers(whole)] == [2, 4, 6, 8]
-  keys = set(numbers(whole)[1])
-  assert any(key.startswith('eval/loss/') for key in keys)
-  assert (file == 'lm_tiny.gin') == any('perplexity' in key for key in keys)
-  assert not (whole / 'frozen').exists()
+  run_plan([tower(file, tmp_path / 'killed' / file) for file in files])
+  for file in files:
+    whole = tmp_path / 'whole' / file
+    assert numbers(tmp_path / 'killed' / file) == numbers(whole)
+    assert [line['step'] for line in numbers(whole)] == [2, 4, 6, 8]
+    keys = set(numbers(whole)[1])
+    assert any(key.startswith('eval/loss/') for key in keys)
+    assert ('lm' in file) == any('perplexity' in key for key in keys)
+    assert not (whole / 'frozen').exists()

@@ -21,16 +21,16 @@ from tests.xla_flags import QUICK
 
 STEPS = 30
 FILES = ('configs/flamingo_tiny.gin', 'tests/t5x/two_tasks.gin')
-LENGTHS = {'shapes_m3w': {'tokens': 24, 'media': 2, 'image_size': 16}}
+LENGTHS = {'pages': {'tokens': 24, 'media': 2, 'image_size': 16}}
 
 
 def bindings(model_dir):
   return [
       f'MODEL_DIR={str(model_dir)!r}', f'TRAIN_STEPS={STEPS}',
-      'MIXTURE_OR_TASK_NAME="shapes_m3w"', 'STATS_PERIOD=1',
+      'MIXTURE_OR_TASK_NAME="pages"', 'STATS_PERIOD=1',
       'CHECKPOINT_PERIOD=20', 'EVAL_PERIOD=2', 'train.eval_steps=1',
       f'variant.overrides={SMALL}', f'TASK_FEATURE_LENGTHS={LENGTHS}',
-      'BATCH_SIZES={"shapes_m3w": 4}',
+      'BATCH_SIZES={"pages": 4}',
   ]
 
 
@@ -97,7 +97,7 @@ def stopped(start_two, tmp_path_factory):
 
 
 @pytest.fixture(scope='module')
-def one_process(stopped, compilation_cache, tmp_path_factory):
+def one_process(stopped, run_plan, tmp_path_factory):
   """A folder: a run of one process, and one that goes on where two stopped."""
   folder = tmp_path_factory.mktemp('one')
   shutil.copytree(stopped[0], folder / 'continued')
@@ -106,15 +106,7 @@ def one_process(stopped, compilation_cache, tmp_path_factory):
        'bindings': bindings(folder / name)}
       for name in ('straight', 'continued')
   ]
-  (folder / 'plan.json').write_text(json.dumps(plan))
-  result = subprocess.run(
-      [sys.executable, '-m', 'tests.t5x.program', 'built_in',
-       folder / 'plan.json'],
-      cwd=ROOT, capture_output=True, text=True, check=False,
-      env=environment(JAX_COMPILATION_CACHE_DIR=compilation_cache),
-  )
-  assert result.returncode == 0, result.stderr[-5000:]
-  assert 'error' not in result.stdout, result.stdout
+  run_plan(plan)
   return folder
 
 
@@ -150,7 +142,7 @@ def test_two_processes_evaluate_as_one(stopped, one_process):
       json.loads((folder / 'metrics.jsonl').read_text().splitlines()[1])
       for folder in (stopped[0], one_process / 'straight')
   ]
-  found, expected = (line['eval/loss/shapes_m3w'] for line in second_lines)
+  found, expected = (line['eval/loss/pages'] for line in second_lines)
   np.testing.assert_allclose(found, expected, rtol=1e-5)
 
 
