@@ -174,8 +174,8 @@ def test_trains_on_own_data_resumes_and_answers(tmp_path, capsys):
   data = write_documents(tmp_path, ['a cat', 'a dog', 'a boat', 'a tree'])
   model_dir, cache = tmp_path / 'run', tmp_path / 'cache'
   train = ['train', '--gin_file=configs/own_data.gin', f'--data={data}',
-           f'--model_dir={model_dir}', '--seed=3', '--gin.STATS_PERIOD=1',
-           '--gin.BATCH_SIZE=4', '--gin.TOKENS=16', '--cache_media',
+           f'--model_dir={model_dir}', '--cache_media', '--seed=3',
+           '--gin.STATS_PERIOD=1', '--gin.BATCH_SIZE=4', '--gin.TOKENS=16',
            f'--gin.variant.overrides={SMALL}']
   for steps in (2, 3):
     result = flamingo(*train, f'--steps={steps}', cache=cache)

@@ -8,6 +8,7 @@ import json
 import os
 from typing import Any
 
+from absl import logging
 from etils import epath
 import jax
 import numpy as np
@@ -24,6 +25,11 @@ from flamingo_jax.training.checkpoint import RestoreCheckpointConfig
 from flamingo_jax.training.model import FlamingoModel
 from flamingo_jax.training.model_dir import write_atomically
 from flamingo_jax.training.partitioner import Partitioner
+
+# seqio would warn of each task that needs less than the longest of its mixture.
+logging.get_absl_logger().addFilter(
+    lambda record: 'longer than necessary' not in record.getMessage()
+)
 
 Scores = Mapping[str, Mapping[str, float]]
 

@@ -3,6 +3,7 @@
 """Optimizers and schedules of Flamingo (B.1.2) and of its towers."""
 
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -106,6 +107,7 @@ def make_optimizer(
     weight_decay: float = 0.1,
     clip: float = 1.0,
     b2: float = 0.999,
+    gate_rate: float = 1.0,
 ) -> optax.GradientTransformation:
   """AdamW on the trainable tree, after clipping by the global norm.
 
@@ -118,8 +120,22 @@ def make_optimizer(
     weight_decay: 0.1 in the paper; never applied to the Resampler.
     clip: the largest global norm of the gradient that is let through.
     b2: decay of the second moment.
+    gate_rate: the learning rate of the gates over that of all else. From 0, 1e-4
+      takes them thousands of steps to open, which a short run has not.
   """
-  return _clipped_adamw(learning_rate, weight_decay, clip, b2, decay_mask)
+  adamw = _clipped_adamw(learning_rate, weight_decay, clip, b2, decay_mask)
+  if gate_rate == 1.0:
+    return adamw
+  return optax.chain(adamw, optax.stateless(lambda updates, _: (
+      jax.tree_util.tree_map_with_path(
+          lambda path, x: x * gate_rate if _is_gate(path) else x, updates
+      )
+  )))
+
+
+def _is_gate(path: tuple[Any, ...]) -> bool:
+  """Whether a parameter is the scalar before a tanh of a gated block."""
+  return str(path[-1].key).endswith('gate')
 
 
 def _clipped_adamw(

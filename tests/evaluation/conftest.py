@@ -52,13 +52,13 @@ EPISODE = {'tokens': 40, 'media': 2}  # what they need
 
 
 def add_tasks():
-  """'open_2', 'open_0' and 'close_2': kind and number of shots.
+  """'open_2shot', 'open_0shot' and 'close_2': kind and number of shots.
 
   And 'episodes' of one shot, and 'short_episodes', the same without padding.
   """
   queries, supports = {'test': lambda: QUERIES}, lambda: SUPPORTS
   for shots in (0, 2):
-    tasks.add_open_ended_task(f'open_{shots}', queries, supports, shots=shots)
+    tasks.add_open_ended_task(f'open_{shots}shot', queries, supports, shots=shots)
   tasks.add_close_ended_task('close_2', queries, supports, NAMES, shots=2)
   for name, limits in (('episodes', None), ('short_episodes', EPISODE)):
     tasks.add_episode_task(
@@ -76,7 +76,7 @@ def model():
 def run_dir(tmp_path_factory):
   """MODEL_DIR with a checkpoint of step 7."""
   folder = tmp_path_factory.mktemp('run')
-  params, frozen_params = split_params(random_weights(CONFIG, scale=0.3))
+  params, frozen_params = split_params(random_weights(CONFIG, scale=0.2))
   checkpoints = checkpoint.Checkpoints(folder)
   state = TrainState(step=jnp.int32(7), params=params, opt_state={})
   checkpoints.save(7, state, {}, None)

@@ -32,7 +32,7 @@ from tests.evaluation.conftest import (
 def mixture(model):
   del model  # registers the tasks
   features.add_mixture(
-      'all', dict.fromkeys(('open_0', 'open_2', 'close_2'), 1.0)
+      'all', dict.fromkeys(('open_0shot', 'open_2shot', 'close_2'), 1.0)
   )
 
 
@@ -75,8 +75,8 @@ def test_scores_are_those_of_the_predictor(model, run_dir, tmp_path, capsys):
   best = predictor.score(asked, NAMES).argmax(axis=1)
   hits = [NAMES[i] == q.answers[0] for i, q in zip(best, QUERIES)]
   assert scores == {
-      'open_0': {'exact_match': 0.0},
-      'open_2': {'exact_match': 0.0},
+      'open_0shot': {'exact_match': 0.0},
+      'open_2shot': {'exact_match': 0.0},
       'close_2': {'ranking_accuracy': float(np.mean(hits))},
   }
   assert 0 < np.mean(hits) < 1
@@ -95,12 +95,12 @@ def test_scores_are_those_of_the_predictor(model, run_dir, tmp_path, capsys):
   ]
   assert (tmp_path / 'shots.png').is_file()
   folder = tmp_path / 'inference_eval'
-  outputs = read_lines(folder / 'open_2-outputs.jsonl')
+  outputs = read_lines(folder / 'open_2shot-outputs.jsonl')
   assert [row['prediction'] for row in outputs] == predictor.generate(
       asked, beams=3, max_new_tokens=LENGTHS['targets']
   )
   assert [row['source'] for row in outputs] == [q.source for q in QUERIES]
-  assert read_lines(folder / 'open_2-metrics.jsonl') == [
+  assert read_lines(folder / 'open_2shot-metrics.jsonl') == [
       {'step': 7, 'exact_match': 0.0}
   ]
 
@@ -147,7 +147,7 @@ def test_infer_goes_on_where_it_was_interrupted(
 
 
 def test_shards_share_the_queries(model, run_dir, tmp_path):
-  options = {'mixture_or_task_name': 'open_2'}
+  options = {'mixture_or_task_name': 'open_2shot'}
   cfg = configuration(model, run_dir, tmp_path, **options)
   parts = [
       infer_lib.infer(
@@ -204,7 +204,7 @@ def test_infer_refuses_what_it_cannot_do(model, run_dir, tmp_path):
   error("mode is 'guess' and must be one of predict, score", 'guess')
   error('checkpoint_period is 0', 'predict', checkpoint_period=0)
   error("mode 'score' is for tasks with candidates", 'score',
-        mixture_or_task_name='open_2')
+        mixture_or_task_name='open_2shot')
 
 
 def test_a_checkpoint_s_scores_are_not_put_among_its_weights():

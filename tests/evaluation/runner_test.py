@@ -55,7 +55,7 @@ def asked(shots, text_only_at_zero=True):
 def test_answers_are_the_predictor_s(one_device, predictor, shots):
   rows = one_device.predict(examples(f'open_{shots}'))
   assert [index for index, _ in rows] == list(range(len(QUERIES)))
-  vocabulary = seqio.TaskRegistry.get('open_0').output_features[
+  vocabulary = seqio.TaskRegistry.get('open_0shot').output_features[
       'targets'
   ].vocabulary
   found = [vocabulary.decode(tokens) for _, tokens in rows]
@@ -99,7 +99,7 @@ def test_results_are_the_same_on_any_devices_in_any_batch(
       list(scores.values()), list(expected.values()), rtol=1e-5
   )
   (rows, aux), (alone, aux_alone) = (
-      x.predict_with_aux(examples('open_2')) for x in (runner, one_device)
+      x.predict_with_aux(examples('open_2shot')) for x in (runner, one_device)
   )
   np.testing.assert_array_equal(*(
       np.stack([tokens for _, tokens in found]) for found in (rows, alone)

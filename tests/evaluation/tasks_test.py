@@ -36,7 +36,7 @@ def read(name, shard=None, lengths=LENGTHS):
 
 
 def test_an_open_ended_example_is_its_prompt():
-  examples = read('open_2')
+  examples = read('open_2shot')
   assert len(examples) == len(QUERIES)
   for query, example in zip(QUERIES, examples):
     parts = prompts.make_prompt(query, SUPPORTS, 2, 0, True)
@@ -59,7 +59,7 @@ def test_an_open_ended_example_is_its_prompt():
 
 
 def test_zero_shots_have_one_medium():
-  for example in read('open_0'):
+  for example in read('open_0shot'):
     assert example['media_mask'][:, 0].tolist() == [True, False, False]
     assert not example['media'][1:].any()
     assert example['prompt_pretokenized'].count(b'<EOC>') == 2
@@ -83,11 +83,11 @@ def test_a_close_ended_query_has_an_example_per_candidate():
 
 
 def test_shards_have_the_same_examples():
-  whole = {x['source_pretokenized']: x for x in read('open_2')}
+  whole = {x['source_pretokenized']: x for x in read('open_2shot')}
   shards = [
       example
       for index in range(3)
-      for example in read('open_2', seqio.ShardInfo(index, 3))
+      for example in read('open_2shot', seqio.ShardInfo(index, 3))
   ]
   assert len(shards) == len(whole)
   for example in shards:
@@ -98,14 +98,14 @@ def test_shards_have_the_same_examples():
 def test_tasks_of_a_mixture_share_what_seqio_wants_shared():
   first, *others = (
       seqio.TaskRegistry.get(name).output_features
-      for name in ('open_2', 'open_0', 'close_2')
+      for name in ('open_2shot', 'open_0shot', 'close_2')
   )
   assert all(features == first for features in others)
 
 
 def test_the_model_gets_its_features_and_no_more():
   converter = evaluation_features.FeatureConverter(pack=False)
-  dataset = seqio.TaskRegistry.get('open_2').get_dataset(
+  dataset = seqio.TaskRegistry.get('open_2shot').get_dataset(
       sequence_length=LENGTHS, split='test', shuffle=False
   )
   spec = converter(dataset, LENGTHS).element_spec
@@ -116,13 +116,13 @@ def test_the_model_gets_its_features_and_no_more():
 
 
 @pytest.mark.parametrize('name, lengths, sentence', [
-    ('open_2', {'tokens': 20}, "query:0: .* and an example has room for 20: "
+    ('open_2shot', {'tokens': 20}, "query:0: .* and an example has room for 20: "
      "raise 'tokens'"),
-    ('open_2', {'media': 2}, "has 3 media .* room for 2: raise 'media'"),
+    ('open_2shot', {'media': 2}, "has 3 media .* room for 2: raise 'media'"),
     ('close_2', {'targets': 1},
      "candidate '.*' has . tokens .* raise 'targets'"),
-    ('open_2', {'targets': 0}, "wrong at 'targets'"),
-    ('open_2', {'beams': 3}, "wrong at 'beams'"),
+    ('open_2shot', {'targets': 0}, "wrong at 'targets'"),
+    ('open_2shot', {'beams': 3}, "wrong at 'beams'"),
 ])
 def test_nothing_is_cut(name, lengths, sentence):
   with pytest.raises(UserError, match=sentence):

@@ -10,9 +10,7 @@ import pytest
 
 from flamingo_jax import models
 from tests.random_weights import random_weights
-from tests import random_weights  # has the vision encoder
 
-assert random_weights
 
 # Two groups of two layers and a tail of one.
 CONFIG = models.variants.get('flamingo_small', {
