@@ -22,6 +22,7 @@ FILES = sorted(
     if path.is_file() and path.suffix in TEXT
     and '__pycache__' not in path.parts
     and path.name != '.git'  # a file in git's further work trees
+    and not ('weights' in path.parts and path.parent.name == 'd')  # arrays
 )
 PYTHON = [path for path in FILES if path.suffix == '.py']
 PACKAGE = [path for path in PYTHON if path.is_relative_to(ROOT / 'flamingo_jax')]
