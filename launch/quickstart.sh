@@ -38,5 +38,5 @@ fi
 flamingo train --gin_file=configs/flamingo_tiny.gin --model_dir="$model_dir" \
   ${more[@]+"${more[@]}"}
 flamingo eval --gin_file=configs/eval_shapes.gin --model_dir="$model_dir" \
-  --out="$model_dir/eval" --gin.NUM_EXAMPLES=800
+  --out="$model_dir/eval" --gin.NUM_EXAMPLES=240
 exec "$python" launch/quickstart.py "$model_dir"
