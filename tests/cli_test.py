@@ -208,7 +208,10 @@ def test_trains_on_own_data_resumes_and_answers(tmp_path, capsys):
   assert result.returncode == 0, result.stderr
   head, *rows, last = result.stdout.splitlines()
   assert head.split() == 'task control metric 0 shots 4 shots'.split()
-  assert len(rows) == 1 and rows[0].startswith('vqav2 ')
+  assert {tuple(row.split()[:3]) for row in rows} == {
+      ('vqav2', '-', 'vqa_accuracy'),
+      ('vqav2', '-', 'vqa_accuracy_always_normalised'),
+  }
   scores = json.loads(last)['scores']
   assert set(scores) == {'vqav2_0shot', 'vqav2_4shot'}
   assert {path.name for path in (tmp_path / 'scores').iterdir()} == {

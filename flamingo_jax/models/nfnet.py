@@ -40,6 +40,10 @@ class NFNetVariant:
     """Channels of the grid of features."""
     return FINAL_MULTIPLIER * self.widths[-1]
 
+  def groups(self, channels: int) -> int:
+    """Of a grouped convolution; 1 where all are fewer than a group."""
+    return max(1, channels // self.group_width)
+
 
 NFNETS: Mapping[str, NFNetVariant] = {
     'F0': NFNetVariant((1, 2, 6, 3), 192, 256),

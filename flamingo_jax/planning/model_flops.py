@@ -57,8 +57,9 @@ def vision_flops(variant: str, pixels: int) -> float:
     for block in range(depth):
       total += conv(1, channels, middle)
       stride = row.strides[stage] if block == 0 else 1
-      total += conv(3, row.group_width, middle, stride)
-      total += conv(3, row.group_width, middle)
+      group = middle // row.groups(middle)
+      total += conv(3, group, middle, stride)
+      total += conv(3, group, middle)
       total += conv(1, middle, width)
       if stride > 1 or channels != width:
         total += conv(1, channels, width)  # the shortcut, at the new size

@@ -76,7 +76,7 @@ def model():
 def run_dir(tmp_path_factory):
   """MODEL_DIR with a checkpoint of step 7."""
   folder = tmp_path_factory.mktemp('run')
-  params, frozen_params = split_params(random_weights(CONFIG, scale=0.2))
+  params, frozen_params = split_params(random_weights(CONFIG, scale=0.3))
   checkpoints = checkpoint.Checkpoints(folder)
   state = TrainState(step=jnp.int32(7), params=params, opt_state={})
   checkpoints.save(7, state, {}, None)

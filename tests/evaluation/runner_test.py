@@ -53,7 +53,7 @@ def asked(shots, text_only_at_zero=True):
 
 @pytest.mark.parametrize('shots', [0, 2])
 def test_answers_are_the_predictor_s(one_device, predictor, shots):
-  rows = one_device.predict(examples(f'open_{shots}'))
+  rows = one_device.predict(examples(f'open_{shots}shot'))
   assert [index for index, _ in rows] == list(range(len(QUERIES)))
   vocabulary = seqio.TaskRegistry.get('open_0shot').output_features[
       'targets'

@@ -115,7 +115,7 @@ def test_eval_gives_the_same_scores_and_answers(
       other = tmp_path / folder / 'inference_eval' / file.name
       check_same(read_lines(other), read_lines(file))
   assert read_lines(files[0])[0]['step'] == 3
-  for task in ('colours', 'episodes'):
+  for task in ('colours', 'pictured_words'):
     (ranked,) = (f for f in files if f.name == f'{task}-outputs.jsonl')
     assert len({row['score'] for row in read_lines(ranked)}) > 24
 

@@ -13,7 +13,7 @@ from tasks import shapes_world
 from tests.t5x import two_tasks  # has the vision encoder, and says why
 
 assert two_tasks
-TASKS = ('questions', 'colours', 'episodes')
+TASKS = ('questions', 'colours', 'pictured_words')
 
 
 def samples(task, draw):
@@ -34,7 +34,7 @@ tasks.add_close_ended_task(
     tuple(shapes_world.COLOURS), shots=4,
 )
 tasks.add_episode_task(
-    'episodes',
+    'pictured_words',
     {
         'validation': functools.partial(
             shapes_bind.ShapesEpisodes, 2, 2, 'validation', ''

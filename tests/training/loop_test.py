@@ -168,7 +168,7 @@ def test_a_run_from_cached_features_equals_one_that_encodes(folder):
   expected, found = (numbers(folder / x) for x in ('uninterrupted', 'cached'))
   assert [line.keys() for line in found] == [line.keys() for line in expected]
   for line, other in zip(found, expected):
-    assert line == pytest.approx(other, rel=1e-5), line['step']
+    assert line == pytest.approx(other, rel=1e-5, abs=1e-9), line['step']
   stored = folder / 'cached/media_cache/process_0/16x16/features'
   assert stored.stat().st_size > 0
 
