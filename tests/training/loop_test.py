@@ -40,7 +40,7 @@ def bindings(model_dir, *more):
   return [
       f'MODEL_DIR={str(model_dir)!r}', f'TRAIN_STEPS={STEPS}',
       'STATS_PERIOD=2', 'CHECKPOINT_PERIOD=3', 'EVAL_PERIOD=5',
-      'train.eval_steps=1', f'variant.overrides={SMALL}',
+      'loop.train.eval_steps=1', f'variant.overrides={SMALL}',
       f'TASK_FEATURE_LENGTHS={LENGTHS}',
       'BATCH_SIZES={"pages": 2, "clips": 2}', *more,
   ]
@@ -274,7 +274,7 @@ def tower(file, model_dir):
       'devices': 1, 'bindings': [
           f'MODEL_DIR={str(model_dir)!r}', 'TRAIN_STEPS=8', 'WARMUP_STEPS=2',
           'STATS_PERIOD=2', 'CHECKPOINT_PERIOD=3', 'EVAL_PERIOD=4',
-          'train.eval_steps=1', *more,
+          'loop.train.eval_steps=1', *more,
       ],
   }
 
