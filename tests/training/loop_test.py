@@ -130,7 +130,7 @@ def folder(run_plan, tmp_path_factory):
   folder = tmp_path_factory.mktemp('runs')
   run_plan([
       planned('uninterrupted', folder / 'uninterrupted'),
-      planned('cached', folder / 'cached', 'train.cache_media=True'),
+      planned('cached', folder / 'cached', 'loop.train.cache_media=True'),
   ])
   return folder
 
@@ -196,7 +196,7 @@ def test_what_is_not_finite_stops_the_run_and_names_its_examples(
 ):
   error = complaint(
       tmp_path, 'LEARNING_RATE=1e30', 'WARMUP_STEPS=0',
-      'MIXTURE_OR_TASK_NAME=clips', 'train.train_eval_dataset_cfg=None',
+      'MIXTURE_OR_TASK_NAME=clips', 'loop.train.train_eval_dataset_cfg=None',
   )
   assert error.startswith('error: step 2 is not finite (')
   assert 'clips/loss_sum' in error
