@@ -5,7 +5,7 @@
 # shipped, scores how it learns from shots, and writes DIR/report/index.html:
 #   ./launch/quickstart.sh                      into runs/quickstart
 #   ./launch/quickstart.sh DIR --steps=200      arguments go on to flamingo train
-#   ./launch/quickstart.sh DIR --full           trains the towers first: 3 hours
+#   ./launch/quickstart.sh DIR --full           trains the towers first: 2 hours
 # A run that was stopped goes on where it was.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
@@ -23,7 +23,7 @@ done
 case $model_dir in /*) ;; *) model_dir=$PWD/$model_dir ;; esac
 cd "$root"
 
-# Larger pages of memory: a step of these small models takes a third less.
+# Larger pages of memory: a step of these small models takes a fifth less.
 export GLIBC_TUNABLES=${GLIBC_TUNABLES:-glibc.malloc.hugetlb=1}
 flamingo() { "$python" -m flamingo_jax.cli "$@"; }
 

@@ -5,8 +5,8 @@
 Importing this module registers
   tiny_captions: captioned pictures, for the vision encoder;
   tiny_pretrain: episodes of both, and pages, captioned pictures and clips of
-    shapes. Episodes have the λ of the paper's M3W, which is where Flamingo
-    learns to use shots; the others have those of ALIGN and VTP;
+    shapes. Episodes of shapes have the λ of the paper's M3W, which is where
+    Flamingo learns to use shots; clips have that of VTP, the others ALIGN's;
   tiny_eval: episodes with controls, questions and captions.
 """
 

@@ -17,7 +17,7 @@ from flamingo_jax.models.flamingo import FlamingoConfig
 from flamingo_jax.models.resampler import ResamplerConfig
 
 VARIANTS: Mapping[str, FlamingoConfig] = {
-    # Learns in context in the shapes world, on a CPU; its weights are shipped.
+    # Of the shapes world; its weights are shipped (docs/model_card.md).
     'flamingo_tiny': FlamingoConfig(
         vision='tiny',
         resampler=ResamplerConfig(
