@@ -93,7 +93,7 @@ setuptools.setup(
         ]
     ),
     package_data={
-        'flamingo_jax': ['assets/*', 'weights/**'],
+        'flamingo_jax': ['assets/*', 'weights/**/*'],
         'tasks': ['*.model'],
         '': ['*.gin'],
     },

@@ -135,6 +135,11 @@ def evaluate(
           use_memory_cache=dataset_cfg.use_memory_cache,
           log_dir=os.path.join(output_dir, 'inference_eval'),
       )
+    if not evaluator.eval_tasks:  # seqio only logs it
+      raise UserError(
+          f'task {task.name!r} of {name!r} has no split {dataset_cfg.split!r} '
+          'any more: another task was registered under its name; rename one'
+      )
     if runner is None:  # what can be wrong about prompts has been found
       summarize_config_fn(model_dir=output_dir, summary_writer=None, step=step)
       runner = Runner(model, partitioner, path, step, dataset_cfg.batch_size)

@@ -134,7 +134,7 @@ class NFBlock(nn.Module):
 
   channels: int
   stride: int
-  group_width: int
+  groups: int
   dtype: str = 'float32'
 
   @nn.compact
@@ -151,7 +151,6 @@ class NFBlock(nn.Module):
         channels, size, dtype=self.dtype, name=name, **kwargs
     )
     middle = self.channels // 2
-    groups = max(1, middle // self.group_width)  # 1: narrower than a group
     y = scaled_gelu(x) * jnp.asarray(beta, self.dtype)
     shortcut = x
     if self.stride > 1:
@@ -164,10 +163,10 @@ class NFBlock(nn.Module):
     if self.stride > 1 or x.shape[-1] != self.channels:
       shortcut = conv('shortcut', self.channels, 1)(shortcut)
     y = conv('conv0', middle, 1)(y)
-    y = conv('conv1', middle, 3, stride=self.stride, groups=groups)(
+    y = conv('conv1', middle, 3, stride=self.stride, groups=self.groups)(
         scaled_gelu(y)
     )
-    y = conv('conv1b', middle, 3, groups=groups)(scaled_gelu(y))
+    y = conv('conv1b', middle, 3, groups=self.groups)(scaled_gelu(y))
     y = conv('conv2', self.channels, 1)(scaled_gelu(y))
     y = 2 * SqueezeExcite(self.dtype, name='squeeze_excite')(y) * y
     skip_gain = self.param(
@@ -225,7 +224,8 @@ class NFNet(nn.Module):
       )(x if i == 0 else scaled_gelu(x))
     for stage, depth in enumerate(row.depths):
       block = lambda stride, name: NFBlock(
-          row.widths[stage], stride, row.group_width, self.dtype,
+          row.widths[stage], stride, row.groups(row.widths[stage] // 2),
+          self.dtype,
           name=f'stage{stage}_{name}',
       )
       # The first block of a stage restarts the variance: its shortcut is a

@@ -12,10 +12,11 @@ is killed at any moment leaves whole checkpoints only. t5x looks for folders of
 these names, and both drivers write and read the same ones.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 import contextlib
 import dataclasses
 import os
+import time
 from typing import Any, Protocol, runtime_checkable
 
 from etils import epath
@@ -176,7 +177,7 @@ class Checkpoints:
   def _clean(self) -> None:
     """Removes what an interrupted save left behind."""
     if is_first():
-      _remove(self.directory.glob('*.orbax-checkpoint-tmp*'))
+      _remove_leftovers(self.directory, '*')
 
   @contextlib.contextmanager
   def _one_sentence(self) -> Iterator[None]:
@@ -204,11 +205,20 @@ def check_are_ours(use_orbax: bool) -> None:
     )
 
 
-def _remove(leftovers: Iterable[epath.Path]) -> None:
-  """Removes folders of saves that failed, some of which may be gone by now."""
-  for path in leftovers:
-    with contextlib.suppress(OSError):
-      path.rmtree(missing_ok=True)
+def _remove_leftovers(directory: epath.Path, name: str) -> None:
+  """Removes folders of saves that failed, some of which may be gone by now.
+
+  Where one array could not be written, threads that write others go on for a
+  moment, and make files in a folder that is being removed or make it anew.
+  """
+  for _ in range(100):  # 10 s at most: what is left after that is only clutter
+    leftovers = list(directory.glob(f'{name}.orbax-checkpoint-tmp*'))
+    if not leftovers:
+      return
+    for path in leftovers:
+      with contextlib.suppress(OSError):
+        path.rmtree(missing_ok=True)
+    time.sleep(0.1)
 
 
 def saved_steps(model_dir: str | os.PathLike) -> list[int]:
@@ -278,7 +288,7 @@ def save_frozen(model_dir: str | os.PathLike, frozen_params: Tree) -> None:
   except Exception as error:
     if not is_full_disk(error):
       raise
-    _remove(path.parent.glob('frozen.orbax-checkpoint-tmp*'))
+    _remove_leftovers(path.parent, 'frozen')
     raise UserError(
         f'the disk is full: the frozen weights could not be saved in {path}; '
         'free some space and run the same command again'

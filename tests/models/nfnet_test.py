@@ -70,7 +70,7 @@ def test_convolution_keeps_unit_variance():
 
 def test_block_is_identity_at_skip_gain_zero_and_not_otherwise():
   x = jax.random.normal(jax.random.key(0), (1, 4, 4, 32))
-  block = NFBlock(channels=32, stride=1, group_width=8)
+  block = NFBlock(channels=32, stride=1, groups=2)
   params = nn.unbox(block.init(jax.random.key(1), x, 1.0))['params']
   np.testing.assert_array_equal(block.apply({'params': params}, x, 1.0), x)
   opened = params | {'skip_gain': jnp.ones(())}
@@ -80,13 +80,13 @@ def test_block_is_identity_at_skip_gain_zero_and_not_otherwise():
 
 def test_scanned_blocks_are_the_blocks_one_after_the_other():
   x = jax.random.normal(jax.random.key(0), (1, 4, 4, 32))
-  block = NFBlock(channels=32, stride=1, group_width=8)
+  block = NFBlock(channels=32, stride=1, groups=2)
   betas = jnp.array([0.9, 0.8, 0.7])
 
   class Scanned(nn.Module):
     @nn.compact
     def __call__(self, x):
-      like = NFBlock(channels=32, stride=1, group_width=8, name='blocks')
+      like = NFBlock(channels=32, stride=1, groups=2, name='blocks')
       return scan_blocks(like, x, betas)
 
   params = nn.unbox(Scanned().init(jax.random.key(1), x))['params']
