@@ -86,12 +86,12 @@ _TINY = ContrastiveConfig(
 )
 CONTRASTIVE: Mapping[str, ContrastiveConfig] = {
     'contrastive_tiny': _TINY,
-    # Vision encoders of ablations (table 3 vii), otherwise as the tiny one.
-    'contrastive_tiny_vit': dataclasses.replace(_TINY, vision='tiny_vit'),
-    'contrastive_micro': dataclasses.replace(_TINY, vision='micro'),
     'contrastive_f6': ContrastiveConfig(
         vision='F6', text=TextEncoderConfig(vocab=32_000)
     ),
+    # Vision encoders of ablations (table 3 vii), otherwise as the tiny one.
+    'contrastive_tiny_vit': dataclasses.replace(_TINY, vision='tiny_vit'),
+    'contrastive_micro': dataclasses.replace(_TINY, vision='micro'),
 }
 
 

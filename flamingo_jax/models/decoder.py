@@ -174,7 +174,8 @@ class Decoder(nn.Module):
       media = constrain(media, 'batch', None, 'embed')
     if media_index is not None:
       count, size = (
-          (1, cache.media_size) if latents is None else latents.shape[1:3]
+          (cache.media, cache.media_size) if latents is None
+          else latents.shape[1:3]
       )
       mask = visible_latents(media_index, count, size, cfg.sees_earlier)
     stacks = {
