@@ -131,7 +131,7 @@ class Resampler(nn.Module):
 
   def key_mask(
       self, frame_mask: Bool[Array, 'N T'], positions: int
-  ) -> Bool[Array, 'N 1 S+R']:
+  ) -> Bool[Array, 'N 1 _']:
     """What every query sees: features of frames that are none of padding."""
     return jnp.concatenate(
         [

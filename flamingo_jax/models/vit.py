@@ -50,7 +50,7 @@ VITS: Mapping[str, ViTVariant] = {
     'L/14': ViTVariant(patch=14, layers=24, width=1024, heads=16),
     # Ours, for pictures of 48 pixels on a CPU: a grid of 3 x 3 as that of the
     # tiny NFNet, and nearly its parameters.
-    'tiny_vit': ViTVariant(patch=16, layers=3, width=96, heads=4),
+    'tiny_vit': ViTVariant(patch=16, layers=2, width=96, heads=4),
 }
 
 

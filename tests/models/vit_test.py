@@ -52,7 +52,7 @@ def test_patches_are_where_they_are_in_the_picture():
   x[:, 16:32, 32:] = 1  # the patch in row 1 and column 2
   # Before attention: how much the map of patches sees of each.
   _, state = module.apply(
-      params, x, capture_intermediates=lambda m, _: (
+      params, jnp.array(x), capture_intermediates=lambda m, _: (
           m.name == 'patches_projection'
       ), mutable='intermediates',
   )
