@@ -3,8 +3,9 @@
 """The shapes world as tasks: pairs, clips and interleaved documents, no files.
 
 Importing this module registers the tasks `shapes_pairs`, `shapes_video` and
-`shapes_m3w`, which stand for the kinds of data of Flamingo §2.4. Document i of
-a split is drawn from a generator seeded with (task, split, i): it is the same
+`shapes_m3w`, which stand for the kinds of data of Flamingo §2.4, and
+`shapes_m3w_last` and `_next`, the same pages for ablations. Document i of a
+split is drawn from a generator seeded with (task, split, i): it is the same
 everywhere.
 """
 

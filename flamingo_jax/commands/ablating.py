@@ -29,9 +29,10 @@ def run_ablate(options: argparse.Namespace, rest: Sequence[str]) -> None:
 
     flamingo ablate --runs=no_gate,every_2nd --steps=400 --seeds=0,1 --out=DIR
 
-  Each run is a folder of DIR; DIR/ablations.md has the differences from the base
-  beside those of the paper, and ablations.json all scores. The same command goes
-  on where it was interrupted. --gin.NAME=value holds for every training.
+  Each run is a folder of DIR; DIR/ablations.md has the differences from the
+  base beside those of the paper, and ablations.json all scores. The same
+  command goes on where it was interrupted. --gin.NAME=value holds for every
+  training.
   """
   from etils import epath
 

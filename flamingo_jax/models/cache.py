@@ -57,8 +57,8 @@ class Cache:
   @property
   def media_size(self) -> int:
     """Keys of each medium that is kept, R."""
-    stacks = (self.groups, self.tail, self.graft)
-    media = next(x.media for x in stacks if x is not None and x.media is not None)
+    stacks = [x for x in (self.groups, self.tail, self.graft) if x is not None]
+    media = next(x.media for x in stacks if x.media is not None)
     return media.keys.shape[-2] // self.media
 
 
