@@ -77,7 +77,7 @@ def feed_forward(x: Float[Array, 'N S D'], dtype: str) -> Float[Array, 'N S D']:
 
 
 class TransformerResampler(Resampler):
-  """A Transformer over features and latents alike, of which latents are kept."""
+  """A Transformer over features and latents; the latents are kept."""
 
   @nn.compact
   def __call__(
