@@ -100,8 +100,15 @@ def test_p_next_changes_what_pages_see_and_nothing_else():
     assert seen == sorted(seen) and seen[0] == 0 and seen[-1] > 0
   for seen in index('shapes_m3w_next'):
     assert seen[0] == 1 and seen[-1] == 0
-  episodes = lambda name: pipeline.dataset_weights(build(name)[1]).items()
-  assert len(episodes('p_next_0') - episodes(ablation.BASE)) == 1
+  # Their batches are otherwise those of the base.
+  base = build(ablation.BASE)[1]
+  for name, pages in (('p_next_0', 'last'), ('p_next_1', 'next')):
+    data = build(name)[1]
+    for table in ('task_feature_lengths', 'batch_sizes'):
+      assert getattr(data, table) == {
+          f'{task}_{pages}' if task == 'shapes_m3w' else task: value
+          for task, value in getattr(base, table).items()
+      }
 
 
 @pytest.mark.parametrize('name, low, high', [
