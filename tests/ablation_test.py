@@ -161,15 +161,15 @@ class Stub:
     else:
       out = pathlib.Path(flags['out'])
       out.mkdir(parents=True)
-      score = 80 if folder.parent.name == 'base' else 70
+      score = 80.0 if folder.parent.name == 'base' else 70.0
       score += int(folder.name.removeprefix('seed_'))
       (step,) = (p.name[11:] for p in folder.glob('checkpoint_*'))
       (out / 'results.json').write_text(json.dumps({
           'step': int(step), 'scores': {
-              'shapes_bind_2way_4shot': {'top1': score, 'top1_low': 1},
+              'shapes_bind_2way_4shot': {'top1': score, 'top1_low': 1.0},
               'shapes_vqa_4shot': {'top1': score + 2},
-              'shapes_bind_2way_4shot_blank': {'top1': 0},
-              'shapes_vqa_0shot': {'top1': 0},
+              'shapes_bind_2way_4shot_blank': {'top1': 0.0},
+              'shapes_vqa_0shot': {'top1': 0.0},
           },
       }))
 
