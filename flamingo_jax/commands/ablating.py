@@ -17,7 +17,7 @@ def add_ablate(commands: Any) -> None:
   parser.add_argument('--runs', required=True, metavar='NAME,...',
                       help='files of configs/ablations; the base is run too')
   parser.add_argument('--out', required=True, metavar='DIR')
-  parser.add_argument('--steps', type=int, default=1600, metavar='N',
+  parser.add_argument('--steps', type=int, default=600, metavar='N',
                       help='updates of each run')
   parser.add_argument('--seeds', type=numbers, default=[0], metavar='S,...')
   parser.add_argument('--examples', type=int, default=200, metavar='N',
