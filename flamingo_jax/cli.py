@@ -11,6 +11,7 @@ from absl import logging
 from flamingo_jax import broken_pipe
 from flamingo_jax import errors
 from flamingo_jax.commands import (
+    ablating,
     add_command,
     datasets,
     matching,
@@ -62,7 +63,7 @@ def make_parser() -> argparse.ArgumentParser:
       programs.add_train, programs.add_eval, programs.add_infer,
       prompting.add_generate, prompting.add_score, preparing.add_prepare,
       prompting.add_explain, datasets.add_check, planning.add_plan,
-      matching.add_match,
+      matching.add_match, ablating.add_ablate,
   ):
     add(commands)
   add_command(commands, 'doctor', run_doctor, 'say what is installed and wrong')

@@ -31,7 +31,7 @@ def parse(
 
   Args:
     gin_files: an include in one of them may be relative to the working
-      directory, to the file's folder or to the folder above it.
+      directory, to the file's folder or to one of the two above it.
     bindings: 'NAME=value'. A value that is not a gin literal is a string, so
       shells need no second pair of quotes.
     complete: all macros that have to be set must be.
@@ -44,8 +44,8 @@ def parse(
     path = pathlib.Path(name)
     if not path.is_file():
       raise UserError(f'gin file {name} does not exist')
-    gin.add_config_file_search_path(os.fspath(path.parent))
-    gin.add_config_file_search_path(os.fspath(path.parent.parent))
+    for folder in path.parents[:3]:
+      gin.add_config_file_search_path(os.fspath(folder))
   one_sentence(lambda: gin.parse_config_files_and_bindings(
       [os.fspath(name) for name in gin_files], [], finalize_config=False
   ))

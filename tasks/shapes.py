@@ -3,8 +3,9 @@
 """The shapes world as tasks: pairs, clips and interleaved documents, no files.
 
 Importing this module registers the tasks `shapes_pairs`, `shapes_video` and
-`shapes_m3w`, which stand for the kinds of data of Flamingo §2.4. Document i of
-a split is drawn from a generator seeded with (task, split, i): it is the same
+`shapes_m3w`, which stand for the kinds of data of Flamingo §2.4, and
+`shapes_m3w_last` and `_next`, the same pages for ablations. Document i of a
+split is drawn from a generator seeded with (task, split, i): it is the same
 everywhere.
 """
 
@@ -130,13 +131,16 @@ def register() -> None:
   """Registers the tasks; done at import."""
   # Captions before pictures are as frequent as text that looks ahead; the two
   # coins are independent, as in the paper.
-  for task, draw, options in (
-      ('shapes_m3w', draw_document, {'p_next': 0.25}),
-      ('shapes_pairs', draw_pair, {'p_space': 0.5}),
-      ('shapes_video', draw_video, {'p_space': 0.5}),
+  for task, documents_of, draw, options in (
+      ('shapes_m3w', 'shapes_m3w', draw_document, {'p_next': 0.25}),
+      # The same documents for the ablations of Flamingo's table 10 iii.
+      ('shapes_m3w_last', 'shapes_m3w', draw_document, {'p_next': 0.0}),
+      ('shapes_m3w_next', 'shapes_m3w', draw_document, {'p_next': 1.0}),
+      ('shapes_pairs', 'shapes_pairs', draw_pair, {'p_space': 0.5}),
+      ('shapes_video', 'shapes_video', draw_video, {'p_space': 0.5}),
   ):
     splits = {
-        split: functools.partial(ShapesDocuments, task, split, draw)
+        split: functools.partial(ShapesDocuments, documents_of, split, draw)
         for split in SPLITS
     }
     features.add_task(

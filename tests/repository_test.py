@@ -41,7 +41,7 @@ LAYERS = (
     ('predictor', 5),
     ('t5x_adapter', 6),
     ('runtime|gin_config|planning', 7),
-    ('train|eval|infer|program|commands|cli|doctor', 8),
+    ('train|eval|infer|ablation|program|commands|cli|doctor', 8),
 )
 SIBLINGS = ({'models', 'data'}, {'losses', 'decoding'}, {'prepare', 'convert'})
 

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from flamingo_jax.models.attention import LayerCache
 from flamingo_jax.models.cross_attention import MediaKeys
-from flamingo_jax.typing import Array, Bool, Float, Int
+from flamingo_jax.typing import Array, Float, Int
 
 
 @struct.dataclass
@@ -41,8 +41,13 @@ class Cache:
 
   groups: GroupCache
   tail: GroupCache | None
+  graft: GroupCache | None  # of layers on top of the language model
   position: Int[Array, 'B']  # where the next token goes
-  sees_media: Bool[Array, 'B']  # False: the prompt ends before any medium
+  # The medium that new tokens see, of those that are kept, from 1; 0: none.
+  medium: Int[Array, 'B']
+  # Media that are kept of each prompt: the last one, or all of them
+  # (DecoderConfig.sees_earlier).
+  media: int = struct.field(pytree_node=False, default=1)
 
   @property
   def size(self) -> int:
@@ -51,8 +56,10 @@ class Cache:
 
   @property
   def media_size(self) -> int:
-    """Keys of the medium that new tokens see, R."""
-    return self.groups.media.keys.shape[-2]
+    """Keys of each medium that is kept, R."""
+    stacks = [x for x in (self.groups, self.tail, self.graft) if x is not None]
+    media = next(x.media for x in stacks if x.media is not None)
+    return media.keys.shape[-2] // self.media
 
 
 def empty_layers(
@@ -97,9 +104,10 @@ def gather_cache(cache: Cache, rows: Int[Array, 'N']) -> Cache:
     )
     return GroupCache(layers, jax.tree.map(take, g.media))
 
-  return Cache(
+  return cache.replace(
       groups=group(cache.groups),
       tail=group(cache.tail),
+      graft=group(cache.graft),
       position=cache.position[rows],
-      sees_media=cache.sees_media[rows],
+      medium=cache.medium[rows],
   )

@@ -22,10 +22,11 @@ from flamingo_jax.models.attention import (
     attend,
     dot_scores,
 )
-from flamingo_jax.models.decoder import scan
+from flamingo_jax.models.decoder_layer import scan
 from flamingo_jax.models.layers import Einsum, FeedForward, LayerNorm
 from flamingo_jax.models.layers import partitioned
-from flamingo_jax.models.nfnet import NFNet, normalize_pixels
+from flamingo_jax.models.nfnet import normalize_pixels
+from flamingo_jax.models.vision import vision_encoder
 from flamingo_jax.sharding import constrain
 from flamingo_jax.typing import Array, Bool, Float, Int, UInt8
 
@@ -50,7 +51,7 @@ class TextEncoderConfig:
 class ContrastiveConfig:
   """The architecture of both towers."""
 
-  vision: str  # a row of nfnet.NFNETS
+  vision: str  # a name that vision.vision_encoder knows
   text: TextEncoderConfig
   joint: int = 1376  # width of the common space
   image_size: int = 288  # pixels a side
@@ -75,20 +76,24 @@ class ContrastiveConfig:
       ) from error
 
 
-CONTRASTIVE: Mapping[str, ContrastiveConfig] = {
-    'contrastive_tiny': ContrastiveConfig(
-        vision='tiny',
-        text=TextEncoderConfig(
-            vocab=453, layers=1, width=64, heads=4, head_size=16
-        ),
-        joint=64,
-        image_size=48,
-        dtype='float32',
-        masks_duplicates=True,
+_TINY = ContrastiveConfig(
+    vision='tiny',
+    text=TextEncoderConfig(
+        vocab=453, layers=1, width=64, heads=4, head_size=16
     ),
+    joint=64,
+    image_size=48,
+    dtype='float32',
+    masks_duplicates=True,
+)
+CONTRASTIVE: Mapping[str, ContrastiveConfig] = {
+    'contrastive_tiny': _TINY,
     'contrastive_f6': ContrastiveConfig(
         vision='F6', text=TextEncoderConfig(vocab=32_000)
     ),
+    # Vision encoders of ablations (table 3 vii), otherwise as the tiny one.
+    'contrastive_tiny_vit': dataclasses.replace(_TINY, vision='tiny_vit'),
+    'contrastive_micro': dataclasses.replace(_TINY, vision='micro'),
 }
 
 
@@ -166,7 +171,7 @@ class DualTower(nn.Module):
   def setup(self):
     """Modules; the vision encoder has the name it has in Flamingo."""
     cfg = self.config
-    self.vision_encoder = NFNet(cfg.vision, cfg.dtype)
+    self.vision_encoder = vision_encoder(cfg.vision, cfg.dtype)
     self.text_encoder = TextEncoder(cfg.text, cfg.dtype)
     project = lambda name, width: Einsum(
         'ND,DJ->NJ', (width, cfg.joint), ('vision_embed', 'joint'), name=name

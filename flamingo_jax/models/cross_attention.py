@@ -31,14 +31,18 @@ class MediaKeys:
 
 
 def visible_latents(
-    media_index: Int[Array, 'B L'], media: int, latents: int
+    media_index: Int[Array, 'B L'], media: int, latents: int,
+    earlier: bool = False,
 ) -> Bool[Array, 'B L S']:
   """Which of the S = M R latents each text token sees: those of its medium.
 
   media_index 2 of M = 3 media with R = 2 latents: [0 0 1 1 0 0]. Index 0 sees
-  nothing. Earlier media reach later text through the language model only.
+  nothing. Earlier media reach later text through the language model only, but
+  with `earlier` (the ablation of table 10 ii): [1 1 1 1 0 0].
   """
-  seen = media_index[..., None] == jnp.arange(1, media + 1)
+  index = media_index[..., None]
+  numbers = jnp.arange(1, media + 1)
+  seen = index >= numbers if earlier else index == numbers
   return jnp.repeat(seen, latents, axis=-1)
 
 
@@ -48,6 +52,8 @@ class GatedCrossAttentionBlock(nn.Module):
   heads: int
   head_size: int
   dtype: str = 'float32'
+  gated: bool = True  # False: gates are 1 (table 3 iii)
+  dense: bool = True  # False: no feed-forward (table 3 iv)
 
   @nn.compact
   def __call__(
@@ -79,6 +85,8 @@ class GatedCrossAttentionBlock(nn.Module):
     y = attend(dot_scores(project('query')(y), media.keys), media.values, mask)
     y = OutputProjection(x.shape[-1], self.dtype, name='out')(y)
     x += self.gate('attn_gate') * y
+    if not self.dense:
+      return x, media
     y = LayerNorm(self.dtype, name='ffw_norm')(x)
     y = FeedForward(squared_relu, self.dtype, name='ffw')(y)
     return x + self.gate('ffw_gate') * y, media
@@ -88,6 +96,8 @@ class GatedCrossAttentionBlock(nn.Module):
 
     tanh(0) = 0: the frozen model's logits are untouched at step 0.
     """
+    if not self.gated:
+      return jnp.ones((), self.dtype)
     zero = partitioned(nn.initializers.zeros)
     gate = self.param(name, zero, (), jnp.float32)
     return jnp.tanh(gate).astype(self.dtype)

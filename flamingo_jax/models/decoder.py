@@ -9,7 +9,6 @@ and before every k-th block"). Where k does not divide the depth, a shorter
 """
 
 from collections.abc import Callable
-import dataclasses
 import functools
 from typing import Any
 
@@ -18,100 +17,23 @@ from flax import struct
 import jax
 import jax.numpy as jnp
 
-from flamingo_jax.models.attention import LayerCache, RelativeSelfAttention
+from flamingo_jax.models.attention import LayerCache
 from flamingo_jax.models.cache import Cache, GroupCache
 from flamingo_jax.models.cross_attention import (
     GatedCrossAttentionBlock,
     visible_latents,
 )
-from flamingo_jax.models.layers import Einsum, FeedForward, RMSNorm, partitioned
+from flamingo_jax.models.decoder_layer import (
+    REMAT_POLICIES,
+    CrossAttendingLayer,
+    DecoderConfig,
+    DecoderLayer,
+    remat,
+    scan,
+)
+from flamingo_jax.models.layers import Einsum, RMSNorm, partitioned
 from flamingo_jax.sharding import constrain
 from flamingo_jax.typing import Array, Bool, Float, Int
-
-# What the backward pass keeps of a block instead of computing it again.
-REMAT_POLICIES = {
-    'none': jax.checkpoint_policies.everything_saveable,
-    'full': jax.checkpoint_policies.nothing_saveable,
-    # Products with weights; those of attention, whose results are as large as
-    # L x S, are computed again.
-    'dots': jax.checkpoint_policies.save_from_both_policies(
-        jax.checkpoint_policies.dots_with_no_batch_dims_saveable,
-        jax.checkpoint_policies.save_only_these_names('output'),
-    ),
-    'named': jax.checkpoint_policies.save_only_these_names('output'),
-}
-
-
-@dataclasses.dataclass(frozen=True)
-class DecoderConfig:
-  """Shape of the language model and of the blocks between its layers."""
-
-  vocab: int  # entries of the frozen table; <EOC> is added behind them
-  layers: int
-  width: int
-  heads: int
-  xattn_every: int
-  head_size: int = 128
-  context: int = 2048  # positions the language model was trained for
-  remat: str = 'none'  # a key of REMAT_POLICIES
-  # Groups per turn of the loop over them. Small models gain a fifth on a CPU by
-  # having no loop; large ones would take that many times as long to compile.
-  unroll: int = 1
-
-  @property
-  def groups(self) -> int:
-    """Full groups of one gated block and `xattn_every` layers."""
-    return self.layers // self.xattn_every
-
-  @property
-  def tail_layers(self) -> int:
-    """Layers of the shorter last group; 0 where there is none."""
-    return self.layers % self.xattn_every
-
-
-def scan(
-    module: type[nn.Module], length: int, axis: str, broadcast: int,
-    unroll: int = 1,
-):
-  """The module scanned `length` times, its parameters stacked in front.
-
-  Calls take the carry, then what is stacked alike (a cache, or None), then
-  `broadcast` arguments that every step gets whole.
-  """
-  return nn.scan(
-      module,
-      variable_axes={'params': 0},
-      split_rngs={'params': True},
-      in_axes=(0,) + (nn.broadcast,) * broadcast,
-      length=length,
-      unroll=unroll,
-      metadata_params={nn.PARTITION_NAME: axis},
-  )
-
-
-class DecoderLayer(nn.Module):
-  """One pre-norm layer of the frozen language model, with GELU."""
-
-  config: DecoderConfig
-  dtype: str
-
-  @nn.compact
-  def __call__(
-      self,
-      x: Float[Array, 'B L D'],
-      cache: LayerCache | None,
-      position: Int[Array, 'B'] | None,
-      segments: Int[Array, 'B L'] | None,
-  ) -> tuple[Float[Array, 'B L D'], LayerCache | None]:
-    cfg = self.config
-    y = RMSNorm(self.dtype, name='attn_norm')(x)
-    y, new = RelativeSelfAttention(
-        cfg.heads, cfg.head_size, self.dtype, name='attn'
-    )(y, cache, position, segments)
-    x += y
-    y = RMSNorm(self.dtype, name='ffw_norm')(x)
-    x += FeedForward(jax.nn.gelu, self.dtype, name='ffw')(y)
-    return constrain(x, 'text', 'length', 'embed'), new
 
 
 @struct.dataclass
@@ -176,12 +98,14 @@ class DecoderGroup(nn.Module):
     cfg = self.config
     cache, group = stacked
     keys = None
-    rematted = lambda module: nn.remat(
-        module, policy=REMAT_POLICIES[cfg.remat], prevent_cse=False
-    )
+    rematted = functools.partial(remat, cfg)
+    if mask is not None and cfg.xattn == 'vanilla':
+      return scan(rematted(CrossAttendingLayer), self.layers, 'layers', 4)(
+          cfg, self.dtype, name='lm'
+      )(x, cache, position, segments, media, mask)
     if mask is not None:
       x, keys = rematted(GatedCrossAttentionBlock)(
-          cfg.heads, cfg.head_size, self.dtype, name='xattn'
+          cfg.heads, cfg.head_size, self.dtype, cfg.gated, name='xattn'
       )(x, cache.media if media is None else media, mask)
       x = constrain(x, 'text', 'length', 'embed')
     layers = None if cache is None else cache.layers
@@ -216,7 +140,7 @@ class Decoder(nn.Module):
       position: Int[Array, 'B'] | None = None,
       last: Int[Array, 'B'] | None = None,
       segments: Int[Array, 'B L'] | None = None,
-  ) -> tuple[Float[Array, 'B _ V'], tuple[GroupCache | None, GroupCache | None]]:
+  ) -> tuple[Float[Array, 'B _ V'], dict[str, GroupCache | None]]:
     """Runs the trunk over L new tokens.
 
     Args:
@@ -231,8 +155,8 @@ class Decoder(nn.Module):
         None: a row is one document.
 
     Returns:
-      Float32 logits of the next token, and the groups' caches with the new
-      tokens written.
+      Float32 logits of the next token, and the caches of 'groups', 'tail' and
+      'graft' with the new tokens written.
     """
     cfg = self.config
     embed, unembed = self.embeddings()
@@ -250,30 +174,64 @@ class Decoder(nn.Module):
       media = constrain(media, 'batch', None, 'embed')
     if media_index is not None:
       count, size = (
-          (1, cache.media_size) if latents is None else latents.shape[1:3]
+          (cache.media, cache.media_size) if latents is None
+          else latents.shape[1:3]
       )
-      mask = visible_latents(media_index, count, size)
-    groups, tail = (None, None) if cache is None else (cache.groups, cache.tail)
-    weights = None
-    # Without gated blocks the language model may be what is trained: gradients
-    # of each layer's weights then go to their place in the stack.
-    if mask is not None and not self.is_initializing():
-      weights = self.variables['params']['groups']['lm']
-    x, new = scan(DecoderGroup, cfg.groups, 'groups', 5, cfg.unroll)(
-        cfg, cfg.xattn_every, self.dtype, name='groups'
-    )(
-        x, (groups, jnp.arange(cfg.groups)), position, media, mask, segments,
-        weights,
-    )
-    groups = groups and groups.append(new, position)
-    if cfg.tail_layers:
-      x, new = DecoderGroup(cfg, cfg.tail_layers, self.dtype, name='tail')(
-          x, (tail, None), position, media, mask, segments, None
-      )
-      tail = tail and tail.append(new, position)
+      mask = visible_latents(media_index, count, size, cfg.sees_earlier)
+    stacks = {
+        name: None if cache is None else getattr(cache, name)
+        for name in ('groups', 'tail', 'graft')
+    }
+    x, stacks = self.trunk(x, stacks, position, media, mask, segments)
     if last is not None:
       x = jnp.take_along_axis(x, last[:, None, None], axis=1)
-    return unembed(RMSNorm(self.dtype, name='final_norm')(x)), (groups, tail)
+    return unembed(RMSNorm(self.dtype, name='final_norm')(x)), stacks
+
+  def trunk(
+      self,
+      x: Float[Array, 'B L D'],
+      stacks: dict[str, GroupCache | None],
+      position: Int[Array, 'B'] | None,
+      media: Float[Array, 'B S D'] | None,
+      mask: Bool[Array, 'B L S'] | None,
+      segments: Int[Array, 'B L'] | None,
+  ) -> tuple[Float[Array, 'B L D'], dict[str, GroupCache | None]]:
+    """All layers; arguments are those of DecoderGroup, `stacks` its caches."""
+    cfg = self.config
+    new = {}
+    weights, blocks, none = None, (media, mask), (None, None)
+    # Without gated blocks the language model may be what is trained: gradients
+    # of each layer's weights then go to their place in the stack. Vanilla
+    # blocks are among these weights.
+    if (
+        mask is not None and not self.is_initializing()
+        and cfg.xattn != 'vanilla'
+    ):
+      weights = self.variables['params']['groups']['lm']
+    x, new['groups'] = scan(
+        DecoderGroup, cfg.groups, 'groups', 5, cfg.unroll
+    )(cfg, cfg.xattn_every, self.dtype, name='groups')(
+        x, (stacks['groups'], jnp.arange(cfg.groups)), position,
+        *(blocks if cfg.xattn in ('dense', 'vanilla') else none), segments,
+        weights,
+    )
+    if cfg.tail_layers:
+      x, new['tail'] = DecoderGroup(
+          cfg, cfg.tail_layers, self.dtype, name='tail'
+      )(
+          x, (stacks['tail'], None), position,
+          *(none if cfg.xattn == 'grafted' else blocks), segments, None,
+      )
+    if cfg.graft_layers and mask is not None:
+      x, new['graft'] = scan(
+          remat(cfg, CrossAttendingLayer), cfg.graft_layers, 'layers', 4
+      )(cfg, self.dtype, name='graft')(
+          x, stacks['graft'], position, segments, media, mask
+      )
+    return x, {
+        name: stack and stack.append(new[name], position)
+        for name, stack in stacks.items()
+    }
 
   def embeddings(self) -> tuple[Callable[..., Array], Callable[..., Array]]:
     """Maps into and out of the trunk, over one tied table.

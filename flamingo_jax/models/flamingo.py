@@ -19,8 +19,10 @@ import jax.numpy as jnp
 from flamingo_jax.errors import UserError
 from flamingo_jax.models.cache import Cache, empty_layers, keep_medium
 from flamingo_jax.models.decoder import Decoder, DecoderConfig
-from flamingo_jax.models.nfnet import NFNet, normalize_pixels
-from flamingo_jax.models.resampler import PerceiverResampler, ResamplerConfig
+from flamingo_jax.models.nfnet import normalize_pixels
+from flamingo_jax.models.plain_resamplers import make_resampler
+from flamingo_jax.models.resampler import ResamplerConfig
+from flamingo_jax.models.vision import vision_encoder
 from flamingo_jax.sharding import constrain
 from flamingo_jax.typing import Array, Bool, Float, Int, UInt8
 
@@ -29,12 +31,22 @@ from flamingo_jax.typing import Array, Bool, Float, Int, UInt8
 class FlamingoConfig:
   """The architecture of one member of the zoo; `variants` holds the zoo."""
 
-  vision: str  # a row of nfnet.NFNETS
+  vision: str  # a name that vision.vision_encoder knows
   resampler: ResamplerConfig
   decoder: DecoderConfig
   image_size: int = 320  # pixels a side
   dtype: str = 'bfloat16'  # of activations; norms, softmax, logits are float32
   frozen_dtype: str = 'bfloat16'  # that frozen weights are stored in
+  # Ablations: towers that are trained with the rest (tables 3 viii and 10 v).
+  trains_language_model: bool = False
+  trains_vision_encoder: bool = False
+
+  @property
+  def trained_towers(self) -> tuple[str, ...]:
+    """Modules that are trained although the paper freezes them."""
+    return ('decoder',) * self.trains_language_model + (
+        'vision_encoder',
+    ) * self.trains_vision_encoder
 
   def to_dict(self) -> dict[str, Any]:
     """As nested dicts of numbers and strings, for JSON."""
@@ -66,8 +78,8 @@ class Flamingo(nn.Module):
   def setup(self):
     """Modules; their names are the paths of the checkpoint."""
     cfg = self.config
-    self.vision_encoder = NFNet(cfg.vision, cfg.dtype)
-    self.resampler = PerceiverResampler(cfg.resampler, cfg.dtype)
+    self.vision_encoder = vision_encoder(cfg.vision, cfg.dtype)
+    self.resampler = make_resampler(cfg.resampler, cfg.dtype)
     self.decoder = Decoder(cfg.decoder, cfg.dtype)
 
   def __call__(
@@ -110,7 +122,7 @@ class Flamingo(nn.Module):
   def features(
       self, media: UInt8[Array, '*media h w 3']
   ) -> Float[Array, '*media P Dv']:
-    """The vision encoder's features of each frame; no part of it is trained."""
+    """The vision encoder's features of each frame."""
     pixels = normalize_pixels(media.reshape(-1, *media.shape[-3:]))
     grid = self.vision_encoder(constrain(pixels, 'media', None, None, None))
     grid = constrain(grid, 'media', None, None, None)
@@ -149,7 +161,7 @@ class Flamingo(nn.Module):
     Returns:
       Logits of each prompt's next token, and the cache to extend. Of the media
       it keeps only the keys and values of each prompt's last one, which is all
-      that later tokens see.
+      that later tokens see; or all, where they see all.
     """
     cfg = self.config.decoder
     stack = lambda *layers: empty_layers(
@@ -159,29 +171,34 @@ class Flamingo(nn.Module):
     cache = Cache(
         groups=stack(cfg.groups, cfg.xattn_every),
         tail=stack(cfg.tail_layers) if cfg.tail_layers else None,
+        graft=stack(cfg.graft_layers) if cfg.graft_layers else None,
         position=lengths,
-        sees_media=jnp.zeros(len(tokens), bool),
+        medium=jnp.zeros(len(tokens), jnp.int32),
     )
-    logits, (groups, tail) = self.decoder(
+    logits, stacks = self.decoder(
         tokens, media_index, latents, cache, last=lengths - 1
     )
     medium = jnp.take_along_axis(media_index, lengths[:, None] - 1, axis=1)[:, 0]
-    keep = lambda g: keep_medium(g, jnp.maximum(medium - 1, 0), latents.shape[2])
-    return logits[:, 0], cache.replace(
-        groups=keep(groups), tail=keep(tail), sees_media=medium > 0
-    )
+    if cfg.sees_earlier:
+      cache = cache.replace(media=latents.shape[1])
+    else:
+      keep = lambda g: keep_medium(
+          g, jnp.maximum(medium - 1, 0), latents.shape[2]
+      )
+      stacks = {name: keep(stack) for name, stack in stacks.items()}
+      medium = jnp.minimum(medium, 1)
+    return logits[:, 0], cache.replace(medium=medium, **stacks)
 
   def extend(
       self, tokens: Int[Array, 'B n'], cache: Cache
   ) -> tuple[Float[Array, 'B n V'], Cache]:
-    """Logits after each of n more tokens, which see the last medium."""
-    seen = cache.sees_media[:, None].astype(jnp.int32)
-    logits, (groups, tail) = self.decoder(
-        tokens, jnp.broadcast_to(seen, tokens.shape), None, cache,
-        position=cache.position,
+    """Logits after each of n more tokens, which see what the last one saw."""
+    index = jnp.broadcast_to(cache.medium[:, None], tokens.shape)
+    logits, stacks = self.decoder(
+        tokens, index, None, cache, position=cache.position
     )
     return logits, cache.replace(
-        groups=groups, tail=tail, position=cache.position + tokens.shape[1]
+        position=cache.position + tokens.shape[1], **stacks
     )
 
   def language_model(self, tokens: Int[Array, 'B L']) -> Float[Array, 'B L V']:

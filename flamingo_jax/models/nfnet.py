@@ -59,6 +59,11 @@ NFNETS: Mapping[str, NFNetVariant] = {
         depths=(1, 1, 1), widths=(64, 96, 128), strides=(1, 2, 2),
         stem=(16, 24, 32, 64),
     ),
+    # Half as wide, to compare with (Flamingo table 3 vii).
+    'micro': NFNetVariant(
+        depths=(1, 1, 1), widths=(32, 48, 64), strides=(1, 2, 2),
+        stem=(8, 12, 16, 32),
+    ),
 }
 
 

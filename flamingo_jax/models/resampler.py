@@ -39,6 +39,7 @@ class ResamplerConfig:
   head_size: int = 128
   latents: int = 64
   frames: int = 8  # time embeddings, one per training frame
+  kind: str = 'perceiver'  # or an ablation, see plain_resamplers (table 3 vi)
 
 
 def interpolate_time(
@@ -92,11 +93,57 @@ class ResamplerLayer(nn.Module):
     return constrain(latents, 'media', None, 'embed')
 
 
-class PerceiverResampler(nn.Module):
-  """Any number of frames and features to R latents per medium."""
+class Resampler(nn.Module):
+  """How every kind of resampler begins; modules of a kind inherit it."""
 
   config: ResamplerConfig
   dtype: str = 'float32'
+
+  def embed(
+      self, features: Float[Array, 'N T P Dv']
+  ) -> Float[Array, 'N T*P D']:
+    """Features at the resampler's width, each with the time of its frame."""
+    cfg = self.config
+    batch, frames, positions, vision_width = features.shape
+    x = Einsum(
+        'NTPV,VD->NTPD', (vision_width, cfg.width), ('vision_embed', 'embed'),
+        dtype=self.dtype, name='features_projection',
+    )(features)
+    normal = nn.initializers.normal(stddev=0.02)
+    time = self.param(
+        'time_embeddings', partitioned(normal, 'frames', 'embed'),
+        (cfg.frames, cfg.width), jnp.float32,
+    )
+    x += interpolate_time(time, frames)[:, None].astype(self.dtype)
+    x = x.reshape(batch, frames * positions, cfg.width)  # one key axis
+    return constrain(x, 'media', None, 'embed')
+
+  def latents(self, batch: int) -> Float[Array, 'N R D']:
+    """The learnt latents, the same for each medium of a batch."""
+    cfg = self.config
+    latents = self.param(
+        'latents', partitioned(nn.initializers.normal(1.0), 'latents', 'embed'),
+        (cfg.latents, cfg.width), jnp.float32,
+    )
+    return jnp.broadcast_to(
+        latents.astype(self.dtype), (batch, *latents.shape)
+    )
+
+  def key_mask(
+      self, frame_mask: Bool[Array, 'N T'], positions: int
+  ) -> Bool[Array, 'N 1 _']:
+    """What every query sees: features of frames that are none of padding."""
+    return jnp.concatenate(
+        [
+            jnp.repeat(frame_mask, positions, axis=1),
+            jnp.ones((len(frame_mask), self.config.latents), bool),
+        ],
+        axis=1,
+    )[:, None]
+
+
+class PerceiverResampler(Resampler):
+  """Any number of frames and features to R latents per medium."""
 
   @nn.compact
   def __call__(
@@ -114,33 +161,9 @@ class PerceiverResampler(nn.Module):
       R latents per medium, whatever T and P.
     """
     cfg = self.config
-    batch, frames, positions, vision_width = features.shape
-    x = Einsum(
-        'NTPV,VD->NTPD', (vision_width, cfg.width), ('vision_embed', 'embed'),
-        dtype=self.dtype, name='features_projection',
-    )(features)
-    normal = nn.initializers.normal(stddev=0.02)
-    time = self.param(
-        'time_embeddings', partitioned(normal, 'frames', 'embed'),
-        (cfg.frames, cfg.width), jnp.float32,
-    )
-    x += interpolate_time(time, frames)[:, None].astype(self.dtype)
-    x = x.reshape(batch, frames * positions, cfg.width)  # one key axis
-    x = constrain(x, 'media', None, 'embed')
-    latents = self.param(
-        'latents', partitioned(nn.initializers.normal(1.0), 'latents', 'embed'),
-        (cfg.latents, cfg.width), jnp.float32,
-    )
-    latents = jnp.broadcast_to(
-        latents.astype(self.dtype), (batch, *latents.shape)
-    )
-    mask = jnp.concatenate(
-        [
-            jnp.repeat(frame_mask, positions, axis=1),
-            jnp.ones((batch, cfg.latents), bool),
-        ],
-        axis=1,
-    )[:, None]
+    x = self.embed(features)
+    latents = self.latents(len(features))
+    mask = self.key_mask(frame_mask, features.shape[2])
     # Scanned, so that a layer is compiled once for each dataset, not six times.
     layers = nn.scan(
         lambda layer, latents, _: (layer(latents, x, mask), None),

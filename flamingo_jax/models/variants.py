@@ -88,23 +88,29 @@ def get(
     raise UserError(
         f'unknown variant {name!r}: there are {", ".join(sorted(VARIANTS))}'
     )
-  config = VARIANTS[name]
-  for path, value in (overrides or {}).items():
-    config = _replace(config, path.split('.'), value)
-  return config
+  return _replace(VARIANTS[name], overrides or {})
 
 
-def _replace(config: Any, path: list[str], value: Any) -> Any:
-  """The dataclass with the field at `path` replaced."""
-  field, *rest = path
+def _replace(config: Any, values: Mapping[str, Any]) -> Any:
+  """The dataclass with fields replaced, all at once: they have to fit."""
   fields = [f.name for f in dataclasses.fields(config)]
-  if field not in fields:
-    raise UserError(
-        f'{type(config).__name__} has no field {field!r}: there are '
-        f'{", ".join(fields)}'
+  changed: dict[str, Any] = {}
+  inner: dict[str, dict[str, Any]] = {}
+  for path, value in values.items():
+    field, _, rest = path.partition('.')
+    if field not in fields:
+      raise UserError(
+          f'{type(config).__name__} has no field {field!r}: there are '
+          f'{", ".join(fields)}'
+      )
+    if rest and not dataclasses.is_dataclass(getattr(config, field)):
+      raise UserError(f'{field!r} is a value and has no field {rest!r}')
+    if rest:
+      inner.setdefault(field, {})[rest] = value
+    else:
+      changed[field] = value
+  for field, rest in inner.items():
+    changed[field] = _replace(
+        changed.get(field, getattr(config, field)), rest
     )
-  inner = getattr(config, field)
-  if rest and not dataclasses.is_dataclass(inner):
-    raise UserError(f'{field!r} is a value and has no field {rest[0]!r}')
-  value = _replace(inner, rest, value) if rest else value
-  return dataclasses.replace(config, **{field: value})
+  return dataclasses.replace(config, **changed)

@@ -22,6 +22,7 @@ Attention counts every key, masked or not, as the paper's implementation does.
 from collections.abc import Mapping
 import dataclasses
 
+from flamingo_jax.errors import UserError
 from flamingo_jax.models import FlamingoConfig
 from flamingo_jax.models.nfnet import NFNETS, SQUEEZE_RATIO
 
@@ -78,13 +79,25 @@ def grid_positions(variant: str, pixels: int) -> int:
 
 
 def forward_flops(config: FlamingoConfig, lengths: Lengths) -> dict[str, float]:
-  """Of one example, forward, by part; 'x' parts are the gated blocks'."""
+  """Of one example, forward, by part; 'x' parts are the gated blocks'.
+
+  Raises:
+    UserError: the architecture is an ablation, whose FLOPs are not counted.
+  """
+  if (
+      config.vision not in NFNETS or config.decoder.xattn != 'dense'
+      or config.resampler.kind != 'perceiver' or config.trained_towers
+  ):
+    raise UserError(
+        'FLOPs are counted of the architecture of the paper and not of its '
+        'ablations: leave variant.overrides out'
+    )
   decoder, resampler = config.decoder, config.resampler
   latents = lengths.media * resampler.latents
   seen = lengths.frames * grid_positions(config.vision, config.image_size)
   vision_width = NFNETS[config.vision].features
   width, inner = decoder.width, decoder.heads * decoder.head_size
-  blocks = decoder.groups + bool(decoder.tail_layers)
+  blocks = decoder.blocks
   r_width, r_inner = resampler.width, resampler.heads * resampler.head_size
   r_latents, r_keys = resampler.latents, seen + resampler.latents
   return {

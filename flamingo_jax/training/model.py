@@ -43,7 +43,9 @@ class FlamingoModel(TrainedModel):
         jnp.zeros((1, 1, 1, size, size, 3), jnp.uint8),
         jnp.ones((1, 1, 1), bool),
     )
-    params, frozen_params = split_params(variables['params'])
+    params, frozen_params = split_params(
+        variables['params'], self.config.trained_towers
+    )
     frozen_params = jax.tree.map(
         lambda x: x.astype(self.config.frozen_dtype), frozen_params
     )
@@ -64,6 +66,8 @@ class FlamingoModel(TrainedModel):
       batch: flat, [B, k_d, M, T, h, w, 3] for media. Pictures of one size are
         encoded together.
     """
+    if self.config.trains_vision_encoder:
+      return batch  # encoded where gradients are taken
     media = {k: x for k, x in batch.items() if k.endswith('/media')}
     encoded = {k: x for k, x in batch.items() if k not in media}
     for size in sorted({x.shape[4:] for x in media.values()}):

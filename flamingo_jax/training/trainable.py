@@ -4,9 +4,10 @@
 
 Trained are the Resampler, the gated cross-attention blocks with the map of
 their media, and the embedding of <EOC>; the vision encoder and the language
-model are frozen.
+model are frozen, but for the ablations that train one of these too (§3.3).
 """
 
+from collections.abc import Collection
 from typing import Any
 
 from flax import traverse_util
@@ -14,20 +15,29 @@ from flax import traverse_util
 from flamingo_jax.typing import Tree
 
 _TRAINABLE_MODULES = frozenset(
-    ('resampler', 'media_projection', 'xattn', 'new_token_embedding')
+    ('resampler', 'media_projection', 'xattn', 'graft', 'new_token_embedding')
 )
 
 
 def is_trainable(path: tuple[str, ...]) -> bool:
-  """Whether the parameter at `path` of the whole model's tree is trained."""
+  """Whether Flamingo adds the parameter at `path` of the whole model's tree."""
   return not _TRAINABLE_MODULES.isdisjoint(path)
 
 
-def split_params(tree: Tree) -> tuple[dict[str, Any], dict[str, Any]]:
-  """Splits the whole model's tree into (params, frozen_params)."""
+def split_params(
+    tree: Tree, towers: Collection[str] = ()
+) -> tuple[dict[str, Any], dict[str, Any]]:
+  """Splits the whole model's tree into (params, frozen_params).
+
+  Args:
+    tree: of the whole model.
+    towers: names at its top whose weights are all trained
+      (FlamingoConfig.trained_towers).
+  """
   parts: tuple[dict, dict] = ({}, {})
   for path, leaf in traverse_util.flatten_dict(tree).items():
-    parts[0 if is_trainable(path) else 1][path] = leaf
+    trains = is_trainable(path) or path[0] in towers
+    parts[0 if trains else 1][path] = leaf
   return tuple(traverse_util.unflatten_dict(part) for part in parts)
 
 

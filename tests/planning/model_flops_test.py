@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from flamingo_jax import models
+from flamingo_jax.errors import UserError
 from flamingo_jax.planning import hlo_cost, interconnect, model_flops
 from flamingo_jax.planning import run_file, topologies
 from flamingo_jax.planning.model_flops import Lengths
@@ -31,6 +32,16 @@ def test_language_model_costs_two_flops_per_weight_and_token():
   parts = model_flops.forward_flops(config, Lengths(tokens=1000, media=1))
   weights = 80 * 12 * 8192**2 + 32_000 * 8192
   assert parts['language model'] == 2 * 1000 * weights
+
+
+@pytest.mark.parametrize('name, value', [
+    ('vision', 'tiny_vit'), ('decoder.xattn', 'vanilla'),
+    ('resampler.kind', 'mlp'), ('trains_language_model', True),
+])
+def test_ablations_are_not_counted(name, value):
+  config = models.variants.get('flamingo_tiny', {name: value})
+  with pytest.raises(UserError, match='not of its ablations'):
+    model_flops.forward_flops(config, Lengths(tokens=8, media=1))
 
 
 def test_a_step_without_rematerialisation_executes_the_model_flops(small_run):

@@ -1,0 +1,268 @@
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""The paper's ablations on the tiny model, run and put beside the paper's.
+
+Each is a file of configs/ablations, which changes one thing about
+configs/flamingo_tiny.gin. A run is OUT/<ablation>/seed_<seed>, a MODEL_DIR.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+from typing import Any
+
+from etils import epath
+from flax import traverse_util
+
+from flamingo_jax.errors import UserError
+from flamingo_jax.models import variants
+from flamingo_jax.training.model_dir import (
+    read_model_json,
+    run_folder,
+    write_atomically,
+)
+
+BASE = 'base'
+SOURCE = ('Flamingo, arXiv 2204.14198 v2, tables 3 and 10, overall score of '
+          'Flamingo-3B at 4 shots')
+PAPER_OVERALL = 70.7  # of the base
+
+
+@dataclasses.dataclass(frozen=True)
+class Ablation:
+  """A row of the paper's tables, and what running it here needs."""
+
+  change: str
+  paper: float | None  # overall score of v2; None: not in its tables
+  gradients: int = 1  # steps that compute the gradients of one of the base's
+  tower: str = ''  # contrastive variant that its vision encoder comes from
+
+
+ABLATIONS: Mapping[str, Ablation] = {
+    'no_video': Ablation('no video-text pairs', 67.3),
+    'no_pairs': Ablation('no image-text pairs', 60.9),
+    'no_interleaved': Ablation('no M3W', 53.4),
+    'round_robin': Ablation('round robin', 62.9, gradients=5),
+    'merged': Ablation('datasets merged in a batch', None),
+    'no_gate': Ablation('no tanh gate', 66.5),
+    'vanilla_xattn': Ablation('vanilla xattn', 66.9),
+    'grafting': Ablation('grafting', 63.1),
+    'single_in_the_middle': Ablation('single block in the middle', 59.8),
+    'every_4th': Ablation('blocks every 4th layer', 68.8),
+    'every_2nd': Ablation('blocks every 2nd layer', 68.2),
+    'mlp_resampler': Ablation('MLP resampler', 66.6),
+    'transformer_resampler': Ablation('Transformer resampler', 66.7),
+    'vit': Ablation('CLIP ViT-L/14', 64.9, tower='contrastive_tiny_vit'),
+    'small_vision_encoder': Ablation(
+        'NFNet-F0', 62.7, tower='contrastive_micro'
+    ),
+    'lm_trained_from_scratch': Ablation('LM trained, random init', 57.8),
+    'lm_trained': Ablation('LM trained, pretrained init', 62.7),
+    'resampler_small': Ablation('small resampler', 67.9),
+    'resampler_large': Ablation('large resampler', 69.0),
+    'all_previous_images': Ablation('all previous images', 63.5),
+    'p_next_0': Ablation('p_next = 0', 69.6),
+    'p_next_1': Ablation('p_next = 1', 70.4),
+    'vision_trained_from_scratch': Ablation(
+        'vision encoder trained, random init', 61.4
+    ),
+    'vision_trained': Ablation(
+        'vision encoder trained, pretrained init', 68.1
+    ),
+}
+_BASE = Ablation('the tiny model', PAPER_OVERALL)
+
+# Calls `flamingo` with arguments; raises UserError if it fails.
+Flamingo = Callable[[Sequence[str]], None]
+
+
+def call_flamingo(arguments: Sequence[str]) -> None:
+  """Runs the program in a process of its own, as gin's state is global."""
+  done = subprocess.run(
+      [sys.executable, '-m', 'flamingo_jax.cli', *arguments], check=False
+  )
+  if done.returncode:
+    raise UserError(
+        f'flamingo {" ".join(arguments)} ended with status {done.returncode}: '
+        'once its cause is removed, the same command goes on from there'
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class Ablating:
+  """All that runs have in common.
+
+  Attributes:
+    out: the folder of the runs, the table and its JSON.
+    steps: updates of the base.
+    examples: of each task of the evaluation.
+    bindings: '--gin.NAME=value' for every training.
+    flamingo: runs the program.
+  """
+
+  out: epath.Path
+  steps: int
+  examples: int
+  bindings: tuple[str, ...] = ()
+  flamingo: Flamingo = call_flamingo
+
+  def scores(self, name: str, seed: int) -> Mapping[str, Any]:
+    """{task: {metric: score}} of a run, which is done if it is not yet."""
+    ablation = _BASE if name == BASE else ABLATIONS[name]
+    folder = self.out / name / f'seed_{seed}'
+    steps = self.steps * ablation.gradients
+    results = folder / f'eval_{self.examples}' / 'results.json'
+    if _step(results) != steps:
+      if not (folder / f'checkpoint_{steps}').exists():
+        self.flamingo([
+            'train', f'--gin_file={gin_file(name)}', f'--model_dir={folder}',
+            f'--steps={steps}', f'--seed={seed}', *self._tower(ablation),
+            *self.bindings,
+        ])
+      self.flamingo([
+          'eval', '--gin_file=configs/eval_shapes.gin',
+          f'--model_dir={folder}', f'--out={results.parent}',
+          f'--gin.NUM_EXAMPLES={self.examples}',
+          f'--gin.variant.overrides={overrides(folder)!r}',
+      ])
+    return json.loads(results.read_text(encoding='utf-8'))['scores']
+
+  def _tower(self, ablation: Ablation) -> list[str]:
+    """Trains the vision encoder that an ablation needs, once for all seeds."""
+    if not ablation.tower or any(
+        b.startswith('--gin.VISION_ENCODER=') for b in self.bindings
+    ):
+      return []
+    folder = self.out / 'towers' / ablation.tower
+    if not (folder / 'finished').exists():
+      self.flamingo([
+          'train', '--gin_file=configs/contrastive_tiny.gin',
+          f'--model_dir={folder}', f'--gin.VARIANT={ablation.tower}',
+      ])
+      (folder / 'finished').touch()
+    return [f'--gin.VISION_ENCODER={folder}']
+
+
+def gin_file(name: str) -> str:
+  """The configuration of an ablation, from the folder of the repository."""
+  if name == BASE:
+    return 'configs/flamingo_tiny.gin'
+  return f'configs/ablations/{name}.gin'
+
+
+def overrides(model_dir: str | os.PathLike) -> dict[str, Any]:
+  """What makes flamingo_tiny the architecture of a run, by dotted name."""
+  flat = lambda tree: traverse_util.flatten_dict(tree, sep='.')
+  base = flat(variants.get('flamingo_tiny').to_dict())
+  found = flat(read_model_json(model_dir)['architecture'])
+  return {k: v for k, v in found.items() if base[k] != v}
+
+
+def _step(results: epath.Path) -> int | None:
+  """The step that was evaluated; None if none was."""
+  if not results.exists():
+    return None
+  return json.loads(results.read_text(encoding='utf-8'))['step']
+
+
+def overall(scores: Mapping[str, Mapping[str, float]]) -> float:
+  """The mean accuracy, in percent, over all tasks of 4 shots.
+
+  Raises:
+    UserError: there is none.
+  """
+  found = [
+      values['top1'] for task, values in scores.items()
+      if task.endswith('_4shot') and 'top1' in values
+  ]
+  if not found:
+    raise UserError('the evaluation has no top1 of a task of 4 shots')
+  return sum(found) / len(found)
+
+
+def ablate(
+    names: Sequence[str], seeds: Sequence[int], runs: Ablating
+) -> list[dict[str, Any]]:
+  """Runs the base and ablations; writes OUT/ablations.md and .json.
+
+  Both are written again after each run, and what is finished is not run again.
+
+  Returns:
+    A row per ablation: its name, change, scores per seed, their mean, and the
+    difference from the base, here and in the paper.
+
+  Raises:
+    UserError: an unknown name, or a run that fails.
+  """
+  for name in names:
+    if name not in ABLATIONS:
+      raise UserError(
+          f'unknown ablation {name!r}: there are {", ".join(ABLATIONS)}'
+      )
+  for name in (BASE, *names):
+    if not os.path.exists(gin_file(name)):
+      raise UserError(
+          f'{gin_file(name)} does not exist: run flamingo ablate in the '
+          'folder of the repository'
+      )
+  folder = run_folder(runs.out)
+  folder.mkdir(parents=True, exist_ok=True)
+  runs = dataclasses.replace(runs, out=folder)
+  rows = []
+  for name in (BASE, *names):
+    scores = {seed: runs.scores(name, seed) for seed in seeds}
+    rows.append(_row(name, scores, rows[0] if rows else None))
+    record = {
+        'steps': runs.steps, 'examples': runs.examples, 'rows': rows,
+        'source of paper': SOURCE,
+    }
+    write_atomically(
+        folder / 'ablations.json', json.dumps(record, indent=2) + '\n'
+    )
+    write_atomically(folder / 'ablations.md', as_markdown(rows))
+  return rows
+
+
+def _row(
+    name: str, scores: Mapping[int, Any], base: Mapping[str, Any] | None
+) -> dict[str, Any]:
+  ablation = _BASE if name == BASE else ABLATIONS[name]
+  each = {str(seed): overall(found) for seed, found in scores.items()}
+  mean = sum(each.values()) / len(each)
+  return {
+      'name': name,
+      'change': ablation.change,
+      'overall': mean,
+      'overall of seeds': each,
+      'difference': mean - base['overall'] if base else 0.0,
+      'paper': ablation.paper,
+      'paper difference': (
+          None if ablation.paper is None
+          else round(ablation.paper - PAPER_OVERALL, 1)
+      ),
+      'scores of seeds': {str(seed): found for seed, found in scores.items()},
+  }
+
+
+def as_markdown(rows: Sequence[Mapping[str, Any]]) -> str:
+  """Our differences beside the paper's."""
+  lines = [
+      '| run | change | overall | seeds | - base | paper - base |',
+      '|---|---|---|---|---|---|',
+  ]
+  for row in rows:
+    paper = row['paper difference']
+    each = ', '.join(f'{x:.1f}' for x in row['overall of seeds'].values())
+    lines.append(
+        f'| `{row["name"]}` | {row["change"]} | {row["overall"]:.1f} | {each} '
+        f'| {row["difference"]:+.1f} | '
+        f'{"-" if paper is None else f"{paper:+.1f}"} |'
+    )
+  return '\n'.join([
+      *lines, '',
+      'Overall: mean accuracy over the tasks of 4 shots, in percent; of the '
+      f'paper: {SOURCE}, whose base has {PAPER_OVERALL}.', '',
+  ])

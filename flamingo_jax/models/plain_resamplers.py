@@ -1,0 +1,137 @@
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""What the Perceiver Resampler is compared with (Flamingo §3.3, table 3 vi).
+
+The paper names an MLP and a Transformer of as many parameters, and says no more
+of them; what they are here is our choice.
+"""
+
+from flax import linen as nn
+import jax.numpy as jnp
+
+from flamingo_jax.errors import UserError
+from flamingo_jax.models.attention import (
+    HeadsProjection,
+    OutputProjection,
+    attend,
+    dot_scores,
+)
+from flamingo_jax.models.decoder_layer import scan
+from flamingo_jax.models.layers import (
+    Einsum,
+    FeedForward,
+    LayerNorm,
+    squared_relu,
+)
+from flamingo_jax.models.resampler import (
+    PerceiverResampler,
+    Resampler,
+    ResamplerConfig,
+)
+from flamingo_jax.sharding import constrain
+from flamingo_jax.typing import Array, Bool, Float
+
+
+class TransformerLayer(nn.Module):
+  """Self-attention between features and latents, then a feed-forward."""
+
+  config: ResamplerConfig
+  dtype: str
+
+  @nn.compact
+  def __call__(
+      self, x: Float[Array, 'N S D'], _: None, mask: Bool[Array, 'N 1 S']
+  ) -> tuple[Float[Array, 'N S D'], None]:
+    cfg = self.config
+    y = LayerNorm(self.dtype, name='attn_norm')(x)
+    queries, keys, values = (
+        HeadsProjection(
+            cfg.heads, cfg.head_size, self.dtype, rows='media', name=name
+        )(y)
+        for name in ('query', 'key', 'value')
+    )
+    y = attend(dot_scores(queries, keys), values, mask)
+    x += OutputProjection(
+        cfg.width, self.dtype, rows='media', name='out'
+    )(y)
+    return feed_forward(x, self.dtype), None
+
+
+class FeedForwardLayer(nn.Module):
+  """A residual feed-forward on each feature by itself."""
+
+  dtype: str
+
+  @nn.compact
+  def __call__(
+      self, x: Float[Array, 'N S D'], _: None
+  ) -> tuple[Float[Array, 'N S D'], None]:
+    return feed_forward(x, self.dtype), None
+
+
+def feed_forward(x: Float[Array, 'N S D'], dtype: str) -> Float[Array, 'N S D']:
+  """The pre-norm feed-forward of the layer that calls it."""
+  y = LayerNorm(dtype, name='ffw_norm')(x)
+  x += FeedForward(squared_relu, dtype, rows='media', name='ffw')(y)
+  return constrain(x, 'media', None, 'embed')
+
+
+class TransformerResampler(Resampler):
+  """A Transformer over features and latents; the latents are kept."""
+
+  @nn.compact
+  def __call__(
+      self,
+      features: Float[Array, 'N T P Dv'],
+      frame_mask: Bool[Array, 'N T'],
+  ) -> Float[Array, 'N R D']:
+    """As PerceiverResampler."""
+    cfg = self.config
+    x = jnp.concatenate(
+        [self.embed(features), self.latents(len(features))], axis=1
+    )
+    layers = scan(TransformerLayer, cfg.layers, 'layers', 1)
+    x, _ = layers(cfg, self.dtype, name='layers')(
+        x, None, self.key_mask(frame_mask, features.shape[2])
+    )
+    return LayerNorm(self.dtype, name='norm')(x[:, -cfg.latents:])
+
+
+class MLPResampler(Resampler):
+  """Feed-forwards on each feature, a mean over frames, a map of positions."""
+
+  @nn.compact
+  def __call__(
+      self,
+      features: Float[Array, 'N T P Dv'],
+      frame_mask: Bool[Array, 'N T'],
+  ) -> Float[Array, 'N R D']:
+    """As PerceiverResampler; P is the same for all media."""
+    cfg = self.config
+    x = self.embed(features)
+    layers = scan(FeedForwardLayer, cfg.layers, 'layers', 0)
+    x, _ = layers(self.dtype, name='layers')(x, None)
+    x = x.reshape(*features.shape[:3], cfg.width)
+    share = frame_mask / jnp.maximum(frame_mask.sum(1, keepdims=True), 1)
+    x = jnp.einsum('NTPD,NT->NPD', x, share.astype(self.dtype))
+    x = Einsum(
+        'NPD,PR->NRD', (x.shape[1], cfg.latents), (None, 'latents'),
+        dtype=self.dtype, name='positions_projection',
+    )(x)
+    return LayerNorm(self.dtype, name='norm')(x)
+
+
+_KINDS = {
+    'perceiver': PerceiverResampler,
+    'transformer': TransformerResampler,
+    'mlp': MLPResampler,
+}
+
+
+def make_resampler(config: ResamplerConfig, dtype: str) -> Resampler:
+  """The module of the config's kind; UserError if there is none."""
+  if config.kind not in _KINDS:
+    raise UserError(
+        f'resampler.kind is {config.kind!r}: it is one of {", ".join(_KINDS)}'
+    )
+  return _KINDS[config.kind](config, dtype)

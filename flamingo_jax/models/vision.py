@@ -1,0 +1,29 @@
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Vision encoders by name: NFNets, and ViTs to compare with (Flamingo §2.1)."""
+
+from flamingo_jax.errors import UserError
+from flamingo_jax.models.nfnet import NFNETS, NFNet
+from flamingo_jax.models.vit import VITS, ViT
+
+
+def vision_encoder(variant: str, dtype: str) -> NFNet | ViT:
+  """A module from pictures [N h w 3] to a grid of features [N _ _ Dv].
+
+  Its property `features` is Dv.
+
+  Args:
+    variant: a row of nfnet.NFNETS or vit.VITS.
+    dtype: of activations.
+
+  Raises:
+    UserError: there is no such row.
+  """
+  if variant in NFNETS:
+    return NFNet(variant, dtype)
+  if variant in VITS:
+    return ViT(variant, dtype)
+  raise UserError(
+      f'unknown vision encoder {variant!r}: there are '
+      f'{", ".join((*NFNETS, *VITS))}'
+  )
