@@ -24,6 +24,11 @@ def shipped_weights(name: str = 'flamingo_tiny') -> str:
   return os.fspath(folder)
 
 
-def is_shipped(path: str | os.PathLike) -> bool:
-  """Whether a folder is one of the package, where nothing is to be written."""
-  return pathlib.Path(path).resolve().is_relative_to(_FOLDER.resolve())
+def place_in_package(path: str | os.PathLike) -> pathlib.Path | None:
+  """'flamingo_tiny' for that folder of the package, where nothing is written.
+
+  Of a checkpoint in it 'flamingo_tiny/checkpoint_9'; None for other folders.
+  """
+  path = pathlib.Path(path).resolve()
+  root = _FOLDER.resolve()
+  return path.relative_to(root) if path.is_relative_to(root) else None

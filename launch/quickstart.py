@@ -66,9 +66,8 @@ def plot(curves: Curves, label: str) -> str:
 def answer_episodes(model: predictor.Predictor) -> list[gallery.Example]:
   """Episodes that the evaluation scores, with the likeliest word of each."""
   episodes = shapes_bind.ShapesEpisodes(2, SHOTS, 'validation')
-  found = [episodes[i] for i in range(EPISODES)]
   examples = []
-  for episode in found:
+  for episode in (episodes[i] for i in range(EPISODES)):
     prompt = prompts.join(episode.supports, episode.query)
     scores = model.score(prompt, list(episode.query.candidates))
     word = episode.query.candidates[int(np.argmax(scores))]
@@ -130,11 +129,14 @@ svg, img.plot { max-width: 100%; height: auto; }
 '''
 
 
-def render(model_dir: pathlib.Path, model: predictor.Predictor) -> str:
+def render(
+    model_dir: pathlib.Path,
+    model: predictor.Predictor,
+    ours: shots_table.Curves,
+) -> str:
   """The page; it needs no other file."""
   metrics = model_dir / 'metrics.jsonl'
   losses = read_curves(metrics, 'loss/') | read_curves(metrics, 'eval/loss/')
-  ours = read_scores(model_dir / 'eval' / 'results.json')
   theirs = read_scores(pathlib.Path(shipped.shipped_weights(), 'results.json'))
   shots_plot = (model_dir / 'eval' / 'shots.png').read_bytes()
   articles = lambda found: '\n'.join(map(gallery.article, found))
@@ -176,11 +178,11 @@ def verdict(ours: shots_table.Curves) -> str:
 
 def main(model_dir: pathlib.Path) -> int:
   """Writes the report; 1 when a loss has not fallen."""
-  page = render(model_dir, predictor.load(model_dir))
+  ours = read_scores(model_dir / 'eval' / 'results.json')
+  page = render(model_dir, predictor.load(model_dir), ours)
   path = model_dir / 'report' / 'index.html'
   path.parent.mkdir(exist_ok=True)
   path.write_text(page, encoding='utf-8')
-  ours = read_scores(model_dir / 'eval' / 'results.json')
   print(f'\naccuracy on episodes of two words: {verdict(ours)}')
   print(f'report: {path}')
   losses = read_curves(model_dir / 'metrics.jsonl', 'loss/')

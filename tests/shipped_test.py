@@ -44,14 +44,16 @@ def test_without_a_folder_the_shipped_model_is_meant(folder):
 
 
 def test_folders_of_the_package_are_known(monkeypatch, tmp_path):
-  assert shipped.is_shipped(FOLDER / 'flamingo_tiny')
-  assert shipped.is_shipped(str(FOLDER / 'flamingo_tiny' / 'checkpoint_5'))
+  place = lambda path: str(shipped.place_in_package(path))
+  assert place(FOLDER / 'flamingo_tiny') == 'flamingo_tiny'
+  step = FOLDER / 'flamingo_tiny' / 'checkpoint_5'
+  assert place(str(step)) == 'flamingo_tiny/checkpoint_5'
   monkeypatch.chdir(FOLDER.parent)
-  assert shipped.is_shipped('weights/flamingo_tiny')
+  assert place('weights/flamingo_tiny') == 'flamingo_tiny'
   (tmp_path / 'link').symlink_to(FOLDER)
-  assert shipped.is_shipped(tmp_path / 'link' / 'flamingo_tiny')
+  assert place(tmp_path / 'link' / 'flamingo_tiny') == 'flamingo_tiny'
   for other in ('runs/flamingo_tiny', FOLDER.parent, 'gs://bucket/weights'):
-    assert not shipped.is_shipped(other)
+    assert shipped.place_in_package(other) is None
 
 
 def test_nothing_is_written_among_the_package_s_weights():
@@ -59,3 +61,6 @@ def test_nothing_is_written_among_the_package_s_weights():
   for name in (path, f'{path}/'):
     assert output_dir.evaluation_dir(name) == 'runs/flamingo_tiny/eval'
     assert output_dir.inference_dir(name) == 'runs/flamingo_tiny/infer'
+  path += '/checkpoint_5'
+  expected = 'runs/flamingo_tiny/eval_checkpoint_5'
+  assert output_dir.evaluation_dir(path) == expected

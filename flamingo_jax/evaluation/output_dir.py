@@ -6,7 +6,7 @@ import os
 
 from etils import epath
 
-from flamingo_jax.shipped import is_shipped
+from flamingo_jax.shipped import place_in_package
 
 
 def evaluation_dir(model_dir: str) -> str:
@@ -22,11 +22,11 @@ def inference_dir(model_dir: str) -> str:
 def _beside_weights(model_dir: str, name: str) -> str:
   """DIR/<name>, and for DIR/checkpoint_5 DIR/<name>_checkpoint_5.
 
-  Of the package's own weights, runs/<model>/<name> of the working directory.
+  Of the package's own weights, the same below runs/ of the working directory.
   """
-  if is_shipped(model_dir):
-    return os.fspath(epath.Path('runs') / epath.Path(model_dir).name / name)
   path = epath.Path(model_dir)
+  if place := place_in_package(model_dir):
+    path = epath.Path('runs') / place
   if path.name.startswith('checkpoint_'):
     return os.fspath(path.with_name(f'{name}_{path.name}'))
   return os.fspath(path / name)

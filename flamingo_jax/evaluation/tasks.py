@@ -53,7 +53,9 @@ def add_open_ended_task(
     seed: int = 0,
     kind: str = 'paired',
     trim: Sequence[str] = (),
-    metric_fns: Sequence[Callable[..., Any]] = (metrics.exact_match,),
+    metric_fns: Sequence[Callable[..., Any]] = (
+        metrics.TOP1.seqio_function(),
+    ),
     vocabulary: Callable[[], Vocabulary] = default_vocabulary,
 ) -> seqio.Task:
   """Registers a task whose answers the model says, in the place of one.
@@ -93,7 +95,9 @@ def add_close_ended_task(
     shots: int,
     seed: int = 0,
     kind: str = 'paired',
-    metric_fns: Sequence[Callable[..., Any]] = (metrics.ranking_accuracy,),
+    metric_fns: Sequence[Callable[..., Any]] = (
+        metrics.RANKING_TOP1.seqio_function(),
+    ),
     vocabulary: Callable[[], Vocabulary] = default_vocabulary,
 ) -> seqio.Task:
   """Registers a task that ranks candidates, in the place of one of that name.

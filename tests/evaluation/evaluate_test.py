@@ -74,24 +74,25 @@ def test_scores_are_those_of_the_predictor(model, run_dir, tmp_path, capsys):
   asked = [prompts.make_prompt(q, SUPPORTS, 2, 0, True) for q in QUERIES]
   best = predictor.score(asked, NAMES).argmax(axis=1)
   hits = [NAMES[i] == q.answers[0] for i, q in zip(best, QUERIES)]
-  assert scores == {
-      'open_0shot': {'exact_match': 0.0},
-      'open_2shot': {'exact_match': 0.0},
-      'close_2': {'ranking_accuracy': float(np.mean(hits))},
-  }
+  wrong = {'top1': 0.0, 'top1_low': 0.0, 'top1_high': 0.0}
+  assert scores['open_0shot'] == scores['open_2shot'] == wrong
+  close = scores['close_2']
+  assert close['top1'] == pytest.approx(100 * np.mean(hits))
   assert 0 < np.mean(hits) < 1
 
   *lines, last = capsys.readouterr().out.splitlines()
   assert [line.split() for line in lines] == [
       'task control metric 0 shots 2 shots'.split(),
-      'open - exact_match 0 0'.split(),
-      ['close_2', 'ranking_accuracy', f'{np.mean(hits):.4f}'],
+      'open - top1 0.0 ± 0.0 0.0 ± 0.0'.split(),
+      ['close_2', 'top1', f'{close["top1"]:.4f}'],
+      ['close_2', 'top1_low', f'{close["top1_low"]:.4f}'],
+      ['close_2', 'top1_high', f'{close["top1_high"]:.4f}'],
   ]
   record = {'model_dir': str(run_dir), 'step': 7, 'scores': scores}
   assert json.loads(last) == record
   assert json.loads((tmp_path / 'results.json').read_text()) == record
   assert (tmp_path / 'shots.csv').read_text().splitlines()[1:] == [
-      'open,,exact_match,0,0.0,,', 'open,,exact_match,2,0.0,,'
+      'open,,top1,0,0.0,0.0,0.0', 'open,,top1,2,0.0,0.0,0.0'
   ]
   assert (tmp_path / 'shots.png').is_file()
   folder = tmp_path / 'inference_eval'
@@ -101,7 +102,7 @@ def test_scores_are_those_of_the_predictor(model, run_dir, tmp_path, capsys):
   )
   assert [row['source'] for row in outputs] == [q.source for q in QUERIES]
   assert read_lines(folder / 'open_2shot-metrics.jsonl') == [
-      {'step': 7, 'exact_match': 0.0}
+      {'step': 7} | wrong
   ]
 
 

@@ -9,9 +9,6 @@ from flamingo_jax.evaluation.metrics.captions import CIDER
 from flamingo_jax.evaluation.metrics.matching import (
     IVQA_ACCURACY,
     TOP1,
-    exact_match,
-    ranking_accuracy,
-    word_accuracy,
 )
 from flamingo_jax.evaluation.metrics.metric import Metric
 from flamingo_jax.evaluation.metrics.ranking import (
@@ -44,7 +41,4 @@ __all__ = [
     'VQA_ACCURACY',
     'VQA_ACCURACY_ALWAYS_NORMALISED',
     'WUPS',
-    'exact_match',
-    'ranking_accuracy',
-    'word_accuracy',
 ]
