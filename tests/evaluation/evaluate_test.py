@@ -83,7 +83,7 @@ def test_scores_are_those_of_the_predictor(model, run_dir, tmp_path, capsys):
   *lines, last = capsys.readouterr().out.splitlines()
   assert [line.split() for line in lines] == [
       'task control metric 0 shots 2 shots'.split(),
-      'open - top1 0.0 ± 0.0 0.0 ± 0.0'.split(),
+      'open - top1 0.0 ±0.0 0.0 ±0.0'.split(),
       ['close_2', 'top1', f'{close["top1"]:.4f}'],
       ['close_2', 'top1_low', f'{close["top1_low"]:.4f}'],
       ['close_2', 'top1_high', f'{close["top1_high"]:.4f}'],
