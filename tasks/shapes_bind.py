@@ -41,15 +41,16 @@ PICTURES = 18  # of a document, or descriptions: 92 tokens
 def draw_bind(rng: np.random.Generator, pairs: shapes.Pairs) -> shapes.Parts:
   """An episode as a document, a picture and its word at a time.
 
-  Two words in most documents, up to four in others. In a third of them the
-  first supports are descriptions instead of pictures: what a word stands for
-  can be told either way.
+  Two words in most documents, up to four in others. In half of them the first
+  supports are values or nouns instead of pictures: what a word stands for can
+  be told either way.
   """
   attribute = tuple(shapes_episodes.ATTRIBUTES)[int(rng.integers(3))]
   ways = 2
-  if rng.random() > 0.6:
+  if rng.random() > 0.5:
     ways = int(rng.integers(2, 4 if attribute == 'texture' else 5))
-  told = int(rng.integers(ways, ways + 4)) if rng.random() < 0.3 else 0
+  told = int(rng.integers(ways, ways + 4)) if rng.random() < 0.5 else 0
+  has_nouns = rng.random() < 0.5
   labels = rng.integers(ways, size=PICTURES).tolist()
   episode = shapes_episodes.sample_episode(
       rng, ways, labels, attribute, pairs=pairs
@@ -57,8 +58,9 @@ def draw_bind(rng: np.random.Generator, pairs: shapes.Pairs) -> shapes.Parts:
   parts = []
   for i, (scene, word) in enumerate(zip(episode.scenes, episode.answers)):
     if i < told:
-      value = getattr(scene.things[0], attribute)
-      parts.append(f' {value} {word}.')
+      (thing,) = scene.things
+      name = thing.noun if has_nouns else getattr(thing, attribute)
+      parts.append(f' {name} {word}.')
     else:
       parts += [shapes.draw_image(scene), f' {word}.']
   return tuple(parts)

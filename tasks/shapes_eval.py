@@ -73,9 +73,9 @@ def draw_question(
 def draw_caption(
     rng: np.random.Generator, pairs: shapes.Pairs
 ) -> tuple[shapes_world.Scene, str, str]:
-  """A picture of one thing, and its caption as training words it."""
+  """A picture of one thing, and its caption as the pages of training word it."""
   scene = shapes_world.sample_scene(rng, 1, pairs)
-  return scene, '', shapes_world.describe_scene(scene)
+  return scene, '', f' {shapes_world.describe_scene(scene)}.'
 
 
 def draw_colour(

@@ -2,13 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """The shapes world in words alone: what its language model is pretrained on.
 
-Importing this module registers three tasks without media, of growing
-difficulty. Their documents are episodes in which a made-up word follows a
-description, and the model has to find out what the word stands for:
+Importing this module registers two tasks without media. Their documents are
+mostly episodes in which a made-up word follows what it stands for, and the model
+has to find out what that is:
   shapes_text_value: ' red zupo. blue kiva. red zupo.', the value alone;
-  shapes_text_part: ' striped red zupo.', some attributes in any order;
-  shapes_text: mostly all of them, ' small dotted red ring zupo.'
-The last has episodes of the other two, and captions and questions about them.
+  shapes_text: that, some or all attributes in any order, ' small dotted red ring
+    zupo.', or the noun that tells all of them in one word, ' boug zupo.'; and
+    captions, questions about them and what each noun stands for.
 Text shows every pair of shape and colour and every digit: only pictures hold
 some out, as with a language model that read more than Flamingo sees. No
 document is longer than LENGTH tokens. What nothing in the text foretells, the
@@ -75,7 +75,7 @@ def draw_nouns(rng: np.random.Generator, pairs: shapes.Pairs) -> TextParts:
   for _ in range((LENGTH - 3) // 7):
     (thing,) = shapes_world.sample_scene(rng, 1, pairs).things
     parts += [
-        Text(f' {_noun(thing)}', _DESCRIPTION),
+        Text(f' {thing.noun}', _DESCRIPTION),
         Text(f' {shapes_world.describe_thing(thing)}.', 1.0),
     ]
   return tuple(parts)
@@ -84,8 +84,14 @@ def draw_nouns(rng: np.random.Generator, pairs: shapes.Pairs) -> TextParts:
 def draw_captions(
     rng: np.random.Generator, pairs: shapes.Pairs
 ) -> TextParts:
-  """Captions of all that pictures show; in half of the documents questions."""
+  """Captions of all that pictures show; in half of the documents questions.
+
+  Half are of pages that lost their pictures: tags remain. A tag that text never
+  had would be an embedding that training made only longer, to keep it away from
+  all that is said, and a picture would have to drown it out.
+  """
   asks = rng.random() < 0.5
+  tag = '<image>' if rng.random() < 0.5 else ''
   title = shapes.TITLES[int(rng.integers(len(shapes.TITLES)))]
   parts = [Text(title, _DESCRIPTION)] if title else []
   size = lambda text: len(shapes_vocabulary.shapes_vocabulary().encode(text))
@@ -104,7 +110,7 @@ def draw_captions(
       if asks:
         question, answer = f'{shapes.ask(rng, scene)}.'.split(' Answer:')
         question = f'{_space(rng)}{question} Answer:'
-    caption = _space(rng) + caption
+    caption = tag + _space(rng) + caption
     text = caption + question + answer
     room -= size(text)
     if room < 0:
@@ -156,12 +162,6 @@ def _draw_named(rng: np.random.Generator) -> float:
   return float(rng.choice([0.0, 0.5, 1.0], p=[0.3, 0.25, 0.45]))
 
 
-def _noun(thing: shapes_world.Thing) -> str:
-  return shapes_world.name_kind(
-      thing.shape, thing.colour, thing.size, thing.texture
-  )
-
-
 def _episode(
     rng: np.random.Generator,
     pairs: shapes.Pairs,
@@ -188,7 +188,7 @@ def _episode(
   for scene, has_noun in zip(episode.scenes, is_named):
     (thing,) = scene.things
     if has_noun:
-      descriptions.append(_noun(thing))
+      descriptions.append(thing.noun)
       continue
     names = [getattr(thing, told[i]) for i in rng.permutation(len(told))]
     descriptions.append(' '.join(names))
@@ -207,7 +207,6 @@ def register() -> None:
   """Registers the tasks; done at import."""
   for task, draw in (
       ('shapes_text_value', draw_value),
-      ('shapes_text_part', draw_part),
       ('shapes_text', draw_text),
   ):
     splits = {

@@ -33,7 +33,7 @@ _PHRASES = (
 _NAMES = (
     *shapes_world.SHAPES, *shapes_world.COLOURS, *shapes_world.SIZES,
     *shapes_world.TEXTURES, *shapes_world.DIRECTIONS, *digits.NAMES,
-    *shapes_world.kinds(),
+    *shapes_world.nouns(),
 )
 
 

@@ -59,6 +59,17 @@ SEEN = tuple(
 )
 
 
+def name_kind(shape: str, colour: str, size: str, texture: str) -> str:
+  """'doab': the noun for things that are alike in all four attributes.
+
+  It is one piece of the vocabulary, so only its use tells a language model what
+  the things have in common.
+  """
+  look = TEXTURES.index(texture) * len(SIZES) + tuple(SIZES).index(size)
+  onset = _ONSETS[tuple(COLOURS).index(colour)]
+  return onset + _VOWELS[SHAPES.index(shape)] + _CODAS[look]
+
+
 @dataclasses.dataclass(frozen=True)
 class Thing:
   """One object; x, y (centre) and radius are shares of the picture's side."""
@@ -71,6 +82,11 @@ class Thing:
   y: float
   radius: float
   tilt: float  # radians
+
+  @property
+  def noun(self) -> str:
+    """The one word that tells all four attributes."""
+    return name_kind(self.shape, self.colour, self.size, self.texture)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -153,19 +169,8 @@ def describe_thing(thing: Thing) -> str:
   return f'a {thing.size} {thing.texture} {thing.colour} {thing.shape}'
 
 
-def name_kind(shape: str, colour: str, size: str, texture: str) -> str:
-  """'doab': the noun for things that are alike in all four attributes.
-
-  One of 384. They are single pieces of the vocabulary, so nothing but use tells
-  a language model what they have in common.
-  """
-  look = TEXTURES.index(texture) * len(SIZES) + tuple(SIZES).index(size)
-  onset = _ONSETS[tuple(COLOURS).index(colour)]
-  return onset + _VOWELS[SHAPES.index(shape)] + _CODAS[look]
-
-
-def kinds() -> tuple[str, ...]:
-  """The nouns of all kinds."""
+def nouns() -> tuple[str, ...]:
+  """The nouns of all 384 kinds of things."""
   return tuple(
       name_kind(*kind)
       for kind in itertools.product(SHAPES, COLOURS, SIZES, TEXTURES)

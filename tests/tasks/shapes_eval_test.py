@@ -53,7 +53,7 @@ def test_captions_follow_their_pictures_at_once():
     *shots, query = text(example).split('<EOC>')
     assert query == '<image>' and len(shots) == 2
     for caption in (*shots, example['targets_pretokenized'].decode()):
-      assert re.fullmatch(r'a (small|large) \w+ \w+ \w+', caption)
+      assert re.fullmatch(r' a (small|large) \w+ \w+ \w+\.', caption)
 
 
 def test_every_colour_is_a_candidate_and_one_is_right():
@@ -113,7 +113,7 @@ def test_a_blank_query_keeps_question_and_shots(shots):
 
 def test_held_out_captions_have_shots_that_training_shows():
   held_out = {f'{colour} {shape}' for shape, colour in shapes_world.HELD_OUT}
-  pair = lambda caption: ' '.join(caption.split()[-2:])
+  pair = lambda caption: ' '.join(caption.rstrip('.').split()[-2:])
   for example in read('shapes_caption_4shot_held_out_pairs', count=24):
     *shots, _ = text(example).split('<EOC>')
     assert pair(example['targets_pretokenized'].decode()) in held_out
