@@ -23,13 +23,17 @@ from flamingo_jax.prepare import workers
 from flamingo_jax.prepare.shards import Layout
 from flamingo_jax.prepare.source import Fitter, Source, Unit
 
+# Beam's default would fetch a program from the web.
+_LOCAL = '--runner=apache_beam.runners.portability.fn_api_runner.FnApiRunner'
+
 
 @dataclasses.dataclass(frozen=True)
 class Beam:
   """See `processes.Engine`.
 
   Attributes:
-    options: of the pipelines, such as '--runner=FlinkRunner'.
+    options: of the pipelines, such as '--runner=FlinkRunner'; by default the
+      runner is the one in this process.
   """
 
   options: tuple[str, ...] = ()
@@ -80,8 +84,9 @@ class Beam:
   @contextlib.contextmanager
   def _pipeline(self) -> Iterator[beam.Pipeline]:
     """Runs to its end what is added in the `with`."""
+    options = PipelineOptions([_LOCAL, *self.options])  # the last one counts
     try:
-      with beam.Pipeline(options=PipelineOptions(list(self.options))) as added:
+      with beam.Pipeline(options=options) as added:
         yield added
     except Exception as error:  # each runner wraps what a worker raised anew
       found = re.search(r'UserError: (.*?)(?: \[while running|\n|$)', str(error))

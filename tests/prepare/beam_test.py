@@ -24,7 +24,6 @@ needs_beam = pytest.mark.skipif(beam is None, reason=(
     "Apache Beam is not installed; it is in the extra 'beam', in an "
     'environment of its own.'
 ))
-OPTIONS = ('--runner=apache_beam.runners.portability.fn_api_runner.FnApiRunner',)
 WORDS = 'one two three four five six seven eight nine ten eleven'
 
 
@@ -74,7 +73,7 @@ def test_both_engines_write_the_same_bytes(
           source(path), tmp_path / name / 'train', shards=3, workers=0,
           deduplicate=deduplicate, engine=by,
       )
-      for name, by in (('a', None), ('b', beam.Beam(OPTIONS)))
+      for name, by in (('a', None), ('b', beam.Beam()))
   ]
   assert made[0] == made[1]
   assert files(tmp_path / 'a' / 'train') == files(tmp_path / 'b' / 'train')
@@ -96,14 +95,14 @@ def test_what_processes_began_beam_ends(tmp_path, path, monkeypatch):
       engine.prepare(Counting(path), out, workers=0)
   done = out / 'working' / 'unit-000003.json'
   done.unlink()
-  engine.prepare(Counting(path), out, engine=beam.Beam(OPTIONS))
+  engine.prepare(Counting(path), out, engine=beam.Beam())
   assert files(out) == files(tmp_path / 'a' / 'train')
 
 
 @needs_beam
 def test_an_item_that_kills_its_process_is_left_out(tmp_path, path):
   source = Counting(path, die_at=(12,))
-  made = engine.prepare(source, tmp_path / 'out', engine=beam.Beam(OPTIONS))
+  made = engine.prepare(source, tmp_path / 'out', engine=beam.Beam())
   assert made['drops']['item stopped the reader']['count'] == 1
   assert made['documents'] == 40 - 6 - 1
 
@@ -120,7 +119,7 @@ class Wrong(Counting):
 @needs_beam
 def test_wrong_input_is_told_in_one_sentence(tmp_path, path):
   with pytest.raises(UserError) as told:
-    engine.prepare(Wrong(path), tmp_path / 'out', engine=beam.Beam(OPTIONS))
+    engine.prepare(Wrong(path), tmp_path / 'out', engine=beam.Beam())
   assert str(told.value) == f'{path} has no column text; name one'
 
 
@@ -131,7 +130,7 @@ def test_the_command_takes_options_of_beam(tmp_path, capsys):
   out = tmp_path / 'out'
   assert cli.main([
       'prepare', 'jsonl', str(lines), f'--out={out}', '--text',
-      '--engine=beam', f'--beam_options={OPTIONS[0]}',
+      '--engine=beam', '--beam_options=--direct_num_workers=1 --job_name=words',
   ]) == 0
   assert records.RecordDocuments(out)[0].parts == ('some words',)
   assert '1 documents' in capsys.readouterr().out
