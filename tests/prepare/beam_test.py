@@ -2,18 +2,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Apache Beam's local runner gives the bytes of the built-in engine."""
 
-import dataclasses
 import hashlib
 
 import pytest
 
 from flamingo_jax import cli
 from flamingo_jax.data import records
-from flamingo_jax.data.documents import Document, Media
 from flamingo_jax.errors import UserError
 from flamingo_jax.prepare import engine
-from flamingo_jax.prepare.source import Converted, Item
-from tests.prepare.counting import Counting, png
+from tests.prepare.counting import Counting, Repeating, Wrong
 
 try:
   from flamingo_jax.prepare import beam
@@ -24,29 +21,6 @@ needs_beam = pytest.mark.skipif(beam is None, reason=(
     "Apache Beam is not installed; it is in the extra 'beam', in an "
     'environment of its own.'
 ))
-WORDS = 'one two three four five six seven eight nine ten eleven'
-
-
-@dataclasses.dataclass(frozen=True)
-class Repeating(Counting):
-  """Pages of three domains that repeat lines, images, texts and each other."""
-
-  count: int = 60
-
-  def convert(self, item, fitter):
-    i = item.value
-    if i == 5:
-      return super().convert(dataclasses.replace(item, value=3), fitter)
-    url = f'http://{i % 3}.org/{i - i % 11 // 10}'  # 10 is 9 again, for one
-    text = f'{WORDS} {i - i % 7 // 6}\nShare this page'
-    shades = (i - i % 5 // 4, 200 if i % 3 else 100 + i)
-    parts = [
-        fitter.fit(Media('image', f'{shade}.png', png(shade))).media
-        for shade in shades
-    ]
-    return Converted(
-        Document((parts[0], text, parts[1]), item.place, 0), url=url
-    )
 
 
 def files(folder):
@@ -105,15 +79,6 @@ def test_an_item_that_kills_its_process_is_left_out(tmp_path, path):
   made = engine.prepare(source, tmp_path / 'out', engine=beam.Beam())
   assert made['drops']['item stopped the reader']['count'] == 1
   assert made['documents'] == 40 - 6 - 1
-
-
-@dataclasses.dataclass(frozen=True)
-class Wrong(Counting):
-  """Of another format."""
-
-  def read(self, unit):
-    raise UserError(f'{self.path} has no column text; name one')
-    yield Item('', 0)
 
 
 @needs_beam
