@@ -38,8 +38,9 @@ def prepare(
   for number in range(documents):
     parts = []
     for place in range(PER_PAGE if kind == 'images' else 1):
-      name = f'{number}-{place}.{"jpg" if kind == "images" else "mp4"}'
-      (media / name).write_bytes(_image(rng) if kind == 'images' else _video(rng))
+      encode, ending = (_image, 'jpg') if kind == 'images' else (_video, 'mp4')
+      name = f'{number}-{place}.{ending}'
+      (media / name).write_bytes(encode(rng))
       parts += [{kind.removesuffix('s'): name}, {'text': WORDS}]
     lines.append(json.dumps({'parts': parts}) + '\n')
   (media / 'pages.jsonl').write_text(''.join(lines))

@@ -62,15 +62,17 @@ class Beam:
       found = {
           'often': _find_often(numbers, working),
           'repeated': _find_repeated(numbers, working),
-          'unit': numbers | 'Every' >> beam.Map(lambda unit: (unit, None)),
+          'unit': numbers | 'Every' >> beam.Map(_alone),
       }
       _ = (
           found
           | beam.CoGroupByKey()
-          | 'Judge' >> beam.MapTuple(_judge, working)
+          | 'Judge' >> beam.Map(_judge, working)
       )
 
-  def write_shards(self, layout: Layout, shards: Sequence[int]) -> Iterator[int]:
+  def write_shards(
+      self, layout: Layout, shards: Sequence[int]
+  ) -> Iterator[int]:
     """See `processes.Engine`."""
     with self._pipeline() as pipeline:
       _ = (
@@ -88,8 +90,9 @@ class Beam:
     try:
       with beam.Pipeline(options=options) as added:
         yield added
-    except Exception as error:  # each runner wraps what a worker raised anew
-      found = re.search(r'UserError: (.*?)(?: \[while running|\n|$)', str(error))
+    except Exception as error:  # runners wrap or reword it
+      told = f'{type(error).__name__}: {error}'
+      found = re.search(r'UserError: (.*?)(?: \[while running|\n|$)', told)
       if not found:
         raise
       raise UserError(found[1]) from None
@@ -107,6 +110,10 @@ def _convert(
     pass
 
 
+def _alone(unit):
+  return unit, None
+
+
 def _write(shard: int, layout: Layout) -> None:
   from flamingo_jax.data import quiet_tensorflow
 
@@ -114,57 +121,45 @@ def _write(shard: int, layout: Layout) -> None:
   layout.write(shard)
 
 
+# Beam sends functions to workers by their names, so none is inside another.
+
+
 def _find_often(
     units: beam.PCollection, working: pathlib.Path
 ) -> beam.PCollection:
   """(unit, key) of the images and lines that occur too often."""
-
-  def count(unit):
-    counts = duplicates.count(spool.read_entries(working, unit))
-    for key, times in counts.items():
-      yield key, (unit, times)
-
-  def often(key, found):
-    if duplicates.is_too_often(key, sum(times for _, times in found)):
-      for unit, _ in found:
-        yield unit, key
-
   return (
       units
-      | 'Count' >> beam.FlatMap(count)
+      | 'Count' >> beam.FlatMap(_count, working)
       | 'By key' >> beam.GroupByKey()
-      | 'Often' >> beam.FlatMapTuple(often)
+      | 'Often' >> beam.FlatMap(_units_if_often)
   )
+
+
+def _count(unit, working):
+  counts = duplicates.count(spool.read_entries(working, unit))
+  for key, times in counts.items():
+    yield key, (unit, times)
+
+
+def _units_if_often(group):
+  key, found = group
+  if duplicates.is_too_often(key, sum(times for _, times in found)):
+    for unit, _ in found:
+      yield unit, key
 
 
 def _find_repeated(
     units: beam.PCollection, working: pathlib.Path
 ) -> beam.PCollection:
   """(unit, (place, reason)) of the documents that were there before."""
-
-  def read(unit):
-    for place, entry in enumerate(spool.read_entries(working, unit)):
-      yield (unit, place), duplicates.document_keys(entry)
-
-  def split(_, documents, reason):
-    first = min(place for place, _ in documents)
-    for (unit, place), keys in documents:
-      if (unit, place) == first:
-        yield (unit, place), keys
-      else:
-        yield beam.pvalue.TaggedOutput('repeated', (unit, (place, reason)))
-
-  documents, repeated = units | 'Read' >> beam.FlatMap(read), []
+  documents, repeated = units | 'Read' >> beam.FlatMap(_read, working), []
   for level, reason in enumerate(duplicates.REASONS):
-    # Without a key a document is a group by itself.
-    def keyed(place, keys, level=level):
-      return keys[level] or f'{place}'.encode(), (place, keys)
-
     documents, others = (
         documents
-        | f'Key {level}' >> beam.MapTuple(keyed)
+        | f'Key {level}' >> beam.Map(_by_key, level)
         | f'By key {level}' >> beam.GroupByKey()
-        | f'Split {level}' >> beam.FlatMapTuple(split, reason).with_outputs(
+        | f'Split {level}' >> beam.FlatMap(_split, reason).with_outputs(
             'repeated', main='first'
         )
     )
@@ -172,10 +167,33 @@ def _find_repeated(
   return repeated | beam.Flatten()
 
 
+def _read(unit, working):
+  for place, entry in enumerate(spool.read_entries(working, unit)):
+    yield (unit, place), duplicates.document_keys(entry)
+
+
+def _by_key(document, level):
+  place, keys = document
+  # Without a key a document is a group by itself.
+  return keys[level] or f'{place}'.encode(), (place, keys)
+
+
+def _split(group, reason):
+  """The first document of a group; of the others where they are, and why."""
+  _, documents = group
+  first = min(place for place, _ in documents)
+  for (unit, place), keys in documents:
+    if (unit, place) == first:
+      yield first, keys
+    else:
+      yield beam.pvalue.TaggedOutput('repeated', (unit, (place, reason)))
+
+
 def _judge(
-    unit: int, found: Mapping[str, Iterable], working: pathlib.Path
+    group: tuple[int, Mapping[str, Iterable]], working: pathlib.Path
 ) -> None:
   """Writes the verdict on a unit."""
+  unit, found = group
   duplicates.judge(
       list(spool.read_entries(working, unit)), dict(found['repeated']),
       set(found['often']),

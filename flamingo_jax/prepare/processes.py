@@ -30,7 +30,9 @@ class Engine(Protocol):
   def deduplicate(self, working: pathlib.Path, units: int) -> None:
     """Writes a verdict on each unit beside it (`duplicates`)."""
 
-  def write_shards(self, layout: Layout, shards: Sequence[int]) -> Iterator[int]:
+  def write_shards(
+      self, layout: Layout, shards: Sequence[int]
+  ) -> Iterator[int]:
     """Writes shards; yields the number of each that is done."""
 
 
@@ -64,7 +66,9 @@ class Processes:
     for index, verdict in enumerate(verdicts):
       verdict.write(working, index)
 
-  def write_shards(self, layout: Layout, shards: Sequence[int]) -> Iterator[int]:
+  def write_shards(
+      self, layout: Layout, shards: Sequence[int]
+  ) -> Iterator[int]:
     """See `Engine`."""
     for shard in shards:
       layout.write(shard)
