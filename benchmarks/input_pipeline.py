@@ -55,7 +55,9 @@ LENGTHS = {  # Flamingo B.1.2
     'videos': {'tokens': 32, 'media': 1, 'frames': 8},
 }
 BATCH = 8
-TURNS = 5
+EXAMPLES = 128  # that a measurement of the pipeline makes
+IDLE = 0.3  # seconds
+TURNS = 3
 SEED = 0
 
 
@@ -232,11 +234,21 @@ def _time_batches(batches: Iterator[Any], documents: Counted) -> float:
 
   Batches are made ahead, so those that were made count, not those that come.
   """
-  made, begin = documents.count, time.process_time()
-  for _ in range(-(-len(documents) // BATCH)):
+  begin = _settle()
+  made = documents.count
+  while documents.count - made < EXAMPLES:
     next(batches)
-  seconds = time.process_time() - begin
+  seconds = _settle() - begin
   return seconds * len(documents) / (documents.count - made)
+
+
+def _settle() -> float:
+  """The CPU time when no thread does anything any more: buffers are full."""
+  before, now = None, time.process_time()
+  while before is None or now - before > IDLE / 50:
+    time.sleep(IDLE)
+    before, now = now, time.process_time()
+  return now
 
 
 def _media(document: Any) -> list[Any]:
@@ -255,7 +267,7 @@ def _raw_frames(data: bytes, count: int) -> Iterator[PIL.Image.Image]:
 
 def _time(stage: Callable[[], Any]) -> float:
   """Seconds of CPU time; a stage may tell its own."""
-  begin = time.process_time()
+  begin = _settle()
   told = stage()
   return time.process_time() - begin if told is None else told
 
