@@ -165,14 +165,15 @@ class _Work:
     for document in self.loaded:
       interleaved.tokenize_document(document.parts, self._vocabulary)
 
-  def _decode(self, medium: Any) -> list[np.ndarray]:
+  def _decode(self, medium: Any) -> list[PIL.Image.Image]:
     size = self._lengths['image_size']
     if medium.kind == 'image':
-      return [media_reader.decode_image(medium.data, medium.path, size)]
-    return video.decode_clip(
+      return [media_reader.decode_picture(medium.data, medium.path, size)]
+    frames = video.decode_clip(
         io.BytesIO(medium.data), medium.path, self._lengths['frames'],
         np.random.default_rng(SEED), 1.0,
     )
+    return list(map(PIL.Image.fromarray, frames))
 
   def _decode_resize(self) -> None:
     for media in self._shown:
