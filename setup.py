@@ -55,6 +55,11 @@ PREPARE = TRAIN + [
     'selectolax>=1.0.2',
 ]
 
+# `flamingo prepare --engine=beam`. Apache Beam holds protobuf at a version that
+# newer sentencepiece and constraints.txt do not accept: an environment of its
+# own, without `-c constraints.txt`.
+BEAM = PREPARE + ['apache-beam>=2.77', 'sentencepiece==0.2.1']
+
 # What t5x imports beside the above. t5x, airio and jestimator themselves are on
 # GitHub only; without them the tests in tests/t5x are skipped.
 T5X = ['cached_property', 'fiddle', 'grain']
@@ -100,7 +105,7 @@ setuptools.setup(
     python_requires='>=3.11',
     install_requires=CORE,
     extras_require={
-        'train': TRAIN, 'prepare': PREPARE, 'eval': EVAL,
+        'train': TRAIN, 'prepare': PREPARE, 'beam': BEAM, 'eval': EVAL,
         't5x': TRAIN + T5X, 'test': TEST,
         'tpu': ['jax[tpu]>=0.10.2'],
     },

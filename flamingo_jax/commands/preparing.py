@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import dataclasses
 import importlib
 import os
+import shlex
 from typing import Any
 
 from flamingo_jax.commands import add_command
@@ -67,6 +68,14 @@ def add_prepare(commands: Any) -> None:
                         'given')
     parser.add_argument('--workers', type=int, default=os.cpu_count(),
                         metavar='K', help='processes')
+    parser.add_argument('--engine', choices=('processes', 'beam'),
+                        default='processes', help='of this machine, or Apache '
+                        'Beam on many, which see the same paths; the shards '
+                        'are the same')
+    parser.add_argument('--beam_options', metavar='OPTIONS', help='in one '
+                        'argument, such as "--runner=FlinkRunner '
+                        '--flink_master=HOST:PORT"; this machine alone if not '
+                        'given')
     parser.add_argument('--image_size', type=int, default=320, metavar='PIXELS',
                         help='of training; larger media are made 1.15 times '
                         'this; 0 keeps them as they are')
@@ -104,7 +113,7 @@ def run_prepare(options: argparse.Namespace, rest: Sequence[str]) -> None:
   made = engine.prepare(
       source, options.out, shards=options.shards, workers=options.workers,
       image_size=options.image_size, exclude=options.exclude_images,
-      deduplicate=options.deduplicate,
+      deduplicate=options.deduplicate, engine=_engine(options),
   )
   size = sum(shard['bytes'] for shard in made['shards'])
   print(f'{options.out}: {made["documents"]:,} documents with '
@@ -138,6 +147,22 @@ def _source(options: argparse.Namespace) -> Any:
           '--list_urls=FILE writes with img2dataset, and pass --images=DIR'
       )
   return kind(**given)
+
+
+def _engine(options: argparse.Namespace) -> Any:
+  """What does the work; None for processes of this machine."""
+  if options.engine != 'beam':
+    if options.beam_options is not None:
+      raise UserError('--beam_options is for --engine=beam; add that too')
+    return None
+  try:
+    from flamingo_jax.prepare import beam
+  except ModuleNotFoundError as error:
+    raise UserError(
+        f'--engine=beam needs {error.name}, which is not installed; run pip '
+        "install -e '.[beam]' in an environment of its own"
+    ) from None
+  return beam.Beam(tuple(shlex.split(options.beam_options or '')))
 
 
 def _class(name: str) -> Any:

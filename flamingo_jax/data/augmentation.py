@@ -13,7 +13,9 @@ import PIL.ImageEnhance
 _STRENGTH = 0.2
 
 
-def draw(rng: np.random.Generator) -> Callable[[np.ndarray], np.ndarray]:
+def draw(
+    rng: np.random.Generator,
+) -> Callable[[PIL.Image.Image], PIL.Image.Image]:
   """One augmentation, the same for all frames of a medium.
 
   Half of them flip left and right; all change the colours a little.
@@ -22,13 +24,12 @@ def draw(rng: np.random.Generator) -> Callable[[np.ndarray], np.ndarray]:
     rng: gives four numbers.
 
   Returns:
-    A function from uint8[h w 3] to uint8[h w 3].
+    A function from RGB to RGB.
   """
   coin, *u = rng.random(4)
   factors = [float(1 + _STRENGTH * (2 * x - 1)) for x in u]
 
-  def augment(pixels: np.ndarray) -> np.ndarray:
-    image = PIL.Image.fromarray(pixels)
+  def augment(image: PIL.Image.Image) -> PIL.Image.Image:
     if coin < 0.5:
       image = image.transpose(PIL.Image.Transpose.FLIP_LEFT_RIGHT)
     for enhance, factor in zip(
@@ -37,6 +38,6 @@ def draw(rng: np.random.Generator) -> Callable[[np.ndarray], np.ndarray]:
         factors,
     ):
       image = enhance(image).enhance(factor)
-    return np.asarray(image)
+    return image
 
   return augment

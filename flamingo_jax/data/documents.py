@@ -26,7 +26,7 @@ from flamingo_jax.data.media import Media, image, video
 from flamingo_jax.errors import UserError
 
 __all__ = [
-    'Document', 'JsonlDocuments', 'Line', 'Media', 'Text', 'count', 'image',
+    'Document', 'JsonlDocuments', 'Line', 'Media', 'Text', 'image',
     'iter_problems', 'read_line', 'scan', 'video',
 ]
 

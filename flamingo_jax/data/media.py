@@ -46,7 +46,8 @@ def image(source: Any) -> Media:
   Arrays are uint8 [h w 3], [h w 4] (with alpha), [h w 1] or [h w].
   """
   if isinstance(source, PIL.Image.Image):
-    return Media('image', '<PIL image>', _to_rgb(source, '<PIL image>'))
+    pixels = np.asarray(_to_rgb(source, '<PIL image>'))
+    return Media('image', '<PIL image>', pixels)
   if isinstance(source, bytes):
     return Media('image', '<image bytes>', source)
   if isinstance(source, (str, os.PathLike)):
@@ -84,13 +85,20 @@ def _check_image_array(source: Any) -> np.ndarray:
     raise UserError(f'an image array of shape {list(pixels.shape)} is empty')
   if pixels.shape[-1] == 1 and not is_gray:
     pixels = pixels[..., 0]
-  return _to_rgb(PIL.Image.fromarray(pixels), '<image array>')
+  return np.asarray(_to_rgb(PIL.Image.fromarray(pixels), '<image array>'))
 
 
 def decode_image(
     data: bytes, name: str, size: int | None = None
 ) -> np.ndarray:
-  """Decodes one still picture to uint8[h w 3], sRGB, upright.
+  """`decode_picture` as uint8[h w 3]."""
+  return np.asarray(decode_picture(data, name, size))
+
+
+def decode_picture(
+    data: bytes, name: str, size: int | None = None
+) -> PIL.Image.Image:
+  """Decodes one still picture to sRGB, upright.
 
   EXIF rotation is applied, alpha is laid on white, CMYK goes through its colour
   profile where it has one, 16-bit samples are scaled to 8 bits.
@@ -151,20 +159,20 @@ def open_image(file: io.BufferedIOBase, name: str) -> PIL.Image.Image:
   return picture
 
 
-def _to_rgb(picture: PIL.Image.Image, name: str) -> np.ndarray:
-  """Any mode of PIL to uint8[h w 3]."""
+def _to_rgb(picture: PIL.Image.Image, name: str) -> PIL.Image.Image:
+  """Any mode of PIL to RGB."""
   if picture.mode in ('I', 'F') or picture.mode.startswith('I;16'):
-    return _scale_to_8_bits(np.asarray(picture), name)
+    picture = _scale_to_8_bits(np.asarray(picture), name)
   if picture.mode == 'CMYK':
     picture = _cmyk_to_rgb(picture)
   if picture.has_transparency_data:
     picture = picture.convert('RGBA')
     white = PIL.Image.new('RGBA', picture.size, 'white')
     picture = PIL.Image.alpha_composite(white, picture)
-  return np.asarray(picture.convert('RGB'))
+  return picture.convert('RGB')
 
 
-def _scale_to_8_bits(gray: np.ndarray, name: str) -> np.ndarray:
+def _scale_to_8_bits(gray: np.ndarray, name: str) -> PIL.Image.Image:
   # PIL's own conversion clips at 255, which turns 16-bit pictures white.
   if gray.dtype.kind == 'f' or gray.min() < 0 or gray.max() > 65535:
     raise UserError(
@@ -172,7 +180,7 @@ def _scale_to_8_bits(gray: np.ndarray, name: str) -> np.ndarray:
         ' those of an 8-bit or 16-bit picture; export it as 8-bit PNG or JPEG'
     )
   gray = np.round(gray / 257).astype(np.uint8)  # 65535 / 257 = 255
-  return np.repeat(gray[..., None], 3, axis=-1)
+  return PIL.Image.fromarray(gray)
 
 
 def _cmyk_to_rgb(picture: PIL.Image.Image) -> PIL.Image.Image:
@@ -189,18 +197,15 @@ def _cmyk_to_rgb(picture: PIL.Image.Image) -> PIL.Image.Image:
   return picture.convert('RGB')
 
 
-def resize_and_pad(image: np.ndarray, size: int) -> np.ndarray:
-  """uint8[h w 3] to uint8[size size 3] without distortion (Flamingo B.1.2).
+def resize_and_pad(picture: PIL.Image.Image, size: int) -> np.ndarray:
+  """RGB to uint8[size size 3] without distortion (Flamingo B.1.2).
 
   The longer side becomes `size` (bicubic, antialiased); the rest is filled with
   the mean colour of images, equally on both sides.
   """
-  height, width = image.shape[:2]
-  scale = size / max(height, width)
-  new_size = max(1, round(width * scale)), max(1, round(height * scale))
-  resized = PIL.Image.fromarray(image).resize(
-      new_size, PIL.Image.Resampling.BICUBIC
-  )
+  scale = size / max(picture.size)
+  new_size = tuple(max(1, round(n * scale)) for n in picture.size)
+  resized = picture.resize(new_size, PIL.Image.Resampling.BICUBIC)
   canvas = PIL.Image.new('RGB', (size, size), _PAD_COLOR)
   canvas.paste(
       resized, ((size - new_size[0]) // 2, (size - new_size[1]) // 2)
@@ -262,12 +267,14 @@ def _clip(
     size: int,
     rng: np.random.Generator | None,
     fps: float,
-) -> list[np.ndarray]:
+) -> list[PIL.Image.Image]:
   if isinstance(media.data, np.ndarray):
-    if media.kind == 'image':
-      return [media.data]
-    return video_reader.array_clip(media.data, frames, rng, fps)
-  with open_file(media) as file:
-    if media.kind == 'image':
-      return [decode_image(file.read(), media.path, size)]
-    return video_reader.decode_clip(file, media.path, frames, rng, fps)
+    arrays = [media.data]
+    if media.kind == 'video':
+      arrays = video_reader.array_clip(media.data, frames, rng, fps)
+  else:
+    with open_file(media) as file:
+      if media.kind == 'image':  # an array on the way would cost a tenth more
+        return [decode_picture(file.read(), media.path, size)]
+      arrays = video_reader.decode_clip(file, media.path, frames, rng, fps)
+  return list(map(PIL.Image.fromarray, arrays))

@@ -2,15 +2,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """Removes what web pages repeat (Flamingo A.3.4; OBELICS §3.2).
 
-Two passes over the documents in order: the first counts images and lines of
-text, the second takes each document without what occurs too often, and drops
-those that were there before. What is kept depends on the documents and their
-order alone.
+First images and lines of text are counted in all documents, and documents that
+were there before are found; then each unit is judged by itself. What is kept
+depends on the documents and their order alone.
 """
 
 import collections
+from collections.abc import (
+    Callable, Iterable, Iterator, Mapping, Sequence, Set,
+)
 import dataclasses
 import hashlib
+import json
+import pathlib
 import re
 import urllib.parse
 
@@ -21,72 +25,177 @@ _IMAGE_AT_MOST = 10  # times in all documents; logos and icons have more
 _LINE_AT_MOST = 2  # documents of one domain; menus and footers have more
 _WORDS = 10  # a page without its repeated lines has at least so many
 
+# A document is dropped if one before it has the same, in this order; one that
+# is dropped for a reason is not compared for those after it.
+REASONS = (
+    'page was there before',
+    'text is that of an earlier document',
+    'images are those of an earlier document',
+)
 
-class Duplicates:
-  """What all documents have, and what has been seen so far.
+Key = str | int  # of an image; of a line of text
 
-  `count` every document first, then `check` every one in the same order; `trim`
-  what passed.
-  Memory: about 200 bytes for each image and line.
+
+@dataclasses.dataclass(frozen=True)
+class Verdict:
+  """What becomes of the documents of a unit.
+
+  Attributes:
+    kept: places, from 0, of those that stay.
+    often: the unit's images and lines that occur too often.
+    drops: why the others go.
   """
 
-  def __init__(self):
-    self._images = collections.Counter()
-    self._lines = collections.Counter()
-    self._seen = set()
+  kept: tuple[int, ...]
+  often: frozenset[Key]
+  drops: spool.Tally
 
-  def count(self, entry: spool.Entry) -> None:
-    """Adds the images and the lines of a document to the counts."""
+  def apply(self, entries: Iterable[spool.Entry]) -> Iterator[spool.Entry]:
+    """The unit's documents that stay, without what occurs too often."""
+    kept = set(self.kept)
+    for place, entry in enumerate(entries):
+      if place in kept:
+        yield trim(entry, self.often)
+
+  def write(self, folder: pathlib.Path, index: int) -> None:
+    """Puts the verdict beside the unit."""
+    spool.write_atomically(_path(folder, index), json.dumps({
+        'kept': self.kept, 'often': sorted(self.often, key=str),
+        'drops': self.drops.as_json(),
+    }))
+
+
+def read_verdict(folder: pathlib.Path, index: int) -> Verdict:
+  """What `Verdict.write` has written."""
+  value = json.loads(_path(folder, index).read_text(encoding='utf-8'))
+  return Verdict(
+      tuple(value['kept']), frozenset(value['often']),
+      spool.Tally.from_json(value['drops']),
+  )
+
+
+def _path(folder: pathlib.Path, index: int) -> pathlib.Path:
+  return spool.paths(folder, index)[1].with_suffix('.verdict')
+
+
+def judge_all(
+    read: Callable[[int], Iterable[spool.Entry]], units: int
+) -> Iterator[Verdict]:
+  """The verdicts on all units, in order, with all counts in memory.
+
+  That takes about 200 bytes for each image and line.
+
+  Args:
+    read: from the number of a unit to its documents.
+    units: how many there are.
+  """
+  counts = collections.Counter()
+  for index in range(units):
+    counts.update(count(read(index)))
+  often = {key for key, n in counts.items() if is_too_often(key, n)}
+  del counts
+  seen = set()
+  for index in range(units):
+    entries = list(read(index))
+    repeated = {}
+    for place, entry in enumerate(entries):
+      for reason, key in zip(REASONS, document_keys(entry)):
+        if key in seen:
+          repeated[place] = reason
+          break
+        if key:
+          seen.add(key)
+    yield judge(entries, repeated, often.intersection(count(entries)))
+
+
+def count(entries: Iterable[spool.Entry]) -> collections.Counter[Key]:
+  """How often each image occurs, and in how many documents each line does."""
+  counts = collections.Counter()
+  for entry in entries:
     for part in entry.parts:
       if 'text' not in part:
-        self._images.update(_image_keys(part))
+        counts.update(_image_keys(part))
     domain = _domain(entry.url)
-    lines = {
-        _hash(domain, line) for part in entry.parts if 'text' in part
+    counts.update({
+        _line_key(domain, line) for part in entry.parts if 'text' in part
         for line in part['text'].splitlines() if line.strip()
-    }
-    self._lines.update(lines)
+    })
+  return counts
 
-  def check(self, entry: spool.Entry) -> None:
-    """Looks at the next document.
 
-    Raises:
-      Dropped: it was there before, or too little of it is left.
-    """
-    for key, reason in _document_keys(entry):
-      if key in self._seen:
-        raise Dropped(reason, entry.source)
-      self._seen.add(key)
-    parts = self.trim(entry).parts
-    if all('text' in part for part in parts):
-      raise Dropped('all images occur too often', entry.source)
-    words = sum(
-        len(part['text'].split()) for part in parts if 'text' in part
-    )
-    if not words or parts != entry.parts and words < _WORDS:
-      raise Dropped('all lines of text occur too often', entry.source)
+def is_too_often(key: Key, times: int) -> bool:
+  """Whether an image or a line that occurs so often is removed."""
+  return times > (_LINE_AT_MOST if isinstance(key, int) else _IMAGE_AT_MOST)
 
-  def trim(self, entry: spool.Entry) -> spool.Entry:
-    """The document without what occurs too often."""
-    parts = []
-    for part in entry.parts:
-      if 'text' in part:
-        part = {'text': self._without_repeated_lines(part['text'], entry.url)}
-        if not part['text'].strip():
-          continue
-      elif any(self._images[k] > _IMAGE_AT_MOST for k in _image_keys(part)):
+
+def document_keys(entry: spool.Entry) -> tuple[bytes | None, ...]:
+  """For each of REASONS what no earlier document has; None: nothing to say."""
+  page = urllib.parse.urldefrag(entry.url).url
+  texts = [part['text'] for part in entry.parts if 'text' in part]
+  words = ' '.join(re.findall(r'\w+', ' '.join(texts).casefold()))
+  images = sorted(p['sha256'] for p in entry.parts if 'text' not in p)
+  return (
+      _digest('url', page) if entry.url else None,
+      _digest('text', words),
+      _digest('images', *images) if images else None,
+  )
+
+
+def judge(
+    entries: Sequence[spool.Entry],
+    repeated: Mapping[int, str],
+    often: Set[Key],
+) -> Verdict:
+  """The verdict on a unit.
+
+  Args:
+    entries: its documents.
+    repeated: the places of those that were there before -> the reason.
+    often: its images and lines that occur too often.
+  """
+  kept, drops = [], spool.Tally()
+  for place, entry in enumerate(entries):
+    try:
+      if place in repeated:
+        raise Dropped(repeated[place])
+      _check_rest(entry, often)
+    except Dropped as dropped:
+      drops.add(dropped.reason, entry.source)
+    else:
+      kept.append(place)
+  return Verdict(tuple(kept), frozenset(often), drops)
+
+
+def _check_rest(entry: spool.Entry, often: Set[Key]) -> None:
+  """Raises Dropped if too little of a document occurs seldom."""
+  parts = trim(entry, often).parts
+  if all('text' in part for part in parts):
+    raise Dropped('all images occur too often')
+  words = sum(len(part['text'].split()) for part in parts if 'text' in part)
+  if not words or parts != entry.parts and words < _WORDS:
+    raise Dropped('all lines of text occur too often')
+
+
+def trim(entry: spool.Entry, often: Set[Key]) -> spool.Entry:
+  """The document without what occurs too often."""
+  parts = []
+  for part in entry.parts:
+    if 'text' in part:
+      part = {'text': _without_lines(part['text'], _domain(entry.url), often)}
+      if not part['text'].strip():
         continue
-      parts.append(part)
-    return dataclasses.replace(entry, parts=tuple(parts))
+    elif not often.isdisjoint(_image_keys(part)):
+      continue
+    parts.append(part)
+  return dataclasses.replace(entry, parts=tuple(parts))
 
-  def _without_repeated_lines(self, text: str, url: str) -> str:
-    domain = _domain(url)
-    kept = [
-        line for line in text.splitlines()
-        if not line.strip()
-        or self._lines[_hash(domain, line)] <= _LINE_AT_MOST
-    ]
-    return re.sub(r'\n{3,}', '\n\n', '\n'.join(kept))
+
+def _without_lines(text: str, domain: str, often: Set[Key]) -> str:
+  kept = [
+      line for line in text.splitlines()
+      if not line.strip() or _line_key(domain, line) not in often
+  ]
+  return re.sub(r'\n{3,}', '\n\n', '\n'.join(kept))
 
 
 def _image_keys(part: dict) -> list[str]:
@@ -94,22 +203,6 @@ def _image_keys(part: dict) -> list[str]:
   keys = [part['sha256']]
   if part.get('look'):
     keys.append(f'look {part["look"]:x}')
-  return keys
-
-
-def _document_keys(entry: spool.Entry) -> list[tuple[bytes, str]]:
-  """(key, reason): a document is dropped if one before it has a key of it."""
-  texts = [part['text'] for part in entry.parts if 'text' in part]
-  images = sorted(p['sha256'] for p in entry.parts if 'text' not in p)
-  words = ' '.join(re.findall(r'\w+', ' '.join(texts).casefold()))
-  keys = [(_digest('text', words), 'text is that of an earlier document')]
-  if images:
-    keys.append((
-        _digest('images', *images), 'images are those of an earlier document'
-    ))
-  if entry.url:
-    page = urllib.parse.urldefrag(entry.url).url
-    keys.insert(0, (_digest('url', page), 'page was there before'))
   return keys
 
 
@@ -121,7 +214,8 @@ def _domain(url: str) -> str:
   return urllib.parse.urlsplit(url).netloc.lower()
 
 
-def _hash(domain: str, line: str) -> int:
-  """A small number: there are billions of lines."""
+def _line_key(domain: str, line: str) -> int:
+  """A small number, as there are billions of lines; 64 bits with a sign."""
   text = f'{domain}\0{" ".join(line.split())}'.encode()
-  return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest())
+  digest = hashlib.blake2b(text, digest_size=8).digest()
+  return int.from_bytes(digest, signed=True)

@@ -5,35 +5,35 @@
 First every unit of the input is converted into DIR/working, in any order; then
 the documents are written into shards, in the order of the input. Both go on
 where they were when the program is killed. DIR/manifest.json comes last.
+An `Engine` does the work, in processes of this machine or in many machines;
+which one it is changes no byte.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 import contextlib
 import dataclasses
 import fcntl
 import hashlib
-import itertools
 import json
 import os
 import pathlib
 import shutil
 from typing import Any
 
-import numpy as np
 import PIL
 import tensorflow as tf
 import tqdm
 
 import flamingo_jax
 from flamingo_jax.data import records
-from flamingo_jax.data.documents import Document
 from flamingo_jax.errors import UserError
+from flamingo_jax.prepare import duplicates
 from flamingo_jax.prepare import fitting
 from flamingo_jax.prepare import spool
-from flamingo_jax.prepare import workers as workers_lib
-from flamingo_jax.prepare.duplicates import Duplicates
 from flamingo_jax.prepare.fetched import FetchedImages
-from flamingo_jax.prepare.source import Dropped, Source, Unit
+from flamingo_jax.prepare.processes import Engine, Processes
+from flamingo_jax.prepare.shards import Layout
+from flamingo_jax.prepare.source import Source, Unit
 
 _WORKING, _PLAN = 'working', 'plan.json'
 _REASONS_SHOWN = 3  # when nothing is left
@@ -48,6 +48,7 @@ def prepare(
     image_size: int = 320,
     exclude: str | os.PathLike | None = None,
     deduplicate: bool = False,
+    engine: Engine | None = None,
 ) -> dict[str, Any]:
   """Writes the documents of a source into shards.
 
@@ -61,6 +62,8 @@ def prepare(
       they are.
     exclude: a folder of images that must not occur.
     deduplicate: removes what occurs too often (`duplicates`).
+    engine: does the work in the place of `workers`; a run that one engine has
+      begun another may go on with.
 
   Returns:
     What manifest.json says.
@@ -74,6 +77,7 @@ def prepare(
                              ('image_size', image_size, 0)):
     if value < least:
       raise UserError(f'{name} is {value}; it must be at least {least}')
+  engine = engine or Processes(workers)
   directory = pathlib.Path(directory).absolute()
   looks = fitting.looks_of_folder(exclude) if exclude is not None else ()
   units = source.units()
@@ -90,8 +94,10 @@ def prepare(
         images = images.write_index(directory / _WORKING / 'images')
         source = dataclasses.replace(source, images=images)
       fitter = fitting.MediaFitter(image_size, looks)
-      _convert(source, fitter, units, directory / _WORKING, workers)
-      manifest = _write(directory, len(units), plan, shards, deduplicate)
+      _convert(engine, source, fitter, units, directory / _WORKING)
+      manifest = _write(
+          engine, directory, len(units), plan, shards, deduplicate
+      )
       shutil.rmtree(directory / _WORKING)
       return manifest
   except (OSError, tf.errors.OpError) as error:
@@ -195,22 +201,23 @@ def _difference(before: dict[str, Any], plan: dict[str, Any]) -> str:
 
 
 def _convert(
+    engine: Engine,
     source: Source,
     fitter: fitting.MediaFitter,
     units: Sequence[Unit],
     working: pathlib.Path,
-    workers: int,
 ) -> None:
   """Converts the units that are not done yet, with a bar on terminals."""
-  todo = [i for i in range(len(units)) if not spool.is_done(working, i)]
-  done = len(units) - len(todo)
+  todo = {
+      index: unit for index, unit in enumerate(units)
+      if not spool.is_done(working, index)
+  }
   items = documents = 0
   with tqdm.tqdm(
-      total=len(units), initial=done, unit=' pieces', disable=None
+      total=len(units), initial=len(units) - len(todo), unit=' pieces',
+      disable=None,
   ) as bar:
-    for index in workers_lib.convert_units(
-        source, fitter, units, todo, working, workers
-    ):
+    for index in engine.convert(source, fitter, todo, working):
       counts = spool.read_counts(working, index)
       items, documents = items + counts.items, documents + counts.documents
       bar.set_postfix(items=items, documents=documents, refresh=False)
@@ -218,6 +225,7 @@ def _convert(
 
 
 def _write(
+    engine: Engine,
     directory: pathlib.Path,
     units: int,
     plan: dict[str, Any],
@@ -226,26 +234,29 @@ def _write(
 ) -> dict[str, Any]:
   """The shards and the manifest, of units that are all done."""
   working = directory / _WORKING
-  counts = spool.Counts()
+  counts, sizes = spool.Counts(), []
   for index in range(units):
-    counts.merge(spool.read_counts(working, index))
-  kept, trim = np.ones(counts.documents, bool), lambda entry: entry
+    of_unit = spool.read_counts(working, index)
+    counts.merge(of_unit)
+    sizes.append(of_unit.documents)
   if deduplicate:
-    kept, trim = _deduplicate(working, units, counts)
-  if not kept.any():
+    engine.deduplicate(working, units)
+    for index in range(units):
+      verdict = duplicates.read_verdict(working, index)
+      counts.drops.merge(verdict.drops)
+      sizes[index] = len(verdict.kept)
+  count = sum(sizes)
+  if not count:
     raise UserError(_nothing_left(counts))
-  count = int(kept.sum())
   shards = -(-count // records.PER_SHARD) if shards is None else shards
   if shards > count:
     raise UserError(
         f'{count} documents do not fill {shards} shards; run the same command '
         f'with --shards=1 to --shards={count}, which goes on from here'
     )
-  entries = map(trim, itertools.compress(_entries(working, units), kept))
-  written = [
-      _write_shard(directory, entries, count, shard, shards)
-      for shard in tqdm.trange(shards, unit=' shards', disable=None)
-  ]
+  layout = Layout(directory, working, tuple(sizes), shards, deduplicate)
+  _write_shards(engine, layout)
+  written = [layout.read(shard) for shard in range(shards)]
   names = {shard.entry['file'] for shard in written}
   for path in directory.glob('*.tfrecord'):
     if path.name not in names:  # of an earlier run with other --shards
@@ -258,59 +269,15 @@ def _write(
   })
 
 
-def _entries(working: pathlib.Path, units: int) -> Iterator[spool.Entry]:
-  for index in range(units):
-    yield from spool.read_entries(working, index)
-
-
-def _deduplicate(
-    working: pathlib.Path, units: int, counts: spool.Counts
-) -> tuple[np.ndarray, Callable[[spool.Entry], spool.Entry]]:
-  """Which documents are kept, and how; the others are counted."""
-  duplicates = Duplicates()
-  for entry in _entries(working, units):
-    duplicates.count(entry)
-  kept = np.ones(counts.documents, bool)
-  for place, entry in enumerate(_entries(working, units)):
-    try:
-      duplicates.check(entry)
-    except Dropped as dropped:
-      kept[place] = False
-      counts.drops.add(dropped.reason, dropped.detail)
-  return kept, duplicates.trim
-
-
-def _write_shard(
-    directory: pathlib.Path,
-    entries: Iterator[spool.Entry],
-    count: int,
-    shard: int,
-    shards: int,
-) -> records.Shard:
-  """Writes a shard, or reads what is known of it if it is there."""
-  begin, end = records.shard_range(count, shard, shards)
-  mine = itertools.islice(entries, end - begin)
-  path = directory / records.shard_name(directory.name, shard, shards)
-  note = directory / _WORKING / f'{path.name}.json'
-  index = note.with_suffix('.npy')
-  if note.exists():
-    for _ in mine:
-      pass
-    facts = json.loads(note.read_text(encoding='utf-8'))
-    return records.Shard(facts['entry'], np.load(index), facts['kinds'])
-  written = records.write_shard(_documents(mine, begin), path)
-  np.save(index, written.index)
-  spool.write_atomically(
-      note, json.dumps({'entry': written.entry, 'kinds': written.kinds})
-  )
-  return written
-
-
-def _documents(
-    entries: Iterator[spool.Entry], first: int
-) -> Iterator[Document]:
-  for place, entry in enumerate(entries, first):
-    yield entry.document(place)
+def _write_shards(engine: Engine, layout: Layout) -> None:
+  """Writes the shards that are not done yet, with a bar on terminals."""
+  todo = [s for s in range(layout.shards) if not layout.is_done(s)]
+  with tqdm.tqdm(
+      total=layout.shards, initial=layout.shards - len(todo), unit=' shards',
+      disable=None,
+  ) as bar:
+    for _ in engine.write_shards(layout, todo):
+      bar.update()
 
 
 def _nothing_left(counts: spool.Counts) -> str:

@@ -71,10 +71,11 @@ class MediaFitter:
     try:
       with warnings.catch_warnings():
         warnings.simplefilter('ignore', PIL.Image.DecompressionBombWarning)
-        pixels = media_reader.decode_image(media.data, media.path, size=draft)
+        decoded = media_reader.decode_picture(
+            media.data, media.path, size=draft
+        )
     except UserError as error:
       raise Dropped('image is corrupt', str(error)) from None
-    decoded = PIL.Image.fromarray(pixels)
     data = media.data
     if max(width, height) > self.limit or picture.format not in _KEPT_FORMATS:
       decoded.thumbnail((self.limit, self.limit), PIL.Image.Resampling.BICUBIC)

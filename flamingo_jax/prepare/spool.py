@@ -14,6 +14,7 @@ import hashlib
 import json
 import os
 import pathlib
+import secrets
 import struct
 from typing import Any
 
@@ -118,7 +119,7 @@ class Writer:
 
   def __init__(self, folder: pathlib.Path, index: int):
     self._spool, self._json = paths(folder, index)
-    self._draft = self._spool.with_suffix(f'.{os.getpid()}.draft')
+    self._draft = folder / draft_name(self._spool.name)
     self._file = open(self._draft, 'wb')
     self.counts = Counts()
 
@@ -206,6 +207,11 @@ def read_entries(folder: pathlib.Path, index: int) -> Iterator[Entry]:
 
 def write_atomically(path: pathlib.Path, text: str) -> None:
   """Writes a file that is there whole or not at all."""
-  draft = path.with_name(f'{path.name}.{os.getpid()}.draft')
+  draft = path.with_name(draft_name(path.name))
   draft.write_text(text, encoding='utf-8')
   os.replace(draft, path)
+
+
+def draft_name(name: str) -> str:
+  """For a file that is not whole yet; no other process has the same name."""
+  return f'{name}.{secrets.token_hex(8)}.draft'  # pids are those of a machine

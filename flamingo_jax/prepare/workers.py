@@ -7,7 +7,7 @@ anew: an item that stops it twice is left out and counted, and if it cannot even
 be read, so is the rest of its file.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 import dataclasses
 import multiprocessing
 import multiprocessing.connection
@@ -85,8 +85,7 @@ class _Worker:
 def convert_units(
     source: Source,
     fitter: Fitter,
-    units: Sequence[Unit],
-    todo: Sequence[int],
+    units: Mapping[int, Unit],
     folder: pathlib.Path,
     workers: int,
 ) -> Iterator[int]:
@@ -95,8 +94,7 @@ def convert_units(
   Args:
     source: reads and converts.
     fitter: makes media small.
-    units: all of them.
-    todo: the numbers of those that are to be converted.
+    units: those that are to be converted, by their numbers.
     folder: where the documents go.
     workers: processes; 0 converts in this one, for a debugger.
 
@@ -104,17 +102,15 @@ def convert_units(
     UserError: the input is not what the source reads, or the disk is full.
   """
   if not workers:
-    for index in todo:
-      conversion.convert_unit(
-          source, fitter, units[index], folder, index, skip={}
-      )
+    for index, unit in units.items():
+      conversion.convert_unit(source, fitter, unit, folder, index, skip={})
       yield index
     return
   context = multiprocessing.get_context('forkserver')
   context.set_forkserver_preload(_PRELOADED)
-  waiting = [_Task(index) for index in reversed(todo)]
+  waiting = [_Task(index) for index in reversed(units)]
   job = (source, fitter, units, folder)
-  crew = [_Worker(context, job) for _ in range(min(workers, len(todo)))]
+  crew = [_Worker(context, job) for _ in range(min(workers, len(units)))]
   try:
     left = len(waiting)
     while left:
@@ -163,7 +159,7 @@ def _work(
     done: Any,
     source: Source,
     fitter: Fitter,
-    units: Sequence[Unit],
+    units: Mapping[int, Unit],
     folder: pathlib.Path,
 ) -> None:
   """The life of a worker: units come through the pipe, errors go back."""

@@ -3,6 +3,7 @@
 """Random flips and colours."""
 
 import numpy as np
+import PIL.Image
 import pytest
 
 from flamingo_jax.data import augmentation, media
@@ -16,7 +17,8 @@ RAMP = np.stack(
 @pytest.fixture(scope='module')
 def drawn():
   rng = np.random.default_rng(0)
-  return [augmentation.draw(rng)(RAMP) for _ in range(200)]
+  picture = PIL.Image.fromarray(RAMP)
+  return [np.asarray(augmentation.draw(rng)(picture)) for _ in range(200)]
 
 
 def test_half_are_flipped_and_nothing_else_is_moved(drawn):

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
 # SPDX-License-Identifier: Apache-2.0
-"""A source of numbered items; workers import it, and it imports little."""
+"""Sources of numbered items; workers import them: this imports little."""
 
 from collections.abc import Iterator
 import dataclasses
@@ -11,7 +11,10 @@ import signal
 import PIL.Image
 
 from flamingo_jax.data.documents import Document, Media
+from flamingo_jax.errors import UserError
 from flamingo_jax.prepare.source import Converted, Dropped, Fitter, Item, Unit
+
+WORDS = 'one two three four five six seven eight nine ten eleven'
 
 
 def png(shade: int) -> bytes:
@@ -49,3 +52,33 @@ class Counting:
     fitted = fitter.fit(media)
     parts = (fitted.media, f'This is {item.value}.')
     return Converted(Document(parts, item.place, 0))
+
+
+@dataclasses.dataclass(frozen=True)
+class Repeating(Counting):
+  """Pages of three domains that repeat lines, images, texts and each other."""
+
+  count: int = 60
+
+  def convert(self, item, fitter):
+    i = item.value
+    page = i - i % 11 // 10  # 10 is 9 again
+    text = f'{WORDS} {i - i % 7 // 6}\nShare this page'
+    shades = (i - i % 5 // 4, 200 if i % 3 else 100 + i)
+    parts = [
+        fitter.fit(Media('image', f'{shade}.png', png(shade))).media
+        for shade in shades
+    ]
+    return Converted(
+        Document((parts[0], text, parts[1]), item.place, 0),
+        url=f'http://{page % 3}.org/{page}',
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class Wrong(Counting):
+  """Of another format."""
+
+  def read(self, unit):
+    raise UserError(f'{self.path} has no column text; name one')
+    yield Item('', 0)

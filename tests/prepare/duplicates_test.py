@@ -8,7 +8,6 @@ import pytest
 
 from flamingo_jax.prepare import duplicates
 from flamingo_jax.prepare import spool
-from flamingo_jax.prepare.source import Dropped
 
 WORDS = 'one two three four five six seven eight nine ten eleven'
 
@@ -28,17 +27,14 @@ def entry(number, *parts, url=None):
 
 def run(entries):
   """(documents that are kept, the reasons of the others)."""
-  found, kept, reasons = duplicates.Duplicates(), [], []
-  for e in entries:
-    found.count(e)
-  for e in entries:
-    try:
-      found.check(e)
-    except Dropped as dropped:
-      reasons.append(dropped.reason)
-    else:
-      kept.append(found.trim(e))
-  return kept, reasons
+  units = [entries[i : i + 3] for i in range(0, len(entries), 3)]
+  kept, drops = [], spool.Tally()
+  for unit, verdict in zip(
+      units, duplicates.judge_all(units.__getitem__, len(units)), strict=True
+  ):
+    kept += verdict.apply(unit)
+    drops.merge(verdict.drops)
+  return kept, [r for r, n in drops.counts.items() for _ in range(n)]
 
 
 def image(number):
@@ -61,6 +57,16 @@ def test_pages_that_differ_are_kept_as_they_are():
 def test_the_first_of_two_is_kept(second, reason):
   first = entry(0, WORDS, image(0))
   assert run([first, second]) == ([first], [reason])
+
+
+def test_a_document_that_is_dropped_is_compared_no_further():
+  pages = [
+      entry(0, WORDS, image(0)), entry(1, WORDS, image(1)),
+      entry(2, 'other ' + WORDS, image(1)),
+  ]
+  assert run(pages) == (
+      [pages[0], pages[2]], ['text is that of an earlier document']
+  )
 
 
 @pytest.mark.parametrize('logo', [

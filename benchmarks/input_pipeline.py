@@ -1,0 +1,308 @@
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Speed of the training input, against what decoding alone costs, as JSON.
+
+  python -m benchmarks.input_pipeline
+  python -m benchmarks.input_pipeline --images=data/m3w/train \\
+      --videos=data/vtp/train
+
+Reads folders of `flamingo prepare`; without one, pages of five photographs and
+clips over the photographs of scikit-image, prepared for 320 pixels.
+
+All rates are per second of CPU time, all threads together, so per core, and
+hardly depend on what else the machine does. The measurements take turns and
+the fastest of each counts. Stages are called by themselves; `batch` is
+tf.data's part, with examples that are made already. `raw` is Pillow's JPEG
+decoding and bicubic resizing of the same pictures, or PyAV's decoding of the
+same frames to RGB and that resizing; `ratio` is the rate of the pipeline over
+that of `raw`.
+"""
+
+import argparse
+from collections.abc import Callable, Iterator
+import functools
+import io
+import json
+import os
+import pathlib
+import sys
+import tempfile
+import time
+from typing import Any
+
+from flamingo_jax.data import quiet_tensorflow
+
+if __name__ == '__main__':  # before anything else imports TensorFlow
+  quiet_tensorflow.load()
+
+import av
+import numpy as np
+import PIL.Image
+
+from benchmarks import photographs
+from flamingo_jax.data import augmentation
+from flamingo_jax.data import features
+from flamingo_jax.data import interleaved
+from flamingo_jax.data import media as media_reader
+from flamingo_jax.data import pipeline
+from flamingo_jax.data import records
+from flamingo_jax.data import video
+from flamingo_jax.data import vocabulary as vocabulary_lib
+from flamingo_jax.errors import UserError
+
+LENGTHS = {  # Flamingo B.1.2
+    'images': {'tokens': 256, 'media': 5, 'frames': 1},
+    'videos': {'tokens': 32, 'media': 1, 'frames': 8},
+}
+BATCH = 8
+EXAMPLES = 128  # that a measurement of the pipeline makes
+IDLE = 0.3  # seconds
+TURNS = 3
+SEED = 0
+
+
+class Counted:
+  """Documents that count how often they are read."""
+
+  def __init__(self, documents: features.Documents, limit: int):
+    self._documents, self._size = documents, min(limit, len(documents))
+    self.count = 0
+
+  def __len__(self) -> int:
+    return self._size
+
+  def __getitem__(self, index: int) -> Any:
+    self.count += 1
+    return self._documents[index]
+
+
+def measure(
+    kind: str, folder: pathlib.Path, size: int, limit: int
+) -> dict[str, Any]:
+  """The rates of a folder.
+
+  Args:
+    kind: 'images' or 'videos'.
+    folder: that `flamingo prepare` has made.
+    size: of pictures in training, pixels.
+    limit: documents that are read, at most.
+
+  Raises:
+    UserError: the folder is damaged, or has no media of this kind.
+  """
+  documents = Counted(records.RecordDocuments(folder), limit)
+  lengths = LENGTHS[kind] | {'image_size': size}
+  work = _Work(documents, lengths)
+  frames = sum(len(clip) for clip in work.clips)
+  if not frames:
+    raise UserError(f'{folder} has no {kind}; name a folder that has')
+  seconds = dict.fromkeys(('raw', *work.stages, 'pipeline'), float('inf'))
+  for _ in range(TURNS):
+    seconds['raw'] = min(seconds['raw'], _time(lambda: work.raw(kind)))
+    for name, stage in work.stages.items():
+      seconds[name] = min(seconds[name], _time(stage))
+    seconds['pipeline'] = min(seconds['pipeline'], work.run_pipeline())
+  noun = 'images' if kind == 'images' else 'frames'
+  count = len(documents)
+  rates = {
+      name: {
+          'documents_per_second': round(count / s, 1),
+          f'{noun}_per_second': round(frames / s, 1),
+      }
+      for name, s in seconds.items()
+  }
+  return {
+      'documents': count,
+      noun: frames,
+      'bytes': sum(len(m.data) for d in work.loaded for m in _media(d)),
+      'raw': rates.pop('raw'),
+      'pipeline': rates.pop('pipeline'),
+      'ratio': round(seconds['raw'] / seconds['pipeline'], 3),
+      'stages': rates,
+      'milliseconds_per_document': {
+          name: round(1000 * s / count, 3) for name, s in seconds.items()
+      },
+  }
+
+
+class _Work:
+  """What is timed, over the same documents each."""
+
+  def __init__(self, documents: Counted, lengths: dict[str, int]):
+    self._documents, self._lengths = documents, lengths
+    self._vocabulary = vocabulary_lib.default_vocabulary()
+    self.loaded = [documents[i] for i in range(len(documents))]
+    self._shown = [_media(d)[: lengths['media']] for d in self.loaded]
+    self.clips = [
+        clip for media in self._shown for clip in map(self._decode, media)
+    ]
+    self.stages = {
+        'read': self._read, 'tokenize': self._tokenize,
+        'decode_resize': self._decode_resize, 'augment': self._augment,
+        'batch': self._pipeline(
+            'batch', Counted(self.loaded, len(self.loaded)), self._example()
+        ),
+    }
+    self.run_pipeline = self._pipeline('pipeline', documents, None)
+
+  def raw(self, kind: str) -> None:
+    """Decodes and resizes, and nothing else."""
+    decode = _raw_image if kind == 'images' else _raw_frames
+    for media in self._shown:
+      for medium in media:
+        for picture in decode(medium.data, self._lengths['frames']):
+          scale = self._lengths['image_size'] / max(picture.size)
+          np.asarray(picture.resize(
+              tuple(round(scale * n) for n in picture.size),
+              PIL.Image.Resampling.BICUBIC,
+          ))
+
+  def _read(self) -> None:
+    for index in range(len(self._documents)):
+      self._documents[index]
+
+  def _tokenize(self) -> None:
+    for document in self.loaded:
+      interleaved.tokenize_document(document.parts, self._vocabulary)
+
+  def _decode(self, medium: Any) -> list[PIL.Image.Image]:
+    size = self._lengths['image_size']
+    if medium.kind == 'image':
+      return [media_reader.decode_picture(medium.data, medium.path, size)]
+    frames = video.decode_clip(
+        io.BytesIO(medium.data), medium.path, self._lengths['frames'],
+        np.random.default_rng(SEED), 1.0,
+    )
+    return list(map(PIL.Image.fromarray, frames))
+
+  def _decode_resize(self) -> None:
+    for media in self._shown:
+      for medium in media:
+        media_reader.load_frames(
+            medium, self._lengths['frames'], self._lengths['image_size'],
+            np.random.default_rng(SEED),
+        )
+
+  def _augment(self) -> None:
+    rng = np.random.default_rng(SEED)
+    for clip in self.clips:
+      augment = augmentation.draw(rng)
+      for frame in clip:
+        augment(frame)
+
+  def _example(self) -> Any:
+    lengths = dict(self._lengths)
+    return interleaved.make_example(
+        self.loaded[0], length=lengths['tokens'], max_media=lengths['media'],
+        frames=lengths['frames'], image_size=lengths['image_size'],
+        vocabulary=self._vocabulary, rng=None,
+    )
+
+  def _pipeline(
+      self, name: str, documents: Counted, example: Any
+  ) -> Callable[[], float]:
+    """A function that tells the seconds of as many examples as documents.
+
+    Args:
+      name: of the seqio task.
+      documents: that it reads.
+      example: stands for all examples; None makes them.
+    """
+    if example is None:
+      features.add_task(
+          name, {'train': lambda: documents}, p_next=0.5, augment=True
+      )
+    else:
+      source = features.DocumentSource(
+          name, {'train': lambda: documents},
+          vocabulary_lib.default_vocabulary,
+      )
+      features.register(
+          name, source, features.OUTPUT_FEATURES, features.example_shapes,
+          lambda found, lengths, rng: example,
+      )
+    batches = pipeline.get_dataset(
+        pipeline.DatasetConfig(
+            name, {name: self._lengths}, 'train', {name: BATCH}, True, SEED
+        ), 0, 1,
+    ).as_numpy_iterator()
+    next(batches)
+    return functools.partial(_time_batches, batches, documents)
+
+
+def _time_batches(batches: Iterator[Any], documents: Counted) -> float:
+  """Seconds in which as many examples are made as there are documents.
+
+  Batches are made ahead, so those that were made count, not those that come.
+  """
+  begin = _settle()
+  made = documents.count
+  while documents.count - made < EXAMPLES:
+    next(batches)
+  seconds = _settle() - begin
+  return seconds * len(documents) / (documents.count - made)
+
+
+def _settle() -> float:
+  """The CPU time when no thread does anything any more: buffers are full."""
+  before, now = None, time.process_time()
+  while before is None or now - before > IDLE / 50:
+    time.sleep(IDLE)
+    before, now = now, time.process_time()
+  return now
+
+
+def _media(document: Any) -> list[Any]:
+  return [part for part in document.parts if not isinstance(part, str)]
+
+
+def _raw_image(data: bytes, count: int) -> list[PIL.Image.Image]:
+  return [PIL.Image.open(io.BytesIO(data)).convert('RGB')]
+
+
+def _raw_frames(data: bytes, count: int) -> Iterator[PIL.Image.Image]:
+  with av.open(io.BytesIO(data)) as container:
+    for frame, _ in zip(container.decode(video=0), range(count)):
+      yield PIL.Image.fromarray(frame.to_ndarray(format='rgb24'))
+
+
+def _time(stage: Callable[[], Any]) -> float:
+  """Seconds of CPU time; a stage may tell its own."""
+  begin = _settle()
+  told = stage()
+  return time.process_time() - begin if told is None else told
+
+
+def main() -> int:
+  """Prints one JSON object; returns the exit code."""
+  parser = argparse.ArgumentParser(
+      description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+  )
+  parser.add_argument('--images', metavar='DIR', type=pathlib.Path)
+  parser.add_argument('--videos', metavar='DIR', type=pathlib.Path)
+  parser.add_argument('--image_size', type=int, default=320)
+  parser.add_argument('--documents', type=int, default=64, help='at most')
+  options = parser.parse_args()
+  size, limit = options.image_size, options.documents
+  result = {}
+  try:
+    with tempfile.TemporaryDirectory() as name:
+      for kind, folder in (
+          ('images', options.images), ('videos', options.videos)
+      ):
+        folder = folder or photographs.prepare(
+            pathlib.Path(name), kind, limit, size
+        )
+        result[kind] = measure(kind, folder, size, limit)
+  except UserError as error:
+    print(f'error: {error}', file=sys.stderr)
+    return 2
+  result['image_size'] = size
+  result['cores'] = len(os.sched_getaffinity(0))
+  result['pillow'], result['av'] = PIL.__version__, av.__version__
+  print(json.dumps(result, indent=2))
+  return 0
+
+
+if __name__ == '__main__':
+  sys.exit(main())

@@ -1,0 +1,116 @@
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Apache Beam's local runner gives the bytes of the built-in engine."""
+
+import hashlib
+
+import pytest
+
+from flamingo_jax import cli
+from flamingo_jax.data import records
+from flamingo_jax.errors import UserError
+from flamingo_jax.prepare import engine
+from tests.prepare.counting import Counting, Repeating, Wrong
+
+try:
+  from flamingo_jax.prepare import beam
+except ModuleNotFoundError:
+  beam = None
+
+needs_beam = pytest.mark.skipif(beam is None, reason=(
+    "Apache Beam is not installed; it is in the extra 'beam', in an "
+    'environment of its own.'
+))
+
+
+def files(folder):
+  return {
+      path.name: hashlib.sha256(path.read_bytes()).hexdigest()
+      for path in folder.iterdir()
+  }
+
+
+@pytest.fixture
+def path(tmp_path):
+  (tmp_path / 'input').touch()
+  return str(tmp_path / 'input')
+
+
+@needs_beam
+@pytest.mark.parametrize('source', [Counting, Repeating])
+@pytest.mark.parametrize('deduplicate', [False, True])
+def test_both_engines_write_the_same_bytes(
+    tmp_path, path, source, deduplicate
+):
+  made = [
+      engine.prepare(
+          source(path), tmp_path / name / 'train', shards=3, workers=0,
+          deduplicate=deduplicate, engine=by,
+      )
+      for name, by in (('a', None), ('b', beam.Beam()))
+  ]
+  assert made[0] == made[1]
+  assert files(tmp_path / 'a' / 'train') == files(tmp_path / 'b' / 'train')
+  assert len(files(tmp_path / 'b' / 'train')) == 5, 'nothing else is left'
+  if source is Repeating and deduplicate:
+    assert {
+        'page was there before', 'text is that of an earlier document',
+        'images are those of an earlier document',
+    } <= set(made[0]['drops'])
+
+
+@needs_beam
+def test_what_processes_began_beam_ends(tmp_path, path, monkeypatch):
+  engine.prepare(Counting(path), tmp_path / 'a' / 'train', workers=0)
+  out = tmp_path / 'b' / 'train'
+  with monkeypatch.context() as patch:
+    patch.setattr(engine, '_write', lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+      engine.prepare(Counting(path), out, workers=0)
+  done = out / 'working' / 'unit-000003.json'
+  done.unlink()
+  engine.prepare(Counting(path), out, engine=beam.Beam())
+  assert files(out) == files(tmp_path / 'a' / 'train')
+
+
+@needs_beam
+def test_an_item_that_kills_its_process_is_left_out(tmp_path, path):
+  source = Counting(path, die_at=(12,))
+  made = engine.prepare(source, tmp_path / 'out', engine=beam.Beam())
+  assert made['drops']['item stopped the reader']['count'] == 1
+  assert made['documents'] == 40 - 6 - 1
+
+
+@needs_beam
+def test_wrong_input_is_told_in_one_sentence(tmp_path, path):
+  with pytest.raises(UserError) as told:
+    engine.prepare(Wrong(path), tmp_path / 'out', engine=beam.Beam())
+  assert str(told.value) == f'{path} has no column text; name one'
+
+
+@needs_beam
+def test_the_command_takes_options_of_beam(tmp_path, capsys):
+  lines = tmp_path / 'own.jsonl'
+  lines.write_text('{"parts": [{"text": "some words"}]}\n')
+  out = tmp_path / 'out'
+  assert cli.main([
+      'prepare', 'jsonl', str(lines), f'--out={out}', '--text',
+      '--engine=beam', '--beam_options=--direct_num_workers=1 --job_name=words',
+  ]) == 0
+  assert records.RecordDocuments(out)[0].parts == ('some words',)
+  assert '1 documents' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize('flags, sentence', [
+    (['--beam_options=--runner=X'], '--engine=beam; add'),
+    pytest.param(
+        ['--engine=beam'], 'environment of its own', marks=pytest.mark.skipif(
+            beam is not None, reason='Apache Beam is installed.')),
+])
+def test_flags_that_cannot_be_are_told(tmp_path, capsys, flags, sentence):
+  lines = tmp_path / 'own.jsonl'
+  lines.write_text('{"parts": [{"text": "some words"}]}\n')
+  assert cli.main(
+      ['prepare', 'jsonl', str(lines), f'--out={tmp_path / "out"}', *flags]
+  ) == 2
+  assert sentence in capsys.readouterr().err
