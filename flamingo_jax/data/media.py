@@ -274,7 +274,7 @@ def _clip(
       arrays = video_reader.array_clip(media.data, frames, rng, fps)
   else:
     with open_file(media) as file:
-      if media.kind == 'image':  # an array on the way would cost a tenth more
+      if media.kind == 'image':  # an array on the way would be a copy
         return [decode_picture(file.read(), media.path, size)]
       arrays = video_reader.decode_clip(file, media.path, frames, rng, fps)
   return list(map(PIL.Image.fromarray, arrays))
