@@ -68,6 +68,10 @@ class MediaEncoder:
           self._kept.popitem(last=False)
     return {medium: found[key] for medium, key in wanted.items()}
 
+  def forget(self) -> None:
+    """Keeps no latents of earlier calls."""
+    self._kept.clear()
+
   def features(
       self, params: Tree, media: Sequence[Media]
   ) -> Float[np.ndarray, 'media Dv']:

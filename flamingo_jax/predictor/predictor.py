@@ -195,6 +195,11 @@ class Predictor:
       scores[rows[:count]] = found[:count]
     return scores[0] if is_single else scores
 
+  def forget(self) -> None:
+    """Frees the memory of what is kept for later calls."""
+    self._encoder.forget()
+    self._prefix = None, None
+
   @property
   def context(self) -> int:
     """How many tokens the model reads, prompt and answer together."""

@@ -90,7 +90,7 @@ def test_prompts_share_what_they_begin_with(tiny):
   prompts = lambda *arrays: decoding.Prompts(
       *(jnp.asarray(x, jnp.int32) for x in arrays)
   )
-  candidates = rng.integers(0, 5, (4, 2, 3)).astype(np.int32)
+  candidates = jnp.array(rng.integers(0, 5, (4, 2, 3)), jnp.int32)
 
   def answer(model, params, rows, latents, prefix):
     state = decoding.read_prompts(model, params, rows, latents, 4, prefix)
@@ -98,7 +98,7 @@ def test_prompts_share_what_they_begin_with(tiny):
         model, params, *state, beams=3, max_new_tokens=4, stop=tiny.stop
     )
     return found, decoding.score(
-        model, params, *state, candidates, np.full((4, 2), 3, np.int32)
+        model, params, *state, candidates, jnp.full((4, 2), 3)
     )
 
   run = tiny.jit(answer)

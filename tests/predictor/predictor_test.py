@@ -278,7 +278,7 @@ def test_the_same_picture_is_encoded_once(model, monkeypatch):
   assert encoded == copies[:1]
 
 
-SHOTS = [CAT, 'Output: a small cat', fj.END_OF_CHUNK, DOG, 'Output: a dog']
+SHOTS = [CAT, 'Output: a small cat', interleaved.END_OF_CHUNK, DOG, 'Output: a dog']
 
 
 def test_a_prefix_is_read_once_and_changes_no_answer(model, monkeypatch):
@@ -305,8 +305,8 @@ def test_a_prefix_is_read_once_and_changes_no_answer(model, monkeypatch):
   np.testing.assert_array_equal(again, scores)
   assert len(read) == 3 and np.abs(other - scores).max() > 1e-3
   # A text that sees the prefix's last picture cannot do without it.
-  found = model.score(['Output:'], candidates, prefix=[*SHOTS, fj.END_OF_CHUNK])
-  (whole,) = [[*SHOTS, fj.END_OF_CHUNK, 'Output:']]
+  found = model.score(['Output:'], candidates, prefix=[*SHOTS, interleaved.END_OF_CHUNK])
+  (whole,) = [[*SHOTS, interleaved.END_OF_CHUNK, 'Output:']]
   np.testing.assert_array_equal(found, model.score(whole, candidates))
   assert len(read) == 3
 
