@@ -117,8 +117,7 @@ def answer(
 
   def say(rows: Sequence[int]) -> list[str]:
     prefix, asked = _split(
-        [found.queries[i] for i in rows], [shots[i] for i in rows],
-        settings.fixed_shots,
+        settings, [found.queries[i] for i in rows], [shots[i] for i in rows]
     )
     said = answerer.generate(
         asked, max_new_tokens=benchmark.max_new_tokens, beams=settings.beams,
@@ -129,12 +128,9 @@ def answer(
   def rank(rows: Sequence[int]) -> list[list[float]]:
     queries = [found.queries[i] for i in rows]
     orders = [
-        _score(
-            answerer, queries,
-            *_split(
-                queries, [shots_of(q, n) for q in queries], settings.fixed_shots
-            ), batch_size,
-        )
+        _score(answerer, queries, batch_size, *_split(
+            settings, queries, [shots_of(q, n) for q in queries]
+        ))
         for n in range(settings.permutations)
     ]
     return np.mean(orders, axis=0).tolist()
@@ -149,10 +145,11 @@ def answer(
 
 
 def _split(
-    queries: Sequence[Sample], shots: Sequence[Sequence[Sample]], fixed: bool
+    settings: Settings, queries: Sequence[Sample],
+    shots: Sequence[Sequence[Sample]],
 ) -> tuple[Prompt, list[Prompt]]:
   """What all prompts begin with, and the rest of each."""
-  if fixed:
+  if settings.fixed_shots:
     return prompts.join(shots[0], prompts.ANY_QUERY), list(
         map(prompts.ask, queries)
     )
@@ -160,8 +157,8 @@ def _split(
 
 
 def _score(
-    answerer: Answerer, queries: Sequence[Sample], prefix: Prompt,
-    asked: Sequence[Prompt], batch_size: int,
+    answerer: Answerer, queries: Sequence[Sample], batch_size: int,
+    prefix: Prompt, asked: Sequence[Prompt],
 ) -> np.ndarray:
   """Log-likelihoods [Q C]; neighbours with the same candidates share a call."""
   rows, at = [], 0

@@ -110,9 +110,8 @@ def test_prompts_share_what_they_begin_with(tiny):
   prefix = read(prompts(tokens[:1, :5], [5], first[None]), shots)
   rows = prompts(tokens[:, 5:], lengths, own)
   found = run(tiny.params, rows, latents, prefix)
-  jax.tree.map(
-      functools.partial(np.testing.assert_allclose, atol=1e-5), found, expected
-  )
+  for one, other in zip(jax.tree.leaves(found), jax.tree.leaves(expected)):
+    np.testing.assert_allclose(one, other, atol=1e-5)
   other = read(prompts(tokens[:1, :5], [5], first[None]), -shots)
   moved = run(tiny.params, rows, latents, other)[1] - found[1]
   assert np.abs(moved).max(axis=1).min() > 1e-3
