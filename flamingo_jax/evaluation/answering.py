@@ -97,7 +97,8 @@ def answer(
 
   def shots_of(query, permutation=0):
     return prompts.make_shots(
-        prompts.ANY_QUERY if settings.fixed_shots else query, found.pool, settings.shots, settings.seed,
+        prompts.ANY_QUERY if settings.fixed_shots else query,
+        found.pool, settings.shots, settings.seed,
         not benchmark.is_close_ended, settings.shots_kind, retrieve,
         permutation,
     )

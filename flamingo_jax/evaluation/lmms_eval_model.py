@@ -193,8 +193,8 @@ class FlamingoLmm(lmms):
     task = getattr(visual, '__self__', None)
     if task is None:
       raise UserError(
-          f'the pictures of {name} do not come from a method of its task, which '
-          'shots would be taken from: choose another task'
+          f'the pictures of {name} do not come from a method of its task, '
+          'which shots would be taken from: choose another task'
       )
     docs = lambda split: _Docs(
         task, name, split, self.task_dict[name][split], self._template

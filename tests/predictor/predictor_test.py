@@ -12,6 +12,7 @@ import pytest
 import flamingo_jax as fj
 from flamingo_jax import models
 from flamingo_jax.data import interleaved
+from flamingo_jax.data.interleaved import END_OF_CHUNK
 from flamingo_jax.data.media import load_frames
 from flamingo_jax.data.vocabulary import default_vocabulary
 from flamingo_jax.predictor import media_encoder
@@ -278,7 +279,7 @@ def test_the_same_picture_is_encoded_once(model, monkeypatch):
   assert encoded == copies[:1]
 
 
-SHOTS = [CAT, 'Output: a small cat', interleaved.END_OF_CHUNK, DOG, 'Output: a dog']
+SHOTS = [CAT, 'Output: a small cat', END_OF_CHUNK, DOG, 'Output: a dog']
 
 
 def test_a_prefix_is_read_once_and_changes_no_answer(model, monkeypatch):
@@ -305,9 +306,11 @@ def test_a_prefix_is_read_once_and_changes_no_answer(model, monkeypatch):
   np.testing.assert_array_equal(again, scores)
   assert len(read) == 3 and np.abs(other - scores).max() > 1e-3
   # A text that sees the prefix's last picture cannot do without it.
-  found = model.score(['Output:'], candidates, prefix=[*SHOTS, interleaved.END_OF_CHUNK])
-  (whole,) = [[*SHOTS, interleaved.END_OF_CHUNK, 'Output:']]
-  np.testing.assert_array_equal(found, model.score(whole, candidates))
+  shots = [*SHOTS, END_OF_CHUNK]
+  found = model.score(['Output:'], candidates, prefix=shots)
+  np.testing.assert_array_equal(
+      found, model.score([*shots, 'Output:'], candidates)
+  )
   assert len(read) == 3
 
 
