@@ -13,7 +13,7 @@ import gin
 from flamingo_jax import gin_config
 from flamingo_jax.errors import UserError
 from flamingo_jax.training import processes
-from flamingo_jax.training.checkpoint import is_full_disk
+from flamingo_jax.training.full_disk import is_full_disk
 
 
 def parse_arguments(argv: Sequence[str]) -> tuple[list[str], list[str]]:

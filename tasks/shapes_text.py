@@ -43,7 +43,7 @@ def draw_value(rng: np.random.Generator, pairs: shapes.Pairs) -> TextParts:
   attribute = (*shapes_episodes.ATTRIBUTES, 'digit')[int(rng.integers(4))]
   ways = 3 if attribute == 'texture' else int(rng.integers(3, 7))
   if attribute != 'digit':
-    return _episode(rng, pairs, ways, attribute, [attribute])
+    return _episode(rng, pairs, ways, attribute, [attribute], 0.0)
   words = shapes_episodes.sample_words(rng, ways)
   names = rng.permutation(digits.NAMES)[:ways]
   labels = rng.integers(ways, size=(LENGTH - 3) // 4)
@@ -55,18 +55,30 @@ def draw_part(rng: np.random.Generator, pairs: shapes.Pairs) -> TextParts:
   attribute = _draw_attribute(rng)
   ways = int(rng.integers(2, 4 if attribute == 'texture' else 7))
   told = _draw_told(rng, attribute, 0.35)
-  return _episode(rng, pairs, ways, attribute, told)
+  return _episode(rng, pairs, ways, attribute, told, _draw_named(rng))
 
 
 def draw_whole(rng: np.random.Generator, pairs: shapes.Pairs) -> TextParts:
   """An episode of few words that tells everything, or most of it."""
   attribute = _draw_attribute(rng)
   ways = 2
-  if rng.random() > 0.5:
+  if rng.random() > 0.45:
     ways = int(rng.integers(2, 4 if attribute == 'texture' else 5))
   share = 1.0 if rng.random() < 0.6 else 0.4
   told = _draw_told(rng, attribute, share)
-  return _episode(rng, pairs, ways, attribute, told)
+  return _episode(rng, pairs, ways, attribute, told, _draw_named(rng))
+
+
+def draw_nouns(rng: np.random.Generator, pairs: shapes.Pairs) -> TextParts:
+  """A dictionary: ' goox a large plain orange ring.'"""
+  parts = []
+  for _ in range((LENGTH - 3) // 7):
+    (thing,) = shapes_world.sample_scene(rng, 1, pairs).things
+    parts += [
+        Text(f' {_noun(thing)}', _DESCRIPTION),
+        Text(f' {shapes_world.describe_thing(thing)}.', 1.0),
+    ]
+  return tuple(parts)
 
 
 def draw_captions(
@@ -108,7 +120,10 @@ def _space(rng: np.random.Generator) -> str:
 
 
 # Of the documents of shapes_text; the rest are whole episodes.
-_SHARES = ((0.12, draw_captions), (0.06, draw_value), (0.35, draw_part))
+_SHARES = (
+    (0.1, draw_captions), (0.06, draw_nouns), (0.12, draw_value),
+    (0.32, draw_part),
+)
 
 
 def draw_text(rng: np.random.Generator, pairs: shapes.Pairs) -> TextParts:
@@ -136,12 +151,24 @@ def _draw_told(
   ]
 
 
+def _draw_named(rng: np.random.Generator) -> float:
+  """How many sentences of an episode have a noun instead of a description."""
+  return float(rng.choice([0.0, 0.5, 1.0], p=[0.3, 0.25, 0.45]))
+
+
+def _noun(thing: shapes_world.Thing) -> str:
+  return shapes_world.name_kind(
+      thing.shape, thing.colour, thing.size, thing.texture
+  )
+
+
 def _episode(
     rng: np.random.Generator,
     pairs: shapes.Pairs,
     ways: int,
     attribute: str,
     told: Sequence[str],
+    named: float,
 ) -> TextParts:
   """As many things and words as fit, in the text of one document.
 
@@ -149,17 +176,22 @@ def _episode(
   right before a word, and no more, then does better by every step back that it
   learns to take. In one order it would need both ends of a match at once.
   """
-  # A description, two syllables and a full stop each.
-  cost = len(told) + 3
-  labels = rng.integers(ways, size=(LENGTH - 3) // cost).tolist()
+  # A noun or description, two syllables and a full stop each.
+  is_named = rng.random(LENGTH // 4) < named
+  costs = np.where(is_named, 1, len(told)) + 3
+  is_named = is_named[np.cumsum(costs) <= LENGTH - 3]
+  labels = rng.integers(ways, size=len(is_named)).tolist()
   episode = shapes_episodes.sample_episode(
       rng, ways, labels, attribute, pairs=pairs
   )
   descriptions = []
-  for scene in episode.scenes:
+  for scene, has_noun in zip(episode.scenes, is_named):
     (thing,) = scene.things
-    names = [told[i] for i in rng.permutation(len(told))]
-    descriptions.append(' '.join(getattr(thing, name) for name in names))
+    if has_noun:
+      descriptions.append(_noun(thing))
+      continue
+    names = [getattr(thing, told[i]) for i in rng.permutation(len(told))]
+    descriptions.append(' '.join(names))
   return _join(zip(descriptions, episode.answers))
 
 

@@ -27,11 +27,13 @@ _PHRASES = (
     ' Question: What colour is the thing? Is the thing small or large?',
     ' Question: What does the thing look like?',
     ' a thing and a thing.', ' an orange thing moves',
-    ' a handwritten digit', 'Question: an orange thing',
+    ' a handwritten digit', 'Question: an orange thing', ' Answer: yes no',
+    ' A picture',
 )
 _NAMES = (
     *shapes_world.SHAPES, *shapes_world.COLOURS, *shapes_world.SIZES,
     *shapes_world.TEXTURES, *shapes_world.DIRECTIONS, *digits.NAMES,
+    *shapes_world.kinds(),
 )
 
 

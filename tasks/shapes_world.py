@@ -10,6 +10,7 @@ example i of a data set is the same on every machine.
 
 from collections.abc import Sequence
 import dataclasses
+import itertools
 
 import numpy as np
 
@@ -36,6 +37,11 @@ DIRECTIONS = {
 MAX_OBJECTS = 4
 SPEED = 0.08  # of the picture's side per frame: about 5 pixels
 _TILT = 0.2  # radians, the largest rotation
+# The parts of the noun for a kind of thing, by colour, by shape, and by texture
+# and size.
+_ONSETS = ('b', 'd', 'g', 'k', 'l', 'm', 'n', 'p')
+_VOWELS = ('ai', 'au', 'ea', 'ee', 'ie', 'oa', 'oo', 'ou')
+_CODAS = ('b', 'f', 'g', 'm', 'r', 'x')
 
 # Eight of the 64 pairs of shape and colour, one per shape and one per colour,
 # that training never shows: can a model put together what it saw apart?
@@ -145,6 +151,25 @@ def motion_scenes(motion: Motion, frames: int) -> list[Scene]:
 def describe_thing(thing: Thing) -> str:
   """'a large striped red star'."""
   return f'a {thing.size} {thing.texture} {thing.colour} {thing.shape}'
+
+
+def name_kind(shape: str, colour: str, size: str, texture: str) -> str:
+  """'doab': the noun for things that are alike in all four attributes.
+
+  One of 384. They are single pieces of the vocabulary, so nothing but use tells
+  a language model what they have in common.
+  """
+  look = TEXTURES.index(texture) * len(SIZES) + tuple(SIZES).index(size)
+  onset = _ONSETS[tuple(COLOURS).index(colour)]
+  return onset + _VOWELS[SHAPES.index(shape)] + _CODAS[look]
+
+
+def kinds() -> tuple[str, ...]:
+  """The nouns of all kinds."""
+  return tuple(
+      name_kind(*kind)
+      for kind in itertools.product(SHAPES, COLOURS, SIZES, TEXTURES)
+  )
 
 
 def describe_scene(scene: Scene) -> str:

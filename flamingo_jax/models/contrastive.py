@@ -79,7 +79,7 @@ class ContrastiveConfig:
 _TINY = ContrastiveConfig(
     vision='tiny',
     text=TextEncoderConfig(
-        vocab=453, layers=1, width=64, heads=4, head_size=16
+        vocab=840, layers=1, width=64, heads=4, head_size=16
     ),
     joint=64,
     image_size=48,

@@ -25,7 +25,7 @@ VARIANTS: Mapping[str, FlamingoConfig] = {
         ),
         # The vocabulary of the shapes world (tasks/shapes_vocabulary.py).
         decoder=DecoderConfig(
-            vocab=453, layers=3, width=128, heads=8, head_size=16,
+            vocab=840, layers=3, width=128, heads=8, head_size=16,
             xattn_every=1, context=128,
             unroll=3,
         ),

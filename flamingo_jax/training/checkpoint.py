@@ -16,7 +16,6 @@ from collections.abc import Callable, Iterator, Sequence
 import contextlib
 import dataclasses
 import os
-import time
 from typing import Any, Protocol, runtime_checkable
 
 from etils import epath
@@ -25,13 +24,12 @@ import numpy as np
 import orbax.checkpoint as ocp
 
 from flamingo_jax.errors import UserError
+from flamingo_jax.training.full_disk import is_full_disk, remove_leftovers
 from flamingo_jax.training.model_dir import run_folder
 from flamingo_jax.training.processes import is_first
 from flamingo_jax.training.tree_difference import check_same_tree
 from flamingo_jax.training.trainable import merge_params
 from flamingo_jax.typing import Tree
-
-_FULL_DISK = ('no space left', 'quota exceeded', 'file too large')
 
 
 @dataclasses.dataclass
@@ -95,15 +93,6 @@ class _IteratorArgs(ocp.args.CheckpointArgs):
   """Names the iterator that is saved or restored in place."""
 
   iterator: DataIterator
-
-
-def is_full_disk(error: BaseException | None) -> bool:
-  """Whether `error`, or one that it was raised from, is for want of space."""
-  while error is not None:
-    if any(words in str(error).lower() for words in _FULL_DISK):
-      return True
-    error = error.__cause__ or error.__context__
-  return False
 
 
 class Checkpoints:
@@ -177,7 +166,7 @@ class Checkpoints:
   def _clean(self) -> None:
     """Removes what an interrupted save left behind."""
     if is_first():
-      _remove_leftovers(self.directory, '*')
+      remove_leftovers(self.directory, '*')
 
   @contextlib.contextmanager
   def _one_sentence(self) -> Iterator[None]:
@@ -203,22 +192,6 @@ def check_are_ours(use_orbax: bool) -> None:
         'use_orbax must be False: checkpoints are those of this package, which '
         'hold the frozen weights once'
     )
-
-
-def _remove_leftovers(directory: epath.Path, name: str) -> None:
-  """Removes folders of saves that failed, some of which may be gone by now.
-
-  Where one array could not be written, threads that write others go on for a
-  moment, and make files in a folder that is being removed or make it anew.
-  """
-  for _ in range(100):  # 10 s at most: what is left after that is only clutter
-    leftovers = list(directory.glob(f'{name}.orbax-checkpoint-tmp*'))
-    if not leftovers:
-      return
-    for path in leftovers:
-      with contextlib.suppress(OSError):
-        path.rmtree(missing_ok=True)
-    time.sleep(0.1)
 
 
 def saved_steps(model_dir: str | os.PathLike) -> list[int]:
@@ -288,7 +261,7 @@ def save_frozen(model_dir: str | os.PathLike, frozen_params: Tree) -> None:
   except Exception as error:
     if not is_full_disk(error):
       raise
-    _remove_leftovers(path.parent, 'frozen')
+    remove_leftovers(path.parent, 'frozen')
     raise UserError(
         f'the disk is full: the frozen weights could not be saved in {path}; '
         'free some space and run the same command again'

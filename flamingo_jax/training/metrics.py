@@ -15,7 +15,7 @@ from flax import traverse_util
 import numpy as np
 
 from flamingo_jax.errors import UserError
-from flamingo_jax.training.checkpoint import is_full_disk
+from flamingo_jax.training.full_disk import is_full_disk
 from flamingo_jax.training.model_dir import run_folder, write_atomically
 from flamingo_jax.training.processes import is_first
 from flamingo_jax.typing import Tree
