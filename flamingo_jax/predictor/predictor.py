@@ -63,6 +63,7 @@ class Predictor:
     self._devices = Devices(devices or jax.local_devices()[:1])
     self.params = self._devices.replicate(params)
     self.vocabulary = vocabulary
+    self.frames = frames
     self._encoder = MediaEncoder(config, frames, keep_latents, self._devices)
     self._prefix = None, None  # what the last one was, and its cache
     compiled = lambda program, *static, **options: self._devices.compile(
