@@ -109,5 +109,10 @@ setuptools.setup(
         't5x': TRAIN + T5X, 'test': TEST,
         'tpu': ['jax[tpu]>=0.10.2'],
     },
-    entry_points={'console_scripts': ['flamingo = flamingo_jax.cli:main']},
+    entry_points={
+        'console_scripts': ['flamingo = flamingo_jax.cli:main'],
+        'lmms_eval.models': [
+            'flamingo_jax = flamingo_jax.evaluation.lmms_eval_model:manifest',
+        ],
+    },
 )

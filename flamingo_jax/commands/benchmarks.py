@@ -33,11 +33,14 @@ def add_flags(parser: Any) -> None:
                       'shuffled_labels')
   parser.add_argument('--rices', action='store_true',
                       help='shots are the supports most like the query')
+  parser.add_argument('--fixed_shots', action='store_true',
+                      help='the same shots for all queries, read once')
   parser.add_argument('--permutations', type=int, default=1, metavar='N',
                       help='orders of the shots to average over (close-ended)')
   parser.add_argument('--limit', type=int, metavar='N',
                       help='evaluate N queries only')
-  parser.add_argument('--batch_size', type=int, default=8, metavar='N')
+  parser.add_argument('--batch_size', type=int, default=8, metavar='N',
+                      help='queries at once on each device')
   parser.add_argument('--allow_missing', action='store_true',
                       help='leave out examples whose media are missing')
 
@@ -94,7 +97,7 @@ def _evaluate(options: argparse.Namespace) -> None:
           benchmark=benchmark.name, split=options.split or benchmark.split,
           shots=shots, seed=seed, shots_kind=options.shots_kind,
           rices=options.rices, permutations=options.permutations,
-          limit=options.limit,
+          limit=options.limit, fixed_shots=options.fixed_shots,
       )
       for shots in options.shots or benchmark.shots for seed in options.seeds
   ]
@@ -142,11 +145,15 @@ def _replay(options: argparse.Namespace) -> None:
 
 def load(model_dir: str) -> tuple[Any, Mapping[str, Any]]:
   """A predictor, and what a card says of its model."""
+  import jax
+
   from flamingo_jax.predictor.loading import load as load_predictor
   from flamingo_jax.training.checkpoint import find_checkpoint
 
   folder, step = find_checkpoint(model_dir)
-  predictor = load_predictor(folder, step, keep_latents=_LATENTS)
+  predictor = load_predictor(
+      folder, step, keep_latents=_LATENTS, devices=jax.local_devices()
+  )
   return predictor, {
       'model_dir': os.path.abspath(model_dir), 'step': step,
       'sha256': predictor.sha256, 'vocabulary': predictor.vocabulary.sha256,

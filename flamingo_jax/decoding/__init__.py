@@ -12,6 +12,7 @@ from flamingo_jax.decoding.prompts import (
     Decoded,
     Prompts,
     encode_media,
+    read_prefix,
     read_prompts,
 )
 from flamingo_jax.decoding.sampling import greedy, sample, sample_token

@@ -50,6 +50,7 @@ def read_prompts(
     prompts: Prompts,
     latents: Float[Array, 'B M R Dr'],
     max_new_tokens: int,
+    prefix: Cache | None = None,
 ) -> tuple[Float[Array, 'B V'], Cache]:
   """Reads prompts once.
 
@@ -60,15 +61,37 @@ def read_prompts(
     latents: of their media, M at least 1; rows with fewer are filled with
       anything.
     max_new_tokens: how many tokens the cache keeps room for.
+    prefix: from `read_prefix`, of what stands before all prompts, each of
+      which then begins with a medium.
 
   Returns:
     Logits of each prompt's next token, and the cache to go on from.
   """
   return model.apply(
       {'params': params}, prompts.tokens, prompts.media_index, latents,
-      prompts.lengths, prompts.tokens.shape[1] + max_new_tokens,
+      prompts.lengths, prompts.tokens.shape[1] + max_new_tokens, prefix,
       method='prefill',
   )
+
+
+def read_prefix(
+    model: Flamingo,
+    params: Tree,
+    prefix: Prompts,
+    latents: Float[Array, '1 M R Dr'],
+) -> Cache:
+  """Reads what many prompts begin with, such as their shots, once.
+
+  Args:
+    model: the model; its text sees the last medium only (not `sees_earlier`).
+    params: its whole tree.
+    prefix: one row without padding.
+    latents: of its media, M at least 1.
+
+  Returns:
+    A cache for `read_prompts`.
+  """
+  return read_prompts(model, params, prefix, latents, max_new_tokens=0)[1]
 
 
 def extend(

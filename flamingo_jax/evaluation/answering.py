@@ -20,7 +20,8 @@ from flamingo_jax.evaluation.benchmark import Benchmark
 from flamingo_jax.evaluation.fewshot import Queries, Settings
 from flamingo_jax.evaluation.prompts import Prompt, Sample
 
-_CHUNK = 4  # batches between two additions to the draft
+# Batches between two additions to the draft: as many as a host has devices.
+_CHUNK = 8
 
 
 @runtime_checkable
@@ -32,15 +33,15 @@ class Answerer(Protocol):
 
   def generate(
       self, prompts: Sequence[Prompt], *, max_new_tokens: int, beams: int,
-      batch_size: int,
+      batch_size: int, prefix: Prompt,
   ) -> list[str]:
-    """What it says after each prompt."""
+    """What it says after the prefix and each prompt."""
 
   def score(
       self, prompts: Sequence[Prompt], candidates: Sequence[str], *,
-      batch_size: int,
+      batch_size: int, prefix: Prompt,
   ) -> np.ndarray:
-    """Log-likelihoods [prompts C] of candidates."""
+    """Log-likelihoods [prompts C] of candidates after both."""
 
   def embed(self, media: Sequence[Media]) -> np.ndarray:
     """f32[media Dv], the vision encoder's features of each, for RICES."""
@@ -85,7 +86,7 @@ def answer(
     draft: a file that answers are added to; what it has is not asked again.
       The features for RICES are kept in the folder above its own.
     model: tells models apart.
-    batch_size: queries at once; decides nothing but the speed.
+    batch_size: queries at once on each device; decides nothing but the speed.
     progress: is told how many queries are done.
   """
   retrieve = None
@@ -96,7 +97,8 @@ def answer(
 
   def shots_of(query, permutation=0):
     return prompts.make_shots(
-        query, found.pool, settings.shots, settings.seed,
+        prompts.ANY_QUERY if settings.fixed_shots else query,
+        found.pool, settings.shots, settings.seed,
         not benchmark.is_close_ended, settings.shots_kind, retrieve,
         permutation,
     )
@@ -115,17 +117,21 @@ def answer(
     return outcome
 
   def say(rows: Sequence[int]) -> list[str]:
+    prefix, asked = _split(
+        settings, [found.queries[i] for i in rows], [shots[i] for i in rows]
+    )
     said = answerer.generate(
-        [prompts.join(shots[i], found.queries[i]) for i in rows],
-        max_new_tokens=benchmark.max_new_tokens, beams=settings.beams,
-        batch_size=batch_size,
+        asked, max_new_tokens=benchmark.max_new_tokens, beams=settings.beams,
+        batch_size=batch_size, prefix=prefix,
     )
     return [prompts.trim_answer(text, benchmark.trim) for text in said]
 
   def rank(rows: Sequence[int]) -> list[list[float]]:
     queries = [found.queries[i] for i in rows]
     orders = [
-        _score(answerer, queries, [shots_of(q, n) for q in queries], batch_size)
+        _score(answerer, queries, batch_size, *_split(
+            settings, queries, [shots_of(q, n) for q in queries]
+        ))
         for n in range(settings.permutations)
     ]
     return np.mean(orders, axis=0).tolist()
@@ -139,16 +145,29 @@ def answer(
   return dataclasses.replace(outcome, outputs=outputs)
 
 
+def _split(
+    settings: Settings, queries: Sequence[Sample],
+    shots: Sequence[Sequence[Sample]],
+) -> tuple[Prompt, list[Prompt]]:
+  """What all prompts begin with, and the rest of each."""
+  if settings.fixed_shots:
+    return prompts.join(shots[0], prompts.ANY_QUERY), list(
+        map(prompts.ask, queries)
+    )
+  return [], [prompts.join(chosen, q) for chosen, q in zip(shots, queries)]
+
+
 def _score(
-    answerer: Answerer, queries: Sequence[Sample],
-    shots: Sequence[Sequence[Sample]], batch_size: int,
+    answerer: Answerer, queries: Sequence[Sample], batch_size: int,
+    prefix: Prompt, asked: Sequence[Prompt],
 ) -> np.ndarray:
   """Log-likelihoods [Q C]; neighbours with the same candidates share a call."""
   rows, at = [], 0
   for candidates, group in itertools.groupby(q.candidates for q in queries):
     end = at + len(list(group))
-    asked = [prompts.join(shots[i], queries[i]) for i in range(at, end)]
-    rows.append(answerer.score(asked, candidates, batch_size=batch_size))
+    rows.append(answerer.score(
+        asked[at:end], candidates, batch_size=batch_size, prefix=prefix
+    ))
     at = end
   return np.concatenate(rows)
 
@@ -157,13 +176,18 @@ def _ask_all(
     order: Sequence[int], ask: Callable[[Sequence[int]], list[Any]],
     draft: epath.Path, chunk: int, progress: Callable[[int, int], None],
 ) -> list[Any]:
-  """Answers by query; each chunk is in the draft before the next is asked."""
+  """Answers by query; each chunk is in the draft before the next is asked.
+
+  Chunks are asked as a whole, so that a query shares its batch with the same
+  others whether or not the evaluation was stopped.
+  """
   outputs = dict(_read_draft(draft))
-  left = [i for i in order if i not in outputs]
   with draft.open('a', encoding='utf-8') as file:
-    for start in range(0, len(left), chunk):
+    for start in range(0, len(order), chunk):
+      rows = order[start : start + chunk]
+      if all(i in outputs for i in rows):
+        continue
       progress(len(outputs), len(order))
-      rows = left[start : start + chunk]
       for i, output in zip(rows, ask(rows), strict=True):
         outputs[i] = output
         file.write(json.dumps([i, output]) + '\n')

@@ -72,7 +72,7 @@ def evaluate(
     model: what tells it from others, for the card; its 'sha256' at least.
     output_dir: gets a folder for these settings.
     allow_missing: leave examples out whose media are missing.
-    batch_size: queries at once.
+    batch_size: queries at once on each device.
     progress: is told how many queries are done.
 
   Returns:
@@ -108,7 +108,9 @@ def evaluate(
           'template': benchmark.prompt, 'example': outcome.example,
           'longest': outcome.longest, 'context': answerer.context,
           'out_of_context': outcome.outputs is None,
-          'shots': _RULES[settings.rices],
+          'shots': _RULES[settings.rices] if not settings.fixed_shots
+                 else f'the same for all queries: {_RULES[False]}; -1 stands '
+                 'for the place of the query',
       },
       'decoding': {
           'max_new_tokens': benchmark.max_new_tokens, 'beams': settings.beams,

@@ -34,6 +34,8 @@ class Settings:
       over (close-ended benchmarks; the paper has 6).
     limit: how many queries, chosen by a hash; None: all.
     beams: of the search for an answer.
+    fixed_shots: whether all queries get the same shots, in the same order,
+      which are then read once.
   """
 
   benchmark: str
@@ -45,12 +47,13 @@ class Settings:
   permutations: int = 1
   limit: int | None = None
   beams: int = BEAMS
+  fixed_shots: bool = False
 
   @property
   def name(self) -> str:
     """Of the folder of the results: what differs from the defaults."""
     parts = [self.benchmark, self.split, f'{self.shots}shot']
-    parts += ['rices'] * self.rices
+    parts += ['rices'] * self.rices + ['fixed'] * self.fixed_shots
     parts += [self.shots_kind] * (self.shots_kind != 'paired')
     parts += [f'{self.permutations}orders'] * (self.permutations > 1)
     parts += [f'first{self.limit}'] * (self.limit is not None)
@@ -120,6 +123,17 @@ def _check(benchmark: Benchmark, settings: Settings) -> None:
   if settings.shots and benchmark.supports is None:
     raise UserError(
         f'{benchmark.name} has no training split to take shots from: ask for 0'
+    )
+  if settings.fixed_shots and settings.rices:
+    raise UserError(
+        'the shots of RICES are those nearest to each query and cannot be the '
+        'same for all: leave --rices or --fixed_shots out'
+    )
+  if settings.fixed_shots and settings.split == benchmark.supports:
+    raise UserError(
+        f'the shots of {benchmark.name} are from its split {settings.split!r} '
+        'and would be among the queries: ask another split, or leave '
+        '--fixed_shots out'
     )
   if settings.permutations > 1 and not benchmark.is_close_ended:
     raise UserError(

@@ -86,6 +86,9 @@ class Episodes(typing.Protocol):
 # Of a query and a number: that many supports, the nearest one last (RICES).
 Retrieve = Callable[[Sample, int], list[Sample]]
 
+# Stands for every query where all get the same shots.
+ANY_QUERY = Sample((), '', (), 'the shots of all queries', -1)
+
 # What shots show: pictures with their answers, or less, to see what of it a
 # model makes use of.
 SHOTS_KINDS = ('paired', 'text_only', 'shuffled_images', 'shuffled_labels')
@@ -110,7 +113,12 @@ def join(shots: Sequence[Sample], query: Sample) -> Prompt:
   parts = []
   for shot in shots:
     parts += [*shot.media, _spaced(shot.text, shot.answers[0]), END_OF_CHUNK]
-  return [*parts, *query.media, *([query.text] if query.text else [])]
+  return [*parts, *ask(query)]
+
+
+def ask(query: Sample) -> Prompt:
+  """The query alone, left open."""
+  return [*query.media, *([query.text] if query.text else [])]
 
 
 def make_shots(

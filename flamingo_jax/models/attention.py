@@ -17,18 +17,26 @@ from flamingo_jax.typing import Array, Bool, Float, Int
 
 def attend(
     scores: Float[Array, 'B H L S'],
-    values: Float[Array, 'B H S K'],
+    values: Float[Array, 'B H _ K'],
     mask: Bool[Array, '#B #L S'],
+    shared: Float[Array, 'H P K'] | None = None,
 ) -> Float[Array, 'B H L K']:
   """Softmax over the visible keys in float32, then the mix of their values.
 
-  A query that sees no key gets exactly 0, in value and in gradient.
+  A query that sees no key gets exactly 0, in value and in gradient. The values
+  of the first P keys may be the same for the whole batch (`shared`).
   """
   mask = mask[:, None]
   scores = jnp.where(mask, scores.astype(jnp.float32), -1e30)
   weights = jax.nn.softmax(scores, axis=-1)
   weights = jnp.where(mask, weights, 0.0)
-  return jnp.einsum('BHLS,BHSK->BHLK', weights.astype(values.dtype), values)
+  weights = weights.astype(values.dtype)
+  if shared is None:
+    return jnp.einsum('BHLS,BHSK->BHLK', weights, values)
+  first, own = jnp.split(weights, [shared.shape[-2]], axis=-1)
+  return jnp.einsum('BHLP,HPK->BHLK', first, shared) + jnp.einsum(
+      'BHLS,BHSK->BHLK', own, values
+  )
 
 
 def dot_scores(
@@ -86,6 +94,14 @@ class OutputProjection(nn.Module):
 
 
 @struct.dataclass
+class SharedKeys:
+  """Keys and values of P tokens that all rows begin with, kept once."""
+
+  keys: Float[Array, '*stack H P K']
+  values: Float[Array, '*stack H P K']
+
+
+@struct.dataclass
 class LayerCache:
   """Keys and values of one self-attention layer, room for S positions.
 
@@ -98,13 +114,19 @@ class LayerCache:
   # Projected distances 0 .. N-1, the same for every row; None until filled, and
   # among the entries of tokens that came after.
   relative: Float[Array, '*stack H N K'] | None = None
+  shared: SharedKeys | None = None  # of tokens in front of all rows' own
+
+  @property
+  def start(self) -> int:
+    """P, the position of each row's first token of its own."""
+    return 0 if self.shared is None else self.shared.keys.shape[-2]
 
   def append(
       self, new: 'LayerCache', position: Int[Array, 'B'] | None
   ) -> 'LayerCache':
     """With the entries of L new tokens, row b's from position[b] onwards.
 
-    None puts all at the start, with the distances, which then are new too.
+    None puts all at `start`, with the distances, which then are new too.
     """
     def write(
         old: Float[Array, '*stack B H S K'],
@@ -114,13 +136,14 @@ class LayerCache:
         return jax.lax.dynamic_update_slice(old, entries, (0,) * old.ndim)
       # Indexed in one step, so that the stack stays where it lies.
       rows = jnp.arange(len(position))[:, None]
-      places = position[:, None] + jnp.arange(entries.shape[-2])
+      places = jnp.arange(entries.shape[-2]) - self.start
+      places += position[:, None]
       entries = jnp.moveaxis(entries, (-4, -2), (0, 1))
       return old.at[..., rows, :, places, :].set(
           entries, unique_indices=True, mode='promise_in_bounds'
       )
 
-    return LayerCache(
+    return self.replace(
         keys=write(self.keys, new.keys),
         values=write(self.values, new.values),
         relative=new.relative if position is None else self.relative,
@@ -194,7 +217,8 @@ class RelativeSelfAttention(nn.Module):
       x: the new tokens.
       cache: what came before, or an empty one whose room tells how many
         distances to project. None for a full forward pass without one.
-      position: where row b continues its cache. None: the tokens are 0 .. L-1.
+      position: where row b continues its cache. None: at the cache's start,
+        so that the tokens are 0 .. L-1 if no others are shared.
       segments: of a row of several documents, without a cache: tokens see
         those of their own number. None: a row is one document.
 
@@ -211,14 +235,17 @@ class RelativeSelfAttention(nn.Module):
         project(name)(x) for name in ('query', 'key', 'value')
     )
     new = None if cache is None else LayerCache(keys, values)
+    start = 0 if cache is None else cache.start
     if position is None:
-      size = x.shape[1] if cache is None else cache.keys.shape[2]
+      size = start + (x.shape[1] if cache is None else cache.keys.shape[2])
       features = sinusoids(size, x.shape[-1])
       relative = project('relative')(features.astype(self.dtype))
       if new is not None:
         # Projected once: doing it per token would cost S x D^2 each time.
         new = new.replace(relative=relative)
-        relative = relative[:, : x.shape[1]]
+        relative = relative[:, : start + x.shape[1]]
+      if start:
+        position = jnp.full(len(x), start)
     else:
       whole = cache.append(new, position)
       keys, values, relative = whole.keys, whole.values, whole.relative
@@ -226,14 +253,19 @@ class RelativeSelfAttention(nn.Module):
         name, partitioned(nn.initializers.zeros, 'heads', 'kv'),
         (self.heads, self.head_size), jnp.float32,
     ).astype(self.dtype)[:, None]
-    scores = dot_scores(queries + bias('content_bias'), keys)
+    by_content = queries + bias('content_bias')
+    scores, values_before = dot_scores(by_content, keys), None
+    if start:
+      before = dot_scores(by_content, cache.shared.keys)
+      scores = jnp.concatenate([before, scores], axis=-1)
+      values_before = cache.shared.values
     distances = dot_scores(queries + bias('position_bias'), relative)
     # In the dtype of activations: rearranging costs a dozen passes over memory,
     # a tenth of a step's time on TPUs in float32.
     scores += align_distances(distances.astype(self.dtype), position)
-    mask = causal_mask(x.shape[1], keys.shape[2], position)
+    mask = causal_mask(x.shape[1], scores.shape[3], position)
     if segments is not None:
       # Distances within a document are what they were on its own.
       mask &= segments[:, :, None] == segments[:, None, :]
-    y = attend(scores, values, mask)
+    y = attend(scores, values, mask, values_before)
     return OutputProjection(x.shape[-1], self.dtype, name='out')(y), new

@@ -6,7 +6,7 @@ from flax import struct
 import jax
 import jax.numpy as jnp
 
-from flamingo_jax.models.attention import LayerCache
+from flamingo_jax.models.attention import LayerCache, SharedKeys
 from flamingo_jax.models.cross_attention import MediaKeys
 from flamingo_jax.typing import Array, Float, Int
 
@@ -52,7 +52,8 @@ class Cache:
   @property
   def size(self) -> int:
     """Positions there is room for."""
-    return self.groups.layers.keys.shape[-2]
+    layers = self.groups.layers
+    return layers.start + layers.keys.shape[-2]
 
   @property
   def media_size(self) -> int:
@@ -64,11 +65,24 @@ class Cache:
 
 def empty_layers(
     layers: tuple[int, ...], batch: int, size: int, heads: int, head_size: int,
-    dtype: str,
+    dtype: str, prefix: GroupCache | None = None,
 ) -> GroupCache:
-  """Room for `size` positions in a stack of layers."""
+  """Room for `size` positions in a stack of layers, behind those of a prefix.
+
+  Args:
+    layers: the stack's shape.
+    batch: rows.
+    size: positions of each row's own.
+    heads: of a layer.
+    head_size: of a head.
+    dtype: of keys and values.
+    prefix: the same stack's cache of one row, full.
+  """
   zeros = jnp.zeros((*layers, batch, heads, size, head_size), dtype)
-  return GroupCache(LayerCache(keys=zeros, values=zeros))
+  shared = prefix and SharedKeys(
+      prefix.layers.keys[..., 0, :, :, :], prefix.layers.values[..., 0, :, :, :]
+  )
+  return GroupCache(LayerCache(keys=zeros, values=zeros, shared=shared))
 
 
 def keep_medium(
@@ -93,12 +107,12 @@ def keep_medium(
 
 
 def gather_cache(cache: Cache, rows: Int[Array, 'N']) -> Cache:
-  """The cache of the given batch rows, for beams and shared prefixes."""
+  """The cache of the given batch rows, for beams and candidates."""
   def group(g: GroupCache | None) -> GroupCache | None:
     if g is None:
       return None
     take = lambda x: jnp.take(x, rows, axis=-4)  # [..., B H S K]
-    # The projected distances (layers.relative) are the same for every row.
+    # Projected distances and a shared prefix are the same for every row.
     layers = g.layers.replace(
         keys=take(g.layers.keys), values=take(g.layers.values)
     )

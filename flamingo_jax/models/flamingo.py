@@ -148,8 +148,12 @@ class Flamingo(nn.Module):
       latents: Float[Array, 'B M R Dr'],
       lengths: Int[Array, 'B'],
       cache_length: int,
+      prefix: Cache | None = None,
   ) -> tuple[Float[Array, 'B V'], Cache]:
     """Reads prompts, padded on the right to one length.
+
+    Prompts that begin alike, as with the same shots, may share what comes
+    first: it is read and kept once, and each prompt pays for its own tokens.
 
     Args:
       tokens: ids of the prompts.
@@ -157,6 +161,9 @@ class Flamingo(nn.Module):
       latents: from `encode_media`.
       lengths: tokens of each prompt, at least 1.
       cache_length: positions to keep room for, prompt and continuation.
+      prefix: the cache of one row, full (its `cache_length` was its length),
+        of what stands before all prompts. They begin with their own media:
+        `media_index` numbers these, and sees none of the prefix.
 
     Returns:
       Logits of each prompt's next token, and the cache to extend. Of the media
@@ -164,15 +171,15 @@ class Flamingo(nn.Module):
       that later tokens see; or all, where they see all.
     """
     cfg = self.config.decoder
-    stack = lambda *layers: empty_layers(
+    stack = lambda name, *layers: empty_layers(
         layers, len(tokens), cache_length, cfg.heads, cfg.head_size,
-        self.config.dtype,
+        self.config.dtype, prefix and getattr(prefix, name),
     )
     cache = Cache(
-        groups=stack(cfg.groups, cfg.xattn_every),
-        tail=stack(cfg.tail_layers) if cfg.tail_layers else None,
-        graft=stack(cfg.graft_layers) if cfg.graft_layers else None,
-        position=lengths,
+        groups=stack('groups', cfg.groups, cfg.xattn_every),
+        tail=stack('tail', cfg.tail_layers) if cfg.tail_layers else None,
+        graft=stack('graft', cfg.graft_layers) if cfg.graft_layers else None,
+        position=lengths + (prefix.size if prefix else 0),
         medium=jnp.zeros(len(tokens), jnp.int32),
     )
     logits, stacks = self.decoder(

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What users pass to a model: checked, tokenized and padded to few shapes."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import jax.numpy as jnp
@@ -10,10 +10,15 @@ import numpy as np
 
 from flamingo_jax import decoding
 from flamingo_jax.data.interleaved import EndOfChunk
-from flamingo_jax.data.interleaved import TokenizedDocument, tokenize_document
+from flamingo_jax.data.interleaved import (
+    TokenizedDocument,
+    tokenize_document,
+    window,
+)
 from flamingo_jax.data.media import Media
 from flamingo_jax.data.vocabulary import Vocabulary
 from flamingo_jax.errors import UserError
+from flamingo_jax.typing import Float
 
 Prompt = Sequence[str | Media | EndOfChunk]
 
@@ -26,13 +31,39 @@ def bucket(size: int, least: int = 1) -> int:
   return max(least, 1 << (size - 1).bit_length())
 
 
-def batches(count: int, size: int) -> Iterator[tuple[list[int], int]]:
-  """(rows of a batch, how many are real); the others repeat the first."""
-  for start in range(0, count, size):
-    rows = list(range(start, min(start + size, count)))
-    real = len(rows)
-    rows += [start] * (bucket(real) - real)
-    yield rows, real
+def batches(
+    documents: Sequence[TokenizedDocument], size: int, devices: int = 1
+) -> Iterator[tuple[list[int], int]]:
+  """(rows of a batch, how many are real); the others are there to fill it.
+
+  Rows of a batch are of one shape, which is thereby that of each alone. A
+  device is given what it would be given as the only one, in the same places:
+  only how many of these parts make a batch depends on the devices.
+
+  Args:
+    documents: all rows.
+    size: most rows on a device.
+    devices: that get as many rows each.
+  """
+  alike = {}
+  for row, document in enumerate(documents):
+    alike.setdefault(_shape(document), []).append(row)
+  for group in alike.values():
+    part = min(size, bucket(len(group)))
+    for start in range(0, len(group), part * devices):
+      rows = group[start : start + part * devices]
+      real = len(rows)
+      rows += [rows[(real - 1) // part * part]] * (-real % part)
+      rows += rows[:part] * (devices - len(rows) // part)
+      yield rows, real
+
+
+def _shape(document: TokenizedDocument) -> tuple[int, int]:
+  """Tokens and media that its row has room for."""
+  return (
+      bucket(len(document.tokens), _LEAST_LENGTH),
+      bucket(max(1, len(document.media))),
+  )
 
 
 def as_list(prompts: Any) -> tuple[list[Prompt], bool]:
@@ -107,9 +138,20 @@ def check_lengths(
 
 
 def pad_prompts(documents: Sequence[TokenizedDocument]) -> decoding.Prompts:
-  """One array per feature, a power of two long."""
+  """One array per feature, for documents of one shape."""
   lengths = [len(document.tokens) for document in documents]
-  shape = len(documents), bucket(max(lengths), _LEAST_LENGTH)
+  return _prompts(documents, _shape(documents[0])[0], lengths)
+
+
+def whole_prompt(document: TokenizedDocument) -> decoding.Prompts:
+  """One row without padding."""
+  return _prompts([document], len(document.tokens), [len(document.tokens)])
+
+
+def _prompts(
+    documents: Sequence[TokenizedDocument], size: int, lengths: Sequence[int]
+) -> decoding.Prompts:
+  shape = len(documents), size
   tokens, media_index = np.zeros(shape, np.int32), np.zeros(shape, np.int32)
   for row, document in enumerate(documents):
     tokens[row, : lengths[row]] = document.tokens
@@ -119,6 +161,47 @@ def pad_prompts(documents: Sequence[TokenizedDocument]) -> decoding.Prompts:
       lengths=jnp.array(lengths, jnp.int32),
       media_index=jnp.asarray(media_index),
   )
+
+
+def pad_latents(
+    documents: Sequence[TokenizedDocument],
+    latents: Mapping[Media, Float[np.ndarray, 'R Dr']],
+    shape: tuple[int, int],
+    dtype: str,
+) -> Float[np.ndarray, 'B M R Dr']:
+  """The latents of each document's media, for documents of one shape.
+
+  Args:
+    documents: of the rows.
+    latents: of each medium.
+    shape: R and Dr.
+    dtype: of latents.
+  """
+  count = _shape(documents[0])[1]
+  padded = np.zeros((len(documents), count, *shape), dtype)
+  for row, document in enumerate(documents):
+    for i, medium in enumerate(document.media):
+      padded[row, i] = latents[medium]
+  return padded
+
+
+def split_prefix(
+    documents: Sequence[TokenizedDocument], prefix: Prompt
+) -> tuple[TokenizedDocument, list[TokenizedDocument]]:
+  """The prefix that all documents have, and what each has behind it.
+
+  Args:
+    documents: each of a prefix's parts, then a medium and more.
+    prefix: these parts.
+  """
+  media = sum(isinstance(part, Media) for part in prefix)
+  # A tag begins a chunk, so what is before it has the same tokens in all.
+  start = int(documents[0].positions[media])
+  rest = [
+      window(document, len(document.tokens), len(document.media), start)
+      for document in documents
+  ]
+  return window(documents[0], start - 1, media, 0), rest
 
 
 def tokenize_candidates(

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """From the folder of a training run to a Predictor."""
 
+from collections.abc import Sequence
 import os
 
 from flax import linen as nn
@@ -24,13 +25,15 @@ def load(
     step: int | None = None,
     *,
     keep_latents: int = 0,
+    devices: Sequence[jax.Device] | None = None,
 ) -> Predictor:
   """The model of a training run.
 
   Args:
     model_dir: the run's folder; None: the flamingo_tiny of this package.
     step: which checkpoint; the newest if None.
-    keep_latents: of how many files the latents stay in memory.
+    keep_latents: of how many media the latents stay in memory.
+    devices: that each get a batch of prompts; None: the first one.
 
   Raises:
     UserError: no run or checkpoint there, or its parts don't belong together.
@@ -54,7 +57,7 @@ def load(
       _shapes(config), params, f'checkpoint {step} in {model_dir}'
   )
   return Predictor(
-      config, params, vocabulary, description['frames'], keep_latents
+      config, params, vocabulary, description['frames'], keep_latents, devices
   )
 
 

@@ -77,6 +77,49 @@ def test_media_are_encoded_each_on_its_own(tiny):
   np.testing.assert_array_equal(encode(other, mask)[0, 1], latents[0, 1])
 
 
+def test_prompts_share_what_they_begin_with(tiny):
+  """The shots' keys are kept once, and each row pays for its own tokens."""
+  rng = np.random.default_rng(3)
+  tokens = rng.integers(0, 5, (4, 9)).astype(np.int32)
+  tokens[:, :5] = tokens[0, :5]
+  own = np.array([[1, 1, 2, 2], [1, 1, 0, 0], [1, 1, 1, 0], [1, 0, 0, 0]])
+  lengths = np.array([4, 2, 3, 1], np.int32)
+  first = np.array([0, 1, 1, 2, 2])
+  index = np.concatenate([np.tile(first, (4, 1)), own + 2], axis=1)
+  shots, latents = tiny.latents[:1, :2], tiny.latents[:, 1:]
+  prompts = lambda *arrays: decoding.Prompts(
+      *(jnp.asarray(x, jnp.int32) for x in arrays)
+  )
+  candidates = jnp.array(rng.integers(0, 5, (4, 2, 3)), jnp.int32)
+
+  def answer(model, params, rows, latents, prefix):
+    state = decoding.read_prompts(model, params, rows, latents, 4, prefix)
+    found = decoding.beam_search(
+        model, params, *state, beams=3, max_new_tokens=4, stop=tiny.stop
+    )
+    scores = decoding.score(
+        model, params, *state, candidates, jnp.full((4, 2), 3)
+    )
+    return (found, scores), state[1]
+
+  run = tiny.jit(answer)
+  expected, _ = run(
+      tiny.params, prompts(tokens, lengths + 5, index),
+      jnp.concatenate([jnp.repeat(shots, 4, axis=0), latents], axis=1), None,
+  )
+  read = functools.partial(tiny.jit(decoding.read_prefix), tiny.params)
+  prefix = read(prompts(tokens[:1, :5], [5], first[None]), shots)
+  rows = prompts(tokens[:, 5:], lengths, own)
+  found, cache = run(tiny.params, rows, latents, prefix)
+  for one, other in zip(jax.tree.leaves(found), jax.tree.leaves(expected)):
+    np.testing.assert_allclose(one, other, atol=1e-5)
+  other = read(prompts(tokens[:1, :5], [5], first[None]), -shots)
+  moved = run(tiny.params, rows, latents, other)[0][1] - found[1]
+  assert np.abs(moved).max(axis=1).min() > 1e-3
+  assert cache.groups.layers.shared.keys.shape[-3:] == (2, 5, 8)  # of no row
+  assert (cache.groups.layers.keys.shape[-2], cache.size) == (8, 13)
+
+
 def test_extending_depends_on_the_last_medium_alone(tiny):
   """Of the media's keys, the cache holds those of one medium per row."""
   _, cache = tiny.read

@@ -17,19 +17,19 @@ class Oracle:
     self.asked = []
     self._known = {(q.media[0].path, q.text): q for q in queries}
 
-  def query(self, prompt):
-    self.asked.append(prompt)
+  def query(self, prefix, prompt):
+    self.asked.append([*prefix, *prompt])
     return self._known[prompt[-2].path, prompt[-1]]
 
-  def generate(self, asked, *, max_new_tokens, beams, batch_size):
-    assert beams == 3 and 0 < len(asked) <= 4 * batch_size
+  def generate(self, asked, *, max_new_tokens, beams, batch_size, prefix):
+    assert beams == 3 and 0 < len(asked) <= 8 * batch_size
     assert max_new_tokens >= 5
-    return [self.query(prompt).answers[0] for prompt in asked]
+    return [self.query(prefix, prompt).answers[0] for prompt in asked]
 
-  def score(self, asked, candidates, *, batch_size):
+  def score(self, asked, candidates, *, batch_size, prefix):
     del batch_size
     rows = np.array(
-        [self.likelihoods(self.query(p), candidates) for p in asked]
+        [self.likelihoods(self.query(prefix, p), candidates) for p in asked]
     )
     return -5 + rows.astype(np.float32)
 

@@ -55,7 +55,7 @@ def test_a_card_tells_all_that_decides_the_score(data, tmp_path):
   assert card['settings'] == {
       'benchmark': 'vqav2', 'split': 'validation', 'shots': 2, 'seed': 3,
       'shots_kind': 'paired', 'rices': False, 'permutations': 1, 'limit': 4,
-      'beams': 3,
+      'beams': 3, 'fixed_shots': False,
   }
   assert card['queries'] == 4 and card['supports'] == 6
   assert card['scores']['vqa_accuracy'] == {
@@ -90,7 +90,9 @@ def test_other_predictions_are_no_replay(data, tmp_path):
     cards.check_replay(one, other)
 
 
-def test_a_stopped_evaluation_goes_on(data, tmp_path):
+def test_a_stopped_evaluation_goes_on(data, tmp_path, monkeypatch):
+  monkeypatch.setattr(answering, '_CHUNK', 4)
+
   class Breaks(Oracle):
     calls = 0
 
@@ -154,6 +156,24 @@ def test_rices_puts_the_most_similar_picture_last(data, tmp_path):
   assert 'most similar one last' in card['prompt']['shots']
 
 
+def test_fixed_shots_are_those_of_all_queries(data, tmp_path):
+  card, oracle = evaluate(data, tmp_path, shots=3, fixed_shots=True)
+  (folder,) = tmp_path.iterdir()
+  assert folder.name == 'vqav2_validation_3shot_fixed_seed0'
+  assert len(set(map(str, shots_of(oracle)))) == 1
+  assert score_of(card) == 100
+  assert card['prompt']['shots'].startswith('the same for all queries: shot i')
+  other, _ = evaluate(data, tmp_path, shots=3, fixed_shots=True, seed=1)
+  shown = [examples(tmp_path, c)[0]['shots'] for c in (card, other)]
+  assert shown[0] != shown[1]
+  for more, sentence in (
+      ({'rices': True}, 'leave --rices or --fixed_shots out'),
+      ({'split': 'train'}, 'would be among the queries'),
+  ):
+    with pytest.raises(UserError, match=sentence):
+      evaluate(data, tmp_path, fixed_shots=True, **more)
+
+
 def test_supports_are_embedded_once(data, tmp_path):
   class Counts(Oracle):
     embedded = 0
@@ -169,7 +189,8 @@ def test_supports_are_embedded_once(data, tmp_path):
 
 def test_log_likelihoods_are_averaged_over_orders(data, tmp_path):
   class Ordered(Oracle):
-    def score(self, asked, candidates, *, batch_size):
+    def score(self, asked, candidates, **options):
+      del options
       return np.array(
           [[float(len(as_text(p).split('<EOC>')[0]))] * 4 for p in asked]
       )
@@ -276,8 +297,9 @@ def test_the_command_scores_a_model_and_replays_it(
   ]
   assert json.loads((tmp_path / 'star.json').read_text()) == rows
 
-  assert cli.main([*command, '--benchmark=vqav2', '--shots=1']) == 0
-  folder = tmp_path / 'vqav2_validation_1shot_first2_seed0'
+  command += ['--benchmark=vqav2', '--shots=1', '--fixed_shots']
+  assert cli.main(command) == 0
+  folder = tmp_path / 'vqav2_validation_1shot_fixed_first2_seed0'
   card = cards.read(folder / 'card.json')
   predictor = fj.load(run_dir)
   assert card['model']['sha256'] == predictor.sha256
@@ -287,6 +309,11 @@ def test_the_command_scores_a_model_and_replays_it(
   assert capsys.readouterr().out.endswith('are the same, byte for byte\n')
   other = folder / 'replay' / folder.name / 'predictions.json'
   assert other.read_bytes() == (folder / 'predictions.json').read_bytes()
+  # The command has used the eight devices, and here is one.
+  alone = evaluate(data, tmp_path / 'alone', answerer=predictor, shots=1,
+                   limit=2, fixed_shots=True, batch_size=2)[0]
+  assert card['environment']['devices'] == 8
+  cards.check_replay(card, alone)
 
 
 @pytest.mark.parametrize('arguments, named', [

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 import flamingo_jax as fj
+from flamingo_jax.data.interleaved import tokenize_document
+from flamingo_jax.data.vocabulary import default_vocabulary
 from flamingo_jax.predictor import inputs
 
 PICTURE = fj.image(np.zeros((2, 2, 3), np.uint8))
@@ -39,10 +41,28 @@ def test_buckets_are_few_and_hold_what_they_must():
   assert inputs.bucket(3, least=16) == 16
 
 
-def test_batches_hold_every_row_once():
+def documents(lengths):
+  return [
+      tokenize_document(['word ' * n], default_vocabulary(), close=False)
+      for n in lengths
+  ]
+
+
+@pytest.mark.parametrize('devices', [1, 2, 8])
+def test_batches_hold_every_row_once_among_rows_of_its_shape(devices):
+  rows = documents([3, 20, 4] * 6 + [4])
   seen = []
-  for rows, count in inputs.batches(11, 4):
-    assert len(rows) == inputs.bucket(count)
-    assert set(rows[count:]) <= {rows[0]}
-    seen += rows[:count]
-  assert seen == list(range(11))
+  for batch, count in inputs.batches(rows, 4, devices):
+    assert len(batch) % devices == 0 and len(batch) <= 4 * devices
+    assert len({len(rows[i].tokens) > 16 for i in batch}) == 1
+    seen += batch[:count]
+  assert sorted(seen) == list(range(19))
+
+
+def test_a_device_is_given_what_it_would_be_given_alone():
+  rows = documents([3] * 11)
+  alone = [batch for batch, _ in inputs.batches(rows, 4)]
+  assert alone == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9, 10, 8]]
+  ((together, count),) = inputs.batches(rows, 4, 4)
+  assert together == [*sum(alone, []), *alone[0]] and count == 11
+

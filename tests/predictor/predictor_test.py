@@ -12,8 +12,10 @@ import pytest
 import flamingo_jax as fj
 from flamingo_jax import models
 from flamingo_jax.data import interleaved
+from flamingo_jax.data.interleaved import END_OF_CHUNK
 from flamingo_jax.data.media import load_frames
 from flamingo_jax.data.vocabulary import default_vocabulary
+from flamingo_jax.predictor import media_encoder
 from flamingo_jax.predictor import predictor as predictor_module
 from tests.random_weights import random_weights, tiny_config
 
@@ -118,9 +120,9 @@ def test_answer_ends_before_the_first_eoc(model):
   document = interleaved.tokenize_document(
       prompt, model.vocabulary, close=False
   )
-  state = model._read_batch([document], 8)
   tokens = np.asarray(model._greedy(
-      model.params, *state, max_new_tokens=8, stop=model.vocabulary.eoc_id
+      model.params, None, model._rows([document]), room=8, max_new_tokens=8,
+      stop=model.vocabulary.eoc_id,
   ).tokens)[0]
   new = next(i for i in range(2, 8) if tokens[i] not in tokens[:i])
   # <EOC> takes the place of a token that was about to be said.
@@ -184,7 +186,7 @@ def test_video_has_all_its_frames(model):
 
 def test_like_prompts_compile_nothing_new(model):
   model.generate([CAT, 'one two'], max_new_tokens=STEPS)
-  compiled = model._encode, model._read, model._greedy
+  compiled = model._encoder._encode, model._greedy
   before = [function._cache_size() for function in compiled]
   model.generate([DOG, 'one two three'], max_new_tokens=STEPS)
   assert [function._cache_size() for function in compiled] == before
@@ -248,7 +250,7 @@ def test_latents_that_are_kept_change_nothing(model, tmp_path, monkeypatch):
   )
   read = []
   monkeypatch.setattr(
-      predictor_module, 'load_frames',
+      media_encoder, 'load_frames',
       lambda medium, *more: read.append(medium.path) or load_frames(
           medium, *more),
   )
@@ -257,9 +259,77 @@ def test_latents_that_are_kept_change_nothing(model, tmp_path, monkeypatch):
     read.clear()
     found = keeps.score(prompt, ['a cat', 'dog'])
     assert read == [str(files[i]) for i in new]
-    # Encoded in other company, a picture may differ in the last bit.
     expected = model.score(prompt, ['a cat', 'dog'])
-    np.testing.assert_allclose(found, expected, rtol=1e-5)
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_the_same_picture_is_encoded_once(model, monkeypatch):
+  keeps = fj.Predictor(
+      model.config, model.params, model.vocabulary, frames=2, keep_latents=2
+  )
+  encoded = []
+  monkeypatch.setattr(
+      media_encoder, 'load_frames',
+      lambda medium, *more: encoded.append(medium) or load_frames(
+          medium, *more),
+  )
+  copies = [fj.image(PIXELS[0].copy()) for _ in range(3)]
+  keeps.score([copies[0], 'Output: a cat', copies[1], 'Output:'], ['a', 'b'])
+  keeps.score([copies[2], 'Output:'], ['a', 'b'])
+  assert encoded == copies[:1]
+
+
+SHOTS = [CAT, 'Output: a small cat', END_OF_CHUNK, DOG, 'Output: a dog']
+
+
+def test_a_prefix_is_read_once_and_changes_no_answer(model, monkeypatch):
+  prompts = [[FISH, 'Output:'], [CAT, 'Output:'], [DOG, 'Output: what', CAT]]
+  whole = [[*SHOTS, *prompt] for prompt in prompts]
+  candidates = ['a cat', 'yes', 'no']
+  read = []
+  compiled = model._read
+  monkeypatch.setattr(
+      model, '_read', lambda *args: read.append(0) or compiled(*args)
+  )
+  scores = model.score(prompts, candidates, prefix=SHOTS)
+  assert len(read) == 1
+  np.testing.assert_allclose(
+      scores, model.score(whole, candidates), rtol=1e-5, atol=1e-5
+  )
+  options = {'max_new_tokens': STEPS, 'beams': 3}
+  said = model.generate(prompts, prefix=SHOTS, **options)
+  assert said == model.generate(whole, **options)
+  assert len(read) == 1 and len(set(said)) > 1
+  # To the last bit it is what reading it again for the same prompts gives.
+  other = model.score(prompts, candidates, prefix=SHOTS[:2])
+  again = model.score(prompts, candidates, prefix=SHOTS)
+  np.testing.assert_array_equal(again, scores)
+  assert len(read) == 3 and np.abs(other - scores).max() > 1e-3
+  # A text that sees the prefix's last picture cannot do without it.
+  shots = [*SHOTS, END_OF_CHUNK]
+  found = model.score(['Output:'], candidates, prefix=shots)
+  np.testing.assert_array_equal(
+      found, model.score([*shots, 'Output:'], candidates)
+  )
+  assert len(read) == 3
+
+
+def test_devices_change_no_bit(model):
+  prompts = [[m, text] for text in ('Output:', 'a', 'b') for m in (CAT, DOG)]
+  prompts.insert(1, [*PROMPTS[1], CAT, 'Output:'])  # of another shape
+  eight = fj.Predictor(
+      model.config, model.params, model.vocabulary, frames=2,
+      devices=jax.devices()[:8],
+  )
+  one, many = (
+      m.score(prompts, ['a cat', 'no'], batch_size=2) for m in (model, eight)
+  )
+  np.testing.assert_array_equal(many, one)
+  assert len(np.unique(one)) == one.size
+  leaf = eight.params['decoder']['final_norm']['scale']
+  assert len(leaf.sharding.device_set) == 8
+  pictures = [CAT, DOG, FISH]
+  np.testing.assert_array_equal(eight.embed(pictures), model.embed(pictures))
 
 
 def test_features_are_those_of_each_medium(model):

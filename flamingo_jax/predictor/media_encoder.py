@@ -1,0 +1,112 @@
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Latents and features of media, and latents that are remembered."""
+
+import collections
+from collections.abc import Callable, Iterable, Iterator, Sequence
+import functools
+import hashlib
+
+import numpy as np
+
+from flamingo_jax.data.media import Media, load_frames
+from flamingo_jax.models import Flamingo, FlamingoConfig
+from flamingo_jax.predictor import programs
+from flamingo_jax.predictor.devices import Devices
+from flamingo_jax.typing import Float, Tree
+
+
+class MediaEncoder:
+  """Encodes media one by one on each device.
+
+  In batches, what a medium's latents are in their last bits would depend on
+  how many others it happens to be encoded with.
+  """
+
+  def __init__(
+      self, config: FlamingoConfig, frames: int, keep: int, devices: Devices
+  ):
+    """Compiles nothing yet.
+
+    Args:
+      config: the architecture.
+      frames: of a video.
+      keep: of how many media the latents stay in memory, the latest used.
+      devices: that encode.
+    """
+    self._size = config.image_size
+    self._frames = frames
+    self._keep = keep
+    self._devices = devices
+    self._kept = collections.OrderedDict()  # by content, the latest used last
+    compiled = lambda program: devices.compile(
+        functools.partial(program, Flamingo(config))
+    )
+    self._encode = compiled(programs.encode)
+    self._features = compiled(programs.mean_features)
+
+  def latents(
+      self, params: Tree, media: Iterable[Media]
+  ) -> dict[Media, Float[np.ndarray, 'R Dr']]:
+    """The latents of each medium, which is encoded unless they are kept."""
+    wanted = {medium: self._key(medium) for medium in media}
+    first = {}  # of several with the same content, one is encoded
+    for medium, key in wanted.items():
+      first.setdefault(key, medium)
+    found = {}
+    for key in list(first):
+      if key in self._kept:
+        self._kept.move_to_end(key)
+        found[key] = self._kept[key]
+        del first[key]
+    encoded = self._run(self._encode, params, list(first.values()))
+    for medium, row in encoded:
+      found[wanted[medium]] = row
+      if self._keep:
+        self._kept[wanted[medium]] = row
+        if len(self._kept) > self._keep:
+          self._kept.popitem(last=False)
+    return {medium: found[key] for medium, key in wanted.items()}
+
+  def forget(self) -> None:
+    """Keeps no latents of earlier calls."""
+    self._kept.clear()
+
+  def features(
+      self, params: Tree, media: Sequence[Media]
+  ) -> Float[np.ndarray, 'media Dv']:
+    """The vision encoder's features of each medium, their mean."""
+    found = dict(self._run(self._features, params, media))
+    return np.stack([found[medium] for medium in media])
+
+  def _key(self, medium: Media) -> Media | tuple[str, ...]:
+    """What media with the same content have in common."""
+    if medium.data is None:
+      return medium.kind, medium.path
+    if not self._keep:
+      return medium  # nobody will ask for it again
+    data, shape = medium.data, ''
+    if isinstance(data, np.ndarray):
+      data, shape = data.tobytes(), str(data.shape)
+    return medium.kind, shape, hashlib.sha256(data).hexdigest()
+
+  def _run(
+      self, program: Callable, params: Tree, media: Sequence[Media]
+  ) -> Iterator[tuple[Media, np.ndarray]]:
+    """(medium, result) of each; one is read while the last is encoded."""
+    pending = None
+    count, size = self._devices.count, self._size
+    for kind, frames in (('image', 1), ('video', self._frames)):
+      alike = [medium for medium in media if medium.kind == kind]
+      for start in range(0, len(alike), count):
+        chunk = alike[start : start + count]
+        pixels = np.zeros((count, 1, frames, size, size, 3), np.uint8)
+        mask = np.zeros((count, 1, frames), bool)
+        for i, medium in enumerate(chunk):
+          pixels[i, 0], mask[i, 0] = load_frames(medium, frames, size, None)
+        result = program(params, None, (pixels, mask))
+        if pending:
+          yield from zip(pending[0], np.asarray(pending[1]))
+        pending = chunk, result
+    if pending:
+      yield from zip(pending[0], np.asarray(pending[1]))

@@ -1,0 +1,93 @@
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""What a device computes: `program(model, params, shared, rows)`, whole."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from flamingo_jax import decoding
+from flamingo_jax.models import Cache, Flamingo
+from flamingo_jax.typing import Array, Bool, Float, Int, Tree, UInt8
+
+_Prompts = tuple[decoding.Prompts, Array]  # and the latents of their media
+
+
+def encode(
+    model: Flamingo, params: Tree, shared: None,
+    media: tuple[UInt8[Array, 'n 1 T h w 3'], Bool[Array, 'n 1 T']],
+) -> Float[Array, 'n R Dr']:
+  """The latents of each medium."""
+  del shared
+  return decoding.encode_media(model, params, *media)[:, 0]
+
+
+def mean_features(
+    model: Flamingo, params: Tree, shared: None,
+    media: tuple[UInt8[Array, 'n 1 T h w 3'], Bool[Array, 'n 1 T']],
+) -> Float[Array, 'n Dv']:
+  """Features of the frames that exist, their mean over frames and places."""
+  del shared
+  pixels, mask = media
+  features = model.apply({'params': params}, pixels, method='features')
+  features = features.astype(jnp.float32).mean(axis=3)[:, 0]  # [n T Dv]
+  weights = mask[:, 0, :, None]
+  count = jnp.maximum(weights.sum(axis=1), 1)
+  return (features * weights).sum(axis=1) / count
+
+
+def read_prefix(
+    model: Flamingo, params: Tree, shared: None, rows: _Prompts
+) -> Cache:
+  """The cache of what prompts begin with."""
+  del shared
+  return decoding.read_prefix(model, params, *rows)
+
+
+def greedy(
+    model: Flamingo, params: Tree, prefix: Cache | None, rows: _Prompts, *,
+    room: int, **limits: int,
+) -> decoding.Decoded:
+  """Reads prompts and takes the likeliest token at every step."""
+  state = decoding.read_prompts(model, params, *rows, room, prefix)
+  return decoding.greedy(model, params, *state, **limits)
+
+
+def beam_search(
+    model: Flamingo, params: Tree, prefix: Cache | None, rows: _Prompts, *,
+    room: int, **limits: int,
+) -> decoding.Decoded:
+  """Reads prompts and searches for their likeliest continuation."""
+  state = decoding.read_prompts(model, params, *rows, room, prefix)
+  return decoding.beam_search(model, params, *state, **limits)
+
+
+def sample(
+    model: Flamingo, params: Tree, shared: tuple[Cache | None, dict[str, Any]],
+    rows: tuple[_Prompts, Array], *, room: int, **limits: int,
+) -> decoding.Decoded:
+  """Reads prompts and draws tokens; `shared` has the options of `sample`."""
+  (prefix, options), (prompts, keys) = shared, rows
+  state = decoding.read_prompts(model, params, *prompts, room, prefix)
+  return decoding.sample(model, params, *state, keys, **options, **limits)
+
+
+def score(
+    model: Flamingo, params: Tree, prefix: Cache | None,
+    rows: tuple[_Prompts, Int[Array, 'B C n'], Int[Array, 'B C']], *,
+    room: int, at_once: int,
+) -> Float[Array, 'B C']:
+  """Reads prompts and scores candidates, C / at_once times `at_once`."""
+  prompts, *candidates = rows
+  state = decoding.read_prompts(model, params, *prompts, room, prefix)
+  batch, count = candidates[1].shape
+  # [C / at_once, B, at_once, ...]
+  parts = [
+      jnp.moveaxis(x.reshape(batch, -1, at_once, *x.shape[2:]), 1, 0)
+      for x in candidates
+  ]
+  scores = jax.lax.map(
+      lambda part: decoding.score(model, params, *state, *part), parts
+  )
+  return jnp.moveaxis(scores, 0, 1).reshape(batch, count)
