@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # Installs into .venv, trains a tiny Flamingo between the frozen towers that are
 # shipped, scores how it learns from shots, and writes DIR/report/index.html:
-#   ./launch/quickstart.sh                      into runs/quickstart
-#   ./launch/quickstart.sh DIR --steps=200      arguments go on to flamingo train
+#   ./launch/quickstart.sh                      into runs/quickstart, 400 steps
+#   ./launch/quickstart.sh DIR --steps=1500     arguments go on to flamingo train
 #   ./launch/quickstart.sh DIR --full           trains the towers first: 2 hours
 # A run that was stopped goes on where it was.
 set -euo pipefail
@@ -36,7 +36,7 @@ if [ "$full" ]; then
   more+=("--gin.LANGUAGE_MODEL='$lm'" "--gin.VISION_ENCODER='$vision'")
 fi
 flamingo train --gin_file=configs/flamingo_tiny.gin --model_dir="$model_dir" \
-  ${more[@]+"${more[@]}"}
+  --steps=400 ${more[@]+"${more[@]}"}
 flamingo eval --gin_file=configs/eval_shapes.gin --model_dir="$model_dir" \
   --out="$model_dir/eval" --gin.NUM_EXAMPLES=240
 exec "$python" launch/quickstart.py "$model_dir"

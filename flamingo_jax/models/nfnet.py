@@ -54,7 +54,7 @@ NFNETS: Mapping[str, NFNetVariant] = {
     'F5': NFNetVariant((6, 12, 36, 18), 416, 544),
     'F6': NFNetVariant((7, 14, 42, 21), 448, 576),
     'F7': NFNetVariant((8, 16, 48, 24), 480, 608),
-    # Ours, for pictures of 64 pixels on a CPU: stride 16, so a grid of 4 x 4.
+    # Ours, for 48 or 64 pixels on a CPU: stride 16, so 3 x 3 or 4 x 4 places.
     'tiny': NFNetVariant(
         depths=(1, 1, 1), widths=(64, 96, 128), strides=(1, 2, 2),
         stem=(16, 24, 32, 64),
