@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Speed of decoding after prefill, with one image and with many.
 
-  python -m benchmarks.decode --variant=flamingo_tiny --images=1 --images=32
+  python -m benchmarks.decode --variant=flamingo_small --images=1 --images=32
 
 prints JSON. New tokens see the latents of the last image only, so tokens per
 second must not depend on how many images a prompt has ('ratio', most images
@@ -162,7 +162,7 @@ def main() -> None:
   parser = argparse.ArgumentParser(
       description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
   )
-  parser.add_argument('--variant', default='flamingo_tiny')
+  parser.add_argument('--variant', default='flamingo_small')
   parser.add_argument(
       '--set', action='append', default=[], metavar='FIELD=VALUE',
       help='of the variant, such as decoder.width=1024',
