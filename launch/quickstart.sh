@@ -35,8 +35,9 @@ if [ "$full" ]; then
   flamingo train --gin_file=configs/contrastive_tiny.gin --model_dir="$vision"
   more+=("--gin.LANGUAGE_MODEL='$lm'" "--gin.VISION_ENCODER='$vision'")
 fi
-flamingo train --gin_file=configs/flamingo_tiny.gin --model_dir="$model_dir" \
-  --steps=400 ${more[@]+"${more[@]}"}
+flamingo train --gin_file=configs/flamingo_tiny.gin \
+  --gin_file=configs/runs/falling_rate.gin --model_dir="$model_dir" --steps=400 \
+  ${more[@]+"${more[@]}"}
 flamingo eval --gin_file=configs/eval_shapes.gin --model_dir="$model_dir" \
   --out="$model_dir/eval" --gin.NUM_EXAMPLES=240
 exec "$python" launch/quickstart.py "$model_dir"
