@@ -16,15 +16,9 @@ import jax
 import jax.numpy as jnp
 
 from flamingo_jax.errors import UserError
-from flamingo_jax.models.attention import (
-    HeadsProjection,
-    OutputProjection,
-    attend,
-    dot_scores,
-)
 from flamingo_jax.models.decoder_layer import scan
-from flamingo_jax.models.layers import Einsum, FeedForward, LayerNorm
-from flamingo_jax.models.layers import partitioned
+from flamingo_jax.models.encoder_layer import EncoderLayer
+from flamingo_jax.models.layers import Einsum, LayerNorm, partitioned
 from flamingo_jax.models.nfnet import normalize_pixels
 from flamingo_jax.models.vision import vision_encoder
 from flamingo_jax.sharding import constrain
@@ -115,29 +109,6 @@ def mean_of_rows(
   return total / jnp.maximum(jnp.sum(weights, axis=1), 1.0)
 
 
-class TextEncoderLayer(nn.Module):
-  """A bidirectional layer, with norms before its parts instead of behind."""
-
-  config: TextEncoderConfig
-  dtype: str
-
-  @nn.compact
-  def __call__(
-      self, x: Float[Array, 'N L D'], _: None, mask: Bool[Array, 'N L']
-  ) -> tuple[Float[Array, 'N L D'], None]:
-    cfg = self.config
-    y = LayerNorm(self.dtype, name='attn_norm')(x)
-    queries, keys, values = (
-        HeadsProjection(cfg.heads, cfg.head_size, self.dtype, name=name)(y)
-        for name in ('query', 'key', 'value')
-    )
-    y = attend(dot_scores(queries, keys), values, mask[:, None])
-    x += OutputProjection(cfg.width, self.dtype, name='out')(y)
-    y = LayerNorm(self.dtype, name='ffw_norm')(x)
-    x += FeedForward(jax.nn.gelu, self.dtype, name='ffw')(y)
-    return constrain(x, 'text', 'length', 'embed'), None
-
-
 class TextEncoder(nn.Module):
   """Tokens to the mean of their features."""
 
@@ -158,8 +129,10 @@ class TextEncoder(nn.Module):
     places = param('position_embedder', None, cfg.context)
     x = table[tokens] + places[: tokens.shape[1]]
     x = constrain(x, 'text', 'length', 'embed')
-    layers = scan(TextEncoderLayer, cfg.layers, 'layers', 1)
-    x, _ = layers(cfg, self.dtype, name='layers')(x, None, mask)
+    layers = scan(EncoderLayer, cfg.layers, 'layers', 1)
+    x, _ = layers(
+        cfg.heads, cfg.head_size, jax.nn.gelu, self.dtype, name='layers'
+    )(x, None, mask[:, None])
     return mean_of_rows(LayerNorm(self.dtype, name='final_norm')(x), mask)
 
 

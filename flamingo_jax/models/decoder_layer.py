@@ -151,15 +151,10 @@ class DecoderLayer(nn.Module):
       position: Int[Array, 'B'] | None,
       segments: Int[Array, 'B L'] | None,
   ) -> tuple[Float[Array, 'B L D'], LayerCache | None]:
-    cfg = self.config
-    y = RMSNorm(self.dtype, name='attn_norm')(x)
-    y, new = RelativeSelfAttention(
-        cfg.heads, cfg.head_size, self.dtype, name='attn'
-    )(y, cache, position, segments)
-    x += y
-    y = RMSNorm(self.dtype, name='ffw_norm')(x)
-    x += FeedForward(jax.nn.gelu, self.dtype, name='ffw')(y)
-    return constrain(x, 'text', 'length', 'embed'), new
+    x, new = _attend_to_text(
+        self.config, self.dtype, x, cache, position, segments
+    )
+    return _feed_forward(x, self.dtype), new
 
 
 class CrossAttendingLayer(nn.Module):
@@ -180,18 +175,37 @@ class CrossAttendingLayer(nn.Module):
   ) -> tuple[Float[Array, 'B L D'], GroupCache | None]:
     """As DecoderLayer, whose names it has, and as DecoderGroup for media."""
     cfg = self.config
-    y = RMSNorm(self.dtype, name='attn_norm')(x)
-    y, new = RelativeSelfAttention(
-        cfg.heads, cfg.head_size, self.dtype, name='attn'
-    )(y, cache and cache.layers, position, segments)
-    x += y
+    x, new = _attend_to_text(
+        cfg, self.dtype, x, cache and cache.layers, position, segments
+    )
     x, keys = GatedCrossAttentionBlock(
         cfg.heads, cfg.head_size, self.dtype, cfg.gated, dense=False,
         name='xattn',
     )(x, cache.media if media is None else media, mask)
-    y = RMSNorm(self.dtype, name='ffw_norm')(x)
-    x += FeedForward(jax.nn.gelu, self.dtype, name='ffw')(y)
-    x = constrain(x, 'text', 'length', 'embed')
+    x = _feed_forward(x, self.dtype)
     if cache is None:
       return x, None
     return x, GroupCache(new, None if media is None else keys)
+
+
+def _attend_to_text(
+    config: DecoderConfig,
+    dtype: str,
+    x: Float[Array, 'B L D'],
+    cache: LayerCache | None,
+    position: Int[Array, 'B'] | None,
+    segments: Int[Array, 'B L'] | None,
+) -> tuple[Float[Array, 'B L D'], LayerCache | None]:
+  """The self-attention of the layer that calls it."""
+  y = RMSNorm(dtype, name='attn_norm')(x)
+  y, new = RelativeSelfAttention(
+      config.heads, config.head_size, dtype, name='attn'
+  )(y, cache, position, segments)
+  return x + y, new
+
+
+def _feed_forward(x: Float[Array, 'B L D'], dtype: str) -> Float[Array, 'B L D']:
+  """The feed-forward of the layer that calls it."""
+  y = RMSNorm(dtype, name='ffw_norm')(x)
+  x += FeedForward(jax.nn.gelu, dtype, name='ffw')(y)
+  return constrain(x, 'text', 'length', 'embed')

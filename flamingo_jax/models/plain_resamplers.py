@@ -10,51 +10,15 @@ from flax import linen as nn
 import jax.numpy as jnp
 
 from flamingo_jax.errors import UserError
-from flamingo_jax.models.attention import (
-    HeadsProjection,
-    OutputProjection,
-    attend,
-    dot_scores,
-)
 from flamingo_jax.models.decoder_layer import scan
-from flamingo_jax.models.layers import (
-    Einsum,
-    FeedForward,
-    LayerNorm,
-    squared_relu,
-)
+from flamingo_jax.models.encoder_layer import EncoderLayer, feed_forward
+from flamingo_jax.models.layers import Einsum, LayerNorm, squared_relu
 from flamingo_jax.models.resampler import (
     PerceiverResampler,
     Resampler,
     ResamplerConfig,
 )
-from flamingo_jax.sharding import constrain
 from flamingo_jax.typing import Array, Bool, Float
-
-
-class TransformerLayer(nn.Module):
-  """Self-attention between features and latents, then a feed-forward."""
-
-  config: ResamplerConfig
-  dtype: str
-
-  @nn.compact
-  def __call__(
-      self, x: Float[Array, 'N S D'], _: None, mask: Bool[Array, 'N 1 S']
-  ) -> tuple[Float[Array, 'N S D'], None]:
-    cfg = self.config
-    y = LayerNorm(self.dtype, name='attn_norm')(x)
-    queries, keys, values = (
-        HeadsProjection(
-            cfg.heads, cfg.head_size, self.dtype, rows='media', name=name
-        )(y)
-        for name in ('query', 'key', 'value')
-    )
-    y = attend(dot_scores(queries, keys), values, mask)
-    x += OutputProjection(
-        cfg.width, self.dtype, rows='media', name='out'
-    )(y)
-    return feed_forward(x, self.dtype), None
 
 
 class FeedForwardLayer(nn.Module):
@@ -66,14 +30,7 @@ class FeedForwardLayer(nn.Module):
   def __call__(
       self, x: Float[Array, 'N S D'], _: None
   ) -> tuple[Float[Array, 'N S D'], None]:
-    return feed_forward(x, self.dtype), None
-
-
-def feed_forward(x: Float[Array, 'N S D'], dtype: str) -> Float[Array, 'N S D']:
-  """The pre-norm feed-forward of the layer that calls it."""
-  y = LayerNorm(dtype, name='ffw_norm')(x)
-  x += FeedForward(squared_relu, dtype, rows='media', name='ffw')(y)
-  return constrain(x, 'media', None, 'embed')
+    return feed_forward(x, squared_relu, self.dtype, 'media'), None
 
 
 class TransformerResampler(Resampler):
@@ -90,8 +47,11 @@ class TransformerResampler(Resampler):
     x = jnp.concatenate(
         [self.embed(features), self.latents(len(features))], axis=1
     )
-    layers = scan(TransformerLayer, cfg.layers, 'layers', 1)
-    x, _ = layers(cfg, self.dtype, name='layers')(
+    layers = scan(EncoderLayer, cfg.layers, 'layers', 1)
+    x, _ = layers(
+        cfg.heads, cfg.head_size, squared_relu, self.dtype, 'media',
+        name='layers',
+    )(
         x, None, self.key_mask(frame_mask, features.shape[2])
     )
     return LayerNorm(self.dtype, name='norm')(x[:, -cfg.latents:])

@@ -14,9 +14,9 @@ from flamingo_jax.models.attention import (
     attend,
     dot_scores,
 )
+from flamingo_jax.models.encoder_layer import feed_forward
 from flamingo_jax.models.layers import (
     Einsum,
-    FeedForward,
     LayerNorm,
     partitioned,
     squared_relu,
@@ -86,11 +86,7 @@ class ResamplerLayer(nn.Module):
     latents += OutputProjection(
         cfg.width, self.dtype, rows='media', name='out'
     )(y)
-    y = LayerNorm(self.dtype, name='ffw_norm')(latents)
-    latents += FeedForward(
-        squared_relu, self.dtype, rows='media', name='ffw'
-    )(y)
-    return constrain(latents, 'media', None, 'embed')
+    return feed_forward(latents, squared_relu, self.dtype, 'media')
 
 
 class Resampler(nn.Module):

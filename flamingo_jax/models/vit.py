@@ -14,19 +14,9 @@ import jax
 import jax.numpy as jnp
 
 from flamingo_jax.errors import UserError
-from flamingo_jax.models.attention import (
-    HeadsProjection,
-    OutputProjection,
-    attend,
-    dot_scores,
-)
 from flamingo_jax.models.decoder_layer import scan
-from flamingo_jax.models.layers import (
-    Einsum,
-    FeedForward,
-    LayerNorm,
-    partitioned,
-)
+from flamingo_jax.models.encoder_layer import EncoderLayer
+from flamingo_jax.models.layers import Einsum, LayerNorm, partitioned
 from flamingo_jax.sharding import constrain
 from flamingo_jax.typing import Array, Float
 
@@ -52,35 +42,6 @@ VITS: Mapping[str, ViTVariant] = {
     # tiny NFNet, and nearly its parameters.
     'tiny_vit': ViTVariant(patch=16, layers=2, width=96, heads=4),
 }
-
-
-class ViTLayer(nn.Module):
-  """A pre-norm layer of self-attention between all patches, with GELU."""
-
-  variant: str
-  dtype: str
-
-  @nn.compact
-  def __call__(
-      self, x: Float[Array, 'N P D'], _: None
-  ) -> tuple[Float[Array, 'N P D'], None]:
-    row = VITS[self.variant]
-    y = LayerNorm(self.dtype, name='attn_norm')(x)
-    queries, keys, values = (
-        HeadsProjection(
-            row.heads, row.width // row.heads, self.dtype, rows='media',
-            name=name,
-        )(y)
-        for name in ('query', 'key', 'value')
-    )
-    everything = jnp.ones((1, 1, x.shape[1]), bool)
-    y = attend(dot_scores(queries, keys), values, everything)
-    x += OutputProjection(
-        row.width, self.dtype, rows='media', name='out'
-    )(y)
-    y = LayerNorm(self.dtype, name='ffw_norm')(x)
-    x += FeedForward(jax.nn.gelu, self.dtype, rows='media', name='ffw')(y)
-    return constrain(x, 'media', None, 'embed'), None
 
 
 class ViT(nn.Module):
@@ -118,7 +79,10 @@ class ViT(nn.Module):
         (grid[0] * grid[1], row.width), jnp.float32,
     )
     x = constrain(x + places.astype(self.dtype), 'media', None, 'embed')
-    layers = scan(ViTLayer, row.layers, 'layers', 0)
-    x, _ = layers(self.variant, self.dtype, name='layer_blocks')(x, None)
+    layers = scan(EncoderLayer, row.layers, 'layers', 1)
+    x, _ = layers(
+        row.heads, row.width // row.heads, jax.nn.gelu, self.dtype, 'media',
+        name='layer_blocks',
+    )(x, None, jnp.ones((1, 1, x.shape[1]), bool))
     x = LayerNorm(self.dtype, name='norm')(x)
     return x.reshape(count, *grid, row.width)

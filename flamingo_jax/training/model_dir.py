@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """MODEL_DIR/model.json and vocabulary.model: what the weights are for."""
 
-import dataclasses
 import importlib.metadata
 import json
 import os
@@ -98,18 +97,6 @@ def read_model_json(model_dir: str | os.PathLike) -> dict[str, Any]:
   return description
 
 
-def _completed(stored: dict[str, Any], config: Any) -> dict[str, Any]:
-  """An architecture with the defaults of fields that it is older than."""
-  found = dict(stored)
-  for field in dataclasses.fields(config):
-    value = getattr(config, field.name)
-    if field.name not in found and field.default is not dataclasses.MISSING:
-      found[field.name] = field.default
-    elif dataclasses.is_dataclass(value) and field.name in found:
-      found[field.name] = _completed(found[field.name], value)
-  return found
-
-
 def check_model_json(
     model_dir: str | os.PathLike,
     config: Architecture,
@@ -123,7 +110,7 @@ def check_model_json(
   description = read_model_json(model_dir)
   check_same_values(
       json.loads(json.dumps(config.to_dict())),
-      _completed(description['architecture'], config),
+      description['architecture'],
       f'the checkpoint in {model_dir}',
   )
   if description['vocabulary_sha256'] != vocabulary.sha256:

@@ -10,6 +10,7 @@ import pytest
 from flamingo_jax import models
 from flamingo_jax.errors import UserError
 from flamingo_jax.models import contrastive
+from flamingo_jax.models.encoder_layer import EncoderLayer
 from tests import random_weights  # has the vision encoder
 
 assert random_weights
@@ -34,10 +35,10 @@ def test_texts_are_read_in_both_directions_and_without_padding():
   np.testing.assert_array_equal(out[1], other[1])
   assert not np.allclose(out[0], other[0])
   # Two layers: a first token that does not see the last one would not change.
-  layer = contrastive.TextEncoderLayer(text, 'float32')
+  layer = EncoderLayer(text.heads, text.head_size, jax.nn.gelu, 'float32')
   x = jax.random.normal(jax.random.key(1), (1, 4, 16))
-  weights = layer.init(jax.random.key(2), x, None, mask[:1])
-  first = lambda x: layer.apply(weights, x, None, mask[:1])[0][0, 0].sum()
+  weights = layer.init(jax.random.key(2), x, None, mask[:1, None])
+  first = lambda x: layer.apply(weights, x, None, mask[:1, None])[0][0, 0].sum()
   assert jnp.any(jax.grad(first)(x)[0, 3] != 0)
 
 

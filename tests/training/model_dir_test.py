@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """A run's folder at gs://; a folder of this machine plays the bucket."""
 
-import dataclasses
 import inspect
 import json
 
@@ -12,7 +11,6 @@ import pytest
 
 from flamingo_jax import predictor
 from flamingo_jax.errors import UserError
-from flamingo_jax.models import FlamingoConfig
 from flamingo_jax.training import checkpoint
 from flamingo_jax.training.metrics import MetricsLog
 from flamingo_jax.training.model_dir import (
@@ -115,24 +113,3 @@ def test_what_is_missing_in_a_bucket_is_named_by_its_address(bucket):
   ):
     with pytest.raises(UserError, match=f'{RUN}'):
       call()
-
-
-def test_an_architecture_older_than_a_field_has_its_default(
-    tmp_path, config, model
-):
-  write_model_json(tmp_path, config, model.vocabulary, max_media=1, frames=1)
-  path = tmp_path / 'model.json'
-  description = json.loads(path.read_text())
-  for part, fields in (
-      ('decoder', ('xattn', 'gated', 'sees_earlier')), ('resampler', ('kind',)),
-  ):
-    for field in fields:
-      del description['architecture'][part][field]
-  del description['architecture']['trains_vision_encoder']
-  path.write_text(json.dumps(description))
-  check_model_json(tmp_path, config, model.vocabulary)
-  read = FlamingoConfig.from_dict(description['architecture'])
-  assert read == config
-  other = dataclasses.replace(config, trains_vision_encoder=True)
-  with pytest.raises(UserError, match='trains_vision_encoder is False there'):
-    check_model_json(tmp_path, other, model.vocabulary)

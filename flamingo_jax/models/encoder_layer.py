@@ -1,0 +1,59 @@
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""The bidirectional layer of every encoder that is a Transformer."""
+
+from collections.abc import Callable
+
+from flax import linen as nn
+
+from flamingo_jax.models.attention import (
+    HeadsProjection,
+    OutputProjection,
+    attend,
+    dot_scores,
+)
+from flamingo_jax.models.layers import FeedForward, LayerNorm
+from flamingo_jax.sharding import constrain
+from flamingo_jax.typing import Array, Bool, Float
+
+# The logical axes of x by those of its rows.
+_AXES = {'batch': ('text', 'length', 'embed'), 'media': ('media', None, 'embed')}
+
+
+class EncoderLayer(nn.Module):
+  """Self-attention and a feed-forward, with norms before its parts."""
+
+  heads: int
+  head_size: int
+  activation: Callable[[Array], Array]
+  dtype: str
+  rows: str = 'batch'  # 'media': of pictures and videos
+
+  @nn.compact
+  def __call__(
+      self, x: Float[Array, 'N S D'], _: None, mask: Bool[Array, '#N 1 S']
+  ) -> tuple[Float[Array, 'N S D'], None]:
+    y = LayerNorm(self.dtype, name='attn_norm')(x)
+    queries, keys, values = (
+        HeadsProjection(
+            self.heads, self.head_size, self.dtype, rows=self.rows, name=name
+        )(y)
+        for name in ('query', 'key', 'value')
+    )
+    y = attend(dot_scores(queries, keys), values, mask)
+    x += OutputProjection(
+        x.shape[-1], self.dtype, rows=self.rows, name='out'
+    )(y)
+    return feed_forward(x, self.activation, self.dtype, self.rows), None
+
+
+def feed_forward(
+    x: Float[Array, 'N S D'],
+    activation: Callable[[Array], Array],
+    dtype: str,
+    rows: str,
+) -> Float[Array, 'N S D']:
+  """The pre-norm feed-forward of the layer that calls it."""
+  y = LayerNorm(dtype, name='ffw_norm')(x)
+  x += FeedForward(activation, dtype, rows=rows, name='ffw')(y)
+  return constrain(x, *_AXES[rows])
