@@ -19,38 +19,15 @@ import json
 import time
 from typing import Any
 
-from flax import linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from benchmarks.random_params import random_params
 from flamingo_jax import decoding
 from flamingo_jax.models import Flamingo, FlamingoConfig, variants
 
 NEVER = -1  # no token has this id: every run decodes as many tokens
-
-
-def random_params(config: FlamingoConfig) -> Any:
-  """Random weights; frozen ones are not told apart, all have one dtype."""
-  size = config.image_size
-  arrays = (
-      jnp.zeros((1, 1), jnp.int32), jnp.zeros((1, 1), jnp.int32),
-      jnp.zeros((1, 1, 1, size, size, 3), jnp.uint8),
-      jnp.ones((1, 1, 1), bool),
-  )
-  boxed = jax.eval_shape(Flamingo(config).init, jax.random.key(0), *arrays)
-  shapes = nn.unbox(boxed)['params']
-
-  @jax.jit
-  def draw(key):
-    leaves, tree = jax.tree.flatten(shapes)
-    keys = jax.random.split(key, len(leaves))
-    return jax.tree.unflatten(tree, [
-        0.02 * jax.random.normal(k, x.shape, config.frozen_dtype)
-        for k, x in zip(keys, leaves)
-    ])
-
-  return draw(jax.random.key(0))
 
 
 def make_prompts(

@@ -30,43 +30,19 @@ import tempfile
 import time
 from typing import Any
 
-from flax import linen as nn
 import jax
-import jax.numpy as jnp
 import numpy as np
 import PIL.Image
 
-from flamingo_jax.data.documents import image
-from flamingo_jax.data.interleaved import END_OF_CHUNK
+from benchmarks.random_params import random_params
+from flamingo_jax.data.documents import END_OF_CHUNK, image
 from flamingo_jax.data.vocabulary import default_vocabulary
-from flamingo_jax.models import Flamingo, FlamingoConfig, variants
+from flamingo_jax.models import variants
 from flamingo_jax.predictor import Predictor
 
 OFF = ((), ('prefix',), ('prefix', 'media'), ('bucketing',))
 QUESTION = 'Question: What is in the picture{}? Answer:'
 WORDS = ' behind the small house'  # that some questions have more
-
-
-def random_params(config: FlamingoConfig) -> Any:
-  """Weights with open gates, whose answers never end."""
-  size = config.image_size
-  arrays = (
-      jnp.zeros((1, 1), jnp.int32), jnp.zeros((1, 1), jnp.int32),
-      jnp.zeros((1, 1, 1, size, size, 3), jnp.uint8),
-      jnp.ones((1, 1, 1), bool),
-  )
-  boxed = jax.eval_shape(Flamingo(config).init, jax.random.key(0), *arrays)
-  rng = np.random.default_rng(0)
-
-  def draw(path, x):
-    name = jax.tree_util.keystr(path)
-    if 'gate' in name or "'scale'" in name or "'gain'" in name:
-      return np.ones(x.shape, config.frozen_dtype)
-    if 'new_token' in name:  # of <EOC>: as likely as the average token
-      return np.zeros(x.shape, config.frozen_dtype)
-    return (0.02 * rng.normal(size=x.shape)).astype(config.frozen_dtype)
-
-  return jax.tree_util.tree_map_with_path(draw, nn.unbox(boxed)['params'])
 
 
 def make_prompts(

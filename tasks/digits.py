@@ -21,6 +21,10 @@ NAMES = (
 )
 HELD_OUT = (8, 9)
 SEEN = tuple(range(8))
+# Quarter turns make other figures of digits; a half would make a 9 of a 6.
+TURNED = {
+    'left': Image.Transpose.ROTATE_90, 'right': Image.Transpose.ROTATE_270
+}
 _SIZE = 64  # pixels
 
 
@@ -52,16 +56,18 @@ def places(digit: int, is_training: bool) -> np.ndarray:
 
 
 def draw(
-    rng: np.random.Generator, digit: int, is_training: bool
+    rng: np.random.Generator, digit: int, is_training: bool, turned: str = ''
 ) -> documents.Media:
-  """A picture of the digit, drawn from those of its split."""
+  """A picture of the digit, drawn from those of its split; of TURNED, or not."""
   pictures, _ = load()
   found = places(digit, is_training)
   small = Image.fromarray(pictures[found[int(rng.integers(len(found)))]])
+  if turned:
+    small = small.transpose(TURNED[turned])
   large = small.resize((_SIZE, _SIZE), Image.Resampling.BICUBIC)
   return documents.image(large.convert('RGB'))
 
 
-def caption(digit: int) -> str:
-  """'a handwritten seven'."""
-  return f'a handwritten {NAMES[digit]}'
+def caption(digit: int, turned: str = '') -> str:
+  """'a handwritten seven', 'a handwritten seven turned left'."""
+  return f'a handwritten {NAMES[digit]}' + (f' turned {turned}' if turned else '')

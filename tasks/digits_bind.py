@@ -4,7 +4,8 @@
 
 Importing this module registers, to train on, `digits_pairs` (a picture and 'a
 handwritten seven') and `digits_bind` (episodes in which made-up words stand for
-digits), both without 8 and 9; and to score, `digits_bind_2way_<shots>shot`, of
+digits), both without 8 and 9 and half of them with digits that lie on a side,
+which makes more kinds of figures; and to score, `digits_bind_2way_<shots>shot`, of
 new pictures of digits that training shows, and the same with
 `_held_out_digits`, of 8 against 9, which it never shows.
 """
@@ -31,20 +32,28 @@ _SPLITS = {'train': (1_000_000, True), 'validation': (10_000, False)}
 
 def draw_pair(rng: np.random.Generator, is_training: bool) -> shapes.Parts:
   """A picture and what it shows."""
-  digit = int(rng.choice(digits.SEEN))
-  return digits.draw(rng, digit, is_training), digits.caption(digit)
+  digit, turned = int(rng.choice(digits.SEEN)), _draw_turned(rng)
+  picture = digits.draw(rng, digit, is_training, turned)
+  return picture, digits.caption(digit, turned)
 
 
 def draw_bind(rng: np.random.Generator, is_training: bool) -> shapes.Parts:
   """An episode of two to four words, pictures with a word each."""
   ways = int(rng.integers(2, 5))
   values = rng.permutation(digits.SEEN)[:ways]
+  turned = [_draw_turned(rng) for _ in values]
   words = shapes_episodes.sample_words(rng, ways)
   parts = []
   for label in rng.integers(ways, size=shapes_bind.PICTURES):
-    picture = digits.draw(rng, int(values[label]), is_training)
+    picture = digits.draw(
+        rng, int(values[label]), is_training, turned[label]
+    )
     parts += [picture, f' {words[label]}.']
   return tuple(parts)
+
+
+def _draw_turned(rng: np.random.Generator) -> str:
+  return ('', '', *digits.TURNED)[int(rng.integers(4))]
 
 
 @dataclasses.dataclass(frozen=True)

@@ -3,9 +3,10 @@
 """The shapes world as tasks: pairs, clips and interleaved documents, no files.
 
 Importing this module registers the tasks `shapes_pairs`, `shapes_video` and
-`shapes_m3w`, which stand for the kinds of data of Flamingo §2.4, and
-`shapes_m3w_last` and `_next`, the same pages for ablations. Document i of a
-split is drawn from a generator seeded with (task, split, i): it is the same
+`shapes_m3w`, which stand for the kinds of data of Flamingo §2.4;
+`shapes_m3w_last` and `_next`, the same pages for ablations; and for vision
+encoders `shapes_unnamed`, pairs of which no caption tells the colour. Document i
+of a split is drawn from a generator seeded with (task, split, i): it is the same
 everywhere.
 """
 
@@ -78,8 +79,13 @@ class ShapesDocuments:
 
 def draw_pair(rng: np.random.Generator, pairs: Pairs) -> Parts:
   """A picture of one to three things and its caption."""
-  count = int(rng.choice([1, 2, 3], p=[0.5, 0.35, 0.15]))
-  scene = shapes_world.sample_scene(rng, count, pairs)
+  scene = _sample_scene(rng, pairs)
+  return draw_image(scene), shapes_world.describe_scene(scene)
+
+
+def draw_unnamed(rng: np.random.Generator, pairs: Pairs) -> Parts:
+  """The same in colours without a name: what a shape is in any colour."""
+  scene = shapes_world.recolour(rng, _sample_scene(rng, pairs))
   return draw_image(scene), shapes_world.describe_scene(scene)
 
 
@@ -95,12 +101,19 @@ def draw_document(rng: np.random.Generator, pairs: Pairs) -> Parts:
   """Two to four pictures among captions or questions about them.
 
   Captions come after their pictures or, in a quarter of the documents, before.
+  A sixth of the documents, with captions after, have lost the first or the first
+  two of their pictures, as pages do: what is left has the form of a prompt
+  without shots (A.2).
   """
   kind = rng.random()
   parts = [TITLES[int(rng.integers(len(TITLES)))]]
-  for _ in range(int(rng.integers(2, 5))):
+  count = int(rng.integers(2, 5))
+  lost = int(rng.integers(1, min(count, 3))) if kind < 1 / 6 else 0
+  for i in range(count):
     scene = shapes_world.sample_scene(rng, int(rng.integers(1, 4)), pairs)
-    if kind < 0.5:
+    if i < lost:
+      parts += [_sentence(scene), documents.END_OF_CHUNK]
+    elif kind < 0.5:
       parts += [draw_image(scene), _sentence(scene)]
     elif kind < 0.75:
       parts += [_sentence(scene), draw_image(scene)]
@@ -137,6 +150,7 @@ def register() -> None:
       ('shapes_m3w_last', 'shapes_m3w', draw_document, {'p_next': 0.0}),
       ('shapes_m3w_next', 'shapes_m3w', draw_document, {'p_next': 1.0}),
       ('shapes_pairs', 'shapes_pairs', draw_pair, {'p_space': 0.5}),
+      ('shapes_unnamed', 'shapes_unnamed', draw_unnamed, {}),
       ('shapes_video', 'shapes_video', draw_video, {'p_space': 0.5}),
   ):
     splits = {
@@ -150,6 +164,14 @@ def register() -> None:
 
 def draw_image(scene: shapes_world.Scene) -> documents.Media:
   return documents.image(shapes_drawing.draw_scene(scene))
+
+
+def _sample_scene(
+    rng: np.random.Generator, pairs: Pairs
+) -> shapes_world.Scene:
+  """One to three things."""
+  count = int(rng.choice([1, 2, 3], p=[0.5, 0.35, 0.15]))
+  return shapes_world.sample_scene(rng, count, pairs)
 
 
 def _sentence(scene: shapes_world.Scene) -> str:

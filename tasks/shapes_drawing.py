@@ -56,10 +56,10 @@ def _draw_thing(
   width = 2 * math.ceil(thing.radius * side) + 1
   centre, radius = width / 2, thing.radius * side
   mask = Image.new('L', (width, width))
-  surface = _surface(thing.colour, thing.texture, width, side).copy()
+  surface = _surface(thing.rgb, thing.texture, width, side).copy()
   on_mask, on_surface = ImageDraw.Draw(mask), ImageDraw.Draw(surface)
   # The rim keeps the outline of a small striped star that of a star.
-  rim = {'outline': shapes_world.COLOURS[thing.colour], 'width': _RIM}
+  rim = {'outline': thing.rgb, 'width': _RIM}
   if thing.shape in ('circle', 'ring'):
     radius *= 0.92  # about the area of the other shapes
     on_mask.ellipse(_square(centre, radius), fill=255)
@@ -110,10 +110,12 @@ def _outline(shape: str) -> np.ndarray:
   return outline + np.array([[0.0], [0.15]]) if shape == 'triangle' else outline
 
 
-@functools.cache
-def _surface(colour: str, texture: str, width: int, side: int) -> Image.Image:
+@functools.lru_cache(maxsize=4096)  # all of COLOURS, and not all others
+def _surface(
+    rgb: tuple[int, int, int], texture: str, width: int, side: int
+) -> Image.Image:
   """RGB `width` x `width` of a colour, with white stripes or dots."""
-  surface = Image.new('RGB', (width, width), shapes_world.COLOURS[colour])
+  surface = Image.new('RGB', (width, width), rgb)
   draw = ImageDraw.Draw(surface)
   period = side / 14
   centre = width / 2

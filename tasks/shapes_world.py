@@ -9,6 +9,7 @@ example i of a data set is the same on every machine.
 """
 
 from collections.abc import Sequence
+import colorsys
 import dataclasses
 import itertools
 
@@ -51,6 +52,9 @@ HELD_OUT = frozenset(
     for j, colour in enumerate(COLOURS)
     if (i + j) % 8 == 3
 )
+# Of colours without a name from the one that their shape is held out in; the
+# nearest two of COLOURS, orange and yellow, lie 65 apart.
+_HELD_OUT_DISTANCE = 70
 SEEN = tuple(
     (shape, colour)
     for shape in SHAPES
@@ -75,7 +79,7 @@ class Thing:
   """One object; x, y (centre) and radius are shares of the picture's side."""
 
   shape: str
-  colour: str
+  colour: str  # of COLOURS, or '#c08040': one without a name
   size: str
   texture: str
   x: float
@@ -87,6 +91,14 @@ class Thing:
   def noun(self) -> str:
     """The one word that tells all four attributes."""
     return name_kind(self.shape, self.colour, self.size, self.texture)
+
+  @property
+  def rgb(self) -> tuple[int, int, int]:
+    """The colour, 0 to 255."""
+    if self.colour in COLOURS:
+      return COLOURS[self.colour]
+    red, green, blue = bytes.fromhex(self.colour[1:])
+    return red, green, blue
 
 
 @dataclasses.dataclass(frozen=True)
@@ -132,6 +144,17 @@ def sample_scene(
   )
 
 
+def recolour(rng: np.random.Generator, scene: Scene) -> Scene:
+  """The scene in colours that have no name.
+
+  None is near the colour that the thing's shape is held out in.
+  """
+  return dataclasses.replace(scene, things=tuple(
+      dataclasses.replace(thing, colour=_sample_colour(rng, thing.shape))
+      for thing in scene.things
+  ))
+
+
 def sample_motion(
     rng: np.random.Generator, pairs: Sequence[tuple[str, str]] = SEEN
 ) -> Motion:
@@ -165,8 +188,9 @@ def motion_scenes(motion: Motion, frames: int) -> list[Scene]:
 
 
 def describe_thing(thing: Thing) -> str:
-  """'a large striped red star'."""
-  return f'a {thing.size} {thing.texture} {thing.colour} {thing.shape}'
+  """'a large striped red star', or 'a large striped star' without a name."""
+  colour = f'{thing.colour} ' if thing.colour in COLOURS else ''
+  return f'a {thing.size} {thing.texture} {colour}{thing.shape}'
 
 
 def nouns() -> tuple[str, ...]:
@@ -216,3 +240,16 @@ def _sample_thing(
       radius=radius,
       tilt=_TILT * (2 * tilt - 1),
   )
+
+
+def _sample_colour(rng: np.random.Generator, shape: str) -> str:
+  held_out = [COLOURS[c] for s, c in sorted(HELD_OUT) if s == shape]
+  while True:
+    hue, saturation, value = rng.random(3).tolist()
+    rgb = colorsys.hsv_to_rgb(hue, 0.3 + 0.7 * saturation, 0.3 + 0.65 * value)
+    found = np.array([round(255 * x) for x in rgb], np.uint8)
+    if all(
+        np.linalg.norm(found.astype(float) - other) > _HELD_OUT_DISTANCE
+        for other in held_out
+    ):
+      return f'#{found.tobytes().hex()}'

@@ -3,7 +3,8 @@
 """The mixtures of flamingo_tiny, of shapes and of handwritten digits.
 
 Importing this module registers
-  tiny_captions: captioned pictures, for the vision encoder;
+  tiny_captions: captioned pictures, for the vision encoder; those in colours
+    without a name keep it from taking a shape for one of a colour's;
   tiny_pretrain: episodes of both, and pages, captioned pictures and clips of
     shapes. Episodes of shapes have the λ of the paper's M3W, which is where
     Flamingo learns to use shots; clips have that of VTP, the others ALIGN's;
@@ -31,7 +32,8 @@ _PRETRAIN = {
 def register() -> None:
   """Registers the mixtures; done at import, as of their tasks."""
   features.add_mixture(
-      'tiny_captions', {'shapes_pairs': 1.0, 'digits_pairs': 0.1}
+      'tiny_captions',
+      {'shapes_pairs': 1.0, 'shapes_unnamed': 0.5, 'digits_pairs': 0.1},
   )
   features.add_mixture('tiny_pretrain', _PRETRAIN)
   _add_without('no_video', ('shapes_video',))

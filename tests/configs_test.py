@@ -69,7 +69,7 @@ def run(files, *bindings):
 
 # The tests have eight devices, which divide the batches.
 TINY = {'shapes_bind': 24, 'digits_bind': 8, 'shapes_m3w': 8,
-        'shapes_pairs': 16, 'shapes_video': 8}
+        'shapes_pairs': 32, 'shapes_video': 8}
 # Of the large models only the size of the vocabulary is known.
 ABLATIONS = {'m3w': 256, 'align': 512, 'ltip': 512, 'vtp': 64}
 LARGE_TEXT = [

@@ -26,8 +26,8 @@ from flamingo_jax.data.media import Media, image, video
 from flamingo_jax.errors import UserError
 
 __all__ = [
-    'Document', 'JsonlDocuments', 'Line', 'Media', 'Text', 'image',
-    'iter_problems', 'read_line', 'scan', 'video',
+    'Document', 'END_OF_CHUNK', 'EndOfChunk', 'JsonlDocuments', 'Line',
+    'Media', 'Text', 'image', 'iter_problems', 'read_line', 'scan', 'video',
 ]
 
 _PART_KEYS = ('text', 'image', 'video')
@@ -48,16 +48,25 @@ class Text:
 
 
 @dataclasses.dataclass(frozen=True)
+class EndOfChunk:
+  """A part that ends a chunk which no medium follows: <EOC>."""
+
+
+END_OF_CHUNK = EndOfChunk()
+
+
+@dataclasses.dataclass(frozen=True)
 class Document:
   """Text and media in reading order.
 
   Attributes:
-    parts: each a text or a medium; `Text` in documents of text alone.
+    parts: each a text, a medium or END_OF_CHUNK; `Text` in documents of text
+      alone.
     source: where it is from, for messages ("own.jsonl:12").
     example_id: its place in the source; of a JSONL file the line, from 1.
   """
 
-  parts: tuple[str | Text | Media, ...]
+  parts: tuple[str | Text | Media | EndOfChunk, ...]
   source: str
   example_id: int
 

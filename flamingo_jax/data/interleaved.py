@@ -16,19 +16,11 @@ from typing import Sequence
 import numpy as np
 
 from flamingo_jax.data import media as media_reader
-from flamingo_jax.data.documents import Document
+from flamingo_jax.data.documents import Document, EndOfChunk
 from flamingo_jax.data.media import Media
 from flamingo_jax.data.vocabulary import Vocabulary
 from flamingo_jax.errors import UserError
 from flamingo_jax.typing import Example
-
-
-@dataclasses.dataclass(frozen=True)
-class EndOfChunk:
-  """A part of a prompt that ends a chunk which no medium follows: <EOC>."""
-
-
-END_OF_CHUNK = EndOfChunk()
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

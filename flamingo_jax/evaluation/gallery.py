@@ -35,7 +35,8 @@ class Example:
     query: what was asked.
     shots: what its prompt showed before.
     output: the answer, or the likeliest candidate.
-    value: what the metric gives it; None if it has no value of its own.
+    value: what the metric gives it, or a word such as 'wrong'; None if it has no
+      value of its own.
   """
 
   query: Sample
@@ -86,7 +87,9 @@ def article(example: Example) -> str:
   more = f'<p>{left_out} shots before</p>' if left_out else ''
   query = example.query
   references = html.escape(' · '.join(dict.fromkeys(query.answers)))
-  value = '' if example.value is None else f'<br>value: {example.value}'
+  value = '' if example.value is None else f'<br>{example.value}'
+  if value and not isinstance(example.value, str):
+    value = f'<br>score: {example.value}'
   return (
       f'<article>{more}{"".join(figures)}{_figure(query, query.text, "query")}'
       f'<p class="answer"><b>{html.escape(example.output) or "(nothing)"}</b>'

@@ -13,7 +13,7 @@ import hashlib
 import typing
 from typing import Any
 
-from flamingo_jax.data.interleaved import END_OF_CHUNK
+from flamingo_jax.data.documents import END_OF_CHUNK
 from flamingo_jax.data.media import Media
 from flamingo_jax.errors import UserError
 from flamingo_jax.predictor.inputs import Prompt

@@ -9,6 +9,7 @@ control changes one thing about the prompts of the task.
 from collections.abc import Mapping
 import csv
 import io
+import math
 import re
 
 from etils import epath
@@ -18,6 +19,7 @@ from flamingo_jax.training.model_dir import write_atomically
 
 _NAME = re.compile(r'(?P<task>.+)_(?P<shots>\d+)shot(?:_(?P<control>.+))?')
 _INTERVAL = ('low', 'high')
+_COLUMNS = 2  # of the plot: what a page is wide enough for
 
 # (task, control, metric) to number of shots to (score, low, high).
 Curves = dict[
@@ -106,11 +108,13 @@ def plot(curves: Curves, path: epath.Path) -> None:
   import matplotlib.figure
 
   panels = list(dict.fromkeys((task, metric) for task, _, metric in curves))
+  columns = min(len(panels), _COLUMNS)
+  rows = math.ceil(len(panels) / columns)
   figure = matplotlib.figure.Figure(
-      figsize=(5.5 * len(panels), 4), layout='constrained'
+      figsize=(5.5 * columns, 4 * rows), layout='constrained'
   )
-  for axes, panel in zip(figure.subplots(1, len(panels), squeeze=False)[0],
-                         panels):
+  for place, panel in enumerate(panels, 1):
+    axes = figure.add_subplot(rows, columns, place)
     own = {
         control: points for (task, control, metric), points in curves.items()
         if (task, metric) == panel

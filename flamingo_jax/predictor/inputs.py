@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from flamingo_jax import decoding
-from flamingo_jax.data.interleaved import EndOfChunk
+from flamingo_jax.data.documents import EndOfChunk
 from flamingo_jax.data.interleaved import (
     TokenizedDocument,
     tokenize_document,

@@ -10,7 +10,12 @@ import pytest
 
 from flamingo_jax.data import interleaved
 from flamingo_jax.data import vocabulary as vocabulary_lib
-from flamingo_jax.data.documents import Document, image, video
+from flamingo_jax.data.documents import (
+    END_OF_CHUNK,
+    Document,
+    image,
+    video,
+)
 from flamingo_jax.errors import UserError
 
 FIGURE_7 = ['Cute pics of my pets!', 'My puppy sitting in the grass.',
@@ -128,12 +133,12 @@ def test_neighbouring_texts_are_one_text(vocabulary):
 
 
 @pytest.mark.parametrize('parts, chunks, index', [
-    (['a', interleaved.END_OF_CHUNK, 'b'], ['a', 'b'], [0, 0]),
-    (['a', interleaved.END_OF_CHUNK, PICTURES[0], 'b'],
+    (['a', END_OF_CHUNK, 'b'], ['a', 'b'], [0, 0]),
+    (['a', END_OF_CHUNK, PICTURES[0], 'b'],
      ['a', '<image>b'], [0, 1]),
-    ([PICTURES[0], 'a', interleaved.END_OF_CHUNK, 'b', PICTURES[1]],
+    ([PICTURES[0], 'a', END_OF_CHUNK, 'b', PICTURES[1]],
      ['<image>a', 'b', '<image>'], [1, 1, 2]),
-    ([interleaved.END_OF_CHUNK, 'a', interleaved.END_OF_CHUNK],
+    ([END_OF_CHUNK, 'a', END_OF_CHUNK],
      ['a', ''], [0, 0]),
 ])
 def test_a_chunk_of_text_alone_can_be_ended(vocabulary, parts, chunks, index):
@@ -147,7 +152,7 @@ def test_a_chunk_of_text_alone_can_be_ended(vocabulary, parts, chunks, index):
 def test_a_document_that_ends_its_last_chunk_is_closed_once(vocabulary):
   close = lambda *parts: interleaved.tokenize_document(parts, vocabulary)
   chex.assert_trees_all_equal(
-      close('a', interleaved.END_OF_CHUNK).tokens, close('a').tokens
+      close('a', END_OF_CHUNK).tokens, close('a').tokens
   )
 
 

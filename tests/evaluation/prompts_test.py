@@ -7,6 +7,7 @@ import collections
 import pytest
 
 from flamingo_jax.data import interleaved
+from flamingo_jax.data.documents import END_OF_CHUNK
 from flamingo_jax.data.vocabulary import default_vocabulary
 from flamingo_jax.errors import UserError
 from flamingo_jax.evaluation import prompts
@@ -22,7 +23,7 @@ def make_prompt(shots, text_only_at_zero=True):
 def test_shots_come_with_media_and_answers_and_the_query_is_open():
   first, second = prompts.choose_shots(QUERY, SUPPORTS, 2, seed=0)
   parts = make_prompt(2)
-  end = interleaved.END_OF_CHUNK
+  end = END_OF_CHUNK
   assert parts == [
       *first.media, f'{first.text} {first.answers[0]}', end,
       *second.media, f'{second.text} {second.answers[0]}', end,

@@ -12,7 +12,7 @@ import pytest
 import flamingo_jax as fj
 from flamingo_jax import models
 from flamingo_jax.data import interleaved
-from flamingo_jax.data.interleaved import END_OF_CHUNK
+from flamingo_jax.data.documents import END_OF_CHUNK
 from flamingo_jax.data.media import load_frames
 from flamingo_jax.data.vocabulary import default_vocabulary
 from flamingo_jax.predictor import media_encoder

@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 import seqio
 
+from flamingo_jax.data import documents
 from flamingo_jax.data import interleaved
+from flamingo_jax.evaluation import prompts
 from tasks import shapes
 from tasks import shapes_vocabulary
 from tasks import shapes_world
@@ -33,7 +35,9 @@ def _text(document):
 
 
 def _media(document):
-  return [part for part in document.parts if not isinstance(part, str)]
+  return [
+      part for part in document.parts if isinstance(part, documents.Media)
+  ]
 
 
 @pytest.mark.parametrize('task', TASKS)
@@ -91,6 +95,13 @@ def test_pairs_are_a_picture_and_its_caption():
   assert counts[0] == 0 and (counts[1:] > 15).all() and len(counts) == 4
 
 
+def test_colours_without_a_name_are_not_in_the_caption():
+  for document in _read('shapes_unnamed'):
+    _, caption = document.parts
+    assert not re.search('|'.join(shapes_world.COLOURS), caption)
+    assert re.match(r'a (small|large) (plain|striped|dotted) \w+', caption)
+
+
 def test_videos_are_eight_moving_frames():
   for document in _read('shapes_video', count=20):
     clip, caption = document.parts
@@ -101,13 +112,41 @@ def test_videos_are_eight_moving_frames():
 
 
 def test_documents_interleave_pictures_and_text_both_ways():
-  opens_with_picture = text_comes_first = 0
+  opens_with_picture = text_comes_first = lost = 0
   for document in _read('shapes_m3w'):
-    assert 2 <= len(_media(document)) <= 4
+    missing = document.parts.count(documents.END_OF_CHUNK)
+    assert 2 <= len(_media(document)) + missing <= 4
+    assert missing < 3 and _media(document)
+    lost += bool(missing)
     opens_with_picture += not isinstance(document.parts[0], str)
     text_comes_first += not isinstance(document.parts[-1], str)
   assert opens_with_picture > 40
   assert 25 < text_comes_first < 75  # a quarter of 200
+  assert 15 < lost < 60  # a sixth
+
+
+def test_a_page_that_lost_pictures_has_the_form_of_a_prompt_without_shots():
+  document = next(
+      d for d in _read('shapes_m3w')
+      if d.parts.count(documents.END_OF_CHUNK) == 2
+      and d.parts[1] is documents.END_OF_CHUNK
+  )
+  first, _, second, _, picture, third = document.parts[:6]
+  seen = interleaved.tokenize_document(
+      document.parts, shapes_vocabulary.shapes_vocabulary()
+  )
+  supports = [
+      prompts.Sample((), '', (text,), 'support', i)
+      for i, text in enumerate((first, second))
+  ]
+  query = prompts.Sample((picture,), '', (third,), 'query', 2)
+  prompt = interleaved.tokenize_document(
+      prompts.join(supports, query), shapes_vocabulary.shapes_vocabulary(),
+      close=False,
+  )
+  count = len(prompt.tokens)
+  np.testing.assert_array_equal(seen.tokens[:count], prompt.tokens)
+  np.testing.assert_array_equal(seen.media_index[:count], prompt.media_index)
 
 
 def test_questions_are_answered_by_the_picture():

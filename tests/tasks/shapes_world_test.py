@@ -140,3 +140,19 @@ def test_no_single_frame_tells_the_direction():
   for count in counts.values():
     share = count / count[0].sum()
     np.testing.assert_allclose(share, 0.25, atol=0.07)
+
+
+def test_no_colour_without_a_name_is_near_one_that_is_held_out():
+  scene = shapes_world.sample_scene(np.random.default_rng(0), 4)
+  found = []
+  for seed in range(400):
+    changed = shapes_world.recolour(np.random.default_rng(seed), scene)
+    for before, thing in zip(scene.things, changed.things, strict=True):
+      assert dataclasses.replace(thing, colour=before.colour) == before
+      (held_out,) = (
+          shapes_world.COLOURS[colour]
+          for shape, colour in shapes_world.HELD_OUT if shape == thing.shape
+      )
+      found.append(np.linalg.norm(np.subtract(thing.rgb, held_out)))
+  # Just beyond the distance there are many.
+  assert 70 < min(found) < 75

@@ -38,7 +38,7 @@ def test_episodes_have_the_weight_of_the_papers_m3w():
       'shapes_pairs': 0.2, 'shapes_video': 0.03,
   }
   assert pipeline.mixture_weights('tiny_captions') == {
-      'shapes_pairs': 1.0, 'digits_pairs': 0.1
+      'shapes_pairs': 1.0, 'shapes_unnamed': 0.5, 'digits_pairs': 0.1
   }
 
 
@@ -118,7 +118,7 @@ def words_of_the_text():
 
 @pytest.mark.parametrize(
     'task', ['shapes_bind', 'digits_bind', 'shapes_m3w', 'shapes_pairs',
-             'digits_pairs', 'shapes_video']
+             'digits_pairs', 'shapes_unnamed', 'shapes_video']
 )
 def test_the_language_model_has_read_every_word_that_flamingo_meets(
     task, words_of_the_text
