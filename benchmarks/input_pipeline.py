@@ -134,7 +134,8 @@ class _Work:
     self.loaded = [documents[i] for i in range(len(documents))]
     self._shown = [_media(d)[: lengths['media']] for d in self.loaded]
     self.clips = [
-        clip for media in self._shown for clip in map(self._decode, media)
+        list(map(PIL.Image.fromarray, self._load(medium)))
+        for media in self._shown for medium in media
     ]
     self.stages = {
         'read': self._read, 'tokenize': self._tokenize,
@@ -165,23 +166,17 @@ class _Work:
     for document in self.loaded:
       interleaved.tokenize_document(document.parts, self._vocabulary)
 
-  def _decode(self, medium: Any) -> list[PIL.Image.Image]:
-    size = self._lengths['image_size']
-    if medium.kind == 'image':
-      return [media_reader.decode_picture(medium.data, medium.path, size)]
-    frames = video.decode_clip(
-        io.BytesIO(medium.data), medium.path, self._lengths['frames'],
-        np.random.default_rng(SEED), 1.0,
+  def _load(self, medium: Any) -> np.ndarray:
+    pixels, mask = media_reader.load_frames(
+        medium, self._lengths['frames'], self._lengths['image_size'],
+        np.random.default_rng(SEED),
     )
-    return list(map(PIL.Image.fromarray, frames))
+    return pixels[mask]
 
   def _decode_resize(self) -> None:
     for media in self._shown:
       for medium in media:
-        media_reader.load_frames(
-            medium, self._lengths['frames'], self._lengths['image_size'],
-            np.random.default_rng(SEED),
-        )
+        self._load(medium)
 
   def _augment(self) -> None:
     rng = np.random.default_rng(SEED)

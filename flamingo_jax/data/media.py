@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Images and videos: what they are, and from bytes to model pixels."""
 
+from collections.abc import Callable
 import dataclasses
 import io
 import math
@@ -197,19 +198,24 @@ def _cmyk_to_rgb(picture: PIL.Image.Image) -> PIL.Image.Image:
   return picture.convert('RGB')
 
 
-def resize_and_pad(picture: PIL.Image.Image, size: int) -> np.ndarray:
+def resize_and_pad(
+    picture: PIL.Image.Image,
+    size: int,
+    augment: Callable[[PIL.Image.Image], PIL.Image.Image] | None = None,
+) -> np.ndarray:
   """RGB to uint8[size size 3] without distortion (Flamingo B.1.2).
 
   The longer side becomes `size` (bicubic, antialiased); the rest is filled with
-  the mean colour of images, equally on both sides.
+  the mean colour of images, equally on both sides. `augment` changes the picture
+  when it has its size, and not what is filled.
   """
   scale = size / max(picture.size)
-  new_size = tuple(max(1, round(n * scale)) for n in picture.size)
-  resized = picture.resize(new_size, PIL.Image.Resampling.BICUBIC)
+  width, height = (max(1, round(n * scale)) for n in picture.size)
+  resized = picture.resize((width, height), PIL.Image.Resampling.BICUBIC)
+  if augment is not None:
+    resized = augment(resized)
   canvas = PIL.Image.new('RGB', (size, size), _PAD_COLOR)
-  canvas.paste(
-      resized, ((size - new_size[0]) // 2, (size - new_size[1]) // 2)
-  )
+  canvas.paste(resized, ((size - width) // 2, (size - height) // 2))
   return np.asarray(canvas)
 
 
@@ -254,10 +260,9 @@ def load_frames(
   """
   clip = _clip(media, frames, size, rng, fps)
   pixels = np.zeros((frames, size, size, 3), np.uint8)
-  if augment and rng is not None:
-    clip = list(map(augmentation.draw(rng), clip))
+  change = augmentation.draw(rng) if augment and rng is not None else None
   for t, frame in enumerate(clip):
-    pixels[t] = resize_and_pad(frame, size)
+    pixels[t] = resize_and_pad(frame, size, change)
   return pixels, np.arange(frames) < len(clip)
 
 

@@ -4,6 +4,8 @@
 
 import numpy as np
 import PIL.Image
+import PIL.ImageEnhance
+import PIL.ImageOps
 import pytest
 
 from flamingo_jax.data import augmentation, media
@@ -38,6 +40,24 @@ def test_colours_change_a_little_and_in_three_ways(drawn):
     assert 0.5 < factor.min() < 0.8 and 1.2 < factor.max() < 1.7
   assert abs(np.corrcoef(contrast, brightness)[0, 1]) < 0.95
   assert abs(np.corrcoef(redness, brightness)[0, 1]) < 0.95
+
+
+def test_the_matrix_is_what_pillows_enhancers_do_one_after_the_other():
+  # Of mean 0.45, about which Pillow changes the contrast too.
+  noise = np.random.default_rng(0).normal(0.45 * 255, 15, (64, 64, 3))
+  picture = PIL.Image.fromarray(noise.round().astype(np.uint8))
+  for seed in range(20):
+    coin, *u = np.random.default_rng(seed).random(4)
+    expected = picture
+    if coin < 0.5:
+      expected = PIL.ImageOps.mirror(expected)
+    for name, x in zip(('Brightness', 'Contrast', 'Color'), u):
+      enhancer = getattr(PIL.ImageEnhance, name)(expected)
+      expected = enhancer.enhance(0.8 + 0.4 * x)
+    found = augmentation.draw(np.random.default_rng(seed))(picture)
+    difference = np.asarray(found).astype(int) - np.asarray(expected)
+    # Pillow rounds in between, and its mean is that after the brightness.
+    assert abs(difference).max() <= 3
 
 
 def test_all_frames_of_a_video_change_alike():
