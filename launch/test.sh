@@ -13,5 +13,6 @@ cd "$root"
 # and no more than eight.
 workers=$("$python" -c 'import os; print(min(8, len(os.sched_getaffinity(0))
   if hasattr(os, "sched_getaffinity") else os.cpu_count()))')
-# A file's tests stay together: what they share is compiled once.
-exec "$python" -m pytest -q -n "$workers" --dist loadfile "$@"
+# A file's tests stay together: what they share is compiled once. Files come in the
+# order of tests/conftest.py, not by how many tests they have.
+exec "$python" -m pytest -q -n "$workers" --dist loadfile --no-loadscope-reorder "$@"

@@ -24,6 +24,22 @@ import pytest
 jaxtyping.install_import_hook('flamingo_jax', 'beartype.beartype')
 
 
+# Of more than half a minute, the longest first.
+_LONGEST = tuple(f'tests/{name}_test.py' for name in (
+    't5x/train', 'training/loop', 'training/partitioner', 't5x/eval', 'cli',
+    'training/processes', 't5x/towers', 'configs', 'predictor/predictor',
+    'models/flamingo', 'evaluation/runner', 'training/accumulate',
+    'training/contrastive', 't5x/lower', 'evaluation/cards',
+    'evaluation/evaluate',
+))
+
+
+def pytest_collection_modifyitems(items):
+  """Long files begin early: none is left to one worker at the end."""
+  files = {name: place for place, name in enumerate(_LONGEST)}
+  items.sort(key=lambda item: files.get(item.location[0], len(files)))
+
+
 @pytest.fixture
 def this_is_main(request, monkeypatch):
   """Gin files import the driver from `__main__`: here it is the test's module.
