@@ -10,7 +10,8 @@ In a gin file:
 DATA_DIR/m3w/train holds interleaved pages, align/train and ltip/train pictures
 with short and long captions, vtp/train videos with captions; a folder
 `validation` beside `train` is a split of that name. None of the paper's data
-are public: put in what you have. `flamingo prepare` makes the folders.
+are public: put in what you have, or use `public`, the same mixture of public data
+sets under their own names. `flamingo prepare` makes the folders.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -21,13 +22,17 @@ from tasks import prepared
 
 NAME = 'flamingo_pretrain'
 WEIGHTS = {'m3w': 1.0, 'align': 0.2, 'ltip': 0.2, 'vtp': 0.03}  # λ, B.1.2
+# Pages, pictures with noisy and with cleaner captions, clips. IDEFICS was trained
+# on OBELICS and LAION; the other two are our choice, and so are their weights.
+PUBLIC_NAME = 'flamingo_public'
+PUBLIC_WEIGHTS = {'obelics': 1.0, 'laion': 0.2, 'cc12m': 0.2, 'webvid': 0.03}
 # A page's text looks at the next picture as often as at the last one (A.3.2);
 # every other caption begins with a space (B.1.2).
+_PAGES = {'p_next': 0.5}
+_CAPTIONS = {'p_space': 0.5}
 _AUGMENTATIONS = {
-    'm3w': {'p_next': 0.5},
-    'align': {'p_space': 0.5},
-    'ltip': {'p_space': 0.5},
-    'vtp': {'p_space': 0.5},
+    **dict.fromkeys(WEIGHTS | PUBLIC_WEIGHTS, _CAPTIONS),
+    'm3w': _PAGES, 'obelics': _PAGES,
 }
 
 
@@ -49,6 +54,22 @@ def mixture(
   _register('mixture', directory, vocabulary, WEIGHTS, _AUGMENTATIONS)
   features.add_mixture(NAME, WEIGHTS)
   return NAME
+
+
+def public(
+    directory: str,
+    vocabulary: Callable[
+        [], vocabulary_lib.Vocabulary
+    ] = vocabulary_lib.default_vocabulary,
+) -> str:
+  """Registers `obelics`, `laion`, `cc12m`, `webvid` and `flamingo_public`.
+
+  Args and errors are those of `mixture`. A mixture of other data sets takes
+  `prepared.add_task` for each of them and `features.add_mixture`.
+  """
+  _register('public', directory, vocabulary, PUBLIC_WEIGHTS, _AUGMENTATIONS)
+  features.add_mixture(PUBLIC_NAME, PUBLIC_WEIGHTS)
+  return PUBLIC_NAME
 
 
 def pairs(

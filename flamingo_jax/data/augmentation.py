@@ -11,7 +11,7 @@ import PIL.Image
 # does not say how strong its augmentation is.
 _STRENGTH = 0.2
 _LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R 601-2: how bright a colour is
-_GREY = 0.45 * 255  # contrast grows and shrinks around it: about the mean colour
+_REDUCED = 8  # times, before a picture's mean is taken
 
 
 def draw(
@@ -19,9 +19,9 @@ def draw(
 ) -> Callable[[PIL.Image.Image], PIL.Image.Image]:
   """One augmentation, the same for all frames of a medium.
 
-  Half of them flip left and right; all change the colours a little. The three
-  changes are one product with a matrix, in which nothing is cut off between
-  them: a picture is passed over once.
+  Half of them flip left and right; all change brightness, contrast (about the
+  picture's mean) and saturation a little. The three are one product with a
+  matrix: a picture is passed over once, and nothing is cut off between them.
 
   Args:
     rng: gives four numbers.
@@ -32,12 +32,13 @@ def draw(
   coin, *u = rng.random(4)
   brightness, contrast, saturation = 1 + _STRENGTH * (2 * np.array(u) - 1)
   mix = saturation * np.eye(3) + (1 - saturation) * _LUMA  # [to, from]
-  offset = np.full((3, 1), (1 - contrast) * brightness * _GREY)
-  matrix = np.hstack([brightness * contrast * mix, offset]).ravel().tolist()
 
   def augment(image: PIL.Image.Image) -> PIL.Image.Image:
+    mean = np.asarray(image.reduce(_REDUCED)).mean((0, 1)) @ _LUMA
+    offset = np.full((3, 1), (1 - contrast) * brightness * mean)
+    matrix = np.hstack([brightness * contrast * mix, offset])
     if coin < 0.5:
       image = image.transpose(PIL.Image.Transpose.FLIP_LEFT_RIGHT)
-    return image.convert('RGB', matrix)
+    return image.convert('RGB', tuple(matrix.ravel().tolist()))
 
   return augment

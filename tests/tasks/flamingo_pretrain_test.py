@@ -15,11 +15,13 @@ import pytest
 from flamingo_jax import gin_config
 from flamingo_jax import runtime
 from flamingo_jax.data import documents
+from flamingo_jax.data import features
 from flamingo_jax.data import pipeline
 from flamingo_jax.data.batches import get_batches
 from flamingo_jax.data.vocabulary import default_vocabulary
 from flamingo_jax.errors import UserError
 from tasks import flamingo_pretrain
+from tasks import prepared
 from tests.shards import write_shards
 
 CONFIGS = pathlib.Path(__file__).parents[2] / 'configs'
@@ -183,12 +185,49 @@ def test_a_damaged_shard_is_one_sentence_of_the_run(directory, tmp_path):
       read('m3w')
 
 
-def test_the_mixture_file_binds_it(directory, tmp_path):
+def test_public_data_stand_for_the_papers(directory, tmp_path):
+  names = {'m3w': 'obelics', 'align': 'laion', 'ltip': 'cc12m', 'vtp': 'webvid'}
+  for theirs, public in names.items():
+    (tmp_path / public).symlink_to(directory / theirs)
+  assert flamingo_pretrain.public(str(tmp_path)) == 'flamingo_public'
+  flamingo_pretrain.mixture(str(directory))
+  assert pipeline.mixture_weights('flamingo_public') == {
+      names[task]: weight
+      for task, weight in pipeline.mixture_weights('flamingo_pretrain').items()
+  }
+  lengths = {names[task]: length for task, length in LENGTHS.items()}
+  share = np.mean(
+      read('obelics', task_feature_lengths=lengths)['media_index'][:, 0] == 1
+  )
+  assert 0.4 < share < 0.6
+  text = read('cc12m', task_feature_lengths=lengths)['tokens']
+  share = np.mean(['> ' in default_vocabulary().decode(row) for row in text])
+  assert 0.4 < share < 0.6
+
+
+def test_a_data_set_of_ones_own_is_one_call(directory):
+  prepared.add_task('ltip', str(directory), augment=False)
+  found = read('ltip', seed=1)
+  assert {tuple(x[0, 0, 0, 0]) for x in found['media']} == {
+      (i, 0, 0) for i in range(11)  # neither flipped nor recoloured
+  }
+  assert (found['media_index'][:, 0] == 0).all()
+  features.add_mixture('mine', {'ltip': 0.5})
+  assert pipeline.mixture_weights('mine') == {'ltip': 0.5}
+  with pytest.raises(UserError, match='absent/train must be prepared'):
+    prepared.add_task('absent', str(directory))
+
+
+@pytest.mark.parametrize('name', ['flamingo_pretrain', 'flamingo_public'])
+def test_the_mixture_file_binds_it(directory, tmp_path, name):
+  for theirs, public in zip(LENGTHS, ('obelics', 'laion', 'cc12m', 'webvid')):
+    for task in (theirs, public):
+      (tmp_path / task).symlink_to(directory / theirs)
   experiment = tmp_path / 'experiment.gin'
   experiment.write_text(f"""
       from __gin__ import dynamic_registration
       from flamingo_jax import runtime
-      include '{CONFIGS / 'mixtures' / 'flamingo_pretrain.gin'}'
+      include '{CONFIGS / 'mixtures' / f'{name}.gin'}'
       runtime.Vocabulary.path = '{default_vocabulary().path}'
       runtime.DatasetConfig:
         mixture_or_task_name = %MIXTURE_OR_TASK_NAME
@@ -200,14 +239,15 @@ def test_the_mixture_file_binds_it(directory, tmp_path):
   """)
   gin.clear_config()
   try:
-    gin_config.parse([str(experiment)], [f'DATA_DIR={directory}'])
+    gin_config.parse([str(experiment)], [f'DATA_DIR={tmp_path}'])
     cfg = gin.get_configurable(runtime.DatasetConfig)()
     # While gin's bindings are there: the vocabulary is read when asked for.
     pipeline.check_vocabulary(cfg.mixture_or_task_name, default_vocabulary())
   finally:
     gin.clear_config()
-  assert (cfg.mixture_or_task_name, cfg.batch_size) == ('flamingo_pretrain', 64)
+  assert (cfg.mixture_or_task_name, cfg.batch_size) == (name, 64)
   spec = pipeline.get_dataset(cfg, 0, 1).element_spec
-  assert spec['m3w/media'].shape == (64, 4, 5, 1, 320, 320, 3)
-  assert spec['vtp/media'].shape == (64, 1, 1, 8, 320, 320, 3)
-  assert spec['align/tokens'].shape == (64, 8, 32)
+  pages, pairs, _, videos = cfg.batch_sizes
+  assert spec[f'{pages}/media'].shape == (64, 4, 5, 1, 320, 320, 3)
+  assert spec[f'{videos}/media'].shape == (64, 1, 1, 8, 320, 320, 3)
+  assert spec[f'{pairs}/tokens'].shape == (64, 8, 32)
