@@ -135,7 +135,7 @@ def test_every_language_model_lowers(file, rows, mesh, papers_data, tmp_path):
 
 
 @pytest.mark.parametrize('file, mesh, images', [
-    ('contrastive_tiny.gin', None, '16x6x1x1x48x48x3'),
+    ('contrastive_tiny.gin', None, '8x12x1x1x48x48x3'),
     ('contrastive_f6.gin', "{'fsdp': 8}", '16384x1x1x1x288x288x3'),
 ])
 def test_every_pair_of_towers_lowers(file, mesh, images, papers_data, tmp_path):

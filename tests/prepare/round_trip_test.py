@@ -41,7 +41,7 @@ def pages():
   """Documents whose texts and pictures alternate, captions last."""
   found = []
   for i, parts in enumerate(draw('shapes_m3w', shapes.draw_document)):
-    images = [part for part in parts if not isinstance(part, str)]
+    images = [part for part in parts if isinstance(part, media.Media)]
     texts = [part for part in parts if isinstance(part, str)][-len(images):]
     found.append([exporters.PROSE.format(i)])
     for image, text in zip(images, texts):

@@ -118,7 +118,7 @@ def words_of_the_text():
 
 @pytest.mark.parametrize(
     'task', ['shapes_bind', 'digits_bind', 'shapes_m3w', 'shapes_pairs',
-             'digits_pairs', 'shapes_unnamed', 'shapes_video']
+             'shapes_video']
 )
 def test_the_language_model_has_read_every_word_that_flamingo_meets(
     task, words_of_the_text
