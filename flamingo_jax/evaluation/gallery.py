@@ -93,7 +93,7 @@ def article(example: Example) -> str:
   return (
       f'<article>{more}{"".join(figures)}{_figure(query, query.text, "query")}'
       f'<p class="answer"><b>{html.escape(example.output) or "(nothing)"}</b>'
-      f'<br>right: {references}{value}<br>{html.escape(query.source)}</p>'
+      f'<br>expected: {references}{value}<br>{html.escape(query.source)}</p>'
       '</article>'
   )
 

@@ -345,7 +345,7 @@ def test_a_page_shows_examples_and_a_plot_the_scores(data, tmp_path):
   page = (folder / 'examples.html').read_text()
   assert page.count('<article>') == 6
   assert page.count('<img') == 6 * 3  # two shots and the query
-  assert page.count('<b>astronaut</b><br>right: astronaut · a picture') == 1
+  assert page.count('<b>astronaut</b><br>expected: astronaut · a picture') == 1
   rows = report.summarise([zero, two])
   report.plot(rows, epath.Path(tmp_path / 'plot.png'))
   assert (tmp_path / 'plot.png').read_bytes().startswith(b'\x89PNG')
