@@ -46,7 +46,6 @@ from flamingo_jax.data import interleaved
 from flamingo_jax.data import media as media_reader
 from flamingo_jax.data import pipeline
 from flamingo_jax.data import records
-from flamingo_jax.data import video
 from flamingo_jax.data import vocabulary as vocabulary_lib
 from flamingo_jax.errors import UserError
 

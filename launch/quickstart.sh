@@ -5,7 +5,7 @@
 # shipped, scores how it learns from shots, and writes DIR/report/index.html:
 #   ./launch/quickstart.sh                      into runs/quickstart, 400 steps
 #   ./launch/quickstart.sh DIR --steps=1500     arguments go on to flamingo train
-#   ./launch/quickstart.sh DIR --full           trains the towers first: 2 hours
+#   ./launch/quickstart.sh DIR --full           trains the towers first: 77 minutes more
 # A run that was stopped goes on where it was.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/environment.sh"

@@ -14,7 +14,7 @@ are public: put in what you have, or use `public`, the same mixture of public da
 sets under their own names. `flamingo prepare` makes the folders.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 
 from flamingo_jax.data import features
 from flamingo_jax.data import vocabulary as vocabulary_lib
@@ -51,9 +51,9 @@ def mixture(
   Raises:
     UserError: a folder is missing or damaged.
   """
-  _register('mixture', directory, vocabulary, WEIGHTS, _AUGMENTATIONS)
-  features.add_mixture(NAME, WEIGHTS)
-  return NAME
+  return _register(
+      'mixture', directory, vocabulary, NAME, WEIGHTS, _AUGMENTATIONS
+  )
 
 
 def public(
@@ -67,9 +67,10 @@ def public(
   Args and errors are those of `mixture`. A mixture of other data sets takes
   `prepared.add_task` for each of them and `features.add_mixture`.
   """
-  _register('public', directory, vocabulary, PUBLIC_WEIGHTS, _AUGMENTATIONS)
-  features.add_mixture(PUBLIC_NAME, PUBLIC_WEIGHTS)
-  return PUBLIC_NAME
+  return _register(
+      'public', directory, vocabulary, PUBLIC_NAME, PUBLIC_WEIGHTS,
+      _AUGMENTATIONS,
+  )
 
 
 def pairs(
@@ -82,24 +83,28 @@ def pairs(
 
   Args and errors are those of `mixture`; the paper tells no weights (B.3.2).
   """
-  weights = {'align': 1.0, 'ltip': 1.0}
-  _register('pairs', directory, vocabulary, weights, {})
-  features.add_mixture('contrastive_pretrain', weights)
-  return 'contrastive_pretrain'
+  return _register(
+      'pairs', directory, vocabulary, 'contrastive_pretrain',
+      {'align': 1.0, 'ltip': 1.0}, {},
+  )
 
 
 def _register(
     function: str,
     directory: str,
     vocabulary: Callable[[], vocabulary_lib.Vocabulary],
-    tasks: Iterable[str],
+    name: str,
+    weights: Mapping[str, float],
     options: Mapping[str, Mapping[str, float]],
-) -> None:
+) -> str:
+  """Registers a mixture and its tasks, and returns its name."""
   found = prepared.read(
-      f'flamingo_pretrain.{function}', directory, tasks, 'FORMAT PATH'
+      f'flamingo_pretrain.{function}', directory, weights, 'FORMAT PATH'
   )
   for task, splits in found.items():
     features.add_task(
         task, splits, vocabulary=vocabulary, augment=True,
         **options.get(task, {}),
     )
+  features.add_mixture(name, weights)
+  return name

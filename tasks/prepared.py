@@ -2,30 +2,22 @@
 # SPDX-License-Identifier: Apache-2.0
 """Folders that `flamingo prepare` has made, for tasks that read them."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 import os
 import pathlib
+from typing import Any
 
 import seqio
 
 from flamingo_jax.data import features
 from flamingo_jax.data import records
-from flamingo_jax.data import vocabulary as vocabulary_lib
 from flamingo_jax.errors import UserError
 
 _SPLITS = ('train', 'validation')
 
 
 def add_task(
-    name: str,
-    directory: str,
-    *,
-    vocabulary: Callable[
-        [], vocabulary_lib.Vocabulary
-    ] = vocabulary_lib.default_vocabulary,
-    p_next: float = 0.0,
-    p_space: float = 0.0,
-    augment: bool = True,
+    name: str, directory: str, *, augment: bool = True, **options: Any
 ) -> seqio.Task:
   """Registers a data set of your own as a seqio task.
 
@@ -33,21 +25,15 @@ def add_task(
     name: of the task, and of its folder: DIRECTORY/<name>/train and, if it is
       there, DIRECTORY/<name>/validation are its splits.
     directory: holds a folder for each task.
-    vocabulary: returns the tokenizer; the model's has to be the same.
-    p_next: how often text looks at the next picture instead of the last one
-      (Flamingo A.3.2; 0.5 for web pages).
-    p_space: how often a space comes before a text (B.1.2; 0.5 for captions).
     augment: flips pictures left and right and changes their colours at random
-      (B.1.2); not for texts that tell left from right.
+      (Flamingo B.1.2); not for texts that tell left from right.
+    **options: vocabulary, p_next and p_space of `features.add_task`.
 
   Raises:
     UserError: a folder is missing or damaged.
   """
   found = read('prepared.add_task', directory, [name], 'FORMAT PATH')
-  return features.add_task(
-      name, found[name], vocabulary=vocabulary, p_next=p_next, p_space=p_space,
-      augment=augment,
-  )
+  return features.add_task(name, found[name], augment=augment, **options)
 
 
 def read(

@@ -243,13 +243,10 @@ def _sample_thing(
 
 
 def _sample_colour(rng: np.random.Generator, shape: str) -> str:
-  held_out = [COLOURS[c] for s, c in sorted(HELD_OUT) if s == shape]
+  held_out = COLOURS[dict(HELD_OUT)[shape]]
   while True:
     hue, saturation, value = rng.random(3).tolist()
     rgb = colorsys.hsv_to_rgb(hue, 0.3 + 0.7 * saturation, 0.3 + 0.65 * value)
     found = np.array([round(255 * x) for x in rgb], np.uint8)
-    if all(
-        np.linalg.norm(found.astype(float) - other) > _HELD_OUT_DISTANCE
-        for other in held_out
-    ):
+    if np.linalg.norm(found.astype(float) - held_out) > _HELD_OUT_DISTANCE:
       return f'#{found.tobytes().hex()}'

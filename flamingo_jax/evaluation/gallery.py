@@ -87,9 +87,10 @@ def article(example: Example) -> str:
   more = f'<p>{left_out} shots before</p>' if left_out else ''
   query = example.query
   references = html.escape(' · '.join(dict.fromkeys(query.answers)))
-  value = '' if example.value is None else f'<br>{example.value}'
-  if value and not isinstance(example.value, str):
-    value = f'<br>score: {example.value}'
+  value = '' if example.value is None else '<br>' + (
+      example.value if isinstance(example.value, str)
+      else f'score: {example.value}'
+  )
   return (
       f'<article>{more}{"".join(figures)}{_figure(query, query.text, "query")}'
       f'<p class="answer"><b>{html.escape(example.output) or "(nothing)"}</b>'
