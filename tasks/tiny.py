@@ -8,8 +8,8 @@ Importing this module registers
   tiny_pretrain: episodes of both, and pages, captioned pictures and clips of
     shapes. Episodes of shapes have the λ of the paper's M3W, which is where
     Flamingo learns to use shots; clips have that of VTP, the others ALIGN's;
-  tiny_pretrain_no_video, _no_pairs, _no_interleaved, _last and _next: the same
-    without a kind of data, and with pages of which no text, or all, looks ahead
+  tiny_pretrain_no_video, _no_pairs, _no_interleaved, _half and _next: the same
+    without a kind of data, and with pages of which half, or all, look ahead
     (Flamingo's tables 3 i and 10 iii);
   tiny_eval: episodes with controls, questions and captions.
 """
@@ -39,7 +39,7 @@ def register() -> None:
   _add_without('no_video', ('shapes_video',))
   _add_without('no_pairs', ('shapes_pairs',))
   _add_without('no_interleaved', ('shapes_bind', 'digits_bind', 'shapes_m3w'))
-  for pages in ('last', 'next'):
+  for pages in ('half', 'next'):
     features.add_mixture(f'tiny_pretrain_{pages}', {
         f'{task}_{pages}' if task == 'shapes_m3w' else task: weight
         for task, weight in _PRETRAIN.items()

@@ -98,13 +98,20 @@ def test_p_next_changes_what_pages_see_and_nothing_else():
         for example in dataset.take(8).as_numpy_iterator()
     ]
   # Text before the first picture sees none, or that; behind the last one none.
-  for seen in index('shapes_m3w_last'):
-    assert seen == sorted(seen) and seen[0] == 0 and seen[-1] > 0
-  for seen in index('shapes_m3w_next'):
-    assert seen[0] == 1 and seen[-1] == 0
+  looks_ahead = lambda seen: seen[0] == 1
+  none, half, all_pages = (
+      index(f'shapes_m3w{name}') for name in ('', '_half', '_next')
+  )
+  assert not any(map(looks_ahead, none)) and all(map(looks_ahead, all_pages))
+  assert 0 < sum(map(looks_ahead, half)) < len(half)
+  for seen in [*none, *half, *all_pages]:
+    if looks_ahead(seen):
+      assert seen[-1] == 0
+    else:
+      assert seen == sorted(seen) and seen[0] == 0 and seen[-1] > 0
   # Their batches are otherwise those of the base.
   base = build(ablation.BASE)[1]
-  for name, pages in (('p_next_0', 'last'), ('p_next_1', 'next')):
+  for name, pages in (('p_next_half', 'half'), ('p_next_1', 'next')):
     data = build(name)[1]
     for table in ('task_feature_lengths', 'batch_sizes'):
       assert getattr(data, table) == {
