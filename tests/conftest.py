@@ -2,8 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Eight CPU devices and run-time shape checks for every test."""
 
+import gc
 import os
 import sys
+import tempfile
 
 from tests.xla_flags import EIGHT_DEVICES, QUICK
 
@@ -15,6 +17,20 @@ os.environ['XLA_FLAGS'] = ' '.join(
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
 os.environ.setdefault('CUDA_VISIBLE_DEVICES', '-1')
 os.environ.setdefault('MPLBACKEND', 'agg')
+# A step that several tests compile is compiled once, in whichever worker or
+# program; the folder goes when this run of the tests ends.
+if 'JAX_COMPILATION_CACHE_DIR' not in os.environ:
+  _compiled = tempfile.TemporaryDirectory()
+  os.environ['JAX_COMPILATION_CACHE_DIR'] = _compiled.name
+  os.environ['JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS'] = '0.2'
+
+# The trees of what is traced are many objects and few are garbage.
+gc.set_threshold(100_000, 50, 100)
+
+# Each of several workers comes to import it. What is imported by a module that
+# the hook loads is compiled anew, all of TensorFlow too: before the hook, then.
+if 'PYTEST_XDIST_WORKER' in os.environ:
+  import seqio  # pylint: disable=unused-import
 
 import jaxtyping
 import pytest

@@ -16,7 +16,7 @@ from flamingo_jax.planning import hlo_cost, interconnect
 from flamingo_jax.planning.model_flops import train_flops
 from flamingo_jax.planning.run_file import Run, make_model
 from flamingo_jax.planning.topologies import Topology
-from flamingo_jax.training.model import FlamingoModel
+from flamingo_jax.training.trained_model import TrainedModel
 from flamingo_jax.training.partitioner import Partitioner
 from flamingo_jax.training.train_step import (
     Trainer,
@@ -160,7 +160,7 @@ def argument_gib(
 
 def _model_on(
     run: Run, topology: Topology, mesh_shape: Mapping[str, int] | None
-) -> tuple[FlamingoModel, Partitioner]:
+) -> tuple[TrainedModel, Partitioner]:
   """The model and a mesh that divides it and the run's batch."""
   partitioner = Partitioner(
       mesh_shape or run.mesh_shape, run.rules, topology.devices
@@ -170,7 +170,7 @@ def _model_on(
 
 
 def _arguments(
-    run: Run, model: FlamingoModel, partitioner: Partitioner
+    run: Run, model: TrainedModel, partitioner: Partitioner
 ) -> tuple[TrainState, Tree, Batch]:
   """(state, frozen weights, batch) of a step, as shapes in their places."""
   batch = run.abstract_batch(partitioner.batch_sharding)

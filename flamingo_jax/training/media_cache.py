@@ -19,10 +19,9 @@ from flamingo_jax.data import pipeline
 from flamingo_jax.errors import UserError
 from flamingo_jax.training.feature_store import FeatureStore, digest
 from flamingo_jax.training.fingerprint import fingerprint
-from flamingo_jax.training.model import FlamingoModel
 from flamingo_jax.training.model_dir import run_folder
 from flamingo_jax.training.partitioner import Partitioner
-from flamingo_jax.training.trained_model import Batch
+from flamingo_jax.training.trained_model import Batch, TrainedModel
 from flamingo_jax.typing import Tree
 
 _CHUNK = 16  # pictures that a device encodes at once
@@ -33,7 +32,7 @@ class MediaCache:
 
   def __init__(
       self,
-      model: FlamingoModel,
+      model: TrainedModel,
       frozen_params: Tree,
       folder: str | os.PathLike,
   ):
@@ -158,7 +157,7 @@ def check_cacheable(cfg: pipeline.DatasetConfig) -> None:
 def open_cache(
     where: bool | str,
     model_dir: str,
-    model: FlamingoModel,
+    model: TrainedModel,
     frozen_params: Tree,
     cfg: pipeline.DatasetConfig,
 ) -> contextlib.AbstractContextManager[MediaCache | None]:

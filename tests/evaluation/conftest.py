@@ -87,11 +87,8 @@ def run_dir(tmp_path_factory):
 
 
 @pytest.fixture(scope='package', autouse=True)
-def quick_compilation(tmp_path_factory):
-  """Compiling is what takes the time here: no pains, and only once."""
-  folder = str(tmp_path_factory.mktemp('compilation_cache'))
-  jax.config.update('jax_compilation_cache_dir', folder)
+def quick_compilation():
+  """Compiling is what takes the time here: no pains."""
   jax.config.update('jax_disable_most_optimizations', True)
   yield
   jax.config.update('jax_disable_most_optimizations', False)
-  jax.config.update('jax_compilation_cache_dir', None)

@@ -11,9 +11,9 @@ import sys
 
 import pytest
 
+from tests.t5x.program import ROOT
 from tests.xla_flags import QUICK
 
-ROOT = pathlib.Path(__file__).parents[2]
 HOME = pathlib.Path(
     os.environ.get('T5X_HOME') or pathlib.Path.home() / 't5x-src'
 )
@@ -41,11 +41,10 @@ FOLDERS, REASON = find_checkouts()
 
 
 @pytest.fixture(scope='session')
-def t5x_environment(tmp_path_factory):
+def t5x_environment():
   """Devices -> environment variables of a process that can import t5x."""
   if REASON:
     pytest.skip(REASON)
-  cache = str(tmp_path_factory.mktemp('compilation_cache'))
 
   def environment(devices):
     return os.environ | {
@@ -53,7 +52,6 @@ def t5x_environment(tmp_path_factory):
             [str(ROOT), *FOLDERS, os.environ.get('PYTHONPATH', '')]
         ),
         'XLA_FLAGS': f'{QUICK} --xla_force_host_platform_device_count={devices}',
-        'JAX_COMPILATION_CACHE_DIR': cache,
     }
 
   return environment
@@ -61,13 +59,13 @@ def t5x_environment(tmp_path_factory):
 
 @pytest.fixture(scope='session')
 def run_plan(t5x_environment, tmp_path_factory):
-  """(driver, devices, plan) -> what tests/t5x/program.py prints."""
+  """(devices, plan) -> what tests/t5x/program.py saw."""
 
-  def run(driver, devices, plan):
+  def run(devices, plan):
     file = tmp_path_factory.mktemp('plan') / 'plan.json'
     file.write_text(json.dumps(plan))
     result = subprocess.run(
-        [sys.executable, '-m', 'tests.t5x.program', driver, str(file)],
+        [sys.executable, '-m', 'tests.t5x.program', str(file)],
         cwd=ROOT, env=t5x_environment(devices), capture_output=True, text=True,
         check=False,
     )

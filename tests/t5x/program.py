@@ -1,21 +1,24 @@
 # SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Several runs of one driver in one process, which has to be a fresh one.
+"""Several runs of one driver in one process.
 
-  python -m tests.t5x.program t5x|built_in PLAN.json
+t5x needs a fresh one:
+
+  python -m tests.t5x.program PLAN.json
 
 PLAN.json: a list of {'name', 'files', 'bindings', 'devices', 'lower'}. Prints
 {name: what was seen} as its last line.
 """
 
 import ast
+import contextlib
 import importlib
 import json
 import pathlib
 import sys
 from unittest import mock
 
-DRIVERS = {'t5x': 't5x.train', 'built_in': 'flamingo_jax.train'}
+ROOT = pathlib.Path(__file__).parents[2]
 
 
 def see(state, model_dir):
@@ -124,17 +127,35 @@ def one_run(train, plan):
   return seen
 
 
-def main():
-  """Runs the plan."""
-  driver, plan = sys.argv[1:]
-  module = importlib.import_module(DRIVERS[driver])
+def run_built_in(plan):
+  """{name: what was seen} of runs of the built-in driver, in this process."""
+  import gin
+
+  seen = run_with(importlib.import_module('flamingo_jax.train'), plan)
+  gin.clear_config()
+  assert not any('error' in found for found in seen.values()), seen
+  return seen
+
+
+def run_with(module, plan):
+  """The same, with the train function of a module."""
   # What Python was started with, as far as gin files can see.
-  sys.modules['__main__'] = module
-  plan = json.loads(pathlib.Path(plan).read_text())
+  main, sys.modules['__main__'] = sys.modules['__main__'], module
+  try:
+    with contextlib.chdir(ROOT):
+      return {run['name']: one_run(module.train, run) for run in plan}
+  finally:
+    sys.modules['__main__'] = main
+
+
+def main():
+  """Runs t5x's plan."""
+  (file,) = sys.argv[1:]
+  module = importlib.import_module('t5x.train')
+  plan = json.loads(pathlib.Path(file).read_text())
   if plan[0].get('lower'):
     module.train = lower
-  results = {run['name']: one_run(module.train, run) for run in plan}
-  print(json.dumps(results))
+  print(json.dumps(run_with(module, plan)))
 
 
 if __name__ == '__main__':

@@ -18,6 +18,7 @@ from tensorboard.util import tensor_util
 
 from flamingo_jax.training import checkpoint
 from tests.t5x.conftest import FOLDERS, ROOT
+from tests.t5x.program import run_built_in
 
 # Two tasks of unequal shapes: compiling is what takes the time.
 FILES = ('configs/flamingo_tiny.gin', 'tests/t5x/two_tasks.gin')
@@ -118,10 +119,10 @@ def script_form(programs, folder):
 
 
 @pytest.fixture(scope='module')
-def built_in(run_plan, module_form, folder):
+def built_in(module_form, folder):
   """The built-in driver's runs, one of them from t5x's checkpoint 10."""
   stopped(module_form, folder / 'built_in_continues')
-  run_plan('built_in', 4, [
+  run_built_in([
       run('one', folder / 'built_in'),
       run('four', folder / 'built_in_four', *TWO_BY_TWO, NO_EVALUATION,
           devices=4),
@@ -141,7 +142,7 @@ def t5x_runs(run_plan, module_form, built_in, folder):
   description = json.loads(model_json.read_text())
   description['vocabulary_sha256'] = 'another'
   model_json.write_text(json.dumps(description))
-  return run_plan('t5x', 1, [
+  return run_plan(1, [
       run('straight', folder / 'straight', NO_EVALUATION),
       run('resumed', folder / 'resumed', NO_EVALUATION),
       run('continued', folder / 't5x_continues', NO_EVALUATION),

@@ -2,11 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """A Flamingo small enough to compile in seconds, with open gates, and data."""
 
-import json
-import os
-import pathlib
-import subprocess
-import sys
 from typing import Any, NamedTuple
 
 import jax
@@ -26,10 +21,8 @@ from flamingo_jax.training.train_step import (
     init_state,
 )
 from tests import random_weights  # has the vision encoder
-from tests.xla_flags import QUICK
 
 assert random_weights
-ROOT = pathlib.Path(__file__).parents[2]
 LAMBDA = {'m3w': 1.0, 'pairs': 0.2}
 
 
@@ -97,43 +90,6 @@ def train(model, partitioner, start, steps=3):
 def adam(opt_state):
   is_adam = lambda x: isinstance(x, optax.ScaleByAdamState)
   return next(filter(is_adam, jax.tree.leaves(opt_state, is_leaf=is_adam)))
-
-
-@pytest.fixture(scope='session', autouse=True)
-def compilation_cache(tmp_path_factory):
-  """Steps that several tests compile are compiled once, subprocesses included.
-
-  Only this run of the tests sees the folder.
-  """
-  folder = str(tmp_path_factory.mktemp('compilation_cache'))
-  jax.config.update('jax_compilation_cache_dir', folder)
-  yield folder
-  jax.config.update('jax_compilation_cache_dir', None)
-
-
-@pytest.fixture(scope='session')
-def run_plan(compilation_cache, tmp_path_factory):
-  """Plan -> what tests/t5x/program.py saw of these runs, in one process.
-
-  What a process takes before its first step is as long as such a run.
-  """
-
-  def run(plan):
-    file = tmp_path_factory.mktemp('plan') / 'plan.json'
-    file.write_text(json.dumps(plan))
-    result = subprocess.run(
-        [sys.executable, '-m', 'tests.t5x.program', 'built_in', str(file)],
-        cwd=ROOT, capture_output=True, text=True, check=False,
-        env=os.environ | {
-            'XLA_FLAGS': QUICK, 'JAX_COMPILATION_CACHE_DIR': compilation_cache,
-        },
-    )
-    assert result.returncode == 0, result.stderr[-5000:]
-    seen = json.loads(result.stdout.splitlines()[-1])
-    assert not any('error' in found for found in seen.values()), seen
-    return seen
-
-  return run
 
 
 @pytest.fixture(scope='session')

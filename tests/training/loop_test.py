@@ -18,7 +18,7 @@ import pytest
 
 from flamingo_jax import program
 from flamingo_jax.training import checkpoint, loop
-from tests.training.conftest import ROOT
+from tests.t5x.program import ROOT, run_built_in
 from tests.xla_flags import QUICK
 
 FILES = ('configs/flamingo_tiny.gin', 'tests/t5x/two_tasks.gin')
@@ -62,7 +62,7 @@ def arguments(model_dir, *more):
 
 
 @pytest.fixture(scope='module')
-def launch(compilation_cache):
+def launch():
   """Starts `python -m flamingo_jax.train` on one device."""
 
   def start(model_dir, *more):
@@ -72,10 +72,7 @@ def launch(compilation_cache):
             *arguments(model_dir, *more),
         ],
         cwd=ROOT, stderr=subprocess.PIPE, text=True,
-        env=os.environ | {
-            'XLA_FLAGS': QUICK,
-            'JAX_COMPILATION_CACHE_DIR': compilation_cache,
-        },
+        env=os.environ | {'XLA_FLAGS': QUICK},
     )
 
   return start
@@ -125,10 +122,10 @@ def wait_for_step(process, model_dir, step):
 
 
 @pytest.fixture(scope='module')
-def folder(run_plan, tmp_path_factory):
+def folder(tmp_path_factory):
   """Of two runs, 'uninterrupted' and, from cached features, 'cached'."""
   folder = tmp_path_factory.mktemp('runs')
-  run_plan([
+  run_built_in([
       planned('uninterrupted', folder / 'uninterrupted'),
       planned('cached', folder / 'cached', 'loop.train.cache_media=True'),
   ])
@@ -205,7 +202,7 @@ def test_what_is_not_finite_stops_the_run_and_names_its_examples(
 
 
 def test_a_run_starts_from_another_ones_checkpoint(
-    run_plan, tmp_path, uninterrupted
+    tmp_path, uninterrupted
 ):
   # The other run itself, made to read its data from the beginning again, and
   # a new run that has its checkpoint alone.
@@ -213,7 +210,7 @@ def test_a_run_starts_from_another_ones_checkpoint(
   more = 'TRAIN_STEPS=18', 'SaveCheckpointConfig.save_dataset=False'
   from_other = f'INITIAL_CHECKPOINT_PATH={str(uninterrupted)!r}'
   before = sorted(uninterrupted.rglob('*'))
-  run_plan([
+  run_built_in([
       planned('same', tmp_path / 'same', *more),
       planned('new', tmp_path / 'new', *more, from_other),
   ])
@@ -279,9 +276,9 @@ def tower(file, model_dir):
   }
 
 
-def test_towers_that_were_killed_equal_uninterrupted_ones(run_plan, tmp_path):
+def test_towers_that_were_killed_equal_uninterrupted_ones(tmp_path):
   files = 'lm_tiny_value.gin', 'contrastive_tiny.gin'
-  run_plan([tower(file, tmp_path / 'whole' / file) for file in files])
+  run_built_in([tower(file, tmp_path / 'whole' / file) for file in files])
   # As a signal between two checkpoints leaves them: the log is ahead.
   shutil.copytree(tmp_path / 'whole', tmp_path / 'killed')
   for file in files:
@@ -292,7 +289,7 @@ def test_towers_that_were_killed_equal_uninterrupted_ones(run_plan, tmp_path):
     (killed / 'metrics.jsonl').write_text(
         ''.join(f'{line}\n' for line in lines(killed)[:2])
     )
-  run_plan([tower(file, tmp_path / 'killed' / file) for file in files])
+  run_built_in([tower(file, tmp_path / 'killed' / file) for file in files])
   for file in files:
     whole = tmp_path / 'whole' / file
     assert numbers(tmp_path / 'killed' / file) == numbers(whole)

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 from tests.t5x.conftest import FOLDERS, REASON, ROOT
+from tests.t5x.program import run_built_in
 from tests.t5x.train_test import SMALL, losses
 from tests.xla_flags import QUICK
 
@@ -48,7 +49,7 @@ def free_port():
 
 
 @pytest.fixture(scope='module')
-def start_two(compilation_cache):
+def start_two():
   """Starts a program twice, as the two processes of a job."""
 
   def start(module, model_dir, *more):
@@ -63,7 +64,6 @@ def start_two(compilation_cache):
             ],
             cwd=ROOT, stderr=subprocess.PIPE, text=True,
             env=environment(
-                JAX_COMPILATION_CACHE_DIR=compilation_cache,
                 JAX_COORDINATOR_ADDRESS=address, JAX_NUM_PROCESSES='2',
                 JAX_PROCESS_ID=str(index),
             ),
@@ -97,7 +97,7 @@ def stopped(start_two, tmp_path_factory):
 
 
 @pytest.fixture(scope='module')
-def one_process(stopped, run_plan, tmp_path_factory):
+def one_process(stopped, tmp_path_factory):
   """A folder: a run of one process, and one that goes on where two stopped."""
   folder = tmp_path_factory.mktemp('one')
   shutil.copytree(stopped[0], folder / 'continued')
@@ -106,7 +106,7 @@ def one_process(stopped, run_plan, tmp_path_factory):
        'bindings': bindings(folder / name)}
       for name in ('straight', 'continued')
   ]
-  run_plan(plan)
+  run_built_in(plan)
   return folder
 
 
