@@ -11,9 +11,16 @@ import pytest
 _LOAD = """
 from flamingo_jax.data import quiet_tensorflow
 quiet_tensorflow.load()
+"""
+_READ = """
 import sys
 import tensorflow as tf
 print(list(tf.data.Dataset.range(2).as_numpy_iterator()), file=sys.stderr)
+"""
+_CHATTERBOX = """
+import os, types
+os.write(2, b'I0000 00:00:1 it\\n')
+config = types.SimpleNamespace(set_visible_devices=lambda *unused: None)
 """
 _SPEAK = """
 import os, signal
@@ -36,10 +43,17 @@ def stderr(code, **environ):
   return result.returncode, result.stderr.decode()
 
 
-def test_tensorflow_says_nothing_unless_it_is_asked_to():
-  assert stderr(_LOAD) == (0, '[np.int64(0), np.int64(1)]\n')
-  status, said = stderr(_LOAD, TF_CPP_MIN_LOG_LEVEL='0')
-  assert status == 0 and said.count('\n') > 1
+def test_tensorflow_says_nothing():
+  assert stderr(_LOAD + _READ) == (0, '[np.int64(0), np.int64(1)]\n')
+
+
+@pytest.mark.parametrize('level, said', [('1', ''), ('0', 'I0000 00:00:1 it\n')])
+def test_all_is_shown_where_it_is_asked_for(tmp_path, level, said):
+  # In the place of TensorFlow, which takes seconds.
+  (tmp_path / 'tensorflow.py').write_text(_CHATTERBOX)
+  (tmp_path / 'seqio.py').write_text('')
+  code = f'import sys; sys.path.insert(0, {str(tmp_path)!r}){_LOAD}'
+  assert stderr(code, TF_CPP_MIN_LOG_LEVEL=level) == (0, said)
 
 
 ERROR = 'E0000 00:00:1.2 3 x.cc:1] a real error\nno newline'
