@@ -5,7 +5,7 @@
 # shipped, scores how it learns from shots, and writes DIR/report/index.html:
 #   ./launch/quickstart.sh                      into runs/quickstart, 400 steps
 #   ./launch/quickstart.sh DIR --steps=1500     arguments go on to flamingo train
-#   ./launch/quickstart.sh DIR --full           all of it from scratch: three hours
+#   ./launch/quickstart.sh DIR --full           all of it from scratch, some three hours
 # A run that was stopped goes on where it was.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
@@ -27,27 +27,20 @@ cd "$root"
 export GLIBC_TUNABLES=${GLIBC_TUNABLES:-glibc.malloc.hugetlb=1}
 flamingo() { "$python" -m flamingo_jax.cli "$@"; }
 
-tiny() {  # arguments of flamingo train
-  flamingo train --gin_file=configs/flamingo_tiny.gin \
-    --gin_file=configs/runs/falling_rate.gin "$@" ${more[@]+"${more[@]}"}
-}
-
+steps=(--steps=400)
 if [ "$full" ]; then  # as docs/model_card.md says
-  value=$model_dir/lm_value lm=$model_dir/lm vision=$model_dir/vision
+  value=$model_dir/lm_value lm=$model_dir/lm vision=$model_dir/vision steps=()
   flamingo train --gin_file=configs/lm_tiny_value.gin --model_dir="$value"
   flamingo train --gin_file=configs/lm_tiny.gin --model_dir="$lm/first" \
     "--gin.INITIAL_WEIGHTS='$value'"
   flamingo train --gin_file=configs/lm_tiny.gin --model_dir="$lm" --steps=4000 \
     --gin.LEARNING_RATE=1e-3 "--gin.INITIAL_WEIGHTS='$lm/first'"
   flamingo train --gin_file=configs/contrastive_tiny.gin --model_dir="$vision"
-  tiny --model_dir="$model_dir/first" "--gin.LANGUAGE_MODEL='$lm'" \
-    "--gin.VISION_ENCODER='$vision'"
-  tiny --model_dir="$model_dir" --steps=600 --seed=100 --gin.LEARNING_RATE=1e-3 \
-    "--gin.INITIAL_WEIGHTS='$model_dir/first'" \
-    "--gin.LANGUAGE_MODEL=''" "--gin.VISION_ENCODER=''"
-else
-  tiny --model_dir="$model_dir" --steps=400
+  more+=("--gin.LANGUAGE_MODEL='$lm'" "--gin.VISION_ENCODER='$vision'")
 fi
+flamingo train --gin_file=configs/flamingo_tiny.gin \
+  --gin_file=configs/runs/falling_rate.gin --model_dir="$model_dir" \
+  ${steps[@]+"${steps[@]}"} ${more[@]+"${more[@]}"}
 flamingo eval --gin_file=configs/eval_shapes.gin --model_dir="$model_dir" \
   --out="$model_dir/eval" --gin.NUM_EXAMPLES=240
 exec "$python" launch/quickstart.py "$model_dir"
