@@ -22,7 +22,7 @@ os.environ.setdefault('MPLBACKEND', 'agg')
 if 'JAX_COMPILATION_CACHE_DIR' not in os.environ:
   _compiled = tempfile.TemporaryDirectory()
   os.environ['JAX_COMPILATION_CACHE_DIR'] = _compiled.name
-  os.environ['JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS'] = '0.2'
+  os.environ['JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS'] = '0.1'
 
 # The trees of what is traced are many objects and few are garbage.
 gc.set_threshold(100_000, 50, 100)

@@ -149,10 +149,6 @@ def t5x_runs(run_plan, module_form, built_in, folder):
       run('whole', folder / 'whole', NO_EVALUATION, steps=11),
       run('halves', folder / 'halves', NO_EVALUATION,
           'Trainer.num_microbatches=2', steps=11),
-      run('towers', folder / 'towers', NO_EVALUATION, 'SEED=5',
-          f'VISION_ENCODER={str(module_form)!r}',
-          f'LANGUAGE_MODEL={str(built_in / "built_in" / "frozen")!r}',
-          'MIXTURE_OR_TASK_NAME=clips', steps=1),
       run('mixture', folder / 'no', "MIXTURE_OR_TASK_NAME='nowhere'"),
       run('split', folder / 'no', "train/DatasetConfig.split='tests'"),
       run('vocabulary', folder / 'vocabulary'),
@@ -313,21 +309,6 @@ def test_microbatches_change_neither_loss_nor_gradient(t5x_runs, folder):
     np.testing.assert_allclose(
         found, expected[name], atol=1e-4 * scale, rtol=0, err_msg=name
     )
-
-
-def test_towers_come_from_two_runs(t5x_runs, module_form, folder):
-  assert t5x_runs['towers']['step'] == 1
-  params, _ = checkpoint.load_params(folder / 'towers')
-  source, _ = checkpoint.load_params(module_form)
-  np.testing.assert_array_equal(
-      params['decoder']['token_embedder'], source['decoder']['token_embedder']
-  )
-  jax.tree.map(
-      np.testing.assert_array_equal,
-      params['vision_encoder'], source['vision_encoder'],
-  )
-  new = lambda tree: tree['decoder']['groups']['xattn']['ffw']['up']['kernel']
-  assert np.all(new(params) != new(source))
 
 
 @pytest.mark.parametrize('name, words', [

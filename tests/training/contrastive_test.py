@@ -97,11 +97,9 @@ def test_both_towers_learn(towers, one_device, trained):
   assert not still
 
 
-@pytest.mark.parametrize('mesh_shape, rules', [
-    ({'fsdp': 8}, 'fsdp'), ({'fsdp': 4, 'model': 2}, 'tensor_parallel'),
-])
-def test_every_mesh_has_the_same_negatives(towers, trained, mesh_shape, rules):
-  losses, _ = train(towers, Partitioner(mesh_shape, rules))
+def test_a_mesh_has_the_same_negatives(towers, trained):
+  mesh = Partitioner({'fsdp': 4, 'model': 2}, 'tensor_parallel')
+  losses, _ = train(towers, mesh)
   np.testing.assert_allclose(losses, trained[0], rtol=1e-4)
 
 

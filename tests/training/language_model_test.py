@@ -96,13 +96,9 @@ def test_all_of_it_is_trained(language_model, one_device, trained):
   assert all(jax.tree.leaves(changed))
 
 
-@pytest.mark.parametrize('mesh_shape, rules', [
-    ({'fsdp': 8}, 'fsdp'), ({'fsdp': 4, 'model': 2}, 'sequence_parallel'),
-])
-def test_every_mesh_gives_the_same_losses(
-    language_model, trained, mesh_shape, rules
-):
-  losses, _, _ = train(language_model, Partitioner(mesh_shape, rules))
+def test_a_mesh_gives_the_same_losses(language_model, trained):
+  mesh = Partitioner({'fsdp': 4, 'model': 2}, 'sequence_parallel')
+  losses, _, _ = train(language_model, mesh)
   np.testing.assert_allclose(losses, trained[0], rtol=1e-5)
 
 
