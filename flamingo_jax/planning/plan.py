@@ -16,14 +16,13 @@ from flamingo_jax.planning import hlo_cost, interconnect
 from flamingo_jax.planning.model_flops import train_flops
 from flamingo_jax.planning.run_file import Run, make_model
 from flamingo_jax.planning.topologies import Topology
-from flamingo_jax.training.trained_model import TrainedModel
 from flamingo_jax.training.partitioner import Partitioner
 from flamingo_jax.training.train_step import (
     Trainer,
     TrainState,
     abstract_state,
 )
-from flamingo_jax.training.trained_model import Batch
+from flamingo_jax.training.trained_model import Batch, TrainedModel
 from flamingo_jax.typing import Tree
 
 GIB = 2**30
