@@ -11,12 +11,12 @@ import PIL.Image
 # does not say how strong its augmentation is.
 _STRENGTH = 0.2
 _LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R 601-2: how bright a colour is
-_REDUCED = 8  # times, before a picture's mean is taken
+_SAMPLES = 16  # rows and columns of pixels that a picture's mean is taken of
 
 
 def draw(
     rng: np.random.Generator,
-) -> Callable[[PIL.Image.Image], PIL.Image.Image]:
+) -> Callable[[PIL.Image.Image], np.ndarray]:
   """One augmentation, the same for all frames of a medium.
 
   Half of them flip left and right; all change brightness, contrast (about the
@@ -27,18 +27,21 @@ def draw(
     rng: gives four numbers.
 
   Returns:
-    A function from RGB to RGB.
+    A function from an RGB picture to uint8[h w 3].
   """
   coin, *u = rng.random(4)
   brightness, contrast, saturation = 1 + _STRENGTH * (2 * np.array(u) - 1)
   mix = saturation * np.eye(3) + (1 - saturation) * _LUMA  # [to, from]
+  matrix = (brightness * contrast * mix).T.astype(np.float32, order='C')
 
-  def augment(image: PIL.Image.Image) -> PIL.Image.Image:
-    mean = np.asarray(image.reduce(_REDUCED)).mean((0, 1)) @ _LUMA
-    offset = np.full((3, 1), (1 - contrast) * brightness * mean)
-    matrix = np.hstack([brightness * contrast * mix, offset])
+  def augment(image: PIL.Image.Image) -> np.ndarray:
+    sample = image.resize((_SAMPLES, _SAMPLES), PIL.Image.Resampling.NEAREST)
+    mean = np.asarray(sample).mean((0, 1)) @ _LUMA
     if coin < 0.5:
+      # Of four bytes a pixel, which is ten times as fast as of an array's three.
       image = image.transpose(PIL.Image.Transpose.FLIP_LEFT_RIGHT)
-    return image.convert('RGB', tuple(matrix.ravel().tolist()))
+    pixels = np.asarray(image).astype(np.float32) @ matrix
+    pixels += float((1 - contrast) * brightness * mean + 0.5)
+    return np.clip(pixels, 0, 255, out=pixels).astype(np.uint8)
 
   return augment

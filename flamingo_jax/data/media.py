@@ -4,6 +4,7 @@
 
 from collections.abc import Callable
 import dataclasses
+import functools
 import io
 import math
 import os
@@ -121,7 +122,8 @@ def decode_picture(
       picture.draft(None, tuple(math.ceil(scale * n) for n in picture.size))
   try:
     picture.load()
-    return _to_rgb(PIL.ImageOps.exif_transpose(picture), name)
+    PIL.ImageOps.exif_transpose(picture, in_place=True)  # no copy if upright
+    return _to_rgb(picture, name)
   except UserError:
     raise
   except Exception as error:  # decoders of broken data raise anything
@@ -161,7 +163,7 @@ def open_image(file: io.BufferedIOBase, name: str) -> PIL.Image.Image:
 
 
 def _to_rgb(picture: PIL.Image.Image, name: str) -> PIL.Image.Image:
-  """Any mode of PIL to RGB."""
+  """Any mode of PIL to RGB; the picture itself if it is that."""
   if picture.mode in ('I', 'F') or picture.mode.startswith('I;16'):
     picture = _scale_to_8_bits(np.asarray(picture), name)
   if picture.mode == 'CMYK':
@@ -170,7 +172,7 @@ def _to_rgb(picture: PIL.Image.Image, name: str) -> PIL.Image.Image:
     picture = picture.convert('RGBA')
     white = PIL.Image.new('RGBA', picture.size, 'white')
     picture = PIL.Image.alpha_composite(white, picture)
-  return picture.convert('RGB')
+  return picture if picture.mode == 'RGB' else picture.convert('RGB')
 
 
 def _scale_to_8_bits(gray: np.ndarray, name: str) -> PIL.Image.Image:
@@ -201,7 +203,7 @@ def _cmyk_to_rgb(picture: PIL.Image.Image) -> PIL.Image.Image:
 def resize_and_pad(
     picture: PIL.Image.Image,
     size: int,
-    augment: Callable[[PIL.Image.Image], PIL.Image.Image] | None = None,
+    augment: Callable[[PIL.Image.Image], np.ndarray] = np.asarray,
 ) -> np.ndarray:
   """RGB to uint8[size size 3] without distortion (Flamingo B.1.2).
 
@@ -212,11 +214,16 @@ def resize_and_pad(
   scale = size / max(picture.size)
   width, height = (max(1, round(n * scale)) for n in picture.size)
   resized = picture.resize((width, height), PIL.Image.Resampling.BICUBIC)
-  if augment is not None:
-    resized = augment(resized)
-  canvas = PIL.Image.new('RGB', (size, size), _PAD_COLOR)
-  canvas.paste(resized, ((size - width) // 2, (size - height) // 2))
-  return np.asarray(canvas)
+  left, top = (size - width) // 2, (size - height) // 2
+  pixels = _filled(size).copy()
+  pixels[top : top + height, left : left + width] = augment(resized)
+  return pixels
+
+
+@functools.cache
+def _filled(size: int) -> np.ndarray:
+  """A square of the padding's colour, which writing anew takes longer."""
+  return np.full((size, size, 3), _PAD_COLOR, np.uint8)
 
 
 def open_file(media: Media) -> io.BufferedIOBase:
@@ -260,7 +267,9 @@ def load_frames(
   """
   clip = _clip(media, frames, size, rng, fps)
   pixels = np.zeros((frames, size, size, 3), np.uint8)
-  change = augmentation.draw(rng) if augment and rng is not None else None
+  change = np.asarray
+  if augment and rng is not None:
+    change = augmentation.draw(rng)
   for t, frame in enumerate(clip):
     pixels[t] = resize_and_pad(frame, size, change)
   return pixels, np.arange(frames) < len(clip)
