@@ -2,10 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Queries per second of few-shot evaluation, with and without what saves time.
 
-  python -m benchmarks.fewshot_eval --variant=flamingo_small --shots=0,4,32
+  python -m benchmarks.fewshot_eval --variant=flamingo_tiny --shots=0,4,32
 
 prints JSON: for each number of fixed shots queries/s of the whole way from
-picture files to answers, beam 3, with everything on and with something left out:
+picture files to answers, beam 3, with everything on and with something left out
+(0 shots are two texts without pictures, Flamingo A.2):
 
   prefix     the shots are read once, and not again in front of every query
   media      latents of pictures are kept, and not computed again per batch;
@@ -19,8 +20,9 @@ picture files to answers, beam 3, with everything on and with something left out
 changes less. The measurements take turns and the fastest of each counts. With
 few queries, reading 32 shots once is a part of what each costs; --all_on leaves
 the slow measurements out, so that there may be as many as in an evaluation.
-Weights and pictures are random, and no answer ends before its last token. When
-the clock starts, programs are compiled and nothing is encoded or read.
+Weights and pictures are random, and no answer ends before its last token. The
+context is as long as the shots need. When the clock starts, programs are compiled
+and nothing is encoded or read.
 """
 
 import argparse
@@ -36,19 +38,25 @@ import PIL.Image
 
 from benchmarks.random_params import random_params
 from flamingo_jax.data.documents import END_OF_CHUNK, image
-from flamingo_jax.data.vocabulary import default_vocabulary
+from flamingo_jax.data.vocabulary import Vocabulary, default_vocabulary
 from flamingo_jax.models import variants
 from flamingo_jax.predictor import Predictor
+from tasks.shapes_vocabulary import shapes_vocabulary
 
 OFF = ((), ('prefix',), ('prefix', 'media'), ('bucketing',))
-QUESTION = 'Question: What is in the picture{}? Answer:'
-WORDS = ' behind the small house'  # that some questions have more
+# In words that every vocabulary here has.
+QUESTION = 'Question: What colour is the{} star? Answer:'
+WORDS = ' large striped'  # that some questions have more
+VOCABULARIES = {'flamingo_tiny': shapes_vocabulary}  # of other than the default
 
 
 def make_prompts(
     folder: pathlib.Path, size: int, shots: int, queries: int
 ) -> tuple[list, list[list]]:
-  """(parts of the shots, those of each query): a picture file each."""
+  """(parts of the shots, those of each query): a picture file each.
+
+  0 shots are two texts without pictures.
+  """
   rng = np.random.default_rng(0)
   pictures = []
   for i in range(shots + queries):
@@ -57,13 +65,19 @@ def make_prompts(
     PIL.Image.fromarray(pixels).save(path)
     pictures.append(image(path))
   prefix = []
-  for picture in pictures[:shots]:
-    prefix += [picture, QUESTION.format('') + ' a dog', END_OF_CHUNK]
+  for picture in [[part] for part in pictures[:shots]] or 2 * [[]]:
+    prefix += [*picture, QUESTION.format('') + ' red', END_OF_CHUNK]
   # Every fourth query is twice as long or longer.
   return prefix, [
       [picture, QUESTION.format(WORDS * (4 * (i % 4 == 0)))]
       for i, picture in enumerate(pictures[shots:])
   ]
+
+
+def _context(options: argparse.Namespace, vocabulary: Vocabulary) -> int:
+  """The tokens of the longest prompt and its answer, or more."""
+  shot = len(vocabulary.encode(QUESTION.format(4 * WORDS) + ' red')) + 2
+  return shot * (2 + max(options.shots)) + options.new_tokens
 
 
 def answer(
@@ -89,8 +103,10 @@ def answer(
 
 def measure(options: argparse.Namespace) -> dict[str, Any]:
   """All measurements, taking turns `options.repeats` times."""
-  config = variants.get(options.variant)
-  vocabulary = default_vocabulary()
+  vocabulary = VOCABULARIES.get(options.variant, default_vocabulary)()
+  config = variants.get(
+      options.variant, {'decoder.context': _context(options, vocabulary)}
+  )
   params = random_params(config)
   make = lambda keep: Predictor(
       config, params, vocabulary, keep_latents=keep, devices=jax.devices()
@@ -152,7 +168,7 @@ def main() -> None:
   parser = argparse.ArgumentParser(
       description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
   )
-  parser.add_argument('--variant', default='flamingo_small')
+  parser.add_argument('--variant', default='flamingo_tiny')
   parser.add_argument(
       '--shots', default=[0, 4, 32], metavar='N,...',
       type=lambda text: [int(number) for number in text.split(',')],

@@ -19,24 +19,48 @@ def attend(
     scores: Float[Array, 'B H L S'],
     values: Float[Array, 'B H _ K'],
     mask: Bool[Array, '#B #L S'],
-    shared: Float[Array, 'H P K'] | None = None,
 ) -> Float[Array, 'B H L K']:
   """Softmax over the visible keys in float32, then the mix of their values.
 
-  A query that sees no key gets exactly 0, in value and in gradient. The values
-  of the first P keys may be the same for the whole batch (`shared`).
+  A query that sees no key gets exactly 0, in value and in gradient.
   """
   mask = mask[:, None]
   scores = jnp.where(mask, scores.astype(jnp.float32), -1e30)
   weights = jax.nn.softmax(scores, axis=-1)
   weights = jnp.where(mask, weights, 0.0)
   weights = weights.astype(values.dtype)
-  if shared is None:
-    return jnp.einsum('BHLS,BHSK->BHLK', weights, values)
-  first, own = jnp.split(weights, [shared.shape[-2]], axis=-1)
-  return jnp.einsum('BHLP,HPK->BHLK', first, shared) + jnp.einsum(
-      'BHLS,BHSK->BHLK', own, values
+  return jnp.einsum('BHLS,BHSK->BHLK', weights, values)
+
+
+def attend_behind(
+    shared_scores: Float[Array, 'H B L P'],
+    shared_values: Float[Array, 'H P K'],
+    scores: Float[Array, 'B H L S'],
+    values: Float[Array, 'B H S K'],
+    mask: Bool[Array, '#B L S'],
+) -> Float[Array, 'B H L K']:
+  """The same with P keys in front that all rows share and see.
+
+  Heads come first, as in the products with what is shared: those are then one
+  matrix for all rows, and nothing as large as the scores is rearranged.
+  """
+  scores = jnp.where(mask[:, None], scores.astype(jnp.float32), -1e30)
+  scores = jnp.moveaxis(scores, 1, 0)
+  # Never of masked keys alone, so that these weigh exactly 0.
+  highest = jnp.maximum(*(
+      x.max(axis=-1, keepdims=True) for x in (shared_scores, scores)
+  ))
+  first, own = jnp.exp(shared_scores - highest), jnp.exp(scores - highest)
+  total = first.sum(axis=-1, keepdims=True) + own.sum(axis=-1, keepdims=True)
+  dtype = values.dtype
+  y = jnp.einsum(
+      'HBLP,HPK->HBLK', first.astype(dtype), shared_values,
+      preferred_element_type=jnp.float32,
+  ) + jnp.einsum(
+      'HBLS,BHSK->HBLK', own.astype(dtype), values,
+      preferred_element_type=jnp.float32,
   )
+  return jnp.moveaxis((y / total).astype(dtype), 0, 1)
 
 
 def dot_scores(
@@ -47,6 +71,16 @@ def dot_scores(
   equation = 'BHLK,BHSK->BHLS' if keys.ndim == 4 else 'BHLK,HSK->BHLS'
   return scale * jnp.einsum(
       equation, queries, keys, preferred_element_type=jnp.float32
+  )
+
+
+def shared_scores(
+    queries: Float[Array, 'B H L K'], keys: Float[Array, 'H S K']
+) -> Float[Array, 'H B L S']:
+  """Scaled dot products in float32 with keys that the batch shares."""
+  scale = queries.shape[-1] ** -0.5
+  return scale * jnp.einsum(
+      'BHLK,HSK->HBLS', queries, keys, preferred_element_type=jnp.float32
   )
 
 
@@ -182,6 +216,27 @@ def align_distances(
   )(x, position)
 
 
+def align_shared(
+    x: Float[Array, 'H B L N'], position: Int[Array, 'B'] | None, count: int
+) -> Float[Array, 'H B L P']:
+  """From distances N - 1 .. 0 to the keys 0 .. count - 1, behind all of which
+  the queries stand.
+
+  Query l of row b stands at position[b] + l (None: count + l), none at N or
+  later. No distance is negative, so nothing has to be padded: where rows of N
+  become rows of N - 1, each begins one further to the left in the one above.
+  """
+  length, size = x.shape[-2:]
+  x = x.reshape(*x.shape[:2], -1)[..., : length * (size - 1)]
+  x = x.reshape(*x.shape[:2], length, size - 1)
+  if position is None:
+    return x[..., size - 1 - count :]
+  return jax.vmap(
+      lambda row, p: jax.lax.dynamic_slice_in_dim(row, size - 1 - p, count, 2),
+      in_axes=(1, 0), out_axes=1,
+  )(x, position)
+
+
 def causal_mask(
     length: int, size: int, position: Int[Array, 'B'] | None
 ) -> Bool[Array, '#B L S']:
@@ -244,8 +299,6 @@ class RelativeSelfAttention(nn.Module):
         # Projected once: doing it per token would cost S x D^2 each time.
         new = new.replace(relative=relative)
         relative = relative[:, : start + x.shape[1]]
-      if start:
-        position = jnp.full(len(x), start)
     else:
       whole = cache.append(new, position)
       keys, values, relative = whole.keys, whole.values, whole.relative
@@ -254,18 +307,24 @@ class RelativeSelfAttention(nn.Module):
         (self.heads, self.head_size), jnp.float32,
     ).astype(self.dtype)[:, None]
     by_content = queries + bias('content_bias')
-    scores, values_before = dot_scores(by_content, keys), None
-    if start:
-      before = dot_scores(by_content, cache.shared.keys)
-      scores = jnp.concatenate([before, scores], axis=-1)
-      values_before = cache.shared.values
-    distances = dot_scores(queries + bias('position_bias'), relative)
+    by_distance = queries + bias('position_bias')
     # In the dtype of activations: rearranging costs a dozen passes over memory,
     # a tenth of a step's time on TPUs in float32.
-    scores += align_distances(distances.astype(self.dtype), position)
-    mask = causal_mask(x.shape[1], scores.shape[3], position)
-    if segments is not None:
-      # Distances within a document are what they were on its own.
-      mask &= segments[:, :, None] == segments[:, None, :]
-    y = attend(scores, values, mask, values_before)
+    to_dtype = lambda scores: scores.astype(self.dtype)
+    size, behind = keys.shape[2], None if position is None else position - start
+    scores = dot_scores(by_content, keys) + align_distances(
+        to_dtype(dot_scores(by_distance, relative[:, :size])), behind
+    )
+    mask = causal_mask(x.shape[1], size, behind)
+    if start:
+      distances = shared_scores(by_distance, relative[:, ::-1])
+      before = shared_scores(by_content, cache.shared.keys) + align_shared(
+          to_dtype(distances), position, start
+      )
+      y = attend_behind(before, cache.shared.values, scores, values, mask)
+    else:
+      if segments is not None:
+        # Distances within a document are what they were on its own.
+        mask &= segments[:, :, None] == segments[:, None, :]
+      y = attend(scores, values, mask)
     return OutputProjection(x.shape[-1], self.dtype, name='out')(y), new
