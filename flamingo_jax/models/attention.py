@@ -145,7 +145,7 @@ class LayerCache:
 
   keys: Float[Array, '*stack B H S K']
   values: Float[Array, '*stack B H S K']
-  # Projected distances 0 .. N-1, the same for every row; None until filled, and
+  # Projected distances N-1 .. 0, the same for every row; None until filled, and
   # among the entries of tokens that came after.
   relative: Float[Array, '*stack H N K'] | None = None
   shared: SharedKeys | None = None  # of tokens in front of all rows' own
@@ -185,9 +185,9 @@ class LayerCache:
 
 
 def sinusoids(length: int, width: int) -> Float[Array, 'S D']:
-  """Sine and cosine features of the distances 0 .. length - 1."""
+  """Sine and cosine features of the distances length - 1 .. 0."""
   rates = 10_000.0 ** (-jnp.arange(0, width, 2) / width)
-  angles = jnp.arange(length)[:, None] * rates
+  angles = jnp.arange(length)[::-1, None] * rates
   return jnp.concatenate([jnp.sin(angles), jnp.cos(angles)], axis=-1)
 
 
@@ -196,17 +196,18 @@ def align_distances(
 ) -> Float[Array, 'B H L S']:
   """Turns a last axis of distances into a last axis of keys.
 
-  Query l of row b stands at p = position[b] + l (None: p = l), so its score for
-  key s is x[b, h, l, p - s]. With S = 3, from distances to keys:
+  Distances fall from S - 1 to 0. Query l of row b stands at p = position[b] + l
+  (None: p = l), so its score for key s is the one of distance p - s. With S = 3,
+  from distances to keys:
 
-    l=0  a0 a1 a2        a0  .  .
-    l=1  b0 b1 b2   ->   b1 b0  .       . = after the query, masked by callers
-    l=2  c0 c1 c2        c2 c1 c0
+    l=0  a2 a1 a0        a0  .  .
+    l=1  b2 b1 b0   ->   b1 b0  .       . = after the query, masked by callers
+    l=2  c2 c1 c0        c2 c1 c0
 
   Every row is the one above moved by one, which a reshape does without gather.
   """
   batch, heads, length, size = x.shape
-  x = jnp.pad(x[..., ::-1], ((0, 0), (0, 0), (0, 0), (0, size)))
+  x = jnp.pad(x, ((0, 0), (0, 0), (0, 0), (0, size)))
   x = x.reshape(batch, heads, -1)[..., : length * (2 * size - 1)]
   x = x.reshape(batch, heads, length, 2 * size - 1)
   if position is None:
@@ -219,8 +220,7 @@ def align_distances(
 def align_shared(
     x: Float[Array, 'H B L N'], position: Int[Array, 'B'] | None, count: int
 ) -> Float[Array, 'H B L P']:
-  """From distances N - 1 .. 0 to the keys 0 .. count - 1, behind all of which
-  the queries stand.
+  """The same for P = count keys behind which all queries stand.
 
   Query l of row b stands at position[b] + l (None: count + l), none at N or
   later. No distance is negative, so nothing has to be padded: where rows of N
@@ -298,7 +298,7 @@ class RelativeSelfAttention(nn.Module):
       if new is not None:
         # Projected once: doing it per token would cost S x D^2 each time.
         new = new.replace(relative=relative)
-        relative = relative[:, : start + x.shape[1]]
+        relative = relative[:, -(start + x.shape[1]) :]
     else:
       whole = cache.append(new, position)
       keys, values, relative = whole.keys, whole.values, whole.relative
@@ -313,11 +313,11 @@ class RelativeSelfAttention(nn.Module):
     to_dtype = lambda scores: scores.astype(self.dtype)
     size, behind = keys.shape[2], None if position is None else position - start
     scores = dot_scores(by_content, keys) + align_distances(
-        to_dtype(dot_scores(by_distance, relative[:, :size])), behind
+        to_dtype(dot_scores(by_distance, relative[:, -size:])), behind
     )
     mask = causal_mask(x.shape[1], size, behind)
     if start:
-      distances = shared_scores(by_distance, relative[:, ::-1])
+      distances = shared_scores(by_distance, relative)
       before = shared_scores(by_content, cache.shared.keys) + align_shared(
           to_dtype(distances), position, start
       )

@@ -25,7 +25,8 @@ def test_align_distances_is_the_gather_it_replaces():
       for l in range(4):
         for s in range(start[b] + l + 1):  # the keys that a query may see
           distance = start[b] + l - s
-          np.testing.assert_array_equal(y[b, :, l, s], x[b, :, l, distance])
+          # From the end: distances fall.
+          np.testing.assert_array_equal(y[b, :, l, s], x[b, :, l, 8 - distance])
 
 
 def test_a_query_that_sees_nothing_gets_exactly_zero():
@@ -45,7 +46,7 @@ def reference(params, x, heads):
   project = lambda name, x: (x @ kernel(name)).reshape(len(x), heads, -1)
   q, k, v = (project(name, x) for name in ('query', 'key', 'value'))
   size = q.shape[-1]
-  r = project('relative', np.asarray(sinusoids(len(x), x.shape[-1])))
+  r = project('relative', np.asarray(sinusoids(len(x), x.shape[-1]))[::-1])
   u, w = np.asarray(params['content_bias']), np.asarray(params['position_bias'])
   y = np.zeros_like(q)
   for l in range(len(x)):
