@@ -39,8 +39,9 @@ def add_flags(parser: Any) -> None:
                       help='orders of the shots to average over (close-ended)')
   parser.add_argument('--limit', type=int, metavar='N',
                       help='evaluate N queries only')
-  parser.add_argument('--batch_size', type=int, default=8, metavar='N',
-                      help='queries at once on each device')
+  parser.add_argument('--batch_size', type=int, metavar='N',
+                      help='queries at once on each device; 8, or those of the '
+                      'card')
   parser.add_argument('--allow_missing', action='store_true',
                       help='leave out examples whose media are missing')
 
@@ -108,8 +109,8 @@ def _evaluate(options: argparse.Namespace) -> None:
     with Bar(settings.name) as progress:
       found.append(cards.evaluate(
           benchmark, options.data, settings, predictor, model, output_dir,
-          allow_missing=options.allow_missing, batch_size=options.batch_size,
-          progress=progress,
+          allow_missing=options.allow_missing, progress=progress,
+          batch_size=_batch_size(options, cards.BATCH_SIZE),
       ))
   rows = report.summarise(found)
   print(report.table_of_scores(rows))
@@ -135,12 +136,16 @@ def _replay(options: argparse.Namespace) -> None:
     new = cards.evaluate(
         benchmarks.find(settings.benchmark),
         options.data or old['data']['folder'], settings, predictor, model,
-        output_dir, allow_missing=bool(old['missing']),
-        batch_size=options.batch_size, progress=progress,
+        output_dir, allow_missing=bool(old['missing']), progress=progress,
+        batch_size=_batch_size(options, old['decoding']['batch_size']),
     )
   cards.check_replay(old, new)
   print(f'the predictions of {new["queries"]} queries are the same, byte for '
         'byte')
+
+
+def _batch_size(options: argparse.Namespace, default: int) -> int:
+  return default if options.batch_size is None else options.batch_size
 
 
 def load(model_dir: str) -> tuple[Any, Mapping[str, Any]]:

@@ -86,7 +86,7 @@ def answer(
     draft: a file that answers are added to; what it has is not asked again.
       The features for RICES are kept in the folder above its own.
     model: tells models apart.
-    batch_size: queries at once on each device; decides nothing but the speed.
+    batch_size: queries at once on each device.
     progress: is told how many queries are done.
   """
   retrieve = None

@@ -35,7 +35,8 @@ from flamingo_jax.evaluation.metrics.metric import Target
 from flamingo_jax.evaluation.prompts import Sample
 from flamingo_jax.training.model_dir import run_folder, write_atomically
 
-FORMAT = 1
+FORMAT = 2
+BATCH_SIZE = 8  # of an evaluation that asks for no other
 _PACKAGES = (
     'flamingo_jax', 'jax', 'flax', 'numpy', 'pillow', 'av', 'sentencepiece',
     'pycocoevalcap', 'nltk', 'scikit-learn',
@@ -59,7 +60,7 @@ def evaluate(
     output_dir: str | os.PathLike,
     *,
     allow_missing: bool = False,
-    batch_size: int = 8,
+    batch_size: int = BATCH_SIZE,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> dict[str, Any]:
   """Evaluates, or goes on where the same evaluation was stopped.
@@ -72,7 +73,8 @@ def evaluate(
     model: what tells it from others, for the card; its 'sha256' at least.
     output_dir: gets a folder for these settings.
     allow_missing: leave examples out whose media are missing.
-    batch_size: queries at once on each device.
+    batch_size: queries at once on each device; it may change the last bits of
+      log-likelihoods, so the card has it.
     progress: is told how many queries are done.
 
   Returns:
@@ -89,7 +91,10 @@ def evaluate(
   folder.mkdir(parents=True, exist_ok=True)
   files = _hash_files(benchmark, data, settings)
   # Another model's or other data's answers are in another draft.
-  same = [dataclasses.asdict(settings), model['sha256'], files, found.missing]
+  same = [
+      dataclasses.asdict(settings), model['sha256'], files, found.missing,
+      batch_size,
+  ]
   key = hashlib.sha256(json.dumps(same).encode()).hexdigest()[:16]
   draft = folder / f'answers.{key}.tmp'
   outcome = answering.answer(
@@ -114,7 +119,7 @@ def evaluate(
       },
       'decoding': {
           'max_new_tokens': benchmark.max_new_tokens, 'beams': settings.beams,
-          'trim': list(benchmark.trim),
+          'trim': list(benchmark.trim), 'batch_size': batch_size,
       },
       'data': {'folder': os.fspath(data), 'files': files},
       'model': dict(model),
