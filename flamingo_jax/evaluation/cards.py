@@ -90,13 +90,9 @@ def evaluate(
   folder = run_folder(output_dir) / settings.name
   folder.mkdir(parents=True, exist_ok=True)
   files = _hash_files(benchmark, data, settings)
-  # Another model's or other data's answers are in another draft.
-  same = [
-      dataclasses.asdict(settings), model['sha256'], files, found.missing,
-      batch_size,
-  ]
-  key = hashlib.sha256(json.dumps(same).encode()).hexdigest()[:16]
-  draft = folder / f'answers.{key}.tmp'
+  draft = _draft(
+      folder, settings, model['sha256'], files, found.missing, batch_size
+  )
   outcome = answering.answer(
       benchmark, found, settings, answerer, draft=draft, model=model['sha256'],
       batch_size=batch_size, progress=progress,
@@ -134,6 +130,15 @@ def evaluate(
   write_atomically(folder / 'card.json', json.dumps(card, indent=2) + '\n')
   draft.unlink(missing_ok=True)
   return card
+
+
+def _draft(
+    folder: epath.Path, settings: Settings, *same: Any
+) -> epath.Path:
+  """The file of answers so far, another one for another model or other data."""
+  told = json.dumps([dataclasses.asdict(settings), *same])
+  key = hashlib.sha256(told.encode()).hexdigest()[:16]
+  return folder / f'answers.{key}.tmp'
 
 
 def _score(
