@@ -101,11 +101,12 @@ def draw_video(rng: np.random.Generator, pairs: Pairs) -> Parts:
 def draw_document(rng: np.random.Generator, pairs: Pairs) -> Parts:
   """Two to four pictures among captions or questions about them.
 
-  Captions come after their pictures. A sixth of the documents have lost the first
-  or the first two of their pictures, as pages do: what is left has the form of a
+  Captions come after their pictures. Of questions that ask no colour, half have a
+  picture in colours without a name. A sixth of the documents have lost the first or
+  the first two of their pictures, as pages do: what is left has the form of a
   prompt without shots (A.2). What these showed may be any pair of shape and colour:
-  pairs are held out of pictures, and a text that never has them teaches not to
-  say them.
+  pairs are held out of pictures, and a text that never has them teaches not to say
+  them.
   """
   kind = rng.random()
   parts = [TITLES[int(rng.integers(len(TITLES)))]]
@@ -121,7 +122,10 @@ def draw_document(rng: np.random.Generator, pairs: Pairs) -> Parts:
       parts += [draw_image(scene), _sentence(scene)]
     else:
       space = ' ' if rng.random() < 0.5 else ''
-      parts += [draw_image(scene), f'{space}{ask(rng, scene)}']
+      question = ask(rng, scene)
+      if 'colour' not in question and rng.random() < 0.5:
+        scene = shapes_world.recolour(rng, scene)
+      parts += [draw_image(scene), f'{space}{question}']
   return tuple(part for part in parts if part)
 
 

@@ -13,6 +13,7 @@ thing about the same episodes:
 Chance is 1 / K everywhere, and controls but the last three are to be at chance.
 """
 
+from collections.abc import Sequence
 import dataclasses
 import functools
 import zlib
@@ -43,7 +44,9 @@ def draw_bind(rng: np.random.Generator, pairs: shapes.Pairs) -> shapes.Parts:
 
   Two words in most documents, up to four in others. In half of them the first
   supports are values or nouns instead of pictures: what a word stands for can
-  be told either way.
+  be told either way. In half the pictures are in colours without a name, for
+  shapes and colours to be read apart from each other; words for colours then
+  stand for such colours, unless some are told.
   """
   attribute = tuple(shapes_episodes.ATTRIBUTES)[int(rng.integers(3))]
   ways = 2
@@ -55,8 +58,11 @@ def draw_bind(rng: np.random.Generator, pairs: shapes.Pairs) -> shapes.Parts:
   episode = shapes_episodes.sample_episode(
       rng, ways, labels, attribute, pairs=pairs
   )
+  scenes = episode.scenes
+  if rng.random() < 0.5 and not (told and attribute == 'colour'):
+    scenes = _in_any_colour(rng, scenes, attribute, told)
   parts = []
-  for i, (scene, word) in enumerate(zip(episode.scenes, episode.answers)):
+  for i, (scene, word) in enumerate(zip(scenes, episode.answers)):
     if i < told:
       (thing,) = scene.things
       name = thing.noun if has_nouns else getattr(thing, attribute)
@@ -64,6 +70,20 @@ def draw_bind(rng: np.random.Generator, pairs: shapes.Pairs) -> shapes.Parts:
     else:
       parts += [shapes.draw_image(scene), f' {word}.']
   return tuple(parts)
+
+
+def _in_any_colour(
+    rng: np.random.Generator,
+    scenes: Sequence[shapes_world.Scene],
+    attribute: str,
+    told: int,
+) -> list[shapes_world.Scene]:
+  if attribute == 'colour':
+    return shapes_world.recolour_alike(rng, scenes)
+  return [
+      *scenes[:told],
+      *(shapes_world.recolour(rng, scene) for scene in scenes[told:]),
+  ]
 
 
 @dataclasses.dataclass(frozen=True)

@@ -55,6 +55,7 @@ HELD_OUT = frozenset(
 # Of colours without a name from the one that their shape is held out in; the
 # nearest two of COLOURS, orange and yellow, lie 65 apart.
 _HELD_OUT_DISTANCE = 70
+_APART = 100  # of colours without a name that are to be told apart
 SEEN = tuple(
     (shape, colour)
     for shape in SHAPES
@@ -155,6 +156,36 @@ def recolour(rng: np.random.Generator, scene: Scene) -> Scene:
   ))
 
 
+def recolour_alike(
+    rng: np.random.Generator, scenes: Sequence[Scene]
+) -> list[Scene]:
+  """The same, and what had one colour has one again.
+
+  A thing whose shape is held out near its new colour gets another shape.
+  """
+  rgbs = {}
+  for colour in sorted({t.colour for scene in scenes for t in scene.things}):
+    while colour not in rgbs:
+      rgb = _sample_rgb(rng)
+      if all(_distance(rgb, other) > _APART for other in rgbs.values()):
+        rgbs[colour] = rgb
+
+  def change(thing: Thing) -> Thing:
+    rgb, shape = rgbs[thing.colour], thing.shape
+    allowed = sorted(
+        shape for shape, colour in HELD_OUT
+        if _distance(rgb, COLOURS[colour]) > _HELD_OUT_DISTANCE
+    )
+    if shape not in allowed:
+      shape = allowed[int(rng.integers(len(allowed)))]
+    return dataclasses.replace(thing, shape=shape, colour=_name_rgb(rgb))
+
+  return [
+      dataclasses.replace(scene, things=tuple(map(change, scene.things)))
+      for scene in scenes
+  ]
+
+
 def sample_motion(
     rng: np.random.Generator, pairs: Sequence[tuple[str, str]] = SEEN
 ) -> Motion:
@@ -245,8 +276,20 @@ def _sample_thing(
 def _sample_colour(rng: np.random.Generator, shape: str) -> str:
   held_out = COLOURS[dict(HELD_OUT)[shape]]
   while True:
-    hue, saturation, value = rng.random(3).tolist()
-    rgb = colorsys.hsv_to_rgb(hue, 0.3 + 0.7 * saturation, 0.3 + 0.65 * value)
-    found = np.array([round(255 * x) for x in rgb], np.uint8)
-    if np.linalg.norm(found.astype(float) - held_out) > _HELD_OUT_DISTANCE:
-      return f'#{found.tobytes().hex()}'
+    found = _sample_rgb(rng)
+    if _distance(found, held_out) > _HELD_OUT_DISTANCE:
+      return _name_rgb(found)
+
+
+def _sample_rgb(rng: np.random.Generator) -> np.ndarray:
+  hue, saturation, value = rng.random(3).tolist()
+  rgb = colorsys.hsv_to_rgb(hue, 0.3 + 0.7 * saturation, 0.3 + 0.65 * value)
+  return np.array([round(255 * x) for x in rgb], np.uint8)
+
+
+def _name_rgb(rgb: np.ndarray) -> str:
+  return f'#{rgb.tobytes().hex()}'
+
+
+def _distance(a: Sequence[int], b: Sequence[int]) -> float:
+  return float(np.linalg.norm(np.subtract(a, b, dtype=float)))

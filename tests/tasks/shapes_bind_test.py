@@ -2,12 +2,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Episodes of pictures and new words, to train on and to score."""
 
+import numpy as np
 import pytest
 import seqio
 
+from tasks import shapes
 from tasks import shapes_bind
 from tasks import shapes_episodes
 from tasks import shapes_vocabulary
+from tasks import shapes_world
 
 LENGTHS = {'tokens': 96, 'media': 17, 'image_size': 16, 'targets': 3}
 
@@ -34,6 +37,28 @@ def test_documents_pair_pictures_with_words():
     assert words <= set(shapes_episodes.SEEN_WORDS) and 1 <= len(words) <= 4
     told += isinstance(parts[0], str)
   assert 20 < told < 40
+
+
+def test_half_of_the_documents_are_in_colours_without_a_name(monkeypatch):
+  monkeypatch.setattr(shapes, 'draw_image', lambda scene: scene)
+  unnamed = 0
+  for seed in range(200):
+    parts = shapes_bind.draw_bind(
+        np.random.default_rng(seed), shapes_world.SEEN
+    )
+    shown = [
+        thing for part in parts if not isinstance(part, str)
+        for thing in part.things
+    ]
+    is_named = {thing.colour in shapes_world.COLOURS for thing in shown}
+    assert len(is_named) == 1
+    unnamed += is_named == {False}
+    if is_named == {False} and isinstance(parts[0], str):  # told in words
+      values = {*shapes_world.SHAPES, *shapes_world.TEXTURES}
+      told = parts[0].split()[0]
+      assert told in values or told in shapes_world.nouns()
+  # All but those of colours that are told.
+  assert 60 < unnamed < 110
 
 
 @pytest.mark.parametrize('ways, shots', [(2, 0), (2, 4), (4, 16)])

@@ -4,6 +4,7 @@
 
 import collections
 import dataclasses
+import itertools
 
 import numpy as np
 import pytest
@@ -142,6 +143,12 @@ def test_no_single_frame_tells_the_direction():
     np.testing.assert_allclose(share, 0.25, atol=0.07)
 
 
+def from_held_out(thing):
+  """How far the colour of a thing is from the one its shape is held out in."""
+  held_out = shapes_world.COLOURS[dict(shapes_world.HELD_OUT)[thing.shape]]
+  return np.linalg.norm(np.subtract(thing.rgb, held_out))
+
+
 def test_no_colour_without_a_name_is_near_one_that_is_held_out():
   scene = shapes_world.sample_scene(np.random.default_rng(0), 4)
   found = []
@@ -149,10 +156,29 @@ def test_no_colour_without_a_name_is_near_one_that_is_held_out():
     changed = shapes_world.recolour(np.random.default_rng(seed), scene)
     for before, thing in zip(scene.things, changed.things, strict=True):
       assert dataclasses.replace(thing, colour=before.colour) == before
-      (held_out,) = (
-          shapes_world.COLOURS[colour]
-          for shape, colour in shapes_world.HELD_OUT if shape == thing.shape
-      )
-      found.append(np.linalg.norm(np.subtract(thing.rgb, held_out)))
+      found.append(from_held_out(thing))
   # Just beyond the distance there are many.
   assert 70 < min(found) < 75
+
+
+def test_what_had_one_colour_has_one_again():
+  found, apart, reshaped = [], [], 0
+  for seed in range(100):
+    rng = np.random.default_rng(seed)
+    scenes = [shapes_world.sample_scene(rng, 3) for _ in range(2)]
+    changed = shapes_world.recolour_alike(rng, scenes)
+    colours = {}
+    for before, after in zip(scenes, changed, strict=True):
+      for old, new in zip(before.things, after.things, strict=True):
+        assert colours.setdefault(old.colour, new.rgb) == new.rgb
+        assert dataclasses.replace(
+            new, colour=old.colour, shape=old.shape
+        ) == old
+        reshaped += new.shape != old.shape
+        found.append(from_held_out(new))
+    apart += [
+        np.linalg.norm(np.subtract(*pair))
+        for pair in itertools.combinations(colours.values(), 2)
+    ]
+  assert 70 < min(found) < 75 and 100 < min(apart) < 105
+  assert 0 < reshaped < len(found) / 4
