@@ -222,7 +222,7 @@ def resize_and_pad(
 
 @functools.cache
 def _filled(size: int) -> np.ndarray:
-  """A square of the padding's colour, which writing anew takes longer."""
+  """A square of the padding's colour, to copy."""
   return np.full((size, size, 3), _PAD_COLOR, np.uint8)
 
 

@@ -72,8 +72,8 @@ def answer(
     answerer: Answerer,
     *,
     draft: epath.Path,
+    batch_size: int,
     model: str = '',
-    batch_size: int = 8,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Outcome:
   """What the model says to each query.

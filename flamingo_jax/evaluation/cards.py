@@ -135,7 +135,7 @@ def evaluate(
 def _draft(
     folder: epath.Path, settings: Settings, *same: Any
 ) -> epath.Path:
-  """The file of answers so far, another one for another model or other data."""
+  """The file of answers so far, another one for anything that differs."""
   told = json.dumps([dataclasses.asdict(settings), *same])
   key = hashlib.sha256(told.encode()).hexdigest()[:16]
   return folder / f'answers.{key}.tmp'

@@ -64,23 +64,19 @@ def attend_behind(
 
 
 def dot_scores(
-    queries: Float[Array, 'B H L K'], keys: Float[Array, '*B H S K']
-) -> Float[Array, 'B H L S']:
-  """Scaled dot products in float32; keys may be shared by the batch."""
-  scale = queries.shape[-1] ** -0.5
-  equation = 'BHLK,BHSK->BHLS' if keys.ndim == 4 else 'BHLK,HSK->BHLS'
-  return scale * jnp.einsum(
-      equation, queries, keys, preferred_element_type=jnp.float32
-  )
+    queries: Float[Array, 'B H L K'],
+    keys: Float[Array, '*B H S K'],
+    order: str = 'BHLS',
+) -> Float[Array, '_ _ L S']:
+  """Scaled dot products in float32; keys may be shared by the batch.
 
-
-def shared_scores(
-    queries: Float[Array, 'B H L K'], keys: Float[Array, 'H S K']
-) -> Float[Array, 'H B L S']:
-  """Scaled dot products in float32 with keys that the batch shares."""
+  'HBLS' as the order of the result is the one that shared keys give at once.
+  """
   scale = queries.shape[-1] ** -0.5
+  axes = 'BHSK'[4 - keys.ndim :]
   return scale * jnp.einsum(
-      'BHLK,HSK->HBLS', queries, keys, preferred_element_type=jnp.float32
+      f'BHLK,{axes}->{order}', queries, keys,
+      preferred_element_type=jnp.float32,
   )
 
 
@@ -206,15 +202,11 @@ def align_distances(
 
   Every row is the one above moved by one, which a reshape does without gather.
   """
-  batch, heads, length, size = x.shape
+  size = x.shape[-1]
+  # To the right of distance 0, what no query may see.
   x = jnp.pad(x, ((0, 0), (0, 0), (0, 0), (0, size)))
-  x = x.reshape(batch, heads, -1)[..., : length * (2 * size - 1)]
-  x = x.reshape(batch, heads, length, 2 * size - 1)
-  if position is None:
-    return x[..., size - 1 :]
-  return jax.vmap(
-      lambda row, p: jax.lax.dynamic_slice_in_dim(row, size - 1 - p, size, 2)
-  )(x, position)
+  start = 0 if position is None else position
+  return _shift(x, size - 1 - start, size, rows=0)
 
 
 def align_shared(
@@ -223,18 +215,30 @@ def align_shared(
   """The same for P = count keys behind which all queries stand.
 
   Query l of row b stands at position[b] + l (None: count + l), none at N or
-  later. No distance is negative, so nothing has to be padded: where rows of N
-  become rows of N - 1, each begins one further to the left in the one above.
+  later. No distance is negative, so nothing has to be padded.
+  """
+  start = count if position is None else position
+  return _shift(x, x.shape[-1] - 1 - start, count, rows=1)
+
+
+def _shift(
+    x: Float[Array, '_ _ L N'], first: Int[Array, 'B'] | int, count: int,
+    rows: int,
+) -> Float[Array, '_ _ L P']:
+  """Entries first - l .. first - l + count - 1 of the last axis, for each l.
+
+  Where rows of N become rows of N - 1, each begins one further to the left in
+  the one above. Axis `rows` is that of `first`.
   """
   length, size = x.shape[-2:]
   x = x.reshape(*x.shape[:2], -1)[..., : length * (size - 1)]
   x = x.reshape(*x.shape[:2], length, size - 1)
-  if position is None:
-    return x[..., size - 1 - count :]
+  if isinstance(first, int):
+    return x[..., first : first + count]
   return jax.vmap(
-      lambda row, p: jax.lax.dynamic_slice_in_dim(row, size - 1 - p, count, 2),
-      in_axes=(1, 0), out_axes=1,
-  )(x, position)
+      lambda row, at: jax.lax.dynamic_slice_in_dim(row, at, count, 2),
+      in_axes=(rows, 0), out_axes=rows,
+  )(x, first)
 
 
 def causal_mask(
@@ -317,10 +321,9 @@ class RelativeSelfAttention(nn.Module):
     )
     mask = causal_mask(x.shape[1], size, behind)
     if start:
-      distances = shared_scores(by_distance, relative)
-      before = shared_scores(by_content, cache.shared.keys) + align_shared(
-          to_dtype(distances), position, start
-      )
+      distances = dot_scores(by_distance, relative, 'HBLS')
+      before = dot_scores(by_content, cache.shared.keys, 'HBLS')
+      before += align_shared(to_dtype(distances), position, start)
       y = attend_behind(before, cache.shared.values, scores, values, mask)
     else:
       if segments is not None:

@@ -82,8 +82,8 @@ _ENVIRONMENT = {
     'TPU_WORKER_HOSTNAMES': 'localhost',
     'TPU_WORKER_ID': '0',
     'ALLOW_MULTIPLE_LIBTPU_LOAD': '1',
-    # The compiler's threads have 64 KiB, which it overflows at the convolutions of
-    # NFNet-F6 on v6e: the process dies of signal 11 after nine minutes.
+    # At the convolutions of NFNet-F6 on v6e the compiler overflows the stacks that
+    # its threads have otherwise: the process dies of signal 11 after nine minutes.
     'LIBTPU_INIT_ARGS': '--fibers_default_thread_stack_size=1048576',
 }
 

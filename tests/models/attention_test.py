@@ -11,6 +11,7 @@ from flamingo_jax.models.attention import (
     LayerCache,
     RelativeSelfAttention,
     align_distances,
+    align_shared,
     attend,
     sinusoids,
 )
@@ -27,6 +28,19 @@ def test_align_distances_is_the_gather_it_replaces():
           distance = start[b] + l - s
           # From the end: distances fall.
           np.testing.assert_array_equal(y[b, :, l, s], x[b, :, l, 8 - distance])
+
+
+def test_align_shared_is_the_gather_it_replaces():
+  x = jax.random.normal(jax.random.key(0), (3, 2, 4, 9))  # heads come first
+  for position in (None, jnp.array([5, 3])):
+    y = align_shared(x, position, 3)
+    start = np.full(2, 3) if position is None else np.asarray(position)
+    assert y.shape == (3, 2, 4, 3)
+    for b in range(2):
+      for l in range(4):
+        for s in range(3):
+          distance = start[b] + l - s
+          np.testing.assert_array_equal(y[:, b, l, s], x[:, b, l, 8 - distance])
 
 
 def test_a_query_that_sees_nothing_gets_exactly_zero():

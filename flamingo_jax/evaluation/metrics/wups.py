@@ -43,11 +43,12 @@ def wordnet() -> Any:
     raise UserError(
         "WUPS needs nltk: pip install -e '.[eval]' -c constraints.txt"
     ) from None
-  except LookupError:
+  except (LookupError, OSError):  # OSError: some of its files are missing
     raise UserError(
         "WUPS needs WordNet, which nltk does not bring along: run 'python -m "
         "nltk.downloader wordnet', or copy that package's folder to another "
-        'machine and name it in NLTK_DATA'
+        'machine, all its files in corpora/wordnet of the folder that NLTK_DATA '
+        'names'
     ) from None
   return corpus
 

@@ -52,6 +52,32 @@ def test_a_prediction_has_its_best_reference(monkeypatch):
   assert rows.tolist() == [1, 1, 0, 1, 0]
 
 
+def test_the_real_wordnet_gives_what_nltk_documents():
+  """The similarities of nltk's own howto for WordNet."""
+  wups.wordnet.cache_clear()
+  try:
+    wups.wordnet()
+  except UserError:
+    pytest.skip('WordNet, which nltk does not bring along, is not here')
+  assert wups.similarity('dog', 'cat') == pytest.approx(6 / 7)
+  assert wups.words('playing the guitars') == ['play', 'guitar']
+  assert wups.similarity('dog', 'nosuchword') == 0
+
+
+def test_wordnet_of_which_files_are_missing_is_one_sentence(tmp_path, monkeypatch):
+  wups.wordnet.cache_clear()
+  (tmp_path / 'corpora' / 'wordnet').mkdir(parents=True)
+  monkeypatch.setattr(nltk.data, 'path', [str(tmp_path)])
+  monkeypatch.setattr(
+      nltk.corpus, 'wordnet',
+      nltk.corpus.util.LazyCorpusLoader(
+          'wordnet', nltk.corpus.reader.WordNetCorpusReader, None
+      ),
+  )
+  with pytest.raises(UserError, match='all its files in corpora/wordnet'):
+    wups.words('dog')
+
+
 def test_wordnet_that_is_missing_is_one_sentence(monkeypatch):
   monkeypatch.setattr(nltk.data, 'path', [])
   wups.wordnet.cache_clear()
