@@ -201,7 +201,7 @@ def test_log_likelihoods_are_averaged_over_orders(data, tmp_path):
   found = fewshot.read_queries(benchmark, data, settings, False)
   outcome = answering.answer(
       benchmark, found, settings, Ordered(found.queries),
-      draft=epath.Path(tmp_path / 'draft'),
+      draft=epath.Path(tmp_path / 'draft'), batch_size=8,
   )
   values = outcome.outputs[:, 0]
   assert any(value != round(value) for value in values)  # means of six
