@@ -182,7 +182,7 @@ class _Work:
     for clip in self.clips:
       augment = augmentation.draw(rng)
       for frame in clip:
-        augment(frame)
+        augment(frame, np.empty((frame.height, frame.width, 3), np.uint8))
 
   def _example(self) -> Any:
     lengths = dict(self._lengths)

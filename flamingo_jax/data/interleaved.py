@@ -263,8 +263,8 @@ def load_media(
   pixels, mask = np.zeros(shape, np.uint8), np.zeros(shape[:2], bool)
   for i, medium in enumerate(media):
     try:
-      pixels[i], mask[i] = media_reader.load_frames(
-          medium, frames, image_size, rng, augment=augment
+      _, mask[i] = media_reader.load_frames(
+          medium, frames, image_size, rng, augment=augment, out=pixels[i]
       )
     except UserError as error:
       raise UserError(f'{source}: {error}') from None

@@ -200,29 +200,50 @@ def _cmyk_to_rgb(picture: PIL.Image.Image) -> PIL.Image.Image:
   return picture.convert('RGB')
 
 
+def _keep(picture: PIL.Image.Image, out: np.ndarray) -> None:
+  out[...] = np.asarray(picture)
+
+
 def resize_and_pad(
     picture: PIL.Image.Image,
     size: int,
-    augment: Callable[[PIL.Image.Image], np.ndarray] = np.asarray,
+    out: np.ndarray | None = None,
+    augment: Callable[[PIL.Image.Image, np.ndarray], None] = _keep,
 ) -> np.ndarray:
   """RGB to uint8[size size 3] without distortion (Flamingo B.1.2).
 
   The longer side becomes `size` (bicubic, antialiased); the rest is filled with
-  the mean colour of images, equally on both sides. `augment` changes the picture
-  when it has its size, and not what is filled.
+  the mean colour of images, equally on both sides.
+
+  Args:
+    picture: RGB.
+    size: pixels.
+    out: uint8[size size 3] to write to; None makes it.
+    augment: writes the picture, when it has its size, to its part of `out`.
+
+  Returns:
+    out.
   """
   scale = size / max(picture.size)
   width, height = (max(1, round(n * scale)) for n in picture.size)
   resized = picture.resize((width, height), PIL.Image.Resampling.BICUBIC)
   left, top = (size - width) // 2, (size - height) // 2
-  pixels = _filled(size).copy()
-  pixels[top : top + height, left : left + width] = augment(resized)
-  return pixels
+  inside = np.s_[top : top + height, left : left + width]
+  if out is None:
+    out = np.empty((size, size, 3), np.uint8)
+  filled = _filled(size)
+  for rest in (
+      np.s_[:top], np.s_[top + height :],
+      np.s_[:, :left], np.s_[:, left + width :],
+  ):
+    out[rest] = filled[rest]
+  augment(resized, out[inside])
+  return out
 
 
 @functools.cache
 def _filled(size: int) -> np.ndarray:
-  """A square of the padding's colour, to copy."""
+  """A square of the padding's colour; to copy it is faster than to fill."""
   return np.full((size, size, 3), _PAD_COLOR, np.uint8)
 
 
@@ -252,6 +273,7 @@ def load_frames(
     rng: np.random.Generator | None,
     fps: float = 1.0,
     augment: bool = False,
+    out: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
   """Pixels of one medium as the model takes them.
 
@@ -259,20 +281,24 @@ def load_frames(
   per second are read: a random clip with `rng` (training), the first otherwise.
   With `rng` and `augment` it is flipped and recoloured at random too.
 
+  Args:
+    out: uint8[T size size 3] of zeros to write to; None makes it.
+
   Returns:
-    uint8[T size size 3] and the mask bool[T] of the frames that exist.
+    out, and the mask bool[T] of the frames that exist.
 
   Raises:
     UserError: the medium cannot be read or decoded.
   """
   clip = _clip(media, frames, size, rng, fps)
-  pixels = np.zeros((frames, size, size, 3), np.uint8)
-  change = np.asarray
+  if out is None:
+    out = np.zeros((frames, size, size, 3), np.uint8)
+  change = _keep
   if augment and rng is not None:
     change = augmentation.draw(rng)
-  for t, frame in enumerate(clip):
-    pixels[t] = resize_and_pad(frame, size, change)
-  return pixels, np.arange(frames) < len(clip)
+  for frame, pixels in zip(clip, out):
+    resize_and_pad(frame, size, pixels, change)
+  return out, np.arange(frames) < len(clip)
 
 
 def _clip(
