@@ -87,12 +87,13 @@ def _evaluate(options: argparse.Namespace) -> None:
   from flamingo_jax.evaluation import benchmarks, cards, report
   from flamingo_jax.evaluation.output_dir import evaluation_dir
   from flamingo_jax.evaluation.fewshot import Settings
+  from flamingo_jax.shipped import shipped_weights
   from flamingo_jax.training.model_dir import run_folder, write_atomically
 
   benchmark = benchmarks.find(options.benchmark)
-  for flag in ('data', 'model_dir'):
-    if not getattr(options, flag):
-      raise UserError(f'--benchmark needs --{flag}=DIR')
+  if not options.data:
+    raise UserError('--benchmark needs --data=DIR')
+  model_dir = options.model_dir or shipped_weights()
   all_settings = [
       Settings(
           benchmark=benchmark.name, split=options.split or benchmark.split,
@@ -102,8 +103,8 @@ def _evaluate(options: argparse.Namespace) -> None:
       )
       for shots in options.shots or benchmark.shots for seed in options.seeds
   ]
-  predictor, model = load(options.model_dir)
-  output_dir = options.out or evaluation_dir(options.model_dir)
+  predictor, model = load(model_dir)
+  output_dir = options.out or evaluation_dir(model_dir)
   found = []
   for settings in all_settings:
     with Bar(settings.name) as progress:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import flamingo_jax as fj
-from flamingo_jax import cli
+from flamingo_jax import cli, shipped
 from flamingo_jax.errors import UserError
 from flamingo_jax.evaluation import answering, benchmarks, cards
 from flamingo_jax.evaluation import fewshot, report
@@ -284,6 +284,15 @@ def test_seeds_have_an_interval_of_their_own():
   assert row['seeds_low'] is None
 
 
+def test_without_a_model_dir_the_shipped_model_answers(data, tmp_path, capsys):
+  assert cli.main([
+      'eval', '--benchmark=vqav2', f'--data={data}', '--shots=1', '--limit=1',
+      f'--out={tmp_path}',
+  ]) == 0
+  (path,) = tmp_path.glob('vqav2_*/card.json')
+  assert cards.read(path)['model']['model_dir'] == shipped.shipped_weights()
+
+
 def test_the_command_scores_a_model_and_replays_it(
     run_dir, data, tmp_path, capsys
 ):
@@ -326,7 +335,6 @@ def test_the_command_scores_a_model_and_replays_it(
     ([], 'eval needs one of --benchmark, --list, --replay and --gin_file'),
     (['--benchmark=x', '--list'], 'not --benchmark and --list'),
     (['--benchmark=vqav2'], '--benchmark needs --data=DIR'),
-    (['--benchmark=vqav2', '--data=x'], '--benchmark needs --model_dir=DIR'),
     (['--benchmark=vqav3'], 'did you mean vqav2?'),
     (['--list', '--gin.SEED=1'], '--gin.SEED=1 is for --gin_file'),
     (['--replay=no.json'], 'no.json cannot be read'),
