@@ -120,13 +120,15 @@ class Ablating:
     if _step(results) != steps:
       if not (folder / f'checkpoint_{steps}').exists():
         self.flamingo([
-            'train', f'--gin_file={gin_file(name)}', f'--model_dir={folder}',
-            f'--steps={steps}', f'--seed={seed}', *self._tower(ablation),
+            'train', f'--gin_file={gin_file(name)}',
+            '--gin_file=configs/runs/falling_rate.gin',
+            f'--model_dir={folder}', f'--steps={steps}', f'--seed={seed}', *self._tower(ablation),
             *self.bindings,
         ])
       self.flamingo([
           'eval', '--gin_file=configs/eval_shapes.gin',
           f'--model_dir={folder}', f'--out={results.parent}',
+          '--gin.MIXTURE_OR_TASK_NAME=tiny_eval_4shot',
           f'--gin.NUM_EXAMPLES={self.examples}',
           f'--gin.variant.overrides={overrides(folder)!r}',
       ])
@@ -171,18 +173,8 @@ def _step(results: epath.Path) -> int | None:
 
 
 def overall(scores: Mapping[str, Mapping[str, float]]) -> float:
-  """The mean accuracy, in percent, over all tasks of 4 shots.
-
-  Raises:
-    UserError: there is none.
-  """
-  found = [
-      values['top1'] for task, values in scores.items()
-      if task.endswith('_4shot') and 'top1' in values
-  ]
-  if not found:
-    raise UserError('the evaluation has no top1 of a task of 4 shots')
-  return sum(found) / len(found)
+  """The mean accuracy, in percent, over the tasks that were evaluated."""
+  return sum(values['top1'] for values in scores.values()) / len(scores)
 
 
 def ablate(

@@ -175,8 +175,6 @@ class Stub:
           'step': int(step), 'scores': {
               'shapes_bind_2way_4shot': {'top1': score, 'top1_low': 1.0},
               'shapes_vqa_4shot': {'top1': score + 2},
-              'shapes_bind_2way_4shot_blank': {'top1': 0.0},
-              'shapes_vqa_0shot': {'top1': 0.0},
           },
       }))
 
@@ -219,6 +217,17 @@ def test_what_is_finished_is_not_run_again(tmp_path, stub):
   (tmp_path / 'no_gate/seed_1/eval_5').rmdir()
   ablation.ablate(['no_gate'], [0, 1], runs(tmp_path, stub))
   assert [call[0] for call in stub.calls[8:]] == ['eval']
+
+
+def test_runs_are_scored_with_four_shots(tmp_path, stub):
+  ablation.ablate(['no_gate'], [0], runs(tmp_path, stub))
+  for call in stub.calls:
+    if call[0] == 'eval':
+      (mixture,) = (
+          flag.split('=')[1] for flag in call if 'MIXTURE_OR_TASK' in flag
+      )
+      names = [task.name for task in pipeline.mixture_tasks(mixture)]
+      assert len(names) == 6 and all(n.endswith('_4shot') for n in names)
 
 
 def test_a_run_is_evaluated_as_the_architecture_that_it_is(tmp_path, stub):
