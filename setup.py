@@ -39,6 +39,7 @@ TRAIN = [
     'clu',
     'importlib_resources',  # tensorflow-datasets imports but does not declare it
     'matplotlib',  # the plots of a run
+    'opencv-python-headless',  # the colours of training pictures
     'scikit-learn',  # handwritten digits
     'seqio>=0.0.20',
     'tensorboard',

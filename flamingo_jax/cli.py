@@ -19,6 +19,7 @@ from flamingo_jax.commands import (
     preparing,
     programs,
     prompting,
+    vocabularies,
 )
 
 
@@ -63,7 +64,7 @@ def make_parser() -> argparse.ArgumentParser:
       programs.add_train, programs.add_eval, programs.add_infer,
       prompting.add_generate, prompting.add_score, preparing.add_prepare,
       prompting.add_explain, datasets.add_check, planning.add_plan,
-      matching.add_match, ablating.add_ablate,
+      matching.add_match, ablating.add_ablate, vocabularies.add_vocabulary,
   ):
     add(commands)
   add_command(commands, 'doctor', run_doctor, 'say what is installed and wrong')

@@ -16,7 +16,8 @@ import sys
 
 REINSTALL = "pip install -e '.[{extra}]' -c constraints.txt"
 TRAIN_MODULES = (
-    'tensorflow', 'tensorflow_text', 'tensorflow_datasets', 'seqio', 'clu', 'av'
+    'tensorflow', 'tensorflow_text', 'tensorflow_datasets', 'seqio', 'clu',
+    'av', 'cv2',
 )
 # Distributions that install into another one's folder and overwrite it.
 OVERWRITERS = {

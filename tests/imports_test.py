@@ -1,13 +1,13 @@
 # SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Who only runs a model needs neither TensorFlow nor seqio nor torch."""
+"""Who only runs a model needs no TensorFlow, seqio, torch or OpenCV."""
 
 import subprocess
 import sys
 
 import pytest
 
-HEAVY = ('tensorflow', 'seqio', 'torch', 't5x')
+HEAVY = ('tensorflow', 'seqio', 'torch', 't5x', 'cv2')
 
 
 @pytest.mark.parametrize('module', [

@@ -286,7 +286,7 @@ def parse_line(
         f'not JSON at column {error.colno} ({error.msg}); a line must be one'
         f' complete document, such as {_EXAMPLE}'
     ]
-  except RecursionError:
+  except (ValueError, RecursionError):  # a number of 4301 digits, [[[[...
     return [], [f'not a document; a line must look like {_EXAMPLE}']
   if not isinstance(record, dict) or not isinstance(record.get('parts'), list):
     return [], [

@@ -192,8 +192,13 @@ def train_vocabulary(
     symbols: texts that are one piece wherever they stand, the longest first.
 
   Raises:
-    UserError: there is no vocabulary of this size.
+    UserError: there is no vocabulary of this size, or no place for the file.
   """
+  if not pathlib.Path(path).parent.is_dir():  # before the work is done
+    raise UserError(
+        f'vocabulary {os.fspath(path)} cannot be written, as there is no folder'
+        f' {os.fspath(pathlib.Path(path).parent)}; make it'
+    )
   model = io.BytesIO()
   try:
     sentencepiece.SentencePieceTrainer.train(
@@ -222,7 +227,13 @@ def train_vocabulary(
     raise UserError(
         f'no vocabulary of {size} pieces can be trained on these texts: {error}'
     ) from None
-  pathlib.Path(path).write_bytes(model.getvalue())
+  try:
+    pathlib.Path(path).write_bytes(model.getvalue())
+  except OSError as error:
+    raise UserError(
+        f'vocabulary {os.fspath(path)} cannot be written ({error.strerror});'
+        ' free space, or name another file'
+    ) from None
   return Vocabulary(path)
 
 

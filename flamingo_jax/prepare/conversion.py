@@ -12,7 +12,8 @@ from flamingo_jax.errors import UserError
 from flamingo_jax.prepare import spool
 from flamingo_jax.prepare.source import Dropped, Fitter, Item, Source, Unit
 
-SECONDS = 60  # that an item may take
+# That an item may take: of CPU time, lest a busy machine leaves out more.
+SECONDS = 60
 
 
 def convert_unit(
@@ -109,19 +110,19 @@ def _convert(
 def _time_limit() -> Iterator[None]:
   """Raises `Dropped` in the main thread of a process after SECONDS.
 
-  A library that does not return to Python is stopped from outside (workers).
+  What waits, or does not return to Python, is stopped from outside (workers).
   """
   if threading.current_thread() is not threading.main_thread():
     yield
     return
-  before = signal.signal(signal.SIGALRM, _raise_too_slow)
-  signal.setitimer(signal.ITIMER_REAL, SECONDS)
+  before = signal.signal(signal.SIGPROF, _raise_too_slow)
+  signal.setitimer(signal.ITIMER_PROF, SECONDS)
   try:
     yield
   finally:
-    signal.setitimer(signal.ITIMER_REAL, 0)
-    signal.signal(signal.SIGALRM, before)
+    signal.setitimer(signal.ITIMER_PROF, 0)
+    signal.signal(signal.SIGPROF, before)
 
 
 def _raise_too_slow(signum: int, frame: object) -> None:
-  raise Dropped('item takes too long', f'more than {SECONDS} s')
+  raise Dropped('item takes too long', f'more than {SECONDS} s of CPU time')

@@ -22,7 +22,7 @@ from flamingo_jax.prepare import conversion
 from flamingo_jax.prepare.source import Fitter, Source, Unit
 
 _MEMORY = 8 * 2**30  # bytes of addresses that a worker may add to its own
-_STUCK = 3 * conversion.SECONDS  # seconds without progress
+_STUCK = 10 * conversion.SECONDS  # without progress: many may share a core
 _DEATHS = 3  # at one item: then the rest of its file is left out
 _POLL = 0.5  # seconds
 # Light enough to be forked from: no TensorFlow, no threads.

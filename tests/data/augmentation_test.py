@@ -65,6 +65,22 @@ def test_the_matrix_is_what_pillows_enhancers_do_one_after_the_other():
     assert abs(difference).max() <= 3
 
 
+@pytest.mark.parametrize('width, height', [(64, 48), (5, 7), (1, 9), (9, 1)])
+def test_only_the_pictures_part_of_an_example_is_written(width, height):
+  noise = np.random.default_rng(0).integers(
+      0, 256, (height, width, 3), np.uint8)
+  picture = PIL.Image.fromarray(noise)
+  for seed in range(4):  # flipped and not
+    whole = np.full((height + 4, width + 6, 3), 7, np.uint8)
+    part = whole[2:-2, 3:-3]
+    augmentation.draw(np.random.default_rng(seed))(picture, part)
+    alone = changed(np.random.default_rng(seed), picture)
+    # The last columns of a row may be rounded another way.
+    assert abs(part.astype(int) - alone).max() <= 1
+    part[...] = 7
+    assert (whole == 7).all()
+
+
 def test_all_frames_of_a_video_change_alike():
   video = media.video(np.stack([RAMP] * 3))
   load = lambda **kwargs: media.load_frames(

@@ -109,6 +109,7 @@ PROBLEMS = [
     (b'{"parts": [\n', r'not JSON at column 12 .*one complete document'),
     (b'caf\xe9\n', 'byte 3 is not UTF-8'),
     (b'[' * 100_000 + b'\n', 'not a document'),
+    (b'1' * 10_000 + b'\n', 'not a document'),
     ([1, 2], 'has no list "parts"'),
     ({'image': 'a.png', 'text': 'A cat.'}, 'has no list "parts"'),
     ({'parts': 'A cat.'}, 'has no list "parts"'),

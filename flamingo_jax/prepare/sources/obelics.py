@@ -5,6 +5,7 @@
 from collections.abc import Iterator
 import dataclasses
 import json
+from typing import Any
 
 from flamingo_jax.data.documents import Document, Media
 from flamingo_jax.prepare import fetched
@@ -42,9 +43,7 @@ class Obelics:
   def convert(self, item: Item, fitter: Fitter) -> Converted:
     """See `Source`."""
     parts, losses, looks = [], [], []
-    for url, text in zip(
-        item.value['images'], item.value['texts'], strict=True
-    ):
+    for url, text in _page(item.value):
       if text is not None:
         parts += [text] if text.strip() else []
         continue
@@ -61,16 +60,32 @@ class Obelics:
       raise Dropped('no text', '')
     return Converted(
         Document(tuple(parts), item.place, 0), tuple(losses),
-        _page(item.value.get('general_metadata')), tuple(looks),
+        _address(item.value.get('general_metadata')), tuple(looks),
     )
 
   def urls(self, item: Item) -> list[str]:
     """The images that a downloader has to fetch."""
-    return [url for url in item.value['images'] if url]
+    return [url for url, _ in _page(item.value) if url]
 
 
-def _page(metadata: str | None) -> str:
+def _page(row: dict[str, Any]) -> list[tuple[str | None, str | None]]:
+  """URL or text of each part of a page, in reading order.
+
+  Raises:
+    Dropped: the row has other types, or parts with neither.
+  """
+  try:
+    page = list(zip(row['images'], row['texts'], strict=True))
+  except (TypeError, ValueError) as error:
+    raise Dropped('row is no page of OBELICS', repr(error)) from None
+  for url, text in page:
+    if not isinstance(url if text is None else text, str):
+      raise Dropped('row is no page of OBELICS', repr((url, text))[:200])
+  return page
+
+
+def _address(metadata: str | None) -> str:
   try:
     return str(json.loads(metadata or '{}').get('url', ''))
-  except (ValueError, AttributeError):
+  except (ValueError, TypeError, AttributeError, RecursionError):
     return ''

@@ -101,13 +101,16 @@ def _captions(path: str) -> dict[str, str]:
         rows = list(csv.DictReader(file))
       else:
         rows = [json.loads(line) for line in file if line.strip()]
-  except (OSError, ValueError, csv.Error) as error:
+  except (OSError, ValueError, RecursionError, csv.Error) as error:
     raise UserError(
         f'{path} cannot be read as a table of captions ({error}); name a CSV '
         'or JSONL file'
     ) from None
-  if not rows or not isinstance(rows[0], dict):
-    raise UserError(f'{path} holds no caption; name a CSV or JSONL file')
+  if not rows or not all(isinstance(row, dict) for row in rows):
+    raise UserError(
+        f'{path} is no table of captions; name a CSV file, or JSONL of an '
+        'object per line'
+    )
   name, caption = _column(path, rows[0], _PATHS), _column(
       path, rows[0], _CAPTIONS
   )
