@@ -11,7 +11,8 @@ Importing this module registers
   tiny_pretrain_no_video, _no_pairs, _no_interleaved, _half and _next: the same
     without a kind of data, and with pages of which half, or all, look ahead
     (Flamingo's tables 3 i and 10 iii);
-  tiny_eval: episodes with controls, questions and captions.
+  tiny_eval: episodes with controls, questions and captions;
+  tiny_fewshot: four of its tasks, to be scored every now and then in training.
 """
 
 from collections.abc import Collection
@@ -46,6 +47,10 @@ def register() -> None:
     })
   features.add_mixture('tiny_eval', dict.fromkeys(
       ('shapes_bind_eval', 'digits_bind_eval', 'shapes_eval'), 1.0
+  ))
+  features.add_mixture('tiny_fewshot', dict.fromkeys(
+      ('shapes_bind_2way_0shot', 'shapes_bind_2way_4shot', 'shapes_vqa_4shot',
+       'shapes_caption_4shot'), 1.0
   ))
 
 
