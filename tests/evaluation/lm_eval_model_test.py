@@ -85,7 +85,6 @@ def make(monkeypatch, run_dir):
   """Makes (the adapter with two shots, prompts that it asks)."""
 
   def load(**more):
-    monkeypatch.delitem(sys.modules, ADAPTER, raising=False)
     model = importlib.import_module(ADAPTER).FlamingoLm(
         pretrained=str(run_dir), shots='2', batch_size='2', device='cpu', **more
     )
@@ -166,6 +165,9 @@ def alone(monkeypatch, make):
     module = types.ModuleType(f'lm_eval{name}')
     vars(module).update(content)
     monkeypatch.setitem(sys.modules, module.__name__, module)
+  # Imported anew, and forgotten when this is over.
+  monkeypatch.setitem(sys.modules, ADAPTER, None)
+  del sys.modules[ADAPTER]
   model, asked = make(include_path='folder')
   return model, task, asked
 
