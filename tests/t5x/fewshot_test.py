@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Few-shot scores while training are those of the checkpoints, either driver."""
+"""Few-shot scores in training are those of the checkpoint, of either driver."""
 
 import subprocess
 import sys
@@ -21,15 +21,15 @@ from tests.t5x import three_scores
 from tests.t5x.conftest import ROOT
 from tests.t5x.eval_test import check_same, options, read_lines
 from tests.t5x.program import run_built_in
-from tests.t5x.train_test import FILES, SMALL, bindings
+from tests.t5x.train_test import FILES, NO_EVALUATION, SMALL, bindings
 
 FEWSHOT = (*FILES, 'tests/t5x/fewshot.gin')
 STEPS = 2
 
 
-def settings(model_dir):
+def settings(model_dir, *more):
   return bindings(
-      model_dir, 'EVAL_PERIOD=1', 'CHECKPOINT_PERIOD=1', steps=STEPS
+      model_dir, 'EVAL_PERIOD=1', 'CHECKPOINT_PERIOD=1', *more, steps=STEPS
   )
 
 
@@ -49,7 +49,7 @@ def t5x_run(tmp_path_factory, t5x_environment):
   result = subprocess.run(
       [sys.executable, '-m', 't5x.train',
        *(f'--gin_file={file}' for file in FEWSHOT),
-       *(f'--gin.{binding}' for binding in settings(folder))],
+       *(f'--gin.{binding}' for binding in settings(folder, NO_EVALUATION))],
       cwd=ROOT, env=t5x_environment(1), capture_output=True, text=True,
       check=False,
   )
@@ -58,32 +58,25 @@ def t5x_run(tmp_path_factory, t5x_environment):
 
 
 @pytest.mark.parametrize('driver', ['built_in', 't5x'])
-def test_scores_of_a_run_are_those_of_its_checkpoints(
+def test_scores_of_a_run_are_those_of_its_checkpoint(
     driver, request, tmp_path, monkeypatch
 ):
   run_dir = request.getfixturevalue(f'{driver}_run')
   monkeypatch.chdir(ROOT)
   monkeypatch.setitem(sys.modules, '__main__', sys.modules[evaluate.__module__])
-  logged = run_dir / 'inference_eval'
-  for step in range(1, STEPS + 1):
-    output_dir = tmp_path / str(step)
-    gin.clear_config()
-    arguments = options(
-        'eval', run_dir / f'checkpoint_{step}', output_dir, 'NUM_EXAMPLES=48'
-    )
-    assert program.run(evaluate, arguments) == 0
-    for task in three_scores.TASKS:
-      name = f'{task}-metrics.jsonl'
-      (expected,) = read_lines(output_dir / 'inference_eval' / name)
-      assert expected['step'] == step
-      assert read_lines(logged / name)[step - 1] == expected
+  logged, expected = run_dir / 'inference_eval', tmp_path / 'inference_eval'
   gin.clear_config()
-  for task in three_scores.TASKS:  # what was answered to each example at last
-    name = f'{task}-outputs.jsonl'
-    check_same(
-        read_lines(logged / name),
-        read_lines(output_dir / 'inference_eval' / name),
-    )
+  assert program.run(
+      evaluate, options('eval', run_dir, tmp_path, 'NUM_EXAMPLES=48')
+  ) == 0
+  gin.clear_config()
+  for task in three_scores.TASKS:
+    name = f'{task}-metrics.jsonl'
+    *_, last = found = read_lines(logged / name)
+    assert [line['step'] for line in found] == list(range(1, STEPS + 1))
+    assert [last] == read_lines(expected / name)
+    name = f'{task}-outputs.jsonl'  # what was answered to each example at last
+    check_same(read_lines(logged / name), read_lines(expected / name))
 
 
 def test_the_log_of_a_run_has_them(built_in_run):
