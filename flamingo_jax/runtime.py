@@ -10,7 +10,7 @@ gin file can configure either driver: the classes below are those of t5x_adapter
 when a program of t5x was started, and the built-in driver's otherwise.
 """
 
-from seqio import Evaluator
+from seqio import Evaluator, TensorBoardLogger
 
 from flamingo_jax.data.batches import get_batches
 from flamingo_jax.data.pipeline import (
@@ -81,6 +81,7 @@ __all__ = [
     'RestoreCheckpointConfig',
     'SaveCheckpointConfig',
     'ScoresLogger',
+    'TensorBoardLogger',
     'TrainStateInitializer',
     'Trainer',
     'Vocabulary',

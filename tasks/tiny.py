@@ -12,7 +12,8 @@ Importing this module registers
     without a kind of data, and with pages of which half, or all, look ahead
     (Flamingo's tables 3 i and 10 iii);
   tiny_eval: episodes with controls, questions and captions;
-  tiny_eval_4shot: those of 4 shots without the controls, for ablations.
+  tiny_eval_4shot: those of 4 shots without the controls, for ablations and to
+    be scored every now and then in training.
 """
 
 from collections.abc import Collection

@@ -40,8 +40,7 @@ def add_flags(parser: Any) -> None:
   parser.add_argument('--limit', type=int, metavar='N',
                       help='evaluate N queries only')
   parser.add_argument('--batch_size', type=int, metavar='N',
-                      help='queries at once on each device; 8, or those of the '
-                      'card')
+                      help='queries at once on each device; 8 if not given')
   parser.add_argument('--allow_missing', action='store_true',
                       help='leave out examples whose media are missing')
 
@@ -111,7 +110,8 @@ def _evaluate(options: argparse.Namespace) -> None:
       found.append(cards.evaluate(
           benchmark, options.data, settings, predictor, model, output_dir,
           allow_missing=options.allow_missing, progress=progress,
-          batch_size=_batch_size(options, cards.BATCH_SIZE),
+          batch_size=cards.BATCH_SIZE if options.batch_size is None
+          else options.batch_size,
       ))
   rows = report.summarise(found)
   print(report.table_of_scores(rows))
@@ -128,6 +128,12 @@ def _replay(options: argparse.Namespace) -> None:
   from flamingo_jax.evaluation.fewshot import Settings
 
   old = cards.read(options.replay)
+  batch_size = old['decoding']['batch_size']
+  if options.batch_size not in (None, batch_size):
+    raise UserError(
+        f'a replay takes the batch size of its card, {batch_size}, as another '
+        'may change the last bits of log-likelihoods: leave --batch_size out'
+    )
   predictor, model = load(options.model_dir or old['model']['model_dir'])
   output_dir = options.out or os.path.join(
       os.path.dirname(os.path.abspath(options.replay)), 'replay'
@@ -138,15 +144,11 @@ def _replay(options: argparse.Namespace) -> None:
         benchmarks.find(settings.benchmark),
         options.data or old['data']['folder'], settings, predictor, model,
         output_dir, allow_missing=bool(old['missing']), progress=progress,
-        batch_size=_batch_size(options, old['decoding']['batch_size']),
+        batch_size=batch_size,
     )
   cards.check_replay(old, new)
   print(f'the predictions of {new["queries"]} queries are the same, byte for '
         'byte')
-
-
-def _batch_size(options: argparse.Namespace, default: int) -> int:
-  return default if options.batch_size is None else options.batch_size
 
 
 def load(model_dir: str) -> tuple[Any, Mapping[str, Any]]:

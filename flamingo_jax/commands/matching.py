@@ -23,7 +23,12 @@ def add_match(commands: Any) -> None:
                       help='registers the task when it is imported')
   parser.add_argument('--task', default='shapes_pairs', metavar='NAME',
                       help='of pictures with a text each')
-  parser.add_argument('--split', default='validation')
+  parser.add_argument('--benchmark', metavar='NAME',
+                      help='coco, flickr30k or imagenet, in place of a task')
+  parser.add_argument('--data', metavar='DIR',
+                      help='has a folder for each benchmark')
+  parser.add_argument('--split', metavar='NAME',
+                      help='validation, or that of the benchmark in the paper')
   parser.add_argument('--examples', type=int, default=1000, metavar='N')
   parser.add_argument('--classes', default='', metavar='A,B,...',
                       help='names to tell apart, in texts with one of them')
@@ -36,12 +41,22 @@ def run_match(options: argparse.Namespace, rest: Sequence[str]) -> None:
 
     flamingo match --model_dir=runs/contrastive \\
         --classes=red,green,blue --template="a {} shape"
+    flamingo match --model_dir=runs/contrastive --benchmark=coco --data=DATA
   """
   from flamingo_jax.data import quiet_tensorflow
 
   quiet_tensorflow.load()
   from flamingo_jax.evaluation import matching
 
+  templates = options.template or matching.TEMPLATES
+  if options.benchmark:
+    if not options.data:
+      raise UserError('--benchmark needs --data=DIR')
+    print(json.dumps(matching.evaluate_benchmark(
+        options.model_dir, options.benchmark, options.data, options.split,
+        templates,
+    )))
+    return
   sys.path.insert(0, os.getcwd())  # as `python -m` does
   try:
     importlib.import_module(options.module)
@@ -51,8 +66,9 @@ def run_match(options: argparse.Namespace, rest: Sequence[str]) -> None:
         'the folder that has it'
     ) from error
   scores = matching.evaluate(
-      options.model_dir, options.task, options.split, options.examples,
+      options.model_dir, options.task, options.split or 'validation',
+      options.examples,
       [name.strip() for name in options.classes.split(',') if name.strip()],
-      options.template or matching.TEMPLATES,
+      templates,
   )
   print(json.dumps(scores))

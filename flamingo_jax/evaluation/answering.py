@@ -92,7 +92,7 @@ def answer(
   retrieve = None
   if settings.rices and settings.shots:
     retrieve = rices.Index(
-        found.pool, answerer.embed, draft.parent.parent, model
+        found.queries, found.pool, answerer.embed, draft.parent.parent, model
     ).nearest
 
   def shots_of(query, permutation=0):

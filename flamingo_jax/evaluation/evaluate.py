@@ -19,7 +19,7 @@ from flamingo_jax.data import pipeline
 from flamingo_jax.errors import UserError
 from flamingo_jax.evaluation import shots_table
 from flamingo_jax.evaluation.features import FeatureConverter
-from flamingo_jax.evaluation.runner import Runner, check_checkpoint
+from flamingo_jax.evaluation.runner import Runner, check_checkpoint, restore
 from flamingo_jax.training import checkpoint
 from flamingo_jax.training.checkpoint import RestoreCheckpointConfig
 from flamingo_jax.training.model import FlamingoModel
@@ -116,43 +116,78 @@ def evaluate(
       model, dataset_cfg, restore_checkpoint_cfg, partitioner
   )
   name = dataset_cfg.mixture_or_task_name
-  tasks = [
-      task for task in seqio.get_subtasks(seqio.get_mixture_or_task(name))
-      if task.metric_fns
-  ]
-  if not tasks:
-    raise UserError(
-        f'{name!r} has no metrics: name a task that was made for evaluation'
-    )
   runner, scores = None, {}
-  for task in tqdm.tqdm(tasks, desc=name, unit='task', disable=None):
-    with pipeline.reading_errors():
-      evaluator = inference_evaluator_cls(
-          mixture_or_task_name=task.name,
-          feature_converter=FeatureConverter(),
-          eval_split=dataset_cfg.split,
-          sequence_length=dataset_cfg.task_feature_lengths,
-          use_memory_cache=dataset_cfg.use_memory_cache,
-          log_dir=os.path.join(output_dir, 'inference_eval'),
-      )
-    if not evaluator.eval_tasks:  # seqio only logs it
-      raise UserError(
-          f'task {task.name!r} of {name!r} has no split {dataset_cfg.split!r} '
-          'any more: another task was registered under its name; rename one'
-      )
+  for task in tqdm.tqdm(
+      scored_tasks(name), desc=name, unit='task', disable=None
+  ):
+    evaluator = make_evaluator(
+        task, dataset_cfg, inference_evaluator_cls, output_dir
+    )
     if runner is None:  # what can be wrong about prompts has been found
       summarize_config_fn(model_dir=output_dir, summary_writer=None, step=step)
-      runner = Runner(model, partitioner, path, step, dataset_cfg.batch_size)
-    scores |= _evaluate_task(evaluator, runner, step)
+      runner = Runner(
+          model, partitioner, dataset_cfg.batch_size,
+          restore(model, partitioner, path, step),
+      )
+    scores |= evaluate_task(evaluator, runner, step)
   if jax.process_index() == 0:
     _report(scores, path, step, output_dir)
   return scores
 
 
-def _evaluate_task(
+def scored_tasks(name: str) -> list[seqio.Task]:
+  """The tasks of a mixture that have metrics.
+
+  Raises:
+    UserError: there are none.
+  """
+  tasks = [task for task in pipeline.mixture_tasks(name) if task.metric_fns]
+  if not tasks:
+    raise UserError(
+        f'{name!r} has no metrics: name a task that was made for evaluation'
+    )
+  return tasks
+
+
+def make_evaluator(
+    task: seqio.Task,
+    dataset_cfg: EvaluationDatasetConfig,
+    inference_evaluator_cls: Callable[..., seqio.Evaluator],
+    output_dir: str,
+) -> seqio.Evaluator:
+  """Reads a task's examples.
+
+  Args:
+    task: of a mixture.
+    dataset_cfg: names the mixture.
+    inference_evaluator_cls: as of `evaluate`.
+    output_dir: loggers get its inference_eval/.
+
+  Raises:
+    UserError: a prompt that doesn't fit.
+  """
+  with pipeline.reading_errors():
+    evaluator = inference_evaluator_cls(
+        mixture_or_task_name=task.name,
+        feature_converter=FeatureConverter(),
+        eval_split=dataset_cfg.split,
+        sequence_length=dataset_cfg.task_feature_lengths,
+        use_memory_cache=dataset_cfg.use_memory_cache,
+        log_dir=os.path.join(output_dir, 'inference_eval'),
+    )
+  if not evaluator.eval_tasks:  # seqio only logs it
+    raise UserError(
+        f'task {task.name!r} of {dataset_cfg.mixture_or_task_name!r} has no '
+        f'split {dataset_cfg.split!r} any more: another task was registered '
+        'under its name; rename one'
+    )
+  return evaluator
+
+
+def evaluate_task(
     evaluator: seqio.Evaluator, runner: Runner, step: int
 ) -> Scores:
-  """{task: {metric: score}}; empty but on the first host."""
+  """{task: {metric: score}} of a step; empty but on the first host."""
   with pipeline.reading_errors():
     metrics, _ = evaluator.evaluate(
         compute_metrics=jax.process_index() == 0,
@@ -179,10 +214,17 @@ def check_parts(
     UserError: an unknown task or split, no checkpoint, or parts that don't fit.
   """
   partitioner.get_data_layout(dataset_cfg.batch_size)
+  check_tasks(model, dataset_cfg)
+  return check_checkpoint(model, restore_checkpoint_cfg.path)
+
+
+def check_tasks(
+    model: FlamingoModel, dataset_cfg: EvaluationDatasetConfig
+) -> None:
+  """Raises UserError on unknown tasks or splits, or another vocabulary."""
   name = dataset_cfg.mixture_or_task_name
   pipeline.check_vocabulary(name, model.vocabulary)
   pipeline.check_split(name, dataset_cfg.split)
-  return check_checkpoint(model, restore_checkpoint_cfg.path)
 
 
 def _report(scores: Scores, path: str, step: int, output_dir: str) -> None:

@@ -20,7 +20,7 @@ from flamingo_jax.evaluation.evaluate import (
     check_parts,
 )
 from flamingo_jax.evaluation.features import MODEL_FEATURES
-from flamingo_jax.evaluation.runner import Runner
+from flamingo_jax.evaluation.runner import Runner, restore
 from flamingo_jax.training import checkpoint
 from flamingo_jax.training.checkpoint import RestoreCheckpointConfig
 from flamingo_jax.training.model import FlamingoModel
@@ -81,7 +81,10 @@ def infer(
   )
   if shard_id == 0:
     summarize_config_fn(model_dir=output_dir, summary_writer=None, step=step)
-  runner = Runner(model, partitioner, path, step, dataset_cfg.batch_size)
+  runner = Runner(
+      model, partitioner, dataset_cfg.batch_size,
+      restore(model, partitioner, path, step),
+  )
   chunk = checkpoint_period * dataset_cfg.batch_size
   files = []
   for task in pipeline.mixture_tasks(dataset_cfg.mixture_or_task_name):

@@ -4,6 +4,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 import functools
+import operator
 import os
 import re
 
@@ -11,12 +12,14 @@ import jax
 import numpy as np
 
 from flamingo_jax.data import pipeline
+from flamingo_jax.data.media import Media, load_frames
 from flamingo_jax.data.vocabulary import Vocabulary
 from flamingo_jax.errors import UserError
+from flamingo_jax.evaluation import benchmarks, fewshot
 from flamingo_jax.models import ContrastiveConfig, DualTower
 from flamingo_jax.training.checkpoint import load_params
 from flamingo_jax.training.model_dir import read_model_json, run_folder
-from flamingo_jax.typing import Float
+from flamingo_jax.typing import Bool, Float
 
 TEMPLATES = ('a {}', 'a picture of a {}', 'a photo of a {}')
 _BATCH = 64
@@ -24,36 +27,51 @@ _BATCH = 64
 
 def recalls(
     images: Float[np.ndarray, 'N J'],
-    texts: Float[np.ndarray, 'N J'],
+    texts: Float[np.ndarray, 'T J'],
     names: Sequence[str],
     ks: Sequence[int] = (1, 5, 10),
+    owners: Sequence[int] | None = None,
 ) -> dict[str, float]:
   """Share of queries with a right answer among the first k, both ways.
 
   Args:
     images: unit vectors of pictures.
-    texts: those of their texts, in the same order.
-    names: the texts; any that is the same as the right one is right.
+    texts: those of their texts.
+    names: the texts; any that is the same as a right one is right.
     ks: how many answers are looked at.
+    owners: the picture of each text; None: they are in the same order.
 
   Returns:
     image_to_text/R@1 and so on, text_to_image/R@1 and so on, in [0, 1]. A wrong
     answer that scores the same as the best right one comes before it.
   """
-  scores = images @ texts.T
   # A text that several pictures have is one candidate.
   _, first, number = np.unique(names, return_index=True, return_inverse=True)
-  right = number[:, None] == np.arange(len(first))
+  right = np.zeros((len(images), len(first)), bool)
+  right[np.arange(len(names)) if owners is None else owners, number] = True
   result = {}
-  for way, of_way, is_right in (
-      ('image_to_text', scores[:, first], right),
-      ('text_to_image', scores[:, first].T, right.T),
+  for way, ranks in (
+      ('image_to_text', _ranks(images, texts[first], right)),
+      ('text_to_image', _ranks(texts[first], images, right.T)),
   ):
-    best = np.max(np.where(is_right, of_way, -np.inf), axis=1, keepdims=True)
-    rank = np.sum((of_way >= best) & ~is_right, axis=1)
     for k in ks:
-      result[f'{way}/R@{k}'] = float(np.mean(rank < k))
+      result[f'{way}/R@{k}'] = float(np.mean(ranks < k))
   return result
+
+
+def _ranks(
+    queries: Float[np.ndarray, 'Q J'],
+    candidates: Float[np.ndarray, 'C J'],
+    right: Bool[np.ndarray, 'Q C'],
+) -> np.ndarray:
+  """How many wrong candidates come before the best right one of each query."""
+  ranks = []
+  for start in range(0, len(queries), _BATCH):  # not all scores at once
+    scores = queries[start : start + _BATCH] @ candidates.T
+    is_right = right[start : start + _BATCH]
+    best = np.max(np.where(is_right, scores, -np.inf), axis=1, keepdims=True)
+    ranks.append(np.sum((scores >= best) & ~is_right, axis=1))
+  return np.concatenate(ranks)
 
 
 def class_vectors(
@@ -91,6 +109,23 @@ class Towers:
   def embed_images(self, images: np.ndarray) -> Float[np.ndarray, 'N J']:
     """Unit vectors of uint8 pictures [N h w 3]."""
     return self._in_batches(self._images, images)
+
+  def embed_media(self, media: Sequence[Media]) -> Float[np.ndarray, 'N J']:
+    """Unit vectors of pictures, a batch of which is read at once."""
+    size, parts = self.config.image_size, []
+    for start in range(0, len(media), _BATCH):
+      pixels = [
+          load_frames(medium, 1, size, None)[0][0]
+          for medium in media[start : start + _BATCH]
+      ]
+      parts.append(self.embed_images(np.stack(pixels)))
+    return np.concatenate(parts)
+
+  def cut(self, text: str) -> str:
+    """As much of a text as the text encoder reads."""
+    room = self.config.text.context - 2  # <EOC> and <EOS>
+    ids = self.vocabulary.encode(text)
+    return text if len(ids) <= room else self.vocabulary.decode(ids[:room])
 
   def embed_texts(self, texts: Sequence[str]) -> Float[np.ndarray, 'N J']:
     """Unit vectors of texts, ended as those of training are.
@@ -190,14 +225,70 @@ def evaluate(
       raise UserError(
           f'no text of {task!r} names exactly one of {", ".join(classes)}'
       )
-    prompts = [form.format(name) for name in classes for form in templates]
-    of_class = class_vectors(
-        towers.embed_texts(prompts).reshape(len(classes), len(templates), -1)
-    )
-    found = np.argmax(vectors[known] @ of_class.T, axis=1)
+    found = _classify(towers, vectors[known], classes, templates)
     scores['zero_shot/accuracy'] = float(np.mean(found == labels[known]))
     scores['zero_shot/pictures'] = float(known.sum())
   return scores
+
+
+BENCHMARKS = ('coco', 'flickr30k', 'imagenet')
+
+
+def evaluate_benchmark(
+    model_dir: str | os.PathLike,
+    name: str,
+    data: str | os.PathLike,
+    split: str | None = None,
+    templates: Sequence[str] = TEMPLATES,
+) -> Mapping[str, float]:
+  """Retrieval among all captions of COCO or Flickr30k, or ImageNet's accuracy.
+
+  Args:
+    model_dir: of a contrastive run.
+    name: one of BENCHMARKS.
+    data: has a folder of that name with the official files.
+    split: of the benchmark; None: the paper's.
+    templates: of the prompts of a class, with {} for its name.
+
+  Returns:
+    Of captions the recalls, with how many texts were longer than the text
+    encoder reads and were cut; of classes zero_shot/accuracy.
+
+  Raises:
+    UserError: another benchmark; a file is missing.
+  """
+  if name not in BENCHMARKS:
+    raise UserError(
+        f'towers are scored on {", ".join(BENCHMARKS)} and not on {name!r}'
+    )
+  row = benchmarks.find(name)
+  settings = fewshot.Settings(name, split or row.split, shots=0)
+  queries = fewshot.read_queries(row, data, settings, False).queries
+  towers = Towers(model_dir)
+  vectors = towers.embed_media([query.media[0] for query in queries])
+  if not row.is_close_ended:
+    whole = [text for query in queries for text in query.answers]
+    texts = list(map(towers.cut, whole))
+    owners = [i for i, query in enumerate(queries) for _ in query.answers]
+    scores = recalls(vectors, towers.embed_texts(texts), texts, owners=owners)
+    cut = sum(map(operator.ne, texts, whole))
+    return scores | {'pictures': len(queries), 'texts_cut': cut}
+  classes = queries[0].candidates
+  found = _classify(towers, vectors, classes, templates)
+  hits = [classes[i] in query.answers for i, query in zip(found, queries)]
+  return {'zero_shot/accuracy': float(np.mean(hits)), 'pictures': len(queries)}
+
+
+def _classify(
+    towers: Towers, vectors: Float[np.ndarray, 'N J'], classes: Sequence[str],
+    templates: Sequence[str],
+) -> np.ndarray:
+  """The number of the class of each picture."""
+  prompts = [form.format(name) for name in classes for form in templates]
+  of_class = class_vectors(
+      towers.embed_texts(prompts).reshape(len(classes), len(templates), -1)
+  )
+  return np.argmax(vectors @ of_class.T, axis=1)
 
 
 def label(text: str, classes: Iterable[str]) -> int:

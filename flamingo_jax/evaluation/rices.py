@@ -7,7 +7,6 @@ does not say how they are compared, and here it is by the cosine of their means.
 """
 
 from collections.abc import Callable, Sequence
-import functools
 import hashlib
 
 from etils import epath
@@ -21,10 +20,11 @@ Embed = Callable[[Sequence[Media]], np.ndarray]
 
 
 class Index:
-  """The features of all supports, each of which is embedded once."""
+  """The features of supports and queries, each of which is embedded once."""
 
   def __init__(
       self,
+      queries: Sequence[Sample],
       supports: Sequence[Sample],
       embed: Embed,
       folder: epath.Path,
@@ -32,17 +32,21 @@ class Index:
   ):
     """Embeds the supports, or reads what an earlier index of them wrote.
 
+    The queries are embedded all at once, so that all devices have work.
+
     Args:
-      supports: of which shots are chosen; all have media.
+      queries: which shots are for; all have media.
+      supports: of which shots are chosen; likewise.
       embed: the features [n Dv] of n media.
       folder: keeps the features.
       model: tells models apart.
 
     Raises:
-      UserError: a support has no media.
+      UserError: a query or a support has no media.
     """
     self._supports = supports
     self._embed = embed
+    asked = list(dict.fromkeys(map(_first, queries)))
     media = [_first(sample) for sample in supports]
     key = hashlib.sha256(model.encode())
     for medium in media:
@@ -57,17 +61,15 @@ class Index:
       with draft.open('wb') as stream:
         np.save(stream, self._table)
       draft.replace(file)
-    self._of_query = functools.lru_cache(maxsize=4096)(
-        lambda medium: self._features([medium])[0]
-    )
+    self._of_query = dict(zip(asked, self._features(asked), strict=True))
 
   def nearest(self, query: Sample, count: int) -> list[Sample]:
-    """The supports that are most like a query, the most similar one last.
+    """The supports that are most like one of the queries, the nearest last.
 
     Raises:
       UserError: there are fewer.
     """
-    likeness = self._table @ self._of_query(_first(query))
+    likeness = self._table @ self._of_query[_first(query)]
     order = np.argsort(-likeness, kind='stable')
     found = [
         self._supports[i] for i in order

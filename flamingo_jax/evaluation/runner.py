@@ -40,39 +40,59 @@ def check_checkpoint(model: FlamingoModel, path: Any) -> tuple[str, int]:
   return os.fspath(model_dir), step
 
 
+def restore(
+    model: FlamingoModel,
+    partitioner: Partitioner,
+    path: str | os.PathLike,
+    step: int,
+) -> tuple[Tree, Tree]:
+  """Parameters and frozen parameters, where the partitioner puts them.
+
+  Args:
+    model: whose parameters they are.
+    partitioner: splits them.
+    path: MODEL_DIR of a training run.
+    step: of a checkpoint there.
+
+  Raises:
+    UserError: another model's checkpoint.
+  """
+  params, frozen_params = abstract_params(model, partitioner)
+  abstract = TrainState(step=None, params=params, opt_state=None)
+  state, _ = checkpoint.restore_step(path, step, abstract, None)
+  return state.params, checkpoint.restore_frozen(path, frozen_params)
+
+
 class Runner:
-  """Parameters where the partitioner puts them, and the two functions."""
+  """Two functions of a model's parameters, each compiled once.
+
+  Attributes:
+    params: parameters and frozen parameters; those of another step of the run
+      may take their place.
+  """
 
   def __init__(
       self,
       model: FlamingoModel,
       partitioner: Partitioner,
-      path: str | os.PathLike,
-      step: int,
       batch_size: int,
+      params: tuple[Tree, Tree] | None = None,
   ):
-    """Restores the parameters; compiles nothing yet.
+    """Compiles nothing yet.
 
     Args:
       model: whose parameters they are.
-      partitioner: splits them, and batches.
-      path: MODEL_DIR of a training run.
-      step: of a checkpoint there.
+      partitioner: split them, and splits batches.
       batch_size: examples per batch over all hosts.
+      params: None: there will be some before there is something to answer.
 
     Raises:
-      UserError: the devices don't divide the batch, or another model's
-        checkpoint.
+      UserError: the devices don't divide the batch.
     """
     self.batch_size = batch_size
+    self.params = params
     self._partitioner = partitioner
     self._layout = partitioner.get_data_layout(batch_size)
-    params, frozen_params = abstract_params(model, partitioner)
-    abstract = TrainState(step=None, params=params, opt_state=None)
-    state, _ = checkpoint.restore_step(path, step, abstract, None)
-    self._params = (
-        state.params, checkpoint.restore_frozen(path, frozen_params)
-    )
 
     def predict(params, frozen_params, batch):
       decoded = inference.predict(
@@ -118,7 +138,7 @@ class Runner:
     indices, results = [], []
     for index, batch in self._batches(dataset):
       with self._partitioner.rules_in_use():
-        results.append(function(*self._params, batch))
+        results.append(function(*self.params, batch))
       indices.append(index)
     indices = np.concatenate([np.asarray(index) for index in indices])
     # Batches of several hosts are not in order.

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The built-in driver: `train`, with the keyword names of t5x's."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 import contextlib
 import dataclasses
 from typing import Any
@@ -10,10 +10,13 @@ from typing import Any
 import jax
 from jax.experimental import multihost_utils
 import numpy as np
+import seqio
 
 from flamingo_jax.data import pipeline
 from flamingo_jax.data.batches import Batches
 from flamingo_jax.errors import UserError
+from flamingo_jax.evaluation.evaluate import EvaluationDatasetConfig
+from flamingo_jax.evaluation.in_training import FewShotEvaluator
 from flamingo_jax.training import checkpoint
 from flamingo_jax.training.evaluate import Evaluator
 from flamingo_jax.training.interrupt import (
@@ -56,7 +59,7 @@ class Loop:
       trainer: Trainer,
       iterator: Batches,
       media_cache: MediaCache | None,
-      evaluator: Evaluator | None,
+      evaluators: Sequence[Evaluator | FewShotEvaluator],
       checkpoints: checkpoint.Checkpoints,
       log: MetricsLog,
       progress: Progress,
@@ -71,7 +74,7 @@ class Loop:
     self._iterator = iterator
     self._media_cache = media_cache
     self._saved_iterator = iterator if save_dataset else None
-    self._evaluator = evaluator
+    self._evaluators = evaluators
     self._checkpoints = checkpoints
     self._log = log
     self._progress = progress
@@ -168,7 +171,7 @@ class Loop:
     self._watch.read()
 
   def _evaluating(self, step: int) -> bool:
-    return bool(self._evaluator) and _due(self._periods.evaluate, step)
+    return bool(self._evaluators) and _due(self._periods.evaluate, step)
 
   def _line(
       self, step: int, state: TrainState, frozen_params: Tree
@@ -178,7 +181,8 @@ class Loop:
     values['learning_rate'] = float(self._trainer.learning_rate_fn(step))
     values |= gate_values(state.params)
     if self._evaluating(step):
-      values |= self._evaluator.losses(state.params, frozen_params)
+      for evaluator in self._evaluators:
+        values |= evaluator.evaluate(step, state.params, frozen_params)
     return values
 
   def _check(self) -> None:
@@ -221,12 +225,29 @@ def _example_ids(batch: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
   }
 
 
+def _make_evaluators(
+    trainer: Trainer,
+    model_dir: str,
+    datasets: Mapping[str, Any] | None,
+    infer_eval_dataset_cfg: EvaluationDatasetConfig | None,
+    inference_evaluator_cls: Callable[..., seqio.Evaluator],
+) -> list[Evaluator | FewShotEvaluator]:
+  """Of losses, and of few-shot scores, if they are asked for."""
+  evaluators = [Evaluator(trainer, datasets)] if datasets else []
+  if infer_eval_dataset_cfg:
+    evaluators.append(FewShotEvaluator(
+        trainer.model, trainer.partitioner, infer_eval_dataset_cfg,
+        inference_evaluator_cls, model_dir,
+    ))
+  return evaluators
+
+
 def train(
     *,
     model: TrainedModel,
     train_dataset_cfg: pipeline.DatasetConfig,
     train_eval_dataset_cfg: pipeline.DatasetConfig | None,
-    infer_eval_dataset_cfg: None,
+    infer_eval_dataset_cfg: EvaluationDatasetConfig | None,
     checkpoint_cfg: checkpoint.CheckpointConfig,
     partitioner: Partitioner,
     trainer_cls: Callable[..., Trainer],
@@ -241,18 +262,16 @@ def train(
     train_eval_get_dataset_fn: Callable[..., Mapping[str, Any]],
     train_state_initializer_cls: Callable[..., TrainStateInitializer],
     verify_matching_vocabs_fn: Callable[..., None],
+    inference_evaluator_cls: Callable[..., seqio.Evaluator] = seqio.Evaluator,
     use_orbax: bool = False,
     cache_media: bool | str = False,
 ) -> tuple[int, TrainState]:
   """Trains to `total_steps`, from the newest checkpoint of `model_dir` if any.
 
   Args:
-    model: what to train.
-    train_dataset_cfg: the datasets to train on.
-    train_eval_dataset_cfg: more datasets to compute the loss of, or None.
-    infer_eval_dataset_cfg: t5x's decoding evaluation; None in this driver.
+    train_eval_dataset_cfg: datasets to compute the loss of, or None.
+    infer_eval_dataset_cfg: few-shot tasks to compute the scores of, or None.
     checkpoint_cfg: when to save, and what to start from.
-    partitioner: the mesh.
     trainer_cls: `Trainer` with its configuration bound.
     model_dir: the run's folder; all that a run writes is in it.
     total_steps: updates after which training ends, counted from step 0.
@@ -265,13 +284,14 @@ def train(
     train_eval_get_dataset_fn: makes {dataset: evaluation data}.
     train_state_initializer_cls: makes the first state of a new run.
     verify_matching_vocabs_fn: raises if (dataset_cfg, model) don't fit.
+    inference_evaluator_cls: seqio's Evaluator with its configuration bound.
     use_orbax: t5x's own checkpoints; False in both drivers.
     cache_media: where features are kept, as for `media_cache.open_cache`.
 
   Raises:
     UserError: something that doesn't fit, a loss of NaN, or a full disk.
   """
-  _check_unsupported(infer_eval_dataset_cfg, use_orbax)
+  checkpoint.check_are_ours(use_orbax)
   for cfg in filter(None, (train_dataset_cfg, train_eval_dataset_cfg)):
     verify_matching_vocabs_fn(cfg, model)
   save, restore = checkpoint_cfg.save, checkpoint_cfg.restore
@@ -280,14 +300,15 @@ def train(
     trainer = trainer_cls(model=model, partitioner=partitioner)
     shard = partitioner.get_data_layout(train_dataset_cfg.batch_size).shard
     iterator = get_dataset_fn(train_dataset_cfg, *shard)
-    evaluator = train_eval_dataset_cfg and Evaluator(trainer, (
-        train_eval_get_dataset_fn(train_eval_dataset_cfg, *shard, eval_steps)
-    ))
+    evaluators = _make_evaluators(
+        trainer, model_dir, train_eval_dataset_cfg and
+        train_eval_get_dataset_fn(train_eval_dataset_cfg, *shard, eval_steps),
+        infer_eval_dataset_cfg, inference_evaluator_cls,
+    )
     checkpoints = opened(checkpoint.Checkpoints(model_dir, save.keep))
     state, frozen_params, sums = start(
-        train_state_initializer_cls(model=model, partitioner=partitioner),
-        model, partitioner, restore.path, model_dir, random_seed,
-        iterator if save.save_dataset else None,
+        train_state_initializer_cls, model, partitioner, restore.path, model_dir,
+        random_seed, iterator if save.save_dataset else None,
     )
     step = int(state.step)
     media_cache = stack.enter_context(open_cache(
@@ -296,17 +317,8 @@ def train(
     log = opened(MetricsLog(model_dir, step))
     summarize_config_fn(model_dir, log.tensorboard, step)
     return Loop(
-        trainer, iterator, media_cache, evaluator, checkpoints, log,
+        trainer, iterator, media_cache, evaluators, checkpoints, log,
         opened(Progress(step, total_steps)),
         Periods(stats_period or eval_period, eval_period, save.period or 0),
         sums, save.save_dataset,
     ).run(state, frozen_params, total_steps, stop)
-
-
-def _check_unsupported(infer_eval_cfg: None, use_orbax: bool) -> None:
-  """Raises UserError on what t5x's train offers and this one does not."""
-  if infer_eval_cfg is not None:
-    raise UserError(
-        'infer_eval_dataset_cfg must be None: this driver computes losses only'
-    )
-  checkpoint.check_are_ours(use_orbax)

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """How a run begins: it continues, starts from another run, or from scratch."""
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -40,7 +41,7 @@ def verify_matching_vocabs(
 
 
 def start(
-    initializer: TrainStateInitializer,
+    initializer_cls: Callable[..., TrainStateInitializer],
     model: TrainedModel,
     partitioner: Partitioner,
     initial_path: str | tuple[()],
@@ -51,7 +52,7 @@ def start(
   """The state a run begins with.
 
   Args:
-    initializer: makes it, if there is no checkpoint to start from.
+    initializer_cls: makes what makes it, if there is no checkpoint to start from.
     model: what is trained.
     partitioner: says where every leaf goes.
     initial_path: another run's folder, used when `model_dir` has no
@@ -75,6 +76,7 @@ def start(
   else:
     # t5x keeps the other half for its trainer.
     rng = jax.random.split(jax.random.PRNGKey(seed))[0]
+    initializer = initializer_cls(model=model, partitioner=partitioner)
     state, frozen_params = initializer.from_scratch(rng)
   checkpoint.save_frozen(model_dir, frozen_params)
   return state, frozen_params, {}

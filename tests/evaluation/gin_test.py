@@ -11,6 +11,7 @@ import pytest
 
 from flamingo_jax import gin_config
 from flamingo_jax.data import pipeline
+from flamingo_jax.evaluation import evaluate as evaluate_lib
 from flamingo_jax.evaluation import inference
 from flamingo_jax.evaluation.features import FeatureConverter
 from flamingo_jax.training.train_step import abstract_params
@@ -53,9 +54,9 @@ def infer(*, mode, checkpoint_period, shard_id, num_shards, **same):
   return evaluate(**same)
 
 
-def run(driver, file, *bindings):
+def run(driver, files, *bindings):
   configured = gin.configurable(driver)
-  gin_config.parse([str(file)], bindings)
+  gin_config.parse([str(file) for file in files], bindings)
   return gin_config.one_sentence(configured)
 
 
@@ -68,7 +69,37 @@ def test_every_evaluation_lowers(file, driver, name, tmp_path):
   if 'benchmark' in file:
     miniature.WRITERS['vqav2'](tmp_path / 'vqav2')
     bindings.append(f'DATA_DIR={tmp_path}')
-  output_dir, lowered = run(driver, CONFIGS / file, *bindings)
+  output_dir, lowered = run(driver, [CONFIGS / file], *bindings)
   assert output_dir == str(tmp_path / name)
   media = '5x1x64x64x3' if 'benchmark' in file else '17x1x48x48x3'
   assert f'tensor<32x{media}xui8>' in lowered.as_text()
+
+
+def train(*, infer_eval_dataset_cfg, inference_evaluator_cls, **unused):
+  """A driver that reads what is evaluated while it trains: {task: examples}."""
+  del unused
+  cfg = infer_eval_dataset_cfg
+  evaluators = [
+      evaluate_lib.make_evaluator(task, cfg, inference_evaluator_cls, '')
+      for task in evaluate_lib.scored_tasks(cfg.mixture_or_task_name)
+  ]
+  return {
+      name: len(list(examples)) for evaluator in evaluators
+      for name, examples in evaluator.cached_task_datasets.items()
+  }
+
+
+@pytest.mark.parametrize('base, tasks, count', [
+    ('flamingo_tiny', 'shapes', 10), ('own_data', 'benchmark', 6)
+])
+def test_every_evaluation_while_training_is_read(base, tasks, count, tmp_path):
+  bindings = [f'MODEL_DIR={tmp_path}', 'FEWSHOT_EXAMPLES=10']
+  if tasks == 'benchmark':
+    miniature.WRITERS['vqav2'](tmp_path / 'vqav2')
+    data = tmp_path / 'data.jsonl'
+    miniature.write_picture(tmp_path / 'one.png', 0)
+    data.write_text('{"parts": [{"image": "one.png"}, {"text": "a word"}]}\n')
+    bindings += [f'BENCHMARK_DIR={tmp_path}', f'DATA={data}']
+  files = [CONFIGS / f'{base}.gin', CONFIGS / f'runs/fewshot_{tasks}.gin']
+  found = run(train, files, *bindings)
+  assert len(found) > 1 and set(found.values()) == {count}

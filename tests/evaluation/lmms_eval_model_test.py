@@ -1,11 +1,12 @@
 # SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
 # SPDX-License-Identifier: Apache-2.0
-"""The adapter, against lmms-eval's interface as it was in August 2026.
+"""The adapter, against the interface of lmms-eval 0.7.3.
 
-lmms-eval itself needs torch and is on GitHub in its current form: what of it
-the adapter touches stands here (its lmms, ConfigurableTask and Instance).
+lmms-eval itself needs torch and more: what of it the adapter touches stands here
+(its lmms, GenerationResult, ConfigurableTask and Instance).
 """
 
+import dataclasses
 import importlib
 import sys
 import types
@@ -27,6 +28,13 @@ class Lmms:
   def __init__(self):
     self.cache_hook = types.SimpleNamespace(add_partial=lambda *args: None)
     self.task_dict = {}
+
+
+@dataclasses.dataclass
+class GenerationResult:
+  """lmms_eval.api.instance.GenerationResult."""
+
+  text: object
 
 
 class Task:
@@ -74,6 +82,9 @@ def model(monkeypatch, run_dir):
   for name in ('lmms_eval', 'lmms_eval.api'):
     monkeypatch.setitem(sys.modules, name, types.ModuleType(name))
   monkeypatch.setitem(sys.modules, stub.__name__, stub)
+  results = types.ModuleType('lmms_eval.api.instance')
+  results.GenerationResult = GenerationResult
+  monkeypatch.setitem(sys.modules, results.__name__, results)
   name = 'flamingo_jax.evaluation.lmms_eval_model'
   monkeypatch.delitem(sys.modules, name, raising=False)
   adapter = importlib.import_module(name).FlamingoLmm(
@@ -106,14 +117,17 @@ def test_answers_have_seen_the_pictures_of_the_shots(model):
     shots = text.split('<EOC>')[:2]
     assert all(shot.split()[-1] in NAMES for shot in shots)
   # A swap of the shots' pictures changes what the model sees.
-  likelihoods = lambda: adapter.loglikelihood(
+  losses = lambda: [result.text for result in adapter.loglikelihood(
       [task.request(0, f' {name}') for name in NAMES[:2]]
-  )
-  before = likelihoods()
+  )]
+  before = losses()
   assert [type(x) for x in before[0]] == [float, bool]
+  # The likelier candidate has the smaller loss.
+  scores = adapter.predictor.score(prompts[0], NAMES[:2])
+  np.testing.assert_allclose([loss for loss, _ in before], -scores, rtol=1e-5)
   for doc in task.dataset['train']:
     doc['image'] = PIL.Image.fromarray(255 - np.asarray(doc['image']))
-  after = likelihoods()
+  after = losses()
   assert np.abs(np.subtract(before, after)[:, 0]).min() > 1e-4
 
 

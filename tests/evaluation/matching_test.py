@@ -18,6 +18,7 @@ from flamingo_jax.evaluation import matching
 from flamingo_jax.models import DualTower, contrastive
 from flamingo_jax.training import checkpoint, model_dir
 from flamingo_jax.training.train_step import TrainState
+from tests.evaluation import miniature
 from tests.t5x import two_tasks  # has the vision encoder
 
 assert two_tasks
@@ -47,6 +48,17 @@ def test_recall_counts_the_right_answers_among_the_first():
   found = matching.recalls(images, texts, ['a', 'b', 'b'], (1,))
   assert found == {
       'image_to_text/R@1': pytest.approx(2 / 3), 'text_to_image/R@1': 0.5
+  }
+
+
+def test_a_picture_has_any_of_its_texts():
+  images = np.eye(2)
+  texts = np.array([[1.0, 0], [3, 2], [0.5, 5]])
+  found = matching.recalls(images, texts, list('abc'), (1, 2), [0, 1, 1])
+  assert found == {
+      # Of the first picture another's text is the likeliest.
+      'image_to_text/R@1': 0.5, 'image_to_text/R@2': 1.0,
+      'text_to_image/R@1': pytest.approx(2 / 3), 'text_to_image/R@2': 1.0,
   }
 
 
@@ -117,7 +129,37 @@ def test_the_command_prints_the_scores(run, capsys):
   assert '--module=no_such_module cannot be' in capsys.readouterr().err
 
 
+@pytest.mark.parametrize('name', matching.BENCHMARKS)
+def test_a_benchmark_is_read_from_its_official_files(
+    name, run, tmp_path, capsys, monkeypatch
+):
+  miniature.WRITERS[name](tmp_path / name)
+  arguments = ['match', f'--model_dir={run}', f'--benchmark={name}']
+  assert cli.main([*arguments, f'--data={tmp_path}']) == 0
+  scores = json.loads(capsys.readouterr().out)
+  assert scores['pictures'] == 6
+  # Towers that know everything: a picture's and its texts' vectors are alike.
+  knows = {}
+  for i, text in enumerate(miniature.CAPTIONS):
+    knows |= {text: i, text.upper()[:-1]: i}
+  vector = lambda i: np.eye(6)[i]
+  monkeypatch.setattr(matching.Towers, 'embed_media', lambda self, media: (
+      np.stack([vector(i) for i in range(len(media))])
+  ))
+  monkeypatch.setattr(matching.Towers, 'cut', lambda self, text: text)
+  monkeypatch.setattr(matching.Towers, 'embed_texts', lambda self, texts: (
+      np.stack([vector(
+          knows[t] if t in knows else miniature.THINGS.index(t.split()[-1])
+      ) for t in texts])
+  ))
+  best = matching.evaluate_benchmark(run, name, tmp_path)
+  assert all(best[key] == 1 for key in best if '@' in key or 'zero' in key)
+  assert set(best) == set(scores)
+
+
 def test_what_does_not_fit_is_one_sentence(run):
+  with pytest.raises(UserError, match="imagenet and not on 'vqav2'"):
+    matching.evaluate_benchmark(run, 'vqav2', 'nowhere')
   with pytest.raises(UserError, match='reads 12: shorten it'):
     matching.Towers(run).embed_texts(['red ' * 20])
   with pytest.raises(UserError, match='names exactly one of pink'):

@@ -9,7 +9,7 @@ import seqio
 
 import flamingo_jax as fj
 from flamingo_jax.evaluation import prompts
-from flamingo_jax.evaluation.runner import Runner
+from flamingo_jax.evaluation.runner import Runner, restore
 from flamingo_jax.evaluation.features import FeatureConverter
 from flamingo_jax.training.partitioner import Partitioner
 from tests.evaluation.conftest import LENGTHS, NAMES, QUERIES, SUPPORTS
@@ -31,7 +31,9 @@ def examples(name):
 
 def make_runner(model, run_dir, batch_size, **mesh):
   mesh = mesh or {'devices': jax.devices()[:1]}
-  return Runner(model, Partitioner(**mesh), run_dir, 7, batch_size)
+  partitioner = Partitioner(**mesh)
+  params = restore(model, partitioner, run_dir, 7)
+  return Runner(model, partitioner, batch_size, params)
 
 
 @pytest.fixture(scope='module')

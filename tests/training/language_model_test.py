@@ -110,7 +110,9 @@ def test_perplexity_is_the_exponential_of_the_loss(trained, one_device):
     def as_numpy_iterator(self):
       return iter([batch, batch])
 
-  values = Evaluator(trainer, {'text': Twice()}).losses(state.params, {})
+  values = Evaluator(trainer, {'text': Twice()}).evaluate(
+      0, state.params, {}
+  )
   assert values['eval/perplexity/text'] == pytest.approx(
       math.exp(values['eval/loss/text'])
   )
