@@ -74,7 +74,10 @@ EVAL = [
     'scikit-learn',  # ROC AUC, average precision
 ]
 
-TEST = PREPARE + T5X + EVAL + [
+# Vocabularies that are a tokenizer.json.
+TOKENIZERS = ['tokenizers']
+
+TEST = PREPARE + T5X + EVAL + TOKENIZERS + [
     'beartype',
     'chex',
     'pytest',
@@ -107,7 +110,7 @@ setuptools.setup(
     install_requires=CORE,
     extras_require={
         'train': TRAIN, 'prepare': PREPARE, 'beam': BEAM, 'eval': EVAL,
-        't5x': TRAIN + T5X, 'test': TEST,
+        't5x': TRAIN + T5X, 'test': TEST, 'tokenizers': TOKENIZERS,
         'tpu': ['jax[tpu]>=0.10.2'],
     },
     entry_points={

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Text to ids and back: the frozen LM's SentencePiece model plus <EOC>.
+"""Text to ids and back: the frozen LM's tokenizer plus <EOC>.
 
 <EOC> (end of chunk) is the only entry that Flamingo adds to the vocabulary;
 <image> stays plain text (Flamingo v1 §3.2.1). No text can encode to <EOC>,
@@ -19,61 +19,56 @@ from typing import Iterable, Sequence, SupportsInt
 
 from etils import epath
 import sentencepiece
-from sentencepiece import sentencepiece_model_pb2
-from sentencepiece import sentencepiece_pb2
 
 from flamingo_jax.data import plain_english
+from flamingo_jax.data.sentencepiece_model import META_SPACE, SentencePieceModel
+from flamingo_jax.data.tokenizers_model import TokenizersModel
 from flamingo_jax.errors import UserError
 
-# SentencePiece's stand-in for a space. A text that holds the character itself
-# is encoded as its three bytes, or it would come back as a space.
-_META_SPACE = '\N{LOWER ONE EIGHTH BLOCK}'
 _SHIPPED_SIZE = 2048
 
 
 class Vocabulary:
-  """A SentencePiece model with one added entry, <EOC>, at id `base_size`.
+  """A tokenizer with one added entry, <EOC>, at id `base_size`.
 
   Attributes:
-    path: the model file.
+    path: the file, a SentencePiece model or a tokenizer.json of Hugging Face's
+      tokenizers.
     base_size: rows of the frozen LM's embedding table.
     size: base_size + 1.
     bos_id, eos_id, eoc_id: ids of <BOS>, <EOS> and <EOC>.
     pad_id: what padding cells hold; 0 if the model defines no padding. Padding
       is told by loss weights and lengths, never by this value.
     image_tag: ids of the plain text '<image>'.
-    sha256: hex digest of the model file.
+    sha256: hex digest of the file.
 
   Raises:
-    UserError: no file, no SentencePiece model, or one without <s> or </s>.
+    UserError: no file, no tokenizer, or one without <BOS> or <EOS>.
   """
 
   def __init__(self, path: str | os.PathLike):
     self.path = os.fspath(path)
-    model = _read(self.path)
-    self.sha256 = hashlib.sha256(model).hexdigest()
-    self._processor = _load(model, self.path)
-    self.base_size = self._processor.get_piece_size()
+    data = _read(self.path)
+    self.sha256 = hashlib.sha256(data).hexdigest()
+    read = TokenizersModel if data.startswith(b'{') else SentencePieceModel
+    self._model = read(data, self.path)
+    self.base_size = self._model.size
     self.size = self.base_size + 1
-    self.bos_id = self._processor.bos_id()
-    self.eos_id = self._processor.eos_id()
+    self.bos_id = self._model.bos_id
+    self.eos_id = self._model.eos_id
     self.eoc_id = self.base_size
     for name, token_id in (('<BOS>', self.bos_id), ('<EOS>', self.eos_id)):
       if token_id < 0:
         raise UserError(
-            f'{self.path}: this SentencePiece model has no {name} entry, which'
-            ' Flamingo begins and ends documents with; train it with bos_id and'
-            ' eos_id set'
+            f'{self.path}: this vocabulary has no {name} entry, which Flamingo'
+            ' begins and ends documents with; train it with bos_id and eos_id'
+            " set, or name it as tokenizers do, such as '<s>' and '</s>'"
         )
-    has_pad = self._processor.pad_id() >= 0
-    self.pad_id = self._processor.pad_id() if has_pad else 0
+    has_pad = self._model.pad_id >= 0
+    self.pad_id = self._model.pad_id if has_pad else 0
     self._silent = {self.bos_id, self.eos_id, self.eoc_id}
     if has_pad:
       self._silent.add(self.pad_id)
-    self._meta_space = [
-        self._processor.piece_to_id(f'<0x{byte:02X}>')
-        for byte in _META_SPACE.encode()
-    ]
     self.image_tag = self.encode('<image>')
 
   def encode(self, text: str) -> list[int]:
@@ -85,39 +80,21 @@ class Vocabulary:
           f'text {text[:40]!r} is not valid Unicode (character {error.start} is'
           ' half of a surrogate pair); fix it where the text was made'
       ) from None
-    ids = []
-    for i, piece in enumerate(text.split(_META_SPACE)):
-      ids += self._meta_space if i else []
-      ids += self._processor.encode(piece)
-    return ids
+    return self._model.encode(text)
 
   def encode_with_ends(self, text: str) -> tuple[list[int], list[int]]:
     """`encode`, and for each id where in the text it ends, in UTF-8 bytes."""
-    ids, ends, start = [], [], 0
-    for i, part in enumerate(text.split(_META_SPACE)):
-      if i:
-        ids += self._meta_space
-        start += len(self._meta_space)  # one id per byte
-        ends += [start] * len(self._meta_space)
-      encoded = self._processor.encode(part, out_type='serialized_proto')
-      pieces = sentencepiece_pb2.SentencePieceText.FromString(encoded).pieces
-      ids += [piece.id for piece in pieces]
-      ends += [start + piece.end for piece in pieces]
-      start += len(part.encode())
-    return ids, ends
+    return self._model.encode_with_ends(text)
 
   def decode(self, ids: Iterable[SupportsInt]) -> str:
     """Text of the ids; <BOS>, <EOS>, <EOC> and padding are silent."""
     ids = self._checked(ids)
-    return self._processor.decode([i for i in ids if i not in self._silent])
+    return self._model.decode([i for i in ids if i not in self._silent])
 
   def pieces(self, ids: Iterable[SupportsInt]) -> list[str]:
     """A printable name per id, such as '▁dog', '<BOS>' or '<EOC>'."""
     names = {self.bos_id: '<BOS>', self.eos_id: '<EOS>', self.eoc_id: '<EOC>'}
-    return [
-        names.get(i) or self._processor.id_to_piece(i)
-        for i in self._checked(ids)
-    ]
+    return [names.get(i) or self._model.piece(i) for i in self._checked(ids)]
 
   def _checked(self, ids: Iterable[SupportsInt]) -> Sequence[int]:
     ids = [int(i) for i in ids]
@@ -145,25 +122,8 @@ def _read(path: str) -> bytes:
   except OSError as error:
     raise UserError(
         f'vocabulary {path} cannot be read ({error.strerror}); name a'
-        ' SentencePiece .model file'
-    ) from None
-
-
-def _load(model: bytes, path: str) -> sentencepiece.SentencePieceProcessor:
-  """Text is encoded in pieces, so no piece gets a space or loses one."""
-  try:
-    proto = sentencepiece_model_pb2.ModelProto.FromString(model)
-    if not proto.pieces:
-      raise ValueError('no pieces')
-    proto.normalizer_spec.add_dummy_prefix = False
-    proto.normalizer_spec.remove_extra_whitespaces = False
-    return sentencepiece.SentencePieceProcessor(
-        model_proto=proto.SerializeToString()
-    )
-  except Exception:  # protobuf and SentencePiece have no common error type
-    raise UserError(
-        f'vocabulary {path} is not a SentencePiece model; name a .model file'
-        ' written by SentencePiece'
+        " SentencePiece .model file, or a tokenizer.json of Hugging Face's"
+        ' tokenizers'
     ) from None
 
 
@@ -214,7 +174,7 @@ def train_vocabulary(
         add_dummy_prefix=False,
         remove_extra_whitespaces=False,
         user_defined_symbols=[
-            symbol.replace(' ', _META_SPACE) for symbol in symbols
+            symbol.replace(' ', META_SPACE) for symbol in symbols
         ],
         pad_id=0,
         eos_id=1,

@@ -1,0 +1,123 @@
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""A tokenizer.json of Hugging Face's tokenizers, every space counting."""
+
+from collections.abc import Sequence
+import json
+from typing import Any
+
+import numpy as np
+
+from flamingo_jax.errors import UserError
+
+# Which entries begin and end documents, the file does not say: the names that
+# published language models give them, the more particular first.
+_NAMES = {
+    'bos_id': (
+        '<s>', '<bos>', '<|begin_of_text|>', '<|startoftext|>', '[BOS]',
+        '[CLS]', '<|endoftext|>',
+    ),
+    'eos_id': (
+        '</s>', '<eos>', '<|end_of_text|>', '<|endoftext|>', '[EOS]', '[SEP]',
+    ),
+    'pad_id': ('<pad>', '[PAD]', '<|padding|>', '<|pad|>'),
+}
+
+
+class TokenizersModel:
+  """What `Vocabulary` asks of a file; attributes as of SentencePieceModel.
+
+  Files that write a space as \N{LOWER ONE EIGHTH BLOCK}, such as Llama's, cannot
+  tell the two apart: of a text that holds the character, a space comes back.
+  """
+
+  def __init__(self, data: bytes, path: str):
+    """Reads the contents of a file.
+
+    Args:
+      data: the contents.
+      path: for messages.
+
+    Raises:
+      UserError: they are no tokenizer, or the package is not installed.
+    """
+    try:
+      import tokenizers  # for those who have such a file
+    except ImportError:
+      raise UserError(
+          f'vocabulary {path} is read with the package tokenizers, which is '
+          "not installed; pip install -e '.[tokenizers]' -c constraints.txt"
+      ) from None
+    try:
+      spec = _without_added_spaces(json.loads(data))
+      self._tokenizer = tokenizers.Tokenizer.from_str(json.dumps(spec))
+    except Exception as error:  # the package raises Exception itself
+      raise UserError(
+          f"vocabulary {path} is no tokenizer of Hugging Face's tokenizers "
+          f'({error}); name a tokenizer.json, or a SentencePiece .model file'
+      ) from None
+    # A text that holds '</s>' gets the ids of these letters.
+    self._tokenizer.encode_special_tokens = True
+    self._tokenizer.no_truncation()
+    self._tokenizer.no_padding()
+    entries = self._tokenizer.get_vocab(with_added_tokens=True)
+    self.size = 1 + max(entries.values(), default=-1)
+    self.bos_id, self.eos_id, self.pad_id = (
+        next((entries[name] for name in names if name in entries), -1)
+        for names in _NAMES.values()
+    )
+
+  def encode(self, text: str) -> list[int]:
+    """Ids of the text alone."""
+    return self._tokenizer.encode(text, add_special_tokens=False).ids
+
+  def encode_with_ends(self, text: str) -> tuple[list[int], list[int]]:
+    """`encode`, and for each id where in the text it ends, in UTF-8 bytes.
+
+    Ids that share a character all end behind it.
+    """
+    encoded = self._tokenizer.encode(text, add_special_tokens=False)
+    sizes = [len(character.encode()) for character in text]
+    places = np.concatenate([[0], np.cumsum(sizes)]).astype(int)
+    return encoded.ids, [int(places[end]) for _, end in encoded.offsets]
+
+  def decode(self, ids: Sequence[int]) -> str:
+    """The text of ids."""
+    return self._tokenizer.decode(ids, skip_special_tokens=False)
+
+  def piece(self, token_id: int) -> str:
+    """A printable name; some files leave ids out."""
+    return self._tokenizer.id_to_token(token_id) or f'<{token_id}>'
+
+
+def _without_added_spaces(part: Any) -> Any:
+  """A tokenizer's JSON, changed so that a text is encoded as it is.
+
+  Text is encoded in pieces, so none may get a space in front, which decoding
+  then takes from whatever comes first.
+  """
+  if isinstance(part, list):
+    return [_without_added_spaces(p) for p in part if not _adds_a_space(p)]
+  if not isinstance(part, dict):
+    return part
+  part = {
+      key: None if _adds_a_space(value)
+      # Pieces of text and merges are no settings.
+      else value if key in ('vocab', 'merges', 'added_tokens')
+      else _without_added_spaces(value)
+      for key, value in part.items()
+  }
+  if part.get('type') == 'Metaspace':
+    part['prepend_scheme'] = 'never'
+  if 'add_prefix_space' in part:
+    part['add_prefix_space'] = False
+  return part
+
+
+def _adds_a_space(part: Any) -> bool:
+  """Whether it is what puts a space in front, or takes it away again."""
+  if not isinstance(part, dict):
+    return False
+  return part.get('type') == 'Prepend' or (
+      part.get('type') == 'Strip' and part.get('content') == ' '
+  )
