@@ -104,7 +104,7 @@ def _register(
   for task, splits in found.items():
     features.add_task(
         task, splits, vocabulary=vocabulary, augment=True,
-        **options.get(task, {}),
+        replace_unreadable=True, **options.get(task, {}),
     )
   features.add_mixture(name, weights)
   return name

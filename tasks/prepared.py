@@ -21,6 +21,8 @@ def add_task(
 ) -> seqio.Task:
   """Registers a data set of your own as a seqio task.
 
+  Of so many documents a few cannot be read: others take their place.
+
   Args:
     name: of the task, and of its folder: DIRECTORY/<name>/train and, if it is
       there, DIRECTORY/<name>/validation are its splits.
@@ -33,7 +35,9 @@ def add_task(
     UserError: a folder is missing or damaged.
   """
   found = read('prepared.add_task', directory, [name], 'FORMAT PATH')
-  return features.add_task(name, found[name], augment=augment, **options)
+  return features.add_task(
+      name, found[name], augment=augment, replace_unreadable=True, **options
+  )
 
 
 def read(

@@ -2,8 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The training data as an iterator whose place is one number."""
 
-from collections.abc import Callable
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 import json
 import os
 from typing import Any
@@ -22,13 +21,19 @@ class Batches(dataset_iterator.DatasetIterator):
   That number means the same on any number of hosts.
   """
 
-  def __init__(self, start: Callable[[int], tf.data.Dataset]):
+  def __init__(
+      self,
+      start: Callable[[int], tf.data.Dataset],
+      unreadable: Callable[[], Mapping[str, int]],
+  ):
     """Reads nothing yet.
 
     Args:
       start: from the number of batches to leave out to the others.
+      unreadable: counts documents that could not be read.
     """
     self._start = start
+    self.unreadable = unreadable
     self._spec = start(0).element_spec
     self.reset()
 
@@ -86,5 +91,6 @@ def get_batches(
   """
   del feature_converter_cls
   return Batches(
-      lambda first: pipeline.get_dataset(cfg, shard_id, num_shards, first)
+      lambda first: pipeline.get_dataset(cfg, shard_id, num_shards, first),
+      lambda: pipeline.unreadable_counts(cfg.mixture_or_task_name),
   )

@@ -24,6 +24,7 @@ from flamingo_jax.data import shuffling
 from flamingo_jax.data import streams
 from flamingo_jax.data import vocabulary as vocabulary_lib
 from flamingo_jax.data.documents import Document
+from flamingo_jax.data.unreadable import Unreadable
 from flamingo_jax.errors import UserError
 from flamingo_jax.typing import Example
 
@@ -79,6 +80,8 @@ class DocumentSource(seqio.DataSource):
   """Yields the numbers of examples, and has the documents they are made of."""
 
   augments = False  # whether a picture is another one in each epoch
+  # Those that others took the place of; None: they end the run.
+  unreadable: Unreadable | None = None
 
   def __init__(
       self,
@@ -167,6 +170,7 @@ def add_task(
     p_next: float = 0.0,
     p_space: float = 0.0,
     augment: bool = False,
+    replace_unreadable: bool = False,
 ) -> seqio.Task:
   """Registers documents as a seqio task, in the place of one of that name.
 
@@ -188,9 +192,13 @@ def add_task(
     p_space: how often a space comes before the text (B.1.2; 0.5 for captions).
     augment: flips pictures left and right and changes their colours at random
       (B.1.2); not for texts that tell left from right.
+    replace_unreadable: a document that cannot be read is counted and told, and
+      another takes its place; otherwise it ends the run.
   """
   source = DocumentSource(name, splits, vocabulary)
   source.augments = augment
+  if replace_unreadable:
+    source.unreadable = Unreadable(name)
 
   def make(found, lengths, rng):
     (document,) = found
@@ -352,14 +360,23 @@ def _read_examples(
   def read(split, number, repetition, seed):
     documents = source.documents(split.decode())
     size = len(documents)
-    epoch, place = divmod(int(number), -(-size // each))
+    count = -(-size // each)
+    epoch, first = divmod(int(number), count)
     epoch, seed = epoch + each * int(repetition), int(seed)
-    places, rng = range(place * each, min((place + 1) * each, size)), None
-    if seed != _UNSHUFFLED:
-      key = (seed, zlib.crc32(name.encode()), epoch)
-      rng = np.random.default_rng((*key, place))
-      places = [shuffling.shuffled(i, size, key) for i in places]
-    example = make([documents[i] for i in places], lengths, rng)
+
+    def of_place(place, attempt=0):
+      places, rng = range(place * each, min((place + 1) * each, size)), None
+      if seed != _UNSHUFFLED:
+        key = (seed, zlib.crc32(name.encode()), epoch)
+        # In another's place a document is not drawn as in its own.
+        rng = np.random.default_rng((*key, place, *[attempt] * bool(attempt)))
+        places = [shuffling.shuffled(i, size, key) for i in places]
+      return make([documents[i] for i in places], lengths, rng)
+
+    if source.unreadable:
+      example = source.unreadable.make(first, count, of_place)
+    else:
+      example = of_place(first)
     return tuple(example[feature] for feature in output_features)
 
   @tf.autograph.experimental.do_not_convert

@@ -199,6 +199,17 @@ def get_training_eval_datasets(
   return datasets
 
 
+def unreadable_counts(name: str) -> dict[str, int]:
+  """unreadable/<task>: how often this process met such documents, if ever."""
+  found = {
+      task.name: task.source.unreadable for task in mixture_tasks(name)
+  }
+  return {
+      f'unreadable/{task}': unreadable.count
+      for task, unreadable in found.items() if unreadable and unreadable.count
+  }
+
+
 @contextlib.contextmanager
 def reading_errors() -> Iterator[None]:
   """Turns a UserError that tf.data wrapped while reading into itself again."""

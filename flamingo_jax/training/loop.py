@@ -180,6 +180,7 @@ class Loop:
     values = self.window.summary()
     values['learning_rate'] = float(self._trainer.learning_rate_fn(step))
     values |= gate_values(state.params)
+    values |= self._iterator.unreadable()
     if self._evaluating(step):
       for evaluator in self._evaluators:
         values |= evaluator.evaluate(step, state.params, frozen_params)
