@@ -265,7 +265,7 @@ def load_media(
     UserError: a medium cannot be read; the message begins with `source`.
   """
   shape = (max_media, frames, image_size, image_size, 3)
-  pixels, mask = np.zeros(shape, np.uint8), np.zeros(shape[:2], bool)
+  pixels, mask = np.empty(shape, np.uint8), np.zeros(shape[:2], bool)
   for i, medium in enumerate(media):
     try:
       _, mask[i] = media_reader.load_frames(
@@ -273,4 +273,5 @@ def load_media(
       )
     except UserError as error:
       raise UserError(f'{source}: {error}') from None
+  pixels[len(media) :] = 0
   return pixels, mask

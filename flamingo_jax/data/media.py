@@ -282,22 +282,23 @@ def load_frames(
   With `rng` and `augment` it is flipped and recoloured at random too.
 
   Args:
-    out: uint8[T size size 3] of zeros to write to; None makes it.
+    out: uint8[T size size 3] to write to; None makes it.
 
   Returns:
-    out, and the mask bool[T] of the frames that exist.
+    out, zero where there is no frame, and the mask bool[T] of those that exist.
 
   Raises:
     UserError: the medium cannot be read or decoded.
   """
   clip = _clip(media, frames, size, rng, fps)
   if out is None:
-    out = np.zeros((frames, size, size, 3), np.uint8)
+    out = np.empty((frames, size, size, 3), np.uint8)
   change = _keep
   if augment and rng is not None:
     change = augmentation.draw(rng)
   for frame, pixels in zip(clip, out):
     resize_and_pad(frame, size, pixels, change)
+  out[len(clip) :] = 0
   return out, np.arange(frames) < len(clip)
 
 
