@@ -148,9 +148,11 @@ def good_file(reader, rng):
   if reader == 'obelics':
     return _table([{'images': ['http://a', None], 'texts': [None, 'text']}])
   if reader == 'mmc4':
+    likeness = rng.choice([0.5, 1e400, -1])
     return json.dumps({
-        'text_list': ['a'], 'image_info': [{'raw_url': 'http://a'}],
-        'similarity_matrix': [[rng.choice([0.5, 1e400, -1])]],
+        'text_list': _PROSE.split('. '),
+        'image_info': [{'raw_url': 'http://a'}, {'raw_url': 'http://gone'}],
+        'similarity_matrix': [[likeness, 0.4], [0.3, 0.9]],
     }).encode()
   if reader == 'llava':
     return json.dumps([
