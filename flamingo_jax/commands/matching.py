@@ -24,7 +24,8 @@ def add_match(commands: Any) -> None:
   parser.add_argument('--task', default='shapes_pairs', metavar='NAME',
                       help='of pictures with a text each')
   parser.add_argument('--benchmark', metavar='NAME',
-                      help='coco, flickr30k or imagenet, in place of a task')
+                      help='coco, flickr30k, imagenet or kinetics700, in '
+                      'place of a task')
   parser.add_argument('--data', metavar='DIR',
                       help='has a folder for each benchmark')
   parser.add_argument('--split', metavar='NAME',
@@ -42,6 +43,8 @@ def run_match(options: argparse.Namespace, rest: Sequence[str]) -> None:
     flamingo match --model_dir=runs/contrastive \\
         --classes=red,green,blue --template="a {} shape"
     flamingo match --model_dir=runs/contrastive --benchmark=coco --data=DATA
+    flamingo match --model_dir=runs/contrastive --benchmark=kinetics700 \\
+        --data=DATA --template="a video of a person {}"
   """
   from flamingo_jax.data import quiet_tensorflow
 

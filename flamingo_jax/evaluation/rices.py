@@ -3,17 +3,20 @@
 """RICES: the supports whose pictures are like the query's (Flamingo §3.4).
 
 Alike are pictures of similar features in the frozen vision encoder; the paper
-does not say how they are compared, and here it is by the cosine of their means.
+does not say how they are compared, and here it is by the cosine of their means,
+on all devices of the host.
 """
 
 from collections.abc import Callable, Sequence
 import hashlib
 
 from etils import epath
+import jax
 import numpy as np
 
 from flamingo_jax.data.media import Media
 from flamingo_jax.errors import UserError
+from flamingo_jax.evaluation import neighbours
 from flamingo_jax.evaluation.prompts import Sample
 
 Embed = Callable[[Sequence[Media]], np.ndarray]
@@ -48,39 +51,61 @@ class Index:
     self._embed = embed
     asked = list(dict.fromkeys(map(_first, queries)))
     media = [_first(sample) for sample in supports]
-    key = hashlib.sha256(model.encode())
-    for medium in media:
-      key.update(f'{medium.path} {epath.Path(medium.path).stat()}'.encode())
-    file = folder / f'rices.{key.hexdigest()[:16]}.npy'
-    if file.exists():
-      with file.open('rb') as stream:
-        self._table = np.load(stream)
-    else:
-      self._table = self._features(media)
-      draft = file.with_name(f'{file.name}.tmp')
-      with draft.open('wb') as stream:
-        np.save(stream, self._table)
-      draft.replace(file)
-    self._of_query = dict(zip(asked, self._features(asked), strict=True))
+    table = self._read_or_embed(media, folder, model)
+    # The same number for all supports of a source, and its queries.
+    numbers = {}
+    for sample in supports:
+      numbers.setdefault(sample.source, len(numbers))
+    self._table = neighbours.Table(
+        table, np.array([numbers[s.source] for s in supports], np.int32),
+        jax.local_devices(),
+    )
+    row = {medium: i for i, medium in enumerate(asked)}
+    self._rows = self._features(asked)[[row[_first(q)] for q in queries]]
+    self._owners = np.array(
+        [numbers.get(query.source, neighbours.ALL) for query in queries]
+    )
+    self._place = {_name(query): i for i, query in enumerate(queries)}
+    self._nearest = {}  # of how many: their places
 
   def nearest(self, query: Sample, count: int) -> list[Sample]:
     """The supports that are most like one of the queries, the nearest last.
 
+    The first call ranks them for all queries.
+
     Raises:
       UserError: there are fewer.
     """
-    likeness = self._table @ self._of_query[_first(query)]
-    order = np.argsort(-likeness, kind='stable')
-    found = [
-        self._supports[i] for i in order
-        if self._supports[i].source != query.source
-    ][:count]
+    if count not in self._nearest:
+      self._nearest[count] = self._table.nearest(
+          self._rows, self._owners, count
+      )
+    places = self._nearest[count][self._place[_name(query)]]
+    found = [self._supports[i] for i in places if i >= 0]
     if len(found) < count:
       raise UserError(
           f'{query.source}: {count} shots are asked for and there are '
           f'{len(found)} supports besides it: ask for fewer shots'
       )
     return found[::-1]
+
+  def _read_or_embed(
+      self, media: Sequence[Media], folder: epath.Path, model: str
+  ) -> np.ndarray:
+    """Features of the supports, which are kept in a file."""
+    key = hashlib.sha256(model.encode())
+    for medium in media:
+      key.update(f'{medium.path} {epath.Path(medium.path).stat()}'.encode())
+    file = folder / f'rices.{key.hexdigest()[:16]}.npy'
+    if file.exists():
+      with file.open('rb') as stream:
+        return np.load(stream)
+    table = self._features(media)
+    draft = file.with_name(f'{file.name}.tmp')
+    with draft.open('wb') as stream:
+      np.save(stream, table)
+    draft.replace(file)
+    return table
 
   def _features(self, media: Sequence[Media]) -> np.ndarray:
     """Rows of length 1."""
@@ -95,3 +120,8 @@ def _first(sample: Sample) -> Media:
         f'{sample.source} has no picture to compare: RICES needs one'
     )
   return sample.media[0]
+
+
+def _name(query: Sample) -> tuple[Media, str]:
+  """What its nearest supports depend on."""
+  return _first(query), query.source

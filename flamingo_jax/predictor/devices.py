@@ -8,9 +8,10 @@ from typing import Any
 
 import jax
 from jax.sharding import NamedSharding, PartitionSpec
+import numpy as np
 
 from flamingo_jax import sharding
-from flamingo_jax.typing import Tree
+from flamingo_jax.typing import Array, Tree
 
 # Of (params, what all rows share, rows), the options by name.
 Program = Callable[..., Any]
@@ -32,9 +33,13 @@ class Devices:
         self._mesh, sharding.RULES['data_parallel']
     ).spec
 
-  def replicate(self, tree: Tree) -> Tree:
+  def replicate(self, tree: Tree | tuple[np.ndarray, ...]) -> Any:
     """The tree on every device."""
     return jax.device_put(tree, NamedSharding(self._mesh, PartitionSpec()))
+
+  def split(self, *arrays: np.ndarray) -> tuple[Array, ...]:
+    """Arrays of rows, as many on each device."""
+    return jax.device_put(arrays, NamedSharding(self._mesh, self._rows))
 
   def compile(
       self, program: Program, *static: str, splits: bool = True

@@ -328,6 +328,36 @@ def test_the_command_scores_a_model_and_replays_it(
   cards.check_replay(card, alone)
 
 
+def test_shots_that_are_read_once_change_no_bit_of_scores(
+    run_dir, tmp_path, monkeypatch
+):
+  miniature.hateful_memes(tmp_path / 'data' / 'hateful_memes')
+  monkeypatch.setattr(answering, '_CHUNK', 2)  # three calls for six queries
+  predictor = fj.load(run_dir)
+  score, read, reads = predictor.score, predictor._read, []
+  monkeypatch.setattr(
+      predictor, '_read', lambda *args: reads.append(0) or read(*args)
+  )
+  run = lambda name: evaluate(
+      tmp_path / 'data', tmp_path / name, 'hateful_memes', answerer=predictor,
+      shots=2, fixed_shots=True, batch_size=1,
+  )[0]
+  once = run('once')
+  assert len(reads) == 1
+  monkeypatch.setattr(
+      predictor, 'score',
+      lambda *args, **options: predictor.forget() or score(*args, **options),
+  )
+  anew = run('anew')
+  assert len(reads) == 1 + 3
+  files = [
+      next((tmp_path / name).glob('*/predictions.*')).read_bytes()
+      for name in ('once', 'anew')
+  ]
+  assert files[0] == files[1]
+  cards.check_replay(once, anew)
+
+
 @pytest.mark.parametrize('arguments, named', [
     ([], 'eval needs one of --benchmark, --list, --replay and --gin_file'),
     (['--benchmark=x', '--list'], 'not --benchmark and --list'),

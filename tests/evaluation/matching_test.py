@@ -137,7 +137,7 @@ def test_a_benchmark_is_read_from_its_official_files(
   arguments = ['match', f'--model_dir={run}', f'--benchmark={name}']
   assert cli.main([*arguments, f'--data={tmp_path}']) == 0
   scores = json.loads(capsys.readouterr().out)
-  assert scores['pictures'] == 6
+  assert scores['videos' if name == 'kinetics700' else 'pictures'] == 6
   # Towers that know everything: a picture's and its texts' vectors are alike.
   knows = {}
   for i, text in enumerate(miniature.CAPTIONS):
@@ -157,8 +157,45 @@ def test_a_benchmark_is_read_from_its_official_files(
   assert set(best) == set(scores)
 
 
+def test_a_video_is_the_mean_of_its_frames(run):
+  rng = np.random.default_rng(0)
+  picture, *frames = rng.integers(256, size=(4, 16, 16, 3), dtype=np.uint8)
+  towers = matching.Towers(run)
+  found = towers.embed_media([
+      documents.image(picture), documents.video(np.stack(frames)),
+      documents.video(np.stack(frames[:1])),
+  ])
+  apart = towers.embed_images(np.stack([picture, *frames]))
+  mean = apart[1:].mean(axis=0)
+  np.testing.assert_allclose(
+      found, [apart[0], mean / np.linalg.norm(mean), apart[1]], rtol=1e-4,
+      atol=1e-6,
+  )
+
+
+def test_kinetics_is_the_mean_of_top_1_and_top_5(run, tmp_path, monkeypatch):
+  miniature.kinetics(tmp_path / 'kinetics700')
+  # The videos' classes are the i-th likeliest of six, from the first to the
+  # last; of ImageNet the first alone would count.
+  monkeypatch.setattr(matching.Towers, 'embed_texts', lambda self, texts: (
+      np.eye(6)[np.repeat(range(6), len(texts) // 6)]
+  ))
+  order = sorted(miniature.THINGS)
+  right = [order.index(thing) for thing in miniature.THINGS]
+  videos = [np.roll(np.arange(6.0)[::-1], label - rank)
+            for rank, label in enumerate(right)]
+  monkeypatch.setattr(
+      matching.Towers, 'embed_media', lambda self, media: np.stack(videos)
+  )
+  scores = matching.evaluate_benchmark(run, 'kinetics700', tmp_path)
+  assert scores == {
+      'zero_shot/accuracy': pytest.approx(1 / 6),
+      'zero_shot/mean_top1_top5': pytest.approx((1 + 5) / 12), 'videos': 6,
+  }
+
+
 def test_what_does_not_fit_is_one_sentence(run):
-  with pytest.raises(UserError, match="imagenet and not on 'vqav2'"):
+  with pytest.raises(UserError, match="kinetics700 and not on 'vqav2'"):
     matching.evaluate_benchmark(run, 'vqav2', 'nowhere')
   with pytest.raises(UserError, match='reads 12: shorten it'):
     matching.Towers(run).embed_texts(['red ' * 20])
