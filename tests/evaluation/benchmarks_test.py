@@ -10,6 +10,7 @@ import pathlib
 import numpy as np
 import pytest
 
+import flamingo_jax as fj
 from flamingo_jax.errors import UserError
 from flamingo_jax.evaluation import benchmarks, cards, prompts
 from flamingo_jax.evaluation.fewshot import Settings
@@ -144,6 +145,26 @@ def test_a_silent_model_has_the_lowest_score(name, evaluated):
 def test_an_inexact_model_has_the_official_score(name, evaluated):
   card, *_ = evaluated(name, Inexact)
   assert score(card) == pytest.approx(SCORES[name][2], rel=1e-10)
+
+
+@pytest.fixture(scope='module')
+def predictor(run_dir):
+  return fj.load(run_dir)
+
+
+@pytest.mark.parametrize('name', benchmarks.BENCHMARKS)
+def test_a_tiny_model_is_asked_every_row(name, data, predictor, tmp_path):
+  """End to end; its weights are random, so its score is any that there is."""
+  benchmark = benchmarks.find(name)
+  chosen = settings(name, shots=0, beams=1)
+  card = cards.evaluate(benchmark, data, chosen, predictor, MODEL, tmp_path)
+  assert not card['prompt']['out_of_context']
+  best, worst, _ = SCORES[name]
+  assert worst <= score(card) <= best
+  lines = (tmp_path / chosen.name / 'examples.jsonl').read_text().splitlines()
+  answered = [json.loads(line)['source'] for line in lines]
+  queries = benchmark.queries(data, chosen.split)
+  assert answered == [query.source for query in queries]
 
 
 @pytest.mark.parametrize('name', ['coco', 'vqav2', 'ivqa'])
