@@ -91,8 +91,8 @@ def hateful_memes(folder):
       space = '\u2028' if view.number % 4 == 2 else ' '
       meme = {
           'id': number, 'img': file, 'label': int(view.number % 7 in (0, 3, 5)),
-          'text': f'when you see the {view.thing},{space}and "{view.answer}" is '
-                  "all you can't say",
+          'text': f'when you see the {view.thing},{space}and "{view.answer}" '
+                  "is all you can't say",
       }
       lines.append(json.dumps(meme, ensure_ascii=False))
     files.write_text(folder / f'{part}.jsonl', lines)

@@ -88,7 +88,8 @@ def _of_coco(folder, prefix, answers, entry):
       questions.append({**names, 'question': row.question})
       annotations.append({
           **names, 'question_type': row.question.split()[0].lower(),
-          'answer_type': _answer_type(row), 'multiple_choice_answer': row.answer,
+          'answer_type': _answer_type(row),
+          'multiple_choice_answer': row.answer,
           'answers': [
               entry(said) | {'answer_id': i}
               for i, said in enumerate(ten_answers(row), 1)

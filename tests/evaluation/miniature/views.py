@@ -126,8 +126,8 @@ _PHOTOGRAPHS = {
          'The universe', 'What took this picture?', 'a telescope'),
     ),
     'immunohistochemistry': (
-        ((0, 0, 100, 100), 'tissue', 'Brown and blue tissue under a microscope.',
-         'Stained tissue', 'What colour is the stain?', 'brown'),
+        ((0, 0, 100, 100), 'tissue',
+         'Brown and blue tissue under a microscope.', 'Stained tissue', 'What colour is the stain?', 'brown'),
         ((45, 60, 80, 100), 'gland', 'A round gland, stained brown.',
          'A brown gland amid pale tissue', 'How many glands are there?', 'one'),
         ((70, 55, 100, 100), 'nuclei', 'Blue nuclei are scattered in tissue.',
