@@ -2,9 +2,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """Models whose score is known: one that is always right, and the opposite."""
 
+import pathlib
+
 import numpy as np
 
 from flamingo_jax.data.vocabulary import default_vocabulary
+from tests.evaluation.miniature import files, views
+
+_PHOTOGRAPHS = {files.image_id(view): view.photograph for view in views.VIEWS}
+
+
+def photograph(path):
+  """What a picture is a part of, by its name as COCO's are."""
+  return _PHOTOGRAPHS[int(pathlib.Path(path).stem.split('_')[-1])]
 
 
 class Oracle:
@@ -37,13 +47,13 @@ class Oracle:
     record = query.record
     if record.get('relevance'):
       return record['relevance']
-    is_shown = record.get('annotation', 1)
+    is_shown = record.get('annotation', 1) == 1
     return [float(is_shown and c in query.answers) for c in candidates]
 
   def embed(self, media):
-    """The mean colour of a picture's file name: equal names are alike."""
+    """Parts of one photograph have the same features."""
     rows = [
-        np.random.default_rng(list(m.path[-6:].encode())).normal(size=4)
+        np.random.default_rng(list(photograph(m.path).encode())).normal(size=4)
         for m in media
     ]
     return np.array(rows)
@@ -58,6 +68,21 @@ class Silent(Oracle):
 
   def likelihoods(self, query, candidates):
     return [-x for x in super().likelihoods(query, candidates)]
+
+
+class Inexact(Oracle):
+  """Says the last of the answers, or more, and ranks in any order."""
+
+  def generate(self, asked, *, prefix, **options):
+    del options
+    queries = [self.query(prefix, prompt) for prompt in asked]
+    return [
+        query.answers[-1] + ' or not' * (query.example_id % 3 == 2)
+        for query in queries
+    ]
+
+  def likelihoods(self, query, candidates):
+    return np.random.default_rng(query.example_id).permutation(len(candidates))
 
 
 class Rambling(Oracle):

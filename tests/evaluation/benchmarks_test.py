@@ -3,35 +3,69 @@
 """Every benchmark, from its official files to a score, on miniatures."""
 
 import csv
+import functools
 import json
+import pathlib
 
 import numpy as np
 import pytest
 
+import flamingo_jax as fj
 from flamingo_jax.errors import UserError
 from flamingo_jax.evaluation import benchmarks, cards, prompts
 from flamingo_jax.evaluation.fewshot import Settings
 from flamingo_jax.evaluation.metrics import wups
 from flamingo_jax.evaluation.prompts import as_text
 from tests.evaluation import miniature
-from tests.evaluation.answerers import Oracle, Rambling, Silent
+from tests.evaluation.answerers import Inexact, Oracle, Rambling, Silent
 from tests.evaluation.metrics.wups_test import Wordnet
+from tests.evaluation.miniature import choices, files, views
 
 MODEL = {'sha256': 'none'}
 
-
-@pytest.fixture(scope='session')
-def data(tmp_path_factory):
-  """DATA, with a folder for each benchmark."""
-  folder = tmp_path_factory.mktemp('data')
-  for name, write in miniature.WRITERS.items():
-    write(folder / name)
-  return folder
+# What the official programs print of the predictions of Oracle, Silent and
+# Inexact: coco-caption's with its Java tokenizer, VQA's vqaEval.py, VisDial's
+# and NExT-OE's metrics.py (words as they are, which no two WordNet forms are
+# of), RareAct's compute_score.py, sklearn's ROC AUC; of the others right
+# answers were counted in the annotations.
+SCORES = {
+    'coco': (646.4675892372001, 0, 366.862292417933),
+    'flickr30k': (748.329396456865, 0, 645.6341468453868),
+    'vqav2': (93.75, 0, 29.375),
+    'okvqa': (93.75, 0, 29.375),
+    'textvqa': (93.75, 0, 29.375),
+    'vizwiz': (93.3333333333, 0, 29.3333333333),
+    'visdial': (100, 0, 13.772889554583667),
+    'hateful_memes': (100, 0, 41.8552036199095),
+    'msvdqa': (100, 0, 68.75),
+    'msrvttqa': (100, 0, 68.75),
+    'ivqa': (88.33333333333333, 0, 43.333333333333336),
+    'nextqa': (100, 0, 84.375),
+    'star': (100, 0, 15.75091575091575),
+    'vatex': (512.4573865956676, 0, 179.01253215512273),
+    'youcook2': (1000, 0, 927.4728625006323),
+    # Of few clips, the last are still of some precision.
+    'rareact': (100, 28.60294117647059, 36.54362249950485),
+    'imagenet': (100, 0, 3.3333333333333335),
+    'kinetics700': (100, 0, 11.666666666666666),
+}
 
 
 @pytest.fixture(autouse=True)
 def wordnet(monkeypatch):
   monkeypatch.setattr(wups, 'wordnet', Wordnet)
+
+
+@pytest.fixture(scope='session')
+def evaluated(data, tmp_path_factory):
+  """(the card, the model, the folder) of a benchmark and a kind of model."""
+
+  @functools.cache
+  def of(name, model=Oracle):
+    folder = tmp_path_factory.mktemp(f'{name}_{model.__name__}')
+    return *evaluate(name, data, folder, model, shots=shots(name)), folder
+
+  return of
 
 
 def settings(name, shots=2, **more):
@@ -56,51 +90,107 @@ def score(card):
   return next(iter(card['scores'].values()))['score']
 
 
-def highest(name):
-  return 1000 if 'cider' == benchmarks.find(name).metrics[0].name else 100
-
-
 def test_every_row_has_a_miniature():
-  assert set(miniature.WRITERS) == set(benchmarks.BENCHMARKS)
+  assert set(miniature.WRITERS) == set(benchmarks.BENCHMARKS) == set(SCORES)
 
 
 @pytest.mark.parametrize('name', benchmarks.BENCHMARKS)
-def test_an_oracle_has_the_highest_score(name, data, tmp_path):
-  card, oracle = evaluate(name, data, tmp_path, shots=shots(name))
-  assert card['queries'] == 6 and card['missing'] == []
-  assert score(card) == pytest.approx(highest(name))
+def test_a_few_dozen_rows_are_about_pictures_that_differ(name, data):
+  benchmark = benchmarks.find(name)
+  queries = benchmark.queries(data, benchmark.split)
+  supports = benchmark.pool(data)
+  assert 24 <= len(queries) <= 36
+  assert 24 <= len(supports) <= 36 or benchmark.supports is None
+  paths = {sample.media[0].path for sample in [*queries, *supports]}
+  contents = {pathlib.Path(path).read_bytes() for path in paths}
+  assert len(contents) == len(paths) >= (24 if name == 'rareact' else 48)
+  asked = {(query.media[0].path, query.text) for query in queries}
+  assert len(asked) == len(queries)
+
+
+@pytest.mark.parametrize('name', benchmarks.BENCHMARKS)
+def test_an_oracle_has_the_official_score(name, evaluated):
+  card, oracle, _ = evaluated(name)
+  assert card['queries'] == len(oracle.asked) and card['missing'] == []
+  assert score(card) == pytest.approx(SCORES[name][0], rel=1e-10)
   prompt = as_text(oracle.asked[0])
   assert prompt.count('<image>') == shots(name) + 1
   assert prompt.count('<EOC>') == shots(name)
   assert prompt == prompt.strip() and prompt.endswith((':', 'a person'))
 
 
+@pytest.mark.parametrize('name', [
+    name for name, (best, *_) in SCORES.items() if best not in (100, 1000)
+])
+def test_nobody_scores_more_than_an_oracle(name, data):
+  """Where annotators differ, the first answer is the best that any gave."""
+  benchmark = benchmarks.find(name)
+  metric = benchmark.metrics[0]
+  queries = benchmark.queries(data, benchmark.split)
+  targets = [{'answers': q.answers, 'record': q.record} for q in queries]
+  rows = lambda said: metric.rows(targets, said)
+  best = rows([query.answers[0] for query in queries])
+  for number in range(1, max(len(query.answers) for query in queries)):
+    said = [q.answers[number % len(q.answers)] for q in queries]
+    assert np.all(rows(said) <= best + 1e-12)
+
+
 @pytest.mark.parametrize('name', benchmarks.BENCHMARKS)
-def test_a_silent_model_has_the_lowest_score(name, data, tmp_path):
-  card, _ = evaluate(name, data, tmp_path, Silent, shots=shots(name))
-  # mWAP cannot be 0: of few clips, the last are still of some precision.
-  assert score(card) < 60 if name == 'rareact' else score(card) == 0
+def test_a_silent_model_has_the_lowest_score(name, evaluated):
+  card, *_ = evaluated(name, Silent)
+  assert score(card) == pytest.approx(SCORES[name][1], abs=1e-10)
+
+
+@pytest.mark.parametrize('name', benchmarks.BENCHMARKS)
+def test_an_inexact_model_has_the_official_score(name, evaluated):
+  card, *_ = evaluated(name, Inexact)
+  assert score(card) == pytest.approx(SCORES[name][2], rel=1e-10)
+
+
+@pytest.fixture(scope='module')
+def predictor(run_dir):
+  return fj.load(run_dir)
+
+
+@pytest.mark.parametrize('name', benchmarks.BENCHMARKS)
+def test_a_tiny_model_is_asked_every_row(name, data, predictor, tmp_path):
+  """End to end; its weights are random, so its score is any that there is."""
+  benchmark = benchmarks.find(name)
+  chosen = settings(name, shots=0, beams=1)
+  card = cards.evaluate(benchmark, data, chosen, predictor, MODEL, tmp_path)
+  assert not card['prompt']['out_of_context']
+  best, worst, _ = SCORES[name]
+  assert worst <= score(card) <= best
+  lines = (tmp_path / chosen.name / 'examples.jsonl').read_text().splitlines()
+  answered = [json.loads(line)['source'] for line in lines]
+  queries = benchmark.queries(data, chosen.split)
+  assert answered == [query.source for query in queries]
 
 
 @pytest.mark.parametrize('name', ['coco', 'vqav2', 'ivqa'])
-def test_answers_are_cut_at_words_of_the_prompt(name, data, tmp_path):
-  card, _ = evaluate(name, data, tmp_path, Rambling)
-  assert score(card) == pytest.approx(highest(name))
+def test_answers_are_cut_at_words_of_the_prompt(name, evaluated):
+  card, *_ = evaluated(name, Rambling)
+  assert score(card) == pytest.approx(SCORES[name][0], rel=1e-10)
 
 
 PROMPTS = {
-    'coco': '<image>Output: A cat looks to the side.<EOC><image>Output:',
-    'vqav2': '<image>Question: what is shown here? Answer: cat<EOC>'
-             '<image>Question: what is shown here? Answer:',
-    'hateful_memes': '<image>is an image with written: "meme 1" on it. Is it '
-                     'hateful? Answer: yes<EOC>'
-                     '<image>is an image with written: "meme 0" on it. Is it '
-                     'hateful? Answer:',
-    'visdial': '<image>a cat looks to the side. Question: is it day? Answer: '
-               'yes. Question: what is shown here? Answer: it is cat<EOC>'
-               '<image>a woman in an orange space suit smiles. Question: is it '
-               'day? Answer: no. Question: what is shown here? Answer:',
-    'kinetics700': '<image>Output: filming cat<EOC><image>Output:',
+    'coco': '<image>Output: The smiling face of a woman with curly brown hair.'
+            '<EOC><image>Output:',
+    'vqav2': '<image>Question: Is she smiling? Answer: yes<EOC>'
+             '<image>Question: What colour is her suit? Answer:',
+    'hateful_memes': '<image>is an image with written: "when you see the face, '
+                     'and "yes" is all you can\'t say" on it. Is it hateful? '
+                     'Answer: no<EOC>'
+                     '<image>is an image with written: "when you see the '
+                     'astronaut, and "orange" is all you can\'t say" on it. Is '
+                     'it hateful? Answer:',
+    'visdial': '<image>a wall of long, dark bricks. Question: are there any '
+               'people? Answer: not many. Question: what do you see? Answer: '
+               'it is the wall<EOC>'
+               '<image>a woman in an orange space suit smiles. Question: what '
+               'do you see? Answer:',
+    'kinetics700': "<image>Output: massaging person's feet<EOC>"
+                   '<image>Output:',
 }
 
 
@@ -109,10 +199,10 @@ def test_prompts_are_the_paper_s(name, data, tmp_path):
   benchmark = benchmarks.find(name)
   query = benchmark.queries(data, benchmark.split)[0]
   pool = benchmark.pool(data)
-  seed = next(  # with which the cat is the shot of the first query
-      seed for seed in range(100)
-      if 'cat' in as_text(prompts.make_prompt(query, pool, 1, seed, True))
-      or 'meme 1' in as_text(prompts.make_prompt(query, pool, 1, seed, True))
+  seed = next(  # with which this is the shot of the first query
+      seed for seed in range(1000)
+      if as_text(prompts.make_prompt(query, pool, 1, seed, True))
+      == PROMPTS[name]
   )
   _, oracle = evaluate(name, data, tmp_path, shots=1, seed=seed)
   assert PROMPTS[name] in map(as_text, oracle.asked)
@@ -130,18 +220,34 @@ def test_rareact_ranks_sentences(data):
   (query, *_) = benchmarks.find('rareact').queries(data, 'test')
   assert query.text == 'Caption: a person'
   assert query.candidates == (
-      'cuts a phone', 'cuts an orange', 'fries an orange'
+      'cuts a phone', 'washes an orange', 'cuts an orange', 'carries a box'
   )
 
 
+@pytest.mark.parametrize('name', ['ivqa', 'hateful_memes'])
+def test_lines_end_at_line_feeds_alone(name, data):
+  benchmark = benchmarks.find(name)
+  texts = [q.text for q in benchmark.queries(data, benchmark.split)]
+  assert len(texts) == 30 and any('\u2028' in text for text in texts)
+
+
+def test_imagenet_tells_classes_of_one_name_apart(data):
+  (query, *_) = benchmarks.find('imagenet').queries(data, 'validation')
+  assert len(set(query.candidates)) == len(query.candidates) == 24
+  assert {'crane bird', 'construction crane', 'maillot', 'maillot, tank suit',
+          'cup of coffee'} < set(query.candidates)
+
+
 def test_ok_vqa_asks_for_what_people_wrote(data):
-  coins = benchmarks.find('okvqa').queries(data, 'validation')[5]
-  assert coins.answers[0] == 'coins'
+  queries = benchmarks.find('okvqa').queries(data, 'validation')
+  coins = [q for q in queries if 'shown here' in q.text][3]
+  assert coins.answers[0] == 'row of coins'
 
 
 def test_next_qa_has_second_answers(data):
-  first = benchmarks.find('nextqa').queries(data, 'test')[0]
-  assert first.answers == ('astronaut', 'woman')
+  first, second, *_ = benchmarks.find('nextqa').queries(data, 'test')
+  assert first.answers == ('orange', 'orange of course')
+  assert second.answers == ('one',)
 
 
 def read_predictions(folder, card):
@@ -149,41 +255,48 @@ def read_predictions(folder, card):
   return path / card['predictions']['file']
 
 
-def test_predictions_are_as_servers_take_them(data, tmp_path):
-  def read(name, **more):
-    card, _ = evaluate(name, data, tmp_path, **more)
-    return read_predictions(tmp_path, card)
+def test_predictions_are_as_servers_take_them(evaluated):
+  def read(name):
+    card, _, folder = evaluated(name)
+    return read_predictions(folder, card)
 
   said = json.loads(read('coco').read_text())
-  assert said[0] == {'image_id': 0, 'caption': miniature.CAPTIONS[0]}
+  assert said[0] == {
+      'image_id': 139, 'caption': 'A woman in an orange space suit smiles.'
+  }
   said = json.loads(read('vqav2').read_text())
-  assert said[1] == {'question_id': 101, 'answer': 'cat'}
+  assert said[1] == {'question_id': 247053000, 'answer': 'one'}
   said = json.loads(read('vizwiz').read_text())
-  assert said[1] == {'image': 'VizWiz_val_00000001.jpg', 'answer': 'cat'}
+  assert said[1] == {'image': 'VizWiz_val_00007053.jpg', 'answer': 'one'}
   said = json.loads(read('visdial').read_text())
-  assert said[0]['ranks'] == [1, 2, 3, 4, 5, 6, 7, 8]
-  assert (said[2]['image_id'], said[2]['round_id']) == (2, 2)
-  assert said[2]['ranks'] == [3, 4, 1, 2, 5, 6, 7, 8]
+  assert said[0]['ranks'] == list(range(1, choices.OPTIONS + 1))
+  assert (said[2]['image_id'], said[2]['round_id']) == (493967, 3)
+  # Options 4, 2 and 6 have a relevance of 0.6, 0.4 and 0.2.
+  assert said[2]['ranks'] == [4, 5, 2, 6, 1, 7, 3, *range(8, 17)]
   said = json.loads(read('nextqa').read_text())
-  assert said['3'] == {'7': 'rocket'}
+  assert said['2472259371'] == {'7': 'one'}
+  assert said['4943127769'] == {'7': 'no', '8': 'mortar'}
   said = json.loads(read('star').read_text())
-  assert said['Sequence'][0] == {'question_id': 'Sequence_T1_1', 'answer': 1}
+  assert said['Sequence'][0] == {
+      'question_id': 'Sequence_T2_388', 'answer': 1
+  }
   rows = list(csv.DictReader(read('hateful_memes').open()))
-  assert [row['label'] for row in rows] == list('010101')
+  assert ''.join(row['label'] for row in rows).startswith('1000011100')
   likely = 1 / (1 + np.exp(-1))
-  assert float(rows[1]['proba']) == pytest.approx(likely, abs=1e-6)
-  assert np.load(read('rareact', shots=0)).shape == (6, 3)
+  assert float(rows[0]['proba']) == pytest.approx(likely, abs=1e-6)
+  assert np.load(read('rareact')).shape == (30, 4)
 
 
 def test_a_split_with_secret_answers_has_predictions_only(data, tmp_path):
   folder = tmp_path / 'data' / 'vqav2'
   miniature.WRITERS['vqav2'](folder)
-  miniature.write_json(
+  files.write_json(
       folder / 'v2_OpenEnded_mscoco_test-dev2015_questions.json',
       {'questions': [{'question_id': 1, 'image_id': 1, 'question': 'x?'}]},
   )
-  miniature.write_picture(
-      folder / 'test2015' / 'COCO_test2015_000000000001.jpg', 0
+  views.write_picture(
+      folder / 'test2015' / 'COCO_test2015_000000000001.jpg',
+      views.VIEWS[0],
   )
   card, _ = evaluate('vqav2', tmp_path / 'data', tmp_path, Silent,
                      split='test_dev')
@@ -203,7 +316,7 @@ def test_files_that_are_missing_or_wrong_are_one_sentence(data, tmp_path):
                      "split 'test' of coco needs it; it comes from caption_d"):
     find('coco').queries(tmp_path, 'test')
   wrong = tmp_path / 'vatex' / 'vatex_public_test_english_v1.1.json'
-  miniature.write_json(wrong, [{'video': 1}])
+  files.write_json(wrong, [{'video': 1}])
   with pytest.raises(UserError, match="entry 0 has no field 'videoID'"):
     find('vatex').queries(tmp_path, 'test')
   wrong.write_text('[]')

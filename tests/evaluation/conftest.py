@@ -17,6 +17,7 @@ from flamingo_jax.training import checkpoint, model_dir
 from flamingo_jax.training.model import FlamingoModel
 from flamingo_jax.training.train_step import TrainState
 from flamingo_jax.training.trainable import split_params
+from tests.evaluation import miniature
 from tests.random_weights import random_weights, tiny_config
 
 CONFIG = tiny_config(
@@ -83,6 +84,15 @@ def run_dir(tmp_path_factory):
   checkpoints.close()
   checkpoint.save_frozen(folder, frozen_params)
   model_dir.write_model_json(folder, CONFIG, default_vocabulary(), 3, 2)
+  return folder
+
+
+@pytest.fixture(scope='session')
+def data(tmp_path_factory):
+  """DATA, with a folder for each benchmark."""
+  folder = tmp_path_factory.mktemp('data')
+  for name, write in miniature.WRITERS.items():
+    write(folder / name)
   return folder
 
 

@@ -17,6 +17,7 @@ from flamingo_jax.evaluation.features import FeatureConverter
 from flamingo_jax.training.train_step import abstract_params
 from flamingo_jax.training.trainable import merge_params
 from tests.evaluation import miniature
+from tests.evaluation.miniature import views
 
 CONFIGS = pathlib.Path(__file__).parents[2] / 'configs'
 EVALUATIONS = sorted(path.name for path in CONFIGS.glob('eval_*.gin'))
@@ -89,15 +90,17 @@ def train(*, infer_eval_dataset_cfg, inference_evaluator_cls, **unused):
   }
 
 
-@pytest.mark.parametrize('base, tasks, count', [
-    ('flamingo_tiny', 'shapes', 10), ('own_data', 'benchmark', 6)
+@pytest.mark.parametrize('base, tasks, asked, count', [
+    ('flamingo_tiny', 'shapes', 10, 10), ('own_data', 'benchmark', 40, 32)
 ])
-def test_every_evaluation_while_training_is_read(base, tasks, count, tmp_path):
-  bindings = [f'MODEL_DIR={tmp_path}', 'FEWSHOT_EXAMPLES=10']
+def test_every_evaluation_while_training_is_read(
+    base, tasks, asked, count, tmp_path
+):
+  bindings = [f'MODEL_DIR={tmp_path}', f'FEWSHOT_EXAMPLES={asked}']
   if tasks == 'benchmark':
     miniature.WRITERS['vqav2'](tmp_path / 'vqav2')
     data = tmp_path / 'data.jsonl'
-    miniature.write_picture(tmp_path / 'one.png', 0)
+    views.write_picture(tmp_path / 'one.png', views.VIEWS[0])
     data.write_text('{"parts": [{"image": "one.png"}, {"text": "a word"}]}\n')
     bindings += [f'BENCHMARK_DIR={tmp_path}', f'DATA={data}']
   files = [CONFIGS / f'{base}.gin', CONFIGS / f'runs/fewshot_{tasks}.gin']

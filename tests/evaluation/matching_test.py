@@ -14,7 +14,7 @@ from flamingo_jax import cli
 from flamingo_jax.data import documents, features
 from flamingo_jax.data.vocabulary import default_vocabulary
 from flamingo_jax.errors import UserError
-from flamingo_jax.evaluation import matching
+from flamingo_jax.evaluation import benchmarks, matching
 from flamingo_jax.models import DualTower, contrastive
 from flamingo_jax.training import checkpoint, model_dir
 from flamingo_jax.training.train_step import TrainState
@@ -25,7 +25,7 @@ assert two_tasks
 CONFIG = contrastive.ContrastiveConfig(
     vision='one_block',
     text=contrastive.TextEncoderConfig(
-        vocab=2048, layers=1, width=16, heads=2, head_size=8, context=12
+        vocab=2048, layers=1, width=16, heads=2, head_size=8, context=16
     ),
     joint=8, image_size=16, dtype='float32',
 )
@@ -137,20 +137,25 @@ def test_a_benchmark_is_read_from_its_official_files(
   arguments = ['match', f'--model_dir={run}', f'--benchmark={name}']
   assert cli.main([*arguments, f'--data={tmp_path}']) == 0
   scores = json.loads(capsys.readouterr().out)
-  assert scores['videos' if name == 'kinetics700' else 'pictures'] == 6
+  assert scores['videos' if name == 'kinetics700' else 'pictures'] == 30
   # Towers that know everything: a picture's and its texts' vectors are alike.
-  knows = {}
-  for i, text in enumerate(miniature.CAPTIONS):
-    knows |= {text: i, text.upper()[:-1]: i}
-  vector = lambda i: np.eye(6)[i]
-  monkeypatch.setattr(matching.Towers, 'embed_media', lambda self, media: (
-      np.stack([vector(i) for i in range(len(media))])
-  ))
+  row = benchmarks.find(name)
+  queries = row.queries(tmp_path, row.split)
+  if row.is_close_ended:
+    classes = queries[0].candidates
+    shown = [classes.index(query.answers[0]) for query in queries]
+    knows = lambda text: next(
+        i for i, name in enumerate(classes) if text.endswith(f' {name}')
+    )
+  else:
+    shown = range(len(queries))
+    knows = {t: i for i, q in enumerate(queries) for t in q.answers}.get
+  monkeypatch.setattr(
+      matching.Towers, 'embed_media', lambda self, media: np.eye(30)[shown]
+  )
   monkeypatch.setattr(matching.Towers, 'cut', lambda self, text: text)
   monkeypatch.setattr(matching.Towers, 'embed_texts', lambda self, texts: (
-      np.stack([vector(
-          knows[t] if t in knows else miniature.THINGS.index(t.split()[-1])
-      ) for t in texts])
+      np.eye(30)[list(map(knows, texts))]
   ))
   best = matching.evaluate_benchmark(run, name, tmp_path)
   assert all(best[key] == 1 for key in best if '@' in key or 'zero' in key)
@@ -174,30 +179,36 @@ def test_a_video_is_the_mean_of_its_frames(run):
 
 
 def test_kinetics_is_the_mean_of_top_1_and_top_5(run, tmp_path, monkeypatch):
-  miniature.kinetics(tmp_path / 'kinetics700')
-  # The videos' classes are the i-th likeliest of six, from the first to the
-  # last; of ImageNet the first alone would count.
+  miniature.WRITERS['kinetics700'](tmp_path / 'kinetics700')
+  row = benchmarks.find('kinetics700')
+  queries = row.queries(tmp_path, row.split)
+  classes = queries[0].candidates
+  count = len(classes)
+  # The class of the i-th video is its (i mod 6)-th likeliest, from 0; of
+  # ImageNet the first alone would count.
   monkeypatch.setattr(matching.Towers, 'embed_texts', lambda self, texts: (
-      np.eye(6)[np.repeat(range(6), len(texts) // 6)]
+      np.eye(count)[np.repeat(range(count), len(texts) // count)]
   ))
-  order = sorted(miniature.THINGS)
-  right = [order.index(thing) for thing in miniature.THINGS]
-  videos = [np.roll(np.arange(6.0)[::-1], label - rank)
-            for rank, label in enumerate(right)]
+  ranks = np.arange(len(queries)) % 6
+  likely = np.arange(count, 0.0, -1)
+  videos = [
+      np.roll(likely, classes.index(query.answers[0]) - rank)
+      for rank, query in zip(ranks, queries)
+  ]
   monkeypatch.setattr(
       matching.Towers, 'embed_media', lambda self, media: np.stack(videos)
   )
   scores = matching.evaluate_benchmark(run, 'kinetics700', tmp_path)
   assert scores == {
       'zero_shot/accuracy': pytest.approx(1 / 6),
-      'zero_shot/mean_top1_top5': pytest.approx((1 + 5) / 12), 'videos': 6,
+      'zero_shot/mean_top1_top5': pytest.approx((1 + 5) / 12), 'videos': 30,
   }
 
 
 def test_what_does_not_fit_is_one_sentence(run):
   with pytest.raises(UserError, match="kinetics700 and not on 'vqav2'"):
     matching.evaluate_benchmark(run, 'vqav2', 'nowhere')
-  with pytest.raises(UserError, match='reads 12: shorten it'):
+  with pytest.raises(UserError, match='reads 16: shorten it'):
     matching.Towers(run).embed_texts(['red ' * 20])
   with pytest.raises(UserError, match='names exactly one of pink'):
     matching.evaluate(run, 'matching_test', 'validation', 4, ['pink'])

@@ -11,6 +11,7 @@ from flamingo_jax.evaluation import benchmarks as table
 from flamingo_jax.evaluation import prompts
 from tasks import benchmarks
 from tests.evaluation import miniature
+from tests.evaluation.miniature import choices
 
 LENGTHS = {'tokens': 256, 'media': 3, 'image_size': 16, 'targets': 16}
 
@@ -55,18 +56,19 @@ def test_a_question_has_its_prompt_and_its_accuracy(data):
                             example={})
         for t in found
     ]
-    assert first(found, said)['vqa_accuracy'] == 100
+    assert first(found, said)['vqa_accuracy'] == 93.75
 
 
 def test_candidates_are_those_of_each_query(data):
   benchmarks.mixture('visdial', data, shots=(1,))
   task = seqio.TaskRegistry.get('visdial_1shot')
   found = targets(task, 'validation')
-  assert len(found) == 6 * 8  # eight candidates of each dialogue
-  assert found[2]['candidate'] == 'it is coffee'
+  count = choices.OPTIONS  # of each of 24 dialogues
+  assert len(found) == 24 * count
+  assert found[2]['candidate'] == 'it is the rim'
   (metric,) = task.score_metric_fns
   scores = [
-      target['record']['relevance'][i % 8] for i, target in enumerate(found)
+      target['record']['relevance'][i % count] for i, target in enumerate(found)
   ]
   assert metric(found, scores)['ndcg'] == 100
   assert metric(found, [-score for score in scores])['ndcg'] == 0

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 import csv
 import dataclasses
+import io
 import json
 import pathlib
 from typing import Any
@@ -75,7 +76,8 @@ class Source:
       UserError: missing, or a line is not JSON.
     """
     values = []
-    for line, text in enumerate(self.read_text(number).splitlines(), 1):
+    # `splitlines` would end lines at separators inside of texts, too.
+    for line, text in enumerate(self.read_text(number).split('\n'), 1):
       try:
         values += [json.loads(text)] if text.strip() else []
       except ValueError as error:
@@ -87,8 +89,7 @@ class Source:
 
   def read_csv(self, number: int) -> list[dict[str, str]]:
     """Rows by the names of the first line."""
-    lines = self.read_text(number).splitlines()
-    return list(csv.DictReader(lines))
+    return list(csv.DictReader(io.StringIO(self.read_text(number))))
 
   def image(self, name: str) -> tuple[Media, ...]:
     """A picture of the folder, which is not opened yet."""
