@@ -18,6 +18,7 @@ from flamingo_jax.data.media import Media
 from flamingo_jax.errors import UserError
 from flamingo_jax.evaluation import neighbours
 from flamingo_jax.evaluation.prompts import Sample
+from flamingo_jax.typing import Float
 
 Embed = Callable[[Sequence[Media]], np.ndarray]
 
@@ -49,9 +50,8 @@ class Index:
     """
     self._supports = supports
     self._embed = embed
-    asked = list(dict.fromkeys(map(_first, queries)))
-    media = [_first(sample) for sample in supports]
-    table = self._read_or_embed(media, folder, model)
+    known = lambda media: self._read_or_embed(media, folder, model)
+    table = _by_sample(supports, known)
     # The same number for all supports of a source, and its queries.
     numbers = {}
     for sample in supports:
@@ -60,8 +60,7 @@ class Index:
         table, np.array([numbers[s.source] for s in supports], np.int32),
         jax.local_devices(),
     )
-    row = {medium: i for i, medium in enumerate(asked)}
-    self._rows = self._features(asked)[[row[_first(q)] for q in queries]]
+    self._rows = _by_sample(queries, self._features)
     self._owners = np.array(
         [numbers.get(query.source, neighbours.ALL) for query in queries]
     )
@@ -114,6 +113,16 @@ class Index:
     return rows / np.maximum(norms, 1e-12)
 
 
+def _by_sample(
+    samples: Sequence[Sample], features: Embed
+) -> Float[np.ndarray, 'N Dv']:
+  """The features of each sample's picture, which several may ask about."""
+  media = {medium.path: medium for medium in map(_first, samples)}
+  row = {path: i for i, path in enumerate(media)}
+  rows = [row[_first(sample).path] for sample in samples]
+  return features(list(media.values()))[rows]
+
+
 def _first(sample: Sample) -> Media:
   if not sample.media:
     raise UserError(
@@ -122,6 +131,6 @@ def _first(sample: Sample) -> Media:
   return sample.media[0]
 
 
-def _name(query: Sample) -> tuple[Media, str]:
+def _name(query: Sample) -> tuple[str, str]:
   """What its nearest supports depend on."""
-  return _first(query), query.source
+  return _first(query).path, query.source
