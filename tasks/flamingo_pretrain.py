@@ -98,13 +98,9 @@ def _register(
     options: Mapping[str, Mapping[str, float]],
 ) -> str:
   """Registers a mixture and its tasks, and returns its name."""
-  found = prepared.read(
-      f'flamingo_pretrain.{function}', directory, weights, 'FORMAT PATH'
-  )
-  for task, splits in found.items():
-    features.add_task(
-        task, splits, vocabulary=vocabulary, augment=True,
-        replace_unreadable=True, **options.get(task, {}),
-    )
+  prepared.add_tasks(f'flamingo_pretrain.{function}', directory, {
+      task: {'vocabulary': vocabulary, 'augment': True, **options.get(task, {})}
+      for task in weights
+  })
   features.add_mixture(name, weights)
   return name

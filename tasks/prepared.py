@@ -34,10 +34,33 @@ def add_task(
   Raises:
     UserError: a folder is missing or damaged.
   """
-  found = read('prepared.add_task', directory, [name], 'FORMAT PATH')
-  return features.add_task(
-      name, found[name], augment=augment, replace_unreadable=True, **options
-  )
+  tasks = {name: {'augment': augment, **options}}
+  return add_tasks('prepared.add_task', directory, tasks)[name]
+
+
+def add_tasks(
+    function: str, directory: str, tasks: Mapping[str, Mapping[str, Any]]
+) -> dict[str, seqio.Task]:
+  """`add_task` for several at once: all missing folders are told together.
+
+  Args:
+    function: whose argument `directory` is, for the message.
+    directory: holds a folder for each task.
+    tasks: names, and of each the options of `features.add_task`.
+
+  Returns:
+    The tasks by name.
+
+  Raises:
+    UserError: a folder is missing or damaged.
+  """
+  found = read(function, directory, tasks, 'FORMAT PATH')
+  return {
+      name: features.add_task(
+          name, found[name], replace_unreadable=True, **options
+      )
+      for name, options in tasks.items()
+  }
 
 
 def read(

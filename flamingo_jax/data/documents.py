@@ -27,7 +27,8 @@ from flamingo_jax.errors import UserError
 
 __all__ = [
     'Document', 'END_OF_CHUNK', 'EndOfChunk', 'JsonlDocuments', 'Line',
-    'Media', 'Text', 'image', 'iter_problems', 'read_line', 'scan', 'video',
+    'Media', 'Text', 'image', 'iter_problems', 'lines', 'read_line', 'scan',
+    'video',
 ]
 
 _PART_KEYS = ('text', 'image', 'video')
@@ -99,7 +100,7 @@ class JsonlDocuments:
           f' {os.fspath(path)}` lists them' if more else ''
       )
       raise UserError(f'{_place(self.path, line)}: {message}{others}')
-    places = [(start, number) for start, number, _ in _lines(self.path)]
+    places = [(start, number) for start, number, _ in lines(self.path)]
     self._starts, self._numbers = np.array(places, np.int64).T
 
   def __len__(self) -> int:
@@ -184,10 +185,10 @@ def scan(
 
   number = 0
   try:
-    lines = _lines(path)
+    found = lines(path)
     # Threads: opening many small files is waiting, and decoders free the GIL.
     with concurrent.futures.ThreadPoolExecutor() as pool:
-      while batch := list(itertools.islice(lines, _BATCH)):
+      while batch := list(itertools.islice(found, _BATCH)):
         for line in pool.map(check, batch):
           number = line.number
           yield line
@@ -206,7 +207,7 @@ def read_line(path: str | os.PathLike, number: int) -> Line | None:
   """
   path = os.path.abspath(path)
   try:
-    for _, found, text in _lines(path):
+    for _, found, text in lines(path):
       if found == number:
         return _check_line(path, number, text, False, _file_problem)
       if found > number:
@@ -263,8 +264,12 @@ def _place(path: str, line: int) -> str:
   return f'{path}:{line}' if line else path
 
 
-def _lines(path: str) -> Iterator[tuple[int, int, bytes]]:
-  """(byte offset, line number from 1, line) of every line that is not blank."""
+def lines(path: str | os.PathLike) -> Iterator[tuple[int, int, bytes]]:
+  """(byte offset, line number from 1, line) of every line that is not blank.
+
+  Raises:
+    OSError: the file cannot be read.
+  """
   start = 0
   with open(path, 'rb') as file:
     for number, line in enumerate(file, 1):

@@ -41,13 +41,11 @@ def _of_folder(path: str) -> Iterator[Sequence[str | documents.Media]]:
 
 def _of_file(path: str) -> Iterator[Sequence[str | documents.Media]]:
   try:
-    with open(path, 'rb') as file:
-      for number, line in enumerate(file, 1):
-        if line.strip():
-          parts, problems = documents.parse_line(line, os.path.dirname(path))
-          if not parts:
-            raise UserError(f'{path}:{number}: {problems[0]}')
-          yield parts
+    for _, number, line in documents.lines(path):
+      parts, problems = documents.parse_line(line, os.path.dirname(path))
+      if not parts:
+        raise UserError(f'{path}:{number}: {problems[0]}')
+      yield parts
   except OSError as error:
     raise UserError(
         f'{path} cannot be read ({error.strerror}); name a JSONL file, or a '

@@ -43,12 +43,64 @@ from flamingo_jax.typing import Tree
 
 
 @dataclasses.dataclass(frozen=True)
-class Periods:
-  """Updates between log lines, evaluations and checkpoints; 0 is never."""
+class Parts:
+  """The parts of a run, made before anything is written.
 
-  stats: int
-  evaluate: int
-  save: int
+  Attributes:
+    trainer: compiles the steps; has the model and the partitioner.
+    initializer: makes the state of a run that begins from scratch.
+    random_seed: of its random weights.
+    dataset_cfg: what is trained on.
+    batches: this process's share of that, at its beginning.
+    evaluators: of losses and of few-shot scores.
+    checkpoint_cfg: when to save, and what to start from.
+    model_dir: the run's folder.
+    total_steps: updates after which training ends, counted from step 0.
+    stats_period: updates between log lines; 0 is never.
+    eval_period: updates between evaluations; 0 is never.
+    cache_media: where features are kept, as for `media_cache.open_cache`.
+    summarize_config: is given (model_dir, TensorBoard writer, step).
+  """
+
+  trainer: Trainer
+  initializer: TrainStateInitializer
+  random_seed: int
+  dataset_cfg: pipeline.DatasetConfig
+  batches: Batches
+  evaluators: Sequence[Evaluator | FewShotEvaluator]
+  checkpoint_cfg: checkpoint.CheckpointConfig
+  model_dir: str
+  total_steps: int
+  stats_period: int
+  eval_period: int
+  cache_media: bool | str
+  summarize_config: Callable[[str, Any, int], None]
+
+  @property
+  def saved_batches(self) -> Batches | None:
+    """What checkpoints save the place of; None if they save none."""
+    return self.batches if self.checkpoint_cfg.save.save_dataset else None
+
+  def train(self, stop: StopRequest) -> tuple[int, TrainState]:
+    """Begins or continues the run; see the function `train`."""
+    with contextlib.ExitStack() as stack:
+      opened = lambda x: stack.enter_context(contextlib.closing(x))
+      save, restore = self.checkpoint_cfg.save, self.checkpoint_cfg.restore
+      checkpoints = opened(checkpoint.Checkpoints(self.model_dir, save.keep))
+      state, frozen_params, sums = start(
+          self.trainer, self.initializer, self.random_seed, self.model_dir,
+          restore.path, self.saved_batches,
+      )
+      step = int(state.step)
+      media_cache = stack.enter_context(open_cache(
+          self.cache_media, self.model_dir, self.trainer.model, frozen_params,
+          self.dataset_cfg,
+      ))
+      log = opened(MetricsLog(self.model_dir, step))
+      self.summarize_config(self.model_dir, log.tensorboard, step)
+      progress = opened(Progress(step, self.total_steps))
+      loop = Loop(self, checkpoints, media_cache, log, progress, sums)
+      return loop.run(state, frozen_params, stop)
 
 
 class Loop:
@@ -56,29 +108,30 @@ class Loop:
 
   def __init__(
       self,
-      trainer: Trainer,
-      iterator: Batches,
-      media_cache: MediaCache | None,
-      evaluators: Sequence[Evaluator | FewShotEvaluator],
+      parts: Parts,
       checkpoints: checkpoint.Checkpoints,
+      media_cache: MediaCache | None,
       log: MetricsLog,
       progress: Progress,
-      periods: Periods,
       sums: Mapping[str, float],
-      save_dataset: bool,
   ):
-    """Brings together the parts of a run; none is started."""
-    self.window = Window(trainer.loss_weights)
+    """Nothing is compiled or read yet.
+
+    Args:
+      parts: of the run.
+      checkpoints: its own.
+      media_cache: its features, if they are kept.
+      log: gets a line at each period.
+      progress: shows the steps.
+      sums: behind the next log line, of the run that is continued.
+    """
+    self.window = Window(parts.trainer.loss_weights)
     self.window.restore(sums)
-    self._trainer = trainer
-    self._iterator = iterator
-    self._media_cache = media_cache
-    self._saved_iterator = iterator if save_dataset else None
-    self._evaluators = evaluators
+    self._parts = parts
     self._checkpoints = checkpoints
+    self._media_cache = media_cache
     self._log = log
     self._progress = progress
-    self._periods = periods
     self._watch = Stopwatch()
     # (step, example ids, metrics on the device) of the newest step.
     self._unchecked: tuple[int, dict[str, np.ndarray], Mapping] | None = None
@@ -87,14 +140,14 @@ class Loop:
       self,
       state: TrainState,
       frozen_params: Tree,
-      total_steps: int,
       stop: StopRequest,
   ) -> tuple[int, TrainState]:
-    """Trains until `total_steps` or until asked to stop, and saves there.
+    """Trains until the last step or until asked to stop, and saves there.
 
     Raises:
       SystemExit: asked to stop before the first step; there is nothing to save.
     """
+    trainer, total_steps = self._parts.trainer, self._parts.total_steps
     step = int(state.step)
     compiled = None
     stopping = None
@@ -105,9 +158,9 @@ class Loop:
       batch = self._next_batch()
       if self._media_cache:
         batch = self._media_cache(batch)
-      on_device = self._trainer.partitioner.put_batch(batch)
+      on_device = trainer.partitioner.put_batch(batch)
       if compiled is None:
-        compiled = self._trainer.compile_train(state, frozen_params, on_device)
+        compiled = trainer.compile_train(state, frozen_params, on_device)
         self._watch.read()  # compiling is not a step's time
         self._exit_if_asked(stop)
       self.window.add_seconds('data', self._watch.read())
@@ -133,7 +186,7 @@ class Loop:
 
   def _next_batch(self) -> dict[str, np.ndarray]:
     with pipeline.reading_errors():
-      return next(self._iterator)
+      return next(self._parts.batches)
 
   def _between_steps(
       self,
@@ -148,9 +201,10 @@ class Loop:
     A run that is stopped logs nothing for it, so that its log becomes that of
     a run that was left alone.
     """
-    periods = self._periods
-    logging = _due(periods.stats, step) or self._evaluating(step)
-    saving = last or stopping or _due(periods.save, step)
+    parts = self._parts
+    logging = _due(parts.stats_period, step) or self._evaluating(step)
+    save_period = parts.checkpoint_cfg.save.period or 0
+    saving = last or stopping or _due(save_period, step)
     if logging or saving:
       self._check()
     self.window.add_seconds('step', self._watch.read())
@@ -165,24 +219,26 @@ class Loop:
       self.window.clear()
     if saving:
       self._checkpoints.save(
-          step, state, self.window.state(), self._saved_iterator
+          step, state, self.window.state(), parts.saved_batches
       )
     self._checkpoints.check()
     self._watch.read()
 
   def _evaluating(self, step: int) -> bool:
-    return bool(self._evaluators) and _due(self._periods.evaluate, step)
+    parts = self._parts
+    return bool(parts.evaluators) and _due(parts.eval_period, step)
 
   def _line(
       self, step: int, state: TrainState, frozen_params: Tree
   ) -> dict[str, float]:
     """What is logged at `step`."""
+    parts = self._parts
     values = self.window.summary()
-    values['learning_rate'] = float(self._trainer.learning_rate_fn(step))
+    values['learning_rate'] = float(parts.trainer.learning_rate_fn(step))
     values |= gate_values(state.params)
-    values |= self._iterator.unreadable()
+    values |= parts.batches.unreadable()
     if self._evaluating(step):
-      for evaluator in self._evaluators:
+      for evaluator in parts.evaluators:
         values |= evaluator.evaluate(step, state.params, frozen_params)
     return values
 
@@ -228,10 +284,10 @@ def _example_ids(batch: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 def _make_evaluators(
     trainer: Trainer,
-    model_dir: str,
     datasets: Mapping[str, Any] | None,
     infer_eval_dataset_cfg: EvaluationDatasetConfig | None,
     inference_evaluator_cls: Callable[..., seqio.Evaluator],
+    model_dir: str,
 ) -> list[Evaluator | FewShotEvaluator]:
   """Of losses, and of few-shot scores, if they are asked for."""
   evaluators = [Evaluator(trainer, datasets)] if datasets else []
@@ -267,12 +323,15 @@ def train(
     use_orbax: bool = False,
     cache_media: bool | str = False,
 ) -> tuple[int, TrainState]:
-  """Trains to `total_steps`, from the newest checkpoint of `model_dir` if any.
+  """Trains, from the newest checkpoint if any; (step, state) where it ended.
 
   Args:
+    model: what is trained.
+    train_dataset_cfg: what it is trained on.
     train_eval_dataset_cfg: datasets to compute the loss of, or None.
     infer_eval_dataset_cfg: few-shot tasks to compute the scores of, or None.
     checkpoint_cfg: when to save, and what to start from.
+    partitioner: says where arrays go, and which rows this process reads.
     trainer_cls: `Trainer` with its configuration bound.
     model_dir: the run's folder; all that a run writes is in it.
     total_steps: updates after which training ends, counted from step 0.
@@ -291,35 +350,32 @@ def train(
 
   Raises:
     UserError: something that doesn't fit, a loss of NaN, or a full disk.
+    SystemExit: a signal before the first step, when there is nothing to save.
   """
   checkpoint.check_are_ours(use_orbax)
   for cfg in filter(None, (train_dataset_cfg, train_eval_dataset_cfg)):
     verify_matching_vocabs_fn(cfg, model)
-  save, restore = checkpoint_cfg.save, checkpoint_cfg.restore
-  with stop_on_signals() as stop, contextlib.ExitStack() as stack:
-    opened = lambda x: stack.enter_context(contextlib.closing(x))
+  with stop_on_signals() as stop:
     trainer = trainer_cls(model=model, partitioner=partitioner)
     shard = partitioner.get_data_layout(train_dataset_cfg.batch_size).shard
-    iterator = get_dataset_fn(train_dataset_cfg, *shard)
-    evaluators = _make_evaluators(
-        trainer, model_dir, train_eval_dataset_cfg and
-        train_eval_get_dataset_fn(train_eval_dataset_cfg, *shard, eval_steps),
-        infer_eval_dataset_cfg, inference_evaluator_cls,
+    eval_datasets = train_eval_dataset_cfg and train_eval_get_dataset_fn(
+        train_eval_dataset_cfg, *shard, eval_steps
     )
-    checkpoints = opened(checkpoint.Checkpoints(model_dir, save.keep))
-    state, frozen_params, sums = start(
-        train_state_initializer_cls, model, partitioner, restore.path, model_dir,
-        random_seed, iterator if save.save_dataset else None,
-    )
-    step = int(state.step)
-    media_cache = stack.enter_context(open_cache(
-        cache_media, model_dir, model, frozen_params, train_dataset_cfg
-    ))
-    log = opened(MetricsLog(model_dir, step))
-    summarize_config_fn(model_dir, log.tensorboard, step)
-    return Loop(
-        trainer, iterator, media_cache, evaluators, checkpoints, log,
-        opened(Progress(step, total_steps)),
-        Periods(stats_period or eval_period, eval_period, save.period or 0),
-        sums, save.save_dataset,
-    ).run(state, frozen_params, total_steps, stop)
+    return Parts(
+        trainer=trainer,
+        initializer=train_state_initializer_cls(model, partitioner),
+        random_seed=random_seed,
+        dataset_cfg=train_dataset_cfg,
+        batches=get_dataset_fn(train_dataset_cfg, *shard),
+        evaluators=_make_evaluators(
+            trainer, eval_datasets, infer_eval_dataset_cfg,
+            inference_evaluator_cls, model_dir,
+        ),
+        checkpoint_cfg=checkpoint_cfg,
+        model_dir=model_dir,
+        total_steps=total_steps,
+        stats_period=stats_period or eval_period,
+        eval_period=eval_period,
+        cache_media=cache_media,
+        summarize_config=summarize_config_fn,
+    ).train(stop)

@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """How a run begins: it continues, starts from another run, or from scratch."""
 
-from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -10,9 +9,12 @@ import jax
 from flamingo_jax.data import pipeline
 from flamingo_jax.errors import UserError
 from flamingo_jax.training import checkpoint, model_dir as model_dir_lib
-from flamingo_jax.training.partitioner import Partitioner
 from flamingo_jax.training.pretrained import TrainStateInitializer
-from flamingo_jax.training.train_step import TrainState, abstract_state
+from flamingo_jax.training.train_step import (
+    TrainState,
+    Trainer,
+    abstract_state,
+)
 from flamingo_jax.training.trained_model import TrainedModel
 from flamingo_jax.typing import Tree
 
@@ -41,25 +43,23 @@ def verify_matching_vocabs(
 
 
 def start(
-    initializer_cls: Callable[..., TrainStateInitializer],
-    model: TrainedModel,
-    partitioner: Partitioner,
-    initial_path: str | tuple[()],
-    model_dir: str,
+    trainer: Trainer,
+    initializer: TrainStateInitializer,
     seed: int,
+    model_dir: str,
+    initial_path: str | tuple[()],
     iterator: checkpoint.DataIterator | None,
 ) -> tuple[TrainState, Tree, dict[str, Any]]:
   """The state a run begins with.
 
   Args:
-    initializer_cls: makes what makes it, if there is no checkpoint to start from.
-    model: what is trained.
-    partitioner: says where every leaf goes.
-    initial_path: another run's folder, used when `model_dir` has no
-      checkpoint; empty for a new start.
+    trainer: has the model and the partitioner.
+    initializer: makes the state if there is no checkpoint to start from.
+    seed: of random weights.
     model_dir: the run's folder. A new run writes the frozen weights there
       before its first step.
-    seed: of random weights.
+    initial_path: another run's folder, used when `model_dir` has no
+      checkpoint; empty for a new start.
     iterator: the training data's, moved to where the checkpoint left it.
 
   Returns:
@@ -69,22 +69,20 @@ def start(
     UserError: the checkpoint is of another architecture.
   """
   if checkpoint.saved_steps(model_dir):
-    return _from_run(model, partitioner, model_dir, iterator)
+    return _from_run(trainer, model_dir, iterator)
   if initial_path:
     # Everything but the place in the data, as t5x does it: step included.
-    state, frozen_params, _ = _from_run(model, partitioner, initial_path, None)
+    state, frozen_params, _ = _from_run(trainer, initial_path, None)
   else:
     # t5x keeps the other half for its trainer.
     rng = jax.random.split(jax.random.PRNGKey(seed))[0]
-    initializer = initializer_cls(model=model, partitioner=partitioner)
     state, frozen_params = initializer.from_scratch(rng)
   checkpoint.save_frozen(model_dir, frozen_params)
   return state, frozen_params, {}
 
 
 def _from_run(
-    model: TrainedModel,
-    partitioner: Partitioner,
+    trainer: Trainer,
     path: str,
     iterator: checkpoint.DataIterator | None,
 ) -> tuple[TrainState, Tree, dict[str, Any]]:
@@ -95,7 +93,7 @@ def _from_run(
         f'{path} has no checkpoint to start from: give the MODEL_DIR of a run '
         'that has saved one'
     )
-  abstract, abstract_frozen = abstract_state(model, partitioner)
+  abstract, abstract_frozen = abstract_state(trainer.model, trainer.partitioner)
   frozen_params = checkpoint.restore_frozen(path, abstract_frozen)
   state, progress = checkpoint.restore_step(
       path, steps[-1], abstract, iterator

@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Whole runs: stopped and killed runs equal one that was left alone."""
 
+import importlib
+import io
 import json
 import os
 import pathlib
@@ -14,10 +16,15 @@ import time
 
 import gin
 import jax
+import PIL.Image
 import pytest
 
 from flamingo_jax import program
+from flamingo_jax.data import documents, features
 from flamingo_jax.training import checkpoint, loop
+from tasks import prepared
+from tests.shards import write_shards
+from tests.t5x import two_tasks
 from tests.t5x.program import ROOT, run_built_in
 from tests.xla_flags import QUICK
 
@@ -186,6 +193,34 @@ def test_a_run_says_all_that_it_should(uninterrupted):
       'config.gin',
   }
   assert 'TRAIN_STEPS = 14' in (uninterrupted / 'config.gin').read_text()
+
+
+@pytest.fixture
+def damaged_pages(tmp_path):
+  """`pages` is prepared data: of four documents one cannot be read."""
+  picture = io.BytesIO()
+  PIL.Image.new('RGB', (16, 16)).save(picture, 'PNG')
+  write_shards([
+      documents.Document((documents.image(data), 'one'), f'page:{i}', i)
+      for i, data in enumerate([picture.getvalue()] * 3 + [b'no picture'])
+  ], tmp_path / 'data/pages/train')
+  prepared.add_task('pages', str(tmp_path / 'data'))
+  features.add_mixture('two_tasks', {'pages': 1.0, 'clips': 0.03})
+  yield
+  importlib.reload(two_tasks)
+
+
+def test_a_run_logs_how_many_documents_it_could_not_read(
+    damaged_pages, tmp_path
+):
+  # The steps of `uninterrupted`, which are compiled already.
+  run_built_in([planned(
+      'run', tmp_path / 'run', 'TRAIN_STEPS=2',
+      'loop.train.train_eval_dataset_cfg=None',
+  )])
+  (line,) = numbers(tmp_path / 'run')
+  assert line['unreadable/pages'] >= 1  # two batches of two are all of them
+  assert 'unreadable/clips' not in line
 
 
 def test_what_is_not_finite_stops_the_run_and_names_its_examples(
