@@ -3,6 +3,7 @@
 """Documents that cannot be read: counted, told, and others take their place."""
 
 from collections.abc import Callable, Mapping
+import math
 import threading
 
 from absl import logging
@@ -47,6 +48,8 @@ class Unreadable:
       UserError: a disk is gone, or something else that leaves nothing to read.
     """
     stride = 1 + places * 3 // 8  # far away, or a batch may show one twice
+    while math.gcd(stride, places) > 1:  # or some places would never be tried
+      stride += 1
     for attempt in range(_MOST):
       try:
         return make((place + attempt * stride) % places, attempt)

@@ -10,6 +10,7 @@ import pytest
 from flamingo_jax.data import documents
 from flamingo_jax.data import features
 from flamingo_jax.data import pipeline
+from flamingo_jax.data import unreadable
 from flamingo_jax.data.batches import get_batches
 from flamingo_jax.errors import UserError
 
@@ -54,6 +55,18 @@ def test_others_take_their_place(shuffle):
   assert (media == np.array(ids)[:, None]).all()  # never a blank picture
   if not shuffle:
     assert all(found == i for i, found in enumerate(ids) if i not in BROKEN)
+
+
+@pytest.mark.parametrize('places', range(1, 17))
+def test_a_single_good_document_is_found(places):
+  def make(place, attempt):
+    del attempt
+    if place:
+      raise UserError('broken')
+    return {'example_id': np.array(place, np.int32)}
+
+  for place in range(places):
+    unreadable.Unreadable('task').make(place, places, make)
 
 
 def test_they_are_counted_and_told(monkeypatch):
