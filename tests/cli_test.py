@@ -210,7 +210,9 @@ def test_trains_on_own_data_resumes_and_answers(tmp_path, capsys):
       ('vqav2', '-', 'vqa_accuracy'),
       ('vqav2', '-', 'vqa_accuracy_always_normalised'),
   }
-  scores = json.loads(last)['scores']
+  results = tmp_path / 'scores' / 'results.json'
+  assert last == f'all scores: {results}'
+  scores = json.loads(results.read_text())['scores']
   assert set(scores) == {'vqav2_0shot', 'vqav2_4shot'}
   assert {path.name for path in (tmp_path / 'scores').iterdir()} == {
       'config.gin', 'inference_eval', 'results.json', 'shots.csv', 'shots.png'

@@ -119,7 +119,7 @@ def _evaluate(options: argparse.Namespace) -> None:
   write_atomically(path, json.dumps(rows, indent=2) + '\n')
   if any(row['metric'] for row in rows):
     report.plot(rows, path.with_suffix('.png'))
-  print(json.dumps(rows))
+  print(f'all scores: {path}')
 
 
 def _replay(options: argparse.Namespace) -> None:

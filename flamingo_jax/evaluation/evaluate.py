@@ -228,17 +228,15 @@ def check_tasks(
 
 
 def _report(scores: Scores, path: str, step: int, output_dir: str) -> None:
-  """A table over shots or a line per metric, then all as JSON."""
+  """A table over shots or a line per metric; all of it in a file."""
   rest = shots_table.report(scores, epath.Path(output_dir))
   for task, values in rest.items():
     for metric, value in values.items():
       print(f'{task}\t{metric}\t{value:.4f}')
   record = {'model_dir': path, 'step': step, 'scores': scores}
-  write_atomically(
-      epath.Path(output_dir) / 'results.json',
-      json.dumps(record, indent=2) + '\n',
-  )
-  print(json.dumps(record))
+  file = epath.Path(output_dir) / 'results.json'
+  write_atomically(file, json.dumps(record, indent=2) + '\n')
+  print(f'all scores: {file}')
 
 
 def _plain(values: Sequence[Any]) -> list[Any]:
