@@ -128,12 +128,6 @@ def _replay(options: argparse.Namespace) -> None:
   from flamingo_jax.evaluation.fewshot import Settings
 
   old = cards.read(options.replay)
-  batch_size = old['decoding']['batch_size']
-  if options.batch_size not in (None, batch_size):
-    raise UserError(
-        f'a replay takes the batch size of its card, {batch_size}, as another '
-        'may change the last bits of log-likelihoods: leave --batch_size out'
-    )
   predictor, model = load(options.model_dir or old['model']['model_dir'])
   output_dir = options.out or os.path.join(
       os.path.dirname(os.path.abspath(options.replay)), 'replay'
@@ -144,7 +138,8 @@ def _replay(options: argparse.Namespace) -> None:
         benchmarks.find(settings.benchmark),
         options.data or old['data']['folder'], settings, predictor, model,
         output_dir, allow_missing=bool(old['missing']), progress=progress,
-        batch_size=batch_size,
+        batch_size=old['decoding']['batch_size'] if options.batch_size is None
+        else options.batch_size,
     )
   cards.check_replay(old, new)
   print(f'the predictions of {new["queries"]} queries are the same, byte for '

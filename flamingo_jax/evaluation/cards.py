@@ -285,6 +285,9 @@ def check_replay(old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
       name for name, score in new['scores'].items()
       if old['scores'].get(name, {}).get('version') != score['version']
   ]
+  # Products of another shape are rounded differently.
+  if old['decoding']['batch_size'] != new['decoding']['batch_size']:
+    differ.append('batch size')
   raise UserError(
       f'the predictions of {old["benchmark"]} are not those of the card: '
       + (f'{" and ".join(differ)} differ from it' if differ else
