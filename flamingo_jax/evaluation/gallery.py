@@ -18,7 +18,8 @@ _SHOWN = 20
 _SHOTS = 8  # of an example, the last
 _PIXELS = 96
 CSS = '''
-body { font: 15px/1.4 sans-serif; margin: 2em auto; max-width: 70em; }
+body { font: 15px/1.4 sans-serif; margin: 2em auto; max-width: 70em;
+       padding: 0 1em; }
 article { border-top: 1px solid #bbb; display: flex; flex-wrap: wrap; gap: 1em;
           padding: 1em 0; }
 figure { margin: 0; width: 9em; }
