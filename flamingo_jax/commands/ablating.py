@@ -22,7 +22,7 @@ def add_ablate(commands: Any) -> None:
   parser.add_argument('--seeds', type=numbers, default=[0], metavar='S,...')
   parser.add_argument('--examples', type=int, default=200, metavar='N',
                       help='of each task of the evaluation; an episode '
-                      'is one for each of its possible answers')
+                      'counts once for each of its possible answers')
 
 
 def run_ablate(options: argparse.Namespace, rest: Sequence[str]) -> None:

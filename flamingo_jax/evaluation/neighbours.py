@@ -23,7 +23,7 @@ from flamingo_jax.typing import Array, Float, Int
 # above the product of their lengths. A row of length 1 and 4096 coordinates is
 # at most _STEPS + 32 long in steps, and what is left of it _FINER * 32: the
 # products are below 2**24, up to which float32 has all integers.
-_STEPS, _FINER = 4000, 64
+_STEPS, _FINER, _MOST = 4000, 64, 4096
 ALL = -2  # asks and owns no row
 _TILE = 4096  # rows that are compared at once on a device
 _BLOCK = 128  # queries at once
@@ -44,8 +44,13 @@ class Table:
       rows: of length 1, of at most 4096 coordinates.
       owners: whose a row is, from 0; it is not compared with queries of theirs.
       devices: of this process.
+
+    Raises:
+      ValueError: there are more coordinates, whose sums would be rounded.
     """
-    count = len(rows)
+    count, width = rows.shape
+    if width > _MOST:
+      raise ValueError(f'rows have {width} coordinates, more than {_MOST}')
     self._devices = Devices(devices)
     share = -(-count // self._devices.count)
     tile = min(_TILE, share)

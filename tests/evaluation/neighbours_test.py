@@ -96,3 +96,10 @@ def test_longest_rows_are_added_without_rounding():
   total = lambda a, b: np.sum(np.abs(a.astype(int) * b.astype(int)), axis=1)
   for products in (total(coarse, coarse), total(coarse, fine)):
     assert products.max() < 2**24
+
+
+def test_rows_whose_sums_would_be_rounded_are_refused():
+  with pytest.raises(ValueError, match='4097 coordinates, more than 4096'):
+    neighbours.Table(
+        np.zeros((1, 4097), np.float32), np.zeros(1, np.int32), jax.devices()
+    )
