@@ -9,22 +9,27 @@
 Reads folders of `flamingo prepare`; without one, pages of five photographs and
 clips over the photographs of scikit-image, prepared for 320 pixels.
 
-All rates are per second of CPU time, all threads together, so per core, and
-hardly depend on what else the machine does. The measurements take turns and
-the fastest of each counts. Stages are called by themselves; `batch` is
-tf.data's part, with examples that are made already. `raw` is Pillow's JPEG
-decoding and bicubic resizing of the same pictures, or PyAV's decoding of the
-same frames to RGB and that resizing; `ratio` is the rate of the pipeline over
-that of `raw`.
+All rates are per second of CPU time, all threads together, so per core. Stages
+are called by themselves; `batch` is tf.data's part, with examples that are made
+already. `raw` is Pillow's JPEG decoding and bicubic resizing of the same
+pictures, or PyAV's decoding of the same frames to RGB and that resizing, in a
+process per core that does nothing else: cores that are all busy are slower than
+one alone, and the pipeline keeps all busy. `ratio` is the rate of the pipeline
+over that of `raw`. Each turn measures both one after the other, as the machine's
+speed changes; the ratio is the median of the turns, beside the lowest and the
+highest, and of everything else the fastest turn counts.
 """
 
 import argparse
 from collections.abc import Callable, Iterator
+import concurrent.futures
 import functools
 import io
 import json
+import multiprocessing
 import os
 import pathlib
+import statistics
 import sys
 import tempfile
 import time
@@ -56,7 +61,7 @@ LENGTHS = {  # Flamingo B.1.2
 BATCH = 8
 EXAMPLES = 128  # that a measurement of the pipeline makes
 IDLE = 0.3  # seconds
-TURNS = 3
+TURNS = 7
 SEED = 0
 
 
@@ -95,12 +100,15 @@ def measure(
   frames = sum(len(clip) for clip in work.clips)
   if not frames:
     raise UserError(f'{folder} has no {kind}; name a folder that has')
-  seconds = dict.fromkeys(('raw', *work.stages, 'pipeline'), float('inf'))
-  for _ in range(TURNS):
-    seconds['raw'] = min(seconds['raw'], _time(lambda: work.raw(kind)))
-    for name, stage in work.stages.items():
-      seconds[name] = min(seconds[name], _time(stage))
-    seconds['pipeline'] = min(seconds['pipeline'], work.run_pipeline())
+  turns = []
+  with _Raw(kind, work.encoded, lengths) as raw:
+    for _ in range(TURNS):
+      turns.append({
+          **{name: _time(stage) for name, stage in work.stages.items()},
+          'raw': raw.seconds(), 'pipeline': work.run_pipeline(),
+      })
+  seconds = {name: min(turn[name] for turn in turns) for name in turns[0]}
+  ratios = [turn['raw'] / turn['pipeline'] for turn in turns]
   noun = 'images' if kind == 'images' else 'frames'
   count = len(documents)
   rates = {
@@ -116,7 +124,8 @@ def measure(
       'bytes': sum(len(m.data) for d in work.loaded for m in _media(d)),
       'raw': rates.pop('raw'),
       'pipeline': rates.pop('pipeline'),
-      'ratio': round(seconds['raw'] / seconds['pipeline'], 3),
+      'ratio': round(statistics.median(ratios), 3),
+      'ratios': [round(min(ratios), 3), round(max(ratios), 3)],
       'stages': rates,
       'milliseconds_per_document': {
           name: round(1000 * s / count, 3) for name, s in seconds.items()
@@ -132,6 +141,7 @@ class _Work:
     self._vocabulary = vocabulary_lib.default_vocabulary()
     self.loaded = [documents[i] for i in range(len(documents))]
     self._shown = [_media(d)[: lengths['media']] for d in self.loaded]
+    self.encoded = [medium.data for media in self._shown for medium in media]
     self.clips = [
         list(map(PIL.Image.fromarray, self._load(medium)))
         for media in self._shown for medium in media
@@ -144,18 +154,6 @@ class _Work:
         ),
     }
     self.run_pipeline = self._pipeline('pipeline', documents, None)
-
-  def raw(self, kind: str) -> None:
-    """Decodes and resizes, and nothing else."""
-    decode = _raw_image if kind == 'images' else _raw_frames
-    for media in self._shown:
-      for medium in media:
-        for picture in decode(medium.data, self._lengths['frames']):
-          scale = self._lengths['image_size'] / max(picture.size)
-          np.asarray(picture.resize(
-              tuple(round(scale * n) for n in picture.size),
-              PIL.Image.Resampling.BICUBIC,
-          ))
 
   def _read(self) -> None:
     for index in range(len(self._documents)):
@@ -224,6 +222,62 @@ class _Work:
     return functools.partial(_time_batches, batches, documents)
 
 
+class _Raw:
+  """Processes that decode and resize the media, as many as there are cores."""
+
+  def __init__(self, kind: str, encoded: list[bytes], lengths: dict[str, int]):
+    spawn = multiprocessing.get_context('spawn')
+    self._count = len(os.sched_getaffinity(0))
+    self._pool = concurrent.futures.ProcessPoolExecutor(
+        self._count, spawn, _begin_raw,
+        (spawn.Barrier(self._count), kind, encoded, lengths),
+    )
+    self.seconds()  # the first time, they start
+
+  def __enter__(self) -> '_Raw':
+    return self
+
+  def __exit__(self, *error: Any) -> None:
+    self._pool.shutdown()
+
+  def seconds(self) -> float:
+    """CPU time of one for all media, while every other does the same."""
+    runs = [self._pool.submit(_run_raw) for _ in range(self._count)]
+    return statistics.mean(run.result() for run in runs)
+
+
+def _begin_raw(*work: Any) -> None:
+  """Keeps the work of a process of _Raw."""
+  global _raw_work
+  _raw_work = work
+
+
+def _run_raw() -> float:
+  """Decodes and resizes, and nothing else; the seconds of CPU time."""
+  barrier, kind, encoded, lengths = _raw_work
+  decode = _raw_image if kind == 'images' else _raw_frames
+  barrier.wait()
+  begin = time.process_time()
+  for data in encoded:
+    for picture in decode(data, lengths['frames']):
+      scale = lengths['image_size'] / max(picture.size)
+      np.asarray(picture.resize(
+          tuple(round(scale * n) for n in picture.size),
+          PIL.Image.Resampling.BICUBIC,
+      ))
+  return time.process_time() - begin
+
+
+def _raw_image(data: bytes, count: int) -> list[PIL.Image.Image]:
+  return [PIL.Image.open(io.BytesIO(data)).convert('RGB')]
+
+
+def _raw_frames(data: bytes, count: int) -> Iterator[PIL.Image.Image]:
+  with av.open(io.BytesIO(data)) as container:
+    for frame, _ in zip(container.decode(video=0), range(count)):
+      yield PIL.Image.fromarray(frame.to_ndarray(format='rgb24'))
+
+
 def _time_batches(batches: Iterator[Any], documents: Counted) -> float:
   """Seconds in which as many examples are made as there are documents.
 
@@ -248,16 +302,6 @@ def _settle() -> float:
 
 def _media(document: Any) -> list[Any]:
   return [part for part in document.parts if not isinstance(part, str)]
-
-
-def _raw_image(data: bytes, count: int) -> list[PIL.Image.Image]:
-  return [PIL.Image.open(io.BytesIO(data)).convert('RGB')]
-
-
-def _raw_frames(data: bytes, count: int) -> Iterator[PIL.Image.Image]:
-  with av.open(io.BytesIO(data)) as container:
-    for frame, _ in zip(container.decode(video=0), range(count)):
-      yield PIL.Image.fromarray(frame.to_ndarray(format='rgb24'))
 
 
 def _time(stage: Callable[[], Any]) -> float:

@@ -73,8 +73,8 @@ def evaluate(
     model: what tells it from others, for the card; its 'sha256' at least.
     output_dir: gets a folder for these settings.
     allow_missing: leave examples out whose media are missing.
-    batch_size: queries at once on each device; it may change the last bits of
-      log-likelihoods, so the card has it.
+    batch_size: queries at once on each device; answers of which two are as
+      likely to six digits may hang on it, so the card has it.
     progress: is told how many queries are done.
 
   Returns:

@@ -23,7 +23,7 @@ from flamingo_jax.predictor.inputs import Prompt
 from flamingo_jax.predictor.media_encoder import MediaEncoder
 from flamingo_jax.typing import Float, Tree
 
-_SCORING_BYTES = 2**30  # for the copies of the cache that candidates get
+_SCORING_BYTES = 2**30  # on a device, for candidates' copies of the cache
 
 
 class Predictor:
@@ -166,7 +166,8 @@ class Predictor:
         'Output: a cat'.
       close: count the <EOC> behind the candidate too. A candidate that is the
         beginning of another is otherwise never the less likely one.
-      batch_size: prompts that are read together on each device.
+      batch_size: prompts that each device is given at once; it doesn't change a
+        bit of the scores.
       prefix: as of `generate`.
 
     Returns:
@@ -295,7 +296,7 @@ class Predictor:
     positions = rows[0].tokens.shape[1] + room
     copy = decoder.layers * positions * decoder.heads * decoder.head_size
     copy *= 2 * jnp.dtype(self.config.dtype).itemsize  # keys and values
-    copies = _SCORING_BYTES * self._devices.count // (copy * len(documents))
+    copies = _SCORING_BYTES // copy
     at_once = min(inputs.bucket(count), 1 << max(copies, 1).bit_length() - 1)
     shape = len(documents), -(-count // at_once) * at_once
     tokens = np.zeros((*shape, room), np.int32)

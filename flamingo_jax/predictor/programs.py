@@ -78,16 +78,27 @@ def score(
     rows: tuple[_Prompts, Int[Array, 'B C n'], Int[Array, 'B C']], *,
     room: int, at_once: int,
 ) -> Float[Array, 'B C']:
-  """Reads prompts and scores candidates, C / at_once times `at_once`."""
-  prompts, *candidates = rows
-  state = decoding.read_prompts(model, params, *prompts, room, prefix)
-  batch, count = candidates[1].shape
-  # [C / at_once, B, at_once, ...]
-  parts = [
-      jnp.moveaxis(x.reshape(batch, -1, at_once, *x.shape[2:]), 1, 0)
-      for x in candidates
-  ]
-  scores = jax.lax.map(
-      lambda part: decoding.score(model, params, *state, *part), parts
-  )
-  return jnp.moveaxis(scores, 0, 1).reshape(batch, count)
+  """Reads prompts and scores candidates, C / at_once times `at_once`.
+
+  One row after the other: products of another shape are rounded differently, and
+  a likelihood should not hang on what else is asked. A row has prompt and
+  candidates to keep a device busy, as a step of `greedy` has not.
+  """
+
+  arrays, structure = jax.tree.flatten(rows)
+
+  def score_row(row):
+    prompts, *candidates = jax.tree.unflatten(
+        structure, [x[None] for x in row]
+    )
+    state = decoding.read_prompts(model, params, *prompts, room, prefix)
+    # [C / at_once, 1, at_once, ...]
+    parts = [
+        x.reshape(-1, 1, at_once, *x.shape[2:]) for x in candidates
+    ]
+    scores = jax.lax.map(
+        lambda part: decoding.score(model, params, *state, *part), parts
+    )
+    return scores.reshape(-1)
+
+  return jax.lax.map(score_row, arrays)

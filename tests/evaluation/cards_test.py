@@ -326,7 +326,7 @@ def test_the_command_scores_a_model_and_replays_it(
   cards.check_replay(card, alone)
 
 
-def test_shots_that_are_read_once_change_no_bit_of_scores(
+def test_neither_shots_read_once_nor_batches_change_a_bit_of_scores(
     run_dir, tmp_path, monkeypatch
 ):
   miniature.WRITERS['hateful_memes'](tmp_path / 'data' / 'hateful_memes')
@@ -354,6 +354,11 @@ def test_shots_that_are_read_once_change_no_bit_of_scores(
   ]
   assert files[0] == files[1]
   cards.check_replay(once, anew)
+  many = evaluate(
+      tmp_path / 'data', tmp_path / 'many', 'hateful_memes',
+      answerer=predictor, shots=1, limit=6, fixed_shots=True, batch_size=4,
+  )[0]
+  cards.check_replay(once, many)
 
 
 @pytest.mark.parametrize('arguments, named', [

@@ -314,6 +314,15 @@ def test_a_prefix_is_read_once_and_changes_no_answer(model, monkeypatch):
   assert len(read) == 3
 
 
+def test_what_else_is_asked_changes_no_bit_of_scores(model):
+  prompts = [[m, text] for text in ('Output:', 'a', 'b') for m in (CAT, DOG)]
+  alone = [model.score(prompt, ['a cat', 'no']) for prompt in prompts]
+  assert len(np.unique(alone)) == 12
+  for size in (2, 4):
+    together = model.score(prompts, ['a cat', 'no'], batch_size=size)
+    np.testing.assert_array_equal(together, alone)
+
+
 def test_devices_change_no_bit(model):
   prompts = [[m, text] for text in ('Output:', 'a', 'b') for m in (CAT, DOG)]
   prompts.insert(1, [*PROMPTS[1], CAT, 'Output:'])  # of another shape
