@@ -128,6 +128,11 @@ def _replay(options: argparse.Namespace) -> None:
   from flamingo_jax.evaluation.fewshot import Settings
 
   old = cards.read(options.replay)
+  if 'predictions' not in old:
+    raise UserError(
+        f'{options.replay} has no predictions to compare with: its prompts were '
+        'longer than what the model reads (OOC); give a card that has a score'
+    )
   predictor, model = load(options.model_dir or old['model']['model_dir'])
   output_dir = options.out or os.path.join(
       os.path.dirname(os.path.abspath(options.replay)), 'replay'

@@ -20,6 +20,8 @@ from flamingo_jax.data import video as video_reader
 from flamingo_jax.errors import UserError
 from flamingo_jax.typing import IMAGE_MEAN
 
+CLIP_FRAMES = 8  # of a video, one per second (Flamingo B.1.2)
+
 # Formats that hold animations. Others with several frames hold variants of one
 # picture (MPO, from phones), of which the first is the picture.
 _ANIMATED_FORMATS = frozenset({'GIF', 'WEBP', 'PNG', 'AVIF'})

@@ -275,7 +275,7 @@ def check_replay(old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
   Raises:
     UserError: the predictions differ; says what else does.
   """
-  if old.get('predictions') == new.get('predictions'):
+  if old['predictions'] == new.get('predictions'):
     return
   differ = [
       part for part in ('model', 'data', 'environment')

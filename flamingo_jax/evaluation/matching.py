@@ -12,7 +12,7 @@ import jax
 import numpy as np
 
 from flamingo_jax.data import pipeline
-from flamingo_jax.data.media import Media, load_frames
+from flamingo_jax.data.media import CLIP_FRAMES, Media, load_frames
 from flamingo_jax.data.vocabulary import Vocabulary
 from flamingo_jax.errors import UserError
 from flamingo_jax.evaluation import benchmarks, fewshot
@@ -23,7 +23,6 @@ from flamingo_jax.typing import Bool, Float, Int
 
 TEMPLATES = ('a {}', 'a picture of a {}', 'a photo of a {}')
 _BATCH = 64
-_FRAMES = 8  # of a video, one per second, as Flamingo sees them
 
 
 def recalls(
@@ -129,7 +128,7 @@ class Towers:
 
   def _pixels(self, medium: Media) -> np.ndarray:
     """uint8[T h w 3], the frames that exist."""
-    frames = 1 if medium.kind == 'image' else _FRAMES
+    frames = 1 if medium.kind == 'image' else CLIP_FRAMES
     pixels, mask = load_frames(medium, frames, self.config.image_size, None)
     return pixels[mask]
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from flamingo_jax import decoding
 from flamingo_jax.data.interleaved import TokenizedDocument
-from flamingo_jax.data.media import Media
+from flamingo_jax.data.media import CLIP_FRAMES, Media
 from flamingo_jax.data.vocabulary import Vocabulary
 from flamingo_jax.errors import UserError
 from flamingo_jax.models import Cache, Flamingo, FlamingoConfig
@@ -34,7 +34,7 @@ class Predictor:
       config: FlamingoConfig,
       params: Tree,
       vocabulary: Vocabulary,
-      frames: int = 8,
+      frames: int = CLIP_FRAMES,
       keep_latents: int = 0,
       devices: Sequence[jax.Device] | None = None,
   ):

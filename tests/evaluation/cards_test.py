@@ -245,7 +245,7 @@ def test_what_makes_no_sense_is_one_sentence(data, tmp_path):
   assert not list(tmp_path.glob('vatex*'))
 
 
-def test_a_prompt_beyond_the_context_is_ooc(data, tmp_path):
+def test_a_prompt_beyond_the_context_is_ooc(data, tmp_path, capsys):
   longest = evaluate(data, tmp_path, shots=2)[0]['prompt']['longest']
   room = benchmarks.find('vqav2').max_new_tokens
   found = []
@@ -262,6 +262,9 @@ def test_a_prompt_beyond_the_context_is_ooc(data, tmp_path):
   table = report.table_of_scores(report.summarise([one, two]))
   lines = [line.split()[2:5] for line in table.splitlines()]
   assert ['1', 'vqa_accuracy', '93.75'] in lines and ['2', '-', 'OOC'] in lines
+  (path,) = (tmp_path / str(longest + room - 1)).glob('*/card.json')
+  assert cli.main(['eval', f'--replay={path}']) == 2
+  assert 'has no predictions to compare with' in capsys.readouterr().err
 
 
 def score_of(card):
