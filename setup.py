@@ -45,6 +45,7 @@ TRAIN = [
     'tensorboard',
     'tensorflow>=2.21',
     'tensorflow-datasets>=4.9.10',
+    'tensorstore',  # shards in buckets; also a dependency of Orbax
 ]
 
 # What `flamingo prepare` reads public formats with.

@@ -12,13 +12,10 @@ from typing import Any
 import gin
 import jax
 
+from flamingo_jax.data.buckets import as_folder
 from flamingo_jax.data.pipeline import DatasetConfig
 from flamingo_jax.errors import UserError
-from flamingo_jax.training.model_dir import (
-    run_folder,
-    write_atomically,
-    write_model_json,
-)
+from flamingo_jax.training.model_dir import write_atomically, write_model_json
 from flamingo_jax.training.trained_model import TrainedModel
 
 _REQUIRED = '%gin.REQUIRED'
@@ -124,8 +121,8 @@ def write_config(model_dir: str, summary_writer: Any, step: int) -> None:
   """
   text = gin.config_str()
   if jax.process_index() == 0:
-    run_folder(model_dir).mkdir(parents=True, exist_ok=True)
-    write_atomically(run_folder(model_dir) / 'config.gin', text)
+    as_folder(model_dir).mkdir(parents=True, exist_ok=True)
+    write_atomically(as_folder(model_dir) / 'config.gin', text)
   if summary_writer is not None:
     summary_writer.write_texts(step, {'config': gin.markdown(text)})
 

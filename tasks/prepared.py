@@ -4,11 +4,11 @@
 
 from collections.abc import Collection, Mapping
 import os
-import pathlib
 from typing import Any
 
 import seqio
 
+from flamingo_jax.data import buckets
 from flamingo_jax.data import features
 from flamingo_jax.data import records
 from flamingo_jax.errors import UserError
@@ -84,19 +84,27 @@ def read(
         f'{", ".join(f"{task}/train" for task in tasks)}'
     )
   folders = {
-      task: {split: pathlib.Path(directory, task, split) for split in _SPLITS}
+      task: {
+          split: buckets.as_folder(directory) / task / split
+          for split in _SPLITS
+      }
       for task in tasks
   }
-  missing = [f['train'] for f in folders.values() if not f['train'].is_dir()]
+  missing = [
+      f['train'] for f in folders.values() if not records.exists(f['train'])
+  ]
   if missing:
+    out, copy = os.fspath(missing[0]), ''
+    if buckets.is_address(out):
+      out, copy = 'DIR', ' and copy DIR there'
     raise UserError(
         f'{" and ".join(map(os.fspath, missing))} must be prepared; make each '
-        f'with `flamingo prepare {source} --out={missing[0]}`'
+        f'with `flamingo prepare {source} --out={out}`{copy}'
     )
   return {
       task: features.splits_of({
           split: records.RecordDocuments(folder)
-          for split, folder in of_task.items() if folder.is_dir()
+          for split, folder in of_task.items() if records.exists(folder)
       })
       for task, of_task in folders.items()
   }

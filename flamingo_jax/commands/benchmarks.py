@@ -83,11 +83,12 @@ def run(options: argparse.Namespace, rest: Sequence[str]) -> None:
 
 
 def _evaluate(options: argparse.Namespace) -> None:
+  from flamingo_jax.data.buckets import as_folder
   from flamingo_jax.evaluation import benchmarks, cards, report
   from flamingo_jax.evaluation.output_dir import evaluation_dir
   from flamingo_jax.evaluation.fewshot import Settings
   from flamingo_jax.shipped import shipped_weights
-  from flamingo_jax.training.model_dir import run_folder, write_atomically
+  from flamingo_jax.training.model_dir import write_atomically
 
   benchmark = benchmarks.find(options.benchmark)
   if not options.data:
@@ -115,7 +116,7 @@ def _evaluate(options: argparse.Namespace) -> None:
       ))
   rows = report.summarise(found)
   print(report.table_of_scores(rows))
-  path = run_folder(output_dir) / f'{benchmark.name}.json'
+  path = as_folder(output_dir) / f'{benchmark.name}.json'
   write_atomically(path, json.dumps(rows, indent=2) + '\n')
   if any(row['metric'] for row in rows):
     report.plot(rows, path.with_suffix('.png'))

@@ -11,6 +11,7 @@ import shlex
 from typing import Any
 
 from flamingo_jax.commands import add_command
+from flamingo_jax.data import buckets
 from flamingo_jax.errors import UserError
 
 # Format -> (what it is, how its input is called, its own flags).
@@ -105,6 +106,11 @@ def run_prepare(options: argparse.Namespace, rest: Sequence[str]) -> None:
     return
   if not options.out:
     raise UserError('--out is missing; name a new folder, such as --out=data')
+  if buckets.is_address(options.out):
+    raise UserError(
+        f'--out={options.out} is in a bucket; name a folder of this machine and '
+        'copy it there when it is done'
+    )
   from flamingo_jax.data import quiet_tensorflow
 
   quiet_tensorflow.load()

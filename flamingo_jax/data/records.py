@@ -16,6 +16,7 @@ A record is a tf.train.Example of four lists of bytes:
 from collections.abc import Iterable
 import dataclasses
 import hashlib
+import io
 import json
 import os
 import pathlib
@@ -23,9 +24,11 @@ import struct
 from typing import Any
 import zlib
 
+from etils import epath
 import numpy as np
 import tensorflow as tf
 
+from flamingo_jax.data import buckets
 from flamingo_jax.data import media as media_reader
 from flamingo_jax.data.documents import Document, Media
 from flamingo_jax.errors import UserError
@@ -163,18 +166,21 @@ class RecordDocuments:
   """The documents of a folder of shards, by index from 0.
 
   Opening reads the manifest and looks at the sizes of the files; the index is
-  mapped into memory. Every record is checked when it is read. No file stays
-  open, so that threads and forked processes may read at will.
+  mapped into memory. Every record is checked when it is read, and nothing else of
+  its file is. No file stays open, so that threads and forked processes may read
+  at will. In a bucket (gs://...) a record is a request, sizes are not looked at,
+  and the index, 16 bytes for each document, is fetched.
 
   Raises:
     UserError: a file is missing or damaged, or is not what the manifest says.
   """
 
   def __init__(self, directory: str | os.PathLike):
-    self.directory = pathlib.Path(directory).absolute()
+    self.directory = buckets.as_folder(directory)
     manifest = read_manifest(self.directory)
-    for entry in [*manifest['shards'], manifest['index']]:
-      _check_size(self.directory / entry['file'], entry['bytes'])
+    if not buckets.is_address(self.directory):
+      for entry in [*manifest['shards'], manifest['index']]:
+        _check_size(self.directory / entry['file'], entry['bytes'])
     self._files = [self.directory / s['file'] for s in manifest['shards']]
     self._ends = np.cumsum([shard['documents'] for shard in manifest['shards']])
     self._index = _read_index(self.directory / _INDEX, manifest['documents'])
@@ -198,7 +204,33 @@ class RecordDocuments:
     return Document(parts, place, index)
 
 
-def read_manifest(directory: pathlib.Path) -> dict[str, Any]:
+def exists(directory: epath.Path) -> bool:
+  """Whether there is such a folder; in a bucket its manifest makes it one.
+
+  Raises:
+    UserError: the bucket does not answer or refuses.
+  """
+  if not buckets.is_address(directory):
+    return directory.is_dir()
+  try:
+    return buckets.exists(directory / MANIFEST)
+  except OSError as error:
+    raise _unread(directory / MANIFEST, error) from None
+
+
+def _read(
+    path: str | os.PathLike, begin: int = 0, end: int | None = None
+) -> bytes:
+  """Bytes begin to end of a file, or fewer at its end."""
+  if buckets.is_address(path):
+    return buckets.read(path, begin, end)
+  with open(path, 'rb', buffering=0) as file:
+    if end is None:
+      return file.read()
+    return os.pread(file.fileno(), end - begin, begin)
+
+
+def read_manifest(directory: epath.PathLike) -> dict[str, Any]:
   """What manifest.json of a folder says.
 
   Raises:
@@ -206,16 +238,13 @@ def read_manifest(directory: pathlib.Path) -> dict[str, Any]:
   """
   path = directory / MANIFEST
   try:
-    manifest = json.loads(path.read_text(encoding='utf-8'))
+    manifest = json.loads(_read(path))
     found = manifest['format']
     if found == _FORMAT:
       sizes = [shard['documents'] for shard in manifest['shards']]
       assert sum(sizes) == manifest['documents'] and manifest['index']
   except OSError as error:
-    raise UserError(
-        f'{path} cannot be read ({error.strerror}); name a folder that '
-        '`flamingo prepare` has made'
-    ) from None
+    raise _unread(path, error) from None
   except (ValueError, TypeError, KeyError, AssertionError):
     raise _damaged(path, 'is no manifest of shards') from None
   if found != _FORMAT:
@@ -226,18 +255,21 @@ def read_manifest(directory: pathlib.Path) -> dict[str, Any]:
   return manifest
 
 
-def _check_size(path: pathlib.Path, size: int) -> None:
+def _check_size(path: epath.Path, size: int) -> None:
   try:
-    found = path.stat().st_size
+    found = os.stat(path).st_size
   except OSError as error:
     raise _damaged(path, f'cannot be read ({error.strerror})') from None
   if found != size:
     raise _damaged(path, f'has {found:,} bytes, and its manifest says {size:,}')
 
 
-def _read_index(path: pathlib.Path, count: int) -> np.ndarray:
+def _read_index(path: epath.Path, count: int) -> np.ndarray:
   try:
-    index = np.load(path, mmap_mode='r')
+    if buckets.is_address(path):
+      index = np.load(io.BytesIO(_read(path)))
+    else:
+      index = np.load(path, mmap_mode='r')
   except (OSError, ValueError):
     raise _damaged(path, 'is not an index') from None
   if index.dtype != _ENTRY or index.shape != (count,):
@@ -246,13 +278,12 @@ def _read_index(path: pathlib.Path, count: int) -> np.ndarray:
 
 
 def _read_record(
-    path: pathlib.Path, offset: int, length: int, crc32: int
+    path: epath.Path, offset: int, length: int, crc32: int
 ) -> bytes:
   """The checked bytes of an Example."""
   begin = offset - _HEADER
   try:
-    with open(path, 'rb', buffering=0) as file:
-      data = os.pread(file.fileno(), _HEADER + length, begin)
+    data = _read(path, begin, offset + length)
   except OSError as error:
     raise _damaged(path, f'cannot be read ({error.strerror})') from None
   record = data[_HEADER:]
@@ -271,7 +302,14 @@ def _decode(record: bytes) -> dict[str, list[bytes]]:
   return {key: list(f.bytes_list.value) for key, f in features.items()}
 
 
-def _damaged(path: pathlib.Path, what: str) -> UserError:
+def _unread(path: os.PathLike, error: OSError) -> UserError:
+  return UserError(
+      f'{os.fspath(path)} cannot be read ({error.strerror}); name a folder that '
+      '`flamingo prepare` has made'
+  )
+
+
+def _damaged(path: os.PathLike, what: str) -> UserError:
   return UserError(
       f'{path} {what}; copy it again, or make its folder again with `flamingo '
       'prepare`'

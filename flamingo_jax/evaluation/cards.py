@@ -24,6 +24,7 @@ from etils import epath
 import jax
 import numpy as np
 
+from flamingo_jax.data.buckets import as_folder
 from flamingo_jax.errors import UserError
 from flamingo_jax.evaluation import answering
 from flamingo_jax.evaluation import fewshot
@@ -33,7 +34,7 @@ from flamingo_jax.evaluation.benchmark import Benchmark
 from flamingo_jax.evaluation.fewshot import Queries, Settings
 from flamingo_jax.evaluation.metrics.metric import Target
 from flamingo_jax.evaluation.prompts import Sample
-from flamingo_jax.training.model_dir import run_folder, write_atomically
+from flamingo_jax.training.model_dir import write_atomically
 
 FORMAT = 2
 BATCH_SIZE = 8  # of an evaluation that asks for no other
@@ -87,7 +88,7 @@ def evaluate(
   found = fewshot.read_queries(benchmark, data, settings, allow_missing)
   targets = _targets(found)
   _rehearse(benchmark, targets)
-  folder = run_folder(output_dir) / settings.name
+  folder = as_folder(output_dir) / settings.name
   folder.mkdir(parents=True, exist_ok=True)
   files = _hash_files(benchmark, data, settings)
   draft = _draft(

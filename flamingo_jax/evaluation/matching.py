@@ -12,13 +12,14 @@ import jax
 import numpy as np
 
 from flamingo_jax.data import pipeline
+from flamingo_jax.data.buckets import as_folder
 from flamingo_jax.data.media import CLIP_FRAMES, Media, load_frames
 from flamingo_jax.data.vocabulary import Vocabulary
 from flamingo_jax.errors import UserError
 from flamingo_jax.evaluation import benchmarks, fewshot
 from flamingo_jax.models import ContrastiveConfig, DualTower
 from flamingo_jax.training.checkpoint import load_params
-from flamingo_jax.training.model_dir import read_model_json, run_folder
+from flamingo_jax.training.model_dir import read_model_json
 from flamingo_jax.typing import Bool, Float, Int
 
 TEMPLATES = ('a {}', 'a picture of a {}', 'a photo of a {}')
@@ -98,7 +99,7 @@ class Towers:
     Raises:
       UserError: no such run, or one of another model.
     """
-    folder = run_folder(model_dir)
+    folder = as_folder(model_dir)
     description = read_model_json(folder)
     self.config = ContrastiveConfig.from_dict(description['architecture'])
     self.vocabulary = Vocabulary(folder / 'vocabulary.model')

@@ -9,13 +9,14 @@ from flax import linen as nn
 import jax
 import jax.numpy as jnp
 
+from flamingo_jax.data.buckets import as_folder
 from flamingo_jax.data.vocabulary import Vocabulary
 from flamingo_jax.errors import UserError
 from flamingo_jax.models import Flamingo, FlamingoConfig
 from flamingo_jax.predictor.predictor import Predictor
 from flamingo_jax.shipped import shipped_weights
 from flamingo_jax.training.checkpoint import load_params
-from flamingo_jax.training.model_dir import read_model_json, run_folder
+from flamingo_jax.training.model_dir import read_model_json
 from flamingo_jax.training.tree_difference import check_same_tree
 from flamingo_jax.typing import Tree
 
@@ -38,7 +39,7 @@ def load(
   Raises:
     UserError: no run or checkpoint there, or its parts don't belong together.
   """
-  model_dir = run_folder(model_dir or shipped_weights())
+  model_dir = as_folder(model_dir or shipped_weights())
   description = read_model_json(model_dir)
   if 'resampler' not in description['architecture']:
     raise UserError(

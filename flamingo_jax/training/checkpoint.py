@@ -23,9 +23,9 @@ import jax
 import numpy as np
 import orbax.checkpoint as ocp
 
+from flamingo_jax.data.buckets import as_folder
 from flamingo_jax.errors import UserError
 from flamingo_jax.training.full_disk import is_full_disk, remove_leftovers
-from flamingo_jax.training.model_dir import run_folder
 from flamingo_jax.training.processes import is_first
 from flamingo_jax.training.tree_difference import check_same_tree
 from flamingo_jax.training.trainable import merge_params
@@ -105,7 +105,7 @@ class Checkpoints:
       model_dir: the run's folder.
       keep: how many of the newest checkpoints to keep; None keeps all.
     """
-    self.directory = run_folder(model_dir)
+    self.directory = as_folder(model_dir)
     self._clean()
     self._manager = ocp.CheckpointManager(
         self.directory,
@@ -198,7 +198,7 @@ def saved_steps(model_dir: str | os.PathLike) -> list[int]:
   """The steps of a run's whole checkpoints, in order; none without a folder."""
   found = {
       path.name.removeprefix('checkpoint_'): path
-      for path in run_folder(model_dir).glob('checkpoint_*')
+      for path in as_folder(model_dir).glob('checkpoint_*')
   }
   return sorted(
       int(number) for number, path in found.items()
@@ -213,7 +213,7 @@ def find_step(model_dir: str | os.PathLike, step: int | None = None) -> int:
   Raises:
     UserError: there is none, or not that one.
   """
-  model_dir = run_folder(model_dir)
+  model_dir = as_folder(model_dir)
   steps = saved_steps(model_dir)
   if not steps:
     raise UserError(
@@ -238,7 +238,7 @@ def find_checkpoint(path: str | os.PathLike) -> tuple[epath.Path, int]:
   Raises:
     UserError: it is not there.
   """
-  path = run_folder(path)
+  path = as_folder(path)
   _, is_step, step = path.name.rpartition('checkpoint_')
   if is_step and step.isdecimal():
     return path.parent, find_step(path.parent, int(step))
@@ -247,14 +247,14 @@ def find_checkpoint(path: str | os.PathLike) -> tuple[epath.Path, int]:
 
 def checkpoint_folder(model_dir: str | os.PathLike, step: int) -> epath.Path:
   """Where a step's checkpoint is, or will be."""
-  return run_folder(model_dir) / f'checkpoint_{step}'
+  return as_folder(model_dir) / f'checkpoint_{step}'
 
 
 def save_frozen(model_dir: str | os.PathLike, frozen_params: Tree) -> None:
   """Writes MODEL_DIR/frozen, replacing one that is there."""
   if not frozen_params:
     return
-  path = run_folder(model_dir) / 'frozen'
+  path = as_folder(model_dir) / 'frozen'
   try:
     with ocp.Checkpointer(ocp.PyTreeCheckpointHandler()) as checkpointer:
       checkpointer.save(path, ocp.args.PyTreeSave(frozen_params), force=True)
@@ -272,7 +272,7 @@ def restore_frozen(model_dir: str | os.PathLike, abstract: Tree) -> Tree:
   """Reads MODEL_DIR/frozen; UserError if it is another model's."""
   if not abstract:
     return {}
-  path = run_folder(model_dir) / 'frozen'
+  path = as_folder(model_dir) / 'frozen'
   check_same_tree(abstract, read_metadata(path), os.fspath(path))
   return read_tree(
       path, abstract, ocp.checkpoint_utils.construct_restore_args(abstract)
@@ -338,7 +338,7 @@ def load_params(
   Raises:
     UserError: no checkpoint there, or not that one.
   """
-  model_dir = run_folder(model_dir)
+  model_dir = as_folder(model_dir)
   step = find_step(model_dir, step)
 
   def read(path: epath.Path, choose: Callable[[Tree], Tree]) -> Tree:

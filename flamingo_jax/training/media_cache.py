@@ -16,10 +16,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from flamingo_jax.data import pipeline
+from flamingo_jax.data.buckets import as_folder
 from flamingo_jax.errors import UserError
 from flamingo_jax.training.feature_store import FeatureStore, digest
 from flamingo_jax.training.fingerprint import fingerprint
-from flamingo_jax.training.model_dir import run_folder
 from flamingo_jax.training.partitioner import Partitioner
 from flamingo_jax.training.trained_model import Batch, TrainedModel
 from flamingo_jax.typing import Tree
@@ -57,7 +57,7 @@ class MediaCache:
           'local folder with --cache_media=DIR'
       )
     self._module = model.module
-    self._folder = run_folder(folder) / f'process_{jax.process_index()}'
+    self._folder = as_folder(folder) / f'process_{jax.process_index()}'
     self._encoder = fingerprint(frozen_params['vision_encoder'])
     # Processes meet different numbers of new pictures, so each encodes its own
     # on its own devices.
@@ -176,5 +176,5 @@ def open_cache(
   if not where:
     return contextlib.nullcontext()
   check_cacheable(cfg)
-  folder = run_folder(model_dir) / 'media_cache' if where is True else where
+  folder = as_folder(model_dir) / 'media_cache' if where is True else where
   return contextlib.closing(MediaCache(model, frozen_params, folder))

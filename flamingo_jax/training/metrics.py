@@ -14,9 +14,10 @@ from etils import epath
 from flax import traverse_util
 import numpy as np
 
+from flamingo_jax.data.buckets import as_folder
 from flamingo_jax.errors import UserError
 from flamingo_jax.training.full_disk import is_full_disk
-from flamingo_jax.training.model_dir import run_folder, write_atomically
+from flamingo_jax.training.model_dir import write_atomically
 from flamingo_jax.training.processes import is_first
 from flamingo_jax.typing import Tree
 
@@ -147,7 +148,7 @@ class MetricsLog:
       model_dir: the run's folder.
       step: updates done.
     """
-    self.path = run_folder(model_dir) / 'metrics.jsonl'
+    self.path = as_folder(model_dir) / 'metrics.jsonl'
     self._writes = is_first()
     self.tensorboard = metric_writers.MultiWriter([])
     if not self._writes:
@@ -155,7 +156,7 @@ class MetricsLog:
     if self.path.exists():
       write_atomically(self.path, _lines_until(self.path, step))
     self.tensorboard = metric_writers.SummaryWriter(
-        os.fspath(run_folder(model_dir) / 'tensorboard')
+        os.fspath(as_folder(model_dir) / 'tensorboard')
     )
 
   def write(self, step: int, values: Mapping[str, float]) -> None:

@@ -9,6 +9,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from etils import epath
 
+from flamingo_jax.data.buckets import as_folder
 from flamingo_jax.data.vocabulary import Vocabulary
 from flamingo_jax.errors import UserError
 from flamingo_jax.training.tree_difference import check_same_values
@@ -23,12 +24,6 @@ class Architecture(Protocol):
 
   def to_dict(self) -> dict[str, Any]:
     """As nested dicts of numbers and strings, for JSON."""
-
-
-def run_folder(model_dir: str | os.PathLike) -> epath.Path:
-  """A run's folder, made absolute; gs://BUCKET/... stays what it is."""
-  name = os.fspath(model_dir)
-  return epath.Path(name if '://' in name else os.path.abspath(name))
 
 
 def write_atomically(path: epath.Path, text: str) -> None:
@@ -54,7 +49,7 @@ def write_model_json(
     max_media: the most media per example that were trained on.
     frames: the most frames per medium that were trained on.
   """
-  model_dir = run_folder(model_dir)
+  model_dir = as_folder(model_dir)
   copy = model_dir / 'vocabulary.model'
   draft = copy.with_name(copy.name + '.tmp')
   epath.Path(vocabulary.path).copy(draft, overwrite=True)
@@ -80,7 +75,7 @@ def read_model_json(model_dir: str | os.PathLike) -> dict[str, Any]:
   Raises:
     UserError: missing, or not of this format.
   """
-  path = run_folder(model_dir) / 'model.json'
+  path = as_folder(model_dir) / 'model.json'
   try:
     description = json.loads(path.read_text(encoding='utf-8'))
   except FileNotFoundError:
@@ -116,6 +111,6 @@ def check_model_json(
   if description['vocabulary_sha256'] != vocabulary.sha256:
     raise UserError(
         f'the checkpoint in {model_dir} was trained with another vocabulary '
-        f'than {vocabulary.path}: use {run_folder(model_dir)}/'
+        f'than {vocabulary.path}: use {as_folder(model_dir)}/'
         'vocabulary.model'
     )

@@ -18,6 +18,7 @@ from flax import traverse_util
 import jax
 import orbax.checkpoint as ocp
 
+from flamingo_jax.data.buckets import as_folder
 from flamingo_jax.errors import UserError
 from flamingo_jax.training import checkpoint, model_dir as model_dir_lib
 from flamingo_jax.training.fingerprint import fingerprint
@@ -124,7 +125,7 @@ class TrainStateInitializer:
           file=sys.stderr,
       )
     if self._model_dir:
-      folder = model_dir_lib.run_folder(self._model_dir)
+      folder = as_folder(self._model_dir)
       folder.mkdir(parents=True, exist_ok=True)
       model_dir_lib.write_atomically(
           folder / 'restored.json', json.dumps(restored, indent=2) + '\n'
@@ -164,7 +165,7 @@ def load_tower(
 
 def check_vocabulary(source: str | os.PathLike, model: TrainedModel) -> None:
   """Raises UserError if a run's folder says that its vocabulary is another."""
-  source = model_dir_lib.run_folder(source)
+  source = as_folder(source)
   run = source if (source / 'model.json').exists() else source.parent
   if not (run / 'model.json').exists():
     return
@@ -180,7 +181,7 @@ def _find(
     source: str | os.PathLike, name: str
 ) -> tuple[epath.Path, tuple[str, ...], Tree]:
   """The folder with a tower, its path in the tree there, and its metadata."""
-  source = model_dir_lib.run_folder(source)
+  source = as_folder(source)
   if not source.exists():
     raise UserError(
         f'{source}, the source of the {name}, does not exist: give the '

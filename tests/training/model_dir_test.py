@@ -10,12 +10,12 @@ from etils.epath import backend, gpath
 import pytest
 
 from flamingo_jax import predictor
+from flamingo_jax.data.buckets import as_folder
 from flamingo_jax.errors import UserError
 from flamingo_jax.training import checkpoint
 from flamingo_jax.training.metrics import MetricsLog
 from flamingo_jax.training.model_dir import (
     check_model_json,
-    run_folder,
     write_atomically,
     write_model_json,
 )
@@ -56,10 +56,10 @@ def bucket(tmp_path, monkeypatch):
 
 
 def test_an_address_keeps_its_slashes_and_a_folder_becomes_absolute(tmp_path):
-  assert str(run_folder(f'{RUN}/')) == RUN
+  assert str(as_folder(f'{RUN}/')) == RUN
   assert str(checkpoint.checkpoint_folder(RUN, 3)) == f'{RUN}/checkpoint_3'
-  assert run_folder('run').is_absolute()
-  assert str(run_folder(tmp_path)) == str(tmp_path)
+  assert as_folder('run').is_absolute()
+  assert str(as_folder(tmp_path)) == str(tmp_path)
 
 
 def test_a_checkpoint_in_a_bucket_counts_when_it_is_whole(bucket):
@@ -77,7 +77,7 @@ def test_a_run_describes_itself_in_a_bucket(bucket, model, config):
   assert sorted(path.name for path in (bucket / 'run').iterdir()) == [
       'model.json', 'vocabulary.model'
   ]
-  path = run_folder(RUN) / 'model.json'
+  path = as_folder(RUN) / 'model.json'
   write_atomically(path, path.read_text().replace(
       model.vocabulary.sha256, 'another'
   ))
