@@ -83,15 +83,13 @@ def read(
         f'{function}.directory is empty; pass --gin.DATA_DIR=DIR, which holds '
         f'{", ".join(f"{task}/train" for task in tasks)}'
     )
-  folders = {
-      task: {
-          split: buckets.as_folder(directory) / task / split
-          for split in _SPLITS
-      }
+  root = buckets.as_folder(directory)
+  splits = {
+      task: [s for s in _SPLITS if records.exists(root / task / s)]
       for task in tasks
   }
   missing = [
-      f['train'] for f in folders.values() if not records.exists(f['train'])
+      root / task / 'train' for task in tasks if 'train' not in splits[task]
   ]
   if missing:
     out, copy = os.fspath(missing[0]), ''
@@ -103,8 +101,8 @@ def read(
     )
   return {
       task: features.splits_of({
-          split: records.RecordDocuments(folder)
-          for split, folder in of_task.items() if records.exists(folder)
+          split: records.RecordDocuments(root / task / split)
+          for split in found
       })
-      for task, of_task in folders.items()
+      for task, found in splits.items()
   }

@@ -21,7 +21,9 @@ def as_folder(path: str | os.PathLike) -> epath.Path:
   return epath.Path(name if is_address(name) else os.path.abspath(name))
 
 
-def read(path: str | os.PathLike, begin: int = 0, end: int | None = None) -> bytes:
+def read(
+    path: str | os.PathLike, begin: int = 0, end: int | None = None
+) -> bytes:
   """Bytes begin to end of a file, and nothing else of it, in one request.
 
   TensorStore tries again where that may help, and reads 32 files at once.
@@ -38,26 +40,14 @@ def read(path: str | os.PathLike, begin: int = 0, end: int | None = None) -> byt
   """
   folder, _, name = os.fspath(path).rpartition('/')
   try:
-    found = _open(f'{folder}/').read(name, byte_range=slice(begin, end)).result()
+    request = _open(f'{folder}/').read(name, byte_range=slice(begin, end))
+    found = request.result()
   except ValueError as error:
     (reason, *_) = str(error).splitlines()
     raise OSError(errno.EIO, reason) from None
   if found.state != 'value':
     raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
   return found.value
-
-
-def exists(path: str | os.PathLike) -> bool:
-  """Whether there is such a file.
-
-  Raises:
-    OSError: the bucket does not answer or refuses.
-  """
-  try:
-    read(path)
-  except FileNotFoundError:
-    return False
-  return True
 
 
 @functools.lru_cache(maxsize=64)

@@ -166,10 +166,10 @@ class RecordDocuments:
   """The documents of a folder of shards, by index from 0.
 
   Opening reads the manifest and looks at the sizes of the files; the index is
-  mapped into memory. Every record is checked when it is read, and nothing else of
-  its file is. No file stays open, so that threads and forked processes may read
-  at will. In a bucket (gs://...) a record is a request, sizes are not looked at,
-  and the index, 16 bytes for each document, is fetched.
+  mapped into memory. Every record is checked when it is read, and nothing else
+  of its file is. No file stays open, so that threads and forked processes may
+  read at will. In a bucket (gs://...) a record is a request, sizes are not looked
+  at, and the index, 16 bytes for each document, is fetched.
 
   Raises:
     UserError: a file is missing or damaged, or is not what the manifest says.
@@ -213,9 +213,12 @@ def exists(directory: epath.Path) -> bool:
   if not buckets.is_address(directory):
     return directory.is_dir()
   try:
-    return buckets.exists(directory / MANIFEST)
+    buckets.read(directory / MANIFEST, 0, 1)
+  except FileNotFoundError:
+    return False
   except OSError as error:
     raise _unread(directory / MANIFEST, error) from None
+  return True
 
 
 def _read(

@@ -80,11 +80,9 @@ def score(
 ) -> Float[Array, 'B C']:
   """Reads prompts and scores candidates, C / at_once times `at_once`.
 
-  One row after the other: products of another shape are rounded differently, and
-  a likelihood should not hang on what else is asked. A row has prompt and
-  candidates to keep a device busy, as a step of `greedy` has not.
+  One row after the other, which costs some speed: products of another shape are
+  rounded differently, and a likelihood should not hang on what else is asked.
   """
-
   arrays, structure = jax.tree.flatten(rows)
 
   def score_row(row):

@@ -179,7 +179,9 @@ def test_damage_is_told(bucket):
     records.RecordDocuments('gs://bucket/data/pages/train')
 
 
-def test_preparing_into_a_bucket_is_refused(bucket, tmp_path, monkeypatch, capsys):
+def test_preparing_into_a_bucket_is_refused(
+    bucket, tmp_path, monkeypatch, capsys
+):
   monkeypatch.chdir(tmp_path)
   (tmp_path / 'own.jsonl').write_text('{"parts": [{"text": "a"}]}\n')
   assert cli.main([
