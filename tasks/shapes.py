@@ -64,6 +64,7 @@ class ShapesDocuments:
   splits: Mapping[str, tuple[int, Any]] = dataclasses.field(
       default_factory=lambda: SPLITS
   )
+  made_in_python = True  # one thread reads them (data/pipeline.py)
 
   def __len__(self) -> int:
     return self.splits[self.split][0]

@@ -56,7 +56,7 @@ def _draw_thing(
   width = 2 * math.ceil(thing.radius * side) + 1
   centre, radius = width / 2, thing.radius * side
   mask = Image.new('L', (width, width))
-  surface = _surface(thing.rgb, thing.texture, width, side).copy()
+  surface = _surface(thing.rgb, thing.texture, width, side)
   on_mask, on_surface = ImageDraw.Draw(mask), ImageDraw.Draw(surface)
   # The rim keeps the outline of a small striped star that of a star.
   rim = {'outline': thing.rgb, 'width': _RIM}
@@ -110,13 +110,21 @@ def _outline(shape: str) -> np.ndarray:
   return outline + np.array([[0.0], [0.15]]) if shape == 'triangle' else outline
 
 
-@functools.lru_cache(maxsize=4096)  # all of COLOURS, and not all others
 def _surface(
     rgb: tuple[int, int, int], texture: str, width: int, side: int
 ) -> Image.Image:
   """RGB `width` x `width` of a colour, with white stripes or dots."""
   surface = Image.new('RGB', (width, width), rgb)
-  draw = ImageDraw.Draw(surface)
+  if texture != 'plain':
+    surface.paste('white', mask=_pattern(texture, width, side))
+  return surface
+
+
+@functools.cache  # of any colour, so that they are few
+def _pattern(texture: str, width: int, side: int) -> Image.Image:
+  """Stripes or dots as a mask."""
+  pattern = Image.new('1', (width, width))
+  draw = ImageDraw.Draw(pattern)
   period = side / 14
   centre = width / 2
   steps = math.ceil(width / period) + 1
@@ -124,7 +132,7 @@ def _surface(
     for i in range(-steps, steps + 1):
       x = centre + i * period
       line = (x - centre, width, x + centre, 0)
-      draw.line(line, fill='white', width=round(0.3 * period))
+      draw.line(line, fill=1, width=round(0.3 * period))
   elif texture == 'dotted':
     radius = 0.24 * period
     for i in range(-steps, steps + 1):
@@ -132,7 +140,5 @@ def _surface(
         # Rows in brick order lie apart evenly and never look like stripes.
         x = centre + (i + 0.5 * (j % 2)) * period
         y = centre + j * period * 0.87
-        draw.ellipse(
-            (x - radius, y - radius, x + radius, y + radius), fill='white'
-        )
-  return surface
+        draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=1)
+  return pattern

@@ -162,7 +162,7 @@ def get_dataset(
       batches[name] = streams.take_turns(
           batches[name], turn, len(examples), first
       )
-  return streams.finish(streams.zip_flat(batches))
+  return streams.finish(streams.zip_flat(batches), _is_in_python(cfg))
 
 
 def get_training_eval_datasets(
@@ -195,7 +195,7 @@ def get_training_eval_datasets(
     rows = _share(size, num_shards, f'batch_sizes[{task.name!r}]')
     stream = _stream(cfg, task, lengths, part, part.numbers(size))
     batches = stream.batch(rows, drop_remainder=True).take(eval_steps)
-    datasets[task.name] = streams.finish(batches)
+    datasets[task.name] = streams.finish(batches, _is_in_python(cfg))
   return datasets
 
 
@@ -242,6 +242,14 @@ def _of_task(table: Mapping[str, Any], task: str, field: str) -> Any:
         f'{", ".join(table) or "none"}'
     )
   return table[task]
+
+
+def _is_in_python(cfg: DatasetConfig) -> bool:
+  """Whether Python makes all documents, and nothing is decoded."""
+  return all(
+      getattr(task.source.documents(cfg.split), 'made_in_python', False)
+      for task in mixture_tasks(cfg.mixture_or_task_name)
+  )
 
 
 def _share(size: int, num_shards: int, what: str) -> int:

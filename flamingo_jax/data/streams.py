@@ -150,8 +150,16 @@ def zip_flat(batches: Mapping[str, tf.data.Dataset]) -> tf.data.Dataset:
   return tf.data.Dataset.zip(dict(batches)).map(flatten)
 
 
-def finish(batches: tf.data.Dataset) -> tf.data.Dataset:
-  """Reads ahead, in a fixed order."""
+def finish(batches: tf.data.Dataset, in_python: bool) -> tf.data.Dataset:
+  """Reads ahead, in a fixed order.
+
+  Args:
+    batches: to read.
+    in_python: whether making them is work of Python's interpreter, which one
+      thread does as fast as several that wait for each other.
+  """
   options = tf.data.Options()
   options.deterministic = True
+  if in_python:
+    options.threading.private_threadpool_size = 1
   return batches.prefetch(_PREFETCH).with_options(options)

@@ -279,6 +279,23 @@ def test_what_does_not_fit_is_told(change, hosts, sentence):
     pipeline.get_dataset(_config(**change), 0, hosts)
 
 
+def test_one_thread_reads_what_python_makes():
+  class Made(list):
+    made_in_python = True
+
+  def threads():
+    dataset = pipeline.get_dataset(CONFIG, 0, 1)
+    return dataset.options().threading.private_threadpool_size
+
+  assert threads() is None
+  made = {'train': lambda: Made(_documents(SIZES['long'], 20))}
+  features.add_task('long', made)
+  assert threads() is None  # the other task decodes, for all that is known
+  features.add_task('short', made)
+  assert threads() == 1
+  assert _batches(CONFIG, 2)
+
+
 def test_an_error_while_reading_is_told_as_it_was_meant():
   class Broken:
 
