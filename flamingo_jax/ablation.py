@@ -119,8 +119,8 @@ class Ablating:
         self.flamingo([
             'train', f'--gin_file={gin_file(name)}',
             '--gin_file=configs/runs/falling_rate.gin',
-            f'--model_dir={folder}', f'--steps={steps}', f'--seed={seed}', *self._tower(ablation),
-            *self.bindings,
+            f'--model_dir={folder}', f'--steps={steps}', f'--seed={seed}',
+            *self._tower(ablation), *self.bindings,
         ])
       self.flamingo([
           'eval', '--gin_file=configs/eval_shapes.gin',

@@ -231,15 +231,20 @@ def run_python(code: str) -> tuple[str, str]:
   return '', lines[-1] or f'exit status {result.returncode}'
 
 
+def cores() -> int | None:
+  """Of the CPUs, how many this process may use."""
+  if hasattr(os, 'sched_getaffinity'):
+    return len(os.sched_getaffinity(0))
+  return os.cpu_count()
+
+
 def machine() -> Finding:
   """Cores this process may use, and the memory of the machine in GB."""
-  cores = (len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity')
-           else os.cpu_count())
   total = os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES')
   limit = pathlib.Path('/sys/fs/cgroup/memory.max')  # containers
   if limit.is_file() and limit.read_text().strip().isdigit():
     total = min(total, int(limit.read_text()))
-  return Finding('ok', f'{cores} cores, {total / 1e9:.1f} GB of memory')
+  return Finding('ok', f'{cores()} cores, {total / 1e9:.1f} GB of memory')
 
 
 def findings(path: Sequence[str] | None = None) -> Iterator[Finding]:

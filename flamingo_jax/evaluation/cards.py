@@ -24,6 +24,7 @@ from etils import epath
 import jax
 import numpy as np
 
+from flamingo_jax import doctor
 from flamingo_jax.data.buckets import as_folder
 from flamingo_jax.errors import UserError
 from flamingo_jax.evaluation import answering
@@ -229,6 +230,7 @@ def environment() -> dict[str, Any]:
       'packages': versions,
       'devices': jax.device_count(),
       'platform': jax.devices()[0].device_kind,
+      'cores': doctor.cores(),  # XLA rounds differently with a single one
   }
 
 
