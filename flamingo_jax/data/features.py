@@ -44,7 +44,11 @@ assert set(OUTPUT_FEATURES) == set(typing.get_type_hints(Example))
 
 @typing.runtime_checkable
 class Documents(typing.Protocol):
-  """Documents by index: a list, `JsonlDocuments`, `RecordDocuments`, yours."""
+  """Documents by index: a list, `JsonlDocuments`, `RecordDocuments`, yours.
+
+  If those of all tasks of a mixture have a `made_in_python` that is true, one
+  thread reads them: several would wait for each other to have the interpreter.
+  """
 
   def __len__(self) -> int:
     ...
