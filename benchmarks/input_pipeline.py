@@ -27,7 +27,6 @@ import functools
 import io
 import json
 import multiprocessing
-import os
 import pathlib
 import statistics
 import sys
@@ -53,6 +52,7 @@ from flamingo_jax.data import pipeline
 from flamingo_jax.data import records
 from flamingo_jax.data import vocabulary as vocabulary_lib
 from flamingo_jax.errors import UserError
+from flamingo_jax.machine import cores
 
 LENGTHS = {  # Flamingo B.1.2
     'images': {'tokens': 256, 'media': 5, 'frames': 1},
@@ -227,7 +227,7 @@ class _Raw:
 
   def __init__(self, kind: str, encoded: list[bytes], lengths: dict[str, int]):
     spawn = multiprocessing.get_context('spawn')
-    self._count = len(os.sched_getaffinity(0))
+    self._count = cores()
     self._pool = concurrent.futures.ProcessPoolExecutor(
         self._count, spawn, _begin_raw,
         (spawn.Barrier(self._count), kind, encoded, lengths),
@@ -336,7 +336,7 @@ def main() -> int:
     print(f'error: {error}', file=sys.stderr)
     return 2
   result['image_size'] = size
-  result['cores'] = len(os.sched_getaffinity(0))
+  result['cores'] = cores()
   result['pillow'], result['av'] = PIL.__version__, av.__version__
   print(json.dumps(result, indent=2))
   return 0

@@ -14,6 +14,8 @@ import re
 import subprocess
 import sys
 
+from flamingo_jax.machine import cores
+
 REINSTALL = "pip install -e '.[{extra}]' -c constraints.txt"
 TRAIN_MODULES = (
     'tensorflow', 'tensorflow_text', 'tensorflow_datasets', 'seqio', 'clu',
@@ -229,13 +231,6 @@ def run_python(code: str) -> tuple[str, str]:
     return result.stdout.strip(), ''
   lines = result.stderr.strip().splitlines() or ['']
   return '', lines[-1] or f'exit status {result.returncode}'
-
-
-def cores() -> int | None:
-  """Of the CPUs, how many this process may use."""
-  if hasattr(os, 'sched_getaffinity'):
-    return len(os.sched_getaffinity(0))
-  return os.cpu_count()
 
 
 def machine() -> Finding:

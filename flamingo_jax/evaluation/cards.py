@@ -24,7 +24,6 @@ from etils import epath
 import jax
 import numpy as np
 
-from flamingo_jax import doctor
 from flamingo_jax.data.buckets import as_folder
 from flamingo_jax.errors import UserError
 from flamingo_jax.evaluation import answering
@@ -35,6 +34,7 @@ from flamingo_jax.evaluation.benchmark import Benchmark
 from flamingo_jax.evaluation.fewshot import Queries, Settings
 from flamingo_jax.evaluation.metrics.metric import Target
 from flamingo_jax.evaluation.prompts import Sample
+from flamingo_jax.machine import cores
 from flamingo_jax.training.model_dir import write_atomically
 
 FORMAT = 2
@@ -230,7 +230,7 @@ def environment() -> dict[str, Any]:
       'packages': versions,
       'devices': jax.device_count(),
       'platform': jax.devices()[0].device_kind,
-      'cores': doctor.cores(),  # XLA rounds differently with a single one
+      'cores': cores(),  # XLA rounds differently with a single one
   }
 
 

@@ -279,20 +279,18 @@ def test_what_does_not_fit_is_told(change, hosts, sentence):
     pipeline.get_dataset(_config(**change), 0, hosts)
 
 
-def test_one_thread_reads_what_python_makes():
+@pytest.mark.parametrize('made, threads', [
+    ((), None), (('long',), None), (('long', 'short'), 1)])
+def test_one_thread_reads_what_python_alone_makes(made, threads):
   class Made(list):
     made_in_python = True
 
-  def threads():
-    dataset = pipeline.get_dataset(CONFIG, 0, 1)
-    return dataset.options().threading.private_threadpool_size
-
-  assert threads() is None
-  made = {'train': lambda: Made(_documents(SIZES['long'], 20))}
-  features.add_task('long', made)
-  assert threads() is None  # the other task decodes, for all that is known
-  features.add_task('short', made)
-  assert threads() == 1
+  for task in made:
+    found = Made(_documents(SIZES[task], 20))
+    features.add_task(task, {'train': lambda found=found: found})
+  features.add_mixture('both', {'long': 1.0, 'short': 0.25})
+  dataset = pipeline.get_dataset(CONFIG, 0, 1)
+  assert dataset.options().threading.private_threadpool_size == threads
   assert _batches(CONFIG, 2)
 
 

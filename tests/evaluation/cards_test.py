@@ -79,12 +79,10 @@ def test_other_predictions_are_no_replay(data, tmp_path):
   other, _ = evaluate(data, tmp_path / 'two', model=Silent)
   with pytest.raises(UserError, match='model, data and packages are the same'):
     cards.check_replay(one, other)
-  other['environment'] = one['environment'] | {'cores': 1}
-  with pytest.raises(UserError, match='environment differ from it'):
-    cards.check_replay(one, other)
   other['model']['sha256'] = 'another'
+  other['environment']['cores'] += 1
   other['decoding']['batch_size'] = 5
-  with pytest.raises(UserError, match='model and environment and batch size differ'):
+  with pytest.raises(UserError, match='environment and batch size differ from'):
     cards.check_replay(one, other)
 
 
