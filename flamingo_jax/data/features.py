@@ -46,7 +46,7 @@ assert set(OUTPUT_FEATURES) == set(typing.get_type_hints(Example))
 class Documents(typing.Protocol):
   """Documents by index: a list, `JsonlDocuments`, `RecordDocuments`, yours.
 
-  If those of all tasks of a mixture have a `made_in_python` that is true, one
+  If all that a batch is read from have a `made_in_python` that is true, one
   thread reads them: several would wait for each other to have the interpreter.
   """
 

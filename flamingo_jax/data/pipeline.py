@@ -162,7 +162,10 @@ def get_dataset(
       batches[name] = streams.take_turns(
           batches[name], turn, len(examples), first
       )
-  return streams.finish(streams.zip_flat(batches), _is_in_python(cfg))
+  tasks = mixture_tasks(cfg.mixture_or_task_name)
+  return streams.finish(
+      streams.zip_flat(batches), _is_in_python(tasks, cfg.split)
+  )
 
 
 def get_training_eval_datasets(
@@ -195,7 +198,9 @@ def get_training_eval_datasets(
     rows = _share(size, num_shards, f'batch_sizes[{task.name!r}]')
     stream = _stream(cfg, task, lengths, part, part.numbers(size))
     batches = stream.batch(rows, drop_remainder=True).take(eval_steps)
-    datasets[task.name] = streams.finish(batches, _is_in_python(cfg))
+    datasets[task.name] = streams.finish(
+        batches, _is_in_python([task], cfg.split)
+    )
   return datasets
 
 
@@ -244,11 +249,11 @@ def _of_task(table: Mapping[str, Any], task: str, field: str) -> Any:
   return table[task]
 
 
-def _is_in_python(cfg: DatasetConfig) -> bool:
+def _is_in_python(tasks: Sequence[seqio.Task], split: str) -> bool:
   """Whether Python makes all documents, and nothing is decoded."""
   return all(
-      getattr(task.source.documents(cfg.split), 'made_in_python', False)
-      for task in mixture_tasks(cfg.mixture_or_task_name)
+      getattr(task.source.documents(split), 'made_in_python', False)
+      for task in tasks
   )
 
 

@@ -289,9 +289,13 @@ def test_one_thread_reads_what_python_alone_makes(made, threads):
     found = Made(_documents(SIZES[task], 20))
     features.add_task(task, {'train': lambda found=found: found})
   features.add_mixture('both', {'long': 1.0, 'short': 0.25})
-  dataset = pipeline.get_dataset(CONFIG, 0, 1)
-  assert dataset.options().threading.private_threadpool_size == threads
+  size = lambda dataset: dataset.options().threading.private_threadpool_size
+  assert size(pipeline.get_dataset(CONFIG, 0, 1)) == threads
   assert _batches(CONFIG, 2)
+  # Evaluation reads each task by itself.
+  of_tasks = pipeline.get_training_eval_datasets(CONFIG, 0, 1, 2)
+  for task, dataset in of_tasks.items():
+    assert size(dataset) == (1 if task in made else None)
 
 
 def test_an_error_while_reading_is_told_as_it_was_meant():
