@@ -19,8 +19,8 @@ import seqio
 import tensorflow as tf
 
 from flamingo_jax.data import exit_guard
+from flamingo_jax.data import global_order
 from flamingo_jax.data import interleaved
-from flamingo_jax.data import shuffling
 from flamingo_jax.data import streams
 from flamingo_jax.data import vocabulary as vocabulary_lib
 from flamingo_jax.data.documents import Document
@@ -75,9 +75,14 @@ class Share(seqio.ShardInfo):
   """The examples of an endless stream that one host reads, by their numbers.
 
   It takes the way of a seqio.ShardInfo through seqio; nothing is repeated.
+
+  Attributes:
+    numbers: of the examples.
+    groups: of documents; number n is of group n mod groups.
   """
 
   numbers: tf.data.Dataset
+  groups: int
 
 
 class DocumentSource(seqio.DataSource):
@@ -135,6 +140,7 @@ class DocumentSource(seqio.DataSource):
 
     Their numbers count through the epochs: with 10 documents, number 23 is the
     third of the third epoch. Those of a shard are shard, shard + shards, ...
+    With groups of documents, an epoch ends with that of the largest.
     """
     size = len(self.documents(split))
     if not shuffle:
@@ -142,7 +148,8 @@ class DocumentSource(seqio.DataSource):
     elif seed is None:
       seed = int(np.random.SeedSequence().generate_state(1)[0])
     if isinstance(shard_info, Share):
-      numbers, length = shard_info.numbers, streams.ENDLESS
+      numbers, groups = shard_info.numbers, shard_info.groups
+      length = streams.ENDLESS
     else:
       shard, shards = 0, 1
       if shard_info:
@@ -153,10 +160,11 @@ class DocumentSource(seqio.DataSource):
             f'few for {shards} shards; add documents or use fewer shards'
         )
       numbers = tf.data.Dataset.range(shard, size, shards)
-      length = len(range(shard, size, shards))
+      length, groups = len(range(shard, size, shards)), 1
     return numbers.map(
         lambda number: {
             'number': number,
+            'groups': tf.constant(groups, tf.int64),
             'length': tf.constant(length, tf.int64),
             'split': tf.constant(split),
             'seed': tf.constant(seed, tf.int64),
@@ -360,32 +368,39 @@ def _read_examples(
   each = lengths.get('documents', 1)
   dtypes = {key: feature.dtype for key, feature in output_features.items()}
   of_feature = shapes(lengths)
+  blank = streams.blank({
+      key: tf.TensorSpec(of_feature[key], dtype)
+      for key, dtype in dtypes.items()
+  })
 
-  def read(split, number, repetition, seed):
+  def read(split, number, groups, repetition, seed):
     documents = source.documents(split.decode())
-    size = len(documents)
-    count = -(-size // each)
-    epoch, first = divmod(int(number), count)
-    epoch, seed = epoch + each * int(repetition), int(seed)
+    order = global_order.GlobalOrder(len(documents), each, int(groups))
+    at = order.find(int(number))
+    if at is None:
+      return tuple(blank.values())
+    epoch, seed = at.epoch + each * int(repetition), int(seed)
 
     def of_place(place, attempt=0):
-      places, rng = range(place * each, min((place + 1) * each, size)), None
+      key, rng = None, None
       if seed != _UNSHUFFLED:
         key = (seed, zlib.crc32(name.encode()), epoch)
         # In another's place a document is not drawn as in its own.
-        rng = np.random.default_rng((*key, place, *[attempt] * bool(attempt)))
-        places = [shuffling.shuffled(i, size, key) for i in places]
+        draw = (place * order.groups + at.group, *[attempt] * bool(attempt))
+        rng = np.random.default_rng((*key, *draw))
+      places = order.documents(at.group, place, key)
       return make([documents[i] for i in places], lengths, rng)
 
     if source.unreadable:
-      example = source.unreadable.make(first, count, of_place)
+      example = source.unreadable.make(at.place, at.places, of_place)
     else:
-      example = of_place(first)
+      example = of_place(at.place)
     return tuple(example[feature] for feature in output_features)
 
   @tf.autograph.experimental.do_not_convert
   def load(count, at):
-    at = [at['split'], at['number'], count // at['length'], at['seed']]
+    repetition = count // at['length']
+    at = [at['split'], at['number'], at['groups'], repetition, at['seed']]
     return call(read, at, dtypes, of_feature)
 
   # The count goes on through the epochs that seqio's repeat strings together.

@@ -21,6 +21,7 @@ import seqio
 import tensorflow as tf
 
 from flamingo_jax.data import features
+from flamingo_jax.data import global_order
 from flamingo_jax.data import streams
 from flamingo_jax.data import vocabulary as vocabulary_lib
 from flamingo_jax.errors import UserError
@@ -196,7 +197,8 @@ def get_training_eval_datasets(
     )
     size = _of_task(cfg.batch_sizes, task.name, 'batch_sizes')
     rows = _share(size, num_shards, f'batch_sizes[{task.name!r}]')
-    stream = _stream(cfg, task, lengths, part, part.numbers(size))
+    groups = _groups(cfg, task, lengths, size)
+    stream = _stream(cfg, task, lengths, part, part.numbers(size), groups)
     batches = stream.batch(rows, drop_remainder=True).take(eval_steps)
     datasets[task.name] = streams.finish(
         batches, _is_in_python([task], cfg.split)
@@ -294,6 +296,7 @@ def _examples(
     examples[task.name] = _stream(
         cfg, task, lengths[task.name], part,
         mine.numbers(sizes[task.name]),
+        _groups(cfg, task, lengths[task.name], sizes[task.name]),
     )
   return examples
 
@@ -311,15 +314,27 @@ def _merged(
       for key in lengths[tasks[0].name]
   }
   weights = mixture_weights(cfg.mixture_or_task_name)
+  groups = [_groups(cfg, task, largest, batch_size) for task in tasks]
   choices, numbers = part.drawn(
-      [weights[task.name] for task in tasks], cfg.seed or 0, batch_size
+      [weights[task.name] for task in tasks], cfg.seed or 0, batch_size,
+      by_row=[count > 1 for count in groups],
   )
   return tf.data.Dataset.choose_from_datasets(
       [
-          _stream(cfg, task, largest, part, of_task)
-          for task, of_task in zip(tasks, numbers)
+          _stream(cfg, task, largest, part, *of_task)
+          for task, *of_task in zip(tasks, numbers, groups)
       ],
       choices,
+  )
+
+
+def _groups(
+    cfg: DatasetConfig, task: seqio.Task, lengths: Mapping[str, int], rows: int
+) -> int:
+  """Of a task's documents, in batches of so many rows."""
+  check_split(task.name, cfg.split)
+  return global_order.groups_of(
+      task.source.documents(cfg.split), lengths.get('documents', 1), rows
   )
 
 
@@ -329,15 +344,15 @@ def _stream(
     lengths: Mapping[str, int],
     part: streams.Part,
     numbers: tf.data.Dataset,
+    groups: int,
 ) -> tf.data.Dataset:
-  """The examples of a task with these numbers."""
-  check_split(task.name, cfg.split)
+  """The examples of a task with these numbers, of so many groups."""
   return task.get_dataset(
       sequence_length=lengths,
       split=cfg.split,
       shuffle=cfg.shuffle,
       seed=cfg.seed,
-      shard_info=features.Share(part.index, part.count, numbers),
+      shard_info=features.Share(part.index, part.count, numbers, groups),
       num_epochs=1,
       try_in_mem_cache=False,
   )

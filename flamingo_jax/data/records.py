@@ -185,6 +185,11 @@ class RecordDocuments:
     self._ends = np.cumsum([shard['documents'] for shard in manifest['shards']])
     self._index = _read_index(self.directory / _INDEX, manifest['documents'])
 
+  @property
+  def files(self) -> int:
+    """How many shards there are."""
+    return len(self._files)
+
   def __len__(self) -> int:
     return len(self._index)
 

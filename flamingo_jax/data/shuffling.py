@@ -43,7 +43,7 @@ def shuffled(index: int, size: int, key: Sequence[int]) -> int:
       return index
 
 
-@functools.lru_cache(maxsize=64)
+@functools.lru_cache(maxsize=4096)  # a batch of many rows has a key for each
 def _round_keys(key: tuple[int, ...]) -> tuple[int, ...]:
   state = np.random.SeedSequence(key).generate_state(_ROUNDS, np.uint64)
   return tuple(state.tolist())

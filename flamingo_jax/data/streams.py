@@ -43,7 +43,11 @@ class Part:
     return tf.data.Dataset.range(start, ENDLESS, batch_size).flat_map(of_batch)
 
   def drawn(
-      self, weights: Sequence[float], seed: int, batch_size: int
+      self,
+      weights: Sequence[float],
+      seed: int,
+      batch_size: int,
+      by_row: Sequence[bool],
   ) -> tuple[tf.data.Dataset, list[tf.data.Dataset]]:
     """Draws each example of a batch from one of several streams.
 
@@ -51,37 +55,41 @@ class Part:
       weights: of the streams; one is drawn in proportion to it.
       seed: of the draws.
       batch_size: examples of a batch over all hosts.
+      by_row: of each stream whether row r of a batch takes r, r + batch_size,
+        r + 2 batch_size ...; else rows take its examples one after another.
 
     Returns:
       For this host's examples, which stream each comes from, and for every
       stream the numbers in it of those that come from it. Hosts together take
-      each stream's examples in order, and none twice.
+      no example twice.
     """
     edges = tf.constant(np.cumsum(weights)[:-1] / sum(weights), tf.float32)
     size = batch_size // self.count
     mine = slice(self.index * size, (self.index + 1) * size)
+    rows = tf.range(batch_size, dtype=tf.int64)
 
     def draw(batch):
       u = tf.random.stateless_uniform([batch_size], seed=[seed, batch])
-      return tf.searchsorted(edges, u, side='right', out_type=tf.int64)
+      streams = tf.searchsorted(edges, u, side='right', out_type=tf.int64)
+      return streams, tf.one_hot(streams, len(weights), dtype=tf.int64)
 
     @tf.autograph.experimental.do_not_convert
     def add(taken, batch):
-      return taken + tf.math.bincount(
-          draw(batch), minlength=len(weights), dtype=tf.int64
-      )
+      return taken + draw(batch)[1]
 
     @tf.autograph.experimental.do_not_convert
     def scan(taken, batch):
-      streams = draw(batch)
-      of_stream = tf.one_hot(streams, len(weights), dtype=tf.int64)
-      before = taken + tf.cumsum(of_stream, exclusive=True)
-      numbers = tf.gather(before, streams, batch_dims=1)
-      return taken + tf.reduce_sum(of_stream, 0), (streams[mine], numbers[mine])
+      streams, of_stream = draw(batch)
+      of_row = taken * batch_size + rows[:, None]
+      of_all = tf.reduce_sum(taken, 0) + tf.cumsum(of_stream, exclusive=True)
+      numbers = tf.gather(
+          tf.where(tf.constant(by_row), of_row, of_all), streams, batch_dims=1
+      )
+      return taken + of_stream, (streams[mine], numbers[mine])
 
     batches = tf.data.Dataset.range(self.first, ENDLESS)
     taken = tf.data.Dataset.range(self.first).reduce(
-        tf.zeros(len(weights), tf.int64), add
+        tf.zeros([batch_size, len(weights)], tf.int64), add
     )
     draws = batches.scan(taken, scan)
 
@@ -115,23 +123,27 @@ def batch(
   return stream.batch(rows * per_row, drop_remainder=True).map(into_rows)
 
 
+def blank(spec: Mapping[str, tf.TensorSpec]) -> dict[str, np.ndarray]:
+  """Nothing to learn from: loss weights and masks of 0, and ids of -1."""
+  none = {
+      key: np.zeros(found.shape, found.dtype.as_numpy_dtype)
+      for key, found in spec.items()
+  }
+  none['example_id'] -= 1
+  return none
+
+
 def take_turns(
     batches: tf.data.Dataset, turn: int, turns: int, first: int
 ) -> tf.data.Dataset:
   """A batch at every step t with t mod turns = turn, blank ones in between.
 
   The first one is that of step `first`.
-
-  A blank batch has loss weights and masks of 0, and ids of -1.
   """
-  blank = {
-      key: tf.zeros(spec.shape, spec.dtype)
-      for key, spec in batches.element_spec.items()
-  }
-  blank['example_id'] -= 1
+  none = blank(batches.element_spec)
   steps = tf.data.Dataset.range(first, ENDLESS)
   return tf.data.Dataset.choose_from_datasets(
-      [tf.data.Dataset.from_tensors(blank).repeat(), batches],
+      [tf.data.Dataset.from_tensors(none).repeat(), batches],
       steps.map(lambda step: tf.cast(step % turns == turn, tf.int64)),
   )
 
