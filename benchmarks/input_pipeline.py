@@ -51,6 +51,7 @@ from flamingo_jax.data import media as media_reader
 from flamingo_jax.data import pipeline
 from flamingo_jax.data import records
 from flamingo_jax.data import vocabulary as vocabulary_lib
+from flamingo_jax.data.document_source import DocumentSource, Documents
 from flamingo_jax.errors import UserError
 from flamingo_jax.machine import cores
 
@@ -68,7 +69,7 @@ SEED = 0
 class Counted:
   """Documents that count how often they are read."""
 
-  def __init__(self, documents: features.Documents, limit: int):
+  def __init__(self, documents: Documents, limit: int):
     self._documents, self._size = documents, min(limit, len(documents))
     self.count = 0
 
@@ -205,7 +206,7 @@ class _Work:
           name, {'train': lambda: documents}, p_next=0.5, augment=True
       )
     else:
-      source = features.DocumentSource(
+      source = DocumentSource(
           name, {'train': lambda: documents},
           vocabulary_lib.default_vocabulary,
       )

@@ -21,6 +21,7 @@ from flamingo_jax.data import documents
 from flamingo_jax.data import features
 from flamingo_jax.data import interleaved
 from flamingo_jax.data import vocabulary as vocabulary_lib
+from flamingo_jax.data.document_source import Documents, splits_of
 from flamingo_jax.errors import UserError
 
 NAME = 'own_data'
@@ -70,7 +71,7 @@ def mixture(
       logging.warning('%s: %s', file, message)
   features.add_task(
       NAME,
-      features.splits_of(read),
+      splits_of(read),
       vocabulary=vocabulary,
       p_next=p_next,
       p_space=p_space,
@@ -79,7 +80,7 @@ def mixture(
 
 
 def misfits(
-    found: features.Documents,
+    found: Documents,
     lengths: Mapping[str, int],
     vocabulary: vocabulary_lib.Vocabulary,
 ) -> str:

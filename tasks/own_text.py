@@ -15,9 +15,9 @@ file:
 from collections.abc import Callable
 
 from flamingo_jax.data import documents
-from flamingo_jax.data import features
 from flamingo_jax.data import text
 from flamingo_jax.data import vocabulary as vocabulary_lib
+from flamingo_jax.data.document_source import splits_of
 from flamingo_jax.errors import UserError
 
 NAME = 'own_text'
@@ -49,9 +49,5 @@ def mixture(
       split: documents.JsonlDocuments(file, media=False)
       for split, file in files.items()
   }
-  text.add_task(
-      NAME,
-      features.splits_of(found),
-      vocabulary=vocabulary,
-  )
+  text.add_task(NAME, splits_of(found), vocabulary=vocabulary)
   return NAME

@@ -11,6 +11,7 @@ import seqio
 from flamingo_jax.data import buckets
 from flamingo_jax.data import features
 from flamingo_jax.data import records
+from flamingo_jax.data.document_source import Splits, splits_of
 from flamingo_jax.errors import UserError
 
 _SPLITS = ('train', 'validation')
@@ -65,7 +66,7 @@ def add_tasks(
 
 def read(
     function: str, directory: str, tasks: Collection[str], source: str
-) -> Mapping[str, features.Splits]:
+) -> Mapping[str, Splits]:
   """The splits of each task: DIRECTORY/<task>/train and, if it is there,
   DIRECTORY/<task>/validation.
 
@@ -100,7 +101,7 @@ def read(
         f'with `flamingo prepare {source} --out={out}`{copy}'
     )
   return {
-      task: features.splits_of({
+      task: splits_of({
           split: records.RecordDocuments(root / task / split)
           for split in found
       })

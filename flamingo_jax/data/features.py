@@ -8,7 +8,6 @@ So shuffling costs nothing, and reading can begin anywhere at once.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-import dataclasses
 import functools
 import typing
 from typing import Any
@@ -23,7 +22,8 @@ from flamingo_jax.data import global_order
 from flamingo_jax.data import interleaved
 from flamingo_jax.data import streams
 from flamingo_jax.data import vocabulary as vocabulary_lib
-from flamingo_jax.data.documents import Document
+from flamingo_jax.data.document_source import LENGTHS, UNSHUFFLED
+from flamingo_jax.data.document_source import DocumentSource, Splits
 from flamingo_jax.data.unreadable import Unreadable
 from flamingo_jax.errors import UserError
 from flamingo_jax.typing import Example
@@ -40,136 +40,6 @@ OUTPUT_FEATURES = {
     'example_id': seqio.ContinuousFeature(dtype=tf.int32, rank=0),
 }
 assert set(OUTPUT_FEATURES) == set(typing.get_type_hints(Example))
-
-
-@typing.runtime_checkable
-class Documents(typing.Protocol):
-  """Documents by index: a list, `JsonlDocuments`, `RecordDocuments`, yours.
-
-  If all that a batch is read from have a `made_in_python` that is true, one
-  thread reads them: several would wait for each other to have the interpreter.
-  """
-
-  def __len__(self) -> int:
-    ...
-
-  def __getitem__(self, index: int, /) -> Document:
-    ...
-
-
-# Splits by name; a split is read when it is first asked for.
-Splits = Mapping[str, Callable[[], Documents]]
-
-
-def splits_of(found: Mapping[str, Documents]) -> Splits:
-  """Splits of documents that are open already."""
-  return {split: functools.partial(found.__getitem__, split) for split in found}
-
-
-_LENGTHS = {'tokens': 256, 'media': 5, 'frames': 1, 'image_size': 320}
-_UNSHUFFLED = -1  # in the place of a seed: keep the order, augment nothing
-
-
-@dataclasses.dataclass(frozen=True)
-class Share(seqio.ShardInfo):
-  """The examples of an endless stream that one host reads, by their numbers.
-
-  It takes the way of a seqio.ShardInfo through seqio; nothing is repeated.
-
-  Attributes:
-    numbers: of the examples.
-    groups: of documents; number n is of group n mod groups.
-  """
-
-  numbers: tf.data.Dataset
-  groups: int
-
-
-class DocumentSource(seqio.DataSource):
-  """Yields the numbers of examples, and has the documents they are made of."""
-
-  augments = False  # whether a picture is another one in each epoch
-  # Those that others took the place of; None: they end the run.
-  unreadable: Unreadable | None = None
-
-  def __init__(
-      self,
-      name: str,
-      splits: Splits,
-      load_vocabulary: Callable[[], vocabulary_lib.Vocabulary],
-      lengths: Mapping[str, int] = _LENGTHS,
-  ):
-    # Shuffling is internal, so that seqio never holds decoded media in a
-    # shuffle buffer; the number of examples stays untold, so that it never
-    # caches them in memory (both would enter every checkpoint).
-    super().__init__(
-        splits=splits, caching_permitted=False, performs_internal_shuffling=True
-    )
-    self.lengths = lengths  # an example of those that have to be given
-    self._name = name
-    self._load = splits
-    self._load_vocabulary = load_vocabulary
-    self._documents: dict[str, Documents] = {}
-
-  @functools.cached_property
-  def vocabulary(self) -> vocabulary_lib.Vocabulary:
-    return self._load_vocabulary()
-
-  def documents(self, split: str) -> Documents:
-    """The documents of a split, in the order of their source."""
-    if split not in self._documents:
-      self._documents[split] = self._load[split]()
-    return self._documents[split]
-
-  @property
-  def supports_arbitrary_sharding(self) -> bool:
-    return True
-
-  def list_shards(self, split: str) -> list[str]:
-    return [split]
-
-  def get_dataset(
-      self,
-      split: str = 'train',
-      shuffle: bool = True,
-      seed: int | None = None,
-      shard_info: seqio.ShardInfo | None = None,
-      **unused: Any,
-  ) -> tf.data.Dataset:
-    """The examples of a `Share`; else one epoch of one shard.
-
-    Their numbers count through the epochs: with 10 documents, number 23 is the
-    third of the third epoch. Those of a shard are shard, shard + shards, ...
-    With groups of documents, an epoch ends with that of the largest.
-    """
-    size = len(self.documents(split))
-    if not shuffle:
-      seed = _UNSHUFFLED
-    elif seed is None:
-      seed = int(np.random.SeedSequence().generate_state(1)[0])
-    if isinstance(shard_info, Share):
-      numbers, groups = shard_info.numbers, shard_info.groups
-      length = streams.ENDLESS
-    else:
-      shard, shards = 0, 1
-      if shard_info:
-        shard, shards = shard_info.index, shard_info.num_shards
-      if size < shards:
-        raise UserError(
-            f'split {split!r} of task {self._name!r} has {size} documents, too '
-            f'few for {shards} shards; add documents or use fewer shards'
-        )
-      numbers = tf.data.Dataset.range(shard, size, shards)
-      length, groups = len(range(shard, size, shards)), 1
-    return numbers.map(
-        lambda number: {
-            'number': number,
-            'groups': tf.constant(groups, tf.int64),
-            'length': tf.constant(length, tf.int64),
-            'split': tf.constant(split),
-            'seed': tf.constant(seed, tf.int64),
-        }
-    )
 
 
 def add_task(
@@ -295,7 +165,7 @@ def add_mixture(name: str, weights: Mapping[str, float]) -> seqio.Mixture:
 def check_lengths(
     name: str,
     lengths: Mapping[str, Any] | None,
-    example: Mapping[str, int] = _LENGTHS,
+    example: Mapping[str, int] = LENGTHS,
 ) -> dict[str, int]:
   """Completes the lengths of a task's examples.
 
@@ -383,7 +253,7 @@ def _read_examples(
 
     def of_place(place, attempt=0):
       key, rng = None, None
-      if seed != _UNSHUFFLED:
+      if seed != UNSHUFFLED:
         key = (seed, zlib.crc32(name.encode()), epoch)
         # In another's place a document is not drawn as in its own.
         draw = (place * order.groups + at.group, *[attempt] * bool(attempt))

@@ -25,7 +25,7 @@ def groups_of(documents: Any, each: int, rows: int) -> int:
   """As many as rows, if rows have documents of their own, or 1.
 
   Args:
-    documents: `features.Documents`.
+    documents: `Documents`.
     each: how many an example is made of.
     rows: of a batch over all hosts.
   """

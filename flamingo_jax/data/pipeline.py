@@ -24,6 +24,7 @@ from flamingo_jax.data import features
 from flamingo_jax.data import global_order
 from flamingo_jax.data import streams
 from flamingo_jax.data import vocabulary as vocabulary_lib
+from flamingo_jax.data.document_source import Share
 from flamingo_jax.errors import UserError
 
 STRATEGIES = ('accumulation', 'round_robin', 'merged')
@@ -352,7 +353,7 @@ def _stream(
       split=cfg.split,
       shuffle=cfg.shuffle,
       seed=cfg.seed,
-      shard_info=features.Share(part.index, part.count, numbers, groups),
+      shard_info=Share(part.index, part.count, numbers, groups),
       num_epochs=1,
       try_in_mem_cache=False,
   )

@@ -19,6 +19,7 @@ import tensorflow as tf
 
 from flamingo_jax.data import features
 from flamingo_jax.data import vocabulary as vocabulary_lib
+from flamingo_jax.data.document_source import DocumentSource, Splits
 from flamingo_jax.data.documents import Document, Text
 
 # `TextExample` as seqio features.
@@ -44,7 +45,7 @@ class TextExample(TypedDict):
 
 def add_task(
     name: str,
-    splits: features.Splits,
+    splits: Splits,
     *,
     vocabulary: Callable[
         [], vocabulary_lib.Vocabulary
@@ -65,7 +66,7 @@ def add_task(
     splits: likewise; texts (str, or `documents.Text` with a weight of its own).
     vocabulary: returns the tokenizer; called when the task is first read.
   """
-  source = features.DocumentSource(name, splits, vocabulary, _LENGTHS)
+  source = DocumentSource(name, splits, vocabulary, _LENGTHS)
 
   def make(found, lengths, rng):
     return pack(

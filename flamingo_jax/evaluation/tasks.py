@@ -20,6 +20,7 @@ import tensorflow as tf
 
 from flamingo_jax.data import features
 from flamingo_jax.data import interleaved
+from flamingo_jax.data.document_source import DocumentSource, Splits
 from flamingo_jax.data.seqio_vocabulary import SeqioVocabulary
 from flamingo_jax.data.vocabulary import Vocabulary, default_vocabulary
 from flamingo_jax.errors import UserError
@@ -171,7 +172,7 @@ def add_episode_task(
 
 def _add_task(
     name: str,
-    items: features.Splits,
+    items: Splits,
     lay_out: Callable[[Any], tuple[Sample, Prompt]],
     candidates: int,
     trim: tuple[str, ...],
@@ -191,7 +192,7 @@ def _add_task(
     vocabulary: see above.
     limits: see above.
   """
-  source = features.DocumentSource(name, items, vocabulary)
+  source = DocumentSource(name, items, vocabulary)
   feature = lambda dtype, rank: seqio.ContinuousFeature(dtype=dtype, rank=rank)
   output_features = {
       key: feature(*spec) for key, spec in MODEL_FEATURES.items()
@@ -224,7 +225,7 @@ def _read_examples(
     sequence_length: Mapping[str, Any] | None,
     *,
     name: str,
-    source: features.DocumentSource,
+    source: DocumentSource,
     lay_out: Callable[[Any], tuple[Sample, Prompt]],
     candidates: int,
     limits: Mapping[str, int],
