@@ -256,6 +256,27 @@ def test_another_vision_encoder_is_trained_first_and_once(tmp_path, stub):
   assert not any('towers' in flag for call in stub.calls for flag in call)
 
 
+def test_runs_of_a_seed_share_what_the_vision_encoder_makes_of_pictures(
+    tmp_path, stub
+):
+  kept = []
+
+  def train(arguments):
+    stub(arguments)
+    for flag in arguments:
+      if flag.startswith('--cache_media='):
+        folder = pathlib.Path(flag.split('=')[1])
+        kept.append(folder.exists())
+        folder.mkdir(parents=True, exist_ok=True)
+
+  names = ['no_gate', 'vit', 'vision_trained']
+  ablation.ablate(names, [0, 1], ablation.Ablating(
+      epath.Path(tmp_path), 3, 5, flamingo=train
+  ))
+  assert kept == [False, False, True, True]  # base and no_gate, two seeds each
+  assert not (tmp_path / ablation.CACHE).exists()
+
+
 def test_round_robin_has_as_many_gradients(tmp_path, stub):
   ablation.ablate(['round_robin'], [0], runs(tmp_path, stub))
   assert '--steps=15' in stub.calls[2]
