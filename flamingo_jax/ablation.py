@@ -23,7 +23,6 @@ from flamingo_jax.models import variants
 from flamingo_jax.training.model_dir import read_model_json, write_atomically
 
 BASE = 'base'
-CACHE = 'media'  # of OUT: features of pictures, while there are runs to come
 SOURCE = ('Flamingo, arXiv 2204.14198 v2, tables 3 and 10, overall score of '
           'Flamingo-3B at 4 shots')
 PAPER_OVERALL = 70.7  # of the base
@@ -101,6 +100,7 @@ class Ablating:
     steps: updates of the base.
     examples: of each task of the evaluation.
     bindings: '--gin.NAME=value' for every training.
+    cache_media: whether features of pictures are kept in OUT/media.
     flamingo: runs the program.
   """
 
@@ -108,6 +108,7 @@ class Ablating:
   steps: int
   examples: int
   bindings: tuple[str, ...] = ()
+  cache_media: bool = False
   flamingo: Flamingo = call_flamingo
 
   def scores(self, name: str, seed: int) -> Mapping[str, Any]:
@@ -135,10 +136,10 @@ class Ablating:
     return json.loads(results.read_text(encoding='utf-8'))['scores']
 
   def _cache(self, ablation: Ablation, seed: int) -> list[str]:
-    """Runs of one seed see the same pictures, most with the same encoder."""
-    if ablation.tower or ablation.trains_vision or buckets.is_address(self.out):
+    """Flags: most runs of a seed see the same pictures with one encoder."""
+    if not self.cache_media or ablation.tower or ablation.trains_vision:
       return []
-    return [f'--cache_media={self.out / CACHE / f"seed_{seed}"}']
+    return [f'--cache_media={self.out / "media" / f"seed_{seed}"}']
 
   def _tower(self, ablation: Ablation) -> list[str]:
     """Trains the vision encoder that an ablation needs, once for all seeds."""
@@ -223,8 +224,6 @@ def ablate(
         folder / 'ablations.json', json.dumps(record, indent=2) + '\n'
     )
     write_atomically(folder / 'ablations.md', as_markdown(rows))
-  if (folder / CACHE).exists():
-    (folder / CACHE).rmtree()
   return rows
 
 

@@ -67,6 +67,8 @@ def test_a_file_changes_one_thing(name):
       'strategy': data.strategy != base.strategy,
   }
   assert sum(changed.values()) == 1, changed
+  trained = model.config.trains_vision_encoder
+  assert ablation.ABLATIONS[name].trains_vision == trained
   assert steps == base_steps * ablation.ABLATIONS[name].gradients
   # Each dataset has its lengths and the size of its batches.
   assert pipeline.dataset_batch_sizes(data).keys() == (
@@ -259,22 +261,20 @@ def test_another_vision_encoder_is_trained_first_and_once(tmp_path, stub):
 def test_runs_of_a_seed_share_what_the_vision_encoder_makes_of_pictures(
     tmp_path, stub
 ):
-  kept = []
-
-  def train(arguments):
-    stub(arguments)
-    for flag in arguments:
-      if flag.startswith('--cache_media='):
-        folder = pathlib.Path(flag.split('=')[1])
-        kept.append(folder.exists())
-        folder.mkdir(parents=True, exist_ok=True)
-
   names = ['no_gate', 'vit', 'vision_trained']
-  ablation.ablate(names, [0, 1], ablation.Ablating(
-      epath.Path(tmp_path), 3, 5, flamingo=train
-  ))
-  assert kept == [False, False, True, True]  # base and no_gate, two seeds each
-  assert not (tmp_path / ablation.CACHE).exists()
+  ablation.ablate(names, [0, 1], runs(tmp_path, stub, cache_media=True))
+  folders = [
+      (call[1].split('/')[-1], flag.split('/')[-1])
+      for call in stub.calls
+      for flag in call if flag.startswith(f'--cache_media={tmp_path}/media/')
+  ]
+  assert folders == [
+      (name, seed) for name in ('flamingo_tiny.gin', 'no_gate.gin')
+      for seed in ('seed_0', 'seed_1')
+  ]
+  stub.calls.clear()
+  ablation.ablate(['no_gate'], [0], runs(tmp_path / 'x', stub))
+  assert not any('cache_media' in flag for call in stub.calls for flag in call)
 
 
 def test_round_robin_has_as_many_gradients(tmp_path, stub):

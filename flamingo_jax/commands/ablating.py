@@ -23,6 +23,9 @@ def add_ablate(commands: Any) -> None:
   parser.add_argument('--examples', type=int, default=200, metavar='N',
                       help='of each task of the evaluation; an episode '
                       'counts once for each of its possible answers')
+  parser.add_argument('--cache_media', action='store_true',
+                      help='keep what the frozen vision encoder makes of '
+                      'pictures in DIR/media, for other runs of the seed')
 
 
 def run_ablate(options: argparse.Namespace, rest: Sequence[str]) -> None:
@@ -42,7 +45,8 @@ def run_ablate(options: argparse.Namespace, rest: Sequence[str]) -> None:
   rows = ablation.ablate(
       options.runs.split(','), options.seeds,
       ablation.Ablating(
-          epath.Path(options.out), options.steps, options.examples, tuple(rest)
+          epath.Path(options.out), options.steps, options.examples,
+          tuple(rest), options.cache_media,
       ),
   )
   print(ablation.as_markdown(rows), end='')

@@ -25,8 +25,8 @@ class Documents(typing.Protocol):
 
   If all that a batch is read from have a `made_in_python` that is true, one
   thread reads them: several would wait for each other to have the interpreter.
-  If they have `files`, the number of files in which they lie in their order, about
-  as many in each, and it is more than one, hosts read some each (`global_order`).
+  If they have a `file_count` above 1, the number of files in which they lie in
+  order, about as many in each, hosts read their own (`global_order`).
   """
 
   def __len__(self) -> int:
@@ -47,7 +47,7 @@ def splits_of(found: Mapping[str, Documents]) -> Splits:
 
 # What the lengths of an example look like.
 LENGTHS = {'tokens': 256, 'media': 5, 'frames': 1, 'image_size': 320}
-UNSHUFFLED = -1  # in the place of a seed: keep the order, augment nothing
+UNSHUFFLED = -1  # in the place of a seed: nothing is drawn or augmented
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,11 +58,11 @@ class Share(seqio.ShardInfo):
 
   Attributes:
     numbers: of the examples.
-    groups: of documents; number n is of group n mod groups.
+    stretches: of documents, as in `global_order`.
   """
 
   numbers: tf.data.Dataset
-  groups: int
+  stretches: int
 
 
 class DocumentSource(seqio.DataSource):
@@ -120,7 +120,7 @@ class DocumentSource(seqio.DataSource):
 
     Their numbers count through the epochs: with 10 documents, number 23 is the
     third of the third epoch. Those of a shard are shard, shard + shards, ...
-    With groups of documents, an epoch ends with that of the largest.
+    With several stretches of documents, an epoch ends with the longest.
     """
     size = len(self.documents(split))
     if not shuffle:
@@ -128,7 +128,7 @@ class DocumentSource(seqio.DataSource):
     elif seed is None:
       seed = int(np.random.SeedSequence().generate_state(1)[0])
     if isinstance(shard_info, Share):
-      numbers, groups = shard_info.numbers, shard_info.groups
+      numbers, stretches = shard_info.numbers, shard_info.stretches
       length = streams.ENDLESS
     else:
       shard, shards = 0, 1
@@ -140,11 +140,11 @@ class DocumentSource(seqio.DataSource):
             f'few for {shards} shards; add documents or use fewer shards'
         )
       numbers = tf.data.Dataset.range(shard, size, shards)
-      length, groups = len(range(shard, size, shards)), 1
+      length, stretches = len(range(shard, size, shards)), 1
     return numbers.map(
         lambda number: {
             'number': number,
-            'groups': tf.constant(groups, tf.int64),
+            'stretches': tf.constant(stretches, tf.int64),
             'length': tf.constant(length, tf.int64),
             'split': tf.constant(split),
             'seed': tf.constant(seed, tf.int64),

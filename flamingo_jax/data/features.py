@@ -62,7 +62,8 @@ def add_task(
 
   Shuffled, a document meets another window, clip, p_next and space in every
   epoch; these draws are a function of (seed, task, epoch, place) alone.
-  Unshuffled, nothing is drawn: the same examples in the order of the source.
+  Unshuffled, nothing is drawn: the same examples in the order of the source, or,
+  in batches of documents of several files, of each stretch (`global_order`).
 
   Args:
     name: letters, digits, '_', '.', ':' and '#'.
@@ -243,34 +244,37 @@ def _read_examples(
       for key, dtype in dtypes.items()
   })
 
-  def read(split, number, groups, repetition, seed):
+  def read(split, number, stretches, repetition, seed):
     documents = source.documents(split.decode())
-    order = global_order.GlobalOrder(len(documents), each, int(groups))
-    at = order.find(int(number))
-    if at is None:
+    order = global_order.GlobalOrder(len(documents), each, int(stretches))
+    place = order.find(int(number))
+    if place is None:
       return tuple(blank.values())
-    epoch, seed = at.epoch + each * int(repetition), int(seed)
+    epoch, seed = place.epoch + each * int(repetition), int(seed)
 
-    def of_place(place, attempt=0):
-      key, rng = None, None
+    def make_attempt(attempt):
+      at, key, rng = place, None, None
+      if attempt:
+        at = order.instead(place, attempt)
       if seed != UNSHUFFLED:
         key = (seed, zlib.crc32(name.encode()), epoch)
         # In another's place a document is not drawn as in its own.
-        draw = (place * order.groups + at.group, *[attempt] * bool(attempt))
+        draw = (at.index * order.stretches + at.stretch,)
+        draw += (attempt,) * bool(attempt)
         rng = np.random.default_rng((*key, *draw))
-      places = order.documents(at.group, place, key)
-      return make([documents[i] for i in places], lengths, rng)
+      found = [documents[i] for i in order.documents(at, key)]
+      return make(found, lengths, rng)
 
     if source.unreadable:
-      example = source.unreadable.make(at.place, at.places, of_place)
+      example = source.unreadable.make(make_attempt)
     else:
-      example = of_place(at.place)
+      example = make_attempt(0)
     return tuple(example[feature] for feature in output_features)
 
   @tf.autograph.experimental.do_not_convert
   def load(count, at):
     repetition = count // at['length']
-    at = [at['split'], at['number'], at['groups'], repetition, at['seed']]
+    at = [at['split'], at['number'], at['stretches'], repetition, at['seed']]
     return call(read, at, dtypes, of_feature)
 
   # The count goes on through the epochs that seqio's repeat strings together.

@@ -2,35 +2,40 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which documents an example is made of: one order for any number of hosts.
 
-Examples have numbers, B of them a batch, that count through the epochs. If the
-documents lie in several files, neighbours side by side, row r of each batch has
-those from N r/B to N (r+1)/B for its own and shuffles these: a host, which makes
-neighbouring rows, then reads neighbouring files, and no others. Otherwise all
-rows draw from all documents.
+A dataset's examples have numbers that count through the epochs, B of them a
+batch. If its documents lie in several files, neighbours side by side, they are
+dealt out in B stretches of neighbours: the r-th example of each batch is made of
+the documents from N r/B to N (r+1)/B, which are shuffled among themselves. A
+host makes neighbouring examples of a batch, so it reads neighbouring files and
+no others. Otherwise there is one stretch, of all documents.
 """
 
 from collections.abc import Sequence
 import dataclasses
-from typing import Any
 
 from flamingo_jax.data import shuffling
+from flamingo_jax.data.document_source import Documents
 from flamingo_jax.data.records import shard_range
 
-# Of a row, at least. With fewer an epoch's end would be felt, where rows may
-# differ by one example, and an unreadable document had few to take its place.
-LEAST = 16
+# Examples that a stretch has at least, if there are several. With fewer the end
+# of an epoch, where stretches may differ by one, would be felt.
+LEAST_EXAMPLES = 16
+# Attempts at another document of the same stretch before those of others are
+# tried: then something is wrong with a file.
+_ATTEMPTS_AT_HOME = 8
 
 
-def groups_of(documents: Any, each: int, rows: int) -> int:
-  """As many as rows, if rows have documents of their own, or 1.
+def stretches_of(documents: Documents, each: int, batch_size: int) -> int:
+  """As many as a batch has examples, or one.
 
   Args:
-    documents: `Documents`.
+    documents: of a dataset.
     each: how many an example is made of.
-    rows: of a batch over all hosts.
+    batch_size: examples of a batch over all hosts.
   """
-  several = getattr(documents, 'files', 1) > 1
-  return rows if several and len(documents) >= LEAST * each * rows else 1
+  several = getattr(documents, 'file_count', 1) > 1
+  enough = len(documents) >= LEAST_EXAMPLES * each * batch_size
+  return batch_size if several and enough else 1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,62 +44,75 @@ class Place:
 
   Attributes:
     epoch: from 0.
-    group: of documents.
-    place: of the example among those of its group in the epoch.
-    places: how many the group has in each epoch.
+    stretch: of documents.
+    index: of the example among those of its stretch in the epoch.
   """
 
   epoch: int
-  group: int
-  place: int
-  places: int
+  stretch: int
+  index: int
 
 
 @dataclasses.dataclass(frozen=True)
 class GlobalOrder:
-  """Of some documents.
+  """The examples of all epochs, by their numbers.
 
   Attributes:
-    size: N, how many there are.
-    each: how many an example is made of; fewer at the end of an epoch.
-    groups: in which they are shuffled, one after another; number n is of group
-      n mod groups.
+    size: N, the number of documents.
+    each: documents of an example; fewer at the end of an epoch.
+    stretches: of documents; example n is of stretch n mod stretches.
   """
 
   size: int
   each: int
-  groups: int
+  stretches: int
 
   def find(self, number: int) -> Place | None:
-    """None: its group has no example left in this epoch, others have one."""
-    turn, group = divmod(number, self.groups)
-    epoch, place = divmod(turn, self._examples(-(-self.size // self.groups)))
-    begin, end = self._range(group)
-    places = self._examples(end - begin)
-    return Place(epoch, group, place, places) if place < places else None
+    """None: its stretch has no example left in this epoch, others have one."""
+    turn, stretch = divmod(number, self.stretches)
+    longest = self._examples(-(-self.size // self.stretches))
+    epoch, index = divmod(turn, longest)
+    if index >= self._length(stretch):
+      return None
+    return Place(epoch, stretch, index)
 
-  def documents(
-      self, group: int, place: int, key: Sequence[int] | None
-  ) -> list[int]:
+  def instead(self, at: Place, attempt: int) -> Place:
+    """Where to look for what cannot be read, in the n-th attempt from 1.
+
+    Far from it, or a batch may show an example twice; in its own stretch, and
+    at last in others.
+    """
+    stretch = at.stretch
+    if self.stretches > 1 and attempt > _ATTEMPTS_AT_HOME:
+      step = shuffling.stride(self.stretches)
+      stretch += at.index + (attempt - _ATTEMPTS_AT_HOME) * step
+      stretch %= self.stretches
+    length = self._length(stretch)
+    index = (at.index + attempt * shuffling.stride(length)) % length
+    return Place(at.epoch, stretch, index)
+
+  def documents(self, at: Place, key: Sequence[int] | None) -> list[int]:
     """The indices of the documents of an example.
 
     Args:
-      group: of `find`.
-      place: in range(places) of `find`.
-      key: of the permutation of the epoch; None: as they lie.
+      at: its place.
+      key: of the permutations of the epoch; None: as they lie.
     """
-    begin, end = self._range(group)
-    first = begin + place * self.each
+    begin, end = shard_range(self.size, at.stretch, self.stretches)
+    first = begin + at.index * self.each
     found = range(first, min(first + self.each, end))
     if key is None:
       return [*found]
+    if self.stretches > 1:
+      key = (*key, at.stretch)
     return [
-        begin + shuffling.shuffled(i - begin, end - begin, (*key, group))
-        for i in found
+        begin + shuffling.shuffled(i - begin, end - begin, key) for i in found
     ]
 
-  def _range(self, group: int) -> tuple[int, int]:
-    return shard_range(self.size, group, self.groups)
+  def _length(self, stretch: int) -> int:
+    """Examples of a stretch in an epoch."""
+    begin, end = shard_range(self.size, stretch, self.stretches)
+    return self._examples(end - begin)
 
   def _examples(self, documents: int) -> int:
     return -(-documents // self.each)

@@ -142,13 +142,16 @@ def get_dataset(
 
   They go on for ever, through one epoch of the tasks' documents after another.
   Each host reads consecutive rows of the batch, and the batch is the same for
-  any number of hosts. With the same config the same batches come again.
+  any number of hosts. With the same config the same batches come again. At the
+  end of an epoch some examples may be blank (loss weights and masks 0, ids -1):
+  documents of several files are dealt out as `global_order` says.
 
   Args:
     cfg: what to read.
     shard_id: which host this is.
     num_shards: how many hosts there are.
-    first: how many batches to leave out; it takes no time.
+    first: how many batches to leave out; it takes no time, but for the draws of
+      `merged`.
 
   Raises:
     UserError: a name, split, length or batch size does not fit.
@@ -184,7 +187,7 @@ def get_training_eval_datasets(
 
   The signature is that of t5x's function of this name; b is the task's own
   batch size. A split with too few documents is begun again. Every iteration
-  over a dataset gives the same batches.
+  over a dataset gives the same batches. Their order is that of `get_dataset`.
 
   Raises:
     UserError: a name, split, length or batch size does not fit.
@@ -193,13 +196,11 @@ def get_training_eval_datasets(
   part = streams.Part(shard_id, num_shards)
   datasets = {}
   for task in mixture_tasks(cfg.mixture_or_task_name):
-    lengths = _of_task(
-        cfg.task_feature_lengths, task.name, 'task_feature_lengths'
-    )
+    lengths = _lengths(cfg, task)
     size = _of_task(cfg.batch_sizes, task.name, 'batch_sizes')
     rows = _share(size, num_shards, f'batch_sizes[{task.name!r}]')
-    groups = _groups(cfg, task, lengths, size)
-    stream = _stream(cfg, task, lengths, part, part.numbers(size), groups)
+    stretches = _stretches(cfg, task, lengths, size)
+    stream = _stream(cfg, task, lengths, part, part.numbers(size), stretches)
     batches = stream.batch(rows, drop_remainder=True).take(eval_steps)
     datasets[task.name] = streams.finish(
         batches, _is_in_python([task], cfg.split)
@@ -260,6 +261,16 @@ def _is_in_python(tasks: Sequence[seqio.Task], split: str) -> bool:
   )
 
 
+def _lengths(cfg: DatasetConfig, task: seqio.Task) -> dict[str, int]:
+  """Of a task's examples; UserError if they or the split do not fit it."""
+  check_split(task.name, cfg.split)
+  return features.check_lengths(
+      task.name,
+      _of_task(cfg.task_feature_lengths, task.name, 'task_feature_lengths'),
+      task.source.lengths,
+  )
+
+
 def _share(size: int, num_shards: int, what: str) -> int:
   if size % num_shards:
     raise UserError(
@@ -275,14 +286,7 @@ def _examples(
   """The examples of each dataset of a batch."""
   tasks = mixture_tasks(cfg.mixture_or_task_name)
   sizes = dataset_batch_sizes(cfg)
-  lengths = {
-      task.name: features.check_lengths(
-          task.name,
-          _of_task(cfg.task_feature_lengths, task.name, 'task_feature_lengths'),
-          task.source.lengths,
-      )
-      for task in tasks
-  }
+  lengths = {task.name: _lengths(cfg, task) for task in tasks}
   if cfg.strategy == 'merged':
     return {
         cfg.mixture_or_task_name: _merged(
@@ -297,7 +301,7 @@ def _examples(
     examples[task.name] = _stream(
         cfg, task, lengths[task.name], part,
         mine.numbers(sizes[task.name]),
-        _groups(cfg, task, lengths[task.name], sizes[task.name]),
+        _stretches(cfg, task, lengths[task.name], sizes[task.name]),
     )
   return examples
 
@@ -315,27 +319,26 @@ def _merged(
       for key in lengths[tasks[0].name]
   }
   weights = mixture_weights(cfg.mixture_or_task_name)
-  groups = [_groups(cfg, task, largest, batch_size) for task in tasks]
+  stretches = [_stretches(cfg, task, largest, batch_size) for task in tasks]
   choices, numbers = part.drawn(
       [weights[task.name] for task in tasks], cfg.seed or 0, batch_size,
-      by_row=[count > 1 for count in groups],
+      by_row=[count > 1 for count in stretches],
   )
   return tf.data.Dataset.choose_from_datasets(
       [
           _stream(cfg, task, largest, part, *of_task)
-          for task, *of_task in zip(tasks, numbers, groups)
+          for task, *of_task in zip(tasks, numbers, stretches)
       ],
       choices,
   )
 
 
-def _groups(
-    cfg: DatasetConfig, task: seqio.Task, lengths: Mapping[str, int], rows: int
+def _stretches(
+    cfg: DatasetConfig, task: seqio.Task, lengths: Mapping[str, int], size: int
 ) -> int:
-  """Of a task's documents, in batches of so many rows."""
-  check_split(task.name, cfg.split)
-  return global_order.groups_of(
-      task.source.documents(cfg.split), lengths.get('documents', 1), rows
+  """Of a task's documents, in batches of so many examples."""
+  return global_order.stretches_of(
+      task.source.documents(cfg.split), lengths.get('documents', 1), size
   )
 
 
@@ -345,15 +348,15 @@ def _stream(
     lengths: Mapping[str, int],
     part: streams.Part,
     numbers: tf.data.Dataset,
-    groups: int,
+    stretches: int,
 ) -> tf.data.Dataset:
-  """The examples of a task with these numbers, of so many groups."""
+  """The examples of a task with these numbers, of so many stretches."""
   return task.get_dataset(
       sequence_length=lengths,
       split=cfg.split,
       shuffle=cfg.shuffle,
       seed=cfg.seed,
-      shard_info=Share(part.index, part.count, numbers, groups),
+      shard_info=Share(part.index, part.count, numbers, stretches),
       num_epochs=1,
       try_in_mem_cache=False,
   )

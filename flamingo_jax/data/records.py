@@ -186,7 +186,7 @@ class RecordDocuments:
     self._index = _read_index(self.directory / _INDEX, manifest['documents'])
 
   @property
-  def files(self) -> int:
+  def file_count(self) -> int:
     """How many shards there are."""
     return len(self._files)
 

@@ -4,11 +4,12 @@
 
 A shuffle buffer has to be stored in every checkpoint and mixes only what it
 holds. Here the order of an epoch is a keyed permutation, so the place in the
-data is one integer, and the shuffle is over the whole data set.
+data is one integer, and the shuffle is over all that it is asked for.
 """
 
 from collections.abc import Sequence
 import functools
+import math
 
 import numpy as np
 
@@ -41,6 +42,14 @@ def shuffled(index: int, size: int, key: Sequence[int]) -> int:
     index = left << bits | right
     if index < size:
       return index
+
+
+def stride(size: int) -> int:
+  """A step that leads from any number far away, and through all range(size)."""
+  step = 1 + size * 3 // 8
+  while math.gcd(step, size) > 1:
+    step += 1
+  return step
 
 
 @functools.lru_cache(maxsize=4096)  # a batch of many rows has a key for each

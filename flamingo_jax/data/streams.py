@@ -55,8 +55,9 @@ class Part:
       weights: of the streams; one is drawn in proportion to it.
       seed: of the draws.
       batch_size: examples of a batch over all hosts.
-      by_row: of each stream whether row r of a batch takes r, r + batch_size,
-        r + 2 batch_size ...; else rows take its examples one after another.
+      by_row: of each stream whether the r-th example of a batch takes r,
+        r + batch_size, r + 2 batch_size ... of it, as stretches of documents
+        need it; else they are taken one after another.
 
     Returns:
       For this host's examples, which stream each comes from, and for every

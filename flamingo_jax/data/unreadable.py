@@ -3,7 +3,6 @@
 """Documents that cannot be read: counted, told, and others take their place."""
 
 from collections.abc import Callable, Mapping
-import math
 import threading
 
 from absl import logging
@@ -29,30 +28,20 @@ class Unreadable:
     self._lock = threading.Lock()
 
   def make(
-      self,
-      place: int,
-      places: int,
-      make: Callable[[int, int], Mapping[str, np.ndarray]],
+      self, make: Callable[[int], Mapping[str, np.ndarray]]
   ) -> Mapping[str, np.ndarray]:
-    """The example of a place, or of one far from it that can be read.
-
-    Which one depends on the numbers alone, so it is the same on any number of
-    hosts and after a resume.
+    """An example, or another that can be read.
 
     Args:
-      place: of the example in its epoch.
-      places: how many an epoch has.
-      make: from a place and the number of the attempt to an example.
+      make: from the number of the attempt, 0 for the example itself, to an
+        example; the same on any number of hosts and after a resume.
 
     Raises:
       UserError: a disk is gone, or something else that leaves nothing to read.
     """
-    stride = 1 + places * 3 // 8  # far away, or a batch may show one twice
-    while math.gcd(stride, places) > 1:  # or some places would never be tried
-      stride += 1
     for attempt in range(_MOST):
       try:
-        return make((place + attempt * stride) % places, attempt)
+        return make(attempt)
       except UserError as error:
         last = error
         self._note(error)

@@ -15,6 +15,7 @@ from flamingo_jax.data import features
 from flamingo_jax.data import global_order
 from flamingo_jax.data import pipeline
 from flamingo_jax.data import records
+from flamingo_jax.data import shuffling
 from flamingo_jax.data import streams
 from flamingo_jax.data import text
 from flamingo_jax.data.batches import get_batches
@@ -48,7 +49,10 @@ def folder_of(directory, broken=frozenset(), shards=SHARDS):
   return write_shards(
       [
           documents.Document(
-              (documents.image(b'-' if i in broken else png(i)), f'{i} is here'),
+              (
+                  documents.image(b'-' if i in broken else png(i)),
+                  f'{i} is here',
+              ),
               f'test:{i}', i,
           )
           for i in range(COUNT)
@@ -161,14 +165,16 @@ def test_the_number_of_hosts_changes_no_batch(folder, hosts, strategy):
   })
 
 
+@pytest.mark.parametrize('strategy', pipeline.STRATEGIES)
 def test_a_run_goes_on_in_the_same_order_on_another_number_of_hosts(
-    task, tmp_path
+    task, tmp_path, strategy
 ):
-  hosts = get_batches(config(), 1, 4)
+  cfg = config(strategy=strategy)
+  hosts = get_batches(cfg, 1, 4)
   for _ in range(EPOCH - 1):
     next(hosts)
   hosts.save(tmp_path / 'state')
-  alone = get_batches(config(), 0, 1)
+  alone = get_batches(cfg, 0, 1)
   alone.restore(tmp_path / 'state')
   for _ in range(4):
     rows = {key: value[2:4] for key, value in next(alone).items()}
@@ -196,6 +202,18 @@ def test_another_of_the_same_files_takes_the_place_of_what_is_unreadable(
     assert (found >= 0).sum() == len(mine)
 
 
+def test_a_shard_that_is_damaged_does_not_end_a_run(tmp_path):
+  begin, end = records.shard_range(COUNT, 2, SHARDS)
+  broken = set(range(begin, end))
+  add_task(folder_of(tmp_path / 'train', broken), replace_unreadable=True)
+  whole = read(EPOCH)['example_id']
+  # Its examples come from other stretches, and those from their own.
+  assert set(whole.ravel()) - {-1} == set(range(COUNT)) - broken
+  assert len(set(whole[:, 2].ravel())) > 10
+  parts = [read(EPOCH, host, 4)['example_id'] for host in range(4)]
+  np.testing.assert_array_equal(np.concatenate(parts, axis=1), whole)
+
+
 def test_a_merged_stream_reads_so_too(folder, files):
   tasks = {name: 0.5 for name in (f'{NAME}_{i}' for i in range(2))}
   for name in tasks:
@@ -216,7 +234,8 @@ def test_a_merged_stream_reads_so_too(folder, files):
         records.shard_name('train', shard, SHARDS)
         for shard in range(4 * host, 4 * host + 4)
     }
-    assert set(ids.ravel()) - {-1} == {*range(*records.shard_range(COUNT, host, 2))}
+    mine = range(*records.shard_range(COUNT, host, 2))
+    assert set(ids.ravel()) - {-1} == set(mine)
 
 
 def test_a_row_of_a_merged_stream_takes_all_its_numbers():
@@ -271,20 +290,20 @@ def test_evaluation_reads_so_too(task, files):
   assert sorted(ids[ids >= 0]) == list(range(COUNT))
 
 
-@pytest.mark.parametrize('size, files, rows, groups', [
+@pytest.mark.parametrize('size, file_count, batch_size, stretches', [
     (128, 2, 8, 8),
-    (127, 2, 8, 1),  # fewer than 16 of a row
+    (127, 2, 8, 1),  # fewer than 16 for each example of a batch
     (10_000, 1, 8, 1),
     (10_000, 2, 1, 1),
 ])
-def test_when_rows_have_documents_of_their_own(size, files, rows, groups):
+def test_when_documents_are_dealt_out(size, file_count, batch_size, stretches):
   class Documents(list):
     pass
 
   found = Documents(range(size))
-  found.files = files
-  assert global_order.groups_of(found, 1, rows) == groups
-  assert global_order.groups_of([*found], 1, rows) == 1
+  found.file_count = file_count
+  assert global_order.stretches_of(found, 1, batch_size) == stretches
+  assert global_order.stretches_of([*found], 1, batch_size) == 1
 
 
 @pytest.mark.parametrize('size', [128, 135, 1001])
@@ -298,5 +317,13 @@ def test_numbers_run_through_epochs(size, each):
     for at in map(order.find, numbers):
       if at is not None:
         assert at.epoch == epoch
-        seen += order.documents(at.group, at.place, (1, epoch))
+        seen += order.documents(at, (1, epoch))
     assert sorted(seen) == list(range(size))
+
+
+def test_one_stretch_is_shuffled_as_it_always_was():
+  # Models were trained in this order.
+  order = global_order.GlobalOrder(10, 1, 1)
+  at = [order.documents(order.find(i), (0, 7, 0))[0] for i in range(10)]
+  assert at == [shuffling.shuffled(i, 10, (0, 7, 0)) for i in range(10)]
+  assert at == [4, 7, 6, 9, 8, 0, 1, 2, 3, 5]

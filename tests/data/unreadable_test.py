@@ -9,6 +9,7 @@ import pytest
 
 from flamingo_jax.data import documents
 from flamingo_jax.data import features
+from flamingo_jax.data import global_order
 from flamingo_jax.data import pipeline
 from flamingo_jax.data import unreadable
 from flamingo_jax.data.batches import get_batches
@@ -57,16 +58,19 @@ def test_others_take_their_place(shuffle):
     assert all(found == i for i, found in enumerate(ids) if i not in BROKEN)
 
 
-@pytest.mark.parametrize('places', range(1, 17))
-def test_a_single_good_document_is_found(places):
-  def make(place, attempt):
-    del attempt
-    if place:
-      raise UserError('broken')
-    return {'example_id': np.array(place, np.int32)}
+@pytest.mark.parametrize('size', range(1, 17))
+def test_a_single_good_document_is_found(size):
+  order = global_order.GlobalOrder(size, each=1, stretches=1)
+  for number in range(size):
+    at = order.find(number)
 
-  for place in range(places):
-    unreadable.Unreadable('task').make(place, places, make)
+    def make(attempt, at=at):
+      (index,) = order.documents(order.instead(at, attempt), None)
+      if index:
+        raise UserError('broken')
+      return {'example_id': np.array(index, np.int32)}
+
+    unreadable.Unreadable('task').make(make)
 
 
 def test_they_are_counted_and_told(monkeypatch):
