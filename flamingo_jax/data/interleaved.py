@@ -48,6 +48,14 @@ class TokenizedDocument:
         self.positions, len(self.tokens), self.next_media
     )
 
+  def media_that_fit(self, tokens: int) -> int:
+    """How many of the last media go with their texts into so many tokens.
+
+    Of a few-shot prompt the query, at the end, is what has to stay.
+    """
+    # <BOS> stays too.
+    return int(np.sum(1 + len(self.tokens) - self.positions <= tokens))
+
 
 def media_index_from_positions(
     positions: Sequence[int] | np.ndarray, length: int, next_media: bool

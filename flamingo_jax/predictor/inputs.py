@@ -125,8 +125,7 @@ def check_lengths(
     length = len(document.tokens)
     if length <= room:
       continue
-    # Of a few-shot prompt the query, at the end, is what has to stay.
-    fits = int(np.sum(1 + length - document.positions <= room))
+    fits = document.media_that_fit(room)
     raise UserError(
         ('the prompt' if len(documents) == 1 else f'prompt {number}')
         + f' has {length} tokens and {len(document.media)} images or videos; '
