@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 import dataclasses
 import os
 import re
+from typing import Any
 import urllib.parse
 
 import charset_normalizer
@@ -26,6 +27,8 @@ _MARKS = (
 _META = re.compile(rb'<meta[^>]{0,999}?charset\s*=\s*["\']?\s*([\w.:-]+)', re.I)
 _LOOK_AT = 4096  # bytes in which a page tells its charset
 _GUESS_FROM = 20_000  # bytes
+_TYPES = ('text/html', 'application/xhtml+xml', '')
+_ENCODINGS = ('Transfer-Encoding', 'Content-Encoding')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -114,21 +117,52 @@ def _read_warc(path: str) -> Iterator[Item | Dropped]:
         file, record_types=WarcRecordType.response, parse_http=True
     )
     for number, record in enumerate(records):
-      url = record.headers.get('WARC-Target-URI', '').strip('<>')
-      kind = record.http_content_type or ''
-      if kind not in ('text/html', 'application/xhtml+xml', ''):
+      if (record.http_content_type or '') not in _TYPES:
         continue
       found = True
-      data = record.reader.read(_LONGEST + 1)
-      if len(data) > _LONGEST:
-        yield Dropped('page is too long', url)
-        continue
-      yield Item(
-          f'{path}, record {number} ({url})',
-          Page(url, data, record.http_charset or ''),
-      )
+      url = record.headers.get('WARC-Target-URI', '').strip('<>')
+      try:
+        page = Page(url, _body(record, url), record.http_charset or '')
+      except Dropped as dropped:
+        yield dropped
+      else:
+        yield Item(f'{path}, record {number} ({url})', page)
   if not found:
     yield Dropped('file holds no page', path)
+
+
+def _body(record: Any, url: str) -> bytes:
+  """The page of a response, without the encodings that its headers tell.
+
+  Raises:
+    Dropped: it is an error of the server, is too long or cannot be decoded.
+  """
+  from fastwarc.warc import WarcRecord, WarcRecordType
+
+  http = record.http_headers
+  if http is not None and http.status_code != 200:
+    raise Dropped(
+        'page has a status other than 200', f'{http.status_code}: {url}'
+    )
+  data = record.reader.read(_LONGEST + 1)
+  encodings = [
+      f'{name}: {http[name]}' for name in _ENCODINGS if http and name in http
+  ]
+  if encodings and len(data) <= _LONGEST:
+    # In a record of its own: an error there does not end the file.
+    alone = WarcRecord()
+    alone.init_headers(WarcRecordType.response)
+    alone.is_http = True
+    head = '\r\n'.join(['HTTP/1.1 200 OK', *encodings, '\r\n'])
+    alone.set_bytes_content(head.encode('utf-8', 'replace') + data)
+    try:
+      alone.parse_http(auto_decode='all')
+      data = alone.reader.read(_LONGEST + 1)
+    except OSError as error:
+      raise Dropped('page cannot be decoded', f'{url}: {error}') from None
+  if len(data) > _LONGEST:
+    raise Dropped('page is too long', url)
+  return data
 
 
 def decode(data: bytes, charset: str) -> str:
