@@ -15,7 +15,7 @@ import numpy as np
 
 from flamingo_jax.errors import UserError
 from flamingo_jax.prepare import captioned
-from flamingo_jax.prepare.source import Dropped, find_files
+from flamingo_jax.prepare.source import Dropped, find_files, has_ending
 
 _LARGEST = 2**26  # bytes of an image
 _ENDINGS = ('.tar', '.json')
@@ -66,7 +66,7 @@ class FetchedImages:
       raise Dropped('image was not fetched', url)
     number, offset, size = places[place].tolist()
     path = files[number]
-    if path.endswith('.json'):
+    if has_ending(path, '.json'):
       path, size = _image_beside(path), _LARGEST
     with open(path, 'rb') as file:
       file.seek(offset)
@@ -108,7 +108,7 @@ def _key(url: str) -> np.bytes_:
 
 def _images_of(path: str) -> Iterable[tuple[str, int, int]]:
   """(URL, offset, size) of the images of a file; damaged ones end it."""
-  if path.endswith('.json'):
+  if has_ending(path, '.json'):
     image = _image_beside(path)
     url = _url(pathlib.Path(path).read_bytes()) if image else ''
     return [(url, 0, 0)] if url else []
@@ -137,7 +137,7 @@ def _images_of_tar(path: str) -> Iterable[tuple[str, int, int]]:
 
 def _image_beside(path: str) -> str:
   """The image of a JSON file, '' if there is none."""
-  stem = path.removesuffix('.json')
+  stem = path[: -len('.json')]
   images = (f'{stem}.{field}' for field in captioned.IMAGE_FIELDS)
   return next((image for image in images if os.path.isfile(image)), '')
 

@@ -12,7 +12,7 @@ from typing import Any
 import zipfile
 
 from flamingo_jax.errors import UserError
-from flamingo_jax.prepare.source import Dropped, Item, Unit
+from flamingo_jax.prepare.source import Dropped, Item, Unit, has_ending
 
 ENDINGS = ('.jsonl', '.jsonl.gz', '.jsonl.zip', '.ndjson')
 _PER_UNIT = 1000  # lines
@@ -34,7 +34,7 @@ def line_units(paths: Iterable[str]) -> list[Unit]:
 
 
 def _line_units(path: str) -> Iterator[Unit]:
-  if path.endswith(_COMPRESSED):
+  if has_ending(path, _COMPRESSED):
     yield Unit(path, end=-1, first=1)
     return
   try:
@@ -76,9 +76,9 @@ def read_lines(unit: Unit) -> Iterator[Item | Dropped]:
 
 
 def _open(path: str) -> io.BufferedIOBase:
-  if path.endswith('.gz'):
+  if has_ending(path, '.gz'):
     return gzip.open(path)
-  if path.endswith('.zip'):
+  if has_ending(path, '.zip'):
     # Read as it stands there: nothing is extracted.
     archive = zipfile.ZipFile(path)
     return io.BufferedReader(archive.open(archive.namelist()[0]))

@@ -130,20 +130,26 @@ class Source(Protocol):
     """
 
 
+def has_ending(path: str, endings: str | tuple[str, ...]) -> bool:
+  """Whether a file is of a kind; PHOTOS.TAR is one of .tar."""
+  return path.lower().endswith(endings)
+
+
 def find_files(paths: Iterable[str], endings: tuple[str, ...]) -> list[str]:
-  """The files named, and in the folders named all with one of the endings.
+  """The files named, and those in the folders named, with one of the endings.
 
   Sorted, absolute.
 
   Raises:
-    UserError: a path does not exist, or there is no such file.
+    UserError: a path does not exist, has another ending, or is a folder
+      without such files.
   """
   found = []
   for path in map(os.path.abspath, paths):
     if os.path.isdir(path):
       inside = [
           os.fspath(file) for file in pathlib.Path(path).rglob('*')
-          if file.name.lower().endswith(endings) and file.is_file()
+          if has_ending(file.name, endings) and file.is_file()
       ]
       if not inside:
         raise UserError(
@@ -152,6 +158,11 @@ def find_files(paths: Iterable[str], endings: tuple[str, ...]) -> list[str]:
         )
       found += inside
     elif os.path.isfile(path):
+      if not has_ending(path, endings):
+        raise UserError(
+            f'{path} does not end in {" or ".join(endings)}; name a file of '
+            'this kind, or rename this one if it is of it'
+        )
       found.append(path)
     else:
       raise UserError(f'{path} does not exist; correct the path')

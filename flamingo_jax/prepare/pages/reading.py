@@ -13,7 +13,7 @@ import charset_normalizer
 
 from flamingo_jax.prepare import json_values
 from flamingo_jax.prepare.source import (
-    Dropped, Item, Unit, find_files, group, read_bytes,
+    Dropped, Item, Unit, find_files, group, has_ending, read_bytes,
 )
 
 HTML_ENDINGS = ('.html', '.htm', '.xhtml')
@@ -63,12 +63,12 @@ def page_units(paths: Sequence[str]) -> list[Unit]:
     files = find_files(
         [path], HTML_ENDINGS + WARC_ENDINGS + json_values.ENDINGS
     )
-    pages = [f for f in files if f.endswith(HTML_ENDINGS)]
-    lines = [f for f in files if f.endswith(json_values.ENDINGS)]
+    pages = [f for f in files if has_ending(f, HTML_ENDINGS)]
+    lines = [f for f in files if has_ending(f, json_values.ENDINGS)]
     root = path if os.path.isdir(path) else os.path.dirname(path)
     names = [os.path.relpath(page, root) for page in pages]
     units += [Unit(root, members=m) for m in group(names, _PER_UNIT)]
-    units += [Unit(f) for f in files if f.endswith(WARC_ENDINGS)]
+    units += [Unit(f) for f in files if has_ending(f, WARC_ENDINGS)]
     units += json_values.line_units(lines)
   return units
 
@@ -85,7 +85,7 @@ def read_pages(unit: Unit) -> Iterator[Item | Dropped]:
         continue
       url = 'file:///' + urllib.parse.quote(os.fsencode(name))
       yield Item(path, Page(url, data, root=unit.path))
-  elif unit.path.endswith(WARC_ENDINGS):
+  elif has_ending(unit.path, WARC_ENDINGS):
     yield from _read_warc(unit.path)
   else:
     yield from json_values.read_lines(unit)

@@ -14,7 +14,7 @@ from flamingo_jax.prepare import tables
 from flamingo_jax.prepare import tars
 from flamingo_jax.prepare import tfrecords
 from flamingo_jax.prepare.source import (
-    Converted, Dropped, Fitter, Item, Unit, find_files,
+    Converted, Dropped, Fitter, Item, Unit, find_files, has_ending,
 )
 
 
@@ -38,7 +38,10 @@ class Img2dataset:
     files = find_files(
         self.paths, tars.ENDINGS + tfrecords.ENDINGS + tables.ENDINGS
     )
-    shards = [f for f in files if f.endswith(tars.ENDINGS + tfrecords.ENDINGS)]
+    shards = [
+        path for path in files
+        if has_ending(path, tars.ENDINGS + tfrecords.ENDINGS)
+    ]
     if shards:
       return [Unit(path) for path in shards]
     known = tables.column_names(files[0])
@@ -54,9 +57,9 @@ class Img2dataset:
 
   def read(self, unit: Unit) -> Iterator[Item | Dropped]:
     """See `Source`."""
-    if unit.path.endswith(tars.ENDINGS):
+    if has_ending(unit.path, tars.ENDINGS):
       yield from tars.read_samples(unit.path)
-    elif unit.path.endswith(tfrecords.ENDINGS):
+    elif has_ending(unit.path, tfrecords.ENDINGS):
       for item in tfrecords.read_examples(unit.path):
         first = {key: v[0] for key, v in item.value.items() if v}
         yield Item(item.place, first)

@@ -10,7 +10,7 @@ from flamingo_jax.data.documents import Document, Media
 from flamingo_jax.errors import UserError
 from flamingo_jax.prepare import json_values
 from flamingo_jax.prepare.source import (
-    Converted, Dropped, Fitter, Item, Unit, find_files,
+    Converted, Dropped, Fitter, Item, Unit, find_files, has_ending,
     path_inside,
 )
 
@@ -39,14 +39,14 @@ class Llava:
     if self.images is not None and not os.path.isdir(self.images):
       raise UserError(f'{self.images} is no folder; correct --images')
     files = find_files(self.paths, ('.json', *json_values.ENDINGS))
-    arrays = [path for path in files if path.endswith('.json')]
-    lines = [path for path in files if not path.endswith('.json')]
+    arrays = [path for path in files if has_ending(path, '.json')]
+    lines = [path for path in files if not has_ending(path, '.json')]
     return json_values.array_units(arrays) + json_values.line_units(lines)
 
   def read(self, unit: Unit) -> Iterator[Item | Dropped]:
     """See `Source`."""
     folder = os.path.abspath(self.images or os.path.dirname(unit.path))
-    is_array = unit.path.endswith('.json')
+    is_array = has_ending(unit.path, '.json')
     read = json_values.read_array if is_array else json_values.read_lines
     for item in read(unit):
       if isinstance(item, Item):

@@ -16,7 +16,8 @@ from flamingo_jax.prepare import captioned
 from flamingo_jax.prepare import json_values
 from flamingo_jax.prepare import tars
 from flamingo_jax.prepare.source import (
-    Converted, Dropped, Fitter, Item, Unit, find_files, group, read_bytes,
+    Converted, Dropped, Fitter, Item, Unit, find_files, group, has_ending,
+    read_bytes,
 )
 
 _ENDINGS = tuple(f'.{field}' for field in captioned.VIDEO_FIELDS)
@@ -48,8 +49,8 @@ class Video:
     if self.captions is not None:
       _captions(self.captions)
     files = find_files(self.paths, _ENDINGS + tars.ENDINGS)
-    videos = [path for path in files if not path.endswith(tars.ENDINGS)]
-    units = [Unit(path) for path in files if path.endswith(tars.ENDINGS)]
+    videos = [path for path in files if not has_ending(path, tars.ENDINGS)]
+    units = [Unit(path) for path in files if has_ending(path, tars.ENDINGS)]
     for paths in group(videos, _PER_UNIT):
       root = os.path.commonpath([os.path.dirname(path) for path in paths])
       names = tuple(os.path.relpath(path, root) for path in paths)
@@ -97,7 +98,7 @@ def _captions(path: str) -> dict[str, str]:
   """Name of a video, with or without its ending -> caption."""
   try:
     with open(path, encoding='utf-8-sig', newline='') as file:
-      if path.endswith('.csv'):
+      if has_ending(path, '.csv'):
         rows = list(csv.DictReader(file))
       else:
         rows = [json.loads(line) for line in file if line.strip()]
