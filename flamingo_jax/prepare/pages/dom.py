@@ -45,6 +45,9 @@ _ROLES = frozenset('''
 '''.split())
 _SPACE = re.compile(r'[\s\xa0]+')
 _HIDDEN = re.compile(r'display\s*:\s*none|visibility\s*:\s*hidden', re.I)
+_LANGUAGE = re.compile(
+    r'<html\b[^>]{0,999}?\blang\s*=\s*["\']?([a-z]+)', re.I
+)
 _TAG = re.compile(r'<(/?)([a-zA-Z][a-zA-Z0-9]*)')
 # These are closed by what follows, or hold nothing.
 _NEVER_OPEN = frozenset('''
@@ -107,7 +110,7 @@ def read_page(html: str, url: str) -> list[Text | Image]:
 
 def language(html: str) -> str:
   """'en' of <html lang="en-GB">, '' if the page does not tell."""
-  match = re.search(r'<html\b[^>]{0,999}?\blang\s*=\s*["\']?([a-zA-Z]+)', html)
+  match = _LANGUAGE.search(html)
   return match[1].lower() if match else ''
 
 

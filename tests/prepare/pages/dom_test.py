@@ -39,6 +39,14 @@ def test_there_are_twenty_golden_pages():
   assert len(list(GOLDEN.glob('*.html'))) == 20
 
 
+@pytest.mark.parametrize('html, language', [
+    ('<html lang="en-GB">', 'en'), ('<!DOCTYPE html><HTML LANG="de">', 'de'),
+    ("<html class=x xml:Lang = 'FR'>", 'fr'), ('<html><p lang="de">', ''),
+])
+def test_the_language_of_a_page(html, language):
+  assert dom.language(html) == language
+
+
 def test_a_page_of_ten_megabytes_is_read():
   words = 'Some words and a picture. ' * 20
   paragraph = f'<p>{words}</p><img src="{{}}.jpg">'
