@@ -169,11 +169,15 @@ def judge(
 def _check_rest(entry: spool.Entry, often: Set[Key]) -> None:
   """Raises Dropped if too little of a document occurs seldom."""
   parts = trim(entry, often).parts
-  if all('text' in part for part in parts):
+  if _has_media(entry.parts) and not _has_media(parts):
     raise Dropped('all images occur too often')
   words = sum(len(part['text'].split()) for part in parts if 'text' in part)
   if not words or parts != entry.parts and words < _WORDS:
     raise Dropped('all lines of text occur too often')
+
+
+def _has_media(parts: Iterable[dict]) -> bool:
+  return any('text' not in part for part in parts)
 
 
 def trim(entry: spool.Entry, often: Set[Key]) -> spool.Entry:

@@ -89,6 +89,14 @@ def test_a_page_of_nothing_but_such_an_image_is_dropped():
   assert run(pages)[1] == ['all images occur too often']
 
 
+def test_documents_that_are_text_alone():
+  pages = [entry(i, f'{WORDS} {i}') for i in range(3)]
+  again = entry(3, f'{WORDS} 1')
+  assert run([*pages, again]) == (
+      pages, ['text is that of an earlier document']
+  )
+
+
 def test_lines_that_a_domain_repeats_are_removed():
   pages = [
       entry(i, f'{WORDS} {i}\n\nShare this page\n\nmore {i}', image(i))
