@@ -3,9 +3,11 @@
 """The text and the images of a page, in the order of its DOM.
 
 Boilerplate goes: scripts, navigation, headers and footers, forms, what is
-hidden, and blocks whose class or id says what they are.
+hidden, and blocks whose class or id says what they are. A form that holds most
+of the page's text is the page, and stays.
 """
 
+from collections.abc import Iterable
 import dataclasses
 import re
 
@@ -78,7 +80,7 @@ class Image:
   """An image of a page.
 
   Attributes:
-    urls: absolute, the best first.
+    urls: absolute, the best first; none if the page names none of use.
     width: as the page asks for it; None if it does not.
     height: likewise.
   """
@@ -103,9 +105,17 @@ def read_page(html: str, url: str) -> list[Text | Image]:
   parser = LexborHTMLParser(html.replace('\0', ''))
   if parser.body is None:
     return []
-  walk = _Walk(_base(parser, url))
-  walk.visit(parser.body)
-  return walk.nodes
+  base = _base(parser, url)
+  nodes = _Walk(base).visit(parser.body)
+  if parser.css_first('form') is not None:
+    whole = _Walk(base, keeps_forms=True).visit(parser.body)
+    if _length(nodes) < _length(whole) / 2:
+      return whole
+  return nodes
+
+
+def _length(nodes: Iterable[Text | Image]) -> int:
+  return sum(len(node.text) for node in nodes if isinstance(node, Text))
 
 
 def language(html: str) -> str:
@@ -133,17 +143,18 @@ def _base(parser: LexborHTMLParser, url: str) -> str:
 class _Walk:
   """Visits a tree in order and collects what a reader sees."""
 
-  def __init__(self, base: str):
+  def __init__(self, base: str, keeps_forms: bool = False):
     self.nodes = []
     self._base = base
+    self._dropped = _DROPPED - {'form'} if keeps_forms else _DROPPED
     self._text = []  # pieces of the block that is open
     self._gap = '\n\n'
     self._linked = self._links = self._preformatted = self._noscript = 0
     self._articles = 0
     self._picture = None
 
-  def visit(self, root: LexborNode) -> None:
-    """All of a tree; without recursion, as pages nest as they like."""
+  def visit(self, root: LexborNode) -> list[Text | Image]:
+    """What is in a tree; without recursion, as pages nest as they like."""
     stack = [root]
     while stack:
       entered = self._enter(stack[-1])
@@ -159,6 +170,7 @@ class _Walk:
           stack.append(node.next)
           break
     self._flush('\n\n')
+    return self.nodes
 
   def _enter(self, node: LexborNode) -> bool:
     """Takes what begins here; whether the children are to be visited."""
@@ -166,7 +178,7 @@ class _Walk:
     if tag == '-text':
       self._add_text(node.text_content or '')
       return False
-    if tag in _DROPPED or tag.startswith(('-', '!')):
+    if tag in self._dropped or tag.startswith(('-', '!')):
       return False
     attributes = node.attributes
     if tag in ('img', 'amp-img'):
@@ -257,11 +269,15 @@ class _Walk:
   def _add_image(self, attributes: dict) -> None:
     urls = image_urls.candidates(attributes, self._picture or (), self._base)
     if not urls:
+      self.nodes.append(Image((), None, None))  # ends no block: nothing shows
       return
     before = self.nodes[-1] if self.nodes else None
-    is_again = isinstance(before, Image) and set(urls) & set(before.urls)
-    if is_again and not ''.join(self._text).strip():
-      return  # <noscript> repeats the image that a script would load
+    if isinstance(before, Image) and not ''.join(self._text).strip():
+      # <noscript> repeats the image that a script would load.
+      if set(urls) & set(before.urls):
+        return
+      if self._noscript and not before.urls:
+        self.nodes.pop()
     self._flush('\n\n')
     self.nodes.append(Image(
         urls, _pixels(attributes.get('width')),

@@ -3,25 +3,37 @@
 """Where the picture of an <img> is: src, lazy loading, srcset, <picture>."""
 
 from collections.abc import Iterable, Iterator
+import posixpath
 import re
 import urllib.parse
 
 # What scripts load an image from, the largest first.
 _LAZY = (
     'data-original', 'data-full-url', 'data-large-file', 'data-orig-file',
-    'data-hi-res-src', 'data-src', 'data-lazy-src', 'data-lazy', 'data-url',
-    'data-image', 'data-echo', 'data-defer-src', 'data-actualsrc',
+    'data-hi-res-src', 'data-src', 'data-lazy-src', 'data-lazy', 'data-echo',
+    'data-defer-src', 'data-actualsrc',
 )
+# These hold an image at times, and pages or numbers at others.
+_GENERIC = ('data-url', 'data-image')
 _SETS = ('srcset', 'data-srcset', 'data-lazy-srcset')
 _SCHEMES = ('http', 'https')
-# What stands in src until a script runs, or counts visitors.
-_PLACEHOLDER = re.compile(
-    r'(?:^|[/_.-])(?:blank|spacer|placeholder|loading|loader|lazy|pixel|1x1|'
-    r'transparent|clear|dummy)(?:[_.-]|\.(?:gif|png|svg|jpe?g)|$)', re.I
+_IMAGE = re.compile(
+    r'\.(?:jpe?g|jfif|png|webp|gif|bmp|avif|tiff?)(?:[?#]|$)', re.I
 )
+# What stands in an image's place until a script runs, or counts visitors, is
+# called by these words and numbers alone.
+_STAND_INS = frozenset('''
+    blank clear dummy lazy lazyload loader loading pixel placeholder spacer
+    transparent
+'''.split())
+_BESIDE = frozenset('ajax default gif image img px spinner x'.split())
+_WORD = re.compile(r'[^\W\d_]+')
+_DOT = re.compile(r'(?<!\d)1x1(?!\d)')
 _SHORTEST_DATA = 400  # characters; shorter data: URIs are placeholders
 # A URL, then its width or density. URLs may hold commas, not end with one.
 _CANDIDATE = re.compile(r'[\s,]*(\S*[^\s,])(?:\s+([\d.]+)([wxh]))?[^,]*,?')
+# It may hold spaces, so that nobody knows where it ends.
+_OPEN_DATA = re.compile(r'(?:^|[\s,])data:(?![^\s,]*;base64,)', re.I)
 _TYPES = ('image/jpeg', 'image/jpg', 'image/png', 'image/webp', 'image/gif')
 _CONTROL = re.compile(r'[\x00-\x1f]+')
 _LONGEST = 4096  # characters of a URL that is no data: URI
@@ -39,7 +51,9 @@ def candidates(
     sources: of the <source> elements of the <picture> around it.
     base: what relative URLs start from.
   """
-  found = [url for urls in _found(attributes, sources) for url in urls]
+  found = [
+      url for url in _found(attributes, sources) if not _is_placeholder(url)
+  ]
   absolute = [join(base, url) for url in found]
   # A dictionary is a set in order.
   return tuple(dict.fromkeys(url for url in absolute if url))
@@ -48,44 +62,52 @@ def candidates(
 def _found(
     attributes: dict[str, str | None],
     sources: Iterable[dict[str, str | None]],
-) -> Iterator[list[str]]:
+) -> Iterator[str]:
   sets = []
   for source in sources:
     kind = (source.get('type') or _TYPES[0]).split(';')[0].strip().lower()
     if kind in _TYPES:
       sets += _sets_of(source)
   sets += _sets_of(attributes)
-  yield largest_first(', '.join(sets))
-  yield [attributes[name] for name in _LAZY if attributes.get(name)]
-  src = (attributes.get('src') or '').strip()
-  if src and not _is_placeholder(src):
-    yield [src]
+  yield from largest_first(sets)
+  for name in _LAZY:
+    url = attributes.get(name) or ''
+    if '/' in url or _IMAGE.search(url):  # others are flags
+      yield url
+  yield attributes.get('src') or ''
+  for name in _GENERIC:
+    url = attributes.get(name) or ''
+    if _IMAGE.search(url):
+      yield url
 
 
 def _sets_of(attributes: dict[str, str | None]) -> list[str]:
   return [attributes[name] for name in _SETS if attributes.get(name)]
 
 
-def largest_first(srcset: str) -> list[str]:
-  """The URLs of a srcset; widths go before densities."""
+def largest_first(sets: Iterable[str]) -> list[str]:
+  """The URLs of all srcsets; widths go before densities."""
   rated = []
-  if srcset.lstrip().startswith('data:'):
-    return []  # a placeholder: real pictures are not repeated in each size
-  for match in _CANDIDATE.finditer(srcset):
-    url, number, unit = match.groups()
-    size = float(number) if number and number.count('.') <= 1 else 1.0
-    rated.append((unit in ('w', 'h'), size, url))
+  for srcset in sets:
+    if _OPEN_DATA.search(srcset):
+      continue
+    for match in _CANDIDATE.finditer(srcset):
+      url, number, unit = match.groups()
+      size = float(number) if number and number.count('.') <= 1 else 1.0
+      rated.append((unit in ('w', 'h'), size, url))
   rated.sort(key=lambda entry: entry[:2], reverse=True)
   return [url for _, _, url in rated]
 
 
-def _is_placeholder(src: str) -> bool:
-  if src.startswith('data:'):
-    return len(src) < _SHORTEST_DATA
-  path = urllib.parse.urlsplit(_CONTROL.sub('', src)).path if (
-      '[' not in src
-  ) else src
-  return bool(_PLACEHOLDER.search(path.rpartition('/')[2]))
+def _is_placeholder(url: str) -> bool:
+  url = _CONTROL.sub('', url.strip())
+  if url[:5].lower() == 'data:':
+    return len(url) < _SHORTEST_DATA
+  path = re.split('[?#]', url, maxsplit=1)[0]
+  stem, _ = posixpath.splitext(posixpath.basename(path))
+  words = set(_WORD.findall(stem.lower()))
+  stands_in = words & _STAND_INS or _DOT.search(stem)
+  return bool(stands_in) and words <= _STAND_INS | _BESIDE
 
 
 def join(base: str, url: str) -> str:

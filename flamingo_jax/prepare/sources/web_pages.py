@@ -63,6 +63,8 @@ class Html:
         if isinstance(node, dom.Text):
           self._check_block(node)
           kept.append(node)
+        elif not node.urls:
+          raise Dropped('image has no address', page.url)
         else:
           if not seen.isdisjoint(node.urls):
             raise Dropped('image occurs again on its page', node.urls[0])
@@ -90,7 +92,10 @@ class Html:
   def urls(self, item: Item) -> list[str]:
     """The images that a downloader has to fetch: the best of each."""
     nodes = self._nodes(reading.page_of(item))
-    urls = [node.urls[0] for node in nodes if isinstance(node, dom.Image)]
+    urls = [
+        node.urls[0] for node in nodes
+        if isinstance(node, dom.Image) and node.urls
+    ]
     return [url for url in urls if url.startswith('http')]
 
   def _nodes(self, page: reading.Page) -> list[dom.Text | dom.Image]:
