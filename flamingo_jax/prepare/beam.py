@@ -15,9 +15,11 @@ import re
 
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
+import numpy as np
 
 from flamingo_jax.errors import UserError
 from flamingo_jax.prepare import duplicates
+from flamingo_jax.prepare import looks
 from flamingo_jax.prepare import spool
 from flamingo_jax.prepare import workers
 from flamingo_jax.prepare.shards import Layout
@@ -128,10 +130,19 @@ def _find_often(
     units: beam.PCollection, working: pathlib.Path
 ) -> beam.PCollection:
   """(unit, key) of the images and lines that occur too often."""
+  found = units | 'Count' >> beam.FlatMap(_count, working)
+  near = (
+      found
+      | 'Looks' >> beam.FlatMap(_times_of_look)
+      | 'Of a look' >> beam.CombinePerKey(sum)
+      | 'Groups' >> beam.FlatMap(_groups)
+      | 'By group' >> beam.GroupByKey()
+      | 'Near' >> beam.FlatMap(_near)
+      | 'Of all near' >> beam.CombinePerKey(sum)
+  )
   return (
-      units
-      | 'Count' >> beam.FlatMap(_count, working)
-      | 'By key' >> beam.GroupByKey()
+      {'found': found, 'near': near}
+      | 'By key' >> beam.CoGroupByKey()
       | 'Often' >> beam.FlatMap(_units_if_often)
   )
 
@@ -142,9 +153,36 @@ def _count(unit, working):
     yield key, (unit, times)
 
 
+def _times_of_look(counted):
+  key, (_, times) = counted
+  if duplicates.look_of(key) is not None:
+    yield key, times
+
+
+def _groups(counted):
+  key, times = counted
+  for group in looks.groups(duplicates.look_of(key)):
+    yield group, (key, times)
+
+
+def _near(group):
+  """(key, times) of looks that are near others of their group."""
+  (number, _), members = group
+  keys, times = zip(*members)
+  near = looks.near_times_in(
+      number, np.array([duplicates.look_of(key) for key in keys], np.uint64),
+      np.array(times, np.int64),
+  )
+  for key, more in zip(keys, near.tolist()):
+    if more:
+      yield key, more
+
+
 def _units_if_often(group):
-  key, found = group
-  if duplicates.is_too_often(key, sum(times for _, times in found)):
+  key, counted = group
+  found = list(counted['found'])
+  times = sum(times for _, times in found) + sum(counted['near'])
+  if duplicates.is_too_often(key, times):
     for unit, _ in found:
       yield unit, key
 

@@ -18,11 +18,15 @@ import pathlib
 import re
 import urllib.parse
 
+import numpy as np
+
+from flamingo_jax.prepare import looks
 from flamingo_jax.prepare import spool
 from flamingo_jax.prepare.source import Dropped
 
 _IMAGE_AT_MOST = 10  # times in all documents; logos and icons have more
 _LINE_AT_MOST = 2  # documents of one domain; menus and footers have more
+_LOOK = 'look '  # begins keys
 _WORDS = 10  # a page without its repeated lines has at least so many
 
 # A document is dropped if one before it has the same, in this order; one that
@@ -92,7 +96,7 @@ def judge_all(
   counts = collections.Counter()
   for index in range(units):
     counts.update(count(read(index)))
-  often = {key for key, n in counts.items() if is_too_often(key, n)}
+  often = _often(counts)
   del counts
   seen = set()
   for index in range(units):
@@ -123,8 +127,25 @@ def count(entries: Iterable[spool.Entry]) -> collections.Counter[Key]:
   return counts
 
 
+def _often(counts: Mapping[Key, int]) -> set[Key]:
+  """The images and lines that occur too often, near copies taken together."""
+  times = {
+      look: n for key, n in counts.items() if (look := look_of(key)) is not None
+  }
+  near = looks.near_times(
+      np.fromiter(times, np.uint64), np.fromiter(times.values(), np.int64)
+  )
+  total = collections.Counter(counts)
+  for look, more in zip(times, near.tolist(), strict=True):
+    total[_look_key(look)] += more
+  return {key for key, n in total.items() if is_too_often(key, n)}
+
+
 def is_too_often(key: Key, times: int) -> bool:
-  """Whether an image or a line that occurs so often is removed."""
+  """Whether an image or a line that occurs so often is removed.
+
+  Looks occur as often as all that are near them.
+  """
   return times > (_LINE_AT_MOST if isinstance(key, int) else _IMAGE_AT_MOST)
 
 
@@ -203,11 +224,21 @@ def _without_lines(text: str, domain: str, often: Set[Key]) -> str:
 
 
 def _image_keys(part: dict) -> list[str]:
-  """Of one picture these are equal, however it was encoded."""
+  """Its bytes, and how it looks however it was encoded."""
   keys = [part['sha256']]
-  if part.get('look'):
-    keys.append(f'look {part["look"]:x}')
+  if looks.tells(part.get('look', 0)):
+    keys.append(_look_key(part['look']))
   return keys
+
+
+def _look_key(look: int) -> str:
+  return f'{_LOOK}{look:x}'
+
+
+def look_of(key: Key) -> int | None:
+  """The look that a key is, if it is one."""
+  is_look = isinstance(key, str) and key.startswith(_LOOK)
+  return int(key.removeprefix(_LOOK), 16) if is_look else None
 
 
 def _digest(*texts: str) -> bytes:

@@ -79,9 +79,11 @@ def prepare(
       raise UserError(f'{name} is {value}; it must be at least {least}')
   engine = engine or Processes(workers)
   directory = pathlib.Path(directory).absolute()
-  looks = fitting.looks_of_folder(exclude) if exclude is not None else ()
+  excluded = (
+      () if exclude is None else fitting.identities_of_folder(exclude)
+  )
   units = source.units()
-  plan = _plan(source, units, image_size, looks, deduplicate)
+  plan = _plan(source, units, image_size, excluded, deduplicate)
   try:
     finished = _finished(directory, plan)
     if finished is not None:
@@ -93,7 +95,7 @@ def prepare(
       if isinstance(images, FetchedImages):
         images = images.write_index(directory / _WORKING / 'images')
         source = dataclasses.replace(source, images=images)
-      fitter = fitting.MediaFitter(image_size, looks)
+      fitter = fitting.MediaFitter(image_size, excluded)
       _convert(engine, source, fitter, units, directory / _WORKING)
       manifest = _write(
           engine, directory, len(units), plan, shards, deduplicate
@@ -112,11 +114,11 @@ def _plan(
     source: Source,
     units: Sequence[Unit],
     image_size: int,
-    looks: tuple[int, ...],
+    excluded: tuple[int | str, ...],
     deduplicate: bool,
 ) -> dict[str, Any]:
   """All that the documents depend on."""
-  digest = hashlib.sha256(repr(looks).encode())
+  digest = hashlib.sha256(repr(excluded).encode())
   for unit in units:
     files = [os.path.join(unit.path, name) for name in unit.members]
     sizes = [os.path.getsize(f) for f in files or [unit.path]
@@ -129,7 +131,7 @@ def _plan(
   plan = {
       'source': type(source).__name__.lower(),
       'options': {
-          **options, 'image_size': image_size, 'excluded': len(looks),
+          **options, 'image_size': image_size, 'excluded': len(excluded),
           'deduplicate': deduplicate,
       },
       'input_sha256': digest.hexdigest(),

@@ -9,6 +9,7 @@ of one JPEG for every second, whose timestamps are those of the original.
 
 import dataclasses
 import functools
+import hashlib
 import io
 import os
 import warnings
@@ -19,6 +20,7 @@ import PIL.Image
 from flamingo_jax.data import media as media_reader
 from flamingo_jax.data.media import Media
 from flamingo_jax.errors import UserError
+from flamingo_jax.prepare import looks
 from flamingo_jax.prepare.source import Dropped, Fitted
 
 _MARGIN = 1.15  # room for crops, and for a better antialiasing later
@@ -26,7 +28,6 @@ _QUALITY = 90  # of JPEGs
 _KEPT_FORMATS = ('JPEG', 'PNG', 'WEBP')
 _LARGEST = {'image': 2**26, 'video': 2**30}  # bytes of an encoded file
 _MAX_PIXELS = 178_000_000  # of an image; decoded they are half a gigabyte
-_NEAR = 3  # bits of 64 in which looks of one picture may differ
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,11 +36,12 @@ class MediaFitter:
 
   Attributes:
     image_size: pixels of the longer side in training; 0 keeps all bytes.
-    excluded: looks of images that must not occur, such as those of benchmarks.
+    excluded: `identity` of images that must not occur, such as those of
+      benchmarks.
   """
 
   image_size: int
-  excluded: tuple[int, ...] = ()
+  excluded: tuple[int | str, ...] = ()
 
   @property
   def limit(self) -> int:
@@ -60,7 +62,7 @@ class MediaFitter:
     if media.kind == 'video':
       return self._fit_video(media)
     fitted = self._fit_image(media)
-    if is_near(fitted.look, _array(self.excluded)):
+    if _is_one_of(identity(fitted.look, media.data), self.excluded):
       raise Dropped('image is one of those excluded', media.path)
     return fitted
 
@@ -138,36 +140,42 @@ def _difference_hash(small: np.ndarray) -> int:
   return int.from_bytes(np.packbits(bits).tobytes())
 
 
+def identity(look: int, data: bytes) -> int | str:
+  """What tells a picture: its look, or a hash of its bytes if it is flat."""
+  return look if looks.tells(look) else hashlib.sha256(data).hexdigest()
+
+
+def _is_one_of(picture: int | str, others: tuple[int | str, ...]) -> bool:
+  if isinstance(picture, str):
+    return picture in others
+  return looks.is_near(picture, _looks_among(others))
+
+
 @functools.cache
-def _array(looks: tuple[int, ...]) -> np.ndarray:
-  return np.array(looks, np.uint64)
+def _looks_among(identities: tuple[int | str, ...]) -> np.ndarray:
+  return np.array([i for i in identities if isinstance(i, int)], np.uint64)
 
 
-def is_near(look: int, others: np.ndarray) -> bool:
-  """Whether a look is that of one of u64[N] others."""
-  if not len(others):
-    return False
-  return bool((np.bitwise_count(others ^ np.uint64(look)) <= _NEAR).any())
-
-
-def looks_of_folder(folder: str | os.PathLike) -> tuple[int, ...]:
-  """The looks of all images below a folder, sorted.
+def identities_of_folder(folder: str | os.PathLike) -> tuple[int | str, ...]:
+  """The `identity` of all images below a folder, sorted.
 
   Raises:
     UserError: there is none.
   """
-  fitter, looks = MediaFitter(64), set()
+  fitter, found = MediaFitter(64), set()
   for path, _, names in os.walk(folder):
     for name in names:
       try:
-        looks.add(fitter.fit(Media('image', os.path.join(path, name))).look)
+        data = _read(Media('image', os.path.join(path, name)))
+        look = fitter.fit(Media('image', name, data)).look
+        found.add(identity(look, data))
       except Dropped:
         continue  # annotations lie beside images
-  if not looks:
+  if not found:
     raise UserError(
         f'{os.fspath(folder)} holds no image; name the folder whose images are '
         'to be kept out'
     )
-  return tuple(sorted(looks))
+  return tuple(sorted(found, key=str))
 
 

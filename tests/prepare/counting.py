@@ -72,6 +72,7 @@ class Repeating(Counting):
     return Converted(
         Document((parts[0], text, parts[1]), item.place, 0),
         url=f'http://{page % 3}.org/{page}',
+        looks=(i * 0x9e3779b97f4a7c15 % 2**64, 2**40 - 1 ^ 1 << i % 12),
     )
 
 

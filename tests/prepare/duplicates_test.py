@@ -3,6 +3,7 @@
 """What is removed because it was there before."""
 
 import pathlib
+import random
 
 import pytest
 
@@ -38,7 +39,7 @@ def run(entries):
 
 
 def image(number):
-  return f'hash {number}', number + 1
+  return f'hash {number}', random.Random(number).getrandbits(64)
 
 
 def test_pages_that_differ_are_kept_as_they_are():
@@ -72,6 +73,7 @@ def test_a_document_that_is_dropped_is_compared_no_further():
 @pytest.mark.parametrize('logo', [
     lambda i: ('logo', 0),  # the same bytes
     lambda i: (f'logo {i}', 77),  # the same picture, encoded anew
+    lambda i: (f'logo {i}', 2**40 - 1 ^ 1 << i % 5),  # two bits apart
 ])
 def test_an_image_of_many_pages_is_removed(logo):
   pages = [entry(i, f'{WORDS} {i}', image(100 + i), logo(i)) for i in range(11)]
@@ -80,6 +82,18 @@ def test_an_image_of_many_pages_is_removed(logo):
   assert all(len(page.parts) == 2 for page in kept)
   kept, _ = run(pages[:10])
   assert all(len(page.parts) == 3 for page in kept), 'ten times is not often'
+
+
+@pytest.mark.parametrize('look', [
+    lambda i: random.Random(i % 2).getrandbits(64) ^ 0b11 << 3 * i,
+    lambda i: 1 << i, lambda i: 2**64 - 1,  # flat pictures
+])
+def test_images_that_are_not_the_same_stay(look):
+  pages = [
+      entry(i, f'{WORDS} {i}', image(100 + i), (f'other {i}', look(i)))
+      for i in range(20)
+  ]
+  assert run(pages) == (pages, [])
 
 
 def test_a_page_of_nothing_but_such_an_image_is_dropped():

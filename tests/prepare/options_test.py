@@ -13,6 +13,7 @@ from flamingo_jax import cli
 from flamingo_jax.data import media
 from flamingo_jax.data import records
 from tests.prepare import exporters
+from tests.prepare.counting import png
 
 FORMATS = {'png': 'PNG', 'jpg': 'JPEG'}
 
@@ -55,6 +56,21 @@ def test_images_of_a_benchmark_are_kept_out(tmp_path, pairs):
       f'--exclude_images={tmp_path / "benchmark"}',
   )
   assert [text for _, text in found] == ['number 0', 'number 1', 'number 3']
+  assert made['drops']['image is one of those excluded']['count'] == 1
+
+
+def test_flat_images_of_a_benchmark_keep_out_their_own_bytes_alone(tmp_path):
+  flat = [png(shade) for shade in range(3)]
+  exporters.webdataset(
+      [(data, f'shade {i}') for i, data in enumerate(flat)], tmp_path / 'in'
+  )
+  (tmp_path / 'benchmark').mkdir()
+  (tmp_path / 'benchmark' / 'flat.png').write_bytes(flat[1])
+  made, found = prepare(
+      tmp_path / 'out', 'webdataset', tmp_path / 'in',
+      f'--exclude_images={tmp_path / "benchmark"}',
+  )
+  assert [text for _, text in found] == ['shade 0', 'shade 2']
   assert made['drops']['image is one of those excluded']['count'] == 1
 
 
