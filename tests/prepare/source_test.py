@@ -44,8 +44,8 @@ def test_a_named_file_of_another_kind_is_an_error(tmp_path, source):
     (web_pages.Html, 'A.WARC.GZ',
      mangled_files.good_file('html_warc', random.Random(0))),
     (llava.Llava, 'A.JSON', b'[{}]'),
-    (jsonl.Jsonl, 'A.JSONL.GZ', gzip.compress(b'{}')),
-])
+    (jsonl.Jsonl, 'A.JSONL.GZ', gzip.compress(b'{}', mtime=0)),
+], ids=lambda value: value if isinstance(value, str) else '')
 @pytest.mark.parametrize('in_folder', [False, True])
 def test_upper_case_is_no_other_ending(
     tmp_path, source, name, data, in_folder
