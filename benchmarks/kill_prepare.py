@@ -42,7 +42,7 @@ def prepare(path: str, out: str, workers: int) -> None:
   os.setsid()
   sys.stderr = open(os.devnull, 'w')  # bars
   engine.prepare(
-      Counting(path, count=COUNT), out, shards=SHARDS, workers=workers
+      Counting((path,), count=COUNT), out, shards=SHARDS, workers=workers
   )
 
 

@@ -101,8 +101,9 @@ def run_prepare(options: argparse.Namespace, rest: Sequence[str]) -> None:
   if getattr(options, 'list_urls', None):
     from flamingo_jax.prepare import url_list
 
-    count = url_list.write(source, options.list_urls)
+    count, drops = url_list.write(source, options.list_urls)
     print(f'{options.list_urls}: {count:,} URLs')
+    _print_left_out('items', drops.as_json())
     return
   if not options.out:
     raise UserError('--out is missing; name a new folder, such as --out=data')
@@ -126,9 +127,13 @@ def run_prepare(options: argparse.Namespace, rest: Sequence[str]) -> None:
         f'{made["images"]:,} images and {made["videos"]:,} videos in '
         f'{len(made["shards"]):,} shards, {size:,} bytes')
   for what, noun in (('drops', 'items'), ('losses', 'media')):
-    for reason, entry in made[what].items():
-      print(f'  {noun} left out {entry["count"]:>9,}  {reason}'
-            f' (first: {entry["first"]})')
+    _print_left_out(noun, made[what])
+
+
+def _print_left_out(noun: str, tally: dict[str, Any]) -> None:
+  for reason, entry in tally.items():
+    print(f'  {noun} left out {entry["count"]:>9,}  {reason}'
+          f' (first: {entry["first"]})')
 
 
 def _source(options: argparse.Namespace) -> Any:

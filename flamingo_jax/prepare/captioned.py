@@ -10,15 +10,22 @@ VIDEO_FIELDS = ('mp4', 'webm', 'mkv', 'mov', 'avi', 'm4v', 'gif')
 
 
 def convert(
-    media: Media, caption: str, place: str, fitter: Fitter
+    media: Media, caption: str, place: str, fitter: Fitter, sought: str
 ) -> Converted:
   """The medium, then its caption.
+
+  Args:
+    media: not fitted yet.
+    caption: '' if there is none.
+    place: what messages call the item.
+    fitter: makes the medium small.
+    sought: where the caption would be, for messages.
 
   Raises:
     Dropped: there is no caption, or the medium cannot be used.
   """
   if not caption.strip():
-    raise Dropped('no caption', media.path)
+    raise Dropped('no caption', f'nothing in {sought}')
   fitted = fitter.fit(media)
   looks = (fitted.look,) if media.kind == 'image' else ()
   document = Document((fitted.media, caption.strip()), place, 0)
@@ -37,5 +44,7 @@ def first_field(
     if name in fields:
       return name, fields[name]
   raise Dropped(
-      'sample has no medium', f'it has {", ".join(sorted(fields)[:9])}'
+      'sample has no medium',
+      f'it has {", ".join(sorted(fields)[:9]) or "nothing"}, and none of '
+      f'{", ".join(names)}',
   )

@@ -44,7 +44,7 @@ def convert_unit(
   """
   writer = spool.Writer(folder, index)
   try:
-    items, ordinal = _read(source, unit), 0
+    items, ordinal = read(source, unit), 0
     while ordinal != stop and (item := next(items, None)) is not None:
       if isinstance(item, Item):
         _convert(source, item, fitter, writer, skip.get(ordinal))
@@ -61,8 +61,12 @@ def convert_unit(
     writer.discard()
 
 
-def _read(source: Source, unit: Unit) -> Iterator[Item | Dropped]:
-  """The items; an exception is the last of them."""
+def read(source: Source, unit: Unit) -> Iterator[Item | Dropped]:
+  """The items; an exception is the last of them.
+
+  Raises:
+    UserError: the input is not what the source reads.
+  """
   items = iter(source.read(unit))
   try:
     while True:

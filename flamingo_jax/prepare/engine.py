@@ -33,10 +33,9 @@ from flamingo_jax.prepare import spool
 from flamingo_jax.prepare.fetched import FetchedImages
 from flamingo_jax.prepare.processes import Engine, Processes
 from flamingo_jax.prepare.shards import Layout
-from flamingo_jax.prepare.source import Source, Unit
+from flamingo_jax.prepare.source import Source, Unit, names_of
 
 _WORKING, _PLAN = 'working', 'plan.json'
-_REASONS_SHOWN = 3  # when nothing is left
 
 
 def prepare(
@@ -249,7 +248,7 @@ def _write(
       sizes[index] = len(verdict.kept)
   count = sum(sizes)
   if not count:
-    raise UserError(_nothing_left(counts))
+    raise UserError(_nothing_left(plan, counts))
   shards = -(-count // records.PER_SHARD) if shards is None else shards
   if shards > count:
     raise UserError(
@@ -282,13 +281,12 @@ def _write_shards(engine: Engine, layout: Layout) -> None:
       bar.update()
 
 
-def _nothing_left(counts: spool.Counts) -> str:
-  tally = counts.drops
-  reasons = sorted(tally.counts, key=tally.counts.get, reverse=True)
-  told = '; '.join(
-      f'{tally.counts[reason]:,} times {reason} ({tally.first[reason]})'
-      for reason in reasons[:_REASONS_SHOWN]
-  )
+def _nothing_left(plan: dict[str, Any], counts: spool.Counts) -> str:
+  paths, told = names_of(plan['options']['paths']), counts.drops.told()
   if not told:
-    return 'the input holds no item; name files that do'
-  return f'no document is left of {counts.items:,} items: {told}'
+    return f'{paths} holds no item; name files that do'
+  return (
+      f'{paths}: no document is left of {counts.items:,} items: {told}; '
+      'mend what is told of each first one, or name other files, another '
+      f'format or other flags (`flamingo prepare {plan["source"]} --help`)'
+  )

@@ -49,10 +49,14 @@ def _line_units(path: str) -> Iterator[Unit]:
       if end > begin:
         yield Unit(path, begin, end, first)
   except OSError as error:
-    raise UserError(
-        f'{path} cannot be read ({error.strerror}); correct the path or its '
-        'permissions'
-    ) from None
+    raise _unreadable(path, error) from None
+
+
+def _unreadable(path: str, error: OSError) -> UserError:
+  return UserError(
+      f'{path} cannot be read ({error.strerror}); correct the path or its '
+      'permissions'
+  )
 
 
 def read_lines(unit: Unit) -> Iterator[Item | Dropped]:
@@ -86,29 +90,35 @@ def _open(path: str) -> io.BufferedIOBase:
 
 
 def array_units(paths: Iterable[str]) -> list[Unit]:
-  """Pieces of the objects in files that are one JSON array each."""
+  """Pieces of the objects in files that are one JSON array each.
+
+  Raises:
+    UserError: a file cannot be read.
+  """
   return [unit for path in paths for unit in _array_units(path)]
 
 
 def _array_units(path: str) -> Iterator[Unit]:
-  with open(path, 'rb') as file:
-    try:
+  try:
+    with open(path, 'rb') as file:
       data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-    except ValueError:  # an empty file
+  except ValueError:  # an empty file
+    yield Unit(path, end=-1)
+    return
+  except OSError as error:
+    raise _unreadable(path, error) from None
+  with data:
+    begin = end = first = number = 0
+    for start, end in _objects(data):
+      if number % _OBJECTS == 0:
+        if number:
+          yield Unit(path, begin, start, first)
+        begin, first = start, number
+      number += 1
+    if number:
+      yield Unit(path, begin, end, first)
+    if not number or not data[-_TAIL:].rstrip().endswith(b']'):
       yield Unit(path, end=-1)
-      return
-    with data:
-      begin = end = first = number = 0
-      for start, end in _objects(data):
-        if number % _OBJECTS == 0:
-          if number:
-            yield Unit(path, begin, start, first)
-          begin, first = start, number
-        number += 1
-      if number:
-        yield Unit(path, begin, end, first)
-      if not number or not data[-_TAIL:].rstrip().endswith(b']'):
-        yield Unit(path, end=-1)
 
 
 def read_array(unit: Unit) -> Iterator[Item | Dropped]:

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a source of documents is: where its items are, what each becomes."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 import dataclasses
 import os
 import pathlib
@@ -10,6 +10,8 @@ from typing import Any, Protocol, runtime_checkable
 
 from flamingo_jax.data.documents import Document, Media
 from flamingo_jax.errors import UserError
+
+_PATHS_TOLD = 3
 
 
 class Dropped(Exception):
@@ -105,9 +107,14 @@ class Converted:
 class Source(Protocol):
   """One format. A frozen dataclass, whose fields are its options.
 
+  Attributes:
+    paths: what the user named.
+
   Units, their order and their items depend on the input alone, and `convert`
   on the item alone, so that the number of workers changes nothing.
   """
+
+  paths: tuple[str, ...]
 
   def units(self) -> list[Unit]:
     """The pieces of the input.
@@ -167,6 +174,12 @@ def find_files(paths: Iterable[str], endings: tuple[str, ...]) -> list[str]:
     else:
       raise UserError(f'{path} does not exist; correct the path')
   return sorted(set(found))
+
+
+def names_of(paths: Sequence[str]) -> str:
+  """What a message calls the input, however many files it has."""
+  more = len(paths) - _PATHS_TOLD
+  return ', '.join(paths[:_PATHS_TOLD]) + (f' and {more} more' * (more > 0))
 
 
 def path_inside(folder: str, name: str) -> str:

@@ -21,6 +21,7 @@ from typing import Any
 from flamingo_jax.data.documents import Document, Media
 from flamingo_jax.prepare.source import Converted, Dropped
 
+_REASONS_TOLD = 3
 _LENGTH = struct.Struct('<I')
 
 
@@ -45,6 +46,14 @@ class Tally:
     """Adds the counts of another tally, which comes later."""
     for reason, count in other.counts.items():
       self.add(reason, other.first[reason], count)
+
+  def told(self) -> str:
+    """The most frequent reasons, for a message."""
+    reasons = sorted(self.counts, key=self.counts.get, reverse=True)
+    return ', '.join(
+        f'{self.counts[reason]:,} times {reason} ({self.first[reason]})'
+        for reason in reasons[:_REASONS_TOLD]
+    )
 
   def as_json(self) -> dict[str, Any]:
     """For a manifest, sorted by reason."""

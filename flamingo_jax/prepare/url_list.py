@@ -10,11 +10,12 @@ from typing import Any
 import tqdm
 
 from flamingo_jax.errors import UserError
+from flamingo_jax.prepare import conversion
 from flamingo_jax.prepare import spool
-from flamingo_jax.prepare.source import Dropped, Item
+from flamingo_jax.prepare.source import Dropped, Item, names_of
 
 
-def write(source: Any, path: str | os.PathLike) -> int:
+def write(source: Any, path: str | os.PathLike) -> tuple[int, spool.Tally]:
   """Writes each URL once, one per line, in the order of the input.
 
   Args:
@@ -22,16 +23,19 @@ def write(source: Any, path: str | os.PathLike) -> int:
     path: of the list; img2dataset reads it with --input_format=txt.
 
   Returns:
-    How many there are.
+    How many there are, and what of the input could not be used.
 
   Raises:
     UserError: there is none, or the file cannot be written.
   """
-  urls = dict.fromkeys(_urls(source))
+  drops = spool.Tally()
+  urls = dict.fromkeys(_urls(source, drops))
   if not urls:
+    told = f' ({drops.told()})' if drops.counts else ''
     raise UserError(
-        f'{", ".join(source.paths)} names no image on the web; its images are '
-        'in the folder already, or it is of another format'
+        f'{names_of(source.paths)} names no image on the web{told}; name files '
+        'of this format, or leave out --list_urls if the images are there '
+        'already'
     )
   try:
     spool.write_atomically(
@@ -42,15 +46,24 @@ def write(source: Any, path: str | os.PathLike) -> int:
         f'{os.fspath(path)} cannot be written ({error.strerror}); name a file '
         'in a folder that exists'
     ) from None
-  return len(urls)
+  return len(urls), drops
 
 
-def _urls(source: Any) -> Iterator[str]:
+def _urls(source: Any, drops: spool.Tally) -> Iterator[str]:
+  """The URLs of all items; what gives none is added to `drops`."""
   for unit in tqdm.tqdm(source.units(), unit=' pieces', disable=None):
-    for item in source.read(unit):
-      if not isinstance(item, Item):
-        continue
-      try:
-        yield from (u for u in source.urls(item) if not set(u) & set('\r\n'))
-      except (Dropped, KeyError, TypeError):
-        continue  # `flamingo prepare` counts it when it makes documents
+    for item in conversion.read(source, unit):
+      if isinstance(item, Item):
+        yield from _urls_of(source, item, drops)
+      else:
+        drops.add(item.reason, f'{unit.path}: {item.detail}')
+
+
+def _urls_of(source: Any, item: Item, drops: spool.Tally) -> list[str]:
+  try:
+    return [url for url in source.urls(item) if not set(url) & set('\r\n')]
+  except Dropped as dropped:
+    drops.add(dropped.reason, f'{item.place}: {dropped.detail}')
+  except Exception as error:  # what is in a crawl is beyond imagination
+    drops.add('item cannot be understood', f'{item.place}: {error!r}'[:200])
+  return []

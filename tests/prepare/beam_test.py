@@ -31,20 +31,20 @@ def files(folder):
 
 
 @pytest.fixture
-def path(tmp_path):
+def paths(tmp_path):
   (tmp_path / 'input').touch()
-  return str(tmp_path / 'input')
+  return (str(tmp_path / 'input'),)
 
 
 @needs_beam
 @pytest.mark.parametrize('source', [Counting, Repeating])
 @pytest.mark.parametrize('deduplicate', [False, True])
 def test_both_engines_write_the_same_bytes(
-    tmp_path, path, source, deduplicate
+    tmp_path, paths, source, deduplicate
 ):
   made = [
       engine.prepare(
-          source(path), tmp_path / name / 'train', shards=3, workers=0,
+          source(paths), tmp_path / name / 'train', shards=3, workers=0,
           deduplicate=deduplicate, engine=by,
       )
       for name, by in (('a', None), ('b', beam.Beam()))
@@ -60,32 +60,32 @@ def test_both_engines_write_the_same_bytes(
 
 
 @needs_beam
-def test_what_processes_began_beam_ends(tmp_path, path, monkeypatch):
-  engine.prepare(Counting(path), tmp_path / 'a' / 'train', workers=0)
+def test_what_processes_began_beam_ends(tmp_path, paths, monkeypatch):
+  engine.prepare(Counting(paths), tmp_path / 'a' / 'train', workers=0)
   out = tmp_path / 'b' / 'train'
   with monkeypatch.context() as patch:
     patch.setattr(engine, '_write', lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
-      engine.prepare(Counting(path), out, workers=0)
+      engine.prepare(Counting(paths), out, workers=0)
   done = out / 'working' / 'unit-000003.json'
   done.unlink()
-  engine.prepare(Counting(path), out, engine=beam.Beam())
+  engine.prepare(Counting(paths), out, engine=beam.Beam())
   assert files(out) == files(tmp_path / 'a' / 'train')
 
 
 @needs_beam
-def test_an_item_that_kills_its_process_is_left_out(tmp_path, path):
-  source = Counting(path, die_at=(12,))
+def test_an_item_that_kills_its_process_is_left_out(tmp_path, paths):
+  source = Counting(paths, die_at=(12,))
   made = engine.prepare(source, tmp_path / 'out', engine=beam.Beam())
   assert made['drops']['item stopped the reader']['count'] == 1
   assert made['documents'] == 40 - 6 - 1
 
 
 @needs_beam
-def test_wrong_input_is_told_in_one_sentence(tmp_path, path):
+def test_wrong_input_is_told_in_one_sentence(tmp_path, paths):
   with pytest.raises(UserError) as told:
-    engine.prepare(Wrong(path), tmp_path / 'out', engine=beam.Beam())
-  assert str(told.value) == f'{path} has no column text; name one'
+    engine.prepare(Wrong(paths), tmp_path / 'out', engine=beam.Beam())
+  assert str(told.value) == f'{paths[0]} has no column text; name one'
 
 
 @needs_beam

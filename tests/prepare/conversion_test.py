@@ -27,7 +27,7 @@ def test_time_to_compute_is_limited_and_a_busy_machine_takes_none_of_it(
     tmp_path, monkeypatch
 ):
   monkeypatch.setattr(conversion, 'SECONDS', 0.3)
-  source = Slow(str(tmp_path), count=3)
+  source = Slow((str(tmp_path),), count=3)
   (unit,) = source.units()
   conversion.convert_unit(
       source, fitting.MediaFitter(64), unit, tmp_path, 0, skip={}

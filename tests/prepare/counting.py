@@ -28,13 +28,13 @@ def png(shade: int) -> bytes:
 class Counting:
   """Items 0, 1, 2 and so on, of which every seventh is dropped."""
 
-  path: str
+  paths: tuple[str, ...]
   count: int = 40
   die_at: tuple[int, ...] = ()  # kills its process, always
   die_once: str = ''  # kills its process if this file is not there
 
   def units(self) -> list[Unit]:
-    return [Unit(self.path, b, b + 5) for b in range(0, self.count, 5)]
+    return [Unit(self.paths[0], b, b + 5) for b in range(0, self.count, 5)]
 
   def read(self, unit: Unit) -> Iterator[Item | Dropped]:
     for i in range(unit.begin, min(unit.end, self.count)):
@@ -81,5 +81,5 @@ class Wrong(Counting):
   """Of another format."""
 
   def read(self, unit):
-    raise UserError(f'{self.path} has no column text; name one')
+    raise UserError(f'{self.paths[0]} has no column text; name one')
     yield Item('', 0)

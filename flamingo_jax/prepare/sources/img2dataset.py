@@ -80,7 +80,10 @@ class Img2dataset:
         {self.text_key: _text(facts.get(self.text_key, ''))}, self.text_key
     )
     media = Media('image', f'{item.place}.{name}', data)
-    return captioned.convert(media, caption, item.place, fitter)
+    return captioned.convert(
+        media, caption, item.place, fitter,
+        f'txt, nor in {self.text_key!r} (--text_key)',
+    )
 
 
 def _text(value: Any) -> str:

@@ -60,7 +60,7 @@ class Llava:
     names = value.get('image') or []
     names = [names] if isinstance(names, str) else list(names)
     if not names:
-      raise Dropped('conversation without an image', '')
+      raise Dropped('conversation without an image', _no('image', value))
     images = [
         fitter.fit(Media('image', path_inside(folder, name))) for name in names
     ]
@@ -81,11 +81,18 @@ class Llava:
     )
 
 
+def _no(key: str, value: dict) -> str:
+  return f'no "{key}", only {", ".join(value)}'[:200]
+
+
 def _text(value: dict) -> str:
   """The turns, with the tags of images where they belong."""
   turns = value.get('conversations') or value.get('messages')
   if not isinstance(turns, list) or not turns:
-    raise Dropped('conversation without a turn', '')
+    raise Dropped(
+        'conversation without a turn',
+        _no('conversations" nor "messages', value),
+    )
   lines = []
   for turn in turns:
     speaker = turn.get('from') or turn.get('role')

@@ -11,6 +11,7 @@ import scipy.optimize
 
 from flamingo_jax.data.documents import Document, Media
 from flamingo_jax.errors import UserError
+from flamingo_jax.prepare import conversion
 from flamingo_jax.prepare import fetched
 from flamingo_jax.prepare import json_values
 from flamingo_jax.prepare.source import (
@@ -41,7 +42,7 @@ class Mmc4:
     """See `Source`."""
     files = find_files(self.paths, json_values.ENDINGS)
     units = json_values.line_units(files)
-    _check_first(units)
+    self._check_first(units)
     return units
 
   def read(self, unit: Unit) -> Iterator[Item | Dropped]:
@@ -79,23 +80,22 @@ class Mmc4:
     """The images that a downloader has to fetch."""
     return _urls(json_values.parse(item.value))
 
-
-def _check_first(units: list[Unit]) -> None:
-  """Raises UserError if the first line is JSON, but not of this format."""
-  if not units:
-    return
-  item = next(json_values.read_lines(units[0]), None)
-  try:
-    page = json_values.parse(item.value) if isinstance(item, Item) else None
-  except Dropped:
-    return
-  keys = ('text_list', 'image_info', 'similarity_matrix')
-  missing = [key for key in keys if page is not None and key not in page]
-  if missing:
-    raise UserError(
-        f'{item.place} has no {" nor ".join(map(repr, missing))}; name files '
-        'of MMC4 (of `flamingo prepare jsonl` if they have "parts")'
-    )
+  def _check_first(self, units: list[Unit]) -> None:
+    """Raises UserError if the first line is JSON, but not of this format."""
+    if not units:
+      return
+    item = next(conversion.read(self, units[0]), None)
+    try:
+      page = json_values.parse(item.value) if isinstance(item, Item) else None
+    except Dropped:
+      return
+    keys = ('text_list', 'image_info', 'similarity_matrix')
+    missing = [key for key in keys if page is not None and key not in page]
+    if missing:
+      raise UserError(
+          f'{item.place} has no {" nor ".join(map(repr, missing))}; name files '
+          'of MMC4 (of `flamingo prepare jsonl` if they have "parts")'
+      )
 
 
 def _urls(page: dict[str, Any]) -> list[str]:

@@ -76,7 +76,9 @@ class Tfds:
     """See `Source`."""
     data, text = item.value
     media = Media('image', item.place, data)
-    return captioned.convert(media, text, item.place, fitter)
+    return captioned.convert(
+        media, text, item.place, fitter, f'{self._keys()[1]} (--text_key)'
+    )
 
   def _keys(self) -> tuple[str, str]:
     """The features that hold the image and the text."""
@@ -93,11 +95,14 @@ class Tfds:
           name for kind in kinds for name, feature in features.items()
           if isinstance(_inner(feature), kind)
       ]
+      remedy = f'pass {flag} with one of these' if fitting else (
+          'name a builder of images with texts or classes'
+      )
       if not fitting or (given is not None and given not in fitting):
         raise UserError(
             f'{self.paths[0]} has no feature for {flag}'
             f'{"" if given is None else f"={given}"}, only '
-            f'{", ".join(fitting or features)}'
+            f'{", ".join(fitting or features)}; {remedy}'
         )
       found.append(given or fitting[0])
     return found[0], found[1]

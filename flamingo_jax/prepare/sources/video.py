@@ -76,7 +76,10 @@ class Video:
       caption = tars.text_field(item.value) or json_values.text_of(
           tars.json_field(item.value), self.text_key
       )
-    return captioned.convert(media, caption, item.place, fitter)
+    sought = self.captions or (
+        f'txt, nor in {self.text_key!r} of json (--text_key)'
+    )
+    return captioned.convert(media, caption, item.place, fitter, sought)
 
   def _caption_of_file(self, path: str) -> str:
     stem, _ = os.path.splitext(path)

@@ -44,4 +44,7 @@ class Webdataset:
         facts, self.text_key
     )
     media = Media('image', f'{item.place}.{name}', data)
-    return captioned.convert(media, caption, item.place, fitter)
+    return captioned.convert(
+        media, caption, item.place, fitter,
+        f'txt, nor in {self.text_key!r} of json (--text_key)',
+    )
