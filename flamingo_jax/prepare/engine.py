@@ -90,14 +90,15 @@ def prepare(
     with _locked(directory):
       plan_path = directory / _WORKING / _PLAN
       spool.write_atomically(plan_path, json.dumps(plan))
-      images = getattr(source, 'images', None)
+      images, damaged = getattr(source, 'images', None), spool.Tally()
       if isinstance(images, FetchedImages):
         images = images.write_index(directory / _WORKING / 'images')
         source = dataclasses.replace(source, images=images)
+        damaged = images.damaged()
       fitter = fitting.MediaFitter(image_size, excluded)
       _convert(engine, source, fitter, units, directory / _WORKING)
       manifest = _write(
-          engine, directory, len(units), plan, shards, deduplicate
+          engine, directory, len(units), plan, shards, deduplicate, damaged
       )
       shutil.rmtree(directory / _WORKING)
       return manifest
@@ -232,10 +233,11 @@ def _write(
     plan: dict[str, Any],
     shards: int | None,
     deduplicate: bool,
+    losses: spool.Tally,
 ) -> dict[str, Any]:
   """The shards and the manifest, of units that are all done."""
   working = directory / _WORKING
-  counts, sizes = spool.Counts(), []
+  counts, sizes = spool.Counts(losses=losses), []
   for index in range(units):
     of_unit = spool.read_counts(working, index)
     counts.merge(of_unit)
@@ -282,8 +284,9 @@ def _write_shards(engine: Engine, layout: Layout) -> None:
 
 
 def _nothing_left(plan: dict[str, Any], counts: spool.Counts) -> str:
-  paths, told = names_of(plan['options']['paths']), counts.drops.told()
-  if not told:
+  paths = names_of(plan['options']['paths'])
+  told = ', '.join(filter(None, (counts.drops.told(), counts.losses.told())))
+  if not counts.drops.counts:
     return f'{paths} holds no item; name files that do'
   return (
       f'{paths}: no document is left of {counts.items:,} items: {told}; '

@@ -15,11 +15,12 @@ import numpy as np
 
 from flamingo_jax.errors import UserError
 from flamingo_jax.prepare import captioned
+from flamingo_jax.prepare import spool
 from flamingo_jax.prepare.source import Dropped, find_files, has_ending
 
 _LARGEST = 2**26  # bytes of an image
 _ENDINGS = ('.tar', '.json')
-_KEYS, _PLACES = 'keys.npy', 'places.npy'
+_KEYS, _PLACES, _DAMAGED = 'keys.npy', 'places.npy', 'damaged.json'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,12 +48,19 @@ class FetchedImages:
       UserError: there is no image.
     """
     if not (index / _PLACES).exists():
-      keys, places = _find(self.folder)
+      keys, places, damaged = _find(self.folder)
       index.mkdir(exist_ok=True)
+      text = json.dumps(damaged.as_json())
+      (index / _DAMAGED).write_text(text, encoding='utf-8')
       np.save(index / _KEYS, keys)
       np.save(index / f'draft-{_PLACES}', places)
       os.replace(index / f'draft-{_PLACES}', index / _PLACES)
     return FetchedImages(self.folder, os.fspath(index))
+
+  def damaged(self) -> spool.Tally:
+    """Files of which not all could be read, if there is an index."""
+    text = pathlib.Path(self.index, _DAMAGED).read_text(encoding='utf-8')
+    return spool.Tally.from_json(json.loads(text))
 
   def read(self, url: str) -> bytes:
     """The bytes of an image.
@@ -77,7 +85,7 @@ class FetchedImages:
 def _load(images: FetchedImages) -> tuple[np.ndarray, np.ndarray, list[str]]:
   files = find_files([images.folder], _ENDINGS)
   if not images.index:
-    return *_find(images.folder), files
+    return *_find(images.folder)[:2], files
   keys, places = (
       np.load(pathlib.Path(images.index, name), mmap_mode='r')
       for name in (_KEYS, _PLACES)
@@ -85,20 +93,31 @@ def _load(images: FetchedImages) -> tuple[np.ndarray, np.ndarray, list[str]]:
   return keys, places, files
 
 
-def _find(folder: str) -> tuple[np.ndarray, np.ndarray]:
-  """Sorted keys of URLs, and i64[N 3]: number of the file, offset, size."""
-  keys, places = [], []
+def _find(folder: str) -> tuple[np.ndarray, np.ndarray, spool.Tally]:
+  """Sorted keys of URLs, i64[N 3]: file, offset and size, and what is damaged.
+
+  Raises:
+    UserError: there is no image.
+  """
+  keys, places, damaged = [], [], spool.Tally()
   for number, path in enumerate(find_files([folder], _ENDINGS)):
-    for url, offset, size in _images_of(path):
-      keys.append(_key(url))
-      places.append((number, offset, size))
+    try:
+      for url, offset, size in _images_of(path):
+        keys.append(_key(url))
+        places.append((number, offset, size))
+    except (tarfile.TarError, OSError, EOFError) as error:
+      damaged.add(
+          'file of fetched images is damaged, what follows in it is not seen',
+          f'{path}: {error}',
+      )
   if not keys:
+    told = f' ({damaged.told()})' if damaged.counts else ''
     raise UserError(
-        f'{folder} holds no image with a JSON of its URL; name a folder that '
-        'img2dataset has written with --output_format webdataset or files'
+        f'{folder} holds no image with a JSON of its URL{told}; name a folder '
+        'that img2dataset has written with --output_format webdataset or files'
     )
   order = np.argsort(np.array(keys), kind='stable')
-  return np.array(keys)[order], np.array(places, np.int64)[order]
+  return np.array(keys)[order], np.array(places, np.int64)[order], damaged
 
 
 def _key(url: str) -> np.bytes_:
@@ -107,7 +126,11 @@ def _key(url: str) -> np.bytes_:
 
 
 def _images_of(path: str) -> Iterable[tuple[str, int, int]]:
-  """(URL, offset, size) of the images of a file; damaged ones end it."""
+  """(URL, offset, size) of the images of a file.
+
+  Raises:
+    tarfile.TarError, OSError, EOFError: it is damaged; what came is good.
+  """
   if has_ending(path, '.json'):
     image = _image_beside(path)
     url = _url(pathlib.Path(path).read_bytes()) if image else ''
@@ -117,22 +140,23 @@ def _images_of(path: str) -> Iterable[tuple[str, int, int]]:
 
 def _images_of_tar(path: str) -> Iterable[tuple[str, int, int]]:
   found = {}
-  try:
-    with tarfile.open(path, 'r:') as archive:
-      for member in archive:
-        archive.members.clear()
-        stem, _, field = member.name.rpartition('.')
-        url, place = found.pop(stem, ('', None))
-        if field == 'json' and member.size < _LARGEST:
-          url = _url(archive.extractfile(member).read())
-        elif field in captioned.IMAGE_FIELDS and member.isreg():
-          place = member.offset_data, member.size
-        if url and place:
-          yield url, *place
-        elif url or place:
-          found[stem] = url, place
-  except (tarfile.TarError, OSError, EOFError):
-    return
+  with tarfile.open(path, 'r:') as archive:
+    for member in archive:
+      archive.members.clear()
+      stem, _, field = member.name.rpartition('.')
+      url, place = found.pop(stem, ('', None))
+      if field == 'json' and member.isreg() and member.size < _LARGEST:
+        url = _url(archive.extractfile(member).read())
+      elif field in captioned.IMAGE_FIELDS and member.isreg():
+        place = member.offset_data, member.size
+      if url and place:
+        yield url, *place
+      elif url or place:
+        found[stem] = url, place
+    # tarfile takes a header that it cannot read for the end.
+    archive.fileobj.seek(archive.offset)
+    if archive.fileobj.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
+      raise tarfile.ReadError(f'no end of a tar file at {archive.offset:,}')
 
 
 def _image_beside(path: str) -> str:
