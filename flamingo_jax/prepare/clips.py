@@ -32,7 +32,7 @@ def fit(data: bytes, name: str, limit: int, quality: int) -> bytes:
     quality: of a JPEG.
 
   Raises:
-    Dropped: it is no video, is corrupt, or its frames are too large.
+    Dropped: it is no video, is corrupt, or its codec or size is beyond us.
   """
   try:
     read = _animation if _is_animation(data) else _frames
@@ -61,6 +61,11 @@ def _frames(
     if not container.streams.video:
       raise Dropped('video has no frame', f'{name} is sound alone')
     stream = container.streams.video[0]
+    if stream.codec_context is None:
+      raise Dropped(
+          'video has a codec that cannot be read',
+          f'{name}; export it again, for example as MP4',
+      )
     stream.thread_type = 'NONE'  # processes are the workers
     if stream.width * stream.height > _MAX_PIXELS:
       raise Dropped(

@@ -1,10 +1,12 @@
 # SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Tables of captions that are none."""
+"""Tables of captions that are none, and videos that nothing decodes."""
 
+import numpy as np
 import pytest
 
 from flamingo_jax import cli
+from tests.prepare import exporters
 
 
 @pytest.mark.parametrize('table', [
@@ -23,3 +25,18 @@ def test_a_table_without_captions_is_told(tmp_path, table, capsys):
   (line,) = capsys.readouterr().err.splitlines()
   assert status == 2
   assert f'{captions} ' in line and 'name a CSV' in line
+
+
+def test_a_video_of_an_unknown_codec_is_counted_as_that(tmp_path, capsys):
+  data = exporters.encode_video(np.zeros((3, 64, 64, 3), np.uint8), rate=1)
+  exporters.video_tar(
+      [(data, 'x'), (data.replace(b'avc1', b'xxxx'), 'y')], tmp_path / 'in'
+  )
+  assert cli.main([
+      'prepare', 'video', str(tmp_path / 'in'), f'--out={tmp_path / "out"}',
+      '--workers=0',
+  ]) == 0
+  printed = capsys.readouterr().out
+  assert '1  video has a codec that cannot be read' in printed
+  assert '0.tar:000000001' in printed
+  assert 'export it again, for example as MP4' in printed
