@@ -25,6 +25,7 @@ from typing import Any
 import zlib
 
 from etils import epath
+from google.protobuf import message
 import numpy as np
 import tensorflow as tf
 
@@ -197,16 +198,14 @@ class RecordDocuments:
     if not 0 <= index < len(self):
       raise IndexError(f'{self.directory} has no document {index}')
     path = self._files[np.searchsorted(self._ends, index, side='right')]
-    lists = _decode(_read_record(path, *self._index[index].tolist()))
-    kind, value, name, source = (
-        lists[key] for key in ('kind', 'value', 'name', 'source')
-    )
-    parts = tuple(
-        v.decode() if k == b'text' else Media(k.decode(), os.fsdecode(n), v)
-        for k, v, n in zip(kind, value, name, strict=True)
-    )
-    place = f'{path}, document {index} ({os.fsdecode(source[0])})'
-    return Document(parts, place, index)
+    record = _read_record(path, *self._index[index].tolist())
+    try:
+      parts, source = _decode(record)
+    except (message.DecodeError, LookupError, ValueError) as error:
+      raise _damaged(
+          path, f'has a document {index} of another program ({error})'
+      ) from None
+    return Document(parts, f'{path}, document {index} ({source})', index)
 
 
 def exists(directory: epath.Path) -> bool:
@@ -305,9 +304,24 @@ def _read_record(
   return record
 
 
-def _decode(record: bytes) -> dict[str, list[bytes]]:
+def _decode(record: bytes) -> tuple[tuple[str | Media, ...], str]:
+  """The parts of a document, and where it came from.
+
+  Raises:
+    message.DecodeError, LookupError, ValueError: it is not one of ours.
+  """
   features = tf.train.Example.FromString(record).features.feature
-  return {key: list(f.bytes_list.value) for key, f in features.items()}
+  kind, value, name, source = (
+      features[key].bytes_list.value if key in features else ()
+      for key in ('kind', 'value', 'name', 'source')
+  )
+  if not kind or not set(kind) <= {b'text', b'image', b'video'}:
+    raise ValueError(f'its parts are {", ".join(map(repr, kind)) or "none"}')
+  parts = tuple(
+      v.decode() if k == b'text' else Media(k.decode(), os.fsdecode(n), v)
+      for k, v, n in zip(kind, value, name, strict=True)
+  )
+  return parts, os.fsdecode(source[0])
 
 
 def _unread(path: os.PathLike, error: OSError) -> UserError:

@@ -71,10 +71,6 @@ def _check_document(
     document = dataclasses.replace(found[index], example_id=index + 1)
   except UserError as error:
     return Line(index + 1, None, (str(error),))
-  except (KeyError, ValueError) as error:  # of another program's records
-    return Line(index + 1, None, (
-        f'is no document of ours ({error!r}); make the folder again',
-    ))
   problems = tuple(_problems(document, needs_media))
   return Line(index + 1, None if problems else document, problems)
 

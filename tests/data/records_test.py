@@ -156,6 +156,36 @@ def test_what_the_manifest_does_not_say_is_told_at_opening(
   assert 'flamingo prepare' in message and '\n' not in message
 
 
+@pytest.mark.parametrize('change, sentence', [
+    (lambda lists: lists.pop('kind'), 'its parts are none'),
+    (lambda lists: lists.pop('source'), 'index out of range'),
+    (lambda lists: lists.update(kind=[b'sound']), "its parts are b'sound'"),
+    (lambda lists: lists.update(name=[]), 'zip'),
+    (lambda lists: lists.update(value=[b'\xff']), "codec can't decode"),
+    (lambda lists: 'no example', 'parsing'),
+])
+def test_an_intact_record_of_another_program_is_told(
+    tmp_path, monkeypatch, change, sentence
+):
+  lists = {'kind': [b'text'], 'value': [b'x'], 'name': [b''], 'source': [b'y']}
+  changed = change(lists)
+  record = b'\xff' if changed == 'no example' else tf.train.Example(
+      features=tf.train.Features(feature={
+          key: tf.train.Feature(bytes_list=tf.train.BytesList(value=values))
+          for key, values in lists.items()
+      })
+  ).SerializeToString()
+  with monkeypatch.context() as patch:
+    patch.setattr(records, '_encode', lambda *_: record)
+    folder = write_shards(make(2), tmp_path / 'train')
+  with pytest.raises(UserError) as error:
+    records.RecordDocuments(folder)[1]
+  told = str(error.value)
+  assert '.tfrecord has a document 1 of another program (' in told
+  assert sentence in told.lower() and '; copy it again' in told
+  assert '\n' not in told
+
+
 def test_a_shard_that_was_cut_while_in_use_is_told(folder):
   found = records.RecordDocuments(folder)
   cut(sorted(folder.glob('*.tfrecord'))[2])
