@@ -170,13 +170,16 @@ def scan(
 
   Args:
     path: the file.
-    decode_at_most: in the lines up to this one media are decoded whole, in the
-      others no more than the header is read; None for all lines.
+    decode_at_most: in the lines up to this one images and the first frames of
+      videos are decoded, in the others no more than the header is read; None
+      decodes all that there is, videos to their ends.
     media: whether a document needs a medium; else it must have none.
   """
   path = os.path.abspath(path)
   # Several documents often share a picture, such as questions about it do.
-  file_problem = functools.lru_cache(maxsize=10_000)(_file_problem)
+  file_problem = functools.lru_cache(maxsize=10_000)(
+      functools.partial(_file_problem, to_end=decode_at_most is None)
+  )
 
   def check(line: tuple[int, int, bytes]) -> Line:
     _, number, text = line
@@ -240,12 +243,18 @@ def _unreadable(error: OSError) -> Line:
   return Line(0, None, (problem,))
 
 
-def media_problem(media: Media, decode: bool) -> str | None:
-  """What is wrong with a file, or None; `decode` looks past its header."""
+def media_problem(media: Media, decode: bool, to_end: bool) -> str | None:
+  """What is wrong with a file, or None.
+
+  Args:
+    media: a file or its bytes.
+    decode: looks past the header of an image.
+    to_end: looks past the first frame of a video.
+  """
   try:
     with media_reader.open_file(media) as file:
       if media.kind == 'video':
-        video_reader.check_video(file, media.path)
+        video_reader.check_video(file, media.path, to_end)
       elif decode:
         # Decoding tells as much at a quarter of the size.
         media_reader.decode_image(file.read(), media.path, size=_DECODE_AT)
@@ -256,8 +265,10 @@ def media_problem(media: Media, decode: bool) -> str | None:
   return None
 
 
-def _file_problem(kind: str, path: str, decode: bool) -> str | None:
-  return media_problem(Media(kind, path), decode)
+def _file_problem(
+    kind: str, path: str, decode: bool, to_end: bool = False
+) -> str | None:
+  return media_problem(Media(kind, path), decode, to_end)
 
 
 def _place(path: str, line: int) -> str:

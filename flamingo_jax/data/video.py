@@ -14,6 +14,7 @@ from flamingo_jax.errors import UserError
 
 # Timestamps are fractions of a second that rarely hit whole ones.
 _TOLERANCE = 1e-3
+_CUT = 1.0  # seconds that may be missing: headers are not exact
 
 
 def clip_times(
@@ -57,11 +58,10 @@ def decode_clip(
   Raises:
     UserError: empty, not a video, or no frame can be decoded.
   """
-  begins = file.read(12)
-  file.seek(0)
-  if not begins:
+  if not file.read(1):
     raise UserError(f'{name} is empty (0 bytes); copy or export it again')
-  if begins[:4] in (b'GIF8', b'\x89PNG') or begins[8:] == b'WEBP':
+  file.seek(0)
+  if _is_animation(file):
     return _decode_animation(file, name, frames, rng, fps)
   av = _import_av(name)
   try:
@@ -79,9 +79,45 @@ def decode_clip(
   return clip
 
 
-def check_video(file: io.BufferedIOBase, name: str) -> None:
-  """Reads as far as the first frame; raises what decode_clip would."""
+def check_video(file: io.BufferedIOBase, name: str, to_end: bool) -> None:
+  """Reads as far as the first frame, or all frames.
+
+  Raises:
+    UserError: what decode_clip would say, or the video is cut short.
+  """
   decode_clip(file, name, 1, None, 1.0)
+  file.seek(0)
+  if not to_end or _is_animation(file):  # of which decode_clip has read all
+    return
+  av, reached = _import_av(name), 0.0
+  try:
+    with av.open(file) as container:
+      stream = container.streams.video[0]
+      origin = (container.start_time or 0) / 1e6
+      duration = (container.duration or 0) / 1e6
+      slack = max(_CUT, 2 / float(stream.average_rate or 1))
+      for packet in container.demux():  # sound too: it may be longer
+        if packet.stream == stream:
+          packet.decode()
+        if packet.pts is not None:
+          end = (packet.pts + (packet.duration or 0)) * packet.time_base
+          reached = max(reached, float(end) - origin)
+  except av.error.FFmpegError as error:
+    raise UserError(
+        f'{name} cannot be decoded beyond second {reached:.1f} '
+        f'({error.strerror}); copy or export it again'
+    ) from None
+  if reached < duration - slack:
+    raise UserError(
+        f'{name} ends at second {reached:.1f} of {duration:.1f}; copy or export '
+        'it again'
+    )
+
+
+def _is_animation(file: io.BufferedIOBase) -> bool:
+  begins = file.read(12)
+  file.seek(0)
+  return begins[:4] in (b'GIF8', b'\x89PNG') or begins[8:] == b'WEBP'
 
 
 def _import_av(name: str):

@@ -20,6 +20,7 @@ from flamingo_jax.prepare import preview
 
 _SAMPLES = 20
 _HISTOGRAM = 8  # numbers of media that are told
+_SHORT = 16  # tokens, of the first bin of lengths
 
 
 @dataclasses.dataclass
@@ -87,6 +88,25 @@ class Report:
     self.crowded += len(doc.media) > self.max_media
     self.left_out += max(0, len(doc.media) - self.max_media)
 
+  def lengths(self) -> list[tuple[str, int]]:
+    """How many documents have how many tokens, in bins of powers of two."""
+    bins = collections.Counter(
+        max(_SHORT, 1 << (size - 1).bit_length()) for size in self.sizes
+    )
+    high, found = _SHORT, []
+    while bins and high <= max(bins):
+      low = 1 if high == _SHORT else high // 2 + 1
+      found.append((f'{low:,} to {high:,}', bins[high]))
+      high *= 2
+    return found
+
+  def media(self) -> list[tuple[str, int]]:
+    """How many documents have how many images and videos."""
+    shown = range(1 + min(_HISTOGRAM, max(self.media_counts, default=-1)))
+    found = [(str(number), self.media_counts[number]) for number in shown]
+    more = sum(c for n, c in self.media_counts.items() if n > _HISTOGRAM)
+    return found + ([(f'more than {_HISTOGRAM}', more)] if more else [])
+
   def rows(self) -> list[tuple[str, str, str]]:
     """(what, how much, remark) for people."""
     mean = self.tokens / max(1, self.documents)
@@ -96,8 +116,11 @@ class Report:
         ('images', f'{self.images:,}', ''),
         ('videos', f'{self.videos:,}', ''),
         ('tokens', f'{self.tokens:,}',
-         f'{mean:.1f} per document, at most {self.longest:,}; half have up to'
-         f' {middle:.0f}, 99 % up to {most:.0f}'),
+         f'{mean:.1f} per document; half have up to {middle:.0f}, 99 % up to'
+         f' {most:.0f}'),
+        ('longest', f'{self.longest:,}',
+         ', '.join(f'{span} tokens in {self._share(count)}'
+                   for span, count in self.lengths() if count)),
         ('learned', f'{self.learned:,}',
          f'{100 * self.learned / max(1, self.tokens):.1f} % of the tokens; the'
          ' others are given'),
@@ -193,6 +216,8 @@ def check(
     samples.sort(key=lambda doc: doc.example_id)
     page = preview.render(
         samples, report.path, report.rows(), report.problems,
+        {'Tokens of a document': report.lengths(),
+         'Images and videos of a document': report.media()},
         vocabulary=vocabulary, length=length, max_media=max_media,
     )
     _write(out_html, page)

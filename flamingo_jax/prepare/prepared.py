@@ -82,5 +82,7 @@ def _problems(document: Document, needs_media: bool) -> Iterator[str]:
   if needs_media and len(texts) == len(document.parts):
     yield 'has no image or video; leave it out'
   for part in document.parts:
-    if isinstance(part, Media) and (problem := media_problem(part, True)):
-      yield problem
+    if isinstance(part, Media):
+      problem = media_problem(part, decode=True, to_end=True)
+      if problem:
+        yield problem

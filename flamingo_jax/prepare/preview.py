@@ -7,7 +7,7 @@ import html
 import importlib.resources
 import io
 import os
-from typing import Iterator, Sequence
+from typing import Iterator, Mapping, Sequence
 
 import numpy as np
 import PIL.Image
@@ -35,6 +35,7 @@ def render(
     title: str,
     rows: Sequence[tuple[str, str, str]],
     problems: Sequence[tuple[int, str]],
+    histograms: Mapping[str, Sequence[tuple[str, int]]],
     *,
     vocabulary: Vocabulary,
     length: int,
@@ -47,6 +48,7 @@ def render(
     title: of the data set.
     rows: (what, how much, remark), shown at the top.
     problems: (line, sentence).
+    histograms: of each title, (what, how many documents).
     vocabulary: of the language model.
     length: L, tokens of a training example; longer samples show the first L.
     max_media: M, media of a training example.
@@ -55,6 +57,7 @@ def render(
   cards = '\n'.join(
       _card(doc, vocabulary, length, max_media) for doc in samples
   )
+  bars = ''.join(_bars(*histogram) for histogram in histograms.items())
   return f'''<!DOCTYPE html>
 <html lang="en">
 <meta charset="utf-8">
@@ -65,6 +68,7 @@ def render(
 <h1>{html.escape(os.path.basename(title))}</h1>
 <p>{html.escape(title)}</p>
 <dl class="facts">{''.join(map(_fact, rows))}</dl>
+<div class="histograms">{bars}</div>
 {_problem_list(problems)}
 <h2>{len(samples)} sample{'' if len(samples) == 1 else 's'}</h2>
 <p class="legend">{_LEGEND}</p>
@@ -86,6 +90,15 @@ def _fact(row: tuple[str, str, str]) -> str:
       f'<div class="{level}"><dt>{what}</dt><dd>{amount}</dd>'
       f'<dd>{html.escape(remark)}</dd></div>'
   )
+
+
+def _bars(title: str, counts: Sequence[tuple[str, int]]) -> str:
+  most = max((count for _, count in counts), default=1) or 1
+  rows = ''.join(
+      f'<dt>{what}</dt><dd><span style="--share:{count / most:.3f}"></span>'
+      f'{count:,}</dd>' for what, count in counts
+  )
+  return f'<section><h2>{title}</h2><dl>{rows}</dl></section>'
 
 
 def _problem_list(problems: Sequence[tuple[int, str]]) -> str:

@@ -190,6 +190,27 @@ def test_bad_files_are_told_in_one_sentence(data, message):
   assert '\n' not in str(raised.value)
 
 
+def test_a_video_that_is_cut_short_is_told_if_it_is_read_to_its_end():
+  data = encode(format='matroska')
+  short = io.BytesIO(data[: len(data) * 6 // 10])
+  video.check_video(short, 'v.mkv', False)
+  short.seek(0)
+  with pytest.raises(
+      UserError, match=r'^v.mkv ends at second 5\.\d of 8\.0; copy or export'
+  ):
+    video.check_video(short, 'v.mkv', True)
+
+
+@pytest.mark.parametrize('data', [
+    encode(seconds=9, rate=1), encode(2, 24, 'matroska'),
+    encode(format='webm', codec='libvpx'), encode(format='avi'),
+    encode(2, 25, 'mpegts', 'mpeg2video'),
+    animation('GIF', 5, 1000),
+], ids=['slow', 'matroska', 'webm', 'avi', 'mpegts', 'gif'])
+def test_whole_videos_are_good_to_their_ends(data):
+  video.check_video(io.BytesIO(data), 'v.mp4', True)
+
+
 def test_a_file_of_sound_is_no_video():
   buffer = io.BytesIO()
   with av.open(buffer, 'w', format='wav') as container:

@@ -6,6 +6,7 @@ import html.parser
 import json
 import re
 
+import numpy as np
 import PIL.Image
 import pytest
 import skimage.data
@@ -15,6 +16,7 @@ from flamingo_jax.data import vocabulary as vocabulary_lib
 from flamingo_jax.data.documents import JsonlDocuments
 from flamingo_jax.errors import UserError
 from flamingo_jax.prepare import check
+from tests.prepare import exporters
 
 VOCABULARY = vocabulary_lib.default_vocabulary()
 
@@ -80,6 +82,49 @@ def test_a_document_that_just_fits_is_not_truncated(folder):
   # The last token is predicted and never read.
   assert run(path, length=size - 1).truncated == 0
   assert run(path, length=size - 2).truncated == 1
+
+
+def test_lengths_and_media_in_bins():
+  report = check.Report('x', 30, 1, documents=5)
+  report.sizes += [3, 16, 17, 40, 200]
+  report.media_counts.update([1, 1, 3, 9, 30])
+  assert report.lengths() == [
+      ('1 to 16', 2), ('17 to 32', 1), ('33 to 64', 1), ('65 to 128', 0),
+      ('129 to 256', 1),
+  ]
+  assert report.media() == [
+      ('0', 0), ('1', 2), ('2', 0), ('3', 1), *((str(n), 0) for n in (4, 5, 6)),
+      ('7', 0), ('8', 0), ('more than 8', 2),
+  ]
+  assert re.search(
+      r'longest +200  1 to 16 tokens in 40.0 %, 17 to 32 tokens in 20.0 %, 33 '
+      r'to 64 tokens in 20.0 %, 129 to 256 tokens in 20.0 %\n', str(report)
+  )
+
+
+def test_a_bar_for_each_bin(folder):
+  parsed, source, report = page(folder, GOOD)
+  bars = [a['style'] for tag, a in parsed.elements
+          if tag == 'span' and '--share' in a.get('style', '')]
+  assert len(bars) == len(report.lengths()) + len(report.media())
+  assert bars[-3:] == ['--share:0.000', '--share:1.000', '--share:0.500']
+  assert '<dt>2</dt><dd><span style="--share:0.500"></span>1</dd>' in source
+
+
+def test_a_video_that_is_cut_in_its_later_half_is_a_problem(folder):
+  noise = np.random.default_rng(0).integers(0, 256, (8, 32, 32, 3), np.uint8)
+  data = exporters.encode_video(noise, rate=1)
+  (folder / 'cut.mp4').write_bytes(data.replace(
+      data[len(data) * 6 // 10 : len(data) * 8 // 10],
+      bytes(len(data) * 8 // 10 - len(data) * 6 // 10),
+  ))
+  (folder / 'whole.mp4').write_bytes(data)
+  path = write(folder, *(
+      [{'video': f'{name}.mp4'}, text('It moves.')] for name in ('cut', 'whole')
+  ))
+  ((line, problem),) = run(path).problems
+  assert line == 1 and 'cut.mp4 cannot be decoded beyond second ' in problem
+  assert len(JsonlDocuments(path)) == 2, 'training looks at the first frame'
 
 
 def test_the_printed_table(folder):
