@@ -137,6 +137,21 @@ def test_reading_can_begin_at_any_batch(strategy):
     )
 
 
+def test_a_place_in_the_data_holds_no_picture(tmp_path):
+  lengths = {
+      task: {**sizes, 'image_size': 320}
+      for task, sizes in CONFIG.task_feature_lengths.items()
+  }
+  cfg = _config(task_feature_lengths=lengths)
+  iterator = get_batches(cfg, 0, 1)
+  batch = next(iterator)
+  assert sum(value.nbytes for value in batch.values()) > 5_000_000
+  folder = tmp_path / 'state'
+  folder.mkdir()
+  iterator.save(folder / 'data')
+  assert 0 < sum(path.stat().st_size for path in folder.iterdir()) < 1_000_000
+
+
 @pytest.mark.parametrize('strategy', pipeline.STRATEGIES)
 @pytest.mark.parametrize('steps', [0, 7])
 def test_a_restored_iterator_goes_on_with_any_number_of_hosts(
