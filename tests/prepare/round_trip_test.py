@@ -105,6 +105,37 @@ def test_tfds(tmp_path, pairs):
   assert {text for _, text in found} == set(by_text)
 
 
+@pytest.mark.parametrize('kind', ['captions', 'classes'])
+def test_each_text_of_an_image_of_tfds_is_a_document(tmp_path, pairs, kind):
+  import tensorflow_datasets as tfds
+
+  images = [media.decode_image(image, 'x') for image, _ in pairs[:3]]
+  if kind == 'captions':  # as in coco_captions
+    feature = tfds.features.Sequence({'text': tfds.features.Text()})
+    values = [{'text': ['a', 'b']}, {'text': ['c']}, {'text': []}]
+  else:
+    feature = tfds.features.Sequence(tfds.features.ClassLabel(names='abc'))
+    values = [[0, 1], [2], []]
+  tfds.dataset_builders.store_as_tfds_dataset(
+      name='many', version='1.0.0', data_dir=tmp_path / 'in',
+      features=tfds.features.FeaturesDict({
+          'image': tfds.features.Image(shape=(64, 64, 3)), 'said': feature,
+      }),
+      split_datasets={'train': [
+          (i, {'image': images[i], 'said': values[i]}) for i in range(3)
+      ]},
+  )
+  found = read(tmp_path / 'out', 'tfds', 'many', f'--data_dir={tmp_path / "in"}')
+  by_text = {text: image for image, text in found}
+  assert len(found) == 3 and set(by_text) == {'a', 'b', 'c'}
+  for text, number in (('a', 0), ('b', 0), ('c', 1)):
+    np.testing.assert_array_equal(
+        media.decode_image(by_text[text].data, 'x'), images[number]
+    )
+  manifest = records.read_manifest(tmp_path / 'out')
+  assert manifest['drops']['no caption']['count'] == 1
+
+
 def test_llava(tmp_path, pairs):
   exporters.llava(pairs, tmp_path / 'in')
   found = read(tmp_path / 'out', 'llava', tmp_path / 'in' / 'chat.json')

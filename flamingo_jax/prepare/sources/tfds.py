@@ -7,6 +7,8 @@ import dataclasses
 import functools
 from typing import Any
 
+import numpy as np
+
 from flamingo_jax.data.documents import Media
 from flamingo_jax.errors import UserError
 from flamingo_jax.prepare import captioned
@@ -18,6 +20,8 @@ _PER_UNIT = 512  # examples
 @dataclasses.dataclass(frozen=True)
 class Tfds:
   """A builder with an image and a text or a class.
+
+  An image with several texts, such as those of COCO, is a document for each.
 
   Attributes:
     paths: the name of the builder, such as coco_captions/2014:1.1.0.
@@ -66,11 +70,13 @@ class Tfds:
         read_config=tfds.ReadConfig(interleave_cycle_length=1),
     )
     for number, example in enumerate(tfds.as_numpy(examples), unit.first):
-      text = _text(_get(example, text_key), features[text_key])
-      yield Item(
-          f'{unit.path}:{self.split}, example {number}',
-          (_get(example, image_key), text),
-      )
+      image = _get(example, image_key)
+      texts = _texts(_get(example, text_key), features[text_key])
+      for which, text in enumerate(texts):
+        place = f'{unit.path}:{self.split}, example {number}'
+        if len(texts) > 1:
+          place = f'{place}, text {which}'
+        yield Item(place, (image, text))
 
   def convert(self, item: Item, fitter: Fitter) -> Converted:
     """See `Source`."""
@@ -163,10 +169,10 @@ def _get(example: Any, key: str) -> Any:
   return example
 
 
-def _text(value: Any, feature: Any) -> str:
-  """The first text of a feature, or the name of its class."""
-  if hasattr(_inner(feature), 'int2str'):
-    return _inner(feature).int2str(int(value)).replace('_', ' ')
-  if not isinstance(value, bytes):
-    value = value[0] if len(value) else b''
-  return value.decode('utf-8', 'replace')
+def _texts(value: Any, feature: Any) -> list[str]:
+  """All texts of a feature, or the names of its classes; [''] if none."""
+  values = [value] if isinstance(value, bytes) else np.ravel(value).tolist()
+  names = getattr(_inner(feature), 'int2str', None)
+  if names:
+    return [names(v).replace('_', ' ') for v in values] or ['']
+  return [v.decode('utf-8', 'replace') for v in values] or ['']
