@@ -16,6 +16,7 @@ import numpy as np
 from flamingo_jax.errors import UserError
 from flamingo_jax.prepare import captioned
 from flamingo_jax.prepare import spool
+from flamingo_jax.prepare import tars
 from flamingo_jax.prepare.source import Dropped, find_files, has_ending
 
 _LARGEST = 2**26  # bytes of an image
@@ -140,7 +141,7 @@ def _images_of(path: str) -> Iterable[tuple[str, int, int]]:
 
 def _images_of_tar(path: str) -> Iterable[tuple[str, int, int]]:
   found = {}
-  with tarfile.open(path, 'r:') as archive:
+  with tarfile.open(path, 'r:', tarinfo=tars.Header) as archive:
     for member in archive:
       archive.members.clear()
       stem, _, field = member.name.rpartition('.')
@@ -153,10 +154,6 @@ def _images_of_tar(path: str) -> Iterable[tuple[str, int, int]]:
         yield url, *place
       elif url or place:
         found[stem] = url, place
-    # tarfile takes a header that it cannot read for the end.
-    archive.fileobj.seek(archive.offset)
-    if archive.fileobj.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
-      raise tarfile.ReadError(f'no end of a tar file at {archive.offset:,}')
 
 
 def _image_beside(path: str) -> str:

@@ -20,15 +20,34 @@ _SAMPLE = 2**31  # bytes of all members of a sample
 _TEXT = 2**24  # bytes of JSON that is parsed
 
 
+class Header(tarfile.TarInfo):
+  """The header of a member; tarfile takes what is none for the file's end."""
+
+  @classmethod
+  def frombuf(cls, buf: bytes, encoding: str, errors: str) -> 'Header':
+    """See `tarfile.TarInfo`.
+
+    Raises:
+      tarfile.ReadError: the file is cut short or damaged here.
+    """
+    try:
+      return super().frombuf(buf, encoding, errors)
+    except tarfile.EOFHeaderError:  # the zeros with which a tar file ends
+      raise
+    except tarfile.HeaderError as error:
+      raise tarfile.ReadError(str(error)) from None
+
+
 def read_samples(path: str) -> Iterator[Item | Dropped]:
   """The samples of a tar file; values are {field: bytes}.
 
   Raises:
-    Exception: the file is damaged; what came before is good.
+    Exception: the file is damaged; what came before is good, and of the last
+      sample it is not known whether it is whole, so it is not among it.
   """
   key, fields, size = '', {}, 0
   # 'r|*' reads from front to back and keeps no list of what it has seen.
-  with tarfile.open(path, 'r|*') as archive:
+  with tarfile.open(path, 'r|*', tarinfo=Header) as archive:
     for member in archive:
       archive.members.clear()
       if not member.isfile():
