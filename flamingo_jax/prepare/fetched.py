@@ -67,7 +67,7 @@ class FetchedImages:
     """The bytes of an image.
 
     Raises:
-      Dropped: it was not fetched.
+      Dropped: it was not fetched, or cannot be read any more.
     """
     keys, places, files = _load(self)
     place = int(np.searchsorted(keys, _key(url)))
@@ -77,9 +77,14 @@ class FetchedImages:
     path = files[number]
     if has_ending(path, '.json'):
       path, size = _image_beside(path), _LARGEST
-    with open(path, 'rb') as file:
-      file.seek(offset)
-      return file.read(min(size, _LARGEST))
+    try:
+      with open(path, 'rb') as file:
+        file.seek(offset)
+        return file.read(min(size, _LARGEST))
+    except OSError as error:
+      raise Dropped(
+          'image cannot be read', f'{files[number]}: {error.strerror}'
+      ) from None
 
 
 @functools.lru_cache(maxsize=1)

@@ -8,6 +8,8 @@ import pathlib
 import pytest
 
 from flamingo_jax import cli
+from flamingo_jax.prepare.fetched import FetchedImages
+from flamingo_jax.prepare.source import Dropped
 from tests.prepare import exporters
 from tests.prepare import mangled_files
 
@@ -89,6 +91,20 @@ def test_a_json_that_cannot_be_read_is_no_fault_of_the_output(
   ((_, loss),) = manifest['losses'].items()
   assert manifest['documents'] == 3 and loss['count'] == 1
   assert str(bad) in loss['first'] and 'Permission denied' in loss['first']
+
+
+def test_a_file_that_is_gone_loses_its_image_and_not_the_page(tmp_path):
+  (tmp_path / 'in').mkdir()
+  picture = mangled_files.picture()
+  (tmp_path / 'in' / 'a.png').write_bytes(picture)
+  (tmp_path / 'in' / 'a.json').write_text(
+      json.dumps({'url': URLS[0], 'status': 'success'})
+  )
+  images = FetchedImages(str(tmp_path / 'in')).write_index(tmp_path / 'index')
+  assert images.read(URLS[0]) == picture
+  (tmp_path / 'in' / 'a.png').rename(tmp_path / 'in' / 'b.png')
+  with pytest.raises(Dropped, match='image cannot be read'):
+    images.read(URLS[0])
 
 
 def test_nothing_but_a_damaged_tar(folder, capsys):
