@@ -205,7 +205,8 @@ def test_a_folder_of_images_that_is_not_there(tmp_path, capsys, flag):
 
 
 @pytest.mark.parametrize('flags, sentence', [
-    ([], 'no feature for --image_key, only number, said; name a builder of'),
+    # By name, or processes might read different ones.
+    ([], 'no feature for --image_key, only age, number, said, size; name a '),
     (['--split=test'], "no split 'test', only train; pass --split"),
 ])
 def test_a_builder_without_a_feature(tmp_path, capsys, flags, sentence):
@@ -215,10 +216,12 @@ def test_a_builder_without_a_feature(tmp_path, capsys, flags, sentence):
   tfds.dataset_builders.store_as_tfds_dataset(
       name='told', version='1.0.0', data_dir=tmp_path / 'in',
       features=tfds.features.FeaturesDict({
-          'said': tfds.features.Text(), 'number': tf.int64,
+          'size': tf.int64, 'said': tfds.features.Text(), 'number': tf.int64,
+          'age': tf.int64,
       }),
-      split_datasets={'train': tf.data.Dataset.from_tensor_slices({
-          'said': ['a'], 'number': [1]})},
+      split_datasets={'train': [
+          ('first', {'size': 9, 'said': 'a', 'number': 1, 'age': 5})
+      ]},
   )
   capsys.readouterr()  # bars
   message = told(

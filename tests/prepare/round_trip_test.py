@@ -125,7 +125,8 @@ def test_each_text_of_an_image_of_tfds_is_a_document(tmp_path, pairs, kind):
           (i, {'image': images[i], 'said': values[i]}) for i in range(3)
       ]},
   )
-  found = read(tmp_path / 'out', 'tfds', 'many', f'--data_dir={tmp_path / "in"}')
+  arguments = ('tfds', 'many', f'--data_dir={tmp_path / "in"}')
+  found = read(tmp_path / 'out', *arguments)
   by_text = {text: image for image, text in found}
   assert len(found) == 3 and set(by_text) == {'a', 'b', 'c'}
   for text, number in (('a', 0), ('b', 0), ('c', 1)):

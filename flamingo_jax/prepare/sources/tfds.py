@@ -27,9 +27,9 @@ class Tfds:
     paths: the name of the builder, such as coco_captions/2014:1.1.0.
     split: of the builder.
     data_dir: where it was prepared; TensorFlow Datasets' own if not given.
-    image_key: the feature with the image; the first one if not given.
+    image_key: the feature with the image; the first one by name if not given.
     text_key: the feature with the text, parts of a path with / between; the
-      first one, or else the first class, if not given.
+      first one by name, or else the first class, if not given.
   """
 
   paths: tuple[str, ...]
@@ -137,9 +137,9 @@ def _builder(name: str, data_dir: str | None) -> Any:
 
 
 def _flat(features: Any, prefix: str = '') -> dict[str, Any]:
-  """{'captions/text': feature} of nested features."""
+  """{'captions/text': feature} of nested features, by name."""
   flat = {}
-  for name, feature in features.items():
+  for name, feature in sorted(features.items()):  # else by chance
     inner = _inner(feature)
     if hasattr(inner, 'items'):
       flat |= _flat(inner, f'{prefix}{name}/')
