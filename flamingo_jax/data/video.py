@@ -109,8 +109,8 @@ def check_video(file: io.BufferedIOBase, name: str, to_end: bool) -> None:
     ) from None
   if reached < duration - slack:
     raise UserError(
-        f'{name} ends at second {reached:.1f} of {duration:.1f}; copy or export '
-        'it again'
+        f'{name} ends at second {reached:.1f} of {duration:.1f}; copy or '
+        'export it again'
     )
 
 
