@@ -290,6 +290,6 @@ def _nothing_left(plan: dict[str, Any], counts: spool.Counts) -> str:
     return f'{paths} holds no item; name files that do'
   return (
       f'{paths}: no document is left of {counts.items:,} items: {told}; '
-      'mend what is told of each first one, or name other files, another '
-      f'format or other flags (`flamingo prepare {plan["source"]} --help`)'
+      'mend these, or name other files, another format or other flags '
+      f'(`flamingo prepare {plan["source"]} --help`)'
   )
