@@ -107,14 +107,12 @@ class Converted:
 class Source(Protocol):
   """One format. A frozen dataclass, whose fields are its options.
 
-  Attributes:
-    paths: what the user named.
+  One of them is `paths`, what the user named; it is not declared here, as Beam
+  asks whether classes are of this protocol, which has methods alone therefore.
 
   Units, their order and their items depend on the input alone, and `convert`
   on the item alone, so that the number of workers changes nothing.
   """
-
-  paths: tuple[str, ...]
 
   def units(self) -> list[Unit]:
     """The pieces of the input.
