@@ -17,7 +17,7 @@ from typing import Any
 from etils import epath
 from flax import traverse_util
 
-from flamingo_jax.data import buckets
+from flamingo_jax.data.buckets import as_folder
 from flamingo_jax.errors import UserError
 from flamingo_jax.models import variants
 from flamingo_jax.training.model_dir import read_model_json, write_atomically
@@ -209,7 +209,7 @@ def ablate(
           f'{gin_file(name)} does not exist: run flamingo ablate in the '
           'folder of the repository'
       )
-  folder = buckets.as_folder(runs.out)
+  folder = as_folder(runs.out)
   folder.mkdir(parents=True, exist_ok=True)
   runs = dataclasses.replace(runs, out=folder)
   rows = []

@@ -12,6 +12,7 @@ no others. Otherwise there is one stretch, of all documents.
 
 from collections.abc import Sequence
 import dataclasses
+import math
 
 from flamingo_jax.data import shuffling
 from flamingo_jax.data.document_source import Documents
@@ -84,11 +85,11 @@ class GlobalOrder:
     """
     stretch = at.stretch
     if self.stretches > 1 and attempt > _ATTEMPTS_AT_HOME:
-      step = shuffling.stride(self.stretches)
+      step = _stride(self.stretches)
       stretch += at.index + (attempt - _ATTEMPTS_AT_HOME) * step
       stretch %= self.stretches
     length = self._length(stretch)
-    index = (at.index + attempt * shuffling.stride(length)) % length
+    index = (at.index + attempt * _stride(length)) % length
     return Place(at.epoch, stretch, index)
 
   def documents(self, at: Place, key: Sequence[int] | None) -> list[int]:
@@ -116,3 +117,11 @@ class GlobalOrder:
 
   def _examples(self, documents: int) -> int:
     return -(-documents // self.each)
+
+
+def _stride(size: int) -> int:
+  """A step that leads from any number far away, and through all range(size)."""
+  step = 1 + size * 3 // 8
+  while math.gcd(step, size) > 1:
+    step += 1
+  return step

@@ -48,13 +48,21 @@ class TokenizedDocument:
         self.positions, len(self.tokens), self.next_media
     )
 
-  def media_that_fit(self, tokens: int) -> int:
-    """How many of the last media go with their texts into so many tokens.
+  def what_fits(self, tokens: int, media: int | None = None) -> str:
+    """How much of its end would fit, for messages; <BOS> stays.
 
     Of a few-shot prompt the query, at the end, is what has to stay.
+
+    Args:
+      tokens: that there is room for.
+      media: likewise; None: any number.
     """
-    # <BOS> stays too.
-    return int(np.sum(1 + len(self.tokens) - self.positions <= tokens))
+    fits = int(np.sum(1 + len(self.tokens) - self.positions <= tokens))
+    if media is not None:
+      fits = min(fits, media)
+    if fits:
+      return f'the last {fits} images or videos and their texts would fit'
+    return f'shorten its text to fit {tokens} tokens'
 
 
 def media_index_from_positions(

@@ -9,7 +9,6 @@ data is one integer, and the shuffle is over all that it is asked for.
 
 from collections.abc import Sequence
 import functools
-import math
 
 import numpy as np
 
@@ -42,14 +41,6 @@ def shuffled(index: int, size: int, key: Sequence[int]) -> int:
     index = left << bits | right
     if index < size:
       return index
-
-
-def stride(size: int) -> int:
-  """A step that leads from any number far away, and through all range(size)."""
-  step = 1 + size * 3 // 8
-  while math.gcd(step, size) > 1:
-    step += 1
-  return step
 
 
 @functools.lru_cache(maxsize=4096)  # a batch of many rows has a key for each

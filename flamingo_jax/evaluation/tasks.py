@@ -312,12 +312,11 @@ def _read_prompt(
   length = len(document.tokens)
   for key, count in (('tokens', length), ('media', len(document.media))):
     if count > lengths[key]:
-      fits = min(document.media_that_fit(lengths['tokens']), lengths['media'])
       raise UserError(
           f'{query.source}: its prompt has {count} {key} and an example has '
           f'room for {lengths[key]}: raise {key!r} in task_feature_lengths, or '
-          f'give fewer shots; the last {fits} images or videos and their texts '
-          'would fit'
+          'give fewer shots; '
+          f'{document.what_fits(lengths["tokens"], lengths["media"])}'
       )
   pad = (0, lengths['tokens'] - length)
   pixels, mask = interleaved.load_media(

@@ -125,14 +125,11 @@ def check_lengths(
     length = len(document.tokens)
     if length <= room:
       continue
-    fits = document.media_that_fit(room)
     raise UserError(
         ('the prompt' if len(documents) == 1 else f'prompt {number}')
         + f' has {length} tokens and {len(document.media)} images or videos; '
         f'the model reads {context} tokens, of which {new_tokens} are kept for '
-        'the answer: '
-        + (f'the last {fits} images or videos and their texts would fit'
-           if fits else f'shorten its text to fit {room} tokens')
+        f'the answer: {document.what_fits(room)}'
     )
 
 
