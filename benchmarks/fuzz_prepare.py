@@ -28,16 +28,14 @@ def fuzz(reader: str, cases: int, seed: int) -> None:
   drops, good, told, slowest = collections.Counter(), 0, 0, (0.0, -1)
   with tempfile.TemporaryDirectory() as name:
     folder = pathlib.Path(name)
-    fetched = mangled_files_test.prepare_folder(folder)
-    path = folder / 'in' / f'case.{mangled_files.READERS[reader]}'
+    path = mangled_files_test.place_of(reader, folder)
     for number in range(cases):
       path.write_bytes(mangled_files.case(reader, number, seed))
       before = set(folder.rglob('*'))
       out = folder / 'out'
       out.mkdir()
       begin = time.process_time()
-      source = mangled_files_test.source_of(reader, path, fetched)
-      counts = mangled_files_test.convert(source, out)
+      counts = mangled_files_test.convert(reader, path, out)
       slowest = max(slowest, (time.process_time() - begin, number))
       shutil.rmtree(out)
       assert set(folder.rglob('*')) == before, f'case {number} wrote elsewhere'

@@ -10,9 +10,11 @@ import base64
 import gzip
 import io
 import json
+import pathlib
 import random
 import struct
 import tarfile
+import tempfile
 import zipfile
 import zlib
 
@@ -22,9 +24,13 @@ from pyarrow import parquet
 
 # What a reader is called, and how its files end.
 READERS = {
-    'jsonl': 'jsonl', 'webdataset': 'tar', 'img2dataset': 'parquet',
+    'jsonl': 'jsonl', 'jsonl_gz': 'jsonl.gz', 'jsonl_zip': 'jsonl.zip',
+    'webdataset': 'tar', 'webdataset_gz': 'tar.gz', 'img2dataset': 'parquet',
+    'img2dataset_tar': 'tar', 'img2dataset_tfrecord': 'tfrecord',
     'obelics': 'parquet', 'mmc4': 'jsonl', 'llava': 'json', 'video': 'mp4',
-    'html': 'html', 'html_warc': 'warc.gz', 'html_jsonl': 'jsonl',
+    'video_tar': 'tar', 'video_captions': 'csv', 'html': 'html',
+    'html_warc': 'warc.gz', 'html_jsonl': 'jsonl', 'fetched': 'tar',
+    'tfds': 'tfrecord-00000-of-00001',
 }
 
 
@@ -67,14 +73,14 @@ _PROSE = (
 )
 
 
-def _tar(images):
+def _tar(media, field='png', beside=lambda number: {
+    'txt': f'caption {number}'.encode()}, mode='w'):
   buffer = io.BytesIO()
-  with tarfile.open(fileobj=buffer, mode='w') as archive:
+  with tarfile.open(fileobj=buffer, mode=mode) as archive:
     names = ['a', '../../escape', '/absolute/b', 'c' * 90, 'd/../../../e']
-    for number, (name, image) in enumerate(zip(names, images)):
-      caption = f'caption {number}'.encode()
-      for field, data in (('png', image), ('txt', caption)):
-        member = tarfile.TarInfo(f'{name}.{field}')
+    for number, (name, one) in enumerate(zip(names, media)):
+      for ending, data in {field: one, **beside(number)}.items():
+        member = tarfile.TarInfo(f'{name}.{ending}')
         member.size = len(data)
         archive.addfile(member, io.BytesIO(data))
     link = tarfile.TarInfo('link.png')
@@ -83,11 +89,37 @@ def _tar(images):
   return buffer.getvalue()
 
 
-def _tar_bomb():
+def _fetched_json(number):
+  facts = {'url': 'http://a', 'caption': 'x', 'status': 'success'}
+  return {'json': json.dumps(facts | {'key': number}).encode()}
+
+
+def _tar_bomb(size=2**40):
   """A sparse-looking member of a terabyte, of which nothing follows."""
   member = tarfile.TarInfo('huge.png')
-  member.size = 2**40
+  member.size = size
   return member.tobuf(tarfile.GNU_FORMAT) + bytes(512)
+
+
+def _zip(name, data):
+  buffer = io.BytesIO()
+  with zipfile.ZipFile(buffer, 'w', zipfile.ZIP_DEFLATED) as archive:
+    archive.writestr(name, data)
+  return buffer.getvalue()
+
+
+def _records(rows):
+  """A TFRecord file of examples; a value is bytes."""
+  import tensorflow as tf
+
+  with tempfile.NamedTemporaryFile() as file:
+    with tf.io.TFRecordWriter(file.name) as writer:
+      for row in rows:
+        writer.write(tf.train.Example(features=tf.train.Features(feature={
+            name: tf.train.Feature(bytes_list=tf.train.BytesList(value=[data]))
+            for name, data in row.items()
+        })).SerializeToString())
+    return pathlib.Path(file.name).read_bytes()
 
 
 def _table(rows):
@@ -136,15 +168,30 @@ def _warc(page):
 def good_file(reader, rng):
   """A file of a reader, of whose images some are none."""
   images = rng.sample(IMAGES, 5)
-  if reader == 'jsonl':
-    return b'\n'.join(
+  if reader.startswith('jsonl'):
+    lines = b'\n'.join(
         json.dumps({'parts': [{'image': name}, {'text': 'x'}]}).encode()
         for name in ('good.png', '../../escape.png', 'bomb.png', 'a\0b')
     )
+    if reader == 'jsonl_gz':
+      return gzip.compress(lines, mtime=0)
+    return _zip('../../escape.jsonl', lines) if reader == 'jsonl_zip' else lines
   if reader == 'webdataset':
     return _tar(images)
+  if reader == 'webdataset_gz':
+    return _tar(images, mode='w:gz')
+  if reader == 'video_tar':
+    return _tar([VIDEO, images[0], VIDEO[: len(VIDEO) // 2]], 'mp4')
+  if reader == 'video_captions':
+    return b'videoid,name\ngood,x\n../../escape,y\n'
+  if reader in ('img2dataset_tar', 'fetched'):
+    return _tar([IMAGES[0], *images], beside=_fetched_json)
   if reader == 'img2dataset':
     return _table([{'png': i, 'caption': 'x'} for i in images])
+  if reader == 'img2dataset_tfrecord':
+    return _records([{'png': i, 'caption': b'x'} for i in images])
+  if reader == 'tfds':
+    return _records([{'image': i, 'said': b'x'} for i in images])
   if reader == 'obelics':
     return _table([{'images': ['http://a', None], 'texts': [None, 'text']}])
   if reader == 'mmc4':
@@ -172,12 +219,11 @@ def good_file(reader, rng):
 
 def _hostile(rng):
   """Files that are made to do harm, whatever they are called."""
-  zipped = io.BytesIO()
-  with zipfile.ZipFile(zipped, 'w', zipfile.ZIP_DEFLATED) as archive:
-    archive.writestr('bomb', bytes(2**24))
   return rng.choice([
       b'', b'\n' * 99, _LAUGHS.encode(), b'[' * 100_000, b'{"a":' * 50_000,
-      gzip.compress(bytes(2**24), mtime=0), zipped.getvalue(), _tar_bomb(),
+      gzip.compress(bytes(2**24), mtime=0), _zip('bomb', bytes(2**24)),
+      gzip.compress(bytes(2**28), 1, mtime=0), _zip('none', b''), _tar_bomb(),
+      gzip.compress(_tar_bomb(2**28) + bytes(2**28), 1, mtime=0),
       bomb_png(), b'<div>' * 100_000, b'<b><p>' * 10_000, b'<table>' * 20_000,
       json.dumps({'html': '<b><p>' * 9000}).encode(), b'1' * 10_000,
       b'PAR1' + bytes(99) + b'PAR1', b'WARC/1.0\r\nContent-Length: -5\r\n\r\n',
