@@ -14,8 +14,10 @@ import subprocess
 import sys
 import time
 
+import chex
 import gin
 import jax
+import orbax.checkpoint as ocp
 import PIL.Image
 import pytest
 
@@ -61,28 +63,26 @@ def planned(name, model_dir, *more):
   }
 
 
-def arguments(model_dir, *more):
+def arguments(plan):
   """The same, for a program."""
-  return [f'--gin_file={file}' for file in FILES] + [
-      f'--gin.{binding}' for binding in bindings(model_dir, *more)
+  return [f'--gin_file={file}' for file in plan['files']] + [
+      f'--gin.{binding}' for binding in plan['bindings']
   ]
+
+
+def program_of(plan):
+  """A process that trains."""
+  return subprocess.Popen(
+      [sys.executable, '-m', 'flamingo_jax.train', *arguments(plan)],
+      cwd=ROOT, stderr=subprocess.PIPE, text=True,
+      env=os.environ | {'XLA_FLAGS': QUICK},
+  )
 
 
 @pytest.fixture(scope='module')
 def launch():
   """Starts `python -m flamingo_jax.train` on one device."""
-
-  def start(model_dir, *more):
-    return subprocess.Popen(
-        [
-            sys.executable, '-m', 'flamingo_jax.train',
-            *arguments(model_dir, *more),
-        ],
-        cwd=ROOT, stderr=subprocess.PIPE, text=True,
-        env=os.environ | {'XLA_FLAGS': QUICK},
-    )
-
-  return start
+  return lambda model_dir: program_of(planned('', model_dir))
 
 
 @pytest.fixture
@@ -94,7 +94,8 @@ def complaint(monkeypatch, capfd):
     monkeypatch.setitem(sys.modules, '__main__', loop)
     device = jax.devices()[:1]
     monkeypatch.setattr(jax, 'devices', lambda *unused: device)
-    assert program.run(loop.train, arguments(model_dir, *more)) == 2
+    assert program.run(
+        loop.train, arguments(planned('', model_dir, *more))) == 2
     return capfd.readouterr().err.splitlines()[-1]
 
   gin.clear_config()
@@ -117,6 +118,18 @@ def numbers(model_dir):
       }
       for line in lines(model_dir)
   ]
+
+
+def assert_same_state(one, other, step):
+  """Parameters, optimizer and place in the data of two runs, to the bit."""
+  states, places = [], []
+  for model_dir in (one, other):
+    folder = checkpoint.checkpoint_folder(model_dir, step)
+    states.append(ocp.PyTreeCheckpointer().restore(folder / 'state'))
+    places.append((folder / 'data_iterator' / 'place.json').read_text())
+  assert jax.tree.leaves(states[0])
+  chex.assert_trees_all_equal(*states)
+  assert places[0] == places[1]
 
 
 def wait_for_step(process, model_dir, step):
@@ -162,6 +175,7 @@ def test_a_killed_and_stopped_run_equals_an_uninterrupted_one(
   assert (tmp_path / f'checkpoint_{said[1]}').is_dir()
   run_built_in([planned('rest', tmp_path)])
   assert numbers(tmp_path) == numbers(uninterrupted)
+  assert_same_state(tmp_path, uninterrupted, STEPS)
   assert [line['step'] for line in numbers(tmp_path)] == [
       2, 4, 5, 6, 8, 10, 12, 14
   ]
@@ -312,21 +326,18 @@ def tower(file, model_dir):
 
 def test_towers_that_were_killed_equal_uninterrupted_ones(tmp_path):
   files = 'lm_tiny_value.gin', 'contrastive_tiny.gin'
-  run_built_in([tower(file, tmp_path / 'whole' / file) for file in files])
-  # As a signal between two checkpoints leaves them: the log is ahead.
-  shutil.copytree(tmp_path / 'whole', tmp_path / 'killed')
-  for file in files:
-    killed = tmp_path / 'killed' / file
-    assert checkpoint.saved_steps(killed) == [3, 6, 8]
-    for step in (6, 8):
-      shutil.rmtree(checkpoint.checkpoint_folder(killed, step))
-    (killed / 'metrics.jsonl').write_text(
-        ''.join(f'{line}\n' for line in lines(killed)[:2])
-    )
-  run_built_in([tower(file, tmp_path / 'killed' / file) for file in files])
+  killed = [tower(file, tmp_path / 'killed' / file) for file in files]
+  for process, file in [(program_of(plan), plan['name']) for plan in killed]:
+    wait_for_step(process, tmp_path / 'killed' / file, 4)
+    process.kill()
+    process.wait()
+  run_built_in(
+      [tower(file, tmp_path / 'whole' / file) for file in files] + killed
+  )
   for file in files:
     whole = tmp_path / 'whole' / file
     assert numbers(tmp_path / 'killed' / file) == numbers(whole)
+    assert_same_state(tmp_path / 'killed' / file, whole, 8)
     assert [line['step'] for line in numbers(whole)] == [2, 4, 6, 8]
     keys = set(numbers(whole)[1])
     assert any(key.startswith('eval/loss/') for key in keys)
