@@ -7,6 +7,7 @@ harm. Case i of a seed is the same everywhere.
 """
 
 import base64
+import functools
 import gzip
 import io
 import json
@@ -94,13 +95,25 @@ def _fetched_json(number):
   return {'json': json.dumps(facts | {'key': number}).encode()}
 
 
-def _tar_bomb(size=2**40):
-  """A sparse-looking member of a terabyte, of which nothing follows."""
+def _tar_header(size):
+  """Of a picture that claims to have so many bytes."""
   member = tarfile.TarInfo('huge.png')
   member.size = size
-  return member.tobuf(tarfile.GNU_FORMAT) + bytes(512)
+  return member.tobuf(tarfile.GNU_FORMAT)
 
 
+@functools.cache
+def _gzip_bomb(size, begin=b''):
+  """Zeros, of which there are never many in memory."""
+  buffer = io.BytesIO()
+  with gzip.GzipFile(fileobj=buffer, mode='wb', mtime=0) as file:
+    file.write(begin)
+    for _ in range(size // 2**20):
+      file.write(bytes(2**20))
+  return buffer.getvalue()
+
+
+@functools.cache
 def _zip(name, data):
   buffer = io.BytesIO()
   with zipfile.ZipFile(buffer, 'w', zipfile.ZIP_DEFLATED) as archive:
@@ -221,9 +234,8 @@ def _hostile(rng):
   """Files that are made to do harm, whatever they are called."""
   return rng.choice([
       b'', b'\n' * 99, _LAUGHS.encode(), b'[' * 100_000, b'{"a":' * 50_000,
-      gzip.compress(bytes(2**24), mtime=0), _zip('bomb', bytes(2**24)),
-      gzip.compress(bytes(2**28), 1, mtime=0), _zip('none', b''), _tar_bomb(),
-      gzip.compress(_tar_bomb(2**28) + bytes(2**28), 1, mtime=0),
+      _gzip_bomb(2**28), _gzip_bomb(2**28, _tar_header(2**28)),
+      _tar_header(2**40) + bytes(512), _zip('bomb', bytes(2**24)), _zip('x', b''),
       bomb_png(), b'<div>' * 100_000, b'<b><p>' * 10_000, b'<table>' * 20_000,
       json.dumps({'html': '<b><p>' * 9000}).encode(), b'1' * 10_000,
       b'PAR1' + bytes(99) + b'PAR1', b'WARC/1.0\r\nContent-Length: -5\r\n\r\n',
