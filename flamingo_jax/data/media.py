@@ -226,8 +226,7 @@ def resize_and_pad(
   Returns:
     out.
   """
-  scale = size / max(picture.size)
-  width, height = (max(1, round(n * scale)) for n in picture.size)
+  width, height = _fitted(*picture.size, size=size)
   resized = picture.resize((width, height), PIL.Image.Resampling.BICUBIC)
   left, top = (size - width) // 2, (size - height) // 2
   inside = np.s_[top : top + height, left : left + width]
@@ -241,6 +240,12 @@ def resize_and_pad(
     out[rest] = filled[rest]
   augment(resized, out[inside])
   return out
+
+
+def _fitted(width: int, height: int, size: int) -> tuple[int, int]:
+  """Width and height of a picture whose longer side becomes `size`."""
+  scale = size / max(width, height)
+  return max(1, round(width * scale)), max(1, round(height * scale))
 
 
 @functools.cache
@@ -319,5 +324,8 @@ def _clip(
     with open_file(media) as file:
       if media.kind == 'image':  # an array on the way would be a copy
         return [decode_picture(file.read(), media.path, size)]
-      arrays = video_reader.decode_clip(file, media.path, frames, rng, fps)
+      arrays = video_reader.decode_clip(
+          file, media.path, frames, rng, fps,
+          functools.partial(_fitted, size=size),
+      )
   return list(map(PIL.Image.fromarray, arrays))

@@ -4,7 +4,7 @@
 
 import io
 import itertools
-from typing import Iterable, Iterator
+from typing import Any, Callable, Iterable, Iterator
 
 import numpy as np
 import PIL.Image
@@ -14,6 +14,9 @@ from flamingo_jax.errors import UserError
 
 # Timestamps are fractions of a second that rarely hit whole ones.
 _TOLERANCE = 1e-3
+# FFmpeg's SWS_BICUBIC and SWS_FULL_CHR_H_INT, without which every two pixels of
+# a row share their colour.
+_BICUBIC = 0x4 | 0x2000
 _CUT = 1.0  # seconds that may be missing: headers are not exact
 
 
@@ -39,12 +42,17 @@ def array_clip(
   return [video[int(time + _TOLERANCE)] for time in times]
 
 
+def _keep_size(width: int, height: int) -> tuple[int, int]:
+  return width, height
+
+
 def decode_clip(
     file: io.BufferedIOBase,
     name: str,
     frames: int,
     rng: np.random.Generator | None,
     fps: float,
+    fit: Callable[[int, int], tuple[int, int]] = _keep_size,
 ) -> list[np.ndarray]:
   """Up to `frames` upright pictures uint8[h w 3] of an encoded video.
 
@@ -54,6 +62,10 @@ def decode_clip(
     frames: how many at most.
     rng: draws the start of the clip; None starts at the beginning.
     fps: frames per second of the clip, not of the video.
+    fit: (width, height) of a frame to those that its picture should have.
+      FFmpeg scales while it converts colours (bicubic, antialiased), which
+      takes a fraction of the time of resizing the picture afterwards;
+      animations, which it does not read, keep their size.
 
   Raises:
     UserError: empty, not a video, or no frame can be decoded.
@@ -66,7 +78,11 @@ def decode_clip(
   av = _import_av(name)
   try:
     with av.open(file) as container:
-      clip = _decode_container(container, name, frames, rng, fps)
+      to_picture = _Converter(av, fit)
+      clip = [
+          to_picture(frame)
+          for frame in _decode_container(container, name, frames, rng, fps)
+      ]
   except av.error.FFmpegError as error:
     raise UserError(
         f'{name} cannot be decoded as a video ({error.strerror}); export it'
@@ -137,7 +153,7 @@ def _decode_container(
     frames: int,
     rng: np.random.Generator | None,
     fps: float,
-) -> list[np.ndarray]:
+) -> Iterator[Any]:
   if not container.streams.video:
     raise UserError(f'{name} has no video stream; is it an audio file?')
   stream = container.streams.video[0]
@@ -151,7 +167,7 @@ def _decode_container(
       for frame in container.decode(stream)
       if frame.time is not None
   )
-  return [_upright(frame) for frame in _at_times(timed, times)]
+  return _at_times(timed, times)
 
 
 def _duration(container, stream) -> float:
@@ -169,10 +185,20 @@ def _duration(container, stream) -> float:
   return float((last - (stream.start_time or 0)) * stream.time_base)
 
 
-def _upright(frame) -> np.ndarray:
-  """Phones store videos lying down, with a rotation in quarter turns."""
-  pixels = frame.to_ndarray(format='rgb24')
-  return np.rot90(pixels, round(frame.rotation / 90))
+class _Converter:
+  """Frames of one video to upright pictures of a size."""
+
+  def __init__(self, av: Any, fit: Callable[[int, int], tuple[int, int]]):
+    self._fit = fit
+    self._reformatter = av.video.reformatter.VideoReformatter()
+
+  def __call__(self, frame: Any) -> np.ndarray:
+    width, height = self._fit(frame.width, frame.height)
+    picture = self._reformatter.reformat(
+        frame, width, height, 'rgb24', interpolation=_BICUBIC
+    ).to_ndarray()
+    # Phones store videos lying down, with a rotation in quarter turns.
+    return np.rot90(picture, round(frame.rotation / 90))
 
 
 def _at_times(

@@ -147,6 +147,32 @@ def test_phone_videos_are_upright():
   chex.assert_trees_all_equal(turned, np.rot90(upright, -1))
 
 
+@pytest.mark.parametrize('turned', [False, True])
+def test_frames_are_scaled_as_pictures_are(turned):
+  rng = np.random.default_rng(0)
+  # Every pixel of the result has a colour of its own.
+  colors = rng.integers(0, 256, (24, 32, 3), np.uint8)
+  pixels = np.kron(colors, np.ones((2, 2, 1), np.uint8))
+  buffer = io.BytesIO()
+  with av.open(buffer, 'w', format='mp4') as container:
+    stream = container.add_stream('libx264', rate=1)
+    stream.height, stream.width = pixels.shape[:2]
+    stream.pix_fmt, stream.options = 'yuv420p', {'qp': '0'}
+    frame = av.VideoFrame.from_ndarray(pixels, 'rgb24')
+    container.mux(stream.encode(frame))
+    container.mux(stream.encode())
+  data = buffer.getvalue()
+  if turned:
+    one = 1 << 16
+    data = rotate_header(data, (0, one, 0, -one, 0, 0, 48 * one, 0, 1 << 30))
+    pixels = np.rot90(pixels, -1)
+  found, mask = media.load_frames(media.video(data), 1, 32, None)
+  expected, _ = media.load_frames(media.image(pixels), 1, 32, None)
+  assert mask.all()
+  # 8 of 255, as bicubic filters differ; 21 if pixels shared their colours.
+  assert np.abs(found.astype(int) - expected).mean() < 10
+
+
 @pytest.mark.parametrize('format', ['GIF', 'WEBP', 'PNG'])
 def test_animations_are_videos(format):
   # Frame n begins at n seconds; frame 3 stays for two.
