@@ -12,12 +12,13 @@ clips over the photographs of scikit-image, prepared for 320 pixels.
 All rates are per second of CPU time, all threads together, so per core. Stages
 are called by themselves; `batch` is tf.data's part, with examples that are made
 already. `raw` is Pillow's JPEG decoding and bicubic resizing of the same
-pictures, or PyAV's decoding of the same frames to RGB and that resizing, in a
-process per core that does nothing else: cores that are all busy are slower than
-one alone, and the pipeline keeps all busy. `ratio` is the rate of the pipeline
-over that of `raw`. Each turn measures both one after the other, as the machine's
-speed changes; the ratio is the median of the turns, beside the lowest and the
-highest, and of everything else the fastest turn counts.
+pictures, or PyAV's decoding of the same frames to RGB and that resizing, and
+`raw_decode` the same without resizing, in a process per core that does nothing
+else: cores that are all busy are slower than one alone, and the pipeline keeps
+all busy. `ratio` is the rate of the pipeline over that of `raw`. Each turn
+measures all one after the other, as the machine's speed changes; a ratio is the
+median of the turns, beside the lowest and the highest, and of everything else
+the fastest turn counts.
 """
 
 import argparse
@@ -106,10 +107,15 @@ def measure(
     for _ in range(TURNS):
       turns.append({
           **{name: _time(stage) for name, stage in work.stages.items()},
-          'raw': raw.seconds(), 'pipeline': work.run_pipeline(),
+          'raw': raw.seconds(resize=True),
+          'raw_decode': raw.seconds(resize=False),
+          'pipeline': work.run_pipeline(),
       })
   seconds = {name: min(turn[name] for turn in turns) for name in turns[0]}
-  ratios = [turn['raw'] / turn['pipeline'] for turn in turns]
+  ratios = {
+      name: [turn[name] / turn['pipeline'] for turn in turns]
+      for name in ('raw', 'raw_decode')
+  }
   noun = 'images' if kind == 'images' else 'frames'
   count = len(documents)
   rates = {
@@ -123,14 +129,20 @@ def measure(
       'documents': count,
       noun: frames,
       'bytes': sum(len(m.data) for d in work.loaded for m in _media(d)),
-      'raw': rates.pop('raw'),
-      'pipeline': rates.pop('pipeline'),
-      'ratio': round(statistics.median(ratios), 3),
-      'ratios': [round(min(ratios), 3), round(max(ratios), 3)],
+      **{name: rates.pop(name) for name in ('raw', 'raw_decode', 'pipeline')},
+      'ratio': _spread(ratios['raw']),
+      'ratio_to_raw_decode': _spread(ratios['raw_decode']),
       'stages': rates,
       'milliseconds_per_document': {
           name: round(1000 * s / count, 3) for name, s in seconds.items()
       },
+  }
+
+
+def _spread(ratios: list[float]) -> dict[str, float]:
+  return {
+      'median': round(statistics.median(ratios), 3),
+      'lowest': round(min(ratios), 3), 'highest': round(max(ratios), 3),
   }
 
 
@@ -233,7 +245,7 @@ class _Raw:
         self._count, spawn, _begin_raw,
         (spawn.Barrier(self._count), kind, encoded, lengths),
     )
-    self.seconds()  # the first time, they start
+    self.seconds(resize=True)  # the first time, they start
 
   def __enter__(self) -> '_Raw':
     return self
@@ -241,9 +253,9 @@ class _Raw:
   def __exit__(self, *error: Any) -> None:
     self._pool.shutdown()
 
-  def seconds(self) -> float:
+  def seconds(self, resize: bool) -> float:
     """CPU time of one for all media, while every other does the same."""
-    runs = [self._pool.submit(_run_raw) for _ in range(self._count)]
+    runs = [self._pool.submit(_run_raw, resize) for _ in range(self._count)]
     return statistics.mean(run.result() for run in runs)
 
 
@@ -253,14 +265,16 @@ def _begin_raw(*work: Any) -> None:
   _raw_work = work
 
 
-def _run_raw() -> float:
-  """Decodes and resizes, and nothing else; the seconds of CPU time."""
+def _run_raw(resize: bool) -> float:
+  """Decodes, and may resize, and nothing else; the seconds of CPU time."""
   barrier, kind, encoded, lengths = _raw_work
   decode = _raw_image if kind == 'images' else _raw_frames
   barrier.wait()
   begin = time.process_time()
   for data in encoded:
     for picture in decode(data, lengths['frames']):
+      if not resize:
+        continue
       scale = lengths['image_size'] / max(picture.size)
       np.asarray(picture.resize(
           tuple(round(scale * n) for n in picture.size),
