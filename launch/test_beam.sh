@@ -1,0 +1,22 @@
+#!/usr/bin/env bash
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+# Installs Apache Beam into .venv-beam, as it can't live with the other tests'
+# packages, and runs its tests; arguments go on to pytest.
+set -euo pipefail
+source "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
+cd "$root"
+
+environment=$root/.venv-beam
+python=$environment/bin/python
+wanted="$root $(cksum < setup.py)"
+if [ "$(cat "$environment/installed" 2>/dev/null)" != "$wanted" ]; then
+  found=$(find_python)
+  "$found" -m venv --clear "$environment"
+  echo "Installing flamingo_jax[beam] into .venv-beam: a few minutes"
+  "$python" -m pip install -qq --disable-pip-version-check \
+    --editable "$root[beam]" pytest chex
+  echo "$wanted" > "$environment/installed"
+fi
+"$python" -c 'import apache_beam'  # without it every test would be skipped
+exec "$python" -m pytest -q tests/prepare/beam_test.py "$@"
