@@ -118,7 +118,11 @@ def table(ours: shots_table.Curves, shipped_: shots_table.Curves) -> str:
 
 
 def _percent(point: Sequence[float] | None) -> str:
-  return '' if point is None else f'{point[0]:.0f}'
+  if point is None:
+    return ''
+  score, low, high = point
+  within = '' if low is None else f' ±{(high - low) / 2:.0f}'
+  return f'{score:.0f}{within}'
 
 
 _CSS = '''
@@ -151,8 +155,8 @@ only the shots tell which: without any, half of the answers are right by chance,
 and a model that learns in context gets better with shots.
 {html.escape(verdict(ours))}</p>
 <h2>Accuracy over shots, in percent</h2>
-<p>Behind each score, in grey, that of the shipped model. Shuffled labels and
-blank pictures have to be at chance: 50, with four words 25.</p>
+<p>± is half a 95 % interval. Behind each score, in grey, that of the shipped model.
+Shuffled labels and blank pictures have to be at chance: 50, with four words 25.</p>
 {table(ours, theirs)}
 <p><img class="plot" alt="accuracy over shots"
 src="data:image/png;base64,{base64.b64encode(shots_plot).decode()}"></p>

@@ -7,6 +7,9 @@ Importing this module registers `shapes_vqa_<n>shot` and `shapes_caption_<n>shot
 `shapes_eval` of them all, with controls:
   blank: the query's picture is plain grey, so the text alone has to do;
   held_out_pairs: queries show shapes in colours that training never shows.
+Of clips, which need 'frames' of 8, `shapes_direction_<n>shot` (close-ended, n = 0
+and 4): which way a thing moves, which no single frame tells; both are the mixture
+`shapes_direction_eval`.
 Queries are of split 'validation', supports are what training shows.
 """
 
@@ -17,6 +20,7 @@ import zlib
 
 import numpy as np
 
+from flamingo_jax.data import documents
 from flamingo_jax.data import features
 from flamingo_jax.evaluation import metrics
 from flamingo_jax.evaluation import tasks
@@ -28,7 +32,9 @@ from tasks import shapes_world
 QUERIES = 500  # of a task
 SUPPORTS = 2048  # as many as the paper has (B.1.4)
 
-Draw = Callable[[np.random.Generator, shapes.Pairs], tuple]
+# A picture or clip, what is asked about it, and the answer.
+Drawn = tuple[documents.Media, str, str]
+Draw = Callable[[np.random.Generator, shapes.Pairs], Drawn]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,7 +45,7 @@ class ShapesSamples:
     task: what is asked.
     split: of `shapes.SPLITS`.
     size: how many there are.
-    draw: makes a scene, a question and its answer.
+    draw: makes a sample.
     is_blank: whether pictures are plain grey.
   """
 
@@ -56,36 +62,38 @@ class ShapesSamples:
     name = f'{self.task}:{self.split}'
     # Another stream than the training documents', so that no query was seen.
     rng = np.random.default_rng((zlib.crc32(f'eval:{name}'.encode()), index))
-    scene, text, answer = self.draw(rng, shapes.SPLITS[self.split][1])
-    picture = shapes.BLANK if self.is_blank else shapes.draw_image(scene)
-    return Sample((picture,), text, (answer,), f'{name}:{index}', index)
+    medium, text, answer = self.draw(rng, shapes.SPLITS[self.split][1])
+    medium = shapes.BLANK if self.is_blank else medium
+    return Sample((medium,), text, (answer,), f'{name}:{index}', index)
 
 
-def draw_question(
-    rng: np.random.Generator, pairs: shapes.Pairs
-) -> tuple[shapes_world.Scene, str, str]:
+def draw_question(rng: np.random.Generator, pairs: shapes.Pairs) -> Drawn:
   """A picture of one to three things, and a question as training asks it."""
   scene = shapes_world.sample_scene(rng, int(rng.integers(1, 4)), pairs)
   question, answer = shapes.ask(rng, scene).split(' Answer: ')
-  return scene, f' {question} Answer:', answer
+  return shapes.draw_image(scene), f' {question} Answer:', answer
 
 
-def draw_caption(
-    rng: np.random.Generator, pairs: shapes.Pairs
-) -> tuple[shapes_world.Scene, str, str]:
+def draw_caption(rng: np.random.Generator, pairs: shapes.Pairs) -> Drawn:
   """A picture of one thing, and its caption as the pages of training word it."""
   scene = shapes_world.sample_scene(rng, 1, pairs)
-  return scene, '', f' {shapes_world.describe_scene(scene)}.'
+  caption = f' {shapes_world.describe_scene(scene)}.'
+  return shapes.draw_image(scene), '', caption
 
 
-def draw_colour(
-    rng: np.random.Generator, pairs: shapes.Pairs
-) -> tuple[shapes_world.Scene, str, str]:
+def draw_colour(rng: np.random.Generator, pairs: shapes.Pairs) -> Drawn:
   """A picture of one thing, and the question what colour it has."""
   scene = shapes_world.sample_scene(rng, 1, pairs)
   (thing,) = scene.things
   text = f' Question: What colour is the {thing.shape}? Answer:'
-  return scene, text, thing.colour
+  return shapes.draw_image(scene), text, thing.colour
+
+
+def draw_direction(rng: np.random.Generator, pairs: shapes.Pairs) -> Drawn:
+  """A clip of one thing that moves, and which way, as training captions it."""
+  clip, caption = shapes.draw_video(rng, pairs)
+  text, direction = caption.rsplit(' ', 1)
+  return clip, f' {text}', direction
 
 
 def register() -> None:
@@ -105,14 +113,22 @@ def register() -> None:
             vocabulary=shapes_vocabulary.shapes_vocabulary,
         )
   names.append('shapes_colour_4shot')
-  task, draw = 'shapes_colour', draw_colour
-  tasks.add_close_ended_task(
-      names[-1], _queries(task, draw), _supports(task, draw),
-      tuple(shapes_world.COLOURS), shots=4,
-      metric_fns=(metrics.RANKING_TOP1.seqio_function(),),
-      vocabulary=shapes_vocabulary.shapes_vocabulary,
-  )
+  for name, draw, candidates in (
+      (names[-1], draw_colour, shapes_world.COLOURS),
+      ('shapes_direction_0shot', draw_direction, shapes_world.DIRECTIONS),
+      ('shapes_direction_4shot', draw_direction, shapes_world.DIRECTIONS),
+  ):
+    task, _, shots = name.rpartition('_')
+    tasks.add_close_ended_task(
+        name, _queries(task, draw), _supports(task, draw), tuple(candidates),
+        shots=int(shots.removesuffix('shot')),
+        metric_fns=(metrics.RANKING_TOP1.seqio_function(),),
+        vocabulary=shapes_vocabulary.shapes_vocabulary,
+    )
   features.add_mixture('shapes_eval', dict.fromkeys(names, 1.0))
+  features.add_mixture('shapes_direction_eval', {
+      f'shapes_direction_{shots}shot': 1.0 for shots in (0, 4)
+  })
 
 
 def _queries(

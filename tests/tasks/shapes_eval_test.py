@@ -70,6 +70,22 @@ def test_every_colour_is_a_candidate_and_one_is_right():
     assert sum(right) == 1
 
 
+def test_a_clip_moves_one_of_four_ways_and_one_frame_tells_none():
+  lengths = LENGTHS | {'frames': 8, 'image_size': 48}
+  dataset = seqio.TaskRegistry.get('shapes_direction_4shot').get_dataset(
+      sequence_length=lengths, split='validation', shuffle=False)
+  rows = list(dataset.take(4).as_numpy_iterator())
+  names = [row['targets_pretokenized'].decode() for row in rows]
+  assert names == ['left', 'right', 'up', 'down']
+  *shots, query = text(rows[0]).split('<EOC>')
+  assert all(shot.split()[-1] in names for shot in shots) and len(shots) == 4
+  assert re.fullmatch(r'<image> an? \w+ \w+ moves', query)
+  # All frames are there, and the thing is elsewhere in each.
+  assert rows[0]['media_mask'].sum() == 5 * 8
+  clip = rows[0]['media'][4]
+  assert all((clip[i] != clip[i + 1]).any() for i in range(7))
+
+
 def test_held_out_queries_show_pairs_that_training_never_shows():
   draw = shapes_eval.draw_colour
   held_out, seen = (
