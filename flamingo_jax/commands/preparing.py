@@ -82,6 +82,9 @@ def add_prepare(commands: Any) -> None:
                         'this; 0 keeps them as they are')
     parser.add_argument('--exclude_images', metavar='DIR',
                         help='images that must not occur, of benchmarks')
+    parser.add_argument('--image_scorer', metavar='MODULE:FUNCTION>=N',
+                        action='append', default=[], help='keeps images that '
+                        'your function rates so')
     parser.add_argument('--deduplicate', action=argparse.BooleanOptionalAction,
                         default=name == 'html',
                         help='remove pages, images and lines that occur again')
@@ -120,6 +123,7 @@ def run_prepare(options: argparse.Namespace, rest: Sequence[str]) -> None:
   made = engine.prepare(
       source, options.out, shards=options.shards, workers=options.workers,
       image_size=options.image_size, exclude=options.exclude_images,
+      image_scorers=tuple(options.image_scorer),
       deduplicate=options.deduplicate, engine=_engine(options),
   )
   size = sum(shard['bytes'] for shard in made['shards'])

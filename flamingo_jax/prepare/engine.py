@@ -30,6 +30,7 @@ from flamingo_jax.errors import UserError
 from flamingo_jax.prepare import duplicates
 from flamingo_jax.prepare import fitting
 from flamingo_jax.prepare import spool
+from flamingo_jax.prepare import thresholds
 from flamingo_jax.prepare.fetched import FetchedImages
 from flamingo_jax.prepare.processes import Engine, Processes
 from flamingo_jax.prepare.shards import Layout
@@ -46,6 +47,7 @@ def prepare(
     workers: int = 1,
     image_size: int = 320,
     exclude: str | os.PathLike | None = None,
+    image_scorers: tuple[str, ...] = (),
     deduplicate: bool = False,
     engine: Engine | None = None,
 ) -> dict[str, Any]:
@@ -60,6 +62,7 @@ def prepare(
     image_size: pixels of the longer side in training; 0 keeps all media as
       they are.
     exclude: a folder of images that must not occur.
+    image_scorers: see `fitting.MediaFitter`.
     deduplicate: removes what occurs too often (`duplicates`).
     engine: does the work in the place of `workers`; a run that one engine has
       begun another may go on with.
@@ -81,8 +84,11 @@ def prepare(
   excluded = (
       () if exclude is None else fitting.identities_of_folder(exclude)
   )
+  for text in image_scorers:
+    thresholds.scorer(text)
+  fitter = fitting.MediaFitter(image_size, excluded, image_scorers)
   units = source.units()
-  plan = _plan(source, units, image_size, excluded, deduplicate)
+  plan = _plan(source, units, fitter, deduplicate)
   try:
     finished = _finished(directory, plan)
     if finished is not None:
@@ -95,7 +101,6 @@ def prepare(
         images = images.write_index(directory / _WORKING / 'images')
         source = dataclasses.replace(source, images=images)
         damaged = images.damaged()
-      fitter = fitting.MediaFitter(image_size, excluded)
       _convert(engine, source, fitter, units, directory / _WORKING)
       manifest = _write(
           engine, directory, len(units), plan, shards, deduplicate, damaged
@@ -113,12 +118,11 @@ def prepare(
 def _plan(
     source: Source,
     units: Sequence[Unit],
-    image_size: int,
-    excluded: tuple[int | str, ...],
+    fitter: fitting.MediaFitter,
     deduplicate: bool,
 ) -> dict[str, Any]:
   """All that the documents depend on."""
-  digest = hashlib.sha256(repr(excluded).encode())
+  digest = hashlib.sha256(repr(fitter.excluded).encode())
   for unit in units:
     files = [os.path.join(unit.path, name) for name in unit.members]
     sizes = [os.path.getsize(f) for f in files or [unit.path]
@@ -131,8 +135,9 @@ def _plan(
   plan = {
       'source': type(source).__name__.lower(),
       'options': {
-          **options, 'image_size': image_size, 'excluded': len(excluded),
-          'deduplicate': deduplicate,
+          **options, 'image_size': fitter.image_size,
+          'excluded': len(fitter.excluded),
+          'image_scorers': fitter.scorers, 'deduplicate': deduplicate,
       },
       'input_sha256': digest.hexdigest(),
       'version': {

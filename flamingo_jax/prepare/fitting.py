@@ -21,6 +21,7 @@ from flamingo_jax.data import media as media_reader
 from flamingo_jax.data.media import Media
 from flamingo_jax.errors import UserError
 from flamingo_jax.prepare import looks
+from flamingo_jax.prepare import thresholds
 from flamingo_jax.prepare.source import Dropped, Fitted
 
 _MARGIN = 1.15  # room for crops, and for a better antialiasing later
@@ -38,10 +39,13 @@ class MediaFitter:
     image_size: pixels of the longer side in training; 0 keeps all bytes.
     excluded: `identity` of images that must not occur, such as those of
       benchmarks.
+    scorers: thresholds of your own for images, such as 'my.module:safe>=0.9'
+      (`thresholds.scorer`).
   """
 
   image_size: int
   excluded: tuple[int | str, ...] = ()
+  scorers: tuple[str, ...] = ()
 
   @property
   def limit(self) -> int:
@@ -82,6 +86,8 @@ class MediaFitter:
     if max(width, height) > self.limit or picture.format not in _KEPT_FORMATS:
       decoded.thumbnail((self.limit, self.limit), PIL.Image.Resampling.BICUBIC)
       data = _encode_jpeg(decoded)
+    for text in self.scorers:
+      thresholds.scorer(text).check(decoded)
     gray = decoded.convert('L').resize((9, 8), PIL.Image.Resampling.BOX)
     small = np.asarray(gray, np.int16)
     return Fitted(

@@ -168,3 +168,35 @@ def test_a_scorer_drops_pages(tmp_path, capsys):
     ]) == status
     told = capsys.readouterr().err
     assert ('scorer builtins:len' in told) == (status == 2)
+
+
+def brightness(picture):
+  """Of the green channel, from 0 to 255."""
+  assert picture.mode == 'RGB'
+  return np.asarray(picture)[..., 1].mean()
+
+
+def test_an_image_scorer_drops_images_of_any_source(tmp_path, pairs):
+  levels = [
+      brightness(PIL.Image.open(io.BytesIO(image)).convert('RGB'))
+      for image, _ in pairs
+  ]
+  scorer = f'tests.prepare.options_test:brightness>={sorted(levels)[3]}'
+  made, documents = prepare(
+      tmp_path / 'out', 'webdataset', tmp_path / 'in',
+      f'--image_scorer={scorer}',
+  )
+  ((_, text),) = documents
+  assert text == pairs[int(np.argmax(levels))][1]
+  drops = {reason: drop['count'] for reason, drop in made['drops'].items()}
+  assert drops == {'scorer tests.prepare.options_test:brightness': 3}
+  assert made['options']['image_scorers'] == [scorer]
+
+
+def test_a_wrong_image_scorer_leaves_nothing_behind(tmp_path, pairs, capsys):
+  assert cli.main([
+      'prepare', 'webdataset', str(tmp_path / 'in'), '--workers=0',
+      f'--out={tmp_path / "out"}', '--image_scorer=no_such:function>=1',
+  ]) == 2
+  assert 'is not understood' in capsys.readouterr().err
+  assert not (tmp_path / 'out').exists()

@@ -7,43 +7,12 @@ builds (Gopher, table A1); 'obelics' are those of OBELICS that need no model.
 What falls is counted under the name of the measure.
 """
 
-from collections.abc import Callable, Iterable
-import dataclasses
-import importlib
+from collections.abc import Iterable
 import math
-import re
-from typing import Any
 
-from flamingo_jax.errors import UserError
 from flamingo_jax.prepare.pages import measures
 from flamingo_jax.prepare.source import Dropped, Fitted
-
-_MOST = math.inf
-
-
-@dataclasses.dataclass(frozen=True)
-class Threshold:
-  """What is kept: low <= measure <= high.
-
-  Attributes:
-    name: what is counted when it is not.
-    measure: of a text, or of an image.
-    low: the least.
-    high: the most.
-    english: whether it makes sense for English alone.
-  """
-
-  name: str
-  measure: Callable[[Any], float]
-  low: float | int = 0
-  high: float | int = _MOST
-  english: bool = False
-
-  def check(self, value: Any) -> None:
-    """Raises Dropped if the value is outside."""
-    found = self.measure(value)
-    if not self.low <= found <= self.high:
-      raise Dropped(self.name, f'{found:.3g}')
+from flamingo_jax.prepare.thresholds import Threshold
 
 
 def short_side(image: Fitted) -> int:
@@ -127,7 +96,7 @@ PAGES = {
         Threshold('page lacks punctuation', measures.punctuation, low=0.03),
     ),
 }
-MOST_IMAGES = {'m3w': _MOST, 'obelics': 30}
+MOST_IMAGES = {'m3w': math.inf, 'obelics': 30}
 _MOST_LINKED = 0.8  # share of a block's characters in links
 
 
@@ -142,26 +111,3 @@ def for_language(
 ) -> tuple[Threshold, ...]:
   """Those that make sense for a language."""
   return tuple(t for t in thresholds if language == 'en' or not t.english)
-
-
-def scorer(text: str) -> Threshold:
-  """A scorer of your own: 'my.module:function>=0.8' or '<='.
-
-  The function takes the text of a page and returns a number: the probability of
-  a language, a perplexity, how safe it is.
-
-  Raises:
-    UserError: there is no such function.
-  """
-  match = re.fullmatch(r'([\w.]+):(\w+)(>=|<=)([-+.\deE]+)', text.strip())
-  try:
-    module, name, sign, bound = match.groups()
-    function = getattr(importlib.import_module(module), name)
-    bound = float(bound)
-  except (AttributeError, ImportError, ValueError) as error:
-    raise UserError(
-        f'the scorer {text!r} is not understood ({error}); write '
-        'MODULE:FUNCTION>=NUMBER or <=, with a module that Python finds'
-    ) from None
-  low, high = (bound, _MOST) if sign == '>=' else (-_MOST, bound)
-  return Threshold(f'scorer {module}:{name}', function, low, high)

@@ -11,6 +11,7 @@ import urllib.parse
 
 from flamingo_jax.data.documents import Document, Media
 from flamingo_jax.errors import UserError
+from flamingo_jax.prepare import thresholds
 from flamingo_jax.prepare.fetched import FetchedImages
 from flamingo_jax.prepare.pages import dom
 from flamingo_jax.prepare.pages import filters
@@ -46,7 +47,7 @@ class Html:
           f'filters are {" or ".join(filters.PAGES)}, not {self.filters!r}'
       )
     for text in self.scorers:
-      filters.scorer(text)
+      thresholds.scorer(text)
     return reading.page_units(self.paths)
 
   def read(self, unit: Unit) -> Iterator[Item | Dropped]:
@@ -116,15 +117,15 @@ class Html:
       self, page: reading.Page, image: dom.Image, fitter: Fitter
   ) -> Fitted:
     """The first of an image's candidates that is there and good enough."""
-    thresholds = filters.IMAGES[self.filters]
+    wanted = filters.IMAGES[self.filters]
     for side in (image.width, image.height):
-      if side is not None and side < thresholds[0].low:
+      if side is not None and side < wanted[0].low:
         raise Dropped('image is shown too small', image.urls[0])
     loss = None
     for url in image.urls:
       try:
         fitted = fitter.fit(self._load(page, url))
-        for threshold in thresholds:
+        for threshold in wanted:
           threshold.check(fitted)
         return fitted
       except Dropped as dropped:
@@ -150,7 +151,7 @@ def _page_thresholds(
 ) -> tuple[filters.Threshold, ...]:
   return (
       *filters.for_language(filters.PAGES[name], language),
-      *map(filters.scorer, scorers),
+      *map(thresholds.scorer, scorers),
   )
 
 

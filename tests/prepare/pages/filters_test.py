@@ -120,13 +120,3 @@ def test_menus_and_other_languages():
   german = filters.for_language(filters.PAGES['m3w'], 'de')
   assert len(german) == len(filters.PAGES['m3w']) - 1
   assert not any(threshold.english for threshold in german)
-
-
-def test_a_scorer_of_ones_own():
-  short = filters.scorer('builtins:len<=10')
-  assert reasons([short], 'ten chars.') == []
-  assert reasons([short], 'eleven char') == ['scorer builtins:len']
-  assert reasons([filters.scorer('builtins:len>=11')], 'eleven char') == []
-  for wrong in ('builtins:len=3', 'no_such:len>=3', 'builtins:no_such>=3'):
-    with pytest.raises(UserError, match='is not understood'):
-      filters.scorer(wrong)
