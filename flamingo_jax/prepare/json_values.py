@@ -60,33 +60,47 @@ def _unreadable(path: str, error: OSError) -> UserError:
 
 
 def read_lines(unit: Unit) -> Iterator[Item | Dropped]:
-  """The lines of a unit that are not blank, as bytes."""
-  with _open(unit.path) as file:
+  """The lines of a unit that are not blank, as bytes.
+
+  Raises:
+    Dropped: a .zip holds nothing.
+    Exception: what is compressed is damaged.
+  """
+  for name, file in _open(unit.path):
     if unit.begin:
       file.seek(unit.begin)
     place, number = unit.begin, unit.first
     while unit.end < 0 or place < unit.end:
       line = file.readline(_LONGEST)
       if not line:
-        return
+        break
       if len(line) == _LONGEST and not line.endswith(b'\n'):
-        yield Dropped('line is too long', f'{unit.path}:{number}')
+        yield Dropped('line is too long', f'{name}:{number}')
         while line and not line.endswith(b'\n'):
           place += len(line)
           line = file.readline(_LONGEST)
       elif line.strip():
-        yield Item(f'{unit.path}:{number}', line)
+        yield Item(f'{name}:{number}', line)
       place, number = place + len(line), number + 1
 
 
-def _open(path: str) -> io.BufferedIOBase:
-  if has_ending(path, '.gz'):
-    return gzip.open(path)
-  if has_ending(path, '.zip'):
-    # Read as it stands there: nothing is extracted.
-    archive = zipfile.ZipFile(path)
-    return io.BufferedReader(archive.open(archive.namelist()[0]))
-  return open(path, 'rb')
+def _open(path: str) -> Iterator[tuple[str, io.BufferedIOBase]]:
+  """The file, or those in an archive, one after the other, with their names."""
+  if not has_ending(path, '.zip'):
+    with gzip.open(path) if has_ending(path, '.gz') else open(path, 'rb') as f:
+      yield path, f
+    return
+  with zipfile.ZipFile(path) as archive:
+    members = [
+        name for name in archive.namelist()
+        # What macOS adds holds no lines.
+        if not name.endswith('/') and not name.startswith('__MACOSX/')
+    ]
+    if not members:
+      raise Dropped('archive holds no file', path)
+    for member in members:  # read as they stand there: nothing is extracted
+      with io.BufferedReader(archive.open(member)) as file:
+        yield path if len(members) == 1 else f'{path}, {member}', file
 
 
 def array_units(paths: Iterable[str]) -> list[Unit]:

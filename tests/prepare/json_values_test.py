@@ -1,9 +1,12 @@
 # SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Objects of JSON arrays, found without reading the whole."""
+"""Lines of archives, and objects of JSON arrays without reading the whole."""
 
 import json
 import time
+import zipfile
+
+import pytest
 
 from flamingo_jax.prepare import json_values
 from flamingo_jax.prepare.source import Dropped
@@ -39,3 +42,27 @@ def test_a_string_that_never_ends_takes_no_time(tmp_path):
   (only,) = read(path)
   assert isinstance(only, Dropped)
   assert time.process_time() - begin < 2
+
+
+def test_all_files_of_an_archive_are_read(tmp_path):
+  path = tmp_path / 'a.jsonl.zip'
+  with zipfile.ZipFile(path, 'w') as archive:
+    archive.mkdir('shards')
+    archive.writestr('shards/0.jsonl', '{"a": 1}\n\n{"a": 2}\n')
+    archive.writestr('__MACOSX/shards/._0.jsonl', b'\0\1')
+    archive.writestr('shards/1.jsonl', '{"a": 3}')
+  (unit,) = json_values.line_units([str(path)])
+  items = list(json_values.read_lines(unit))
+  assert [json.loads(item.value)['a'] for item in items] == [1, 2, 3]
+  assert [item.place for item in items] == [
+      f'{path}, shards/0.jsonl:1', f'{path}, shards/0.jsonl:3',
+      f'{path}, shards/1.jsonl:1',
+  ]
+
+
+def test_an_empty_archive_says_so(tmp_path):
+  path = tmp_path / 'a.jsonl.zip'
+  zipfile.ZipFile(path, 'w').close()
+  (unit,) = json_values.line_units([str(path)])
+  with pytest.raises(Dropped, match='archive holds no file'):
+    list(json_values.read_lines(unit))
