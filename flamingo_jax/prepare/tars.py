@@ -46,10 +46,11 @@ def read_samples(path: str) -> Iterator[Item | Dropped]:
       sample it is not known whether it is whole, so it is not among it.
   """
   key, fields, size = '', {}, 0
-  # 'r|*' reads from front to back and keeps no list of what it has seen.
-  with tarfile.open(path, 'r|*', tarinfo=Header) as archive:
+  # Not 'r|*', which reads to skip, also beyond the end of the file: for a minute
+  # where a damaged header claims a terabyte.
+  with tarfile.open(path, 'r:*', tarinfo=Header) as archive:
     for member in archive:
-      archive.members.clear()
+      archive.members.clear()  # else it keeps a list of what it has seen
       if not member.isfile():
         continue
       found, field = split_name(member.name)

@@ -4,6 +4,7 @@
 
 import gzip
 import tarfile
+import time
 
 import pytest
 
@@ -37,3 +38,25 @@ def test_a_tar_that_is_damaged_says_so_after_its_good_samples(
     while True:
       found.append(next(samples).value)
   assert not found
+
+
+@pytest.mark.parametrize('compress', [False, True])
+def test_a_member_that_claims_a_terabyte_takes_no_time(tmp_path, compress):
+  path = tmp_path / 'a.tar'
+  exporters.write_tar(path, [{'txt': b'one'}, {'txt': b'two'}])
+  huge = tarfile.TarInfo('huge.png')
+  huge.size = 2**40
+  end = tarfile.BLOCKSIZE * 2
+  data = path.read_bytes()
+  begin = data.index(SECOND)
+  data = data[: begin + end] + huge.tobuf(tarfile.GNU_FORMAT) + bytes(end)
+  path.write_bytes((gzip.compress if compress else bytes)(data))
+  before = time.process_time()
+  samples = tars.read_samples(str(path))
+  assert [next(samples).value for _ in range(2)] == [
+      {'txt': b'one'}, {'txt': b'two'}
+  ]
+  assert next(samples).reason == 'member of a tar is too large'
+  with pytest.raises((tarfile.ReadError, EOFError)):
+    next(samples)
+  assert time.process_time() - before < 2  # a minute where it is read to skip
