@@ -128,7 +128,7 @@ def _column(path: str, row: dict[str, Any], names: tuple[str, ...]) -> str:
   for name in names:
     if name in row:
       return name
+  found = ', '.join(name for name in row if name)  # None: beyond the header
   raise UserError(
-      f'{path} has no column {" or ".join(names)}, only {", ".join(row)}; '
-      'rename a column'
+      f'{path} has no column {" or ".join(names)}, only {found}; rename a column'
   )

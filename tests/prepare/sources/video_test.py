@@ -40,3 +40,17 @@ def test_a_video_of_an_unknown_codec_is_counted_as_that(tmp_path, capsys):
   assert '1  video has a codec that cannot be read' in printed
   assert '0.tar:000000001' in printed
   assert 'export it again, for example as MP4' in printed
+
+
+def test_a_row_longer_than_the_header_of_a_table_is_no_traceback(
+    tmp_path, capsys
+):
+  (tmp_path / 'a.mp4').write_text('not opened')
+  captions = tmp_path / 'captions.csv'
+  captions.write_text('clip,said\na.mp4,x,one more\n')
+  assert cli.main([
+      'prepare', 'video', str(tmp_path), f'--captions={captions}',
+      f'--out={tmp_path / "out"}', '--workers=0',
+  ]) == 2
+  (line,) = capsys.readouterr().err.splitlines()
+  assert 'only clip, said; rename a column' in line
