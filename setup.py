@@ -35,7 +35,7 @@ CORE = [
 # Never `t5` or t5x's own setup.py: both ask for nightly builds that install
 # into the folders of the seqio and tensorflow-datasets releases.
 TRAIN = [
-    'av',  # videos
+    'av>=18.1',  # videos
     'clu',
     'importlib_resources',  # tensorflow-datasets imports but does not declare it
     'matplotlib',  # the plots of a run
@@ -68,7 +68,7 @@ T5X = ['cached_property', 'fiddle', 'grain']
 
 # `flamingo eval --benchmark`: its metrics, videos and plots.
 EVAL = [
-    'av',
+    'av>=18.1',
     'matplotlib',
     'nltk',  # words of captions, WUPS
     'pycocoevalcap',  # CIDEr; 100 MB, of which Java programs are most

@@ -14,9 +14,6 @@ from flamingo_jax.errors import UserError
 
 # Timestamps are fractions of a second that rarely hit whole ones.
 _TOLERANCE = 1e-3
-# FFmpeg's SWS_BICUBIC and SWS_FULL_CHR_H_INT, without which every two pixels of
-# a row share their colour.
-_BICUBIC = 0x4 | 0x2000
 _CUT = 1.0  # seconds that may be missing: headers are not exact
 
 
@@ -191,11 +188,18 @@ class _Converter:
   def __init__(self, av: Any, fit: Callable[[int, int], tuple[int, int]]):
     self._fit = fit
     self._reformatter = av.video.reformatter.VideoReformatter()
+    flags = av.video.reformatter.Interpolation
+    self._scaling = (
+        flags.BICUBIC
+        | flags.FULL_CHR_H_INT  # else two pixels of a row share their colour
+        | flags.ACCURATE_RND | flags.BITEXACT  # the same on every processor
+    )
 
   def __call__(self, frame: Any) -> np.ndarray:
     width, height = self._fit(frame.width, frame.height)
     picture = self._reformatter.reformat(
-        frame, width, height, 'rgb24', interpolation=_BICUBIC
+        frame, width, height, 'rgb24', interpolation=self._scaling,
+        threads=1,  # as many videos are decoded at once as there are cores
     ).to_ndarray()
     # Phones store videos lying down, with a rotation in quarter turns.
     return np.rot90(picture, round(frame.rotation / 90))
