@@ -72,7 +72,9 @@ def test_every_evaluation_lowers(file, driver, name, tmp_path):
     bindings.append(f'DATA_DIR={tmp_path}')
   output_dir, lowered = run(driver, [CONFIGS / file], *bindings)
   assert output_dir == str(tmp_path / name)
-  media = '5x1x64x64x3' if 'benchmark' in file else '17x1x48x48x3'
+  media = {
+      'eval_benchmark.gin': '5x1x64x64x3', 'eval_shapes_clips.gin': '5x8x48x48x3',
+  }.get(file, '17x1x48x48x3')
   assert f'tensor<32x{media}xui8>' in lowered.as_text()
 
 

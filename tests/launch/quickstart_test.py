@@ -32,5 +32,6 @@ def test_the_table_has_both_models_side_by_side():
   key = 'shapes_bind_2way', 'shuffled', 'top1'
   ours = {key: {0: (50.0, 45.0, 55.0), 8: (93.4, 92.0, 95.0)}}
   page = quickstart.table(ours, {key: {8: (97.6, 96.0, 98.0)}})
-  assert '<th>8 shots</th>' in page and '<td>93 <i>98</i></td>' in page
-  assert '<td>50 <i></i></td>' in page and 'shuffled' in page
+  assert '<th>8 shots</th>' in page
+  assert '<td>93 ±2 <i>98 ±1</i></td>' in page
+  assert '<td>50 ±5 <i></i></td>' in page and 'shuffled' in page
