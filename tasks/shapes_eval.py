@@ -113,22 +113,19 @@ def register() -> None:
             vocabulary=shapes_vocabulary.shapes_vocabulary,
         )
   names.append('shapes_colour_4shot')
+  clips = [f'shapes_direction_{shots}shot' for shots in (0, 4)]
   for name, draw, candidates in (
       (names[-1], draw_colour, shapes_world.COLOURS),
-      ('shapes_direction_0shot', draw_direction, shapes_world.DIRECTIONS),
-      ('shapes_direction_4shot', draw_direction, shapes_world.DIRECTIONS),
+      *((clip, draw_direction, shapes_world.DIRECTIONS) for clip in clips),
   ):
     task, _, shots = name.rpartition('_')
     tasks.add_close_ended_task(
         name, _queries(task, draw), _supports(task, draw), tuple(candidates),
         shots=int(shots.removesuffix('shot')),
-        metric_fns=(metrics.RANKING_TOP1.seqio_function(),),
         vocabulary=shapes_vocabulary.shapes_vocabulary,
     )
   features.add_mixture('shapes_eval', dict.fromkeys(names, 1.0))
-  features.add_mixture('shapes_direction_eval', {
-      f'shapes_direction_{shots}shot': 1.0 for shots in (0, 4)
-  })
+  features.add_mixture('shapes_direction_eval', dict.fromkeys(clips, 1.0))
 
 
 def _queries(

@@ -75,15 +75,22 @@ def img2dataset_parquet(pairs, folder):
 
 def img2dataset_tfrecord(pairs, folder):
   """One file of examples."""
+  folder.mkdir()
+  write_examples(folder / '00000.tfrecord', [
+      {'png': png, 'caption': text.encode(), 'status': b'success'}
+      for png, text in pairs
+  ])
+
+
+def write_examples(path, rows):
+  """A TFRecord file; rows are {feature: bytes}."""
   import tensorflow as tf
 
-  folder.mkdir()
-  with tf.io.TFRecordWriter(str(folder / '00000.tfrecord')) as writer:
-    for png, text in pairs:
+  with tf.io.TFRecordWriter(str(path)) as writer:
+    for row in rows:
       writer.write(tf.train.Example(features=tf.train.Features(feature={
           key: tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))
-          for key, value in (('png', png), ('caption', text.encode()),
-                             ('status', b'success'))
+          for key, value in row.items()
       })).SerializeToString())
 
 

@@ -23,6 +23,8 @@ import PIL.Image
 import pyarrow
 from pyarrow import parquet
 
+from tests.prepare import exporters
+
 # What a reader is called, and how its files end.
 READERS = {
     'jsonl': 'jsonl', 'jsonl_gz': 'jsonl.gz', 'jsonl_zip': 'jsonl.zip',
@@ -122,16 +124,9 @@ def _zip(name, data):
 
 
 def _records(rows):
-  """A TFRecord file of examples; a value is bytes."""
-  import tensorflow as tf
-
+  """A TFRecord file of examples."""
   with tempfile.NamedTemporaryFile() as file:
-    with tf.io.TFRecordWriter(file.name) as writer:
-      for row in rows:
-        writer.write(tf.train.Example(features=tf.train.Features(feature={
-            name: tf.train.Feature(bytes_list=tf.train.BytesList(value=[data]))
-            for name, data in row.items()
-        })).SerializeToString())
+    exporters.write_examples(file.name, rows)
     return pathlib.Path(file.name).read_bytes()
 
 

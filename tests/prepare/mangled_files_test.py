@@ -36,7 +36,7 @@ def _source_of(reader, path, folder):
   images = FetchedImages(str(path.parent.parent / 'fetched'))
   if reader == 'fetched':
     images = FetchedImages(str(path.parent)).write_index(folder / 'index')
-    paths = (str(path.parent / 'good.jsonl'),)
+    return mmc4.Mmc4((str(path.parent / 'good.jsonl'),), images)
   if reader == 'video_captions':
     video._captions.cache_clear()  # another file of the same name
     return video.Video((str(path.parent / 'good.mp4'),), captions=paths[0])
@@ -45,12 +45,10 @@ def _source_of(reader, path, folder):
       'img2dataset': img2dataset.Img2dataset,
       'obelics': lambda paths: obelics.Obelics(paths, images),
       'mmc4': lambda paths: mmc4.Mmc4(paths, images),
-      'fetched': lambda paths: mmc4.Mmc4(paths, images),
       'llava': llava.Llava, 'video': video.Video, 'html': web_pages.Html,
       'tfds': lambda paths: tfds.Tfds(
           ('drawn',), data_dir=str(path.parent.parent.parent)),
-  }[reader if reader in ('fetched', 'video_captions') else
-    reader.split('_')[0]](paths)
+  }[reader.split('_')[0]](paths)
 
 
 def convert(reader, path, folder):

@@ -70,7 +70,7 @@ def test_every_colour_is_a_candidate_and_one_is_right():
     assert sum(right) == 1
 
 
-def test_a_clip_moves_one_of_four_ways_and_one_frame_tells_none():
+def test_a_clip_of_eight_frames_moves_one_of_four_ways():
   lengths = LENGTHS | {'frames': 8, 'image_size': 48}
   dataset = seqio.TaskRegistry.get('shapes_direction_4shot').get_dataset(
       sequence_length=lengths, split='validation', shuffle=False)

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Whole runs: stopped and killed runs equal one that was left alone."""
 
+import concurrent.futures
 import importlib
 import io
 import json
@@ -327,10 +328,15 @@ def tower(file, model_dir):
 def test_towers_that_were_killed_equal_uninterrupted_ones(tmp_path):
   files = 'lm_tiny_value.gin', 'contrastive_tiny.gin'
   killed = [tower(file, tmp_path / 'killed' / file) for file in files]
-  for process, file in [(program_of(plan), plan['name']) for plan in killed]:
-    wait_for_step(process, tmp_path / 'killed' / file, 4)
+
+  def kill(plan):
+    process = program_of(plan)
+    wait_for_step(process, tmp_path / 'killed' / plan['name'], 4)
     process.kill()
-    process.wait()
+    assert process.wait() == -signal.SIGKILL, 'it had ended already'
+
+  with concurrent.futures.ThreadPoolExecutor() as pool:
+    list(pool.map(kill, killed))  # so that neither runs to its end meanwhile
   run_built_in(
       [tower(file, tmp_path / 'whole' / file) for file in files] + killed
   )

@@ -5,7 +5,6 @@
 import pytest
 
 from flamingo_jax.data import documents
-from flamingo_jax.errors import UserError
 from flamingo_jax.prepare.pages import filters
 from flamingo_jax.prepare.pages import measures
 from flamingo_jax.prepare.source import Dropped, Fitted
