@@ -156,7 +156,7 @@ class _Work:
     self._shown = [_media(d)[: lengths['media']] for d in self.loaded]
     self.encoded = [medium.data for media in self._shown for medium in media]
     self.clips = [
-        list(map(PIL.Image.fromarray, self._load(medium)))
+        list(self._load(medium))
         for media in self._shown for medium in media
     ]
     self.stages = {
@@ -193,7 +193,7 @@ class _Work:
     for clip in self.clips:
       augment = augmentation.draw(rng)
       for frame in clip:
-        augment(frame, np.empty((frame.height, frame.width, 3), np.uint8))
+        augment(frame, np.empty_like(frame))
 
   def _example(self) -> Any:
     lengths = dict(self._lengths)

@@ -14,7 +14,8 @@ from flamingo_jax.prepare import engine
 from flamingo_jax.prepare.sources import jsonl
 from tests.prepare import exporters
 
-SIZES = {'images': (640, 480), 'videos': (368, 276)}  # pixels
+LONGER = 640  # side of an image, pixels; the other is half as long or longer
+VIDEO_SIZE = (368, 276)
 PER_PAGE = 5  # images (Flamingo A.3.2)
 SECONDS = 20  # of a video
 WORDS = 'It is one of the photographs that many programs are tried with.'
@@ -69,14 +70,16 @@ def _view(rng: np.random.Generator, size: tuple[int, int]) -> PIL.Image.Image:
 
 
 def _image(rng: np.random.Generator) -> bytes:
+  """Lying or standing, and hardly two of one size, as on web pages."""
+  size = LONGER, int(rng.integers(LONGER // 2, LONGER, endpoint=True))
   buffer = io.BytesIO()
-  _view(rng, SIZES['images']).save(buffer, 'JPEG', quality=90)
+  _view(rng, size[:: rng.choice((1, -1))]).save(buffer, 'JPEG', quality=90)
   return buffer.getvalue()
 
 
 def _video(rng: np.random.Generator) -> bytes:
   """Two frames a second, of which preparing keeps one."""
-  width, height = SIZES['videos']
+  width, height = VIDEO_SIZE
   whole = np.asarray(_view(rng, (width + 2 * SECONDS, height)))
   return exporters.encode_video(
       np.stack([whole[:, i : i + width] for i in range(2 * SECONDS)]), rate=2

@@ -3,24 +3,26 @@
 """Random flips and colours of training pictures (Flamingo B.1.2)."""
 
 from collections.abc import Callable
+import operator
 import types
 
 import numpy as np
-import PIL.Image
 
 from flamingo_jax.errors import UserError
 
 # Factors of brightness, contrast and saturation lie within 1 -+ this. The paper
 # does not say how strong its augmentation is.
 _STRENGTH = 0.2
-_LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R 601-2: how bright a colour is
+_LUMA = (0.299, 0.587, 0.114)  # ITU-R 601-2: how bright a colour is
 _EVERY = 16  # a picture's mean is taken of every 16th of its rows
-_IDENTITY = np.eye(3)
+# float32[3 4] from colours to colours; what stands in the last column is added.
+_KEEP = np.eye(3, 4, dtype=np.float32)
+_TO_GRAY = np.array([(*_LUMA, 0)] * 3, np.float32)
 
 
 def draw(
     rng: np.random.Generator,
-) -> Callable[[PIL.Image.Image, np.ndarray], None]:
+) -> Callable[[np.ndarray, np.ndarray], None]:
   """One augmentation, the same for all frames of a medium.
 
   Half of them flip left and right; all change brightness, contrast (about the
@@ -31,7 +33,7 @@ def draw(
     rng: gives four numbers.
 
   Returns:
-    A function of an RGB picture and of uint8[h w 3], where it writes the
+    A function of a picture uint8[h w 3] and of another, where it writes the
     result: whole numbers within 1 of the product, as OpenCV's are, which has 10
     bits for fractions.
 
@@ -41,13 +43,11 @@ def draw(
   cv2 = _import_cv2()
   coin, *u = rng.random(4).tolist()
   brightness, contrast, saturation = (1 + _STRENGTH * (2 * x - 1) for x in u)
-  mix = saturation * _IDENTITY + (1 - saturation) * _LUMA  # [to, from]
-  matrix = np.empty((3, 4), np.float32)  # the last column is added
-  matrix[:, :3] = brightness * contrast * mix
+  scale = brightness * contrast
+  matrix = scale * saturation * _KEEP + scale * (1 - saturation) * _TO_GRAY
 
-  def augment(image: PIL.Image.Image, out: np.ndarray) -> None:
-    pixels = np.asarray(image)
-    mean = cv2.mean(pixels[::_EVERY])[:3] @ _LUMA
+  def augment(pixels: np.ndarray, out: np.ndarray) -> None:
+    mean = sum(map(operator.mul, _LUMA, cv2.mean(pixels[::_EVERY])))
     matrix[:, 3] = (1 - contrast) * brightness * mean
     cv2.transform(pixels, matrix, out)
     if coin < 0.5:

@@ -16,6 +16,7 @@ import PIL.ImageCms
 import PIL.ImageOps
 
 from flamingo_jax.data import augmentation
+from flamingo_jax.data import scaling
 from flamingo_jax.data import video as video_reader
 from flamingo_jax.errors import UserError
 from flamingo_jax.typing import IMAGE_MEAN
@@ -202,17 +203,17 @@ def _cmyk_to_rgb(picture: PIL.Image.Image) -> PIL.Image.Image:
   return picture.convert('RGB')
 
 
-def _keep(picture: PIL.Image.Image, out: np.ndarray) -> None:
-  out[...] = np.asarray(picture)
+def _keep(picture: np.ndarray, out: np.ndarray) -> None:
+  out[...] = picture
 
 
 def resize_and_pad(
-    picture: PIL.Image.Image,
+    picture: np.ndarray,
     size: int,
     out: np.ndarray | None = None,
-    augment: Callable[[PIL.Image.Image, np.ndarray], None] = _keep,
+    augment: Callable[[np.ndarray, np.ndarray], None] = _keep,
 ) -> np.ndarray:
-  """RGB to uint8[size size 3] without distortion (Flamingo B.1.2).
+  """uint8[h w 3] to uint8[size size 3] without distortion (Flamingo B.1.2).
 
   The longer side becomes `size` (bicubic, antialiased); the rest is filled with
   the mean colour of images, equally on both sides.
@@ -226,19 +227,21 @@ def resize_and_pad(
   Returns:
     out.
   """
-  width, height = _fitted(*picture.size, size=size)
-  resized = picture.resize((width, height), PIL.Image.Resampling.BICUBIC)
+  height, width = picture.shape[:2]
+  width, height = _fitted(width, height, size)
   left, top = (size - width) // 2, (size - height) // 2
-  inside = np.s_[top : top + height, left : left + width]
   if out is None:
     out = np.empty((size, size, 3), np.uint8)
   filled = _filled(size)
-  for rest in (
-      np.s_[:top], np.s_[top + height :],
-      np.s_[:, :left], np.s_[:, left + width :],
-  ):
-    out[rest] = filled[rest]
-  augment(resized, out[inside])
+  if height < size:
+    out[:top], out[top + height :] = filled[:top], filled[top + height :]
+  if width < size:
+    out[:, :left] = filled[:, :left]
+    out[:, left + width :] = filled[:, left + width :]
+  augment(
+      scaling.scale(picture, width, height),
+      out[top : top + height, left : left + width],
+  )
   return out
 
 
@@ -315,17 +318,16 @@ def _clip(
     size: int,
     rng: np.random.Generator | None,
     fps: float,
-) -> list[PIL.Image.Image]:
+) -> list[np.ndarray]:
+  """Pictures uint8[h w 3], one of an image."""
   if isinstance(media.data, np.ndarray):
-    arrays = [media.data]
-    if media.kind == 'video':
-      arrays = video_reader.array_clip(media.data, frames, rng, fps)
-  else:
-    with open_file(media) as file:
-      if media.kind == 'image':  # an array on the way would be a copy
-        return [decode_picture(file.read(), media.path, size)]
-      arrays = video_reader.decode_clip(
-          file, media.path, frames, rng, fps,
-          functools.partial(_fitted, size=size),
-      )
-  return list(map(PIL.Image.fromarray, arrays))
+    if media.kind == 'image':
+      return [media.data]
+    return video_reader.array_clip(media.data, frames, rng, fps)
+  with open_file(media) as file:
+    if media.kind == 'image':
+      return [decode_image(file.read(), media.path, size)]
+    return video_reader.decode_clip(
+        file, media.path, frames, rng, fps,
+        functools.partial(_fitted, size=size),
+    )

@@ -231,10 +231,13 @@ def _read(
   """Bytes begin to end of a file, or fewer at its end."""
   if buckets.is_address(path):
     return buckets.read(path, begin, end)
-  with open(path, 'rb', buffering=0) as file:
-    if end is None:
-      return file.read()
-    return os.pread(file.fileno(), end - begin, begin)
+  if end is None:
+    return pathlib.Path(path).read_bytes()
+  file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+  try:
+    return os.pread(file, end - begin, begin)
+  finally:
+    os.close(file)
 
 
 def read_manifest(directory: epath.PathLike) -> dict[str, Any]:

@@ -6,10 +6,12 @@ import io
 import itertools
 from typing import Any, Callable, Iterable, Iterator
 
+import av
 import numpy as np
 import PIL.Image
 import PIL.ImageSequence
 
+from flamingo_jax.data import scaling
 from flamingo_jax.errors import UserError
 
 # Timestamps are fractions of a second that rarely hit whole ones.
@@ -60,9 +62,8 @@ def decode_clip(
     rng: draws the start of the clip; None starts at the beginning.
     fps: frames per second of the clip, not of the video.
     fit: (width, height) of a frame to those that its picture should have.
-      FFmpeg scales while it converts colours (bicubic, antialiased), which
-      takes a fraction of the time of resizing the picture afterwards;
-      animations, which it does not read, keep their size.
+      It is scaled while its colours are converted; animations, which FFmpeg
+      does not read, keep their size.
 
   Raises:
     UserError: empty, not a video, or no frame can be decoded.
@@ -72,12 +73,10 @@ def decode_clip(
   file.seek(0)
   if _is_animation(file):
     return _decode_animation(file, name, frames, rng, fps)
-  av = _import_av(name)
   try:
     with av.open(file) as container:
-      to_picture = _Converter(av, fit)
       clip = [
-          to_picture(frame)
+          _to_picture(frame, fit)
           for frame in _decode_container(container, name, frames, rng, fps)
       ]
   except av.error.FFmpegError as error:
@@ -102,7 +101,7 @@ def check_video(file: io.BufferedIOBase, name: str, to_end: bool) -> None:
   file.seek(0)
   if not to_end or _is_animation(file):  # of which decode_clip has read all
     return
-  av, reached = _import_av(name), 0.0
+  reached = 0.0
   try:
     with av.open(file) as container:
       stream = container.streams.video[0]
@@ -131,17 +130,6 @@ def _is_animation(file: io.BufferedIOBase) -> bool:
   begins = file.read(12)
   file.seek(0)
   return begins[:4] in (b'GIF8', b'\x89PNG') or begins[8:] == b'WEBP'
-
-
-def _import_av(name: str):
-  try:
-    import av  # a large library that only videos need
-  except ImportError:
-    raise UserError(
-        f'{name} is a video, and reading videos needs PyAV; install it with'
-        ' `pip install av`'
-    ) from None
-  return av
 
 
 def _decode_container(
@@ -182,27 +170,13 @@ def _duration(container, stream) -> float:
   return float((last - (stream.start_time or 0)) * stream.time_base)
 
 
-class _Converter:
-  """Frames of one video to upright pictures of a size."""
-
-  def __init__(self, av: Any, fit: Callable[[int, int], tuple[int, int]]):
-    self._fit = fit
-    self._reformatter = av.video.reformatter.VideoReformatter()
-    flags = av.video.reformatter.Interpolation
-    self._scaling = (
-        flags.BICUBIC
-        | flags.FULL_CHR_H_INT  # else two pixels of a row share their colour
-        | flags.ACCURATE_RND | flags.BITEXACT  # the same on every processor
-    )
-
-  def __call__(self, frame: Any) -> np.ndarray:
-    width, height = self._fit(frame.width, frame.height)
-    picture = self._reformatter.reformat(
-        frame, width, height, 'rgb24', interpolation=self._scaling,
-        threads=1,  # as many videos are decoded at once as there are cores
-    ).to_ndarray()
-    # Phones store videos lying down, with a rotation in quarter turns.
-    return np.rot90(picture, round(frame.rotation / 90))
+def _to_picture(
+    frame: av.VideoFrame, fit: Callable[[int, int], tuple[int, int]]
+) -> np.ndarray:
+  """An upright picture of the size that `fit` wants."""
+  picture = scaling.scale_frame(frame, *fit(frame.width, frame.height))
+  # Phones store videos lying down, with a rotation in quarter turns.
+  return np.rot90(picture, round(frame.rotation / 90))
 
 
 def _at_times(

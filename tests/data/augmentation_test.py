@@ -18,7 +18,7 @@ RAMP = np.stack(
 
 def changed(rng, picture):
   out = np.empty((picture.height, picture.width, 3), np.uint8)
-  augmentation.draw(rng)(picture, out)
+  augmentation.draw(rng)(np.asarray(picture), out)
   return out
 
 
@@ -73,7 +73,7 @@ def test_only_the_pictures_part_of_an_example_is_written(width, height):
   for seed in range(4):  # flipped and not
     whole = np.full((height + 4, width + 6, 3), 7, np.uint8)
     part = whole[2:-2, 3:-3]
-    augmentation.draw(np.random.default_rng(seed))(picture, part)
+    augmentation.draw(np.random.default_rng(seed))(noise, part)
     alone = changed(np.random.default_rng(seed), picture)
     # The last columns of a row may be rounded another way.
     assert abs(part.astype(int) - alone).max() <= 1
