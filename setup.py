@@ -17,6 +17,7 @@ VERSION = re.search(
 # The model, its decoding and its programs: no TensorFlow, no seqio.
 CORE = [
     'absl-py',
+    'av>=18.1',  # videos, and scaling of pictures
     'etils[epath]',  # also a dependency of Orbax
     'flax>=0.12.8',
     'gin-config',
@@ -35,7 +36,6 @@ CORE = [
 # Never `t5` or t5x's own setup.py: both ask for nightly builds that install
 # into the folders of the seqio and tensorflow-datasets releases.
 TRAIN = [
-    'av>=18.1',  # videos
     'clu',
     'importlib_resources',  # tensorflow-datasets imports but does not declare it
     'matplotlib',  # the plots of a run
@@ -66,9 +66,8 @@ BEAM = PREPARE + ['apache-beam>=2.77', 'sentencepiece==0.2.1']
 # GitHub only; without them the tests in tests/t5x are skipped.
 T5X = ['cached_property', 'fiddle', 'grain']
 
-# `flamingo eval --benchmark`: its metrics, videos and plots.
+# `flamingo eval --benchmark`: its metrics and plots.
 EVAL = [
-    'av>=18.1',
     'matplotlib',
     'nltk',  # words of captions, WUPS
     'pycocoevalcap',  # CIDEr; 100 MB, of which Java programs are most

@@ -19,7 +19,7 @@ from flamingo_jax.machine import cores
 REINSTALL = "pip install -e '.[{extra}]' -c constraints.txt"
 TRAIN_MODULES = (
     'tensorflow', 'tensorflow_text', 'tensorflow_datasets', 'seqio', 'clu',
-    'av', 'cv2',
+    'cv2',
 )
 # Distributions that install into another one's folder and overwrite it.
 OVERWRITERS = {

@@ -307,7 +307,10 @@ def load_frames(
   if augment and rng is not None:
     change = augmentation.draw(rng)
   for frame, pixels in zip(clip, out):
-    resize_and_pad(frame, size, pixels, change)
+    try:
+      resize_and_pad(frame, size, pixels, change)
+    except UserError as error:
+      raise UserError(f'{media.path}: {error}') from None
   out[len(clip) :] = 0
   return out, np.arange(frames) < len(clip)
 

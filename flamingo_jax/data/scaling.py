@@ -2,10 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Pictures and frames of videos to another size (Flamingo B.1.2).
 
-FFmpeg's scaler does both: bicubic, antialiased, and on photographs as near to
-exact arithmetic as Pillow's, in half of its time or less. Colours are scaled in
-planes of their own, as FFmpeg writes pixels of three bytes several times as
-slowly; the planes become pixels in a second step, which only copies.
+FFmpeg's scaler does both: bicubic, antialiased, in half of the time that Pillow
+takes, and as near to exact arithmetic from sizes that are not much larger. (Where
+data is prepared, pictures shrink to a fraction; there Pillow's is nearer.) Colours
+are scaled in planes of their own, as FFmpeg is several times as slow to write
+pixels of three bytes; a second step, which only copies, makes these.
 """
 
 import functools
@@ -14,6 +15,8 @@ import threading
 import av
 from av.video import reformatter
 import numpy as np
+
+from flamingo_jax.errors import UserError
 
 _HOW = (
     reformatter.Interpolation.BICUBIC
@@ -27,17 +30,31 @@ _KEPT = 512  # scalers of one size and one thread, 0.2 MB each
 
 
 def scale(pixels: np.ndarray, width: int, height: int) -> np.ndarray:
-  """uint8[h w 3] to uint8[height width 3]; itself if it has this size."""
+  """uint8[h w 3] to uint8[height width 3]; itself if it has this size.
+
+  Raises:
+    UserError: a side is longer than FFmpeg can read, some two million pixels.
+  """
   if pixels.shape[:2] == (height, width):
     return pixels
   frame = av.VideoFrame.from_numpy_buffer(
       np.ascontiguousarray(pixels), format='rgb24'
   )
-  return scale_frame(frame, width, height)
+  try:
+    return scale_frame(frame, width, height)
+  except av.error.FFmpegError:
+    raise UserError(
+        f'FFmpeg cannot scale {frame.width} x {frame.height} pixels; cut the '
+        'picture into shorter pieces'
+    ) from None
 
 
 def scale_frame(frame: av.VideoFrame, width: int, height: int) -> np.ndarray:
-  """A frame of any format to uint8[height width 3], RGB."""
+  """A frame of any format to uint8[height width 3], RGB.
+
+  Raises:
+    av.error.FFmpegError: it cannot be scaled.
+  """
   planes = _scaler(
       threading.get_ident(), frame.format.name, frame.width, frame.height,
       width, height,
@@ -49,6 +66,6 @@ def scale_frame(frame: av.VideoFrame, width: int, height: int) -> np.ndarray:
 
 @functools.lru_cache(_KEPT)
 def _scaler(*use: object) -> reformatter.VideoReformatter:
-  """That of a thread and sizes; to begin with others takes it a half ms."""
+  """That of a thread and sizes: new ones take it a fifth of a ms and more."""
   del use
   return reformatter.VideoReformatter()

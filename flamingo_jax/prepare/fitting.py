@@ -20,6 +20,7 @@ import PIL.Image
 from flamingo_jax.data import media as media_reader
 from flamingo_jax.data.media import Media
 from flamingo_jax.errors import UserError
+from flamingo_jax.prepare import clips
 from flamingo_jax.prepare import looks
 from flamingo_jax.prepare import thresholds
 from flamingo_jax.prepare.source import Dropped, Fitted
@@ -96,8 +97,6 @@ class MediaFitter:
     )
 
   def _fit_video(self, media: Media) -> Fitted:
-    from flamingo_jax.prepare import clips  # FFmpeg, which only videos need
-
     return Fitted(
         dataclasses.replace(
             media, data=clips.fit(media.data, media.path, self.limit, _QUALITY)

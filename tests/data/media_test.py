@@ -257,6 +257,14 @@ def test_resize_of_extreme_shapes_leaves_a_line():
   assert (out == 255).all(-1).sum() == 16
 
 
+def test_a_picture_beyond_what_can_be_scaled_is_named():
+  line = media.image(np.zeros((1, 3_000_000, 3), np.uint8))
+  with pytest.raises(
+      UserError, match='image array.*cannot scale 3000000 x 1 pixels; cut the'
+  ):
+    media.load_frames(line, 1, 16, None)
+
+
 def test_resize_does_not_alias():
   stripes = np.zeros((256, 256, 3), np.uint8)
   stripes[:, ::2] = 255

@@ -148,7 +148,7 @@ def test_phone_videos_are_upright():
 
 
 @pytest.mark.parametrize('turned', [False, True])
-def test_frames_are_scaled_as_pictures_are(turned):
+def test_frames_are_fitted_as_pictures_are(turned):
   rng = np.random.default_rng(0)
   # Every pixel of the result has a colour of its own.
   colors = rng.integers(0, 256, (24, 32, 3), np.uint8)
@@ -169,7 +169,7 @@ def test_frames_are_scaled_as_pictures_are(turned):
   found, mask = media.load_frames(media.video(data), 1, 32, None)
   expected, _ = media.load_frames(media.image(pixels), 1, 32, None)
   assert mask.all()
-  # 8 of 255, as bicubic filters differ; 21 if pixels shared their colours.
+  # 8 of 255, as four pixels share a colour in the file; 21 if two more did.
   assert np.abs(found.astype(int) - expected).mean() < 10
 
 

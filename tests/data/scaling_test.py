@@ -1,0 +1,103 @@
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Pictures and frames of another size, against exact arithmetic."""
+
+import concurrent.futures
+import io
+
+import av
+import numpy as np
+import PIL.Image
+import pytest
+import skimage.data
+
+from flamingo_jax.data import scaling
+
+
+def exact(pixels, width, height):
+  """Bicubic, antialiased, in floats, rounded at the end."""
+  planes = [
+      np.asarray(plane.convert('F').resize(
+          (width, height), PIL.Image.Resampling.BICUBIC
+      ))
+      for plane in PIL.Image.fromarray(pixels).split()
+  ]
+  return np.stack(planes, axis=-1).round().clip(0, 255)
+
+
+def error(found, expected):
+  return np.abs(found.astype(int) - expected).mean()
+
+
+@pytest.fixture(scope='module')
+def mosaic():
+  """Squares of two by two pixels, of random colours: uint8[48 64 3]."""
+  colors = np.random.default_rng(0).integers(0, 256, (24, 32, 3), np.uint8)
+  return np.kron(colors, np.ones((2, 2, 1), np.uint8))
+
+
+@pytest.mark.parametrize('width, height', [
+    (320, 214), (64, 43), (451, 300), (600, 399), (17, 300),
+])
+def test_photographs_are_within_half_a_level_of_exact_arithmetic(width, height):
+  photo = skimage.data.chelsea()
+  found = scaling.scale(photo, width, height)
+  assert found.dtype == np.uint8 and found.shape == (height, width, 3)
+  assert error(found, exact(photo, width, height)) < 0.5
+
+
+def test_neighbours_keep_colours_of_their_own(mosaic):
+  # 8 if two pixels of a row shared their colours.
+  assert error(scaling.scale(mosaic, 32, 24), exact(mosaic, 32, 24)) < 1
+
+
+@pytest.mark.parametrize('pixels', [
+    np.full((1, 1, 3), (200, 0, 7), np.uint8),
+    np.full((1, 1000, 3), (200, 0, 7), np.uint8),
+    np.full((1000, 1, 3), (200, 0, 7), np.uint8),
+    np.full((5000, 7000, 3), (200, 0, 7), np.uint8),
+])
+@pytest.mark.parametrize('width, height', [(1, 1), (16, 1), (1, 16), (32, 32)])
+def test_one_colour_stays_in_extreme_shapes(pixels, width, height):
+  found = scaling.scale(pixels, width, height)
+  assert found.shape == (height, width, 3)
+  assert np.abs(found.astype(int) - (200, 0, 7)).max() <= 1
+
+
+def test_the_right_size_is_left_alone(mosaic):
+  assert scaling.scale(mosaic, 64, 48) is mosaic
+
+
+def test_views_and_what_is_read_only_are_scaled_alike(mosaic):
+  expected = scaling.scale(np.ascontiguousarray(mosaic[:, ::-1]), 32, 24)
+  np.testing.assert_array_equal(
+      scaling.scale(mosaic[:, ::-1], 32, 24), expected
+  )
+  frozen = np.asarray(PIL.Image.fromarray(mosaic[:, ::-1]))
+  assert not frozen.flags.writeable
+  np.testing.assert_array_equal(scaling.scale(frozen, 32, 24), expected)
+
+
+def test_threads_do_not_disturb_each_other():
+  rng = np.random.default_rng(0)
+  shapes = [(40 + n, 60 + n % 3, 3) for n in range(8)]
+  pictures = [rng.integers(0, 256, shape, np.uint8) for shape in shapes] * 20
+  expected = [scaling.scale(picture, 30, 20) for picture in pictures]
+  with concurrent.futures.ThreadPoolExecutor(8) as pool:
+    found = pool.map(lambda picture: scaling.scale(picture, 30, 20), pictures)
+    for one, other in zip(found, expected, strict=True):
+      np.testing.assert_array_equal(one, other)
+
+
+def test_frames_are_scaled_as_pictures_are(mosaic):
+  buffer = io.BytesIO()
+  with av.open(buffer, 'w', format='mp4') as container:
+    stream = container.add_stream('libx264', rate=1)
+    stream.height, stream.width = mosaic.shape[:2]
+    stream.pix_fmt, stream.options = 'yuv444p', {'qp': '0'}
+    container.mux(stream.encode(av.VideoFrame.from_ndarray(mosaic, 'rgb24')))
+    container.mux(stream.encode())
+  with av.open(io.BytesIO(buffer.getvalue())) as container:
+    frame = next(container.decode(video=0))
+  found = scaling.scale_frame(frame, 32, 24)
+  assert error(found, scaling.scale(mosaic, 32, 24)) < 1
