@@ -12,10 +12,11 @@ clips over the photographs of scikit-image, prepared for 320 pixels.
 All rates are per second of CPU time, all threads together, so per core. Stages
 are called by themselves; `batch` is tf.data's part, with examples that are made
 already. `raw` is Pillow's JPEG decoding and bicubic resizing of the same
-pictures, or PyAV's decoding of the same frames to RGB and that resizing, and
-`raw_decode` the same without resizing, in a process per core that does nothing
-else: cores that are all busy are slower than one alone, and the pipeline keeps
-all busy. `ratio` is the rate of the pipeline over that of `raw`. Each turn
+pictures, or PyAV's decoding of the same frames to RGB and that resizing;
+`raw_decode` is the same without resizing, and `raw_load` what the pipeline calls
+to decode, resize and pad. These three run in a process per core that does
+nothing else: cores that are all busy are slower than one alone, and the pipeline
+keeps all busy. `ratio` is the rate of the pipeline over that of `raw`. Each turn
 measures all one after the other, as the machine's speed changes; a ratio is the
 median of the turns, beside the lowest and the highest, and of everything else
 the fastest turn counts.
@@ -107,14 +108,13 @@ def measure(
     for _ in range(TURNS):
       turns.append({
           **{name: _time(stage) for name, stage in work.stages.items()},
-          'raw': raw.seconds(resize=True),
-          'raw_decode': raw.seconds(resize=False),
+          **{name: raw.seconds(name) for name in _RAW},
           'pipeline': work.run_pipeline(),
       })
   seconds = {name: min(turn[name] for turn in turns) for name in turns[0]}
   ratios = {
       name: [turn[name] / turn['pipeline'] for turn in turns]
-      for name in ('raw', 'raw_decode')
+      for name in _RAW
   }
   noun = 'images' if kind == 'images' else 'frames'
   count = len(documents)
@@ -129,9 +129,10 @@ def measure(
       'documents': count,
       noun: frames,
       'bytes': sum(len(m.data) for d in work.loaded for m in _media(d)),
-      **{name: rates.pop(name) for name in ('raw', 'raw_decode', 'pipeline')},
+      **{name: rates.pop(name) for name in (*_RAW, 'pipeline')},
       'ratio': _spread(ratios['raw']),
       'ratio_to_raw_decode': _spread(ratios['raw_decode']),
+      'ratio_to_raw_load': _spread(ratios['raw_load']),
       'stages': rates,
       'milliseconds_per_document': {
           name: round(1000 * s / count, 3) for name, s in seconds.items()
@@ -236,7 +237,7 @@ class _Work:
 
 
 class _Raw:
-  """Processes that decode and resize the media, as many as there are cores."""
+  """Processes that do one of _RAW to the media, as many as there are cores."""
 
   def __init__(self, kind: str, encoded: list[bytes], lengths: dict[str, int]):
     spawn = multiprocessing.get_context('spawn')
@@ -245,7 +246,7 @@ class _Raw:
         self._count, spawn, _begin_raw,
         (spawn.Barrier(self._count), kind, encoded, lengths),
     )
-    self.seconds(resize=True)  # the first time, they start
+    self.seconds('raw')  # the first time, they start
 
   def __enter__(self) -> '_Raw':
     return self
@@ -253,9 +254,9 @@ class _Raw:
   def __exit__(self, *error: Any) -> None:
     self._pool.shutdown()
 
-  def seconds(self, resize: bool) -> float:
+  def seconds(self, name: str) -> float:
     """CPU time of one for all media, while every other does the same."""
-    runs = [self._pool.submit(_run_raw, resize) for _ in range(self._count)]
+    runs = [self._pool.submit(_run_raw, name) for _ in range(self._count)]
     return statistics.mean(run.result() for run in runs)
 
 
@@ -265,29 +266,44 @@ def _begin_raw(*work: Any) -> None:
   _raw_work = work
 
 
-def _run_raw(resize: bool) -> float:
-  """Decodes, and may resize, and nothing else; the seconds of CPU time."""
+def _run_raw(name: str) -> float:
+  """The seconds of CPU time that one of _RAW takes for all media."""
   barrier, kind, encoded, lengths = _raw_work
-  decode = _raw_image if kind == 'images' else _raw_frames
   barrier.wait()
   begin = time.process_time()
   for data in encoded:
-    for picture in decode(data, lengths['frames']):
-      if not resize:
-        continue
-      scale = lengths['image_size'] / max(picture.size)
-      np.asarray(picture.resize(
-          tuple(round(scale * n) for n in picture.size),
-          PIL.Image.Resampling.BICUBIC,
-      ))
+    _RAW[name](kind, data, lengths)
   return time.process_time() - begin
 
 
-def _raw_image(data: bytes, count: int) -> list[PIL.Image.Image]:
-  return [PIL.Image.open(io.BytesIO(data)).convert('RGB')]
+def _raw(kind: str, data: bytes, lengths: dict[str, int]) -> None:
+  for picture in _decoded(kind, data, lengths['frames']):
+    scale = lengths['image_size'] / max(picture.size)
+    np.asarray(picture.resize(
+        tuple(round(scale * n) for n in picture.size),
+        PIL.Image.Resampling.BICUBIC,
+    ))
 
 
-def _raw_frames(data: bytes, count: int) -> Iterator[PIL.Image.Image]:
+def _raw_decode(kind: str, data: bytes, lengths: dict[str, int]) -> None:
+  for _ in _decoded(kind, data, lengths['frames']):
+    pass
+
+
+def _raw_load(kind: str, data: bytes, lengths: dict[str, int]) -> None:
+  medium = media_reader.Media(kind.removesuffix('s'), kind, data)
+  media_reader.load_frames(
+      medium, lengths['frames'], lengths['image_size'], None
+  )
+
+
+_RAW = {'raw': _raw, 'raw_decode': _raw_decode, 'raw_load': _raw_load}
+
+
+def _decoded(kind: str, data: bytes, count: int) -> Iterator[PIL.Image.Image]:
+  if kind == 'images':
+    yield PIL.Image.open(io.BytesIO(data)).convert('RGB')
+    return
   with av.open(io.BytesIO(data)) as container:
     for frame, _ in zip(container.decode(video=0), range(count)):
       yield PIL.Image.fromarray(frame.to_ndarray(format='rgb24'))

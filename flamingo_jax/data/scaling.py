@@ -9,8 +9,8 @@ are scaled in planes of their own, as FFmpeg is several times as slow to write
 pixels of three bytes; a second step, which only copies, makes these.
 """
 
+import collections
 import functools
-import threading
 
 import av
 from av.video import reformatter
@@ -26,7 +26,7 @@ _HOW = (
     | reformatter.Interpolation.ACCURATE_RND
     | reformatter.Interpolation.BITEXACT  # the same on every processor
 )
-_KEPT = 512  # scalers of one size and one thread, 0.2 MB each
+_SIZES = 512  # of which scalers are kept, 0.2 MB each
 
 
 def scale(pixels: np.ndarray, width: int, height: int) -> np.ndarray:
@@ -55,17 +55,22 @@ def scale_frame(frame: av.VideoFrame, width: int, height: int) -> np.ndarray:
   Raises:
     av.error.FFmpegError: it cannot be scaled.
   """
-  planes = _scaler(
-      threading.get_ident(), frame.format.name, frame.width, frame.height,
-      width, height,
-  ).reformat(frame, width, height, 'gbrp', interpolation=_HOW, threads=1)
+  idle = _idle(frame.format.name, frame.width, frame.height, width, height)
+  try:
+    scaler = idle.pop()
+  except IndexError:
+    scaler = reformatter.VideoReformatter()
+  planes = scaler.reformat(
+      frame, width, height, 'gbrp', interpolation=_HOW, threads=1
+  )
+  idle.append(scaler)
   return reformatter.VideoReformatter().reformat(
       planes, format='rgb24', interpolation=_HOW, threads=1
   ).to_ndarray()
 
 
-@functools.lru_cache(_KEPT)
-def _scaler(*use: object) -> reformatter.VideoReformatter:
-  """That of a thread and sizes: new ones take it a fifth of a ms and more."""
+@functools.lru_cache(_SIZES)
+def _idle(*use: object) -> collections.deque[reformatter.VideoReformatter]:
+  """Scalers of these sizes that no thread uses; a new one takes 0.2 ms."""
   del use
-  return reformatter.VideoReformatter()
+  return collections.deque()
