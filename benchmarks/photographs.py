@@ -1,15 +1,19 @@
 # SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Prepared data of real photographs, those that come with scikit-image."""
+"""Data of real photographs, those that come with scikit-image."""
 
+from fractions import Fraction
 import io
 import json
 import pathlib
 
+import av
 import numpy as np
 import PIL.Image
 from skimage import data
 
+from flamingo_jax.data.documents import Document
+from flamingo_jax.data.media import Media
 from flamingo_jax.prepare import engine
 from flamingo_jax.prepare.sources import jsonl
 from tests.prepare import exporters
@@ -18,6 +22,7 @@ LONGER = 640  # side of an image, pixels; the other is half as long or longer
 VIDEO_SIZE = (368, 276)
 PER_PAGE = 5  # images (Flamingo A.3.2)
 SECONDS = 20  # of a video
+H264_SIZE, H264_RATE, H264_SECONDS = (640, 360), 25, 8
 WORDS = 'It is one of the photographs that many programs are tried with.'
 
 
@@ -53,6 +58,15 @@ def prepare(
   return out
 
 
+def h264(documents: int) -> list[Document]:
+  """Captioned clips as they come, H.264 at 25 frames a second, unprepared."""
+  rng = np.random.default_rng(0)
+  return [
+      Document((Media('video', 'h264', _h264(rng)), WORDS), 'h264', number)
+      for number in range(documents)
+  ]
+
+
 def _view(rng: np.random.Generator, size: tuple[int, int]) -> PIL.Image.Image:
   """A part of a photograph, at least half of it, as large as is asked for."""
   photographs = (data.astronaut, data.chelsea, data.coffee, data.rocket)
@@ -79,8 +93,29 @@ def _image(rng: np.random.Generator) -> bytes:
 
 def _video(rng: np.random.Generator) -> bytes:
   """Two frames a second, of which preparing keeps one."""
-  width, height = VIDEO_SIZE
-  whole = np.asarray(_view(rng, (width + 2 * SECONDS, height)))
-  return exporters.encode_video(
-      np.stack([whole[:, i : i + width] for i in range(2 * SECONDS)]), rate=2
-  )
+  return exporters.encode_video(_pan(rng, VIDEO_SIZE, 2 * SECONDS), rate=2)
+
+
+def _h264(rng: np.random.Generator) -> bytes:
+  buffer = io.BytesIO()
+  with av.open(buffer, 'w', format='mp4') as container:
+    stream = container.add_stream('libx264', rate=Fraction(H264_RATE))
+    stream.width, stream.height = H264_SIZE
+    stream.pix_fmt, stream.options = 'yuv420p', {'crf': '23'}
+    for frame in _pan(rng, H264_SIZE, H264_RATE * H264_SECONDS):
+      container.mux(
+          stream.encode(av.VideoFrame.from_ndarray(frame, format='rgb24'))
+      )
+    container.mux(stream.encode(None))
+  return buffer.getvalue()
+
+
+def _pan(
+    rng: np.random.Generator, size: tuple[int, int], frames: int
+) -> np.ndarray:
+  """Over a photograph, a pixel for each frame: uint8[frames h w 3]."""
+  width, height = size
+  whole = np.asarray(_view(rng, (width + frames, height)))
+  return np.stack([
+      np.ascontiguousarray(whole[:, i : i + width]) for i in range(frames)
+  ])
