@@ -4,8 +4,10 @@
 
 import concurrent.futures
 import io
+import itertools
 
 import av
+from av.video import reformatter
 import numpy as np
 import PIL.Image
 import pytest
@@ -87,6 +89,28 @@ def test_threads_do_not_disturb_each_other():
     found = pool.map(lambda picture: scaling.scale(picture, 30, 20), pictures)
     for one, other in zip(found, expected, strict=True):
       np.testing.assert_array_equal(one, other)
+
+
+def test_a_scaler_that_is_used_again_follows_the_colours_of_each_frame(mosaic):
+  kinds = list(itertools.product(
+      (reformatter.Colorspace.ITU709, reformatter.Colorspace.ITU601),
+      (reformatter.ColorRange.MPEG, reformatter.ColorRange.JPEG),
+  ))
+
+  def scaled(kind):
+    frame = av.VideoFrame.from_ndarray(mosaic, 'rgb24').reformat(
+        format='yuv420p'
+    )
+    frame.colorspace, frame.color_range = kind
+    return scaling.scale_frame(frame, 32, 24)
+
+  alone = {}
+  for kind in kinds:
+    scaling._idle.cache_clear()
+    alone[kind] = scaled(kind)
+  assert len({pixels.tobytes() for pixels in alone.values()}) == len(kinds)
+  for kind in [*kinds, *reversed(kinds)]:
+    np.testing.assert_array_equal(scaled(kind), alone[kind])
 
 
 def test_frames_are_scaled_as_pictures_are(mosaic):
