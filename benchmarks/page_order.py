@@ -22,6 +22,7 @@ from urllib import parse
 
 from flamingo_jax.data.media import Media
 from flamingo_jax.data.records import RecordDocuments
+from flamingo_jax.errors import UserError
 
 _IMAGE = '\x01{}\x02'
 _ANY_IMAGES = '(?:\x01[^\x02]*\x02)*'
@@ -78,7 +79,11 @@ def main() -> int:
   """Runs the program."""
   parser = argparse.ArgumentParser()
   parser.add_argument('directory', metavar='DIR')
-  documents = RecordDocuments(parser.parse_args().directory)
+  try:
+    documents = RecordDocuments(parser.parse_args().directory)
+  except UserError as error:
+    print(f'error: {error}', file=sys.stderr)
+    return 2
   found = {'documents': len(documents), 'lines': 0, 'images': 0}
   elsewhere = []
   for document in (documents[i] for i in range(len(documents))):
