@@ -2,12 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Data of real photographs, those that come with scikit-image."""
 
-from fractions import Fraction
 import io
 import json
 import pathlib
 
-import av
 import numpy as np
 import PIL.Image
 from skimage import data
@@ -97,17 +95,10 @@ def _video(rng: np.random.Generator) -> bytes:
 
 
 def _h264(rng: np.random.Generator) -> bytes:
-  buffer = io.BytesIO()
-  with av.open(buffer, 'w', format='mp4') as container:
-    stream = container.add_stream('libx264', rate=Fraction(H264_RATE))
-    stream.width, stream.height = H264_SIZE
-    stream.pix_fmt, stream.options = 'yuv420p', {'crf': '23'}
-    for frame in _pan(rng, H264_SIZE, H264_RATE * H264_SECONDS):
-      container.mux(
-          stream.encode(av.VideoFrame.from_ndarray(frame, format='rgb24'))
-      )
-    container.mux(stream.encode(None))
-  return buffer.getvalue()
+  return exporters.encode_video(
+      _pan(rng, H264_SIZE, H264_RATE * H264_SECONDS), H264_RATE, 'libx264',
+      'yuv420p', crf='23',
+  )
 
 
 def _pan(
@@ -116,6 +107,4 @@ def _pan(
   """Over a photograph, a pixel for each frame: uint8[frames h w 3]."""
   width, height = size
   whole = np.asarray(_view(rng, (width + frames, height)))
-  return np.stack([
-      np.ascontiguousarray(whole[:, i : i + width]) for i in range(frames)
-  ])
+  return np.stack([whole[:, i : i + width] for i in range(frames)])

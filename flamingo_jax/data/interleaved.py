@@ -11,7 +11,6 @@ the index of the chunk that it closes.
 """
 
 import dataclasses
-import math
 from typing import Sequence
 
 import numpy as np
@@ -22,8 +21,6 @@ from flamingo_jax.data.media import Media
 from flamingo_jax.data.vocabulary import Vocabulary
 from flamingo_jax.errors import UserError
 from flamingo_jax.typing import Example
-
-_ALIGNMENT = 64  # bytes; EIGEN_MAX_ALIGN_BYTES of TensorFlow at most
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -269,14 +266,6 @@ def _padded(values: np.ndarray, length: int, padding: int = 0) -> np.ndarray:
   return out
 
 
-def _empty(shape: Sequence[int]) -> np.ndarray:
-  """uint8 of any values, where TensorFlow takes it as it is and copies nothing."""
-  size = math.prod(shape)
-  memory = np.empty(size + _ALIGNMENT, np.uint8)
-  begin = -memory.ctypes.data % _ALIGNMENT
-  return memory[begin : begin + size].reshape(shape)
-
-
 def load_media(
     source: str,
     media: Sequence[Media],
@@ -292,7 +281,7 @@ def load_media(
     UserError: a medium cannot be read; the message begins with `source`.
   """
   shape = (max_media, frames, image_size, image_size, 3)
-  pixels, mask = _empty(shape), np.zeros(shape[:2], bool)
+  pixels, mask = np.empty(shape, np.uint8), np.zeros(shape[:2], bool)
   for i, medium in enumerate(media):
     try:
       _, mask[i] = media_reader.load_frames(

@@ -61,7 +61,8 @@ def scale_frame(frame: av.VideoFrame, width: int, height: int) -> np.ndarray:
   except IndexError:
     scaler = reformatter.VideoReformatter()
   planes = scaler.reformat(
-      frame, width, height, 'gbrp', interpolation=_HOW, threads=1
+      frame, width, height, 'gbrp', interpolation=_HOW,
+      threads=1,  # as many pictures are scaled at once as there are cores
   )
   idle.append(scaler)
   return reformatter.VideoReformatter().reformat(

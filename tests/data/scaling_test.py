@@ -14,6 +14,7 @@ import pytest
 import skimage.data
 
 from flamingo_jax.data import scaling
+from tests.prepare import exporters
 
 
 def exact(pixels, width, height):
@@ -114,14 +115,8 @@ def test_a_scaler_that_is_used_again_follows_the_colours_of_each_frame(mosaic):
 
 
 def test_frames_are_scaled_as_pictures_are(mosaic):
-  buffer = io.BytesIO()
-  with av.open(buffer, 'w', format='mp4') as container:
-    stream = container.add_stream('libx264', rate=1)
-    stream.height, stream.width = mosaic.shape[:2]
-    stream.pix_fmt, stream.options = 'yuv444p', {'qp': '0'}
-    container.mux(stream.encode(av.VideoFrame.from_ndarray(mosaic, 'rgb24')))
-    container.mux(stream.encode())
-  with av.open(io.BytesIO(buffer.getvalue())) as container:
+  data = exporters.encode_video(mosaic[None], 1, 'libx264', 'yuv444p')
+  with av.open(io.BytesIO(data)) as container:
     frame = next(container.decode(video=0))
   found = scaling.scale_frame(frame, 32, 24)
   assert error(found, scaling.scale(mosaic, 32, 24)) < 1

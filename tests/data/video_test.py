@@ -14,6 +14,7 @@ import pytest
 from flamingo_jax.data import media
 from flamingo_jax.data import video
 from flamingo_jax.errors import UserError
+from tests.prepare import exporters
 
 # Frame number n of a test video is gray n * STEP.
 STEP = 5
@@ -153,15 +154,7 @@ def test_frames_are_fitted_as_pictures_are(turned):
   # Every pixel of the result has a colour of its own.
   colors = rng.integers(0, 256, (24, 32, 3), np.uint8)
   pixels = np.kron(colors, np.ones((2, 2, 1), np.uint8))
-  buffer = io.BytesIO()
-  with av.open(buffer, 'w', format='mp4') as container:
-    stream = container.add_stream('libx264', rate=1)
-    stream.height, stream.width = pixels.shape[:2]
-    stream.pix_fmt, stream.options = 'yuv420p', {'qp': '0'}
-    frame = av.VideoFrame.from_ndarray(pixels, 'rgb24')
-    container.mux(stream.encode(frame))
-    container.mux(stream.encode())
-  data = buffer.getvalue()
+  data = exporters.encode_video(pixels[None], 1, 'libx264', 'yuv420p')
   if turned:
     one = 1 << 16
     data = rotate_header(data, (0, one, 0, -one, 0, 0, 48 * one, 0, 1 << 30))

@@ -224,15 +224,20 @@ def html_jsonl(documents, folder):
   (folder / 'pages.jsonl').write_text('\n'.join(lines))
 
 
-def encode_video(frames, rate=1):
-  """uint8[T h w 3] as an MP4 of `rate` frames per second, without loss."""
+def encode_video(
+    frames, rate=1, codec='libx264rgb', pix_fmt='rgb24', **options
+):
+  """uint8[T h w 3] as an MP4 of `rate` frames per second.
+
+  Without loss, but for what `pix_fmt` loses, unless options of x264 say else.
+  """
   import av
 
   buffer = io.BytesIO()
   with av.open(buffer, 'w', format='mp4') as container:
-    stream = container.add_stream('libx264rgb', rate=rate)
+    stream = container.add_stream(codec, rate=rate)
     stream.width, stream.height = frames.shape[2], frames.shape[1]
-    stream.pix_fmt, stream.options = 'rgb24', {'qp': '0'}
+    stream.pix_fmt, stream.options = pix_fmt, options or {'qp': '0'}
     for frame in frames:
       container.mux(
           stream.encode(av.VideoFrame.from_ndarray(frame, format='rgb24')))
