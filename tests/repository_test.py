@@ -111,6 +111,8 @@ def test_imports_run_downwards(path):
   for name in imported(path):
     top = name.split('.')[0]
     assert top not in ('tasks', 'configs', 'launch', 'tests', 'benchmarks')
+    # Linked into the package to be installed with it, and above all of it.
+    assert not re.match(r'flamingo_jax\.(tasks|configs)\b', name), name
     if top == 't5x':
       assert module.startswith('flamingo_jax.t5x_adapter.')
     if top == 'torch':
@@ -128,7 +130,8 @@ def test_tasks_use_data_and_evaluation_alone(path):
   for name in imported(path):
     if name.startswith('flamingo_jax'):
       assert re.match(
-          r'flamingo_jax\.(data|evaluation|typing|errors)\b', name), name
+          r'flamingo_jax\.(data|evaluation|tasks|typing|errors)\b', name), name
+    assert name.split('.')[0] != 'tasks', 'another module of the same file'
 
 
 def module_name(path):
