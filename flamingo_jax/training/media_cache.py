@@ -171,10 +171,17 @@ def open_cache(
     cfg: the data that it is trained on.
 
   Raises:
-    UserError: pictures are augmented, or the folder is that of another encoder.
+    UserError: pictures are augmented, the vision encoder is trained, or the
+      folder is that of another encoder.
   """
   if not where:
     return contextlib.nullcontext()
   check_cacheable(cfg)
+  if getattr(model.config, 'trains_vision_encoder', False):
+    raise UserError(
+        '--cache_media keeps what the vision encoder makes of each picture, and '
+        'this run trains the vision encoder: leave it out, or give '
+        'VISION_ENCODER'
+    )
   folder = as_folder(model_dir) / 'media_cache' if where is True else where
   return contextlib.closing(MediaCache(model, frozen_params, folder))
