@@ -19,11 +19,11 @@ import numpy as np
 from flamingo_jax.data import features
 from flamingo_jax.evaluation import prompts
 from flamingo_jax.evaluation import tasks
-from tasks import digits
-from tasks import shapes
-from tasks import shapes_bind
-from tasks import shapes_episodes
-from tasks import shapes_vocabulary
+from flamingo_jax.tasks import digits
+from flamingo_jax.tasks import shapes
+from flamingo_jax.tasks import shapes_bind
+from flamingo_jax.tasks import shapes_episodes
+from flamingo_jax.tasks import shapes_vocabulary
 
 _CONTROLS = {'': digits.SEEN, 'held_out_digits': digits.HELD_OUT}
 # Number of documents, and whether they show the pictures to train on.

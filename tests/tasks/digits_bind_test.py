@@ -7,8 +7,8 @@ from PIL import Image
 import pytest
 import seqio
 
-from tasks import digits
-from tasks import digits_bind
+from flamingo_jax.tasks import digits
+from flamingo_jax.tasks import digits_bind
 
 
 def shown(is_training, values=range(10)):
