@@ -41,6 +41,7 @@ LAYERS = (
     ('t5x_adapter', 6),
     ('runtime|gin_config|planning', 7),
     ('train|eval|infer|ablation|program|commands|cli|doctor', 8),
+    ('tasks|configs', 9),  # linked into the package, to be installed with it
 )
 SIBLINGS = ({'models', 'data'}, {'losses', 'decoding'}, {'prepare', 'convert'})
 
@@ -150,8 +151,8 @@ def wrong_imports(path):
 def test_tasks_use_data_and_evaluation_alone():
   check(lambda path: (
       f'imports {name}' for name in imported(path)
-      if name.startswith('flamingo_jax') and not re.match(
-          r'flamingo_jax\.(data|evaluation|typing|errors)\b', name)
+      if name.split('.')[0] in ('flamingo_jax', 'tasks') and not re.match(
+          r'flamingo_jax\.(data|evaluation|tasks|typing|errors)\b', name)
   ), [path for path in PYTHON if path.is_relative_to(ROOT / 'tasks')])
 
 

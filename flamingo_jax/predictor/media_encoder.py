@@ -9,11 +9,29 @@ import hashlib
 
 import numpy as np
 
-from flamingo_jax.data.media import Media, load_frames
+from flamingo_jax.data.media import Media, load_frames, open_file
 from flamingo_jax.models import Flamingo, FlamingoConfig
 from flamingo_jax.predictor import programs
 from flamingo_jax.predictor.devices import Devices
 from flamingo_jax.typing import Float, Tree
+
+
+def content(medium: Media) -> tuple[str, str]:
+  """What media of the same kind with the same bytes or pixels have in common.
+
+  Read anew each time: a file or an array may have changed since.
+
+  Raises:
+    UserError: its file cannot be read.
+  """
+  if isinstance(medium.data, np.ndarray):
+    pixels = np.ascontiguousarray(medium.data)
+    digest = hashlib.sha256(f'{pixels.dtype} {pixels.shape}'.encode())
+    digest.update(pixels)
+  else:
+    with open_file(medium) as file:
+      digest = hashlib.file_digest(file, 'sha256')
+  return medium.kind, digest.hexdigest()
 
 
 class MediaEncoder:
@@ -79,16 +97,12 @@ class MediaEncoder:
     found = dict(self._run(self._features, params, media))
     return np.stack([found[medium] for medium in media])
 
-  def _key(self, medium: Media) -> Media | tuple[str, ...]:
-    """What media with the same content have in common."""
-    if medium.data is None:
-      return medium.kind, medium.path
-    if not self._keep:
-      return medium  # nobody will ask for it again
-    data, shape = medium.data, ''
-    if isinstance(data, np.ndarray):
-      data, shape = data.tobytes(), str(data.shape)
-    return medium.kind, shape, hashlib.sha256(data).hexdigest()
+  def _key(self, medium: Media) -> Media | tuple[str, str]:
+    """What media have in common of which one is encoded for all."""
+    if self._keep:
+      return content(medium)
+    # Nobody will ask for it again.
+    return medium if medium.data is not None else (medium.kind, medium.path)
 
   def _run(
       self, program: Callable, params: Tree, media: Sequence[Media]
