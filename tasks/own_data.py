@@ -16,6 +16,7 @@ from collections.abc import Mapping
 
 from absl import logging
 import numpy as np
+import seqio
 
 from flamingo_jax.data import documents
 from flamingo_jax.data import features
@@ -23,6 +24,8 @@ from flamingo_jax.data import interleaved
 from flamingo_jax.data import vocabulary as vocabulary_lib
 from flamingo_jax.data.document_source import Documents, splits_of
 from flamingo_jax.errors import UserError
+from flamingo_jax.evaluation import learned
+from flamingo_jax.evaluation.evaluate import EvaluationDatasetConfig
 
 NAME = 'own_data'
 _LOOK_AT = 1000  # documents are tokenized to tell how many do not fit
@@ -77,6 +80,39 @@ def mixture(
       p_space=p_space,
   )
   return NAME
+
+
+def evaluation(
+    name: str, lengths: Mapping[str, int], batch_size: int
+) -> EvaluationDatasetConfig | None:
+  """What tells, in training and at its end, what is learned of the captions.
+
+  Args:
+    name: what `mixture` has returned.
+    lengths: those that it was given.
+    batch_size: captions at a time.
+
+  Returns:
+    For a driver's infer_eval_dataset_cfg; None, with a warning, if no text of
+    the data is behind an image or video.
+  """
+  lengths = features.check_lengths(NAME, lengths)
+  source = seqio.TaskRegistry.get(name).source
+  learned_name = learned.add_tasks(
+      name, source.documents('train'), lengths, source.vocabulary
+  )
+  if not learned_name:
+    logging.warning(
+        'no text of %s is behind an image or video: what is learned of captions '
+        'cannot be told', name
+    )
+    return None
+  return EvaluationDatasetConfig(
+      mixture_or_task_name=learned_name,
+      task_feature_lengths=lengths | {'targets': lengths['tokens']},
+      split='train',
+      batch_size=batch_size,
+  )
 
 
 def misfits(
