@@ -6,8 +6,6 @@ import argparse
 from collections.abc import Sequence
 import importlib
 import json
-import os
-import sys
 from typing import Any
 
 from flamingo_jax.commands import add_command
@@ -61,7 +59,6 @@ def run_match(options: argparse.Namespace, rest: Sequence[str]) -> None:
         templates,
     )))
     return
-  sys.path.insert(0, os.getcwd())  # as `python -m` does
   try:
     importlib.import_module(options.module)
   except ModuleNotFoundError as error:
