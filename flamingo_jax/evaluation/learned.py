@@ -109,7 +109,7 @@ def count_exact(
 
 
 def compare_pictures(
-    targets: Sequence[Mapping[str, Any]], scores: Sequence[float]
+    targets: Sequence[Mapping[str, Any]], scores: Sequence[float] | np.ndarray
 ) -> dict[str, float]:
   """Nats per token of captions given their picture, and given the controls."""
   total, tokens = {}, {}
