@@ -112,6 +112,11 @@ def join(shots: Sequence[Sample], query: Sample) -> Prompt:
   """Shots with their first answers, then the query, left open."""
   parts = []
   for shot in shots:
+    if not shot.answers:
+      raise UserError(
+          f'{shot.source} has no answer and cannot be a shot: leave it out of '
+          'the supports'
+      )
     parts += [*shot.media, _spaced(shot.text, shot.answers[0]), END_OF_CHUNK]
   return [*parts, *ask(query)]
 
