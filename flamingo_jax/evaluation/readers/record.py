@@ -32,9 +32,9 @@ class Record:
 
   def error(self, problem: str) -> UserError:
     """What is wrong with this entry, and the remedy."""
-    first = ' (the first is 0)' if isinstance(self.number, int) else ''
+    first = ', where 0 is the first' if isinstance(self.number, int) else ''
     return UserError(
-        f'{self.path}: entry {self.number!r}{first} {problem}: correct it, or '
+        f'{self.path}: entry {self.number} {problem}{first}: correct it, or '
         f'copy the file again from {self.origin}'
     )
 
