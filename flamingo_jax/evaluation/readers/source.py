@@ -183,9 +183,10 @@ class Source:
     """
     path = self.folder / self.files[number]
     for place, entry in enumerate(entries):
-      record = Record(entry, path, place, self.origin, self.is_secret)
+      record = Record({}, path, place, self.origin, self.is_secret)
       if not isinstance(entry, dict):
         raise record.error(f'is {entry!r:.60} and has no fields')
+      record = dataclasses.replace(record, entry=entry)
       if None in entry:  # of CSV
         raise record.error('has more values than the first line has names')
       for name in names:
