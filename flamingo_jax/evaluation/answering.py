@@ -183,9 +183,9 @@ def lay_out(
   if len(beyond) > _BEYOND * len(lengths):
     raise UserError(
         f'{len(beyond)} of {len(lengths)} prompts of {benchmark.name} with '
-        f'{settings.shots} shots are longer than the model reads, which is more '
-        f'than 1 %: the longest has {max(totals)} tokens with its answer, the '
-        f'context {answerer.context} (OOC); ask for fewer shots, or take a model '
+        f'{settings.shots} shots are longer than the model reads, more than '
+        f'1 %: the longest has {max(totals)} tokens with its answer, and the '
+        f'context is {answerer.context} (OOC); ask for fewer shots, or a model '
         'with a longer context'
     )
   return shots, lengths, beyond

@@ -83,8 +83,8 @@ def table_of_scores(rows: Sequence[Mapping[str, Any]]) -> str:
       )
   if any(row['metric'] is None for row in rows):
     lines.append(
-        f'no score: the files of the split {rows[0]["split"]!r} have no answers; '
-        "the predictions are for the benchmark's server"
+        f'no score: the files of the split {rows[0]["split"]!r} have no '
+        "answers; the predictions are for the benchmark's server"
     )
   return '\n'.join(dict.fromkeys(lines))
 

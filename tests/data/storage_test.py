@@ -41,8 +41,8 @@ SOMETHING_ELSE = [
     PermissionError(errno.EACCES, 'Permission denied'),
     RuntimeError('RESOURCE_EXHAUSTED: Out of memory while trying to allocate '
                  '429 bytes.'),
-    RuntimeError('RESOURCE_EXHAUSTED: Attempting to reserve 4.29G at the bottom '
-                 'of memory. That was not possible.'),
+    RuntimeError('RESOURCE_EXHAUSTED: Attempting to reserve 4.29G at the '
+                 'bottom of memory. That was not possible.'),
     RuntimeError('RESOURCE_EXHAUSTED: Ran out of memory in memory space hbm. '
                  'Exceeded hbm capacity by 429.00M'),
     RuntimeError('RESOURCE_EXHAUSTED: the TPU is in use'),

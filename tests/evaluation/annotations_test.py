@@ -247,6 +247,7 @@ def test_a_table_says_why_there_is_no_score():
 
 
 def test_ndcg_needs_relevance():
-  target = {'answers': ('a',), 'candidates': 'ab', 'record': {'relevance': None}}
+  record = {'relevance': None}
+  target = {'answers': ('a',), 'candidates': 'ab', 'record': record}
   with pytest.raises(UserError, match='without dense annotations'):
     NDCG.rows([target], np.array([[0.0, 1.0]]))
