@@ -11,6 +11,7 @@ from flamingo_jax.data.documents import END_OF_CHUNK
 from flamingo_jax.data.vocabulary import default_vocabulary
 from flamingo_jax.errors import UserError
 from flamingo_jax.evaluation import prompts
+from flamingo_jax.evaluation.prompts import Sample
 from tests.evaluation.conftest import QUERIES, SUPPORTS, sample
 
 QUERY = QUERIES[3]
@@ -98,3 +99,15 @@ def test_the_query_is_no_shot_of_its_own():
 def test_too_few_supports_are_one_sentence(supports):
   with pytest.raises(UserError, match='query:3: 2 shots are asked for'):
     prompts.choose_shots(QUERY, supports, 2, seed=0)
+
+
+@pytest.mark.parametrize('answers', ['a cat', (3,), (None,), (['a cat'],)])
+def test_answers_of_a_sample_are_texts(answers):
+  with pytest.raises(UserError, match='mine:7: answers are .* tuple of texts'):
+    Sample((), 'Output:', answers, 'mine:7', 7)
+
+
+def test_a_support_without_an_answer_is_no_shot():
+  support = Sample((), 'Output:', (), 'mine:7', 7)
+  with pytest.raises(UserError, match='mine:7 has no answer and cannot be'):
+    prompts.join([support], prompts.ANY_QUERY)
