@@ -3,6 +3,8 @@
 """Few-shot prompts: their parts, their shots, and who is asked."""
 
 import collections
+import subprocess
+import sys
 
 import pytest
 
@@ -101,10 +103,23 @@ def test_too_few_supports_are_one_sentence(supports):
     prompts.choose_shots(QUERY, supports, 2, seed=0)
 
 
-@pytest.mark.parametrize('answers', ['a cat', (3,), (None,), (['a cat'],)])
-def test_answers_of_a_sample_are_texts(answers):
-  with pytest.raises(UserError, match='mine:7: answers are .* tuple of texts'):
+def test_answers_of_a_sample_are_texts():
+  # Without the types that tests check, as users run it.
+  program = """
+from flamingo_jax.evaluation.prompts import Sample
+for answers in ('a cat', (3,), (None,), (['a cat'],)):
+  try:
     Sample((), 'Output:', answers, 'mine:7', 7)
+  except ValueError as error:
+    print(error)
+"""
+  said = subprocess.run(
+      [sys.executable, '-c', program], capture_output=True, text=True,
+      check=True,
+  ).stdout.splitlines()
+  assert len(said) == 4
+  for line in said:
+    assert line.startswith('mine:7: answers are ') and 'tuple of texts' in line
 
 
 def test_a_support_without_an_answer_is_no_shot():
