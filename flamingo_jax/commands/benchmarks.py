@@ -105,6 +105,11 @@ def _evaluate(options: argparse.Namespace) -> None:
   ]
   predictor, model = load(model_dir)
   output_dir = options.out or evaluation_dir(model_dir)
+  if len(all_settings) > 1:  # all of them before the first is asked
+    for settings in all_settings:
+      cards.check(
+          benchmark, options.data, settings, predictor, options.allow_missing
+      )
   found = []
   for settings in all_settings:
     with Bar(settings.name) as progress:
@@ -129,11 +134,6 @@ def _replay(options: argparse.Namespace) -> None:
   from flamingo_jax.evaluation.fewshot import Settings
 
   old = cards.read(options.replay)
-  if 'predictions' not in old:
-    raise UserError(
-        f'{options.replay} has no predictions to compare with: its prompts were '
-        'longer than what the model reads (OOC); give a card that has a score'
-    )
   predictor, model = load(options.model_dir or old['model']['model_dir'])
   output_dir = options.out or os.path.join(
       os.path.dirname(os.path.abspath(options.replay)), 'replay'
