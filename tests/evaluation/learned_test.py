@@ -12,6 +12,7 @@ from flamingo_jax.data.vocabulary import default_vocabulary
 from flamingo_jax.evaluation import learned
 
 VOCABULARY = default_vocabulary()
+PROMPT = [VOCABULARY.bos_id, *VOCABULARY.image_tag]
 LENGTHS = {'tokens': 16, 'media': 2, 'frames': 1, 'image_size': 8}
 
 
@@ -48,11 +49,9 @@ def test_captions_are_asked_for_with_their_picture():
   assert asked[:2] == [(10, 'a red cat'), (20, ' a dog and')]
   # As much of a long one as training shows at a time.
   assert asked[2][0] == 50 and ('a boat ' * 20).startswith(asked[2][1])
-  assert len(VOCABULARY.encode(asked[2][1])) == LENGTHS['tokens'] - 3
+  assert len(VOCABULARY.encode(asked[2][1])) == LENGTHS['tokens'] - len(PROMPT) - 1
   for example in examples:
-    assert example['tokens'][: example['lengths'][0]].tolist() == [
-        VOCABULARY.bos_id, VOCABULARY.image_tag_id
-    ]
+    assert example['tokens'][: example['lengths'][0]].tolist() == PROMPT
 
 
 def test_each_is_scored_with_its_own_a_blank_and_anothers_picture():
