@@ -16,6 +16,7 @@ import dataclasses
 
 from flamingo_jax.data import features
 from flamingo_jax.data import vocabulary as vocabulary_lib
+from flamingo_jax.data.frames import EVALUATION
 from flamingo_jax.evaluation import benchmarks
 from flamingo_jax.evaluation import fewshot
 from flamingo_jax.evaluation import prompts
@@ -76,6 +77,8 @@ def _add(
       'metric_fns': [metric.seqio_function() for metric in row.metrics],
       'vocabulary': vocabulary,
   }
+  if row.shows == 'video':
+    options['sampling'] = EVALUATION
   if row.is_close_ended:
     tasks.add_episode_task(
         name,

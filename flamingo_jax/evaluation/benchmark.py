@@ -8,6 +8,7 @@ import functools
 import hashlib
 import os
 import pathlib
+from typing import Literal
 
 from flamingo_jax.errors import UserError
 from flamingo_jax.evaluation.metrics import Metric
@@ -53,6 +54,7 @@ class Benchmark:
     shots: that the paper has.
     supports: the split that shots are from; None without shots.
     supports_of_a_class: most supports of one answer; None: any number.
+    shows: the kind of the media of all samples.
   """
 
   name: str
@@ -70,6 +72,7 @@ class Benchmark:
   shots: tuple[int, ...] = SHOTS
   supports: str | None = 'train'
   supports_of_a_class: int | None = None
+  shows: Literal['image', 'video'] = 'image'
 
   @property
   def is_close_ended(self) -> bool:

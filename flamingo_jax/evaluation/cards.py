@@ -13,6 +13,7 @@ import dataclasses
 import datetime
 import hashlib
 import importlib.metadata
+import itertools
 import json
 import os
 import pathlib
@@ -25,8 +26,11 @@ import jax
 import numpy as np
 
 from flamingo_jax.data.buckets import as_folder
+from flamingo_jax.data.frames import Sampling
 from flamingo_jax.errors import UserError
 from flamingo_jax.evaluation import answering
+from flamingo_jax.evaluation import benchmarks
+from flamingo_jax.evaluation import clips
 from flamingo_jax.evaluation import fewshot
 from flamingo_jax.evaluation import gallery
 from flamingo_jax.evaluation.answering import Answerer, Outcome
@@ -85,6 +89,7 @@ def evaluate(
   Raises:
     UserError: see `fewshot.read_queries`; the metric is not defined.
   """
+  settings = settings.of(benchmark)
   started, clock = datetime.datetime.now(datetime.timezone.utc), time.time()
   found = fewshot.read_queries(benchmark, data, settings, allow_missing)
   targets = _targets(found)
@@ -125,6 +130,9 @@ def evaluate(
   }
   if outcome.outputs is not None:
     card |= _score(benchmark, found, targets, outcome, folder)
+    if settings.sampling:
+      shown = itertools.chain(found.queries, *outcome.shots)
+      card['clips'] = clips.describe(shown, Sampling(**settings.sampling))
   card['time'] = {
       'started': started.isoformat(timespec='seconds'),
       'seconds': round(time.time() - clock, 1),
@@ -270,6 +278,23 @@ def read(path: str | os.PathLike) -> dict[str, Any]:
         'evaluation'
     )
   return card
+
+
+def settings_of(card: Mapping[str, Any], path: str | os.PathLike) -> Settings:
+  """The settings to replay a card with.
+
+  Raises:
+    UserError: it is of videos and does not say how they were read.
+  """
+  settings = Settings(**card['settings'])
+  shows = benchmarks.find(settings.benchmark).shows
+  if shows == 'video' and settings.frames is None:
+    raise UserError(
+        f'{path} says neither frames nor fps: it is of a version that showed '
+        'the first seconds of each video and no more, which this one does not '
+        'do; evaluate again'
+    )
+  return settings
 
 
 def check_replay(old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
