@@ -85,6 +85,15 @@ TEST = PREPARE + T5X + EVAL + TOKENIZERS + [
     'scikit-image',  # photographs
 ]
 
+# With tasks/ and configs/, which are linked into the package.
+PACKAGES = setuptools.find_packages(include=['flamingo_jax', 'flamingo_jax.*'])
+if not {'flamingo_jax.tasks', 'flamingo_jax.configs'} <= set(PACKAGES):
+  raise SystemExit(
+      'error: flamingo_jax/tasks and flamingo_jax/configs are no links to '
+      'folders here: git config core.symlinks true, then git checkout '
+      'flamingo_jax'
+  )
+
 setuptools.setup(
     name='flamingo_jax',
     version=VERSION,
@@ -94,16 +103,10 @@ setuptools.setup(
     long_description_content_type='text/markdown',
     license='Apache-2.0',
     license_files=['LICENSE'],
-    packages=setuptools.find_packages(
-        include=[
-            pattern
-            for package in ('flamingo_jax', 'tasks', 'configs')
-            for pattern in (package, f'{package}.*')
-        ]
-    ),
+    packages=PACKAGES,
     package_data={
         'flamingo_jax': ['assets/*', 'weights/**/*'],
-        'tasks': ['*.model'],
+        'flamingo_jax.tasks': ['*.model'],
         '': ['*.gin'],
     },
     python_requires='>=3.11',

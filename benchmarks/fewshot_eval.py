@@ -41,7 +41,7 @@ from flamingo_jax.data.documents import END_OF_CHUNK, image
 from flamingo_jax.data.vocabulary import Vocabulary, default_vocabulary
 from flamingo_jax.models import variants
 from flamingo_jax.predictor import Predictor
-from tasks.shapes_vocabulary import shapes_vocabulary
+from flamingo_jax.tasks.shapes_vocabulary import shapes_vocabulary
 
 OFF = ((), ('prefix',), ('prefix', 'media'), ('bucketing',))
 # In words that every vocabulary here has.

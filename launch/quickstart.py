@@ -28,8 +28,8 @@ from flamingo_jax import shipped
 from flamingo_jax.evaluation import gallery
 from flamingo_jax.evaluation import prompts
 from flamingo_jax.evaluation import shots_table
-from tasks import shapes
-from tasks import shapes_bind
+from flamingo_jax.tasks import shapes
+from flamingo_jax.tasks import shapes_bind
 
 EPISODES = 6
 SHOTS = 4

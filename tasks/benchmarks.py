@@ -3,7 +3,7 @@
 """The paper's benchmarks as seqio tasks, for the gin files of either driver.
 
 In a gin file:
-  from tasks import benchmarks
+  from flamingo_jax.tasks import benchmarks
   benchmarks.mixture.benchmark = 'vqav2'
   benchmarks.mixture.directory = %DATA_DIR
   EvaluationDatasetConfig.mixture_or_task_name = @benchmarks.mixture()
@@ -13,6 +13,7 @@ Prompts, metrics and files are those of `flamingo eval --benchmark`.
 
 from collections.abc import Callable, Sequence
 import dataclasses
+import os
 
 from flamingo_jax.data import features
 from flamingo_jax.data import vocabulary as vocabulary_lib
@@ -26,7 +27,7 @@ from flamingo_jax.evaluation.benchmark import Benchmark
 
 def mixture(
     benchmark: str,
-    directory: str,
+    directory: str | os.PathLike,
     shots: Sequence[int] = (4,),
     split: str | None = None,
     seed: int = 0,
@@ -67,7 +68,7 @@ def mixture(
 
 def _add(
     row: Benchmark,
-    directory: str,
+    directory: str | os.PathLike,
     settings: fewshot.Settings,
     vocabulary: Callable[[], vocabulary_lib.Vocabulary],
 ) -> str:

@@ -7,7 +7,9 @@ Kaynak, Optical Recognition of Handwritten Digits, CC BY 4.0). Training shows
 four of five pictures of the digits 0 to 7, and no 8 or 9.
 """
 
+from collections.abc import Mapping, Sequence
 import functools
+import types
 
 import numpy as np
 from PIL import Image
@@ -56,12 +58,31 @@ def places(digit: int, is_training: bool) -> np.ndarray:
 
 
 def draw(
-    rng: np.random.Generator, digit: int, is_training: bool, turned: str = ''
-) -> documents.Media:
-  """A picture of the digit, drawn from those of its split; of TURNED, or not."""
+    rng: np.random.Generator,
+    values: Sequence[int],
+    is_training: bool,
+    turned: Mapping[int, str] = types.MappingProxyType({}),
+) -> list[documents.Media]:
+  """A picture of each digit, drawn from those of its split; none comes twice.
+
+  Args:
+    rng: draws them.
+    values: digits, of each no more than its split has pictures.
+    is_training: of which split.
+    turned: for each digit of TURNED, or '' as those that are left out.
+  """
+  left = {
+      digit: rng.permutation(places(digit, is_training)).tolist()
+      for digit in sorted(set(values))
+  }
+  return [
+      _show(left[digit].pop(), turned.get(digit, '')) for digit in values
+  ]
+
+
+def _show(place: int, turned: str) -> documents.Media:
   pictures, _ = load()
-  found = places(digit, is_training)
-  small = Image.fromarray(pictures[found[int(rng.integers(len(found)))]])
+  small = Image.fromarray(pictures[place])
   if turned:
     small = small.transpose(TURNED[turned])
   large = small.resize((_SIZE, _SIZE), Image.Resampling.BICUBIC)

@@ -19,11 +19,11 @@ import numpy as np
 from flamingo_jax.data import features
 from flamingo_jax.evaluation import prompts
 from flamingo_jax.evaluation import tasks
-from tasks import digits
-from tasks import shapes
-from tasks import shapes_bind
-from tasks import shapes_episodes
-from tasks import shapes_vocabulary
+from flamingo_jax.tasks import digits
+from flamingo_jax.tasks import shapes
+from flamingo_jax.tasks import shapes_bind
+from flamingo_jax.tasks import shapes_episodes
+from flamingo_jax.tasks import shapes_vocabulary
 
 _CONTROLS = {'': digits.SEEN, 'held_out_digits': digits.HELD_OUT}
 # Number of documents, and whether they show the pictures to train on.
@@ -33,21 +33,22 @@ _SPLITS = {'train': (1_000_000, True), 'validation': (10_000, False)}
 def draw_pair(rng: np.random.Generator, is_training: bool) -> shapes.Parts:
   """A picture and what it shows."""
   digit, turned = int(rng.choice(digits.SEEN)), _draw_turned(rng)
-  picture = digits.draw(rng, digit, is_training, turned)
+  (picture,) = digits.draw(rng, [digit], is_training, {digit: turned})
   return picture, digits.caption(digit, turned)
 
 
 def draw_bind(rng: np.random.Generator, is_training: bool) -> shapes.Parts:
   """An episode of two to four words, pictures with a word each."""
   ways = int(rng.integers(2, 5))
-  values = rng.permutation(digits.SEEN)[:ways]
-  turned = [_draw_turned(rng) for _ in values]
+  values = rng.permutation(digits.SEEN)[:ways].tolist()
+  turned = {value: _draw_turned(rng) for value in values}
   words = shapes_episodes.sample_words(rng, ways)
+  labels = rng.integers(ways, size=shapes_bind.PICTURES)
+  pictures = digits.draw(
+      rng, [values[label] for label in labels], is_training, turned
+  )
   parts = []
-  for label in rng.integers(ways, size=shapes_bind.PICTURES):
-    picture = digits.draw(
-        rng, int(values[label]), is_training, turned[label]
-    )
+  for label, picture in zip(labels, pictures):
     parts += [picture, f' {words[label]}.']
   return tuple(parts)
 
@@ -71,15 +72,18 @@ class DigitsEpisodes:
       raise IndexError(f'there is no episode {index} of {len(self)}')
     name = f'digits:{self.shots}:{self.control}'
     rng = np.random.default_rng((zlib.crc32(name.encode()), index))
-    values = rng.permutation(_CONTROLS[self.control])[:2]
+    values = rng.permutation(_CONTROLS[self.control])[:2].tolist()
     words = shapes_episodes.sample_words(rng, 2)
     candidates = tuple(f' {word}.' for word in words)
+    labels = shapes_episodes.sample_labels(rng, 2, self.shots)
+    # None twice: a query that is itself among the shots is merely found again.
+    pictures = digits.draw(rng, [values[label] for label in labels], False)
     *supports, query = (
         prompts.Sample(
-            (digits.draw(rng, int(values[label]), False),), '',
-            (candidates[label],), f'{name}:{index}', index, candidates,
+            (picture,), '', (candidates[label],), f'{name}:{index}', index,
+            candidates,
         )
-        for label in shapes_episodes.sample_labels(rng, 2, self.shots)
+        for picture, label in zip(pictures, labels)
     )
     return prompts.Episode(tuple(supports), query)
 

@@ -3,7 +3,7 @@
 """The paper's four data sets as tasks, from shards of your own (Flamingo §2.4).
 
 In a gin file:
-  from tasks import flamingo_pretrain
+  from flamingo_jax.tasks import flamingo_pretrain
   flamingo_pretrain.mixture.directory = %DATA_DIR
   DatasetConfig.mixture_or_task_name = @flamingo_pretrain.mixture()
 
@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping
 
 from flamingo_jax.data import features
 from flamingo_jax.data import vocabulary as vocabulary_lib
-from tasks import prepared
+from flamingo_jax.tasks import prepared
 
 NAME = 'flamingo_pretrain'
 WEIGHTS = {'m3w': 1.0, 'align': 0.2, 'ltip': 0.2, 'vtp': 0.03}  # λ, B.1.2

@@ -3,7 +3,7 @@
 """The parts of MassiveText as tasks, from shards of your own (Chinchilla).
 
 In a gin file:
-  from tasks import massive_text
+  from flamingo_jax.tasks import massive_text
   massive_text.mixture.directory = %DATA_DIR
   DatasetConfig.mixture_or_task_name = @massive_text.mixture()
   DatasetConfig.strategy = 'merged'
@@ -19,7 +19,7 @@ from collections.abc import Callable
 from flamingo_jax.data import features
 from flamingo_jax.data import text
 from flamingo_jax.data import vocabulary as vocabulary_lib
-from tasks import prepared
+from flamingo_jax.tasks import prepared
 
 NAME = 'massive_text'
 # How often an example is of each: Chinchilla's sampling.

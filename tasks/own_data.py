@@ -3,7 +3,7 @@
 """Your own JSONL file as a task (`flamingo_jax.data.documents` has the schema).
 
 In a gin file:
-  from tasks import own_data
+  from flamingo_jax.tasks import own_data
   LENGTHS = {'tokens': 64, 'media': 1, 'image_size': 64}
   own_data.mixture.path = %DATA
   own_data.mixture.lengths = %LENGTHS

@@ -4,7 +4,7 @@
 
 A line of the JSONL file is a document: {"parts": [{"text": "..."}]}. In a gin
 file:
-  from tasks import own_text
+  from flamingo_jax.tasks import own_text
   own_text.mixture.path = %DATA
   DatasetConfig.mixture_or_task_name = @own_text.mixture()
   DatasetConfig.task_feature_lengths = {

@@ -21,9 +21,9 @@ import numpy as np
 
 from flamingo_jax.data import documents
 from flamingo_jax.data import features
-from tasks import shapes_drawing
-from tasks import shapes_vocabulary
-from tasks import shapes_world
+from flamingo_jax.tasks import shapes_drawing
+from flamingo_jax.tasks import shapes_vocabulary
+from flamingo_jax.tasks import shapes_world
 
 FRAMES = 8  # of a clip, one per second
 # Number of documents, and the pairs of shape and colour they show. `held_out`
@@ -44,7 +44,7 @@ BLANK = documents.image(
 )
 
 Pairs = tuple[tuple[str, str], ...]
-Parts = tuple[str | documents.Media, ...]
+Parts = tuple[str | documents.Media | documents.EndOfChunk, ...]
 
 
 @dataclasses.dataclass(frozen=True)

@@ -24,10 +24,10 @@ from flamingo_jax.data import documents
 from flamingo_jax.data import features
 from flamingo_jax.evaluation import prompts
 from flamingo_jax.evaluation import tasks
-from tasks import shapes
-from tasks import shapes_episodes
-from tasks import shapes_vocabulary
-from tasks import shapes_world
+from flamingo_jax.tasks import shapes
+from flamingo_jax.tasks import shapes_episodes
+from flamingo_jax.tasks import shapes_vocabulary
+from flamingo_jax.tasks import shapes_world
 
 EPISODES = 1000  # of a task
 SHOTS = (0, 1, 2, 4, 8, 16)

@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 from PIL import ImageDraw
 
-from tasks import shapes_world
+from flamingo_jax.tasks import shapes_world
 
 IMAGE_SIZE = 64  # pixels
 _OVERSAMPLING = 2  # drawn larger, then averaged: smooth edges

@@ -13,7 +13,7 @@ import dataclasses
 
 import numpy as np
 
-from tasks import shapes_world
+from flamingo_jax.tasks import shapes_world
 
 FIRST_SYLLABLES = tuple(
     'ba da fe go hu ja ke lo mu ni pa ru so ta vi zu'.split()

@@ -25,9 +25,9 @@ from flamingo_jax.data import features
 from flamingo_jax.evaluation import metrics
 from flamingo_jax.evaluation import tasks
 from flamingo_jax.evaluation.prompts import Sample
-from tasks import shapes
-from tasks import shapes_vocabulary
-from tasks import shapes_world
+from flamingo_jax.tasks import shapes
+from flamingo_jax.tasks import shapes_vocabulary
+from flamingo_jax.tasks import shapes_world
 
 QUERIES = 500  # of a task
 SUPPORTS = 2048  # as many as the paper has (B.1.4)

@@ -23,11 +23,11 @@ import numpy as np
 
 from flamingo_jax.data import text as text_tasks
 from flamingo_jax.data.documents import Text
-from tasks import digits
-from tasks import shapes
-from tasks import shapes_episodes
-from tasks import shapes_vocabulary
-from tasks import shapes_world
+from flamingo_jax.tasks import digits
+from flamingo_jax.tasks import shapes
+from flamingo_jax.tasks import shapes_episodes
+from flamingo_jax.tasks import shapes_vocabulary
+from flamingo_jax.tasks import shapes_world
 
 LENGTH = 96  # tokens of a document at most, <BOS> and two at its end included
 PAIRS = shapes_world.SEEN + tuple(sorted(shapes_world.HELD_OUT))

@@ -3,7 +3,7 @@
 """The vocabulary of the shapes world: one piece per word and per syllable.
 
 `shapes_vocabulary.model` beside this file was written by
-  python -m tasks.shapes_vocabulary tasks/shapes_vocabulary.model
+  python -m flamingo_jax.tasks.shapes_vocabulary tasks/shapes_vocabulary.model
 Made-up words are two pieces, so that words which training held out are made of
 syllables that it did see. Any other text is spelt out, in letters or bytes.
 """
@@ -15,9 +15,9 @@ import pathlib
 import re
 
 from flamingo_jax.data import vocabulary as vocabulary_lib
-from tasks import digits
-from tasks import shapes_episodes
-from tasks import shapes_world
+from flamingo_jax.tasks import digits
+from flamingo_jax.tasks import shapes_episodes
+from flamingo_jax.tasks import shapes_world
 
 _MODEL = pathlib.Path(__file__).with_suffix('.model')
 # What the tasks say besides the names of things.

@@ -291,5 +291,7 @@ def _name_rgb(rgb: np.ndarray) -> str:
   return f'#{rgb.tobytes().hex()}'
 
 
-def _distance(a: Sequence[int], b: Sequence[int]) -> float:
+def _distance(
+    a: Sequence[int] | np.ndarray, b: Sequence[int] | np.ndarray
+) -> float:
   return float(np.linalg.norm(np.subtract(a, b, dtype=float)))

@@ -19,10 +19,10 @@ Importing this module registers
 from collections.abc import Collection
 
 from flamingo_jax.data import features
-from tasks import digits_bind  # pylint: disable=unused-import
-from tasks import shapes  # pylint: disable=unused-import
-from tasks import shapes_bind  # pylint: disable=unused-import
-from tasks import shapes_eval  # pylint: disable=unused-import
+from flamingo_jax.tasks import digits_bind  # pylint: disable=unused-import
+from flamingo_jax.tasks import shapes  # pylint: disable=unused-import
+from flamingo_jax.tasks import shapes_bind  # pylint: disable=unused-import
+from flamingo_jax.tasks import shapes_eval  # pylint: disable=unused-import
 
 
 _PRETRAIN = {

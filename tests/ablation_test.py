@@ -19,7 +19,7 @@ from flamingo_jax.data import pipeline
 from flamingo_jax.errors import UserError
 from flamingo_jax.models import variants
 from flamingo_jax.models.plain_resamplers import make_resampler
-from tasks import tiny
+from flamingo_jax.tasks import tiny
 
 assert tiny  # registers the mixtures
 ROOT = pathlib.Path(__file__).parents[1]

@@ -12,8 +12,8 @@ import pytest
 import flamingo_jax as fj
 from flamingo_jax import shipped
 from flamingo_jax.evaluation import prompts
-from tasks import shapes_bind
-from tasks import shapes_eval
+from flamingo_jax.tasks import shapes_bind
+from flamingo_jax.tasks import shapes_eval
 
 COUNT = 60
 

@@ -20,7 +20,8 @@ def add_match(commands: Any) -> None:
   parser = add_command(commands, 'match', run_match,
                        'score a contrastive run: retrieval, zero-shot classes')
   parser.add_argument('--model_dir', required=True, metavar='DIR')
-  parser.add_argument('--module', default='tasks.shapes', metavar='MODULE',
+  parser.add_argument('--module', default='flamingo_jax.tasks.shapes',
+                      metavar='MODULE',
                       help='registers the task when it is imported')
   parser.add_argument('--task', default='shapes_pairs', metavar='NAME',
                       help='of pictures with a text each')

@@ -195,6 +195,29 @@ def window(
   )
 
 
+def draw_start(
+    doc: TokenizedDocument, length: int, rng: np.random.Generator
+) -> int:
+  """Where a random window of `length` + 1 tokens begins.
+
+  Every start is as likely as any other (v1 §3.2.1), among those whose window
+  has a whole tag, if there are any: what follows a picture that the window has
+  lost would be learned without it. So a caption keeps its picture, whatever
+  its length.
+  """
+  starts = np.arange(max(1, len(doc.tokens) - length))
+  if len(doc.media):
+    tag = int(np.sum(doc.is_tag)) // len(doc.media)
+    # The tags that begin in a window, without one that it cuts.
+    count = np.searchsorted(doc.positions, starts + length - tag, 'right')
+    has_medium = count > np.searchsorted(doc.positions, starts)
+    if np.any(has_medium):
+      starts = starts[has_medium]
+  if len(starts) == 1:
+    return int(starts[0])
+  return int(starts[rng.integers(len(starts))])
+
+
 def make_example(
     doc: Document,
     *,
@@ -212,7 +235,7 @@ def make_example(
 
   Args:
     doc: the document.
-    length: L; a longer document gives a window of it.
+    length: L; a longer document gives a window of it, drawn by `draw_start`.
     max_media: M; media beyond it are left out of the window.
     frames: T of each medium.
     image_size: h and w, pixels.
@@ -242,8 +265,7 @@ def make_example(
       leading_space=bool(leading_space),
       next_media=bool(next_media),
   )
-  spare = len(tokenized.tokens) - (length + 1)
-  start = int(rng.integers(spare + 1)) if rng is not None and spare > 0 else 0
+  start = 0 if rng is None else draw_start(tokenized, length, rng)
   seen = window(tokenized, length, max_media, start)
   media, media_mask = load_media(
       doc.source, seen.media, max_media, frames, image_size, rng, augment

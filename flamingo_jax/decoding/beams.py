@@ -2,8 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Beam search (Flamingo B.1.5: three beams, up to the first <EOC>)."""
 
-from collections.abc import Callable
-
 from flax import struct
 import jax
 import jax.numpy as jnp
@@ -32,7 +30,6 @@ def beam_search(
     beams: int,
     max_new_tokens: int,
     stop: int,
-    length_penalty: float | Float[Array, ''] = 0.0,
 ) -> Decoded:
   """The likeliest continuation found with K beams (the paper: 3).
 
@@ -48,21 +45,16 @@ def beam_search(
     beams: K.
     max_new_tokens: most tokens of a continuation, with its stop.
     stop: the token that ends one, <EOC>.
-    length_penalty: beams are ranked by log-probability / tokens ** this, at
-      least 0. The paper names none.
 
   Returns:
     The best continuation of each row.
   """
   batch = len(logits)
-  rate = lambda log_probs, count: log_probs / count**length_penalty
 
   def go_on(state):
     step, _, beam = state
-    # Log-probabilities only fall, and dividing a negative number by the most
-    # tokens is the best that can happen to it.
-    bound = rate(beam.log_probs.max(axis=1), jnp.float32(max_new_tokens))
-    can_win = bound > rate(beam.best.log_probs, beam.best.lengths + 1.0)
+    # Log-probabilities only fall.
+    can_win = beam.log_probs.max(axis=1) > beam.best.log_probs
     return (step < max_new_tokens) & jnp.any(can_win)
 
   def advance(state):
@@ -72,7 +64,7 @@ def beam_search(
     last = jax.lax.dynamic_slice_in_dim(beam.tokens, step - 1, 1, axis=2)
     logits, cache = extend(model, params, last.reshape(-1, 1), cache)
     logits = logits.reshape(batch, beams, -1)
-    return step + 1, cache, _grow(step, logits, beam, stop, rate)
+    return step + 1, cache, _grow(step, logits, beam, stop)
 
   beam = _Beams(
       tokens=jnp.full((batch, beams, max_new_tokens), stop, jnp.int32),
@@ -85,7 +77,7 @@ def beam_search(
       ),
   )
   first = jnp.broadcast_to(logits[:, None], (batch, beams, logits.shape[-1]))
-  beam = _grow(jnp.int32(0), first, beam, stop, rate)
+  beam = _grow(jnp.int32(0), first, beam, stop)
   cache = gather_cache(cache, jnp.repeat(jnp.arange(batch), beams))
   state = (jnp.int32(1), cache, beam)
   beam = jax.lax.while_loop(go_on, advance, state)[-1]
@@ -94,10 +86,9 @@ def beam_search(
       lengths=jnp.full(batch, max_new_tokens, jnp.int32),
       log_probs=beam.log_probs[:, 0],
   )
-  wins = rate(reached.log_probs, jnp.float32(max_new_tokens)) > rate(
-      beam.best.log_probs, beam.best.lengths + 1.0
+  return _where(
+      reached.log_probs > beam.best.log_probs, reached, beam.best
   )
-  return _where(wins, reached, beam.best)
 
 
 def _grow(
@@ -105,7 +96,6 @@ def _grow(
     logits: Float[Array, 'B K V'],
     beam: _Beams,
     stop: int,
-    rate: Callable[[Array, Array], Array],
 ) -> _Beams:
   """One more token per beam: the likeliest stay open or end."""
   batch, beams, vocab = logits.shape
@@ -124,9 +114,7 @@ def _grow(
       lengths=jnp.full(batch, step, jnp.int32),
       log_probs=take(ended),
   )
-  better = rate(finished.log_probs, step + 1.0) > rate(
-      beam.best.log_probs, beam.best.lengths + 1.0
-  )
+  better = finished.log_probs > beam.best.log_probs
 
   log_probs, kept = jax.lax.top_k(jnp.where(stops, -jnp.inf, top), beams)
   tokens, parents = (

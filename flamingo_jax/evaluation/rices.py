@@ -18,6 +18,7 @@ from flamingo_jax.data.media import Media
 from flamingo_jax.errors import UserError
 from flamingo_jax.evaluation import neighbours
 from flamingo_jax.evaluation.prompts import Sample
+from flamingo_jax.predictor.media_encoder import content
 from flamingo_jax.typing import Float
 
 Embed = Callable[[Sequence[Media]], np.ndarray]
@@ -94,7 +95,7 @@ class Index:
     """Features of the supports, which are kept in a file."""
     key = hashlib.sha256(model.encode())
     for medium in media:
-      key.update(f'{medium.path} {epath.Path(medium.path).stat()}'.encode())
+      key.update(' '.join(content(medium)).encode())
     file = folder / f'rices.{key.hexdigest()[:16]}.npy'
     if file.exists():
       with file.open('rb') as stream:

@@ -12,6 +12,7 @@ from typing import Any
 
 from flax import linen as nn
 
+from flamingo_jax.errors import UserError
 from flamingo_jax.models.decoder import Decoder, DecoderConfig
 from flamingo_jax.typing import Array, Float, Int
 
@@ -26,6 +27,17 @@ class LanguageModelConfig:
   def to_dict(self) -> dict[str, Any]:
     """As nested dicts of numbers and strings, for JSON."""
     return dataclasses.asdict(self)
+
+  @classmethod
+  def from_dict(cls, values: dict[str, Any]) -> 'LanguageModelConfig':
+    """The inverse of `to_dict`; UserError if it is another kind of model's."""
+    try:
+      return cls(**(values | {'decoder': DecoderConfig(**values['decoder'])}))
+    except (TypeError, KeyError) as error:
+      raise UserError(
+          f'the architecture is not that of a language model: {error}; give '
+          'the MODEL_DIR of a run of one'
+      ) from error
 
 
 class LanguageModel(nn.Module):

@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Vision Transformer (Dosovitskiy et al. 2021), to compare with the NFNet.
 
-In Flamingo's table 3 vii it is CLIP's ViT-L/14. Without a class token: what is
-asked for is the grid.
+In Flamingo's table 3 vii it is CLIP's ViT-L/14. What is asked for is the grid, so
+there is no class token; nor has it CLIP's biases, the norm before its layers and
+its quick GELU.
 """
 
 from collections.abc import Mapping

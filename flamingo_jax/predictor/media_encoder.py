@@ -10,11 +10,29 @@ import hashlib
 import numpy as np
 
 from flamingo_jax.data.frames import Sampling
-from flamingo_jax.data.media import Media, load_frames
+from flamingo_jax.data.media import Media, load_frames, open_file
 from flamingo_jax.models import Flamingo, FlamingoConfig
 from flamingo_jax.predictor import programs
 from flamingo_jax.predictor.devices import Devices
 from flamingo_jax.typing import Float, Tree
+
+
+def content(medium: Media) -> tuple[str, str]:
+  """What media of the same kind with the same bytes or pixels have in common.
+
+  Read anew each time: a file or an array may have changed since.
+
+  Raises:
+    UserError: its file cannot be read.
+  """
+  if isinstance(medium.data, np.ndarray):
+    pixels = np.ascontiguousarray(medium.data)
+    digest = hashlib.sha256(f'{pixels.dtype} {pixels.shape}'.encode())
+    digest.update(pixels)
+  else:
+    with open_file(medium) as file:
+      digest = hashlib.file_digest(file, 'sha256')
+  return medium.kind, digest.hexdigest()
 
 
 class MediaEncoder:
@@ -83,16 +101,12 @@ class MediaEncoder:
   def _key(
       self, medium: Media, sampling: Sampling
   ) -> Media | tuple[str | Sampling | None, ...]:
-    """What media with the same content, read alike, have in common."""
-    read = sampling if medium.kind == 'video' else None
-    if medium.data is None:
-      return medium.kind, read, medium.path
-    if not self._keep:
-      return medium  # nobody will ask for it again
-    data, shape = medium.data, ''
-    if isinstance(data, np.ndarray):
-      data, shape = data.tobytes(), str(data.shape)
-    return medium.kind, read, shape, hashlib.sha256(data).hexdigest()
+    """What media have in common of which one is encoded for all."""
+    if self._keep:
+      read = sampling if medium.kind == 'video' else None
+      return *content(medium), read
+    # Nobody will ask for it again.
+    return medium if medium.data is not None else (medium.kind, medium.path)
 
   def _run(
       self, program: Callable, params: Tree, media: Sequence[Media],

@@ -21,7 +21,7 @@ from flamingo_jax.predictor import inputs
 from flamingo_jax.predictor import programs
 from flamingo_jax.predictor.devices import Devices
 from flamingo_jax.predictor.inputs import Prompt
-from flamingo_jax.predictor.media_encoder import MediaEncoder
+from flamingo_jax.predictor.media_encoder import MediaEncoder, content
 from flamingo_jax.typing import Float, Tree
 
 _SCORING_BYTES = 2**30  # on a device, for candidates' copies of the cache
@@ -109,7 +109,8 @@ class Predictor:
       seed: of the draws; the i-th prompt of a list has draws of its own.
       batch_size: prompts that are decoded together on each device.
       prefix: parts in front of every prompt, such as the shots of all. They are
-        read once, also for later calls, if each prompt begins with a medium.
+        read once, also for later calls with the same texts and contents of
+        files and arrays, if each prompt begins with a medium.
       frames: that are read of a video; None: as many as the model was loaded
         with.
       fps: frames per second of a video, likewise. One that is longer than
@@ -284,7 +285,7 @@ class Predictor:
     if not prefix or not begins or self.config.decoder.sees_earlier:
       return None, documents
     first, rest = inputs.split_prefix(documents, prefix)
-    key = first.tokens.tobytes(), first.media, sampling
+    key = first.tokens.tobytes(), tuple(map(content, first.media)), sampling
     if self._prefix[0] != key:
       self._prefix = None, None  # its memory goes before the next one comes
       self._prefix = key, self._read(

@@ -25,6 +25,10 @@ class Architecture(Protocol):
   def to_dict(self) -> dict[str, Any]:
     """As nested dicts of numbers and strings, for JSON."""
 
+  @classmethod
+  def from_dict(cls, values: dict[str, Any]) -> 'Architecture':
+    """The inverse of `to_dict`; a field that is missing has its default."""
+
 
 def write_atomically(path: epath.Path, text: str) -> None:
   """Replaces `path` so that a reader sees the old text or all of the new."""
@@ -103,9 +107,12 @@ def check_model_json(
     UserError: another architecture (names what differs) or vocabulary.
   """
   description = read_model_json(model_dir)
+  plain = lambda values: json.loads(json.dumps(values.to_dict()))
+  # Through the class, so that a folder from before a field was added has the
+  # field's default.
   check_same_values(
-      json.loads(json.dumps(config.to_dict())),
-      description['architecture'],
+      plain(config),
+      plain(type(config).from_dict(description['architecture'])),
       f'the checkpoint in {model_dir}',
   )
   if description['vocabulary_sha256'] != vocabulary.sha256:

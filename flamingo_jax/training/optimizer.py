@@ -220,9 +220,12 @@ def clip_towers(grads: Tree, params: Tree, agc: float, clip: float) -> Tree:
   def one(path, grad, param):
     if not of_vision(path):
       return grad * scale
-    unitwise = lambda grad, param: optax.adaptive_grad_clip(agc).update(
-        grad, optax.EmptyState(), param
-    )[0]
+    def unitwise(grad, param):
+      # A unit is an output, which is a kernel's last axis; a vector is one.
+      inputs = tuple(range(grad.ndim - 1)) or None
+      clipping = optax.adaptive_grad_clip(agc, axis=inputs)
+      return clipping.update(grad, optax.EmptyState(), param)[0]
+
     # The like blocks of a stage are stacked (nfnet.scan_blocks).
     stacked = any(key.key.endswith('_blocks') for key in path)
     return (jax.vmap(unitwise) if stacked else unitwise)(grad, param)

@@ -18,7 +18,7 @@ from flamingo_jax.data import pipeline
 from flamingo_jax.data import records
 from flamingo_jax.data.batches import get_batches
 from flamingo_jax.errors import UserError
-from tasks import prepared
+from flamingo_jax.tasks import prepared
 from tests.data.records_test import png
 from tests.shards import write_shards
 

@@ -14,7 +14,7 @@ from flamingo_jax.data import exit_guard
 
 _LEAVE_WHILE_READING = """
 from flamingo_jax.data import batches, pipeline
-from tasks import shapes
+from flamingo_jax.tasks import shapes
 
 lengths = {'tokens': 64, 'media': 4, 'image_size': 64}
 iterator = batches.get_batches(

@@ -3,6 +3,7 @@
 """Tests of seqio tasks over documents."""
 
 import collections
+import dataclasses
 
 import chex
 import numpy as np
@@ -130,10 +131,18 @@ def test_the_number_of_hosts_does_not_change_the_data(shards):
 
 
 def test_a_document_gives_another_window_in_every_epoch():
+  # A picture in every window: it may begin anywhere.
+  pages = [
+      dataclasses.replace(document, parts=tuple(
+          part for j in range(20) for part in (document.parts[0], f' {j} x')
+      ))
+      for document in _documents(10)
+  ]
+  task = features.add_task('features_test', {'train': lambda: pages})
   by_document = collections.defaultdict(set)
-  for example in _read(_task(words=100), num_epochs=20):
+  for example in _read(task, num_epochs=20):
     by_document[int(example['example_id'])].add(example['tokens'].tobytes())
-  # One of about 100 starts each time, of which some come twice.
+  # One of more than 100 starts each time, of which some come twice.
   assert all(len(windows) > 12 for windows in by_document.values())
 
 

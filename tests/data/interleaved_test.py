@@ -285,7 +285,38 @@ def test_windows_are_drawn_uniformly_and_stay_inside(vocabulary):
         )
     )
     assert (example['loss_weights'] == 0).sum() == 3  # no padding, the tag
-  assert starts == {0, 1, 2, 3}
+  # The window at 0 ends inside the tag, and no text that it has sees the medium.
+  assert starts == {1, 2, 3}
+
+
+@pytest.mark.parametrize('length', [8, 13, 32])
+def test_a_caption_keeps_its_picture_whatever_its_length(vocabulary, length):
+  for words in (1, 5, 40):
+    for parts in (
+        (PICTURES[0], ' x' * words),
+        (' x' * words, PICTURES[0], ' y' * words),
+        (' x' * words, PICTURES[0]),
+    ):
+      for seed in range(30):
+        example = make_example(
+            document(*parts), vocabulary, length=length,
+            rng=np.random.default_rng(seed),
+        )
+        assert example['media_mask'].any()
+        sees = example['media_index'] == 1
+        assert (example['loss_weights'][sees] > 0).any()
+
+
+def test_a_window_of_a_page_holds_a_picture(vocabulary):
+  text = ' x' * 40
+  doc = document(text, PICTURES[0], text, PICTURES[1], text)
+  seen = set()
+  for seed in range(100):
+    example = make_example(
+        doc, vocabulary, length=16, rng=np.random.default_rng(seed)
+    )
+    seen.add(int(example['media'][0, 0, 0, 0, 0]))
+  assert seen == {10, 20}
 
 
 def test_augmentations_follow_their_probabilities(vocabulary):

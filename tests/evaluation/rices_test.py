@@ -15,7 +15,7 @@ from flamingo_jax.evaluation.prompts import Sample
 def sample(folder, degrees, source):
   """Its picture is embedded as the direction of an angle."""
   path = folder / f'{degrees}.png'
-  path.touch()
+  path.write_text(source)
   medium = documents.image(path)
   return Sample((medium,), 'Output:', ('x',), source, 0)
 
@@ -45,3 +45,19 @@ def test_supports_of_the_querys_source_are_left_out(tmp_path):
   assert [s.source for s in index.nearest(queries[0], 1)] == ['c']
   with pytest.raises(UserError, match='a: 4 shots .* there are 3 supports'):
     index.nearest(queries[0], 4)
+
+
+def test_features_are_kept_as_long_as_no_picture_changes(tmp_path):
+  folder = epath.Path(tmp_path)
+  embedded = []
+
+  def index(source):
+    supports = [sample(folder, degrees, source) for degrees in (0, 50)]
+    count = lambda media: embedded.extend(media) or embed(media)
+    rices.Index([supports[0]], supports, count, folder, 'model')
+    found = len(embedded)
+    embedded.clear()
+    return found
+
+  # The query's features are not kept; the files are written anew each time.
+  assert [index(source) for source in 'aab'] == [3, 1, 3]

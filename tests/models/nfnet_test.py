@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
 # SPDX-License-Identifier: Apache-2.0
-"""NFNet: parameter counts, the grid, and signal propagation."""
+"""NFNet: its numbers are the paper's; its counts, grid and propagation."""
 
 from flax import linen as nn
 import jax
@@ -9,11 +9,14 @@ import numpy as np
 import pytest
 
 from flamingo_jax import models
-from flamingo_jax.models.nfnet import (
-    NFBlock,
-    StandardizedConv,
-    deviation,
-    scan_blocks,
+from flamingo_jax.models import nfnet
+from flamingo_jax.models.nfnet import NFBlock, StandardizedConv
+from tests.models import nfnet_of_paper
+
+# Every kind of block: a change of width, a stride, and blocks that are scanned.
+nfnet.NFNETS['every_block'] = nfnet.NFNetVariant(
+    depths=(2, 3), widths=(16, 32), strides=(1, 2), stem=(4, 6, 8, 8),
+    group_width=4,
 )
 
 
@@ -40,13 +43,13 @@ def test_f7_has_the_deepest_table_row():
   assert encoder_count('F7') > encoder_count('F6')
 
 
-@pytest.mark.parametrize('pixels, side', [(288, 9), (320, 10), (480, 15)])
-def test_stride_is_32_and_features_3072(pixels, side):
-  x = jax.ShapeDtypeStruct((1, pixels, pixels, 3), jnp.float32)
+def test_stride_is_32_and_features_3072():
+  spec = lambda pixels: jax.ShapeDtypeStruct((1, pixels, pixels, 3), jnp.float32)
   model = models.NFNet('F6')
-  variables = jax.eval_shape(model.init, jax.random.key(0), x)
-  grid = jax.eval_shape(model.apply, nn.unbox(variables), x)
-  assert grid.shape == (1, side, side, 3072)
+  variables = nn.unbox(jax.eval_shape(model.init, jax.random.key(0), spec(64)))
+  for pixels, side in ((288, 9), (320, 10), (480, 15)):
+    grid = jax.eval_shape(model.apply, variables, spec(pixels))
+    assert grid.shape == (1, side, side, 3072)
 
 
 def test_convolution_does_not_see_scale_or_mean_of_its_kernel():
@@ -78,26 +81,24 @@ def test_block_is_identity_at_skip_gain_zero_and_not_otherwise():
   assert float(jnp.abs(y - x).max()) > 0.01
 
 
-def test_scanned_blocks_are_the_blocks_one_after_the_other():
-  x = jax.random.normal(jax.random.key(0), (1, 4, 4, 32))
-  block = NFBlock(channels=32, stride=1, groups=2)
-  betas = jnp.array([0.9, 0.8, 0.7])
+def test_the_grid_is_the_one_of_the_paper():
+  module = models.NFNet('every_block')
+  rng = np.random.default_rng(0)
+  # 5 x 5 places, then 3 x 3: windows and padding reach over the edge.
+  x = rng.normal(size=(2, 20, 20, 3)).astype(np.float32)
 
-  class Scanned(nn.Module):
-    @nn.compact
-    def __call__(self, x):
-      like = NFBlock(channels=32, stride=1, groups=2, name='blocks')
-      return scan_blocks(like, x, betas)
+  def weights(path, shape):
+    """Of no layer 0; the kernels of one nearly constant, as few are."""
+    noise = rng.normal(size=shape.shape).astype(np.float32)
+    name = '/'.join(key.key for key in path)
+    if name.endswith(('gain', 'bias')):
+      return 1 + 0.5 * noise
+    return noise * (1e-4 if 'stage1_block0/conv2/kernel' in name else 1)
 
-  params = nn.unbox(Scanned().init(jax.random.key(1), x))['params']
-  params['blocks']['skip_gain'] += 1.0
-  scanned = Scanned().apply({'params': params}, x)
-  for i, beta in enumerate(betas):
-    one = jax.tree.map(lambda p: p[i], params['blocks'])
-    x = block.apply({'params': one}, x, beta)
-  np.testing.assert_allclose(scanned, x, rtol=1e-5, atol=1e-5)
-
-
-def test_deviation_grows_by_alpha_squared_per_block():
-  assert deviation(0) == 1
-  assert deviation(5) == pytest.approx((1 + 5 * 0.2**2) ** 0.5)
+  shapes = jax.eval_shape(module.init, jax.random.key(0), x)
+  params = jax.tree_util.tree_map_with_path(weights, nn.unbox(shapes)['params'])
+  found = jax.jit(module.apply)({'params': params}, x)
+  expected = nfnet_of_paper.grid(params, x, depths=(2, 3), strides=(1, 2))
+  assert found.shape == expected.shape == (2, 3, 3, 64)
+  assert expected.std() > 0.5
+  np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
 # SPDX-License-Identifier: Apache-2.0
-"""The ViT: its grid, its places, and that both kinds of model take it."""
+"""The ViT: its numbers, its size, and that both kinds of model take it."""
 
 import dataclasses
 
@@ -14,7 +14,10 @@ from flamingo_jax import models
 from flamingo_jax.errors import UserError
 from flamingo_jax.models import contrastive
 from flamingo_jax.models.vision import vision_encoder
+from flamingo_jax.models import vit
 from flamingo_jax.training.optimizer import clip_towers
+
+vit.VITS['two_heads'] = vit.ViTVariant(patch=4, layers=2, width=8, heads=2)
 
 
 def shapes(variant, pixels):
@@ -28,10 +31,66 @@ def count(params):
   return sum(x.size for x in jax.tree.leaves(params))
 
 
-def test_l14_is_clips_but_for_the_class_token():
+def test_l14_has_clips_parameters_but_for_what_is_left_out():
   params, grid = shapes('L/14', 224)
   assert grid == (1, 16, 16, 1024)
-  assert 302e6 < count(params) < 304e6
+  clip = 303_179_776  # openai/clip-vit-large-patch14, without its projection
+  class_token = 2 * 1024  # and its place
+  norm = 2 * 1024  # before the layers
+  biases = 24 * (4 * 1024 + 4096 + 1024)  # attention, up, down
+  assert count(params) == clip - class_token - norm - biases
+
+
+def layer_norm(p, x):
+  x = x - x.mean(-1, keepdims=True)
+  return x / np.sqrt((x**2).mean(-1, keepdims=True) + 1e-5) * p['scale'] + p[
+      'bias']
+
+
+def vit_of_paper(params, picture, patch, layers):
+  """Dosovitskiy et al. 2021, eq. 1-4, of one picture and without its class token.
+
+  In float64: a loop over patches, layers and heads. Heads are 'map's columns one
+  after the other.
+  """
+  side = picture.shape[0] // patch
+  patches = [
+      picture[row * patch:(row + 1) * patch, column * patch:(column + 1) * patch]
+      for row in range(side) for column in range(side)
+  ]
+  x = np.array([p.ravel() for p in patches], np.float64)
+  x = x @ params['patches_projection']['kernel'] + params['position_embeddings']
+  for i in range(layers):
+    p = jax.tree.map(lambda leaf: leaf[i], params['layer_blocks'])
+    y = layer_norm(p['attn_norm'], x)
+    out = p['out']['map']['kernel']
+    for head, columns in enumerate(np.split(np.arange(x.shape[1]), len(out))):
+      query, key, value = (
+          y @ p[name]['map']['kernel'][:, columns]
+          for name in ('query', 'key', 'value')
+      )
+      weights = np.exp(query @ key.T / np.sqrt(len(columns)))
+      weights /= weights.sum(-1, keepdims=True)
+      x = x + weights @ value @ out[head]
+    y = layer_norm(p['ffw_norm'], x) @ p['ffw']['up']['kernel']
+    y *= 0.5 * (1 + np.tanh(np.sqrt(2 / np.pi) * (y + 0.044715 * y**3)))
+    x = x + y @ p['ffw']['down']['kernel']
+  return layer_norm(params['norm'], x).reshape(side, side, -1)
+
+
+def test_the_grid_is_the_one_of_the_paper():
+  module = vision_encoder('two_heads', 'float32')
+  rng = np.random.default_rng(0)
+  pictures = rng.normal(size=(2, 12, 12, 3)).astype(np.float32)
+  params = jax.tree.map(
+      lambda x: rng.normal(size=x.shape).astype(np.float32) / 3,
+      nn.unbox(jax.eval_shape(module.init, jax.random.key(0), pictures)),
+  )
+  found = jax.jit(module.apply)(params, pictures)
+  for grid, picture in zip(found, pictures, strict=True):
+    expected = vit_of_paper(params['params'], picture, patch=4, layers=2)
+    assert expected.std() > 0.1
+    np.testing.assert_allclose(grid, expected, rtol=1e-4, atol=1e-5)
 
 
 def test_the_tiny_one_has_the_grid_and_nearly_the_size_of_the_nfnet():
@@ -45,24 +104,7 @@ def test_micro_is_smaller_than_tiny():
   assert count(shapes('micro', 48)[0]) < count(shapes('tiny', 48)[0]) / 2
 
 
-def test_patches_are_where_they_are_in_the_picture():
-  module = vision_encoder('tiny_vit', 'float32')
-  params = nn.unbox(module.init(jax.random.key(0), jnp.zeros((1, 48, 48, 3))))
-  x = np.zeros((1, 48, 48, 3), np.float32)
-  x[:, 16:32, 32:] = 1  # the patch in row 1 and column 2
-  # Before attention: how much the map of patches sees of each.
-  _, state = module.apply(
-      params, jnp.array(x), capture_intermediates=lambda m, _: (
-          m.name == 'patches_projection'
-      ), mutable='intermediates',
-  )
-  (seen,) = state['intermediates']['patches_projection']['__call__']
-  np.testing.assert_array_equal(
-      np.abs(seen[0]).max(-1) > 0, np.arange(9) == 1 * 3 + 2
-  )
-
-
-def test_the_contrastive_tower_is_flamingos_and_is_clipped():
+def test_the_contrastive_tower_is_flamingos():
   config = contrastive.get('contrastive_tiny_vit')
   spec = jax.ShapeDtypeStruct
   pixels = spec((1, 48, 48, 3), jnp.uint8)
@@ -79,12 +121,43 @@ def test_the_contrastive_tower_is_flamingos_and_is_clipped():
   assert jax.tree.map(jnp.shape, tower['vision_encoder']) == jax.tree.map(
       jnp.shape, whole['vision_encoder']
   )
-  clipped = jax.eval_shape(
-      lambda x: clip_towers(x, x, 1e-2, 10.0), nn.unbox(tower)
-  )
-  assert jax.tree.map(jnp.shape, clipped) == jax.tree.map(
-      jnp.shape, nn.unbox(tower)
-  )
+
+
+def test_the_gradient_of_each_unit_is_clipped():
+  module = vision_encoder('two_heads', 'float32')
+  rng = np.random.default_rng(0)
+  spec = jax.ShapeDtypeStruct((1, 12, 12, 3), jnp.float32)
+  tree = nn.unbox(jax.eval_shape(module.init, jax.random.key(0), spec))['params']
+  draw = lambda scale: {'vision_encoder': jax.tree.map(
+      lambda x: scale * rng.normal(size=x.shape).astype(np.float32), tree
+  )}
+  params, grads = draw(1.0), draw(0.01)
+  # Of the second layer, not of the first: layers are stacked.
+  up = grads['vision_encoder']['layer_blocks']['ffw']['up']['kernel']
+  up[1] *= 100
+  clipped = clip_towers(grads, params, 1e-2, 10.0)
+
+  def norms(path, x):
+    """Of each unit, a column; of a vector as a whole. Layers one by one."""
+    def of_layer(x):
+      columns = x if x.ndim > 1 else x[:, None]
+      return np.linalg.norm(columns.reshape(-1, columns.shape[-1]), axis=0)
+    if any(key.key == 'layer_blocks' for key in path):
+      return np.stack([np.broadcast_to(of_layer(y), y.shape) for y in x])
+    return np.broadcast_to(of_layer(x), x.shape)
+
+  leaves = jax.tree_util.tree_leaves_with_path
+  is_clipped = []
+  for (path, grad), (_, param), (_, found) in zip(
+      leaves(grads), leaves(params), leaves(clipped), strict=True
+  ):
+    scale = 1e-2 * np.maximum(norms(path, param), 1e-3) / norms(path, grad)
+    np.testing.assert_allclose(
+        found, grad * np.minimum(scale, 1), rtol=1e-4,
+        err_msg=jax.tree_util.keystr(path),
+    )
+    is_clipped.append((scale < 1).ravel())
+  assert 0.2 < np.concatenate(is_clipped).mean() < 0.8
 
 
 def test_pictures_that_no_patches_fill_are_one_sentence():

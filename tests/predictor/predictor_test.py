@@ -3,6 +3,7 @@
 """The Python API against the model's full forward pass, and its complaints."""
 
 import functools
+import os
 
 import jax
 import numpy as np
@@ -313,6 +314,44 @@ def test_a_prefix_is_read_once_and_changes_no_answer(model, monkeypatch):
       found, model.score([*shots, 'Output:'], candidates)
   )
   assert len(read) == 3
+
+
+@pytest.mark.parametrize('kind', ['file', 'array'])
+def test_what_is_kept_is_known_by_its_content(
+    model, kind, tmp_path, monkeypatch
+):
+  # Of a file not its path, its time or its size; of an array not the object.
+  frames = np.array(CLIP.data)
+  path = tmp_path / 'shown.bmp'
+
+  def show(pixels):
+    frames[:] = pixels
+    Image.fromarray(frames[0]).save(path)
+    os.utime(path, (1, 1))
+
+  def fresh():
+    return fj.image(path) if kind == 'file' else fj.video(frames.copy())
+
+  medium = fj.image(path) if kind == 'file' else fj.video(frames)
+  keeps = fj.Predictor(
+      model.config, model.params, model.vocabulary, frames=2, keep_latents=9
+  )
+  read, compiled = [], keeps._read
+  monkeypatch.setattr(
+      keeps, '_read', lambda *args: read.append(0) or compiled(*args)
+  )
+  def ask(predictor, shown):
+    return predictor.score([[FISH]], ['yes', 'no'], prefix=[shown, 'a cat'])
+
+  show(PIXELS[0])
+  one = ask(keeps, medium)
+  np.testing.assert_array_equal(ask(keeps, fresh()), one)
+  assert len(read) == 1
+  show(PIXELS[1])
+  other = ask(keeps, medium)
+  assert len(read) == 2 and np.abs(other - one).max() > 1e-3
+  model.forget()
+  np.testing.assert_array_equal(ask(model, fresh()), other)
 
 
 def test_what_else_is_asked_changes_no_bit_of_scores(model):

@@ -11,7 +11,7 @@ import pytest
 from flamingo_jax import cli
 from flamingo_jax.data import media
 from flamingo_jax.data import records
-from tasks import shapes
+from flamingo_jax.tasks import shapes
 from tests.prepare import exporters
 
 COUNT = 6

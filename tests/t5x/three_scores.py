@@ -7,9 +7,9 @@ import functools
 from flamingo_jax.data import features
 from flamingo_jax.evaluation import metrics
 from flamingo_jax.evaluation import tasks
-from tasks import shapes_bind
-from tasks import shapes_eval
-from tasks import shapes_world
+from flamingo_jax.tasks import shapes_bind
+from flamingo_jax.tasks import shapes_eval
+from flamingo_jax.tasks import shapes_world
 from tests.t5x import two_tasks  # has the vision encoder, and says why
 
 assert two_tasks

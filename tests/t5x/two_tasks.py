@@ -12,7 +12,7 @@ import functools
 
 from flamingo_jax.data import features
 from flamingo_jax.models import contrastive
-from tasks import shapes
+from flamingo_jax.tasks import shapes
 from tests import random_weights  # has the vision encoder
 
 for _task, _draw, _options in (

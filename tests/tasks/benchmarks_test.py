@@ -9,7 +9,7 @@ from flamingo_jax.data import pipeline
 from flamingo_jax.errors import UserError
 from flamingo_jax.evaluation import benchmarks as table
 from flamingo_jax.evaluation import prompts
-from tasks import benchmarks
+from flamingo_jax.tasks import benchmarks
 from tests.evaluation import miniature
 from tests.evaluation.miniature import choices
 

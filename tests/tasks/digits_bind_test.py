@@ -7,8 +7,8 @@ from PIL import Image
 import pytest
 import seqio
 
-from tasks import digits
-from tasks import digits_bind
+from flamingo_jax.tasks import digits
+from flamingo_jax.tasks import digits_bind
 
 
 def shown(is_training, values=range(10)):
@@ -100,3 +100,25 @@ def test_episodes_show_two_digits_in_pictures_that_are_held_back(
   assert again.query.media[0].data.tobytes() == (
       episode.query.media[0].data.tobytes()
   )
+
+
+@pytest.mark.parametrize('task', [
+    task.name for task in seqio.get_subtasks(
+        seqio.MixtureRegistry.get('digits_bind_eval')
+    )
+])
+def test_no_query_is_among_its_shots(task):
+  episodes = documents(task, 'validation')
+  assert len(episodes) == 1000
+  for episode in (episodes[i] for i in range(1000)):
+    shown = [
+        sample.media[0].data.tobytes()
+        for sample in (*episode.supports, episode.query)
+    ]
+    assert len(set(shown)) == len(shown)
+
+
+def test_no_document_shows_a_picture_twice():
+  found = documents('digits_bind', 'train')
+  for shown in (pictures(found[i]) for i in range(50)):
+    assert len(set(shown)) == len(shown) == 18

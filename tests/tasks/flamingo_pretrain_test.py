@@ -21,8 +21,8 @@ from flamingo_jax.data import records
 from flamingo_jax.data.batches import get_batches
 from flamingo_jax.data.vocabulary import default_vocabulary
 from flamingo_jax.errors import UserError
-from tasks import flamingo_pretrain
-from tasks import prepared
+from flamingo_jax.tasks import flamingo_pretrain
+from flamingo_jax.tasks import prepared
 from tests.shards import write_shards
 
 CONFIGS = pathlib.Path(__file__).parents[2] / 'configs'

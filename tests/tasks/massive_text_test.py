@@ -11,7 +11,7 @@ from flamingo_jax.data.vocabulary import default_vocabulary
 from flamingo_jax.errors import UserError
 from flamingo_jax.prepare import engine
 from flamingo_jax.prepare.sources import jsonl
-from tasks import massive_text, own_text
+from flamingo_jax.tasks import massive_text, own_text
 
 
 def write(path, texts):

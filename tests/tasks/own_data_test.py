@@ -14,7 +14,7 @@ import pytest
 from flamingo_jax.data import pipeline
 from flamingo_jax.data.vocabulary import default_vocabulary
 from flamingo_jax.errors import UserError
-from tasks import own_data
+from flamingo_jax.tasks import own_data
 
 LENGTHS = {'tokens': 16, 'media': 1, 'image_size': 8}
 CAPTIONS = ['a cat', 'two  dogs', 'il était là']
@@ -136,7 +136,7 @@ def test_gin_builds_it(jsonl):
   gin.parse_config(f"""
       from __gin__ import dynamic_registration
       from flamingo_jax.data import pipeline
-      from tasks import own_data
+      from flamingo_jax.tasks import own_data
       LENGTHS = {{'tokens': 16, 'media': 1, 'image_size': 8}}
       DATA = '{jsonl}'
       own_data.mixture.path = %DATA

@@ -8,8 +8,8 @@ import itertools
 import numpy as np
 import pytest
 
-from tasks import shapes_drawing
-from tasks import shapes_world
+from flamingo_jax.tasks import shapes_drawing
+from flamingo_jax.tasks import shapes_world
 
 BACKGROUND = (240, 240, 240)
 

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import seqio
 
-from tasks import shapes
-from tasks import shapes_eval
-from tasks import shapes_vocabulary
-from tasks import shapes_world
+from flamingo_jax.tasks import shapes
+from flamingo_jax.tasks import shapes_eval
+from flamingo_jax.tasks import shapes_vocabulary
+from flamingo_jax.tasks import shapes_world
 
 LENGTHS = {'tokens': 96, 'media': 5, 'image_size': 16, 'targets': 8}
 

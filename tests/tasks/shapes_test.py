@@ -12,9 +12,9 @@ import seqio
 from flamingo_jax.data import documents
 from flamingo_jax.data import interleaved
 from flamingo_jax.evaluation import prompts
-from tasks import shapes
-from tasks import shapes_vocabulary
-from tasks import shapes_world
+from flamingo_jax.tasks import shapes
+from flamingo_jax.tasks import shapes_vocabulary
+from flamingo_jax.tasks import shapes_world
 
 TASKS = ('shapes_m3w', 'shapes_pairs', 'shapes_video')
 PAIRS = [

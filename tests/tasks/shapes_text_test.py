@@ -10,11 +10,11 @@ import pytest
 import seqio
 
 from flamingo_jax.data import text as text_tasks
-from tasks import digits
-from tasks import shapes_episodes
-from tasks import shapes_text
-from tasks import shapes_vocabulary
-from tasks import shapes_world
+from flamingo_jax.tasks import digits
+from flamingo_jax.tasks import shapes_episodes
+from flamingo_jax.tasks import shapes_text
+from flamingo_jax.tasks import shapes_vocabulary
+from flamingo_jax.tasks import shapes_world
 
 TASKS = ('shapes_text_value', 'shapes_text')
 ATTRIBUTE = {

@@ -9,7 +9,7 @@ import itertools
 import numpy as np
 import pytest
 
-from tasks import shapes_world
+from flamingo_jax.tasks import shapes_world
 
 
 def _scene(seed, count=3, pairs=shapes_world.SEEN):

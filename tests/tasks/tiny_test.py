@@ -11,10 +11,10 @@ import seqio
 
 from flamingo_jax.data import interleaved
 from flamingo_jax.data import pipeline
-from tasks import shapes_bind
-from tasks import shapes_text
-from tasks import shapes_vocabulary
-from tasks import tiny
+from flamingo_jax.tasks import shapes_bind
+from flamingo_jax.tasks import shapes_text
+from flamingo_jax.tasks import shapes_vocabulary
+from flamingo_jax.tasks import tiny
 
 assert shapes_text and tiny  # they register
 MIXTURES = pathlib.Path(__file__).parents[2] / 'configs' / 'mixtures'

@@ -56,6 +56,7 @@ class Trained(NamedTuple):
   compiled: jax.stages.Compiled
   losses: list[float]  # of each step, those of LAMBDA
   gradient: Any  # a tenth of the first step's, clipped
+  first: TrainState  # that went into the first step
   state: TrainState
   frozen_params: Any  # as they came out
 
@@ -75,7 +76,7 @@ def train(model, partitioner, start, steps=3):
   trainer = Trainer(model, partitioner, lambda step: 1e-3, LAMBDA)
   batch = partitioner.put_batch(make_batch(0))
   compiled = trainer.compile_train(state, frozen_params, batch)
-  losses, gradient = [], None
+  first, losses, gradient = state, [], None
   for step in range(steps):
     state, metrics = compiled(state, frozen_params, batch)
     if step == 0:  # Adam's first moment starts from 0
@@ -84,7 +85,7 @@ def train(model, partitioner, start, steps=3):
         float(metrics[f'{name}/loss_sum'] / metrics[f'{name}/weight'])
         for name in LAMBDA
     ]
-  return Trained(compiled, losses, gradient, state, frozen_params)
+  return Trained(compiled, losses, gradient, first, state, frozen_params)
 
 
 def adam(opt_state):

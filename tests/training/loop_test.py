@@ -24,8 +24,8 @@ import pytest
 
 from flamingo_jax import program
 from flamingo_jax.data import documents, features
+from flamingo_jax.tasks import prepared
 from flamingo_jax.training import checkpoint, loop
-from tasks import prepared
 from tests.shards import write_shards
 from tests.t5x import two_tasks
 from tests.t5x.program import ROOT, run_built_in

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A run's folder at gs://; a folder of this machine plays the bucket."""
 
+import dataclasses
 import inspect
 import json
 
@@ -12,6 +13,7 @@ import pytest
 from flamingo_jax import predictor
 from flamingo_jax.data.buckets import as_folder
 from flamingo_jax.errors import UserError
+from flamingo_jax.models import FlamingoConfig
 from flamingo_jax.training import checkpoint
 from flamingo_jax.training.metrics import MetricsLog
 from flamingo_jax.training.model_dir import (
@@ -113,3 +115,58 @@ def test_what_is_missing_in_a_bucket_is_named_by_its_address(bucket):
   ):
     with pytest.raises(UserError, match=f'{RUN}'):
       call()
+
+
+# Of the first format that was published; to stay as it is.
+FIRST_FORMAT = {
+    'format': 1,
+    'architecture': {
+        'vision': 'tiny',
+        'resampler': {
+            'layers': 1, 'width': 96, 'heads': 4, 'head_size': 24,
+            'latents': 4, 'frames': 8, 'kind': 'perceiver',
+        },
+        'decoder': {
+            'vocab': 840, 'layers': 3, 'width': 128, 'heads': 8,
+            'xattn_every': 1, 'head_size': 16, 'context': 128,
+            'remat': 'none', 'unroll': 3, 'xattn': 'dense', 'gated': True,
+            'sees_earlier': False,
+        },
+        'image_size': 48,
+        'dtype': 'float32',
+        'frozen_dtype': 'float32',
+        'trains_language_model': False,
+        'trains_vision_encoder': False,
+    },
+    'vocabulary_sha256': 'x',
+    'max_media': 18,
+    'frames': 8,
+    'versions': {},
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class LaterConfig(FlamingoConfig):
+  """A FlamingoConfig of a version that has one more field."""
+
+  one_more: int = 3
+
+
+def test_a_field_more_orphans_no_run(tmp_path, model):
+  vocabulary = model.vocabulary
+  stored = FIRST_FORMAT | {'vocabulary_sha256': vocabulary.sha256}
+  path = tmp_path / 'model.json'
+  path.write_text(json.dumps(stored))
+  first = FlamingoConfig.from_dict(FIRST_FORMAT['architecture'])
+  check_model_json(tmp_path, first, vocabulary)
+  later = LaterConfig.from_dict(FIRST_FORMAT['architecture'])
+  check_model_json(tmp_path, later, vocabulary)
+  with pytest.raises(UserError, match='one_more is 3 there and 4'):
+    check_model_json(
+        tmp_path, dataclasses.replace(later, one_more=4), vocabulary
+    )
+  path.write_text(json.dumps(stored | {
+      'architecture': FIRST_FORMAT['architecture'] | {'unheard_of': 1}
+  }))
+  with pytest.raises(UserError, match='unheard_of'):
+    check_model_json(tmp_path, first, vocabulary)
