@@ -91,12 +91,16 @@ def _unit(vectors: Float[np.ndarray, 'N J']) -> Float[np.ndarray, 'N J']:
 class Towers:
   """The towers of a run, ready to embed."""
 
-  def __init__(self, model_dir: str | os.PathLike, step: int | None = None):
+  def __init__(
+      self, model_dir: str | os.PathLike, step: int | None = None,
+      sampling: Sampling = EVALUATION,
+  ):
     """Reads a checkpoint.
 
     Args:
       model_dir: of a contrastive run.
       step: which checkpoint; the newest if None.
+      sampling: what is read of a video.
 
     Raises:
       UserError: no such run, or one of another model.
@@ -111,36 +115,33 @@ class Towers:
         functools.partial(DualTower(self.config).apply, method=method)
     )
     self._images, self._texts = embed('embed_images'), embed('embed_texts')
+    self._sampling = sampling
 
   def embed_images(self, images: np.ndarray) -> Float[np.ndarray, 'N J']:
     """Unit vectors of uint8 pictures [N h w 3]."""
     return self._in_batches(self._images, images)
 
-  def embed_media(
-      self, media: Sequence[Media], sampling: Sampling = EVALUATION
-  ) -> Float[np.ndarray, 'N J']:
+  def embed_media(self, media: Sequence[Media]) -> Float[np.ndarray, 'N J']:
     """Unit vectors of pictures and videos, some of which are read at once.
 
     A video's is the mean over its frames' unit vectors; the paper doesn't say.
     """
     means, count = [], _BATCH
     if any(medium.kind == 'video' for medium in media):
-      count = -(-_FRAMES // sampling.frames)
+      count = -(-_FRAMES // self._sampling.frames)
     for start in range(0, len(media), count):
-      pixels = [
-          self._pixels(medium, sampling)
-          for medium in media[start : start + count]
-      ]
+      pixels = list(map(self._pixels, media[start : start + count]))
       vectors = self.embed_images(np.concatenate(pixels))
       ends = np.cumsum([len(part) for part in pixels])[:-1]
       means += [part.mean(axis=0) for part in np.split(vectors, ends)]
     return _unit(np.stack(means))
 
-  def _pixels(self, medium: Media, sampling: Sampling) -> np.ndarray:
+  def _pixels(self, medium: Media) -> np.ndarray:
     """uint8[T h w 3], the frames that exist."""
-    frames = 1 if medium.kind == 'image' else sampling.frames
+    read = self._sampling
+    frames = 1 if medium.kind == 'image' else read.frames
     pixels, mask = load_frames(
-        medium, frames, self.config.image_size, None, sampling.fps
+        medium, frames, self.config.image_size, None, read.fps
     )
     return pixels[mask]
 
@@ -288,7 +289,8 @@ def evaluate_benchmark(
     as the right one comes before it.
 
   Raises:
-    UserError: another benchmark; a file is missing; frames or fps make no sense.
+    UserError: another benchmark; a file is missing; frames or fps make no
+      sense.
   """
   if name not in BENCHMARKS:
     raise UserError(
@@ -299,10 +301,9 @@ def evaluate_benchmark(
       name, split or row.split, shots=0, frames=frames, fps=fps
   ).of(row)
   queries = fewshot.read_queries(row, data, settings, False).queries
-  towers = Towers(model_dir)
-  media = [query.media[0] for query in queries]
   sampling = EVALUATION.override(**settings.sampling)
-  vectors = towers.embed_media(media, sampling)
+  towers = Towers(model_dir, sampling=sampling)
+  vectors = towers.embed_media([query.media[0] for query in queries])
   if not row.is_close_ended:
     whole = [text for query in queries for text in query.answers]
     texts = list(map(towers.cut, whole))

@@ -202,6 +202,8 @@ def test_kinetics_is_the_mean_of_top_1_and_top_5(run, tmp_path, monkeypatch):
   assert scores == {
       'zero_shot/accuracy': pytest.approx(1 / 6),
       'zero_shot/mean_top1_top5': pytest.approx((1 + 5) / 12), 'videos': 30,
+      # Three frames at one per second each, read at the paper's rate.
+      'frames': 30, 'fps': 3.0, 'covered_evenly': 0, 'frames_repeated': 30,
   }
 
 
