@@ -169,8 +169,8 @@ _ROWS = (
                      'add_reference_answer_test.json'),
         },
         split='test', origin='github.com/doc-doc/NExT-OE',
-        media='NExTVideo/<VidOR id>.mp4', shows='video', metrics=(metrics.WUPS,),
-        submission=submissions.by_video(),
+        media='NExTVideo/<VidOR id>.mp4', shows='video',
+        metrics=(metrics.WUPS,), submission=submissions.by_video(),
     ),
     Benchmark(
         'star', 'STAR', choices.star,
