@@ -100,10 +100,9 @@ def answer(
   """
   retrieve = None
   if settings.rices and settings.shots:
+    embed = functools.partial(answerer.embed, **settings.sampling)
     retrieve = rices.Index(
-        found.queries, found.pool,
-        functools.partial(answerer.embed, **settings.sampling),
-        draft.parent.parent,
+        found.queries, found.pool, embed, draft.parent.parent,
         ' '.join([model, *map(str, settings.sampling.values())]),
     ).nearest
 

@@ -129,10 +129,7 @@ def evaluate(
       'environment': environment(),
   }
   if outcome.outputs is not None:
-    card |= _score(benchmark, found, targets, outcome, folder)
-    if settings.sampling:
-      shown = itertools.chain(found.queries, *outcome.shots)
-      card['clips'] = clips.describe(shown, Sampling(**settings.sampling))
+    card |= _score(benchmark, found, settings, targets, outcome, folder)
   card['time'] = {
       'started': started.isoformat(timespec='seconds'),
       'seconds': round(time.time() - clock, 1),
@@ -152,10 +149,10 @@ def _draft(
 
 
 def _score(
-    benchmark: Benchmark, found: Queries, targets: Sequence[Target],
-    outcome: Outcome, folder: epath.Path,
+    benchmark: Benchmark, found: Queries, settings: Settings,
+    targets: Sequence[Target], outcome: Outcome, folder: epath.Path,
 ) -> dict[str, Any]:
-  """Writes predictions and examples; the card's scores and predictions."""
+  """Writes predictions and examples; what the card says of them."""
   scores, values = {}, [None] * len(targets)
   for metric in benchmark.metrics if _is_known(targets) else ():
     rows = metric.rows(targets, outcome.outputs)
@@ -184,9 +181,13 @@ def _score(
       folder / 'examples.html', gallery.render(folder.name, examples)
   )
   sha256 = hashlib.sha256(content).hexdigest()
-  return {
+  result = {
       'scores': scores, 'predictions': {'file': file.name, 'sha256': sha256}
   }
+  if settings.sampling:
+    shown = itertools.chain(found.queries, *outcome.shots)
+    result['clips'] = clips.describe(shown, Sampling(**settings.sampling))
+  return result
 
 
 def _targets(found: Queries) -> list[Target]:

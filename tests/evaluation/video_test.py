@@ -146,7 +146,8 @@ def test_a_card_is_replayed_as_its_videos_were_read(
 
 
 @pytest.mark.parametrize('asked, read', [
-    ({}, (30, 3.0)), ({'frames': 5}, (5, 3.0)), ({'frames': 6, 'fps': 2}, (6, 2.0)),
+    ({}, (30, 3.0)), ({'frames': 5}, (5, 3.0)),
+    ({'frames': 6, 'fps': 2}, (6, 2.0)),
 ])
 def test_tasks_of_videos_are_read_the_same_way(asked, read, lengths):
   name = tasks.mixture('ivqa', lengths, shots=(0,))

@@ -14,7 +14,6 @@ import flamingo_jax as fj
 from flamingo_jax import models
 from flamingo_jax.data import interleaved
 from flamingo_jax.data.documents import END_OF_CHUNK
-from flamingo_jax.data.frames import TRAINING
 from flamingo_jax.data.media import load_frames
 from flamingo_jax.data.vocabulary import default_vocabulary
 from flamingo_jax.predictor import media_encoder
@@ -123,7 +122,7 @@ def test_answer_ends_before_the_first_eoc(model):
       prompt, model.vocabulary, close=False
   )
   tokens = np.asarray(model._greedy(
-      model.params, None, model._rows([document], TRAINING), room=8,
+      model.params, None, model._rows([document], model._sampling), room=8,
       max_new_tokens=8, stop=model.vocabulary.eoc_id,
   ).tokens)[0]
   new = next(i for i in range(2, 8) if tokens[i] not in tokens[:i])
