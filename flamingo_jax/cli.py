@@ -45,6 +45,8 @@ def run_subcommand(argv: Sequence[str] | None) -> int:
     parser.error(f'{options.command} does not know {unknown[0]}; see '
                  f'flamingo {options.command} --help')
   logging.set_verbosity(logging.ERROR)  # libraries' chatter
+  if '' not in sys.path:  # the current folder: modules of one's own
+    sys.path.insert(0, '')
   try:
     return options.run(options, rest) or 0
   except errors.UserError as e:

@@ -6,12 +6,12 @@ import ast
 from collections.abc import Callable, Sequence
 import difflib
 import os
-import pathlib
 from typing import Any
 
 import gin
 import jax
 
+from flamingo_jax import gin_search
 from flamingo_jax.data.buckets import as_folder
 from flamingo_jax.data.pipeline import DatasetConfig
 from flamingo_jax.errors import UserError
@@ -27,8 +27,8 @@ def parse(
   """Parses files in order, then bindings, which override them.
 
   Args:
-    gin_files: an include in one of them may be relative to the working
-      directory, to the file's folder or to one of the two above it.
+    gin_files: of the current folder or of the package, as `gin_search` finds
+      them and their includes.
     bindings: 'NAME=value'. A value that is not a gin literal is a string, so
       shells need no second pair of quotes.
     complete: all macros that have to be set must be.
@@ -37,15 +37,10 @@ def parse(
     UserError: a missing file, a name that nothing knows (with the closest one
       that is known), a macro that has to be set and is not.
   """
-  for name in gin_files:
-    path = pathlib.Path(name)
-    if not path.is_file():
-      raise UserError(f'gin file {name} does not exist')
-    for folder in path.parents[:3]:
-      gin.add_config_file_search_path(os.fspath(folder))
-  one_sentence(lambda: gin.parse_config_files_and_bindings(
-      [os.fspath(name) for name in gin_files], [], finalize_config=False
-  ))
+  paths = [gin_search.find(name) for name in gin_files]
+  gin_search.look_beside(paths)
+  for path in paths:
+    one_sentence(lambda: gin.parse_config_file(os.fspath(path)))
   known = set(_macros())
   for binding in bindings:
     name, separator, value = binding.partition('=')
@@ -71,7 +66,7 @@ def one_sentence(call: Callable[[], Any]) -> Any:
   try:
     return call()
   except UserError as error:
-    text = str(error).split('\n  In call to configurable')[0]
+    text = str(error).split('\n  In ')[0]
     raise UserError(text) from error
   except (
       SyntaxError, NameError, AttributeError, ImportError, OSError

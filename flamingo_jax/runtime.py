@@ -23,10 +23,12 @@ from flamingo_jax.evaluation.evaluate import (
     EvaluationDatasetConfig,
     ScoresLogger,
 )
+from flamingo_jax.evaluation.learned import LearnedLogger
 from flamingo_jax.evaluation.output_dir import evaluation_dir, inference_dir
 from flamingo_jax.gin_config import summarize_config, write_config
 from flamingo_jax.models.contrastive import get as contrastive_variant
 from flamingo_jax.models.variants import get as variant
+from flamingo_jax.models.variants import train_towers_not_given
 from flamingo_jax.shipped import shipped_weights
 from flamingo_jax.t5x_adapter import installation
 from flamingo_jax.training.optimizer import (
@@ -77,6 +79,7 @@ __all__ = [
     'Evaluator',
     'FlamingoModel',
     'LanguageModel',
+    'LearnedLogger',
     'Partitioner',
     'RestoreCheckpointConfig',
     'SaveCheckpointConfig',
@@ -100,6 +103,7 @@ __all__ = [
     'make_optimizer',
     'shipped_weights',
     'summarize_config',
+    'train_towers_not_given',
     'variant',
     'verify_matching_vocabs',
     'write_config',

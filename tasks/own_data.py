@@ -15,18 +15,20 @@ from collections.abc import Callable
 from collections.abc import Mapping
 
 from absl import logging
-import numpy as np
+import seqio
 
 from flamingo_jax.data import documents
 from flamingo_jax.data import features
 from flamingo_jax.data import interleaved
 from flamingo_jax.data import vocabulary as vocabulary_lib
 from flamingo_jax.data.document_source import Documents, splits_of
+from flamingo_jax.data.misfits import Misfits
 from flamingo_jax.errors import UserError
+from flamingo_jax.evaluation import learned
+from flamingo_jax.evaluation.evaluate import EvaluationDatasetConfig
 
 NAME = 'own_data'
-_LOOK_AT = 1000  # documents are tokenized to tell how many do not fit
-_CLIP = 8  # frames of a video that are proposed: the paper's, one per second
+_LOOK_AT = 10_000  # documents are tokenized to tell how many do not fit
 
 
 def mixture(
@@ -79,6 +81,39 @@ def mixture(
   return NAME
 
 
+def evaluation(
+    name: str, lengths: Mapping[str, int], batch_size: int
+) -> EvaluationDatasetConfig | None:
+  """What tells, in training and at its end, what is learned of the captions.
+
+  Args:
+    name: what `mixture` has returned.
+    lengths: those that it was given.
+    batch_size: captions at a time.
+
+  Returns:
+    For a driver's infer_eval_dataset_cfg; None, with a warning, if no text of
+    the data is behind an image or video.
+  """
+  lengths = features.check_lengths(NAME, lengths)
+  source = seqio.TaskRegistry.get(name).source
+  learned_name = learned.add_tasks(
+      name, source.documents('train'), lengths, source.vocabulary
+  )
+  if not learned_name:
+    logging.warning(
+        'no text of %s is behind an image or video: what is learned of captions '
+        'cannot be told', name
+    )
+    return None
+  return EvaluationDatasetConfig(
+      mixture_or_task_name=learned_name,
+      task_feature_lengths=lengths | {'targets': lengths['tokens']},
+      split='train',
+      batch_size=batch_size,
+  )
+
+
 def misfits(
     found: Documents,
     lengths: Mapping[str, int],
@@ -88,31 +123,7 @@ def misfits(
 
   Of many documents some are looked at, spread over the whole.
   """
-  step = -(-len(found) // _LOOK_AT)
-  looked_at = [
-      interleaved.tokenize_document(found[i].parts, vocabulary)
-      for i in range(0, len(found), step)
-  ]
-  # The last token is only predicted.
-  tokens = np.array([len(document.tokens) - 1 for document in looked_at])
-  media = np.array([len(document.media) for document in looked_at])
-  videos = sum(
-      any(medium.kind == 'video' for medium in document.media)
-      for document in looked_at
-  )
-  counts, options = [], []
-  if count := np.sum(tokens > lengths['tokens']):
-    counts.append(f'{count} longer than {lengths["tokens"]} tokens')
-    options.append(f'--gin.TOKENS={tokens.max()}')
-  if count := np.sum(media > lengths['media']):
-    counts.append(f'{count} with more than {lengths["media"]} images or videos')
-    options.append(f'--gin.MEDIA={media.max()}')
-  if videos and lengths['frames'] == 1:
-    counts.append(f'{videos} with videos of which one frame is seen')
-    options.append(f'--gin.FRAMES={_CLIP}')
-  if not counts:
-    return ''
-  return (
-      f'looked at {len(looked_at)} documents: {", ".join(counts)}; an example '
-      f'shows a part of these, {" ".join(options)} would show more'
-  )
+  counts = Misfits(lengths)
+  for index in range(0, len(found), -(-len(found) // _LOOK_AT)):
+    counts.add(interleaved.tokenize_document(found[index].parts, vocabulary))
+  return counts.sentence()

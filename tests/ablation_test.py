@@ -182,8 +182,7 @@ class Stub:
 
 
 @pytest.fixture
-def stub(monkeypatch):
-  monkeypatch.chdir(ROOT)
+def stub():
   return Stub()
 
 
@@ -282,12 +281,9 @@ def test_round_robin_has_as_many_gradients(tmp_path, stub):
   assert '--steps=15' in stub.calls[2]
 
 
-def test_bad_input_is_one_sentence(tmp_path, stub, monkeypatch):
+def test_bad_input_is_one_sentence(tmp_path, stub):
   with pytest.raises(UserError, match="unknown ablation 'no_gates'"):
     ablation.ablate(['no_gates'], [0], runs(tmp_path, stub))
-  monkeypatch.chdir(tmp_path)
-  with pytest.raises(UserError, match='in the folder of the repository'):
-    ablation.ablate(['no_gate'], [0], runs(tmp_path, stub))
   assert not stub.calls
 
 

@@ -184,6 +184,13 @@ def test_the_papers_values(file, papers_data, tmp_path):
   assert config.decoder.heads % mesh.get('model', 1) == 0
 
 
+def test_what_an_experiment_includes_is_found_by_t5x_in_any_folder():
+  files = [*CONFIGS.glob('*.gin'), *CONFIGS.glob('ablations/*.gin')]
+  for file in files:  # importing runtime has gin look in the package
+    before, include, _ = file.read_text().partition("\ninclude '")
+    assert include and 'from flamingo_jax import runtime\n' in before, file
+
+
 def test_every_model_is_some_experiments():
   text = ''.join((CONFIGS / file).read_text() for file in EXPERIMENTS)
   for file in MODELS:

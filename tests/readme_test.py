@@ -3,27 +3,28 @@
 """What README tells to write runs as it is written there."""
 
 import io
+import json
+import os
 import pathlib
 import re
+import shutil
+import subprocess
 import sys
 
-import gin
 import PIL.Image
 import pytest
 
-from flamingo_jax import gin_config
 from flamingo_jax.data import documents
-from flamingo_jax.data import pipeline
-import tasks
 from tests.shards import write_shards
+from tests.xla_flags import QUICK
 
 ROOT = pathlib.Path(__file__).parents[1]
-
-
-def train(*, train_dataset_cfg, get_dataset_fn, **unused):
-  """A driver that reads one batch and stops there."""
-  assert unused['model'] is not None
-  return train_dataset_cfg, next(get_dataset_fn(train_dataset_cfg, 0, 1))
+# The smallest that can be trained; all else is as it is written.
+SMALL = {
+    'decoder.layers': 1, 'decoder.width': 16, 'decoder.heads': 2,
+    'decoder.head_size': 8, 'resampler.layers': 1, 'resampler.width': 16,
+    'resampler.heads': 2, 'resampler.head_size': 8,
+}
 
 
 def block(begin):
@@ -33,24 +34,59 @@ def block(begin):
   return found
 
 
-@pytest.fixture
-def project(tmp_path, monkeypatch):
-  """A folder with the configs, in which the package `tasks` goes on."""
-  (tmp_path / 'configs').mkdir()
-  for path in (ROOT / 'configs').iterdir():
-    (tmp_path / 'configs' / path.name).symlink_to(path)
-  (tmp_path / 'tasks').mkdir()
-  monkeypatch.chdir(tmp_path)
-  monkeypatch.setattr(
-      tasks, '__path__', [*tasks.__path__, str(tmp_path / 'tasks')]
+def python(*arguments, **options):
+  """Runs Python; returns what it printed."""
+  result = subprocess.run(
+      [sys.executable, *arguments], capture_output=True, text=True,
+      check=False, **options,
   )
-  yield tmp_path
-  sys.modules.pop('tasks.my_data', None)
-  vars(tasks).pop('my_data', None)
+  assert result.returncode == 0, result.stderr[-3000:]
+  return result.stdout
 
 
-@pytest.mark.usefixtures('this_is_main')
-def test_a_data_set_of_your_own(project):
+def files(folder):
+  """Names of all files below a folder."""
+  return {
+      path.relative_to(folder) for path in folder.rglob('*')
+      if path.is_file() and path.suffix != '.pyc'
+  }
+
+
+@pytest.fixture(scope='module')
+def installed(tmp_path_factory):
+  """The folder of a wheel that is made of the source distribution."""
+  folder = tmp_path_factory.mktemp('installed')
+  source = folder / 'source'  # setup.py writes beside itself
+  source.mkdir()
+  for name in ('LICENSE', 'README.md', 'pyproject.toml', 'setup.py'):
+    shutil.copy(ROOT / name, source)
+  for name in ('configs', 'flamingo_jax', 'tasks'):
+    shutil.copytree(
+        ROOT / name, source / name, symlinks=True,
+        ignore=shutil.ignore_patterns('__pycache__'),
+    )
+  python('setup.py', '-q', 'sdist', f'--dist-dir={folder}', cwd=source)
+  (archive,) = folder.glob('*.tar.gz')
+  shutil.rmtree(source)
+  target = folder / 'target'
+  python(
+      '-m', 'pip', 'install', '-q', '--no-deps', '--no-build-isolation',
+      '--no-index', '--disable-pip-version-check', f'--target={target}',
+      str(archive), cwd=folder,
+  )
+  return target
+
+
+def test_all_that_is_installed_is_in_the_package(installed):
+  assert {path.name.split('-')[0] for path in installed.iterdir()} == {
+      'bin', 'flamingo_jax'
+  }
+  for folder in ('assets', 'configs', 'tasks', 'weights'):
+    here = ROOT / 'flamingo_jax' / folder
+    assert files(installed / 'flamingo_jax' / folder) == files(here) != set()
+
+
+def test_a_data_set_of_your_own(installed, tmp_path):
   buffer = io.BytesIO()
   PIL.Image.new('RGB', (40, 30), 'red').save(buffer, 'PNG')
   picture = documents.image(buffer.getvalue())
@@ -60,17 +96,30 @@ def test_a_data_set_of_your_own(project):
   ]
   for task in ('my_pages', 'my_captions'):
     for split in ('train', 'validation'):
-      write_shards(found, project / 'data' / task / split)
-  (project / 'tasks' / 'my_data.py').write_text(
+      write_shards(found, tmp_path / 'data' / task / split)
+  (tmp_path / 'tasks').mkdir()
+  (tmp_path / 'tasks' / 'my_data.py').write_text(
       block('from flamingo_jax.data import features')
   )
-  (project / 'configs' / 'mine.gin').write_text(
+  (tmp_path / 'configs').mkdir()
+  (tmp_path / 'configs' / 'mine.gin').write_text(
       block('from __gin__ import dynamic_registration\nfrom tasks import my_')
   )
-  configured = gin.configurable(train)
-  gin_config.parse(['configs/mine.gin'], ['MODEL_DIR=runs/mine'])
-  cfg, batch = gin_config.one_sentence(configured)
-  assert cfg.batch_sizes == {'my_pages': 8, 'my_captions': 32}
-  assert pipeline.dataset_weights(cfg) == {'my_pages': 1.0, 'my_captions': 0.2}
-  assert batch['my_pages/tokens'].shape == (8, 1, 256)
-  assert batch['my_captions/media'].shape == (8, 4, 1, 1, 64, 64, 3)
+  environ = os.environ | {'PYTHONPATH': str(installed), 'XLA_FLAGS': QUICK}
+  (command,) = re.findall(
+      r'`flamingo (train --gin_file=configs/mine\.gin[^`]*)`',
+      (ROOT / 'README.md').read_text(encoding='utf-8'),
+  )
+  assert str(installed) in python(
+      '-c', 'import flamingo_jax as x; print(x.__file__)',
+      cwd=tmp_path, env=environ,
+  )
+  python(
+      str(installed / 'bin' / 'flamingo'), *command.split(), '--steps=1',
+      "--gin.BATCH_SIZES={'my_pages': 1, 'my_captions': 1}",
+      f'--gin.variant.overrides={SMALL}', cwd=tmp_path, env=environ,
+  )
+  run = tmp_path / 'runs' / 'mine'
+  (line,) = (run / 'metrics.jsonl').read_text().splitlines()
+  assert {'loss/my_pages', 'loss/my_captions'} <= json.loads(line).keys()
+  assert (run / 'checkpoint_1').is_dir()

@@ -6,8 +6,6 @@ import argparse
 from collections.abc import Sequence
 import importlib
 import json
-import os
-import sys
 from typing import Any
 
 from flamingo_jax.commands import add_command
@@ -68,7 +66,6 @@ def run_match(options: argparse.Namespace, rest: Sequence[str]) -> None:
         'tasks of pairs show pictures, and frames and fps are of videos: leave '
         '--frames and --fps out, or name a --benchmark of videos'
     )
-  sys.path.insert(0, os.getcwd())  # as `python -m` does
   try:
     importlib.import_module(options.module)
   except ModuleNotFoundError as error:

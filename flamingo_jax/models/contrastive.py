@@ -82,6 +82,10 @@ _TINY = ContrastiveConfig(
 )
 CONTRASTIVE: Mapping[str, ContrastiveConfig] = {
     'contrastive_tiny': _TINY,
+    # The vision encoder of flamingo_small, for data of one's own on a CPU.
+    'contrastive_small': dataclasses.replace(
+        _TINY, text=dataclasses.replace(_TINY.text, vocab=2048), image_size=64
+    ),
     'contrastive_f6': ContrastiveConfig(
         vision='F6', text=TextEncoderConfig(vocab=32_000)
     ),

@@ -91,6 +91,23 @@ def get(
   return _replace(VARIANTS[name], overrides or {})
 
 
+def train_towers_not_given(
+    vision_encoder: str, language_model: str
+) -> dict[str, bool]:
+  """Overrides of `get`: a tower without pretrained weights is trained along.
+
+  Between random frozen towers the blocks learn to ignore the pictures.
+
+  Args:
+    vision_encoder: the source of its weights, '' if they are random.
+    language_model: likewise.
+  """
+  return {
+      'trains_vision_encoder': not vision_encoder,
+      'trains_language_model': not language_model,
+  }
+
+
 def _replace(config: Any, values: Mapping[str, Any]) -> Any:
   """The dataclass with fields replaced, all at once: they have to fit."""
   fields = [f.name for f in dataclasses.fields(config)]

@@ -3,7 +3,7 @@
 """Everything about a data set that is better known before training."""
 
 import collections
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 import dataclasses
 import hashlib
 import os
@@ -14,6 +14,7 @@ import tqdm
 
 from flamingo_jax.data import documents
 from flamingo_jax.data import interleaved
+from flamingo_jax.data.misfits import Misfits
 from flamingo_jax.data.vocabulary import Vocabulary
 from flamingo_jax.errors import UserError
 from flamingo_jax.prepare import preview
@@ -29,8 +30,7 @@ class Report:
 
   Attributes:
     path: the JSONL file, or the folder that `flamingo prepare` has made.
-    length: tokens that the model reads of a document.
-    max_media: media that the model takes of a document.
+    misfits: documents that an example of the run cannot hold.
     documents: good ones. The counts below are about these.
     images: in all documents, counted as often as they occur.
     videos: likewise.
@@ -39,16 +39,12 @@ class Report:
     learned: tokens that training predicts: no tags, not the first.
     duplicates: documents that are equal to an earlier one.
     media_counts: how many documents have how many media.
-    truncated: documents of which training sees a random window at a time.
-    crowded: documents with more than max_media media.
-    left_out: media beyond max_media in the crowded documents.
     problems: (line, sentence) of all that has to be mended; line 0 is the file.
       Of a folder, documents count as lines, from 1.
   """
 
   path: str
-  length: int
-  max_media: int
+  misfits: Misfits
   documents: int = 0
   images: int = 0
   videos: int = 0
@@ -59,9 +55,6 @@ class Report:
   media_counts: collections.Counter[int] = dataclasses.field(
       default_factory=collections.Counter
   )
-  truncated: int = 0
-  crowded: int = 0
-  left_out: int = 0
   problems: list[tuple[int, str]] = dataclasses.field(default_factory=list)
   _seen: set[bytes] = dataclasses.field(default_factory=set)
 
@@ -83,10 +76,7 @@ class Report:
     digest = _digest(doc)
     self.duplicates += digest in self._seen
     self._seen.add(digest)
-    # The last token is only predicted, so length + 1 tokens fit.
-    self.truncated += size > self.length + 1
-    self.crowded += len(doc.media) > self.max_media
-    self.left_out += max(0, len(doc.media) - self.max_media)
+    self.misfits.add(doc)
 
   def lengths(self) -> list[tuple[str, int]]:
     """How many documents have how many tokens, in bins of powers of two."""
@@ -109,6 +99,7 @@ class Report:
 
   def rows(self) -> list[tuple[str, str, str]]:
     """(what, how much, remark) for people."""
+    misfits, lengths = self.misfits, self.misfits.lengths
     mean = self.tokens / max(1, self.documents)
     middle, most = np.percentile(self.sizes or [0], (50, 99))
     return [
@@ -129,15 +120,16 @@ class Report:
         ('duplicates', f'{self.duplicates:,}',
          f'{self._share(self.duplicates)} of the documents occurred before'
          if self.duplicates else 'no document occurs twice'),
-        ('truncated', f'{self.truncated:,}',
-         f'{self._share(self.truncated)} of the documents are longer than'
-         f' {self.length} tokens; an example is a random window of them'
-         if self.truncated else
-         f'all documents fit into {self.length} tokens'),
-        ('left out', f'{self.left_out:,}',
-         f'after the first {self.max_media} images or videos of a document;'
-         f' {self._share(self.crowded)} of them have more' if self.left_out else
-         f'no document has more than {self.max_media} images or videos'),
+        ('truncated', f'{misfits.truncated:,}',
+         f'{self._share(misfits.truncated)} of the documents are longer than'
+         f' {lengths["tokens"]} tokens; an example is a random window of them'
+         if misfits.truncated else
+         f'all documents fit into {lengths["tokens"]} tokens'),
+        ('left out', f'{misfits.left_out:,}',
+         f'after the first {lengths["media"]} images or videos of a document;'
+         f' {self._share(misfits.crowded)} of them have more'
+         if misfits.left_out else
+         f'no document has more than {lengths["media"]} images or videos'),
         ('problems', f'{len(self.problems):,}',
          'mend these before training' if self.problems else
          'every file can be read'),
@@ -168,15 +160,15 @@ class Report:
         f'{self.path}:{line}: {problem}' if line else f'{self.path}: {problem}'
         for line, problem in self.problems
     ]
-    return '\n'.join([self.path, *table, *problems])
+    told = self.misfits.sentence()
+    return '\n'.join([self.path, *table, *([told] if told else []), *problems])
 
 
 def check(
     path: str | os.PathLike,
     *,
     vocabulary: Vocabulary,
-    length: int = 256,
-    max_media: int = 5,
+    lengths: Mapping[str, int],
     out_html: str | os.PathLike | None = None,
 ) -> Report:
   """Reads every document and decodes every image of a data set.
@@ -185,20 +177,16 @@ def check(
     path: a JSONL file (documents.py says what is in it), or a folder that
       `flamingo prepare` has made.
     vocabulary: of the language model.
-    length: L, tokens of a training example.
-    max_media: M, media of a training example.
+    lengths: of an example of the run: 'tokens', 'media' and 'frames'.
     out_html: where a page with 20 samples is written, if anywhere.
 
   Returns:
     The report; problems of the data are in it and raise nothing.
 
   Raises:
-    UserError: the page cannot be written, or a size is not positive.
+    UserError: the page cannot be written.
   """
-  for name, value in (('length', length), ('media', max_media)):
-    if value < 1:
-      raise UserError(f'{name} is {value}; it must be at least 1')
-  report = Report(os.fspath(path), length, max_media)
+  report = Report(os.fspath(path), Misfits(lengths))
   samples, rng = [], np.random.default_rng(0)
   # The bar shows on terminals only.
   for line in tqdm.tqdm(_scan(path), unit=' documents', disable=None):
@@ -218,7 +206,8 @@ def check(
         samples, report.path, report.rows(), report.problems,
         {'Tokens of a document': report.lengths(),
          'Images and videos of a document': report.media()},
-        vocabulary=vocabulary, length=length, max_media=max_media,
+        vocabulary=vocabulary, length=lengths['tokens'],
+        max_media=lengths['media'],
     )
     _write(out_html, page)
   return report

@@ -9,6 +9,7 @@ import pathlib
 import sys
 import types
 
+from flamingo_jax import gin_search
 from flamingo_jax.errors import UserError
 from flamingo_jax.training import processes
 
@@ -34,11 +35,12 @@ def prepare() -> None:
   """
   check()
   # "python t5x/train.py" puts t5x's own folder first on the path, where its
-  # tasks.py hides the package of that name.
+  # tasks.py hides a folder of that name with tasks of one's own.
   sys.path[:] = [
       path for path in sys.path
       if not path or pathlib.Path(path).resolve() != _folder()
   ]
+  gin_search.look_in_package()
   sys.excepthook = _tell_user_errors(sys.excepthook)
   processes.join()
 
@@ -75,7 +77,7 @@ def _tell_user_errors(otherwise: types.FunctionType) -> types.FunctionType:
   def hook(kind, error, traceback):
     if isinstance(error, UserError):
       # Gin adds lines on where it was.
-      sentence = str(error).split('\n  In call to configurable')[0]
+      sentence = str(error).split('\n  In ')[0]
       print(f'error: {sentence}', file=sys.stderr)
     else:
       otherwise(kind, error, traceback)

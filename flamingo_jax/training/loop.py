@@ -202,7 +202,8 @@ class Loop:
     a run that was left alone.
     """
     parts = self._parts
-    logging = _due(parts.stats_period, step) or self._evaluating(step)
+    eval_period = parts.eval_period if parts.evaluators else 0
+    logging = any(_due(n, step) for n in (parts.stats_period, eval_period))
     save_period = parts.checkpoint_cfg.save.period or 0
     saving = last or stopping or _due(save_period, step)
     if logging or saving:
@@ -210,7 +211,9 @@ class Loop:
     self.window.add_seconds('step', self._watch.read())
     self._progress.step()
     if logging or last:
-      values = self._line(step, state, frozen_params)
+      # As in t5x, the last step is evaluated, whatever the period.
+      evaluates = _due(eval_period, step) or (last and eval_period > 0)
+      values = self._line(step, state, frozen_params, evaluates)
       self._log.write(step, values)
       self._progress.report(step, values)
     if logging:
@@ -224,12 +227,8 @@ class Loop:
     self._checkpoints.check()
     self._watch.read()
 
-  def _evaluating(self, step: int) -> bool:
-    parts = self._parts
-    return bool(parts.evaluators) and _due(parts.eval_period, step)
-
   def _line(
-      self, step: int, state: TrainState, frozen_params: Tree
+      self, step: int, state: TrainState, frozen_params: Tree, evaluates: bool
   ) -> dict[str, float]:
     """What is logged at `step`."""
     parts = self._parts
@@ -237,7 +236,7 @@ class Loop:
     values['learning_rate'] = float(parts.trainer.learning_rate_fn(step))
     values |= gate_values(state.params)
     values |= parts.batches.unreadable()
-    if self._evaluating(step):
+    if evaluates:
       for evaluator in parts.evaluators:
         values |= evaluator.evaluate(step, state.params, frozen_params)
     return values

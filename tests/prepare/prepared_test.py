@@ -39,7 +39,8 @@ def folder(tmp_path):
 
 
 def run(folder):
-  return check.check(folder, vocabulary=VOCABULARY)
+  lengths = {'tokens': 256, 'media': 5, 'frames': 1}
+  return check.check(folder, vocabulary=VOCABULARY, lengths=lengths)
 
 
 def test_a_good_folder(folder):

@@ -91,7 +91,7 @@ def test_what_does_not_fit_is_told_in_one_line(jsonl, caplog):
     assert not caplog.messages
     own_data.mixture(str(jsonl), LENGTHS | {'tokens': 8})
   (message,) = caplog.messages
-  assert message.startswith(f'{jsonl}: looked at 3 documents: ')
+  assert message.startswith(f'{jsonl}: of 3 documents, ')
   assert 'longer than 8 tokens' in message and '--gin.TOKENS=' in message
   assert 'MEDIA' not in message and 'FRAMES' not in message
   assert '\n' not in message
@@ -111,7 +111,7 @@ def test_the_options_that_would_do_are_named_and_do(jsonl, caplog):
     options = dict(re.findall(r'--gin\.([A-Z]+)=(\d+)', message))
     assert set(options) == {'TOKENS', 'MEDIA', 'FRAMES'}
     assert (options['MEDIA'], options['FRAMES']) == ('3', '8')
-    assert message.startswith(f'{jsonl}: looked at 4 documents: 1 longer')
+    assert message.startswith(f'{jsonl}: of 4 documents, 1 longer')
     caplog.clear()
     enough = {key.lower(): int(value) for key, value in options.items()}
     own_data.mixture(str(jsonl), LENGTHS | enough)

@@ -1,0 +1,71 @@
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""What of documents an example of a run cannot hold."""
+
+from collections.abc import Mapping
+import dataclasses
+
+from flamingo_jax.data.interleaved import TokenizedDocument
+from flamingo_jax.data.media import CLIP_FRAMES
+
+
+@dataclasses.dataclass
+class Misfits:
+  """Counts of documents of which an example shows a part.
+
+  `flamingo check` and the warning of a run have their numbers from here.
+
+  Attributes:
+    lengths: of an example: 'tokens', 'media' and 'frames'.
+    documents: that were looked at.
+    truncated: those longer than an example.
+    crowded: those with more media than an example has.
+    left_out: media beyond these, in all of them.
+    stills: those with videos of which one frame is seen.
+    longest: tokens that the longest one needs.
+    most_media: of a document.
+  """
+
+  lengths: Mapping[str, int]
+  documents: int = 0
+  truncated: int = 0
+  crowded: int = 0
+  left_out: int = 0
+  stills: int = 0
+  longest: int = 0
+  most_media: int = 0
+
+  def add(self, document: TokenizedDocument) -> None:
+    """Counts one more document."""
+    # The last token is only predicted.
+    tokens, media = len(document.tokens) - 1, len(document.media)
+    has_video = any(medium.kind == 'video' for medium in document.media)
+    self.documents += 1
+    self.truncated += tokens > self.lengths['tokens']
+    self.crowded += media > self.lengths['media']
+    self.left_out += max(0, media - self.lengths['media'])
+    self.stills += has_video and self.lengths['frames'] == 1
+    self.longest = max(self.longest, tokens)
+    self.most_media = max(self.most_media, media)
+
+  def sentence(self) -> str:
+    """The counts, and macros that would show more; '' if everything fits."""
+    counts, macros = [], {}
+    if self.truncated:
+      counts.append(f'{self.truncated} longer than {self.lengths["tokens"]} '
+                    'tokens')
+      macros['TOKENS'] = self.longest
+    if self.crowded:
+      counts.append(f'{self.crowded} with more than {self.lengths["media"]} '
+                    'images or videos')
+      macros['MEDIA'] = self.most_media
+    if self.stills:
+      counts.append(f'{self.stills} with videos of which one frame is seen')
+      macros['FRAMES'] = CLIP_FRAMES
+    if not counts:
+      return ''
+    options = ' '.join(f'--gin.{name}={n}' for name, n in macros.items())
+    return (
+        f'of {self.documents} documents, {", ".join(counts)}; an example shows a '
+        f'part of these, {options} would show more'
+    )

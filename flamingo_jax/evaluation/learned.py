@@ -1,0 +1,233 @@
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""What a run has learned of the captions that it is trained on.
+
+A falling loss says little: without its pictures a model can still learn all
+captions of a small data set by heart, and then says one of them to any picture.
+So captions of the training data are asked for, and scored given their own
+picture and two controls, a blank one and another caption's.
+"""
+
+from collections.abc import Mapping, Sequence
+import dataclasses
+import functools
+import sys
+from typing import Any
+
+import numpy as np
+import seqio
+import tqdm
+
+from flamingo_jax.data import features
+from flamingo_jax.data import interleaved
+from flamingo_jax.data import media as media_lib
+from flamingo_jax.data.document_source import Documents
+from flamingo_jax.data.documents import Document
+from flamingo_jax.data.media import Media
+from flamingo_jax.data.vocabulary import Vocabulary
+from flamingo_jax.evaluation import tasks
+from flamingo_jax.evaluation.prompts import Episode, Sample
+
+CAPTIONS = 64  # that are asked for
+# Below this gain over another's picture, in nats per token, pictures do not
+# matter.
+ENOUGH = 0.05
+_CONTROLS = ('blank', 'shuffled')
+_SHOWN = {'blank': 'a blank one', 'shuffled': "another caption's"}
+_GREY = 128
+_LOOK_AT = 1000  # documents, for those captions
+_REMEDY = (
+    'train the vision encoder on the same pairs first '
+    '(configs/contrastive_own_data.gin) and give it as VISION_ENCODER, give a '
+    'language model as LANGUAGE_MODEL, or train longer'
+)
+
+
+def add_tasks(
+    name: str,
+    documents: Documents,
+    lengths: Mapping[str, int],
+    vocabulary: Vocabulary,
+) -> str:
+  """Registers what asks for captions, in the place of tasks of these names.
+
+  A caption is the text behind a document's first image or video, as far as an
+  example of the run holds it. They are drawn from all documents.
+
+  Args:
+    name: of the data; the tasks are <name>_said, which `count_exact` scores,
+      and <name>_given, which `compare_pictures` does.
+    documents: of the split 'train'.
+    lengths: of an example in training, complete.
+    vocabulary: of the language model.
+
+  Returns:
+    The name of the mixture of both; '' if no document has a caption.
+  """
+  samples = _captions(documents, lengths, vocabulary)
+  if not samples:
+    return ''
+  given = _with_controls(samples, lengths)
+  prompt = interleaved.tokenize_document(
+      list(samples[0].media), vocabulary, close=False
+  )
+  limits = {
+      'tokens': len(prompt.tokens),
+      'media': 1,
+      'targets': 1 + max(sample.record['tokens'] for sample in samples),
+  }
+  for part, asked, candidates, metric in (
+      ('said', samples, 0, count_exact), ('given', given, 1, compare_pictures)
+  ):
+    episodes = [Episode((), sample) for sample in asked]
+    tasks.add_episode_task(
+        f'{name}_{part}',
+        {'train': functools.partial(list, episodes)},
+        candidates=candidates,
+        limits=limits,
+        metric_fns=[metric],
+        vocabulary=lambda: vocabulary,
+    )
+  mixture = features.add_mixture(
+      f'{name}_learned', {f'{name}_said': 1.0, f'{name}_given': 1.0}
+  )
+  return mixture.name
+
+
+def count_exact(
+    targets: Sequence[Mapping[str, Any]], predictions: Sequence[str]
+) -> dict[str, float]:
+  """Shares of captions that come back, and of answers that differ."""
+  exact = [
+      said.strip() == target['answers'][0].strip()
+      for target, said in zip(targets, predictions)
+  ]
+  return {
+      'exact': float(np.mean(exact)),
+      'different': len(set(predictions)) / len(predictions),
+  }
+
+
+def compare_pictures(
+    targets: Sequence[Mapping[str, Any]], scores: Sequence[float]
+) -> dict[str, float]:
+  """Nats per token of captions given their picture, and given the controls."""
+  total, tokens = {}, {}
+  for target, score in zip(targets, scores):
+    shown = target['record']['shown']
+    total[shown] = total.get(shown, 0.0) - float(score)
+    tokens[shown] = tokens.get(shown, 0) + target['record']['tokens']
+  nats = {shown: total[shown] / tokens[shown] for shown in total}
+  return {
+      'nats_per_token': nats['own'],
+      **{
+          f'{shown}_adds': nats[shown] - nats['own']
+          for shown in _CONTROLS if shown in nats
+      },
+  }
+
+
+class LearnedLogger(seqio.Logger):
+  """Tells what `add_tasks` found out, a sentence for each of its tasks."""
+
+  def __call__(self, task_name, step, metrics, dataset, inferences, targets):
+    values = {name: float(value.value) for name, value in metrics.items()}
+    # A line that tears no progress bar.
+    tqdm.tqdm.write(
+        f'step {step}: {sentence(values, len(targets))}', file=sys.stderr
+    )
+
+
+def sentence(metrics: Mapping[str, float], count: int) -> str:
+  """What the metrics of one of the tasks say.
+
+  Args:
+    metrics: of `count_exact` or of `compare_pictures`.
+    count: examples.
+  """
+  if 'exact' in metrics:
+    exact, different = (
+        round(count * metrics[name]) for name in ('exact', 'different')
+    )
+    answers = f'{different} answers' if different > 1 else 'one answer'
+    return (
+        f'{exact} of {count} training captions come back word for word, with '
+        f'{answers} in all'
+    )
+  gains = {name: metrics[f'{name}_adds'] for name in _CONTROLS
+           if f'{name}_adds' in metrics}
+  told = (
+      'given their own picture, training captions are ' + ' and '.join(
+          f'{gain:.3f} nats per token likelier than given {_SHOWN[name]}'
+          for name, gain in gains.items()
+      )
+  )
+  if min(gains.values()) < ENOUGH:
+    told += f'; warning: so far the pictures do not matter: {_REMEDY}'
+  return told
+
+
+def _captions(
+    documents: Documents, lengths: Mapping[str, int], vocabulary: Vocabulary
+) -> list[Sample]:
+  """In the order of the documents."""
+  order = np.random.default_rng(0).permutation(len(documents))
+  found = {}
+  for index in map(int, order[:_LOOK_AT]):
+    document = documents[index]
+    medium, caption = _first_caption(document)
+    if medium is None or not caption.strip():
+      continue
+    # Beside them <BOS>, the tag and <EOC>.
+    ids = vocabulary.encode(caption)[: max(1, lengths['tokens'] - 3)]
+    found[index] = Sample(
+        (medium,), '', (vocabulary.decode(ids),), document.source,
+        document.example_id, record={'shown': 'own', 'tokens': len(ids)},
+    )
+    if len(found) == CAPTIONS:
+      break
+  return [found[index] for index in sorted(found)]
+
+
+def _first_caption(document: Document) -> tuple[Media | None, str]:
+  """The first medium and the text from it to the next one or <EOC>."""
+  medium, caption = None, ''
+  for part in document.parts:
+    if isinstance(part, str):
+      caption += part if medium else ''
+    elif medium is not None:
+      break
+    elif isinstance(part, Media):
+      medium = part
+  return medium, caption
+
+
+def _with_controls(
+    samples: Sequence[Sample], lengths: Mapping[str, int]
+) -> list[Sample]:
+  """Each caption given its own picture, a blank one and another caption's."""
+  found = []
+  for place, sample in enumerate(samples):
+    others = [*samples[place + 1 :], *samples[:place]]
+    other = next((o for o in others if o.answers != sample.answers), None)
+    shown = {
+        'own': sample.media,
+        'blank': (_blank(sample.media[0], lengths['frames']),),
+    }
+    if other is not None:
+      shown['shuffled'] = other.media
+    found += [
+        dataclasses.replace(
+            sample, media=media, candidates=sample.answers,
+            record=dict(sample.record) | {'shown': name},
+        )
+        for name, media in shown.items()
+    ]
+  return found
+
+
+def _blank(medium: Media, frames: int) -> Media:
+  """A grey medium of the same kind."""
+  grey = np.full((frames, 8, 8, 3), _GREY, np.uint8)
+  is_video = medium.kind == 'video'
+  return media_lib.video(grey) if is_video else media_lib.image(grey[0])
