@@ -295,7 +295,8 @@ def _raw_decode(kind: str, data: bytes, lengths: dict[str, int]) -> None:
 def _raw_load(kind: str, data: bytes, lengths: dict[str, int]) -> None:
   medium = media_reader.Media(kind.removesuffix('s'), kind, data)
   media_reader.load_frames(
-      medium, lengths['frames'], lengths['image_size'], None
+      medium, lengths['frames'], lengths['image_size'],
+      np.random.default_rng(SEED),
   )
 
 

@@ -17,6 +17,7 @@ import os
 
 from flamingo_jax.data import features
 from flamingo_jax.data import vocabulary as vocabulary_lib
+from flamingo_jax.data.frames import EVALUATION
 from flamingo_jax.errors import UserError
 from flamingo_jax.evaluation import benchmarks
 from flamingo_jax.evaluation import fewshot
@@ -85,6 +86,8 @@ def _add(
       'metric_fns': [metric.seqio_function() for metric in row.metrics],
       'vocabulary': vocabulary,
   }
+  if row.shows == 'video':
+    options['sampling'] = EVALUATION
   if row.is_close_ended:
     tasks.add_episode_task(
         name,

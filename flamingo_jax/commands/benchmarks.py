@@ -39,10 +39,26 @@ def add_flags(parser: Any) -> None:
                       help='orders of the shots to average over (close-ended)')
   parser.add_argument('--limit', type=int, metavar='N',
                       help='evaluate N queries only')
+  add_sampling(parser, "if not given, the paper's 30 at 3 FPS, "
+               'or those of the gin file')
   parser.add_argument('--batch_size', type=int, metavar='N',
                       help='queries at once on each device; 8 if not given')
   parser.add_argument('--allow_missing', action='store_true',
                       help='leave out examples whose media are missing')
+
+
+def add_sampling(parser: Any, default: str) -> None:
+  """How videos are read.
+
+  Args:
+    parser: of a command.
+    default: what holds if a flag is not given.
+  """
+  parser.add_argument('--frames', type=int, metavar='N',
+                      help=f'that are read of a video; {default}')
+  parser.add_argument('--fps', type=float, metavar='X',
+                      help='frames per second of a video; one of more than '
+                      'frames / fps seconds is covered evenly')
 
 
 def numbers(text: str) -> list[int]:
@@ -84,7 +100,7 @@ def run(options: argparse.Namespace, rest: Sequence[str]) -> None:
 
 def _evaluate(options: argparse.Namespace) -> None:
   from flamingo_jax.data.buckets import as_folder
-  from flamingo_jax.evaluation import benchmarks, cards, report
+  from flamingo_jax.evaluation import benchmarks, cards, clips, report
   from flamingo_jax.evaluation.output_dir import evaluation_dir
   from flamingo_jax.evaluation.fewshot import Settings
   from flamingo_jax.shipped import shipped_weights
@@ -100,7 +116,8 @@ def _evaluate(options: argparse.Namespace) -> None:
           shots=shots, seed=seed, shots_kind=options.shots_kind,
           rices=options.rices, permutations=options.permutations,
           limit=options.limit, fixed_shots=options.fixed_shots,
-      )
+          frames=options.frames, fps=options.fps,
+      ).of(benchmark)
       for shots in options.shots or benchmark.shots for seed in options.seeds
   ]
   predictor, model = load(model_dir)
@@ -121,6 +138,8 @@ def _evaluate(options: argparse.Namespace) -> None:
       ))
   rows = report.summarise(found)
   print(report.table_of_scores(rows))
+  for line in filter(None, map(clips.sentence, found)):
+    print(line)
   path = as_folder(output_dir) / f'{benchmark.name}.json'
   write_atomically(path, json.dumps(rows, indent=2) + '\n')
   if any(row['metric'] for row in rows):
@@ -134,11 +153,15 @@ def _replay(options: argparse.Namespace) -> None:
   from flamingo_jax.evaluation.fewshot import Settings
 
   old = cards.read(options.replay)
+  if options.frames is not None or options.fps is not None:
+    raise UserError(
+        '--replay reads videos as its card says: leave --frames and --fps out'
+    )
+  settings = Settings(**old['settings'])
   predictor, model = load(options.model_dir or old['model']['model_dir'])
   output_dir = options.out or os.path.join(
       os.path.dirname(os.path.abspath(options.replay)), 'replay'
   )
-  settings = Settings(**old['settings'])
   with Bar(settings.name) as progress:
     new = cards.evaluate(
         benchmarks.find(settings.benchmark),

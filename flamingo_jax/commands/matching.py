@@ -9,6 +9,7 @@ import json
 from typing import Any
 
 from flamingo_jax.commands import add_command
+from flamingo_jax.commands.benchmarks import add_sampling
 from flamingo_jax.errors import UserError
 
 
@@ -29,6 +30,7 @@ def add_match(commands: Any) -> None:
                       help='has a folder for each benchmark')
   parser.add_argument('--split', metavar='NAME',
                       help='validation, or that of the benchmark in the paper')
+  add_sampling(parser, "the paper's 30 at 3 FPS if not given")
   parser.add_argument('--examples', type=int, default=1000, metavar='N')
   parser.add_argument('--classes', default='', metavar='A,B,...',
                       help='names to tell apart, in texts with one of them')
@@ -56,9 +58,14 @@ def run_match(options: argparse.Namespace, rest: Sequence[str]) -> None:
       raise UserError('--benchmark needs --data=DIR')
     print(json.dumps(matching.evaluate_benchmark(
         options.model_dir, options.benchmark, options.data, options.split,
-        templates,
+        templates, options.frames, options.fps,
     )))
     return
+  if options.frames is not None or options.fps is not None:
+    raise UserError(
+        'tasks of pairs show pictures, and frames and fps are of videos: leave '
+        '--frames and --fps out, or name a --benchmark of videos'
+    )
   try:
     importlib.import_module(options.module)
   except ModuleNotFoundError as error:

@@ -19,10 +19,11 @@ GIN_MACROS = {
     },
     'eval': {
         'data': 'DATA_DIR', 'model_dir': 'MODEL_DIR',
-        'out': 'OUTPUT_DIR',
+        'out': 'OUTPUT_DIR', 'frames': 'FRAMES', 'fps': 'FPS',
     },
     'infer': {
         'model_dir': 'MODEL_DIR', 'out': 'OUTPUT_DIR', 'mode': 'MODE',
+        'frames': 'FRAMES', 'fps': 'FPS',
     },
 }
 
@@ -67,6 +68,7 @@ def add_infer(commands: Any) -> None:
                       help='sets OUTPUT_DIR; MODEL_DIR/infer if not given')
   parser.add_argument('--mode', metavar='MODE',
                       help='predict, predict_with_aux or score')
+  benchmarks.add_sampling(parser, "the tasks' own if not given")
 
 
 def add_gin_file(parser: Any, required: bool = True) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from flamingo_jax import errors
 from flamingo_jax.commands import add_command
+from flamingo_jax.commands import benchmarks
 
 
 def add_parts(parser: Any) -> None:
@@ -34,6 +35,7 @@ def add_model(parser: Any) -> None:
                       'given')
   parser.add_argument('--step', type=int, metavar='N',
                       help='a saved step; the latest if not given')
+  benchmarks.add_sampling(parser, 'as many as in training if not given')
 
 
 def add_generate(commands: Any) -> None:
@@ -86,7 +88,10 @@ def run_generate(options: argparse.Namespace, rest: Sequence[str]) -> None:
   """
   from flamingo_jax import predictor
 
-  model = predictor.load(options.model_dir, step=options.step)
+  model = predictor.load(
+      options.model_dir, step=options.step, frames=options.frames,
+      fps=options.fps,
+  )
   answer = model.generate(
       prompt_parts(options), max_new_tokens=options.max_new_tokens,
       beams=options.beams, temperature=options.temperature,
@@ -102,7 +107,10 @@ def run_score(options: argparse.Namespace, rest: Sequence[str]) -> None:
   """
   from flamingo_jax import predictor
 
-  model = predictor.load(options.model_dir, step=options.step)
+  model = predictor.load(
+      options.model_dir, step=options.step, frames=options.frames,
+      fps=options.fps,
+  )
   scores = model.score(prompt_parts(options), options.candidate)
   for score, text in sorted(zip(scores.tolist(), options.candidate))[::-1]:
     print(f'{score:.4f}\t{text}')

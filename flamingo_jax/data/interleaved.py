@@ -17,6 +17,7 @@ import numpy as np
 
 from flamingo_jax.data import media as media_reader
 from flamingo_jax.data.documents import Document, EndOfChunk
+from flamingo_jax.data.frames import TRAINING
 from flamingo_jax.data.media import Media
 from flamingo_jax.data.vocabulary import Vocabulary
 from flamingo_jax.errors import UserError
@@ -240,7 +241,7 @@ def make_example(
     image_size: h and w, pixels.
     vocabulary: of the language model.
     rng: draws the window, the augmentations and the clips of videos. None: the
-      beginning of everything and no augmentation (evaluation).
+      beginning of the text, videos as a whole and no augmentation (evaluation).
     p_next: probability that tokens see the next medium (A.3.2).
     p_space: probability of a space before the text of a medium (B.1.2).
     augment: flips and recolours media at random, which `rng` draws (B.1.2).
@@ -296,6 +297,7 @@ def load_media(
     image_size: int,
     rng: np.random.Generator | None,
     augment: bool = False,
+    fps: float = TRAINING.fps,
 ) -> tuple[np.ndarray, np.ndarray]:
   """uint8[M T h w 3] and bool[M T], zeros where there is no medium.
 
@@ -307,7 +309,7 @@ def load_media(
   for i, medium in enumerate(media):
     try:
       _, mask[i] = media_reader.load_frames(
-          medium, frames, image_size, rng, augment=augment, out=pixels[i]
+          medium, frames, image_size, rng, fps, augment, out=pixels[i]
       )
     except UserError as error:
       raise UserError(f'{source}: {error}') from None

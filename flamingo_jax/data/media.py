@@ -21,8 +21,6 @@ from flamingo_jax.data import video as video_reader
 from flamingo_jax.errors import UserError
 from flamingo_jax.typing import IMAGE_MEAN
 
-CLIP_FRAMES = 8  # of a video, one per second (Flamingo B.1.2)
-
 # Formats that hold animations. Others with several frames hold variants of one
 # picture (MPO, from phones), of which the first is the picture.
 _ANIMATED_FORMATS = frozenset({'GIF', 'WEBP', 'PNG', 'AVIF'})
@@ -61,7 +59,10 @@ def image(source: Any) -> Media:
 
 
 def video(source: Any) -> Media:
-  """A video from a path, encoded bytes or uint8[T h w 3] at 1 frame/second."""
+  """A video from a path, encoded bytes or uint8[T h w 3].
+
+  An array has one frame per second: at 3 FPS each of its frames is read thrice.
+  """
   if isinstance(source, bytes):
     return Media('video', '<video bytes>', source)
   if isinstance(source, (str, os.PathLike)):
@@ -288,7 +289,8 @@ def load_frames(
   """Pixels of one medium as the model takes them.
 
   An image is a video of one frame. Of a video, `frames` frames at `fps` frames
-  per second are read: a random clip with `rng` (training), the first otherwise.
+  per second are read: a random clip with `rng` (training), otherwise from its
+  beginning, or evenly over the whole of one that is longer (`clip_times`).
   With `rng` and `augment` it is flipped and recoloured at random too.
 
   Args:

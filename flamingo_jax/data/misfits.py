@@ -5,8 +5,8 @@
 from collections.abc import Mapping
 import dataclasses
 
+from flamingo_jax.data.frames import TRAINING
 from flamingo_jax.data.interleaved import TokenizedDocument
-from flamingo_jax.data.media import CLIP_FRAMES
 
 
 @dataclasses.dataclass
@@ -61,7 +61,7 @@ class Misfits:
       macros['MEDIA'] = self.most_media
     if self.stills:
       counts.append(f'{self.stills} with videos of which one frame is seen')
-      macros['FRAMES'] = CLIP_FRAMES
+      macros['FRAMES'] = TRAINING.frames
     if not counts:
       return ''
     options = ' '.join(f'--gin.{name}={n}' for name, n in macros.items())

@@ -1,9 +1,11 @@
 # SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Clips of videos at a fixed frame rate (Flamingo §3.2.2 of v1, B.1.2)."""
+"""Frames of videos at a fixed rate (Flamingo §3.2.2 of v1, B.1.2)."""
 
+import dataclasses
 import io
 import itertools
+import math
 from typing import Any, Callable, Iterable, Iterator
 
 import av
@@ -17,17 +19,23 @@ from flamingo_jax.errors import UserError
 # Timestamps are fractions of a second that rarely hit whole ones.
 _TOLERANCE = 1e-3
 _CUT = 1.0  # seconds that may be missing: headers are not exact
+_FAR = 10.0  # seconds between frames from which seeking is faster than decoding
+_NEARLY = 0.99  # of a rate: 29.97 is as good as 30
 
 
 def clip_times(
     duration: float, frames: int, rng: np.random.Generator | None, fps: float
 ) -> np.ndarray:
-  """Seconds f64[T'] of up to `frames` frames, `fps` apart, within a video.
+  """Seconds f64[T'] of up to `frames` frames within a video.
 
-  With `rng` the clip starts anywhere that leaves it whole, else at 0. A video
-  shorter than the clip gives fewer frames, at least one.
+  With `rng` (training) they are `fps` a second and begin anywhere that leaves
+  the clip whole. Without (evaluation) they begin at 0 and are `fps` a second
+  too, unless the video is longer than frames / fps seconds: then they cover it
+  evenly, all of it. A video that is shorter gives fewer frames, at least one.
   """
   latest = max(0.0, duration - frames / fps)
+  if rng is None and latest:
+    return np.arange(frames) * (duration / frames)
   start = 0.0 if rng is None else rng.uniform(0, latest)
   times = start + np.arange(frames) / fps
   return times[: max(1, int(np.sum(times < duration - _TOLERANCE)))]
@@ -36,9 +44,13 @@ def clip_times(
 def array_clip(
     video: np.ndarray, frames: int, rng: np.random.Generator | None, fps: float
 ) -> list[np.ndarray]:
-  """A clip of uint8[T h w 3], whose frames are one second apart."""
+  """A clip of uint8[T h w 3], whose frames are one second apart.
+
+  At more than one frame per second each comes several times.
+  """
   times = clip_times(float(len(video)), frames, rng, fps)
-  return [video[int(time + _TOLERANCE)] for time in times]
+  last = len(video) - 1
+  return [video[min(int(time + _TOLERANCE), last)] for time in times]
 
 
 def _keep_size(width: int, height: int) -> tuple[int, int]:
@@ -59,7 +71,7 @@ def decode_clip(
     file: anything FFmpeg reads, or an animated GIF, WebP or PNG.
     name: what messages call it.
     frames: how many at most.
-    rng: draws the start of the clip; None starts at the beginning.
+    rng: draws the start of the clip; None reads the whole, see `clip_times`.
     fps: frames per second of the clip, not of the video.
     fit: (width, height) of a frame to those that its picture should have.
       It is scaled while its colours are converted; animations, which FFmpeg
@@ -126,6 +138,39 @@ def check_video(file: io.BufferedIOBase, name: str, to_end: bool) -> None:
     )
 
 
+@dataclasses.dataclass(frozen=True)
+class Extent:
+  """How long a video is, in seconds, and its frames per second."""
+
+  seconds: float
+  rate: float
+
+  def is_slower(self, fps: float) -> bool:
+    """Whether frames at `fps` a second come several times."""
+    return self.rate < _NEARLY * fps
+
+
+def extent(file: io.BufferedIOBase, name: str) -> Extent:
+  """Of an encoded video, whose frames are not decoded.
+
+  Raises:
+    UserError: it cannot be read.
+  """
+  try:
+    if _is_animation(file):
+      ends = _ends(PIL.Image.open(file))
+      return Extent(ends[-1], len(ends) / ends[-1])
+    with av.open(file) as container:
+      stream = container.streams.video[0]
+      return Extent(
+          _duration(container, stream), float(stream.average_rate or math.inf)
+      )
+  except Exception as error:  # decoders of broken data raise anything
+    raise UserError(
+        f'{name} cannot be read as a video ({error}); copy or export it again'
+    ) from None
+
+
 def _is_animation(file: io.BufferedIOBase) -> bool:
   begins = file.read(12)
   file.seek(0)
@@ -144,15 +189,43 @@ def _decode_container(
   stream = container.streams.video[0]
   origin = float((stream.start_time or 0) * stream.time_base)
   times = clip_times(_duration(container, stream), frames, rng, fps)
-  if times[0] > 0:  # to the key frame before it
-    offset = int((times[0] + origin) / stream.time_base)
-    container.seek(offset, stream=stream)
-  timed = (
-      (frame.time - origin, frame)
-      for frame in container.decode(stream)
-      if frame.time is not None
-  )
-  return _at_times(timed, times)
+
+  def timed(start):
+    if start > 0:  # to the key frame before it
+      offset = int((start + origin) / stream.time_base)
+      container.seek(offset, stream=stream)
+    for frame in container.decode(stream):
+      if frame.time is not None:
+        yield frame.time - origin, frame
+
+  if len(times) > 1 and times[1] - times[0] > _FAR:
+    found = _seek_each(timed, times)
+    if found:
+      return iter(found)
+    container.seek(0)
+  return _at_times(timed(times[0]), times)
+
+
+def _seek_each(
+    timed: Callable[[float], Iterator[tuple[float, Any]]], times: np.ndarray
+) -> list[Any]:
+  """What `_at_times` yields, without decoding what is between.
+
+  Args:
+    timed: from a second, the frames from the key frame before it.
+    times: of the frames.
+
+  Returns:
+    Nothing if seeking misses, as it does in files without an index.
+  """
+  chosen = []
+  for i, time in enumerate(times):
+    frames = timed(time)
+    first = next(frames, None)
+    if first is None or (i and first[0] > time + _TOLERANCE):
+      return []
+    chosen += _at_times(itertools.chain([first], frames), times[i : i + 1])
+  return chosen
 
 
 def _duration(container, stream) -> float:
@@ -212,7 +285,7 @@ def _decode_animation(
   try:
     picture = PIL.Image.open(file)
     # Two passes, so that no more than one picture is in memory.
-    ends = list(itertools.accumulate(_seconds(f) for f in _iterate(picture)))
+    ends = _ends(picture)
     times = clip_times(ends[-1], frames, rng, fps)
     timed = zip([0.0, *ends], _iterate(picture))
     return [_on_white(frame) for frame in _at_times(timed, times)]
@@ -220,6 +293,11 @@ def _decode_animation(
     raise UserError(
         f'{name} is corrupt or cut short ({error}); copy or export it again'
     ) from None
+
+
+def _ends(picture: PIL.Image.Image) -> list[float]:
+  """The second at which each frame ends."""
+  return list(itertools.accumulate(_seconds(f) for f in _iterate(picture)))
 
 
 def _iterate(picture: PIL.Image.Image) -> Iterator[PIL.Image.Image]:

@@ -37,17 +37,25 @@ class Answerer(Protocol):
 
   def generate(
       self, prompts: Sequence[Prompt], *, max_new_tokens: int, beams: int,
-      batch_size: int, prefix: Prompt,
+      batch_size: int, prefix: Prompt, frames: int | None = None,
+      fps: float | None = None,
   ) -> list[str]:
-    """What it says after the prefix and each prompt."""
+    """What it says after the prefix and each prompt.
+
+    Frames and fps are given where there are videos, here and below.
+    """
 
   def score(
       self, prompts: Sequence[Prompt], candidates: Sequence[str], *,
-      batch_size: int, prefix: Prompt,
+      batch_size: int, prefix: Prompt, frames: int | None = None,
+      fps: float | None = None,
   ) -> np.ndarray:
     """Log-likelihoods [prompts C] of candidates after both."""
 
-  def embed(self, media: Sequence[Media]) -> np.ndarray:
+  def embed(
+      self, media: Sequence[Media], *, frames: int | None = None,
+      fps: float | None = None,
+  ) -> np.ndarray:
     """f32[media Dv], the vision encoder's features of each, for RICES."""
 
 
@@ -100,8 +108,10 @@ def answer(
   """
   retrieve = None
   if settings.rices and settings.shots:
+    embed = functools.partial(answerer.embed, **settings.sampling)
     retrieve = rices.Index(
-        found.queries, found.pool, answerer.embed, draft.parent.parent, model
+        found.queries, found.pool, embed, draft.parent.parent,
+        ' '.join([model, *map(str, settings.sampling.values())]),
     ).nearest
 
   shots_of = _chooser(benchmark, found, settings, retrieve)
@@ -115,14 +125,14 @@ def answer(
     )
     said = answerer.generate(
         asked, max_new_tokens=benchmark.max_new_tokens, beams=settings.beams,
-        batch_size=batch_size, prefix=prefix,
+        batch_size=batch_size, prefix=prefix, **settings.sampling,
     )
     return [prompts.trim_answer(text, benchmark.trim) for text in said]
 
   def rank(rows: Sequence[int]) -> list[list[float]]:
     queries = [found.queries[i] for i in rows]
     orders = [
-        _score(answerer, queries, batch_size, *_split(
+        _score(answerer, settings, queries, batch_size, *_split(
             settings, queries, [shots_of(q, n) for q in queries]
         ))
         for n in range(settings.permutations)
@@ -221,15 +231,16 @@ def _split(
 
 
 def _score(
-    answerer: Answerer, queries: Sequence[Sample], batch_size: int,
-    prefix: Prompt, asked: Sequence[Prompt],
+    answerer: Answerer, settings: Settings, queries: Sequence[Sample],
+    batch_size: int, prefix: Prompt, asked: Sequence[Prompt],
 ) -> np.ndarray:
   """Log-likelihoods [Q C]; neighbours with the same candidates share a call."""
   rows, at = [], 0
   for candidates, group in itertools.groupby(q.candidates for q in queries):
     end = at + len(list(group))
     rows.append(answerer.score(
-        asked[at:end], candidates, batch_size=batch_size, prefix=prefix
+        asked[at:end], candidates, batch_size=batch_size, prefix=prefix,
+        **settings.sampling,
     ))
     at = end
   return np.concatenate(rows)

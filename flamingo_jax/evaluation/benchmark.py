@@ -9,6 +9,7 @@ import functools
 import hashlib
 import os
 import pathlib
+from typing import Literal
 
 from flamingo_jax.errors import UserError
 from flamingo_jax.evaluation.metrics import Metric
@@ -87,6 +88,7 @@ class Benchmark:
     supports: the split that shots are from; None without shots.
     supports_of_a_class: most supports of one answer; None: any number.
     secret: splits whose files may come without answers.
+    shows: the kind of the media of all samples.
   """
 
   name: str
@@ -105,6 +107,7 @@ class Benchmark:
   supports: str | None = 'train'
   supports_of_a_class: int | None = None
   secret: tuple[str, ...] = ()
+  shows: Literal['image', 'video'] = 'image'
 
   @property
   def is_close_ended(self) -> bool:

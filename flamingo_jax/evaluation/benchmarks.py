@@ -141,7 +141,7 @@ _ROWS = (
             )
         },
         split='test', origin='github.com/xudejing/video-question-answering',
-        media='YouTubeClips/<name>.avi', metrics=(metrics.TOP1,),
+        media='YouTubeClips/<name>.avi', shows='video', metrics=(metrics.TOP1,),
         submission=submissions.answers('id'),
     ),
     _questions(
@@ -151,7 +151,7 @@ _ROWS = (
             'test': ('test_qa.json',),
         },
         split='test', origin='github.com/xudejing/video-question-answering',
-        media='videos/video<n>.mp4', metrics=(metrics.TOP1,),
+        media='videos/video<n>.mp4', shows='video', metrics=(metrics.TOP1,),
         submission=submissions.answers('id'),
     ),
     _questions(
@@ -161,7 +161,7 @@ _ROWS = (
             'test': ('test.csv',),
         },
         split='test', origin='github.com/antoyang/just-ask',
-        media='clips/<video_id>_<start>_<end>.mp4',
+        media='clips/<video_id>_<start>_<end>.mp4', shows='video',
         metrics=(metrics.IVQA_ACCURACY,), submission=submissions.answers('id'),
     ),
     _questions(
@@ -173,8 +173,8 @@ _ROWS = (
                      'add_reference_answer_test.json'),
         },
         split='test', origin='github.com/doc-doc/NExT-OE',
-        media='NExTVideo/<VidOR id>.mp4', metrics=(metrics.WUPS,),
-        submission=submissions.by_video(),
+        media='NExTVideo/<VidOR id>.mp4', shows='video',
+        metrics=(metrics.WUPS,), submission=submissions.by_video(),
     ),
     Benchmark(
         'star', 'STAR', choices.star,
@@ -183,7 +183,8 @@ _ROWS = (
             'test': ('STAR_test.json',),
         },
         split='validation', origin='bobbywu.com/STAR',
-        media='clips/<video_id>_<start>_<end>.mp4', prompt=_QUESTION,
+        media='clips/<video_id>_<start>_<end>.mp4', shows='video',
+        prompt=_QUESTION,
         metrics=(metrics.STAR_ACCURACY, metrics.RANKING_TOP1),
         secret=('test',),
         submission=submissions.choices_by_type(),
@@ -196,7 +197,8 @@ _ROWS = (
             'test': ('vatex_public_test_english_v1.1.json',),
         },
         split='test', origin='eric-xw.github.io/vatex-website',
-        media='videos/<videoID>.mp4', submission=submissions.captions('id'),
+        media='videos/<videoID>.mp4', shows='video',
+        submission=submissions.captions('id'),
     ),
     _captions(
         'youcook2', 'YouCook2', read=captions.youcook2,
@@ -204,14 +206,14 @@ _ROWS = (
             ('train', 'validation'), ('youcookii_annotations_trainval.json',)
         ),
         split='validation', origin='youcook2.eecs.umich.edu/download',
-        media='clips/<video>_<segment id>.mp4',
+        media='clips/<video>_<segment id>.mp4', shows='video',
         submission=submissions.captions('id'),
     ),
     Benchmark(
         'rareact', 'RareAct', choices.rareact,
         splits={'test': ('rareact.csv',)}, split='test',
         origin='github.com/antoine77340/RareAct',
-        media='clips/<video_id>_<start>_<end>.mp4',
+        media='clips/<video_id>_<start>_<end>.mp4', shows='video',
         prompt='Caption: a person', metrics=(metrics.MWAP,),
         submission=submissions.score_matrix(), shots=(0,), supports=None,
     ),
@@ -236,6 +238,7 @@ _ROWS = (
         },
         split='validation', origin='github.com/cvdfoundation/kinetics-dataset',
         media='train/ and val/<label>/<youtube_id>_<start>_<end>.mp4',
+        shows='video',
         prompt=_CAPTION,
         metrics=(metrics.MEAN_TOP1_TOP5, metrics.RANKING_TOP1),
         submission=submissions.best_candidates(),

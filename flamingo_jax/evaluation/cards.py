@@ -13,6 +13,7 @@ import dataclasses
 import datetime
 import hashlib
 import importlib.metadata
+import itertools
 import json
 import os
 import pathlib
@@ -25,8 +26,11 @@ import jax
 import numpy as np
 
 from flamingo_jax.data.buckets import as_folder
+from flamingo_jax.data.frames import Sampling
 from flamingo_jax.errors import UserError
 from flamingo_jax.evaluation import answering
+from flamingo_jax.evaluation import benchmarks
+from flamingo_jax.evaluation import clips
 from flamingo_jax.evaluation import fewshot
 from flamingo_jax.evaluation import gallery
 from flamingo_jax.evaluation.answering import Answerer, Outcome
@@ -85,6 +89,7 @@ def evaluate(
   Raises:
     UserError: see `check`.
   """
+  settings = settings.of(benchmark)
   started, clock = datetime.datetime.now(datetime.timezone.utc), time.time()
   found = fewshot.read_queries(benchmark, data, settings, allow_missing)
   targets = _targets(found)
@@ -125,7 +130,7 @@ def evaluate(
       'model': dict(model),
       'environment': environment(),
   }
-  card |= _score(benchmark, found, targets, outcome, folder)
+  card |= _score(benchmark, found, settings, targets, outcome, folder)
   card['time'] = {
       'started': started.isoformat(timespec='seconds'),
       'seconds': round(time.time() - clock, 1),
@@ -162,10 +167,10 @@ def _draft(
 
 
 def _score(
-    benchmark: Benchmark, found: Queries, targets: Sequence[Target],
-    outcome: Outcome, folder: epath.Path,
+    benchmark: Benchmark, found: Queries, settings: Settings,
+    targets: Sequence[Target], outcome: Outcome, folder: epath.Path,
 ) -> dict[str, Any]:
-  """Writes predictions and examples; the card's scores and predictions."""
+  """Writes predictions and examples; what the card says of them."""
   scores, values = {}, [None] * len(targets)
   graded = outcome.outputs
   if benchmark.is_close_ended:
@@ -201,9 +206,13 @@ def _score(
       folder / 'examples.html', gallery.render(folder.name, examples)
   )
   sha256 = hashlib.sha256(content).hexdigest()
-  return {
+  result = {
       'scores': scores, 'predictions': {'file': file.name, 'sha256': sha256}
   }
+  if settings.sampling:
+    shown = itertools.chain(found.queries, *outcome.shots)
+    result['clips'] = clips.describe(shown, Sampling(**settings.sampling))
+  return result
 
 
 def _targets(found: Queries) -> list[Target]:

@@ -16,6 +16,7 @@ import seqio
 import tqdm
 
 from flamingo_jax.data import pipeline
+from flamingo_jax.data.frames import AnyNumber, Sampling
 from flamingo_jax.errors import UserError
 from flamingo_jax.evaluation import shots_table
 from flamingo_jax.evaluation.features import FeatureConverter
@@ -39,8 +40,9 @@ class EvaluationDatasetConfig:
   """What to evaluate on; the fields are those of t5x's DatasetConfig."""
 
   mixture_or_task_name: str
-  # {'tokens': L, 'media': M, 'frames': T, 'image_size': h, 'targets': n}, of
-  # all tasks of a mixture.
+  # {'tokens': L, 'media': M, 'frames': T, 'fps': X, 'image_size': h,
+  # 'targets': n}, of all tasks of a mixture; tasks have frames and fps of their
+  # own if these two are left out.
   task_feature_lengths: Mapping[str, int]
   split: str
   batch_size: int  # examples, over all hosts
@@ -51,8 +53,16 @@ class EvaluationDatasetConfig:
   # Whether examples stay in memory between passes; False reads media again for
   # each of seqio's three passes.
   use_memory_cache: bool = True
+  # That are read of a video, in the place of those of task_feature_lengths.
+  frames: AnyNumber = None
+  fps: AnyNumber = None
 
   def __post_init__(self):
+    asked = {'frames': self.frames, 'fps': self.fps}
+    asked = {key: value for key, value in asked.items() if value is not None}
+    Sampling(1, 1.0).override(**asked)  # is told before anything is read
+    lengths = {**self.task_feature_lengths, **asked}
+    object.__setattr__(self, 'task_feature_lengths', lengths)
     if self.batch_size < 1:
       raise UserError(f'batch_size is {self.batch_size} and must be at least 1')
 

@@ -12,6 +12,7 @@ import functools
 import hashlib
 import os
 
+from flamingo_jax.data.frames import EVALUATION, AnyNumber
 from flamingo_jax.errors import UserError
 from flamingo_jax.evaluation.benchmark import Benchmark
 from flamingo_jax.evaluation.inference import BEAMS
@@ -38,6 +39,9 @@ class Settings:
     beams: of the search for an answer.
     fixed_shots: whether all queries get the same shots, in the same order,
       which are then read once.
+    frames: that are read of a video; None: the paper's 30. Benchmarks of
+      pictures have none.
+    fps: frames per second of a video, likewise; the paper's are 3.
   """
 
   benchmark: str
@@ -50,6 +54,8 @@ class Settings:
   limit: int | None = None
   beams: int = BEAMS
   fixed_shots: bool = False
+  frames: AnyNumber = None
+  fps: AnyNumber = None
 
   @property
   def name(self) -> str:
@@ -59,7 +65,32 @@ class Settings:
     parts += [self.shots_kind] * (self.shots_kind != 'paired')
     parts += [f'{self.permutations}orders'] * (self.permutations > 1)
     parts += [f'first{self.limit}'] * (self.limit is not None)
+    read = EVALUATION.override(self.frames, self.fps)
+    parts += [f'{read.frames}frames_{read.fps:g}fps'] * (read != EVALUATION)
     return '_'.join([*parts, f'seed{self.seed}'])
+
+  @property
+  def sampling(self) -> dict[str, int | float]:
+    """What a model is told of videos; nothing where there are none."""
+    if self.frames is None:
+      return {}
+    return {'frames': self.frames, 'fps': self.fps}
+
+  def of(self, benchmark: Benchmark) -> 'Settings':
+    """The same with the paper's frames and fps where videos have no others.
+
+    Raises:
+      UserError: they make no sense, or are for a benchmark of pictures.
+    """
+    if benchmark.shows == 'video':
+      read = EVALUATION.override(self.frames, self.fps)
+      return dataclasses.replace(self, frames=read.frames, fps=read.fps)
+    if self.frames is not None or self.fps is not None:
+      raise UserError(
+          f'{benchmark.name} shows pictures, and frames and fps are of videos: '
+          'leave --frames and --fps out'
+      )
+    return self
 
 
 @dataclasses.dataclass(frozen=True)

@@ -9,6 +9,7 @@ from typing import Any
 
 import jax
 
+from flamingo_jax.data.frames import EVALUATION
 from flamingo_jax.data.media import Media, image, video
 from flamingo_jax.errors import UserError
 from flamingo_jax.evaluation import prompts
@@ -91,6 +92,8 @@ class FewShotModel:
       template: str = 'Question: {} Answer:',
       batch_size: int | str = 8,
       max_new_tokens: int | str = 32,
+      frames: int | str = EVALUATION.frames,
+      fps: float | str = EVALUATION.fps,
       **unused: Any,
   ):
     """Loads the model; arguments may be strings.
@@ -102,12 +105,16 @@ class FewShotModel:
       template: of a text, such as 'Output:' for captions.
       batch_size: questions at once on each device.
       max_new_tokens: most of an answer, whatever a task asks for.
+      frames: that are read of a video.
+      fps: frames per second of a video; one that is longer than frames / fps
+        seconds is covered evenly.
       unused: what a harness says of the device and the like.
     """
     super().__init__()
     del unused
     self.predictor = load(
-        pretrained or None, keep_latents=_LATENTS, devices=jax.local_devices()
+        pretrained or None, frames=int(frames), fps=float(fps),
+        keep_latents=_LATENTS, devices=jax.local_devices(),
     )
     self.batch_size = int(batch_size)
     self.template = template

@@ -13,10 +13,11 @@ import numpy as np
 
 from flamingo_jax.data import pipeline
 from flamingo_jax.data.buckets import as_folder
-from flamingo_jax.data.media import CLIP_FRAMES, Media, load_frames
+from flamingo_jax.data.frames import EVALUATION, AnyNumber, Sampling
+from flamingo_jax.data.media import Media, load_frames
 from flamingo_jax.data.vocabulary import Vocabulary
 from flamingo_jax.errors import UserError
-from flamingo_jax.evaluation import benchmarks, fewshot
+from flamingo_jax.evaluation import benchmarks, clips, fewshot
 from flamingo_jax.models import ContrastiveConfig, DualTower
 from flamingo_jax.training.checkpoint import load_params
 from flamingo_jax.training.model_dir import read_model_json
@@ -24,6 +25,7 @@ from flamingo_jax.typing import Bool, Float, Int
 
 TEMPLATES = ('a {}', 'a picture of a {}', 'a photo of a {}')
 _BATCH = 64
+_FRAMES = 512  # of videos, in memory at once
 
 
 def recalls(
@@ -89,12 +91,16 @@ def _unit(vectors: Float[np.ndarray, 'N J']) -> Float[np.ndarray, 'N J']:
 class Towers:
   """The towers of a run, ready to embed."""
 
-  def __init__(self, model_dir: str | os.PathLike, step: int | None = None):
+  def __init__(
+      self, model_dir: str | os.PathLike, step: int | None = None,
+      sampling: Sampling = EVALUATION,
+  ):
     """Reads a checkpoint.
 
     Args:
       model_dir: of a contrastive run.
       step: which checkpoint; the newest if None.
+      sampling: what is read of a video.
 
     Raises:
       UserError: no such run, or one of another model.
@@ -109,28 +115,34 @@ class Towers:
         functools.partial(DualTower(self.config).apply, method=method)
     )
     self._images, self._texts = embed('embed_images'), embed('embed_texts')
+    self._sampling = sampling
 
   def embed_images(self, images: np.ndarray) -> Float[np.ndarray, 'N J']:
     """Unit vectors of uint8 pictures [N h w 3]."""
     return self._in_batches(self._images, images)
 
   def embed_media(self, media: Sequence[Media]) -> Float[np.ndarray, 'N J']:
-    """Unit vectors of pictures and videos, a batch of which is read at once.
+    """Unit vectors of pictures and videos, some of which are read at once.
 
     A video's is the mean over its frames' unit vectors; the paper doesn't say.
     """
-    means = []
-    for start in range(0, len(media), _BATCH):
-      clips = list(map(self._pixels, media[start : start + _BATCH]))
-      vectors = self.embed_images(np.concatenate(clips))
-      ends = np.cumsum([len(clip) for clip in clips])[:-1]
+    means, count = [], _BATCH
+    if any(medium.kind == 'video' for medium in media):
+      count = -(-_FRAMES // self._sampling.frames)
+    for start in range(0, len(media), count):
+      pixels = list(map(self._pixels, media[start : start + count]))
+      vectors = self.embed_images(np.concatenate(pixels))
+      ends = np.cumsum([len(part) for part in pixels])[:-1]
       means += [part.mean(axis=0) for part in np.split(vectors, ends)]
     return _unit(np.stack(means))
 
   def _pixels(self, medium: Media) -> np.ndarray:
     """uint8[T h w 3], the frames that exist."""
-    frames = 1 if medium.kind == 'image' else CLIP_FRAMES
-    pixels, mask = load_frames(medium, frames, self.config.image_size, None)
+    read = self._sampling
+    frames = 1 if medium.kind == 'image' else read.frames
+    pixels, mask = load_frames(
+        medium, frames, self.config.image_size, None, read.fps
+    )
     return pixels[mask]
 
   def cut(self, text: str) -> str:
@@ -254,6 +266,8 @@ def evaluate_benchmark(
     data: str | os.PathLike,
     split: str | None = None,
     templates: Sequence[str] = TEMPLATES,
+    frames: AnyNumber = None,
+    fps: AnyNumber = None,
 ) -> Mapping[str, float]:
   """Retrieval among all captions of a benchmark, or accuracy of its classes.
 
@@ -263,24 +277,32 @@ def evaluate_benchmark(
     data: has a folder of that name with the official files.
     split: of the benchmark; None: the paper's.
     templates: of the prompts of a class, with {} for its name.
+    frames: that are read of a video; None: the paper's 30.
+    fps: frames per second of a video; None: the paper's 3. One that is longer
+      than frames / fps seconds is covered evenly.
 
   Returns:
     Of captions the recalls, with how many texts were longer than the text
     encoder reads and were cut; of classes zero_shot/accuracy (ImageNet's in the
-    paper) and zero_shot/mean_top1_top5 (Kinetics700's). A wrong class that
-    scores the same as the right one comes before it.
+    paper) and zero_shot/mean_top1_top5 (Kinetics700's), with frames and fps of
+    videos and how many were covered evenly. A wrong class that scores the same
+    as the right one comes before it.
 
   Raises:
-    UserError: another benchmark; a file is missing.
+    UserError: another benchmark; a file is missing; frames or fps make no
+      sense.
   """
   if name not in BENCHMARKS:
     raise UserError(
         f'towers are scored on {", ".join(BENCHMARKS)} and not on {name!r}'
     )
   row = benchmarks.find(name)
-  settings = fewshot.Settings(name, split or row.split, shots=0)
+  settings = fewshot.Settings(
+      name, split or row.split, shots=0, frames=frames, fps=fps
+  ).of(row)
   queries = fewshot.read_queries(row, data, settings, False).queries
-  towers = Towers(model_dir)
+  sampling = EVALUATION.override(**settings.sampling)
+  towers = Towers(model_dir, sampling=sampling)
   vectors = towers.embed_media([query.media[0] for query in queries])
   if not row.is_close_ended:
     whole = [text for query in queries for text in query.answers]
@@ -294,11 +316,14 @@ def evaluate_benchmark(
   labels = np.array([number[query.answers[0]] for query in queries])
   ranks = _class_ranks(towers, vectors, labels, classes, templates)
   top1, top5 = float(np.mean(ranks < 1)), float(np.mean(ranks < 5))
-  shown = 'videos' if queries[0].media[0].kind == 'video' else 'pictures'
-  return {
+  scores = {
       'zero_shot/accuracy': top1, 'zero_shot/mean_top1_top5': (top1 + top5) / 2,
-      shown: len(queries),
   }
+  if row.shows == 'image':
+    return scores | {'pictures': len(queries)}
+  found = clips.describe(queries, sampling)
+  del found['rule']
+  return scores | settings.sampling | found
 
 
 def _class_ranks(

@@ -21,14 +21,14 @@ import tensorflow as tf
 from flamingo_jax.data import features
 from flamingo_jax.data import interleaved
 from flamingo_jax.data.document_source import DocumentSource, Splits
+from flamingo_jax.data.frames import Sampling
 from flamingo_jax.data.seqio_vocabulary import SeqioVocabulary
 from flamingo_jax.data.vocabulary import Vocabulary, default_vocabulary
 from flamingo_jax.errors import UserError
 from flamingo_jax.evaluation import metrics
 from flamingo_jax.evaluation import prompts
 from flamingo_jax.evaluation.features import MODEL_FEATURES
-from flamingo_jax.evaluation.prompts import Episode, Episodes
-from flamingo_jax.evaluation.prompts import Sample, Samples
+from flamingo_jax.evaluation.prompts import Episode, Episodes, Sample, Samples
 from flamingo_jax.predictor.inputs import Prompt, tokenize_candidates
 
 # What metrics and records need besides. seqio and t5x write what ends in
@@ -40,6 +40,7 @@ _RECORD = {
     'answers': tf.string,  # [any]
     'record': tf.string,  # JSON
 }
+_ONE_FRAME = Sampling(1, 1.0)
 _LENGTHS = {
     'tokens': 512, 'media': 5, 'frames': 1, 'image_size': 320, 'targets': 32
 }
@@ -58,12 +59,14 @@ def add_open_ended_task(
         metrics.TOP1.seqio_function(),
     ),
     vocabulary: Callable[[], Vocabulary] = default_vocabulary,
+    sampling: Sampling = _ONE_FRAME,
 ) -> seqio.Task:
   """Registers a task whose answers the model says, in the place of one.
 
   The lengths of its examples come with each use, as seqio's `sequence_length`:
-  {'tokens': L, 'media': M, 'frames': T, 'image_size': h, 'targets': n}, where
-  'frames' may be left out if it is 1 and n is the most tokens of an answer.
+  {'tokens': L, 'media': M, 'frames': T, 'fps': 3.0, 'image_size': h,
+  'targets': n}, where 'frames' and 'fps', which need not be whole, may be left
+  out if they are those of `sampling`, and n is the most tokens of an answer.
 
   Args:
     name: letters, digits, '_', '.', ':' and '#'.
@@ -75,6 +78,7 @@ def add_open_ended_task(
     trim: words of the prompt; what is said ends before the first of them.
     metric_fns: of (targets, predictions); see `evaluation.metrics`.
     vocabulary: returns the tokenizer; called when the task is first read.
+    sampling: how videos are read if the lengths don't say.
   """
   supports = functools.cache(supports)
 
@@ -83,7 +87,7 @@ def add_open_ended_task(
     return dataclasses.replace(query, candidates=()), prompt
 
   return _add_task(
-      name, queries, lay_out, 0, tuple(trim), metric_fns, vocabulary
+      name, queries, lay_out, 0, tuple(trim), metric_fns, vocabulary, sampling
   )
 
 
@@ -100,6 +104,7 @@ def add_close_ended_task(
         metrics.RANKING_TOP1.seqio_function(),
     ),
     vocabulary: Callable[[], Vocabulary] = default_vocabulary,
+    sampling: Sampling = _ONE_FRAME,
 ) -> seqio.Task:
   """Registers a task that ranks candidates, in the place of one of that name.
 
@@ -116,6 +121,7 @@ def add_close_ended_task(
     kind: one of prompts.SHOTS_KINDS.
     metric_fns: of (targets, scores); see `evaluation.metrics`.
     vocabulary: returns the tokenizer; called when the task is first read.
+    sampling: how videos are read if the lengths don't say.
 
   Raises:
     UserError: there are fewer than two candidates, or two that are the same.
@@ -133,7 +139,8 @@ def add_close_ended_task(
     return dataclasses.replace(query, candidates=candidates), prompt
 
   return _add_task(
-      name, queries, lay_out, len(candidates), (), metric_fns, vocabulary
+      name, queries, lay_out, len(candidates), (), metric_fns, vocabulary,
+      sampling,
   )
 
 
@@ -147,6 +154,7 @@ def add_episode_task(
         metrics.RANKING_TOP1.seqio_function(),
     ),
     vocabulary: Callable[[], Vocabulary] = default_vocabulary,
+    sampling: Sampling = _ONE_FRAME,
 ) -> seqio.Task:
   """Registers a task that ranks candidates which each query brings.
 
@@ -160,13 +168,15 @@ def add_episode_task(
       padded to the lengths that a mixture needs for many.
     metric_fns: of (targets, scores); see `evaluation.metrics`.
     vocabulary: returns the tokenizer; called when the task is first read.
+    sampling: how videos are read if the lengths don't say.
   """
 
   def lay_out(episode: Episode) -> tuple[Sample, Prompt]:
     return episode.query, prompts.join(episode.supports, episode.query)
 
   return _add_task(
-      name, episodes, lay_out, candidates, (), metric_fns, vocabulary, limits
+      name, episodes, lay_out, candidates, (), metric_fns, vocabulary,
+      sampling, limits,
   )
 
 
@@ -178,6 +188,7 @@ def _add_task(
     trim: tuple[str, ...],
     metric_fns: Sequence[Callable[..., Any]],
     vocabulary: Callable[[], Vocabulary],
+    sampling: Sampling,
     limits: Mapping[str, int] | None = None,
 ) -> seqio.Task:
   """All kinds of tasks; without candidates, an open-ended one.
@@ -188,9 +199,7 @@ def _add_task(
     lay_out: from one of them to the query, with its candidates, and its prompt.
     candidates: how many there are of each.
     trim: words of the prompt that end what is said.
-    metric_fns: see above.
-    vocabulary: see above.
-    limits: see above.
+    metric_fns: see above, as the rest.
   """
   source = DocumentSource(name, items, vocabulary)
   feature = lambda dtype, rank: seqio.ContinuousFeature(dtype=dtype, rank=rank)
@@ -206,6 +215,7 @@ def _add_task(
       source=source,
       lay_out=lay_out,
       candidates=candidates,
+      sampling=sampling,
       limits=limits or {},
   )
   return features.replace_task(
@@ -228,13 +238,16 @@ def _read_examples(
     source: DocumentSource,
     lay_out: Callable[[Any], tuple[Sample, Prompt]],
     candidates: int,
+    sampling: Sampling,
     limits: Mapping[str, int],
 ) -> tf.data.Dataset:
   """seqio preprocessor: places of queries to examples."""
+  lengths = dict(sequence_length or {})
+  sampling = sampling.override(lengths.get('frames'), lengths.pop('fps', None))
   lengths = {
       key: min(length, limits.get(key, length))
       for key, length in features.check_lengths(
-          name, sequence_length, _LENGTHS
+          name, lengths | {'frames': sampling.frames}, _LENGTHS
       ).items()
   }
 
@@ -247,7 +260,7 @@ def _read_examples(
           f'{query.source} has {len(query.candidates)} candidates and its task '
           f'{candidates}: every query needs as many'
       )
-    arrays = _read_prompt(query, parts, source.vocabulary, lengths)
+    arrays = _read_prompt(query, parts, source.vocabulary, lengths, sampling)
     return query, parts, arrays
 
   def read(split, place, candidate):
@@ -302,6 +315,7 @@ def _read_prompt(
     parts: Prompt,
     vocabulary: Vocabulary,
     lengths: Mapping[str, int],
+    sampling: Sampling,
 ) -> tuple[np.ndarray | int, ...]:
   """(tokens, media_index, media, media_mask, length) of a query's prompt.
 
@@ -321,7 +335,7 @@ def _read_prompt(
   pad = (0, lengths['tokens'] - length)
   pixels, mask = interleaved.load_media(
       query.source, document.media, lengths['media'], lengths['frames'],
-      lengths['image_size'], None,
+      lengths['image_size'], None, fps=sampling.fps,
   )
   return (
       np.pad(document.tokens, pad, constant_values=vocabulary.pad_id),

@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from flamingo_jax.data.buckets import as_folder
+from flamingo_jax.data.frames import TRAINING, AnyNumber, Sampling
 from flamingo_jax.data.vocabulary import Vocabulary
 from flamingo_jax.errors import UserError
 from flamingo_jax.models import Flamingo, FlamingoConfig
@@ -25,6 +26,8 @@ def load(
     model_dir: str | os.PathLike | None = None,
     step: int | None = None,
     *,
+    frames: AnyNumber = None,
+    fps: AnyNumber = None,
     keep_latents: int = 0,
     devices: Sequence[jax.Device] | None = None,
 ) -> Predictor:
@@ -33,11 +36,15 @@ def load(
   Args:
     model_dir: the run's folder; None: the flamingo_tiny of this package.
     step: which checkpoint; the newest if None.
+    frames: that are read of a video; None: as many as in training.
+    fps: frames per second of a video; None: 1, as in training. A video that is
+      longer than frames / fps seconds is covered evenly.
     keep_latents: of how many media the latents stay in memory.
     devices: that each get a batch of prompts; None: the first one.
 
   Raises:
-    UserError: no run or checkpoint there, or its parts don't belong together.
+    UserError: no run or checkpoint there, or its parts don't belong together;
+      frames or fps make no sense.
   """
   model_dir = as_folder(model_dir or shipped_weights())
   description = read_model_json(model_dir)
@@ -47,6 +54,8 @@ def load(
         'Flamingo: train one on it with configs/runs/pretrain_from_towers.gin'
     )
   config = FlamingoConfig.from_dict(description['architecture'])
+  trained = Sampling(description['frames'], TRAINING.fps)
+  sampling = trained.override(frames, fps)
   vocabulary = Vocabulary(model_dir / 'vocabulary.model')
   if vocabulary.sha256 != description['vocabulary_sha256']:
     raise UserError(
@@ -58,7 +67,8 @@ def load(
       _shapes(config), params, f'checkpoint {step} in {model_dir}'
   )
   return Predictor(
-      config, params, vocabulary, description['frames'], keep_latents, devices
+      config, params, vocabulary, sampling.frames, keep_latents, devices,
+      sampling.fps,
   )
 
 

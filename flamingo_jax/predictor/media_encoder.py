@@ -9,6 +9,7 @@ import hashlib
 
 import numpy as np
 
+from flamingo_jax.data.frames import Sampling
 from flamingo_jax.data.media import Media, load_frames, open_file
 from flamingo_jax.models import Flamingo, FlamingoConfig
 from flamingo_jax.predictor import programs
@@ -42,18 +43,16 @@ class MediaEncoder:
   """
 
   def __init__(
-      self, config: FlamingoConfig, frames: int, keep: int, devices: Devices
+      self, config: FlamingoConfig, keep: int, devices: Devices
   ):
     """Compiles nothing yet.
 
     Args:
       config: the architecture.
-      frames: of a video.
       keep: of how many media the latents stay in memory, the latest used.
       devices: that encode.
     """
     self._size = config.image_size
-    self._frames = frames
     self._keep = keep
     self._devices = devices
     self._kept = collections.OrderedDict()  # by content, the latest used last
@@ -64,10 +63,10 @@ class MediaEncoder:
     self._features = compiled(programs.mean_features)
 
   def latents(
-      self, params: Tree, media: Iterable[Media]
+      self, params: Tree, media: Iterable[Media], sampling: Sampling
   ) -> dict[Media, Float[np.ndarray, 'R Dr']]:
     """The latents of each medium, which is encoded unless they are kept."""
-    wanted = {medium: self._key(medium) for medium in media}
+    wanted = {medium: self._key(medium, sampling) for medium in media}
     first = {}  # of several with the same content, one is encoded
     for medium, key in wanted.items():
       first.setdefault(key, medium)
@@ -77,7 +76,9 @@ class MediaEncoder:
         self._kept.move_to_end(key)
         found[key] = self._kept[key]
         del first[key]
-    encoded = self._run(self._encode, params, list(first.values()))
+    encoded = self._run(
+        self._encode, params, list(first.values()), sampling
+    )
     for medium, row in encoded:
       found[wanted[medium]] = row
       if self._keep:
@@ -91,33 +92,39 @@ class MediaEncoder:
     self._kept.clear()
 
   def features(
-      self, params: Tree, media: Sequence[Media]
+      self, params: Tree, media: Sequence[Media], sampling: Sampling
   ) -> Float[np.ndarray, 'media Dv']:
     """The vision encoder's features of each medium, their mean."""
-    found = dict(self._run(self._features, params, media))
+    found = dict(self._run(self._features, params, media, sampling))
     return np.stack([found[medium] for medium in media])
 
-  def _key(self, medium: Media) -> Media | tuple[str, str]:
+  def _key(
+      self, medium: Media, sampling: Sampling
+  ) -> Media | tuple[str | Sampling | None, ...]:
     """What media have in common of which one is encoded for all."""
     if self._keep:
-      return content(medium)
+      read = sampling if medium.kind == 'video' else None
+      return *content(medium), read
     # Nobody will ask for it again.
     return medium if medium.data is not None else (medium.kind, medium.path)
 
   def _run(
-      self, program: Callable, params: Tree, media: Sequence[Media]
+      self, program: Callable, params: Tree, media: Sequence[Media],
+      sampling: Sampling,
   ) -> Iterator[tuple[Media, np.ndarray]]:
     """(medium, result) of each; one is read while the last is encoded."""
     pending = None
     count, size = self._devices.count, self._size
-    for kind, frames in (('image', 1), ('video', self._frames)):
+    for kind, frames in (('image', 1), ('video', sampling.frames)):
       alike = [medium for medium in media if medium.kind == kind]
       for start in range(0, len(alike), count):
         chunk = alike[start : start + count]
         pixels = np.zeros((count, 1, frames, size, size, 3), np.uint8)
         mask = np.zeros((count, 1, frames), bool)
         for i, medium in enumerate(chunk):
-          pixels[i, 0], mask[i, 0] = load_frames(medium, frames, size, None)
+          pixels[i, 0], mask[i, 0] = load_frames(
+              medium, frames, size, None, sampling.fps
+          )
         result = program(params, None, (pixels, mask))
         if pending:
           yield from zip(pending[0], np.asarray(pending[1]))

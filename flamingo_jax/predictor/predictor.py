@@ -11,8 +11,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from flamingo_jax import decoding
+from flamingo_jax.data.frames import TRAINING, AnyNumber, Sampling
 from flamingo_jax.data.interleaved import TokenizedDocument
-from flamingo_jax.data.media import CLIP_FRAMES, Media
+from flamingo_jax.data.media import Media
 from flamingo_jax.data.vocabulary import Vocabulary
 from flamingo_jax.errors import UserError
 from flamingo_jax.models import Cache, Flamingo, FlamingoConfig
@@ -34,9 +35,10 @@ class Predictor:
       config: FlamingoConfig,
       params: Tree,
       vocabulary: Vocabulary,
-      frames: int = CLIP_FRAMES,
+      frames: AnyNumber = TRAINING.frames,
       keep_latents: int = 0,
       devices: Sequence[jax.Device] | None = None,
+      fps: AnyNumber = TRAINING.fps,
   ):
     """Moves the parameters to the devices; compiles nothing yet.
 
@@ -44,14 +46,17 @@ class Predictor:
       config: the architecture.
       params: its whole tree.
       vocabulary: of its language model.
-      frames: of a video.
+      frames: that are read of a video, if a call asks for no other number.
       keep_latents: of how many media the latents stay in memory, the latest
         used; for few-shot prompts, whose shots come again and again.
       devices: that each get `batch_size` prompts at once; they don't change a
         bit of the results. None: the first one.
+      fps: frames per second of a video, likewise; one that is longer than
+        frames / fps seconds is covered evenly.
 
     Raises:
-      UserError: the vocabulary is not of the architecture's size.
+      UserError: the vocabulary is not of the architecture's size; frames or
+        fps make no sense.
     """
     if vocabulary.base_size != config.decoder.vocab:
       raise UserError(
@@ -63,8 +68,8 @@ class Predictor:
     self._devices = Devices(devices or jax.local_devices()[:1])
     self.params = self._devices.replicate(params)
     self.vocabulary = vocabulary
-    self.frames = frames
-    self._encoder = MediaEncoder(config, frames, keep_latents, self._devices)
+    self._sampling = Sampling(frames, fps)
+    self._encoder = MediaEncoder(config, keep_latents, self._devices)
     self._prefix = None, None  # what the last one was, and its cache
     compiled = lambda program, *static, **options: self._devices.compile(
         functools.partial(program, Flamingo(config)), *static, **options
@@ -88,6 +93,8 @@ class Predictor:
       seed: int = 0,
       batch_size: int = 8,
       prefix: Prompt = (),
+      frames: AnyNumber = None,
+      fps: AnyNumber = None,
   ) -> str | list[str]:
     """What the model says after each prompt, up to the first <EOC>.
 
@@ -104,6 +111,11 @@ class Predictor:
       prefix: parts in front of every prompt, such as the shots of all. They are
         read once, also for later calls with the same texts and contents of
         files and arrays, if each prompt begins with a medium.
+      frames: that are read of a video; None: as many as the model was loaded
+        with.
+      fps: frames per second of a video, likewise. One that is longer than
+        frames / fps seconds is covered evenly (the paper evaluates with 30
+        frames at 3 per second).
 
     Returns:
       The answer without white space around it; a list for a list of prompts.
@@ -116,8 +128,11 @@ class Predictor:
         max_new_tokens=max_new_tokens, beams=beams, temperature=temperature,
         top_k=top_k, top_p=top_p, batch_size=batch_size,
     )
+    sampling = self._sampling.override(frames, fps)
     prompts, is_single = inputs.as_list(prompts)
-    shared, documents = self._tokenize(prefix, prompts, max_new_tokens)
+    shared, documents = self._tokenize(
+        prefix, prompts, max_new_tokens, sampling
+    )
     limits = {
         'room': inputs.bucket(max_new_tokens),
         'max_new_tokens': max_new_tokens, 'stop': self.vocabulary.eoc_id,
@@ -126,7 +141,7 @@ class Predictor:
     for rows, count in inputs.batches(
         documents, batch_size, self._devices.count
     ):
-      batch = self._rows([documents[i] for i in rows])
+      batch = self._rows([documents[i] for i in rows], sampling)
       if beams > 1:
         decoded = self._beam_search(
             self.params, shared, batch, beams=beams, **limits
@@ -156,6 +171,8 @@ class Predictor:
       close: bool = False,
       batch_size: int = 8,
       prefix: Prompt = (),
+      frames: AnyNumber = None,
+      fps: AnyNumber = None,
   ) -> np.ndarray:
     """Log-likelihood of each candidate after each prompt (Flamingo B.1.5).
 
@@ -170,6 +187,8 @@ class Predictor:
       batch_size: prompts that each device is given at once; it doesn't change a
         bit of the scores.
       prefix: as of `generate`.
+      frames: as of `generate`.
+      fps: as of `generate`.
 
     Returns:
       float32 sums over the candidates' tokens, in nats: [C], or [prompts, C]
@@ -179,6 +198,7 @@ class Predictor:
       UserError: as `generate`, and for a candidate without tokens.
     """
     inputs.check_options(batch_size=batch_size)
+    sampling = self._sampling.override(frames, fps)
     prompts, is_single = inputs.as_list(prompts)
     ids = [
         inputs.tokenize_candidates(
@@ -187,14 +207,13 @@ class Predictor:
         for prompt in prompts
     ]
     longest = max(len(tokens) for row in ids for tokens in row)
-    shared, documents = self._tokenize(prefix, prompts, longest)
+    shared, documents = self._tokenize(prefix, prompts, longest, sampling)
     scores = np.zeros((len(prompts), len(candidates)), np.float32)
     for rows, count in inputs.batches(
         documents, batch_size, self._devices.count
     ):
-      found = self._score_batch(
-          shared, [documents[i] for i in rows], [ids[i] for i in rows], longest
-      )
+      batch = self._rows([documents[i] for i in rows], sampling)
+      found = self._score_batch(shared, batch, [ids[i] for i in rows], longest)
       scores[rows[:count]] = found[:count]
     return scores[0] if is_single else scores
 
@@ -208,6 +227,16 @@ class Predictor:
     """How many tokens the model reads, prompt and answer together."""
     return self.config.decoder.context
 
+  @property
+  def frames(self) -> int:
+    """How many are read of a video, if a call asks for no other number."""
+    return self._sampling.frames
+
+  @property
+  def fps(self) -> float:
+    """Frames per second of a video, likewise."""
+    return self._sampling.fps
+
   @functools.cached_property
   def sha256(self) -> str:
     """Of all weights: tells one checkpoint from another."""
@@ -218,12 +247,18 @@ class Predictor:
       digest.update(np.ascontiguousarray(leaf).tobytes())
     return digest.hexdigest()
 
-  def embed(self, media: Sequence[Media]) -> Float[np.ndarray, 'media Dv']:
+  def embed(
+      self, media: Sequence[Media], *, frames: AnyNumber = None,
+      fps: AnyNumber = None,
+  ) -> Float[np.ndarray, 'media Dv']:
     """The vision encoder's features of each medium, their mean (RICES)."""
-    return self._encoder.features(self.params, media)
+    return self._encoder.features(
+        self.params, media, self._sampling.override(frames, fps)
+    )
 
   def _tokenize(
-      self, prefix: Prompt, prompts: Sequence[Prompt], new_tokens: int
+      self, prefix: Prompt, prompts: Sequence[Prompt], new_tokens: int,
+      sampling: Sampling,
   ) -> tuple[Cache | None, Sequence[TokenizedDocument]]:
     """The cache of the prefix, and the documents behind it."""
     if prefix:
@@ -232,13 +267,14 @@ class Predictor:
         [[*prefix, *prompt] for prompt in prompts], self.vocabulary
     )
     inputs.check_lengths(documents, new_tokens, self.context)
-    return self._read_prefix(prefix, prompts, documents)
+    return self._read_prefix(prefix, prompts, documents, sampling)
 
   def _read_prefix(
       self,
       prefix: Prompt,
       prompts: Sequence[Prompt],
       documents: Sequence[TokenizedDocument],
+      sampling: Sampling,
   ) -> tuple[Cache | None, Sequence[TokenizedDocument]]:
     """A cache of the prefix, and what is left of the documents.
 
@@ -249,27 +285,27 @@ class Predictor:
     if not prefix or not begins or self.config.decoder.sees_earlier:
       return None, documents
     first, rest = inputs.split_prefix(documents, prefix)
-    key = first.tokens.tobytes(), tuple(map(content, first.media))
+    key = first.tokens.tobytes(), tuple(map(content, first.media)), sampling
     if self._prefix[0] != key:
       self._prefix = None, None  # its memory goes before the next one comes
       self._prefix = key, self._read(
           self.params, None,
-          (inputs.whole_prompt(first), self._latents([first])),
+          (inputs.whole_prompt(first), self._latents([first], sampling)),
       )
     return self._prefix[1], rest
 
   def _rows(
-      self, documents: Sequence[TokenizedDocument]
+      self, documents: Sequence[TokenizedDocument], sampling: Sampling
   ) -> tuple[decoding.Prompts, np.ndarray]:
     """What a program reads: documents of one shape, and their latents."""
-    return inputs.pad_prompts(documents), self._latents(documents)
+    return inputs.pad_prompts(documents), self._latents(documents, sampling)
 
   def _latents(
-      self, documents: Sequence[TokenizedDocument]
+      self, documents: Sequence[TokenizedDocument], sampling: Sampling
   ) -> Float[np.ndarray, 'B M R Dr']:
     """The latents of the documents' media; each medium is encoded once."""
     wanted = dict.fromkeys(m for d in documents for m in d.media)
-    found = self._encoder.latents(self.params, wanted)
+    found = self._encoder.latents(self.params, wanted, sampling)
     resampler = self.config.resampler
     return inputs.pad_latents(
         documents, found, (resampler.latents, resampler.width),
@@ -287,19 +323,19 @@ class Predictor:
   def _score_batch(
       self,
       prefix: Cache | None,
-      documents: Sequence[TokenizedDocument],
+      rows: tuple[decoding.Prompts, np.ndarray],
       ids: Sequence[Sequence[Sequence[int]]],
       longest: int,
   ) -> Float[np.ndarray, 'B C']:
     """As many candidates at once as copies of the cache fit."""
-    rows, count = self._rows(documents), len(ids[0])
-    room, decoder = inputs.bucket(longest), self.config.decoder
+    count, room = len(ids[0]), inputs.bucket(longest)
+    decoder = self.config.decoder
     positions = rows[0].tokens.shape[1] + room
     copy = decoder.layers * positions * decoder.heads * decoder.head_size
     copy *= 2 * jnp.dtype(self.config.dtype).itemsize  # keys and values
     copies = _SCORING_BYTES // copy
     at_once = min(inputs.bucket(count), 1 << max(copies, 1).bit_length() - 1)
-    shape = len(documents), -(-count // at_once) * at_once
+    shape = len(ids), -(-count // at_once) * at_once
     tokens = np.zeros((*shape, room), np.int32)
     lengths = np.ones(shape, np.int32)
     for row, candidates in enumerate(ids):

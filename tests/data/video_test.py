@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Clips: which frames are taken, from files of several kinds."""
 
+import fractions
 import io
 import struct
 
@@ -13,6 +14,7 @@ import pytest
 
 from flamingo_jax.data import media
 from flamingo_jax.data import video
+from flamingo_jax.data.frames import Sampling
 from flamingo_jax.errors import UserError
 from tests.prepare import exporters
 
@@ -58,15 +60,23 @@ def decode(data, frames=4, rng=None, fps=1.0):
 
 
 @pytest.mark.parametrize('duration, frames, fps, expected', [
-    (10.0, 4, 1.0, [0, 1, 2, 3]),
     (4.0, 4, 1.0, [0, 1, 2, 3]),
     (2.5, 4, 1.0, [0, 1, 2]),
     (2.0, 4, 1.0, [0, 1]),
     (0.2, 4, 1.0, [0]),
     (0.0, 4, 1.0, [0]),
-    (10.0, 4, 2.0, [0, 0.5, 1, 1.5]),
+    (2.0, 4, 2.0, [0, 0.5, 1, 1.5]),
+    (10.0, 30, 3.0, np.arange(30) / 3),
+    (3.0, 30, 3.0, np.arange(9) / 3),
+    (6.0, 4, 0.5, [0, 2, 4]),
+    # Longer than frames / fps seconds: evenly over the whole.
+    (10.0, 4, 1.0, [0, 2.5, 5, 7.5]),
+    (600.0, 30, 3.0, 20 * np.arange(30)),
+    (10.0, 4, 2.0, [0, 2.5, 5, 7.5]),
+    (4.4, 4, 1.0, [0, 1.1, 2.2, 3.3]),
+    (7.0, 1, 1.0, [0]),
 ])
-def test_times_of_the_first_clip(duration, frames, fps, expected):
+def test_times_of_an_evaluation(duration, frames, fps, expected):
   times = video.clip_times(duration, frames, None, fps)
   np.testing.assert_allclose(times, expected)
 
@@ -87,14 +97,28 @@ def test_random_clips_are_whole_and_differ():
     ('mp4', 'mpeg4'), ('mp4', 'h264'), ('webm', 'libvpx-vp9'), ('avi', 'mpeg4'),
 ])
 def test_one_frame_per_second_whatever_the_container(format, codec):
-  clip = decode(encode(seconds=6, rate=5, format=format, codec=codec))
-  assert numbers(clip) == [0, 5, 10, 15]
+  data = encode(seconds=6, rate=5, format=format, codec=codec)
+  assert numbers(decode(data, 6)) == [0, 5, 10, 15, 20, 25]
+  # A third of the frames cover the whole, too.
+  assert numbers(decode(data, 2)) == [0, 15]
 
 
 def test_frames_per_second_of_the_clip():
-  assert numbers(decode(encode(seconds=4), frames=6, fps=2.5)) == (
+  assert numbers(decode(encode(seconds=2.4), frames=6, fps=2.5)) == (
       [0, 2, 4, 6, 8, 10]
   )
+
+
+@pytest.mark.parametrize('format, codec', [
+    ('mp4', 'h264'), ('webm', 'libvpx-vp9'), ('avi', 'mpeg4'),
+])
+def test_frames_that_are_far_apart_are_the_same_as_if_all_were_decoded(
+    format, codec, monkeypatch
+):
+  data = encode(seconds=8, rate=5, format=format, codec=codec)
+  one_by_one = numbers(decode(data, 4))
+  monkeypatch.setattr(video, '_FAR', 0.0)
+  assert numbers(decode(data, 4)) == one_by_one == [0, 10, 20, 30]
 
 
 def test_a_random_clip_is_found_by_seeking():
@@ -171,6 +195,8 @@ def test_animations_are_videos(format):
   # Frame n begins at n seconds; frame 3 stays for two.
   data = animation(format, 5, [1000, 1000, 1000, 2000, 1000])
   assert numbers(decode(data, 8)) == [0, 1, 2, 3, 3, 4]
+  assert numbers(decode(data, 3)) == [0, 2, 3]  # at 0, 2 and 4 s
+  assert video.extent(io.BytesIO(data), 'v') == video.Extent(6.0, 5 / 6)
   start = video.clip_times(6.0, 2, np.random.default_rng(1), 1.0)[0]
   clip = numbers(decode(data, 2, np.random.default_rng(1)))
   on_screen = [0, 1, 2, 3, 3, 4]
@@ -188,13 +214,42 @@ def test_arrays_have_one_frame_per_second():
   frames = np.arange(6, dtype=np.uint8)[:, None, None, None] * np.full(
       (1, 8, 8, 3), STEP, np.uint8
   )
-  assert numbers(video.array_clip(frames, 4, None, 1.0)) == [0, 1, 2, 3]
-  assert numbers(video.array_clip(frames, 4, None, 2.0)) == [0, 0, 1, 1]
+  assert numbers(video.array_clip(frames, 6, None, 1.0)) == list(range(6))
+  assert numbers(video.array_clip(frames, 3, None, 1.0)) == [0, 2, 4]
+  assert numbers(video.array_clip(frames, 12, None, 2.0)) == (
+      [0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5]
+  )
   clip = numbers(video.array_clip(frames, 4, np.random.default_rng(1), 1.0))
   assert clip == list(range(clip[0], clip[0] + 4))
   pixels, mask = media.load_frames(media.video(frames), 8, 8, None)
   assert mask.tolist() == [True] * 6 + [False] * 2
   chex.assert_trees_all_equal(pixels[:6], frames)
+
+
+@pytest.mark.parametrize('frames, fps, sentence', [
+    (0, 1.0, 'frames is 0 and must be a whole number from 1'),
+    (-3, 1.0, 'frames is -3'),
+    (2.5, 1.0, 'frames is 2.5'),
+    ('8', 1.0, "frames is '8'"),
+    (True, 1.0, 'frames is True'),
+    (8, 0, 'fps is 0 and must be a number above 0'),
+    (8, -1.0, 'fps is -1.0'),
+    (8, float('nan'), 'fps is nan'),
+    (8, float('inf'), 'fps is inf'),
+    (8, '3', "fps is '3'"),
+])
+def test_what_makes_no_sense_is_one_sentence(frames, fps, sentence):
+  with pytest.raises(UserError, match=sentence):
+    Sampling(frames, fps)
+
+
+@pytest.mark.parametrize('seconds, rate', [(2, 1), (3, 2.5), (2, 5)])
+def test_the_extent_of_a_video_tells_what_comes_several_times(seconds, rate):
+  found = video.extent(
+      io.BytesIO(encode(seconds, fractions.Fraction(rate))), 'v.mp4'
+  )
+  assert found.seconds == pytest.approx(int(seconds * rate) / rate, abs=0.05)
+  assert found.is_slower(rate + 0.5) and not found.is_slower(rate + 0.0)
 
 
 @pytest.mark.parametrize('data, message', [

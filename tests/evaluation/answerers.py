@@ -24,20 +24,24 @@ class Oracle:
 
   def __init__(self, queries):
     self.vocabulary = default_vocabulary()
-    self.asked = []
+    self.asked, self.sampling = [], []  # prompts; of each call frames, fps
     self._known = {(q.media[0].path, q.text): q for q in queries}
 
   def query(self, prefix, prompt):
     self.asked.append([*prefix, *prompt])
     return self._known[prompt[-2].path, prompt[-1]]
 
-  def generate(self, asked, *, max_new_tokens, beams, batch_size, prefix):
+  def generate(
+      self, asked, *, max_new_tokens, beams, batch_size, prefix, **sampling
+  ):
+    self.sampling.append(sampling)
     assert beams == 3 and 0 < len(asked) <= 8 * batch_size
     assert max_new_tokens >= 5
     return [self.query(prefix, prompt).answers[0] for prompt in asked]
 
-  def score(self, asked, candidates, *, batch_size, prefix):
+  def score(self, asked, candidates, *, batch_size, prefix, **sampling):
     del batch_size
+    self.sampling.append(sampling)
     rows = np.array(
         [self.likelihoods(self.query(prefix, p), candidates) for p in asked]
     )
@@ -50,8 +54,9 @@ class Oracle:
     is_shown = record.get('annotation', 1) == 1
     return [float(is_shown and c in query.answers) for c in candidates]
 
-  def embed(self, media):
+  def embed(self, media, **sampling):
     """Parts of one photograph have the same features."""
+    self.sampling.append(sampling)
     rows = [
         np.random.default_rng(list(photograph(m.path).encode())).normal(size=4)
         for m in media

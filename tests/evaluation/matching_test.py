@@ -12,6 +12,7 @@ import pytest
 
 from flamingo_jax import cli
 from flamingo_jax.data import documents, features
+from flamingo_jax.data.frames import Sampling
 from flamingo_jax.data.vocabulary import default_vocabulary
 from flamingo_jax.errors import UserError
 from flamingo_jax.evaluation import benchmarks, matching
@@ -178,6 +179,28 @@ def test_a_video_is_the_mean_of_its_frames(run):
   )
 
 
+@pytest.mark.parametrize('sampling, seconds', [
+    ((30, 3.0), np.arange(30) * 0.5), ((2, 3.0), [0, 7]),
+    ((8, 0.25), [0, 4, 8, 12]),
+])
+def test_frames_of_a_video_are_those_that_are_asked_for(
+    run, sampling, seconds
+):
+  frames = np.random.default_rng(0).integers(
+      256, size=(15, 16, 16, 3), dtype=np.uint8
+  )
+  towers = matching.Towers(run, sampling=Sampling(*sampling))
+  picked = frames[np.asarray(seconds, int)]
+  mean = towers.embed_images(picked).mean(axis=0)
+  for shown in (documents.video(frames), documents.image(frames[3])):
+    (found,) = towers.embed_media([shown])
+    if shown.kind == 'image':  # whatever is asked for
+      mean = towers.embed_images(frames[3:4])[0]
+    np.testing.assert_allclose(
+        found, mean / np.linalg.norm(mean), rtol=1e-4, atol=1e-6
+    )
+
+
 def test_kinetics_is_the_mean_of_top_1_and_top_5(run, tmp_path, monkeypatch):
   miniature.WRITERS['kinetics700'](tmp_path / 'kinetics700')
   row = benchmarks.find('kinetics700')
@@ -202,6 +225,8 @@ def test_kinetics_is_the_mean_of_top_1_and_top_5(run, tmp_path, monkeypatch):
   assert scores == {
       'zero_shot/accuracy': pytest.approx(1 / 6),
       'zero_shot/mean_top1_top5': pytest.approx((1 + 5) / 12), 'videos': 30,
+      # Three frames at one per second each, read at the paper's rate.
+      'frames': 30, 'fps': 3.0, 'covered_evenly': 0, 'frames_repeated': 30,
   }
 
 

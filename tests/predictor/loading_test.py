@@ -65,6 +65,16 @@ def test_loads_all_weights_of_a_step(saved, params):
   )
 
 
+def test_frames_and_fps_are_those_of_training_unless_asked(saved):
+  read = lambda **more: (lambda m: (m.frames, m.fps))(fj.load(saved, **more))
+  assert read() == (3, 1) and read(fps=2) == (3, 2)
+  assert read(frames=30, fps=3) == (30, 3)
+  with pytest.raises(fj.UserError, match='fps is 0 and must be'):
+    fj.load(saved, fps=0)
+  with pytest.raises(fj.UserError, match='frames is 0 and must be'):
+    fj.load(saved, frames=0)
+
+
 def test_what_is_no_run_is_told(tmp_path):
   with pytest.raises(fj.UserError, match='model.json does not exist'):
     fj.load(tmp_path)

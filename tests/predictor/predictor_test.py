@@ -122,8 +122,8 @@ def test_answer_ends_before_the_first_eoc(model):
       prompt, model.vocabulary, close=False
   )
   tokens = np.asarray(model._greedy(
-      model.params, None, model._rows([document]), room=8, max_new_tokens=8,
-      stop=model.vocabulary.eoc_id,
+      model.params, None, model._rows([document], model._sampling), room=8,
+      max_new_tokens=8, stop=model.vocabulary.eoc_id,
   ).tokens)[0]
   new = next(i for i in range(2, 8) if tokens[i] not in tokens[:i])
   # <EOC> takes the place of a token that was about to be said.

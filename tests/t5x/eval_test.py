@@ -102,10 +102,10 @@ def check_same(found, expected):
 def test_eval_gives_the_same_scores_and_answers_on_other_devices(
     run_dir, tmp_path, built_in, t5x_environment
 ):
-  more = 'NUM_EXAMPLES=48'
-  built_in(evaluate, options('eval', run_dir, tmp_path / 'own', more))
+  more = 'NUM_EXAMPLES=48', 'FRAMES=2', 'FPS=1.5'
+  built_in(evaluate, options('eval', run_dir, tmp_path / 'own', *more))
   t5x('t5x.eval', t5x_environment(4),
-      options('eval', run_dir, tmp_path / 'four', more, *TWO_BY_TWO))
+      options('eval', run_dir, tmp_path / 'four', *more, *TWO_BY_TWO))
   files = sorted((tmp_path / 'own' / 'inference_eval').iterdir())
   assert len(files) == 2 * len(three_scores.TASKS)
   for file in files:
@@ -120,7 +120,8 @@ def test_eval_gives_the_same_scores_and_answers_on_other_devices(
 def test_infer_writes_the_same_lines(
     run_dir, tmp_path, built_in, t5x_environment
 ):
-  more = ('MIXTURE_OR_TASK_NAME="questions"', 'CHECKPOINT_PERIOD=3')
+  more = ('MIXTURE_OR_TASK_NAME="questions"', 'CHECKPOINT_PERIOD=3',
+          'FRAMES=2', 'FPS=1.5')
   built_in(infer, options('infer', run_dir, tmp_path / 'own', *more))
   t5x('t5x.infer', t5x_environment(1),
       options('infer', run_dir, tmp_path / 'one', *more))
