@@ -46,7 +46,9 @@ def load(
         f'{model_dir} holds a tower that was pretrained by itself, no '
         'Flamingo: train one on it with configs/runs/pretrain_from_towers.gin'
     )
-  config = FlamingoConfig.from_dict(description['architecture'])
+  config = FlamingoConfig.from_dict(
+      description['architecture'], f'the model in {model_dir}'
+  )
   vocabulary = Vocabulary(model_dir / 'vocabulary.model')
   if vocabulary.sha256 != description['vocabulary_sha256']:
     raise UserError(
