@@ -15,12 +15,10 @@ import sys
 from typing import Any
 
 from etils import epath
-from flax import traverse_util
 
 from flamingo_jax.data.buckets import as_folder
 from flamingo_jax.errors import UserError
-from flamingo_jax.models import variants
-from flamingo_jax.training.model_dir import read_model_json, write_atomically
+from flamingo_jax.training.model_dir import write_atomically
 
 BASE = 'base'
 SOURCE = ('Flamingo, arXiv 2204.14198 v2, tables 3 and 10, overall score of '
@@ -131,7 +129,6 @@ class Ablating:
           f'--model_dir={folder}', f'--out={results.parent}',
           '--gin.MIXTURE_OR_TASK_NAME=tiny_eval_4shot',
           f'--gin.NUM_EXAMPLES={self.examples}',
-          f'--gin.variant.overrides={overrides(folder)!r}',
       ])
     return json.loads(results.read_text(encoding='utf-8'))['scores']
 
@@ -162,14 +159,6 @@ def gin_file(name: str) -> str:
   if name == BASE:
     return 'configs/flamingo_tiny.gin'
   return f'configs/ablations/{name}.gin'
-
-
-def overrides(model_dir: str | os.PathLike) -> dict[str, Any]:
-  """What makes flamingo_tiny the architecture of a run, by dotted name."""
-  flat = lambda tree: traverse_util.flatten_dict(tree, sep='.')
-  base = flat(variants.get('flamingo_tiny').to_dict())
-  found = flat(read_model_json(model_dir)['architecture'])
-  return {k: v for k, v in found.items() if base[k] != v}
 
 
 def _step(results: epath.Path) -> int | None:

@@ -40,6 +40,7 @@ from flamingo_jax.training.optimizer import (
     make_optimizer,
 )
 from flamingo_jax.training.start import verify_matching_vocabs
+from flamingo_jax.training.stored import stored_config, stored_vocabulary
 
 if installation.is_main():
   installation.prepare()
@@ -102,6 +103,8 @@ __all__ = [
     'linear_warmup_linear',
     'make_optimizer',
     'shipped_weights',
+    'stored_config',
+    'stored_vocabulary',
     'summarize_config',
     'train_towers_not_given',
     'variant',

@@ -231,17 +231,6 @@ def test_runs_are_scored_with_four_shots(tmp_path, stub):
       assert len(names) == 6 and all(n.endswith('_4shot') for n in names)
 
 
-def test_a_run_is_evaluated_as_the_architecture_that_it_is(tmp_path, stub):
-  ablation.ablate(['single_in_the_middle'], [0], runs(tmp_path, stub))
-  base, single = (
-      next(flag for flag in call if 'variant.overrides' in flag)
-      for call in stub.calls if call[0] == 'eval'
-  )
-  assert base.endswith('={}')
-  found = variants.get('flamingo_tiny', eval(single.split('=', 1)[1]))
-  assert found == build('single_in_the_middle')[0].config
-
-
 def test_another_vision_encoder_is_trained_first_and_once(tmp_path, stub):
   ablation.ablate(['vit'], [0, 1], runs(tmp_path, stub))
   tower, = (c for c in stub.calls if 'configs/contrastive' in c[1])

@@ -11,13 +11,12 @@ import jax.numpy as jnp
 
 from flamingo_jax.data.buckets import as_folder
 from flamingo_jax.data.frames import TRAINING, AnyNumber, Sampling
-from flamingo_jax.data.vocabulary import Vocabulary
-from flamingo_jax.errors import UserError
 from flamingo_jax.models import Flamingo, FlamingoConfig
 from flamingo_jax.predictor.predictor import Predictor
 from flamingo_jax.shipped import shipped_weights
 from flamingo_jax.training.checkpoint import load_params
 from flamingo_jax.training.model_dir import read_model_json
+from flamingo_jax.training.stored import stored_config, stored_vocabulary
 from flamingo_jax.training.tree_difference import check_same_tree
 from flamingo_jax.typing import Tree
 
@@ -47,23 +46,9 @@ def load(
       frames or fps make no sense.
   """
   model_dir = as_folder(model_dir or shipped_weights())
-  description = read_model_json(model_dir)
-  if 'resampler' not in description['architecture']:
-    raise UserError(
-        f'{model_dir} holds a tower that was pretrained by itself, no '
-        'Flamingo: train one on it with configs/runs/pretrain_from_towers.gin'
-    )
-  config = FlamingoConfig.from_dict(
-      description['architecture'], f'the model in {model_dir}'
-  )
-  trained = Sampling(description['frames'], TRAINING.fps)
+  config, vocabulary = stored_config(model_dir), stored_vocabulary(model_dir)
+  trained = Sampling(read_model_json(model_dir)['frames'], TRAINING.fps)
   sampling = trained.override(frames, fps)
-  vocabulary = Vocabulary(model_dir / 'vocabulary.model')
-  if vocabulary.sha256 != description['vocabulary_sha256']:
-    raise UserError(
-        f'{vocabulary.path} is not the vocabulary that the checkpoint in '
-        f'{model_dir} was trained with: copy the original file back'
-    )
   params, step = load_params(model_dir, step)
   check_same_tree(
       _shapes(config), params, f'checkpoint {step} in {model_dir}'

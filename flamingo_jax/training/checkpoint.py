@@ -241,11 +241,17 @@ def find_checkpoint(path: str | os.PathLike) -> tuple[epath.Path, int]:
   Raises:
     UserError: it is not there.
   """
+  folder, step = split_path(path)
+  return folder, find_step(folder, step)
+
+
+def split_path(path: str | os.PathLike) -> tuple[epath.Path, int | None]:
+  """(MODEL_DIR, step) of MODEL_DIR/checkpoint_<step>; no step of MODEL_DIR."""
   path = as_folder(path)
   _, is_step, step = path.name.rpartition('checkpoint_')
   if is_step and step.isdecimal():
-    return path.parent, find_step(path.parent, int(step))
-  return path, find_step(path)
+    return path.parent, int(step)
+  return path, None
 
 
 def checkpoint_folder(model_dir: str | os.PathLike, step: int) -> epath.Path:

@@ -11,9 +11,13 @@ import pytest
 
 from flamingo_jax import gin_config
 from flamingo_jax.data import pipeline
+from flamingo_jax.data.vocabulary import default_vocabulary
 from flamingo_jax.evaluation import evaluate as evaluate_lib
 from flamingo_jax.evaluation import inference
 from flamingo_jax.evaluation.features import FeatureConverter
+from flamingo_jax.models import variants
+from flamingo_jax.tasks import shapes_vocabulary
+from flamingo_jax.training.model_dir import write_model_json
 from flamingo_jax.training.train_step import abstract_params
 from flamingo_jax.training.trainable import merge_params
 from tests.evaluation import miniature
@@ -66,6 +70,10 @@ def run(driver, files, *bindings):
     *((file, infer, 'infer') for file in INFERENCES),
 ])
 def test_every_evaluation_lowers(file, driver, name, tmp_path):
+  variant, vocabulary = 'flamingo_tiny', shapes_vocabulary.shapes_vocabulary()
+  if 'benchmark' in file:
+    variant, vocabulary = 'flamingo_small', default_vocabulary()
+  write_model_json(tmp_path, variants.get(variant), vocabulary, 5, 1)
   bindings = [f'MODEL_DIR={tmp_path}']
   if 'benchmark' in file:
     miniature.WRITERS['vqav2'](tmp_path / 'vqav2')

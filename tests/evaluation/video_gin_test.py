@@ -9,6 +9,7 @@ import pytest
 
 from flamingo_jax import gin_config
 from flamingo_jax.data import pipeline
+from flamingo_jax.shipped import shipped_weights
 from tests.evaluation import miniature
 
 CONFIGS = pathlib.Path(__file__).parents[2] / 'configs'
@@ -41,8 +42,7 @@ def data(tmp_path_factory):
 @pytest.mark.usefixtures('this_is_main')
 @pytest.mark.parametrize('driver, files, name', [
     (evaluate, ['eval_benchmark.gin'], ''),
-    (infer, ['models/flamingo_small.gin', 'runs/infer.gin',
-             'mixtures/benchmark.gin'], ''),
+    (infer, ['runs/infer.gin', 'mixtures/benchmark.gin'], ''),
     (train, ['flamingo_tiny.gin', 'runs/fewshot_benchmark.gin'], 'FEWSHOT_'),
 ])
 @pytest.mark.parametrize('asked, frames, shown', [
@@ -55,7 +55,7 @@ def test_videos_are_read_as_the_gin_file_says(
   folder = 'BENCHMARK_DIR' if driver is train else 'DATA_DIR'
   bindings = [
       f'{folder}={str(data)!r}', 'BENCHMARK="ivqa"', 'SHOTS=(0,)',
-      f'{name}SPLIT="test"', 'MODEL_DIR="nowhere"',
+      f'{name}SPLIT="test"', f'MODEL_DIR={shipped_weights()}',
       *(f'{name}{binding}' for binding in asked),
   ]
   configured = gin.configurable(driver)

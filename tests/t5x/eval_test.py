@@ -57,7 +57,7 @@ def options(name, run_dir, output_dir, *more):
       for binding in (
           f'MODEL_DIR={str(run_dir)!r}', f'OUTPUT_DIR={str(output_dir)!r}',
           f'TASK_FEATURE_LENGTHS={LENGTHS}', 'BATCH_SIZE=16',
-          f'runtime.variant.overrides={SMALL}', *more,
+          *more,
       )
   ]
 
