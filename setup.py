@@ -72,6 +72,7 @@ EVAL = [
     'nltk',  # words of captions, WUPS
     'pycocoevalcap',  # CIDEr; 100 MB, of which Java programs are most
     'scikit-learn',  # ROC AUC, average precision
+    'scipy',  # Student's t
 ]
 
 # Vocabularies that are a tokenizer.json.

@@ -22,13 +22,20 @@ _INSTALLED = [os.fspath(_PACKAGE), os.fspath(_PACKAGE.parent)]
 _being_read: list[str] = []
 
 
-def find(name: str | os.PathLike) -> pathlib.Path:
+def find(
+    name: str | os.PathLike, included_by: pathlib.Path | None = None
+) -> pathlib.Path:
   """The file of that name, of the current folder or of the package.
+
+  Args:
+    name: of the file.
+    included_by: the file that was asked for, if another file includes this one.
 
   Raises:
     UserError: there is none.
   """
-  for folder in ('', *_INSTALLED):
+  beside = included_by.parents[:3] if included_by else ()
+  for folder in ('', *beside, *_INSTALLED):
     path = pathlib.Path(folder, name)
     if path.is_file():
       return path

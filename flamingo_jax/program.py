@@ -11,9 +11,11 @@ from absl import logging
 import gin
 
 from flamingo_jax import gin_config
+from flamingo_jax.data import storage
 from flamingo_jax.errors import UserError
 from flamingo_jax.training import processes
-from flamingo_jax.training.full_disk import is_full_disk
+
+_TOLD = 300  # characters of what a library says
 
 
 def parse_arguments(argv: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -34,14 +36,14 @@ def parse_arguments(argv: Sequence[str]) -> tuple[list[str], list[str]]:
 def run(
     function: Callable[..., Any],
     argv: Sequence[str],
-    on_full_disk: str = 'run the same command again',
+    on_refusal: str = 'run the same command again',
 ) -> int:
   """Configures `function` from gin files and calls it.
 
   Args:
     function: a driver's; gin files know it as an attribute of `__main__`.
     argv: the arguments after the program's name.
-    on_full_disk: what to do once there is space.
+    on_refusal: what to do once the disk or the bucket takes more.
 
   Returns:
     The exit code: 2 for errors of the user, which are told in one line.
@@ -57,11 +59,12 @@ def run(
     print(f'error: {error}', file=sys.stderr)
     return 2
   except Exception as error:
-    if not is_full_disk(error):
+    refusal = storage.explain(error)
+    if refusal is None:
       raise
+    told = ' '.join(str(error).split())[:_TOLD]
     print(
-        f'error: the disk is full ({error}); free some space and '
-        f'{on_full_disk}',
+        f'error: {refusal.reason} ({told}); {refusal.remedy} and {on_refusal}',
         file=sys.stderr,
     )
     return 2

@@ -18,6 +18,7 @@ import os
 from flamingo_jax.data import features
 from flamingo_jax.data import vocabulary as vocabulary_lib
 from flamingo_jax.data.frames import EVALUATION
+from flamingo_jax.errors import UserError
 from flamingo_jax.evaluation import benchmarks
 from flamingo_jax.evaluation import fewshot
 from flamingo_jax.evaluation import prompts
@@ -50,7 +51,8 @@ def mixture(
     vocabulary: returns the tokenizer.
 
   Raises:
-    UserError: an unknown benchmark or split; a file is missing.
+    UserError: an unknown benchmark or split; a file is missing, wrong or
+      without answers.
   """
   row = benchmarks.find(benchmark)
   names = [
@@ -73,6 +75,12 @@ def _add(
     vocabulary: Callable[[], vocabulary_lib.Vocabulary],
 ) -> str:
   found = fewshot.read_queries(row, directory, settings, allow_missing=False)
+  if not found.queries[0].answers:
+    raise UserError(
+        f'the files of {row.name} have no answers in the split '
+        f'{settings.split!r}, so that it has no score: flamingo eval '
+        '--benchmark writes predictions for its server'
+    )
   name = f'{row.name}_{settings.shots}shot'
   options = {
       'metric_fns': [metric.seqio_function() for metric in row.metrics],

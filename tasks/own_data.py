@@ -102,8 +102,8 @@ def evaluation(
   )
   if not learned_name:
     logging.warning(
-        'no text of %s is behind an image or video: what is learned of captions '
-        'cannot be told', name
+        'no text of %s is behind an image or video: what is learned of '
+        'captions cannot be told', name
     )
     return None
   return EvaluationDatasetConfig(

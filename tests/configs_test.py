@@ -14,6 +14,7 @@ from PIL import Image
 import pytest
 
 from flamingo_jax import gin_config
+from flamingo_jax import gin_macros
 from flamingo_jax.data.vocabulary import default_vocabulary
 from flamingo_jax.errors import UserError
 from flamingo_jax.models import contrastive, variants
@@ -136,10 +137,15 @@ def test_every_language_model_lowers(file, rows, mesh, papers_data, tmp_path):
 
 @pytest.mark.parametrize('file, mesh, images', [
     ('contrastive_tiny.gin', None, '8x12x1x1x48x48x3'),
+    ('contrastive_own_data.gin', None, '64x1x1x1x64x64x3'),
     ('contrastive_f6.gin', "{'fsdp': 8}", '16384x1x1x1x288x288x3'),
 ])
-def test_every_pair_of_towers_lowers(file, mesh, images, papers_data, tmp_path):
+def test_every_pair_of_towers_lowers(
+    file, mesh, images, data, papers_data, tmp_path
+):
   bindings = [f'MODEL_DIR={tmp_path / "run"}']
+  if file == 'contrastive_own_data.gin':
+    bindings.append(f'DATA={data}')
   if mesh:
     vocabulary = default_vocabulary()
     bindings += [
@@ -169,6 +175,8 @@ def test_the_papers_values(file, papers_data, tmp_path):
   assert value('TRAIN_STEPS') == 500_000
   assert value('LEARNING_RATE') == 1e-4 and value('WARMUP_STEPS') == 5000
   lengths, sizes = value('TASK_FEATURE_LENGTHS'), value('BATCH_SIZES')
+  read = gin_macros.read([str(CONFIGS / file)])
+  assert (read['TASK_FEATURE_LENGTHS'], read['BATCH_SIZES']) == (lengths, sizes)
   assert lengths['m3w'] == {'tokens': 256, 'media': 5, 'image_size': 320}
   assert lengths['vtp']['frames'] == 8
   assert {lengths[task]['tokens'] for task in ('align', 'ltip', 'vtp')} <= {

@@ -122,6 +122,11 @@ def _evaluate(options: argparse.Namespace) -> None:
   ]
   predictor, model = load(model_dir)
   output_dir = options.out or evaluation_dir(model_dir)
+  if len(all_settings) > 1:  # all of them before the first is asked
+    for settings in all_settings:
+      cards.check(
+          benchmark, options.data, settings, predictor, options.allow_missing
+      )
   found = []
   for settings in all_settings:
     with Bar(settings.name) as progress:
@@ -147,11 +152,6 @@ def _replay(options: argparse.Namespace) -> None:
   from flamingo_jax.evaluation import benchmarks, cards
 
   old = cards.read(options.replay)
-  if 'predictions' not in old:
-    raise UserError(
-        f'{options.replay} has no predictions to compare with: its prompts were '
-        'longer than what the model reads (OOC); give a card that has a score'
-    )
   if options.frames is not None or options.fps is not None:
     raise UserError(
         '--replay reads videos as its card says: leave --frames and --fps out'

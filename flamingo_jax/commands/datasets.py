@@ -4,10 +4,14 @@
 
 import argparse
 from collections.abc import Sequence
+import os
 from typing import Any
 
 from flamingo_jax.commands import add_command
 from flamingo_jax.commands.prompting import load_vocabulary
+from flamingo_jax.errors import UserError
+
+_OWN_DATA = 'configs/own_data.gin'
 
 
 def add_check(commands: Any) -> None:
@@ -18,10 +22,10 @@ def add_check(commands: Any) -> None:
                       'has made')
   parser.add_argument('--html', metavar='OUT.html',
                       help='write a preview of 20 samples')
-  parser.add_argument('--length', type=int, default=256, metavar='L',
-                      help='tokens of a training example')
-  parser.add_argument('--media', type=int, default=5, metavar='M',
-                      help='images of a training example')
+  parser.add_argument('--gin_file', action='append', metavar='FILE',
+                      help='of the run whose examples have the lengths that '
+                      'documents are held against; '
+                      f'{_OWN_DATA} if not given')
   parser.add_argument('--vocabulary', metavar='FILE.model')
 
 
@@ -29,14 +33,48 @@ def run_check(options: argparse.Namespace, rest: Sequence[str]) -> int:
   """Counts a data set, lists what is wrong with it and previews 20 samples.
 
     flamingo check pairs.jsonl --html=preview.html
-    flamingo check data/m3w/train
+    flamingo check pairs.jsonl --gin.TOKENS=128
+    flamingo check data/m3w/train --gin_file=configs/flamingo_3b.gin
 
-  The exit status is 1 when there are problems.
+  What does not fit is told for the lengths that a run with the same --gin_file
+  and --gin.NAME=value uses. The exit status is 1 when there are problems.
   """
   from flamingo_jax.prepare import check
 
+  bindings = [argument.removeprefix('--gin.') for argument in rest]
   report = check.check(
       options.path, vocabulary=load_vocabulary(options.vocabulary),
-      length=options.length, max_media=options.media, out_html=options.html)
+      lengths=_lengths(options.path, options.gin_file or [_OWN_DATA], bindings),
+      out_html=options.html)
   print(report)
   return 1 if report.problems else 0
+
+
+def _lengths(
+    path: str, gin_files: Sequence[str], bindings: Sequence[str]
+) -> dict[str, int]:
+  """Lengths of an example of the run that these files configure.
+
+  Raises:
+    UserError: the files have none, or none of the task of a folder.
+  """
+  from flamingo_jax import gin_macros
+
+  macros = gin_macros.read(gin_files, bindings)
+  tasks = macros.get('TASK_FEATURE_LENGTHS')
+  files = ', '.join(gin_files)
+  if not tasks:
+    raise UserError(f'{files}: TASK_FEATURE_LENGTHS is not set, so that the '
+                    'lengths of examples are not known; give the --gin_file of '
+                    'a run')
+  # Folders are DATA_DIR/<task>/<split>.
+  folders = os.path.abspath(path).split(os.sep)
+  name = next((part for part in reversed(folders) if part in tasks), None)
+  if name is None and len(tasks) > 1:
+    raise UserError(
+        f'{path} is none of the data sets {", ".join(tasks)} of {files}; a '
+        'folder is DATA_DIR/<data set>/<split>'
+    )
+  lengths = tasks[name or next(iter(tasks))]
+  lengths = {'frames': 1, 'media': 0} | lengths
+  return {key: lengths[key] for key in ('tokens', 'media', 'frames')}

@@ -66,6 +66,6 @@ class Misfits:
       return ''
     options = ' '.join(f'--gin.{name}={n}' for name, n in macros.items())
     return (
-        f'of {self.documents} documents, {", ".join(counts)}; an example shows a '
-        f'part of these, {options} would show more'
+        f'of {self.documents} documents, {", ".join(counts)}; an example shows '
+        f'a part of these, {options} would show more'
     )

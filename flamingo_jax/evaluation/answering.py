@@ -15,11 +15,14 @@ import numpy as np
 from flamingo_jax.data import interleaved
 from flamingo_jax.data.media import Media
 from flamingo_jax.data.vocabulary import Vocabulary
+from flamingo_jax.errors import UserError
 from flamingo_jax.evaluation import prompts
 from flamingo_jax.evaluation import rices
 from flamingo_jax.evaluation.benchmark import Benchmark
 from flamingo_jax.evaluation.fewshot import Queries, Settings
 from flamingo_jax.evaluation.prompts import Prompt, Sample
+
+_BEYOND = 0.01  # share of prompts that may be too long; with more, no score
 
 # Batches between two additions to the draft: as many as a host has devices.
 _CHUNK = 8
@@ -61,15 +64,17 @@ class Outcome:
   """What was answered.
 
   Attributes:
-    outputs: answers[Q], or log-likelihoods f32[Q C]; None if a prompt is longer
-      than the model's context ("OOC").
+    outputs: answers[Q], or log-likelihoods f32[Q C].
     shots: of each query, in their order.
+    beyond: places of the queries that were not asked, as their prompts are
+      longer than the model's context: they have '' or zeros as outputs.
     longest: tokens of the longest prompt.
     example: the first query's prompt.
   """
 
   outputs: Any
   shots: list[list[Sample]]
+  beyond: list[int]
   longest: int
   example: str
 
@@ -97,6 +102,9 @@ def answer(
     model: tells models apart.
     batch_size: queries at once on each device.
     progress: is told how many queries are done.
+
+  Raises:
+    UserError: too many prompts are longer than the model's context.
   """
   retrieve = None
   if settings.rices and settings.shots:
@@ -106,26 +114,10 @@ def answer(
         ' '.join([model, *map(str, settings.sampling.values())]),
     ).nearest
 
-  def shots_of(query, permutation=0):
-    return prompts.make_shots(
-        prompts.ANY_QUERY if settings.fixed_shots else query,
-        found.pool, settings.shots, settings.seed,
-        not benchmark.is_close_ended, settings.shots_kind, retrieve,
-        permutation,
-    )
-
-  shots = [shots_of(query) for query in found.queries]
-  lengths = [
-      _length(prompts.join(chosen, query), answerer.vocabulary)
-      for chosen, query in zip(shots, found.queries)
-  ]
-  example = prompts.as_text(prompts.join(shots[0], found.queries[0]))
-  outcome = Outcome(None, shots, max(lengths), example)
-  room = benchmark.max_new_tokens or _longest_candidate(
-      found.queries, answerer.vocabulary
+  shots_of = _chooser(benchmark, found, settings, retrieve)
+  shots, lengths, beyond = lay_out(
+      benchmark, found, settings, answerer, shots_of
   )
-  if max(lengths) + room > answerer.context:
-    return outcome
 
   def say(rows: Sequence[int]) -> list[str]:
     prefix, asked = _split(
@@ -148,12 +140,82 @@ def answer(
     return np.mean(orders, axis=0).tolist()
 
   # Prompts of like length share a batch, which is padded to the longest.
-  order = sorted(range(len(lengths)), key=lambda i: (lengths[i], i))
+  order = sorted(
+      set(range(len(lengths))) - set(beyond), key=lambda i: (lengths[i], i)
+  )
   ask = rank if benchmark.is_close_ended else say
   outputs = _ask_all(order, ask, draft, batch_size * _CHUNK, progress)
+  for i in beyond:
+    outputs[i] = [0.0] * len(found.queries[i].candidates) or ''
+  outputs = [outputs[i] for i in range(len(lengths))]
   if benchmark.is_close_ended:
     outputs = np.array(outputs, np.float32)
-  return dataclasses.replace(outcome, outputs=outputs)
+  return Outcome(
+      outputs, shots, beyond, max(lengths),
+      prompts.as_text(prompts.join(shots[0], found.queries[0])),
+  )
+
+
+def lay_out(
+    benchmark: Benchmark,
+    found: Queries,
+    settings: Settings,
+    answerer: Answerer,
+    shots_of: Callable[[Sample], list[Sample]] | None = None,
+) -> tuple[list[list[Sample]], list[int], list[int]]:
+  """(shots, tokens of each prompt, places of those beyond the context).
+
+  Args:
+    benchmark: which one.
+    found: its queries and supports.
+    settings: of the prompts.
+    answerer: the model.
+    shots_of: a query; None: a hash chooses them.
+
+  Raises:
+    UserError: more than one in a hundred is beyond the context.
+  """
+  shots_of = shots_of or _chooser(benchmark, found, settings, None)
+  shots = list(map(shots_of, found.queries))
+  lengths = [
+      _length(prompts.join(chosen, query), answerer.vocabulary)
+      for chosen, query in zip(shots, found.queries)
+  ]
+  longest_of = functools.cache(
+      functools.partial(_longest_candidate, answerer.vocabulary)
+  )
+  rooms = [
+      benchmark.max_new_tokens or longest_of(query.candidates)
+      for query in found.queries
+  ]
+  totals = list(map(sum, zip(lengths, rooms)))
+  beyond = [i for i, n in enumerate(totals) if n > answerer.context]
+  if len(beyond) > _BEYOND * len(lengths):
+    raise UserError(
+        f'{len(beyond)} of {len(lengths)} prompts of {benchmark.name} with '
+        f'{settings.shots} shots are longer than the model reads, more than '
+        f'1 %: the longest has {max(totals)} tokens with its answer, and the '
+        f'context is {answerer.context} (OOC); ask for fewer shots, or a model '
+        'with a longer context'
+    )
+  return shots, lengths, beyond
+
+
+def _chooser(
+    benchmark: Benchmark, found: Queries, settings: Settings,
+    retrieve: prompts.Retrieve | None,
+) -> Callable[..., list[Sample]]:
+  """A function of a query and a permutation that makes its shots."""
+
+  def shots_of(query, permutation=0):
+    return prompts.make_shots(
+        prompts.ANY_QUERY if settings.fixed_shots else query,
+        found.pool, settings.shots, settings.seed,
+        not benchmark.is_close_ended, settings.shots_kind, retrieve,
+        permutation,
+    )
+
+  return shots_of
 
 
 def _split(
@@ -187,7 +249,7 @@ def _score(
 def _ask_all(
     order: Sequence[int], ask: Callable[[Sequence[int]], list[Any]],
     draft: epath.Path, chunk: int, progress: Callable[[int, int], None],
-) -> list[Any]:
+) -> dict[int, Any]:
   """Answers by query; each chunk is in the draft before the next is asked.
 
   Chunks are asked as a whole, so that a query shares its batch with the same
@@ -205,7 +267,7 @@ def _ask_all(
         file.write(json.dumps([i, output]) + '\n')
       file.flush()
   progress(len(outputs), len(order))
-  return [outputs[i] for i in range(len(order))]
+  return outputs
 
 
 def _read_draft(draft: epath.Path) -> Iterator[tuple[int, Any]]:
@@ -225,7 +287,6 @@ def _length(prompt: Prompt, vocabulary: Vocabulary) -> int:
 
 
 def _longest_candidate(
-    queries: Sequence[Sample], vocabulary: Vocabulary
+    vocabulary: Vocabulary, candidates: Sequence[str]
 ) -> int:
-  texts = {text for c in {q.candidates for q in queries} for text in c}
-  return max(len(vocabulary.encode(f' {text}')) for text in texts)
+  return max(len(vocabulary.encode(f' {text}')) for text in candidates)

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a benchmark is: files, a prompt, a metric (Flamingo A.2, B.1.4)."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 import dataclasses
 import functools
@@ -13,11 +14,13 @@ from typing import Literal
 from flamingo_jax.errors import UserError
 from flamingo_jax.evaluation.metrics import Metric
 from flamingo_jax.evaluation.prompts import Sample
+from flamingo_jax.evaluation.readers.record import Record
 from flamingo_jax.evaluation.readers.source import Source
 from flamingo_jax.evaluation.submissions import Submission
 
 SHOTS = (0, 4, 8, 16, 32)
 _SUPPORTS = 2048  # as many as the paper has (B.1.4)
+
 
 # The files of the queries and of the supports are read once for all shots.
 @functools.lru_cache(maxsize=2)
@@ -30,7 +33,37 @@ def _read(
         f'{source.folder / source.files[0]} has no samples of the split '
         f'{source.split!r}: copy it again from {source.origin}'
     )
+  _check(source, samples)
   return samples
+
+
+def _check(source: Source, samples: tuple[Sample, ...]) -> None:
+  """Answers of all samples or, where they are kept secret, of none.
+
+  Raises:
+    UserError: only some have answers; a candidate is there twice; an answer is
+      not among the candidates.
+  """
+  is_secret = source.is_secret and not any(s.answers for s in samples)
+  candidates, known = (), frozenset()
+  for sample in samples:
+    record = functools.partial(
+        Record, {}, source.folder / source.files[0], sample.example_id,
+        source.origin,
+    )
+    if not sample.answers and not is_secret:
+      raise record().error('has no answer, while others have')
+    if sample.candidates is not candidates:
+      candidates, known = sample.candidates, frozenset(sample.candidates)
+      # The places of VisDial's are what a relevance is given to.
+      if len(known) < len(candidates) and 'relevance' not in sample.record:
+        ((text, _),) = Counter(candidates).most_common(1)
+        raise record().error(f'has the candidate {text!r:.60} twice')
+    if candidates and not known.issuperset(sample.answers):
+      raise record().error(
+          f'has the answer {sample.answers[0]!r:.60}, which is none of its '
+          f'{len(candidates)} candidates, such as {candidates[0]!r:.60}'
+      )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,6 +88,7 @@ class Benchmark:
     supports: the split that shots are from; None without shots.
     supports_of_a_class: most supports of one answer; None: any number.
     shows: the kind of the media of all samples.
+    secret: splits whose files may come without answers.
   """
 
   name: str
@@ -73,6 +107,7 @@ class Benchmark:
   supports: str | None = 'train'
   supports_of_a_class: int | None = None
   shows: Literal['image', 'video'] = 'image'
+  secret: tuple[str, ...] = ()
 
   @property
   def is_close_ended(self) -> bool:
@@ -92,7 +127,7 @@ class Benchmark:
       )
     return Source(
         pathlib.Path(data) / self.name, self.name, split, self.splits[split],
-        self.origin, self.prompt,
+        self.origin, self.prompt, split in self.secret,
     )
 
   def queries(self, data: str | os.PathLike, split: str) -> list[Sample]:

@@ -74,6 +74,7 @@ _ROWS = (
         ),
         split='validation', origin='visualqa.org/download.html',
         media=_COCO_IMAGES, metrics=_VQA_METRICS,
+        secret=('test_dev',),
         submission=submissions.answers('question_id'),
     ),
     _questions(
@@ -92,6 +93,7 @@ _ROWS = (
         },
         split='validation', origin='textvqa.org/dataset',
         media='train_images/<image_id>.jpg, test_images/',
+        secret=('test',),
         metrics=_VQA_METRICS, submission=submissions.answers('question_id'),
     ),
     _questions(
@@ -102,6 +104,7 @@ _ROWS = (
         },
         split='validation', origin='vizwiz.org/tasks-and-datasets/vqa',
         media='train/, val/ and test/', metrics=_VQA_METRICS,
+        secret=('test',),
         submission=submissions.answers('image'),
     ),
     Benchmark(
@@ -126,6 +129,7 @@ _ROWS = (
         prompt='is an image with written: "{text}" on it. Is it hateful? '
         'Answer:',
         metrics=(metrics.ROC_AUC, metrics.AVERAGE_PRECISION),
+        secret=('test_seen',),
         submission=submissions.probabilities(),
     ),
     _questions(
@@ -182,6 +186,7 @@ _ROWS = (
         media='clips/<video_id>_<start>_<end>.mp4', shows='video',
         prompt=_QUESTION,
         metrics=(metrics.STAR_ACCURACY, metrics.RANKING_TOP1),
+        secret=('test',),
         submission=submissions.choices_by_type(),
     ),
     _captions(

@@ -41,7 +41,7 @@ from flamingo_jax.evaluation.prompts import Sample
 from flamingo_jax.machine import cores
 from flamingo_jax.training.model_dir import write_atomically
 
-FORMAT = 2
+FORMAT = 3
 BATCH_SIZE = 8  # of an evaluation that asks for no other
 _PACKAGES = (
     'flamingo_jax', 'jax', 'flax', 'numpy', 'pillow', 'av', 'sentencepiece',
@@ -87,7 +87,7 @@ def evaluate(
     The card.
 
   Raises:
-    UserError: see `fewshot.read_queries`; the metric is not defined.
+    UserError: see `check`.
   """
   settings = settings.of(benchmark)
   started, clock = datetime.datetime.now(datetime.timezone.utc), time.time()
@@ -115,7 +115,7 @@ def evaluate(
       'prompt': {
           'template': benchmark.prompt, 'example': outcome.example,
           'longest': outcome.longest, 'context': answerer.context,
-          'out_of_context': outcome.outputs is None,
+          'beyond_context': [found.queries[i].source for i in outcome.beyond],
           'shots': _RULES[settings.rices] if not settings.fixed_shots
                  else f'the same for all queries: {_RULES[False]}; -1 stands '
                  'for the place of the query',
@@ -128,8 +128,7 @@ def evaluate(
       'model': dict(model),
       'environment': environment(),
   }
-  if outcome.outputs is not None:
-    card |= _score(benchmark, found, settings, targets, outcome, folder)
+  card |= _score(benchmark, found, settings, targets, outcome, folder)
   card['time'] = {
       'started': started.isoformat(timespec='seconds'),
       'seconds': round(time.time() - clock, 1),
@@ -137,6 +136,23 @@ def evaluate(
   write_atomically(folder / 'card.json', json.dumps(card, indent=2) + '\n')
   draft.unlink(missing_ok=True)
   return card
+
+
+def check(
+    benchmark: Benchmark, data: str | os.PathLike, settings: Settings,
+    answerer: Answerer, allow_missing: bool,
+) -> None:
+  """What can be known before the model is asked; arguments as of `evaluate`.
+
+  Raises:
+    UserError: see `fewshot.read_queries`; the metric is not defined; too many
+      prompts are longer than the model's context, if the shots are not those
+      of RICES, for which the model is asked.
+  """
+  found = fewshot.read_queries(benchmark, data, settings, allow_missing)
+  _rehearse(benchmark, _targets(found))
+  if not (settings.rices and settings.shots):
+    answering.lay_out(benchmark, found, settings, answerer)
 
 
 def _draft(
@@ -154,8 +170,15 @@ def _score(
 ) -> dict[str, Any]:
   """Writes predictions and examples; what the card says of them."""
   scores, values = {}, [None] * len(targets)
+  graded = outcome.outputs
+  if benchmark.is_close_ended:
+    graded = graded.copy()
+    for i in outcome.beyond:
+      graded[i] = _wrong(targets[i])
   for metric in benchmark.metrics if _is_known(targets) else ():
-    rows = metric.rows(targets, outcome.outputs)
+    rows = metric.rows(targets, graded)
+    if not benchmark.is_close_ended:
+      rows[outcome.beyond] = 0
     low, high = metric.interval(rows)
     scores[metric.name] = {
         'score': metric.score(rows), 'low': low, 'high': high,
@@ -197,6 +220,14 @@ def _targets(found: Queries) -> list[Target]:
        'record': query.record}
       for query in found.queries
   ]
+
+
+def _wrong(target: Target) -> np.ndarray:
+  """Log-likelihoods f32[C] of a query that counts as wrong: the worst."""
+  relevance = target['record'].get('relevance') or [
+      text in target['answers'] for text in target['candidates']
+  ]
+  return -100 * np.asarray(relevance, np.float32)
 
 
 def _is_known(targets: Sequence[Target]) -> bool:

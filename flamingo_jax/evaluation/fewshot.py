@@ -6,6 +6,7 @@ Everything that decides a prediction is in `Settings`, the annotation files and
 the checkpoint: not the batch size, the order of queries, or the machine.
 """
 
+from collections.abc import Sequence
 import dataclasses
 import functools
 import hashlib
@@ -16,6 +17,7 @@ from flamingo_jax.errors import UserError
 from flamingo_jax.evaluation.benchmark import Benchmark
 from flamingo_jax.evaluation.inference import BEAMS
 from flamingo_jax.evaluation.prompts import Sample
+from flamingo_jax.evaluation.readers.source import Source
 
 _LISTED = 5  # missing files that a message names
 
@@ -118,6 +120,8 @@ def read_queries(
   """
   _check(benchmark, settings)
   queries = benchmark.queries(data, settings.split)
+  if benchmark.is_close_ended:
+    _check_candidates(benchmark.source(data, settings.split), queries)
   if settings.limit is not None:
     digest = lambda i: hashlib.sha256(queries[i].source.encode()).digest()
     first = sorted(range(len(queries)), key=digest)[: settings.limit]
@@ -146,6 +150,18 @@ def read_queries(
   if settings.shots:
     pool = list(filter(whole, pool))
   return Queries(queries, pool, missing)
+
+
+def _check_candidates(source: Source, queries: Sequence[Sample]) -> None:
+  count = max(2, len(queries[0].candidates))
+  for query in queries:
+    if len(query.candidates) != count:
+      raise UserError(
+          f'{source.folder / source.files[0]}: entry {query.example_id}, where '
+          f'0 is the first, has {len(query.candidates)} candidates and needs '
+          f'{count}, as many as others: copy the file again from '
+          f'{source.origin}, or take another split'
+      )
 
 
 def _check(benchmark: Benchmark, settings: Settings) -> None:

@@ -19,7 +19,6 @@ import seqio
 import tqdm
 
 from flamingo_jax.data import features
-from flamingo_jax.data import interleaved
 from flamingo_jax.data import media as media_lib
 from flamingo_jax.data.document_source import Documents
 from flamingo_jax.data.documents import Document
@@ -68,11 +67,8 @@ def add_tasks(
   if not samples:
     return ''
   given = _with_controls(samples, lengths)
-  prompt = interleaved.tokenize_document(
-      list(samples[0].media), vocabulary, close=False
-  )
   limits = {
-      'tokens': len(prompt.tokens),
+      'tokens': _prompt_length(vocabulary),
       'media': 1,
       'targets': 1 + max(sample.record['tokens'] for sample in samples),
   }
@@ -109,7 +105,7 @@ def count_exact(
 
 
 def compare_pictures(
-    targets: Sequence[Mapping[str, Any]], scores: Sequence[float]
+    targets: Sequence[Mapping[str, Any]], scores: Sequence[float] | np.ndarray
 ) -> dict[str, float]:
   """Nats per token of captions given their picture, and given the controls."""
   total, tokens = {}, {}
@@ -171,6 +167,8 @@ def _captions(
     documents: Documents, lengths: Mapping[str, int], vocabulary: Vocabulary
 ) -> list[Sample]:
   """In the order of the documents."""
+  # <EOC> follows.
+  room = max(1, lengths['tokens'] - _prompt_length(vocabulary) - 1)
   order = np.random.default_rng(0).permutation(len(documents))
   found = {}
   for index in map(int, order[:_LOOK_AT]):
@@ -178,8 +176,7 @@ def _captions(
     medium, caption = _first_caption(document)
     if medium is None or not caption.strip():
       continue
-    # Beside them <BOS>, the tag and <EOC>.
-    ids = vocabulary.encode(caption)[: max(1, lengths['tokens'] - 3)]
+    ids = vocabulary.encode(caption)[:room]
     found[index] = Sample(
         (medium,), '', (vocabulary.decode(ids),), document.source,
         document.example_id, record={'shown': 'own', 'tokens': len(ids)},
@@ -187,6 +184,11 @@ def _captions(
     if len(found) == CAPTIONS:
       break
   return [found[index] for index in sorted(found)]
+
+
+def _prompt_length(vocabulary: Vocabulary) -> int:
+  """Of <BOS> and a medium's tag."""
+  return 1 + len(vocabulary.image_tag)
 
 
 def _first_caption(document: Document) -> tuple[Media | None, str]:

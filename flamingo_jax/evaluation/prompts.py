@@ -47,6 +47,14 @@ class Sample:
   candidates: tuple[str, ...] = ()
   record: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
+  def __post_init__(self):
+    is_one = isinstance(self.answers, str)
+    if is_one or not all(isinstance(text, str) for text in self.answers):
+      raise UserError(
+          f'{self.source}: answers are {self.answers!r:.60} and must be a tuple '
+          "of texts, such as ('3',)"
+      )
+
 
 @typing.runtime_checkable
 class Samples(typing.Protocol):
@@ -112,6 +120,11 @@ def join(shots: Sequence[Sample], query: Sample) -> Prompt:
   """Shots with their first answers, then the query, left open."""
   parts = []
   for shot in shots:
+    if not shot.answers:
+      raise UserError(
+          f'{shot.source} has no answer and cannot be a shot: leave it out of '
+          'the supports'
+      )
     parts += [*shot.media, _spaced(shot.text, shot.answers[0]), END_OF_CHUNK]
   return [*parts, *ask(query)]
 

@@ -11,9 +11,7 @@ import numpy as np
 
 from flamingo_jax.evaluation.benchmark import Benchmark
 
-# 97.5 % quantiles of Student's t with 1 to 9 degrees of freedom.
-_STUDENT = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262)
-_NORMAL = 1.96
+_CONFIDENCE = 0.95
 
 
 def summarise(cards: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -22,8 +20,9 @@ def summarise(cards: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
   Returns:
     Rows of shots, metric, score (the mean over seeds), low and high (95 % over
     examples, mean over seeds), seeds, seeds_low and seeds_high (95 % over
-    seeds, None of one), queries and missing. 'metric' is None for OOC, and for
-    splits without answers.
+    seeds, None of one), queries, missing and beyond_context (those that count
+    as wrong, of the seed with the most). 'metric' is None for splits without
+    answers.
   """
   rows = []
   for shots in dict.fromkeys(card['settings']['shots'] for card in cards):
@@ -33,10 +32,11 @@ def summarise(cards: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         'split': same[0]['settings']['split'], 'shots': shots,
         'seeds': len(same), 'queries': same[0]['queries'],
         'missing': len(same[0]['missing']),
-        'out_of_context': any(c['prompt']['out_of_context'] for c in same),
+        'beyond_context': max(
+            len(card['prompt']['beyond_context']) for card in same
+        ),
     }
-    names = [] if common['out_of_context'] else list(same[0]['scores'])
-    for name in names or [None]:
+    for name in same[0]['scores'] or [None]:
       found = [card['scores'][name] for card in same] if name else []
       rows.append(common | {'metric': name} | _over_seeds(found))
   return rows
@@ -49,10 +49,11 @@ def _over_seeds(scores: Sequence[Mapping[str, float]]) -> dict[str, Any]:
   result = {key: mean(key) for key in ('score', 'low', 'high')}
   half = None
   if len(scores) > 1:
-    freedom = len(scores) - 1
-    t = _STUDENT[freedom - 1] if freedom <= len(_STUDENT) else _NORMAL
+    import scipy.stats
+
+    t = scipy.stats.t.ppf((1 + _CONFIDENCE) / 2, df=len(scores) - 1)
     values = [score['score'] for score in scores]
-    half = t * float(np.std(values, ddof=1)) / math.sqrt(len(values))
+    half = float(t * np.std(values, ddof=1)) / math.sqrt(len(values))
   return result | {
       'seeds_low': None if half is None else result['score'] - half,
       'seeds_high': None if half is None else result['score'] + half,
@@ -62,18 +63,30 @@ def _over_seeds(scores: Sequence[Mapping[str, float]]) -> dict[str, Any]:
 def table_of_scores(rows: Sequence[Mapping[str, Any]]) -> str:
   """The rows of `summarise`, for people."""
   cells = [('benchmark', 'split', 'shots', 'metric', 'score', '95 % examples',
-            '95 % seeds', 'seeds', 'queries', 'missing')]
+            '95 % seeds', 'seeds', 'queries', 'missing', 'beyond context')]
   for row in rows:
     score = '-' if row['score'] is None else f'{row["score"]:.2f}'
-    if row['out_of_context']:
-      score = 'OOC'
     cells.append((
         row['benchmark'], row['split'], str(row['shots']), row['metric'] or '-',
         score, _interval(row['low'], row['high']),
         _interval(row['seeds_low'], row['seeds_high']), str(row['seeds']),
-        str(row['queries']), str(row['missing']),
+        str(row['queries']), str(row['missing']), str(row['beyond_context']),
     ))
-  return aligned(cells)
+  lines = [aligned(cells)]
+  for row in rows:
+    count, shots = row['beyond_context'], row['shots']
+    if count:
+      lines.append(
+          f'{count} of {row["queries"]} queries with {shots} shots count as '
+          "wrong: their prompts are longer than the model's context (the card "
+          'names them)'
+      )
+  if any(row['metric'] is None for row in rows):
+    lines.append(
+        f'no score: the files of the split {rows[0]["split"]!r} have no '
+        "answers; the predictions are for the benchmark's server"
+    )
+  return '\n'.join(dict.fromkeys(lines))
 
 
 def _interval(low: float | None, high: float | None) -> str:

@@ -26,6 +26,7 @@ import tqdm
 
 import flamingo_jax
 from flamingo_jax.data import records
+from flamingo_jax.data import storage
 from flamingo_jax.errors import UserError
 from flamingo_jax.prepare import duplicates
 from flamingo_jax.prepare import fitting
@@ -109,9 +110,10 @@ def prepare(
       return manifest
   except (OSError, tf.errors.OpError) as error:
     reason = getattr(error, 'strerror', None) or getattr(error, 'message', '')
+    refusal = storage.explain(error, directory) or storage.UNKNOWN
     raise UserError(
-        f'{directory} cannot be written ({reason}); free space on its disk, or '
-        'mend its permissions, and run the same command again'
+        f'{directory} cannot be written ({reason}); {refusal.remedy} '
+        'and run the same command again'
     ) from None
 
 

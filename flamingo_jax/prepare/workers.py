@@ -17,6 +17,7 @@ import resource
 import time
 from typing import Any
 
+from flamingo_jax.data import storage
 from flamingo_jax.errors import UserError
 from flamingo_jax.prepare import conversion
 from flamingo_jax.prepare.source import Fitter, Source, Unit
@@ -184,9 +185,10 @@ def _work(
     except UserError as failure:
       error = str(failure)
     except OSError as failure:  # of the disk: reading has its own handler
+      refusal = storage.explain(failure, folder) or storage.UNKNOWN
       error = (
-          f'{folder} cannot be written ({failure.strerror}); free space on its '
-          'disk and run the same command again, which goes on from here'
+          f'{folder} cannot be written ({failure.strerror}); {refusal.remedy} '
+          'and run the same command again, which goes on from here'
       )
     pipe.send(error)
 

@@ -69,7 +69,7 @@ class Checkpointer:
       concurrent_gb: not used.
 
     Raises:
-      UserError: the disk is full.
+      UserError: the disk or the bucket takes no more.
     """
     del concurrent_gb
     assert not state_transformation_fns

@@ -23,9 +23,10 @@ import jax
 import numpy as np
 import orbax.checkpoint as ocp
 
+from flamingo_jax.data import storage
 from flamingo_jax.data.buckets import as_folder
 from flamingo_jax.errors import UserError
-from flamingo_jax.training.full_disk import is_full_disk, remove_leftovers
+from flamingo_jax.training.leftovers import remove_leftovers
 from flamingo_jax.training.processes import is_first
 from flamingo_jax.training.tree_difference import check_same_tree
 from flamingo_jax.training.trainable import merge_params
@@ -139,7 +140,8 @@ class Checkpoints:
       iterator: the training data's, standing after batch `step`.
 
     Raises:
-      UserError: the disk is full, now or during the save before this one.
+      UserError: the disk or the bucket takes no more, now or during the save
+        before this one.
     """
     if step in self._manager.all_steps():
       return
@@ -153,7 +155,7 @@ class Checkpoints:
       self._manager.save(step, args=ocp.args.Composite(**items))
 
   def check(self) -> None:
-    """Raises UserError if a save in the background found the disk full."""
+    """Raises UserError if a save in the background was refused."""
     with self._one_sentence():
       self._manager.check_for_errors()
 
@@ -173,13 +175,14 @@ class Checkpoints:
     try:
       yield
     except Exception as error:
-      if not is_full_disk(error):
+      refusal = storage.explain(error, self.directory)
+      if refusal is None:
         raise
       self._clean()
       last = self._manager.latest_step()
       raise UserError(
-          f'the disk is full: a checkpoint could not be saved in '
-          f'{self.directory}; free some space and run the same command again, '
+          f'{refusal.reason}: a checkpoint could not be saved in '
+          f'{self.directory}; {refusal.remedy} and run the same command again, '
           + ('it starts over' if last is None else
              f'it continues from step {last}')
       ) from error
@@ -259,12 +262,13 @@ def save_frozen(model_dir: str | os.PathLike, frozen_params: Tree) -> None:
     with ocp.Checkpointer(ocp.PyTreeCheckpointHandler()) as checkpointer:
       checkpointer.save(path, ocp.args.PyTreeSave(frozen_params), force=True)
   except Exception as error:
-    if not is_full_disk(error):
+    refusal = storage.explain(error, path)
+    if refusal is None:
       raise
     remove_leftovers(path.parent, 'frozen')
     raise UserError(
-        f'the disk is full: the frozen weights could not be saved in {path}; '
-        'free some space and run the same command again'
+        f'{refusal.reason}: the frozen weights could not be saved in {path}; '
+        f'{refusal.remedy} and run the same command again'
     ) from error
 
 

@@ -14,9 +14,9 @@ from etils import epath
 from flax import traverse_util
 import numpy as np
 
+from flamingo_jax.data import storage
 from flamingo_jax.data.buckets import as_folder
 from flamingo_jax.errors import UserError
-from flamingo_jax.training.full_disk import is_full_disk
 from flamingo_jax.training.model_dir import write_atomically
 from flamingo_jax.training.processes import is_first
 from flamingo_jax.typing import Tree
@@ -163,7 +163,7 @@ class MetricsLog:
     """Appends one line; it is in the file when this returns.
 
     Raises:
-      UserError: the disk is full.
+      UserError: the disk or the bucket takes no more.
     """
     if not self._writes:
       return
@@ -173,11 +173,12 @@ class MetricsLog:
       self.tensorboard.write_scalars(step, values)
       self.tensorboard.flush()
     except Exception as error:
-      if not is_full_disk(error):
+      refusal = storage.explain(error, self.path)
+      if refusal is None:
         raise
       raise UserError(
-          f'the disk is full: step {step} could not be logged in {self.path}; '
-          'free some space and run the same command again'
+          f'{refusal.reason}: step {step} could not be logged in {self.path}; '
+          f'{refusal.remedy} and run the same command again'
       ) from error
 
   def close(self) -> None:

@@ -158,7 +158,7 @@ def test_a_tiny_model_is_asked_every_row(name, data, predictor, tmp_path):
   benchmark = benchmarks.find(name)
   chosen = settings(name, shots=0, beams=1)
   card = cards.evaluate(benchmark, data, chosen, predictor, MODEL, tmp_path)
-  assert not card['prompt']['out_of_context']
+  assert not card['prompt']['beyond_context']
   best, worst, _ = SCORES[name]
   assert worst <= score(card) <= best
   lines = (tmp_path / chosen.name / 'examples.jsonl').read_text().splitlines()

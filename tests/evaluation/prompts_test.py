@@ -3,6 +3,8 @@
 """Few-shot prompts: their parts, their shots, and who is asked."""
 
 import collections
+import subprocess
+import sys
 
 import pytest
 
@@ -11,6 +13,7 @@ from flamingo_jax.data.documents import END_OF_CHUNK
 from flamingo_jax.data.vocabulary import default_vocabulary
 from flamingo_jax.errors import UserError
 from flamingo_jax.evaluation import prompts
+from flamingo_jax.evaluation.prompts import Sample
 from tests.evaluation.conftest import QUERIES, SUPPORTS, sample
 
 QUERY = QUERIES[3]
@@ -98,3 +101,28 @@ def test_the_query_is_no_shot_of_its_own():
 def test_too_few_supports_are_one_sentence(supports):
   with pytest.raises(UserError, match='query:3: 2 shots are asked for'):
     prompts.choose_shots(QUERY, supports, 2, seed=0)
+
+
+def test_answers_of_a_sample_are_texts():
+  # Without the types that tests check, as users run it.
+  program = """
+from flamingo_jax.evaluation.prompts import Sample
+for answers in ('a cat', (3,), (None,), (['a cat'],)):
+  try:
+    Sample((), 'Output:', answers, 'mine:7', 7)
+  except ValueError as error:
+    print(error)
+"""
+  said = subprocess.run(
+      [sys.executable, '-c', program], capture_output=True, text=True,
+      check=True,
+  ).stdout.splitlines()
+  assert len(said) == 4
+  for line in said:
+    assert line.startswith('mine:7: answers are ') and 'tuple of texts' in line
+
+
+def test_a_support_without_an_answer_is_no_shot():
+  support = Sample((), 'Output:', (), 'mine:7', 7)
+  with pytest.raises(UserError, match='mine:7 has no answer and cannot be'):
+    prompts.join([support], prompts.ANY_QUERY)

@@ -77,3 +77,15 @@ def test_candidates_are_those_of_each_query(data):
 def test_a_missing_file_is_one_sentence(tmp_path):
   with pytest.raises(UserError, match='it comes from vizwiz.org'):
     benchmarks.mixture('vizwiz', tmp_path)
+
+
+def test_a_split_without_answers_has_no_task(data):
+  (first, *_) = (data / 'vqav2').glob('v2_OpenEnded*val2014_questions.json')
+  name = first.name.replace('val2014', 'test-dev2015')
+  (data / 'vqav2' / name).write_text(first.read_text())
+  (data / 'vqav2' / 'test2015').mkdir()
+  for path in (data / 'vqav2' / 'val2014').iterdir():
+    name = path.name.replace('val2014', 'test2015')
+    (data / 'vqav2' / 'test2015' / name).symlink_to(path)
+  with pytest.raises(UserError, match="no answers in the split 'test_dev'"):
+    benchmarks.mixture('vqav2', data, split='test_dev')

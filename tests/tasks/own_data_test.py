@@ -11,6 +11,8 @@ import numpy as np
 from PIL import Image
 import pytest
 
+from flamingo_jax import cli
+from flamingo_jax import gin_macros
 from flamingo_jax.data import pipeline
 from flamingo_jax.data.vocabulary import default_vocabulary
 from flamingo_jax.errors import UserError
@@ -119,6 +121,22 @@ def test_the_options_that_would_do_are_named_and_do(jsonl, caplog):
     own_data.mixture(
         str(jsonl), LENGTHS | enough | {'tokens': enough['tokens'] - 1})
     assert f'--gin.TOKENS={enough["tokens"]}' in caplog.messages[0]
+
+
+@pytest.mark.parametrize('tokens', [None, 3, 4])
+def test_check_says_what_the_run_warns_of(jsonl, caplog, capsys, tokens):
+  with open(jsonl, 'a', encoding='utf-8') as file:
+    parts = [{'image': '0.png'}, {'text': 'one of many words ' * 20}]
+    file.write(json.dumps({'parts': parts}) + '\n')
+  options = [f'--gin.TOKENS={tokens}'] if tokens else []
+  assert cli.main(['check', str(jsonl), *options]) == 0
+  own = gin_macros.read(['configs/own_data.gin'])['LENGTHS']
+  with caplog.at_level(logging.WARNING, logger='absl'):
+    own_data.mixture(str(jsonl), own | ({'tokens': tokens} if tokens else {}))
+  (message,) = caplog.messages
+  sentence = message.removeprefix(f'{jsonl}: ')
+  assert f'longer than {tokens or 64} tokens' in sentence
+  assert sentence in capsys.readouterr().out.splitlines()
 
 
 def test_a_bad_file_is_told_before_anything_is_registered(jsonl):

@@ -84,6 +84,11 @@ def _ndcg(targets: Sequence[Target], scores: np.ndarray) -> np.ndarray:
   """VisDial's NDCG@k, where k candidates have a relevance above 0."""
   values = []
   for target, row in zip(targets, np.asarray(scores), strict=True):
+    if target['record']['relevance'] is None:
+      raise UserError(
+          'NDCG is not defined for a split without dense annotations: evaluate '
+          "'validation'"
+      )
     relevance = np.asarray(target['record']['relevance'], float)
     count = int(np.sum(relevance != 0))
     if not count:

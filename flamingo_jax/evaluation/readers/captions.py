@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Captions: Karpathy's files of COCO and Flickr30k, VATEX, YouCook2."""
 
-from flamingo_jax.errors import UserError
 from flamingo_jax.evaluation.prompts import Sample
 from flamingo_jax.evaluation.readers.source import Source
 
@@ -16,19 +15,22 @@ _YOUCOOK2 = {'train': 'training', 'validation': 'validation'}
 def karpathy(source: Source) -> list[Sample]:
   """dataset_coco.json and dataset_flickr30k.json."""
   samples = []
-  images = source.read_json(0).get('images', [])
+  images = source.entries(0, 'images')
+  splits = [part for parts in _KARPATHY.values() for part in parts]
   for number, image in source.fields_of(
       images, 'filename', 'split', 'sentences'
   ):
-    if image['split'] not in _KARPATHY[source.split]:
+    if image.one_of('split', splits) not in _KARPATHY[source.split]:
       continue
-    folder = image.get('filepath', 'flickr30k-images')
+    folder = (
+        image.text('filepath') if 'filepath' in image else 'flickr30k-images'
+    )
     samples.append(source.sample(
         number,
-        source.image(f'{folder}/{image["filename"]}'),
+        source.image(f'{folder}/{image.text("filename")}'),
         {},
-        [sentence['raw'] for sentence in image['sentences']],
-        {'image_id': image.get('cocoid', image['filename'])},
+        [sentence.text('raw') for sentence in image.records('sentences')],
+        {'image_id': image.name('cocoid' if 'cocoid' in image else 'filename')},
     ))
   return samples
 
@@ -37,11 +39,11 @@ def vatex(source: Source) -> list[Sample]:
   """[{videoID, enCap: ten}]; clips are <videoID>.mp4."""
   return [
       source.sample(
-          number, source.video(f'videos/{entry["videoID"]}.mp4'), {},
-          entry['enCap'], {'id': entry['videoID']},
+          number, source.video(f'videos/{entry.text("videoID")}.mp4'), {},
+          entry.texts('enCap'), {'id': entry.name('videoID')},
       )
       for number, entry in source.fields_of(
-          source.read_json(0), 'videoID', 'enCap'
+          source.entries(0), 'videoID', 'enCap'
       )
   ]
 
@@ -49,20 +51,19 @@ def vatex(source: Source) -> list[Sample]:
 def youcook2(source: Source) -> list[Sample]:
   """Every annotated segment, cut out as clips/<video>_<segment's id>.mp4."""
   samples = []
-  database = source.read_json(0).get('database')
+  database = source.mapping(0).get('database')
   if not isinstance(database, dict):
-    raise UserError(
-        f'{source.path(source.files[0])} has no field {"database"!r}: it is '
-        f'not the official file of {source.origin}'
-    )
+    raise source.error(0, "has no field 'database'")
+  entries = source.fields_of(list(database.values()), 'subset', 'annotations')
   number = 0
-  for video, entry in database.items():
-    for segment in entry['annotations']:
+  for video, (_, entry) in zip(database, entries):
+    subset = entry.one_of('subset', [*_YOUCOOK2.values(), 'testing'])
+    for segment in entry.records('annotations'):
       number += 1
-      if entry['subset'] == _YOUCOOK2[source.split]:
-        name = f'{video}_{segment["id"]}'
+      if subset == _YOUCOOK2[source.split]:
+        name = f'{video}_{segment.name("id")}'
         samples.append(source.sample(
             number, source.video(f'clips/{name}.mp4'), {},
-            [segment['sentence']], {'id': name},
+            [segment.text('sentence')], {'id': name},
         ))
   return samples

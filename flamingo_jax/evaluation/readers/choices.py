@@ -3,13 +3,14 @@
 """Close-ended benchmarks: queries with the candidates for their answer."""
 
 from collections import Counter
-from collections.abc import Mapping
 
-from flamingo_jax.errors import UserError
 from flamingo_jax.evaluation.prompts import Sample
+from flamingo_jax.evaluation.readers.record import Record
 from flamingo_jax.evaluation.readers.source import Source
 
 _VOWELS = 'aeiou'
+_HATEFUL = ('no', 'yes')  # by label
+_GRADES = 5  # of what a clip of RareAct shows
 # Two pairs of ImageNet's classes have one name; these are told apart.
 _IMAGENET_NAMES = {'n02012849': 'crane bird', 'n03126707': 'construction crane'}
 
@@ -18,9 +19,9 @@ def hateful_memes(source: Source) -> list[Sample]:
   """{id, img, label, text} per line; the text in the picture is given."""
   return [
       source.sample(
-          number, source.image(entry['img']), {'text': entry['text']},
-          ['yes' if entry['label'] else 'no'] if 'label' in entry else [],
-          {'id': entry['id']}, ('no', 'yes'),
+          number, source.image(entry.text('img')),
+          {'text': entry.text('text')}, entry.label('label', _HATEFUL),
+          {'id': entry.name('id')}, _HATEFUL,
       )
       for number, entry in source.fields_of(
           source.read_json_lines(0), 'id', 'img', 'text'
@@ -33,36 +34,62 @@ def visdial(source: Source) -> list[Sample]:
 
   In training dialogues, which become shots, it is the last round.
   """
-  data = source.read_json(0)['data']
+  data = source.read_json(0)
+  questions, answers, dialogs = (
+      source.listed(data, 0, 'data', key)
+      for key in ('questions', 'answers', 'dialogs')
+  )
   dense = {}
-  for entry in source.read_json(1) if source.files[1:] else []:
-    relevance = entry.get('gt_relevance', entry.get('relevance'))
-    dense[entry['image_id']] = entry['round_id'] - 1, relevance
+  is_annotated = len(source.files) > 1
+  if is_annotated:
+    for _, entry in source.fields_of(
+        source.entries(1), 'image_id', 'round_id', number=1
+    ):
+      dense[entry.whole('image_id')] = entry
+  asked = lambda turn: turn.pick('question', questions) + '?'
+  said = lambda turn: turn.pick('answer', answers)
   samples = []
   for number, dialogue in source.fields_of(
-      data['dialogs'], 'image_id', 'caption', 'dialog'
+      dialogs, 'image_id', 'caption', 'dialog'
   ):
-    image_id, rounds = dialogue['image_id'], dialogue['dialog']
-    if dense and image_id not in dense:
+    image_id, rounds = dialogue.whole('image_id'), dialogue.records('dialog')
+    if is_annotated and image_id not in dense:
       continue
-    last, relevance = dense.get(image_id, (len(rounds) - 1, None))
-    asked = lambda turn: data['questions'][turn['question']] + '?'
-    said = lambda turn: data['answers'][turn['answer']]
+    last, relevance = len(rounds) - 1, None
+    if is_annotated:
+      last = dense[image_id].whole('round_id', 1, len(rounds) + 1) - 1
+    turn = rounds[last]
+    options = ()
+    if 'answer_options' in turn or is_annotated:
+      options = turn.picks('answer_options', answers)
+    if is_annotated:
+      relevance = _relevance(dense[image_id], len(options))
     history = ''.join(
-        f'Question: {asked(turn)} Answer: {said(turn)}. '
-        for turn in rounds[:last]
+        f'Question: {asked(earlier)} Answer: {said(earlier)}. '
+        for earlier in rounds[:last]
     )
-    options = rounds[last].get('answer_options', [])
     samples.append(source.sample(
         number,
         source.image(_visdial_image(source, image_id)),
-        {'caption': dialogue['caption'] + '.', 'history': history,
-         'question': asked(rounds[last])},
-        [said(rounds[last])],
+        {'caption': dialogue.text('caption') + '.', 'history': history,
+         'question': asked(turn)},
+        [said(turn)],
         {'image_id': image_id, 'round_id': last + 1, 'relevance': relevance},
-        [data['answers'][option] for option in options],
+        options,
     ))
   return samples
+
+
+def _relevance(entry: Record, count: int) -> list[float]:
+  """Of each option; one at least is above 0."""
+  name = 'gt_relevance' if 'gt_relevance' in entry else 'relevance'
+  values = entry.numbers(name)
+  if len(values) != count or min(values) < 0 or max(values) <= 0:
+    raise entry.error(
+        f'has {len(values)} numbers as {name!r} of {count} answers: it needs '
+        'one for each, none below 0 and one above'
+    )
+  return values
 
 
 def _visdial_image(source: Source, image_id: int) -> str:
@@ -81,17 +108,25 @@ def star(source: Source) -> list[Sample]:
   """Four choices to each clip, cut out as clips/<video>_<start>_<end>.mp4."""
   samples = []
   for number, entry in source.fields_of(
-      source.read_json(0), 'question_id', 'question', 'video_id', 'choices'
+      source.entries(0), 'question_id', 'question', 'video_id', 'choices'
   ):
-    choices = sorted(entry['choices'], key=lambda choice: choice['choice_id'])
-    clip = f'{entry["video_id"]}_{entry["start"]}_{entry["end"]}'
+    choices = sorted(
+        entry.records('choices'), key=lambda choice: choice.whole('choice_id')
+    )
+    numbers = [choice.whole('choice_id') for choice in choices]
+    if numbers != list(range(len(choices))):
+      raise entry.error(
+          f'has choices of the numbers {numbers}, which must be 0 to '
+          f'{len(choices) - 1}'
+      )
+    clip = '_'.join(str(entry.name(n)) for n in ('video_id', 'start', 'end'))
+    name = entry.text('question_id')
     samples.append(source.sample(
         number, source.video(f'clips/{clip}.mp4'),
-        {'question': entry['question']},
-        [entry['answer']] if 'answer' in entry else [],
-        {'question_id': entry['question_id'],
-         'type': entry['question_id'].split('_')[0]},
-        [choice['choice'] for choice in choices],
+        {'question': entry.text('question')},
+        entry.answer('answer'),
+        {'question_id': name, 'type': name.split('_')[0]},
+        [choice.text('choice') for choice in choices],
     ))
   return samples
 
@@ -102,35 +137,41 @@ def rareact(source: Source) -> list[Sample]:
       source.read_csv(0), 'video_id', 'start', 'end', 'class_id', 'verb',
       'noun', 'annotation',
   ))
-  actions = {int(row['class_id']): _action(row) for _, row in rows}
+  actions = {}
+  for _, row in rows:
+    number, action = row.whole('class_id'), _action(row)
+    if actions.setdefault(number, action) != action:
+      raise row.error(
+          f'is of class_id {number} and another action, {action!r}, than one '
+          f'before, {actions[number]!r}'
+      )
   if sorted(actions) != list(range(len(actions))):
-    raise UserError(
-        f'{source.path(source.files[0])} does not have all class_ids from 0 '
-        f'to {max(actions)}: take the whole file from {source.origin}'
+    raise source.error(
+        0, f'does not have all class_ids from 0 to {max(actions, default=0)}'
     )
   candidates = tuple(actions[i] for i in range(len(actions)))
   return [
       source.sample(
           number,
-          source.video(
-              f'clips/{row["video_id"]}_{row["start"]}_{row["end"]}.mp4'
-          ),
+          source.video('clips/' + '_'.join(
+              row.text(name) for name in ('video_id', 'start', 'end')
+          ) + '.mp4'),
           {}, [_action(row)],
-          {'video': row['video_id'], 'verb': row['verb'], 'noun': row['noun'],
-           'class_id': int(row['class_id']),
-           'annotation': int(row['annotation'])},
+          {'video': row.text('video_id'), 'verb': row.text('verb'),
+           'noun': row.text('noun'), 'class_id': row.whole('class_id'),
+           'annotation': row.whole('annotation', 0, _GRADES)},
           candidates,
       )
       for number, row in rows
   ]
 
 
-def _action(row: Mapping[str, str]) -> str:
+def _action(row: Record) -> str:
   """'cut' and 'apple' make 'cuts an apple'."""
-  verb, noun = row['verb'], row['noun']
+  verb, noun = row.text('verb'), row.text('noun')
   if verb.endswith(('s', 'sh', 'ch', 'x', 'z', 'o')):
     verb += 'es'
-  elif verb.endswith('y') and verb[-2] not in _VOWELS:
+  elif verb.endswith('y') and verb[-2:-1] not in _VOWELS:
     verb = verb[:-1] + 'ies'
   else:
     verb += 's'
@@ -139,8 +180,12 @@ def _action(row: Mapping[str, str]) -> str:
 
 def imagenet(source: Source) -> list[Sample]:
   """ILSVRC2012 as Kaggle packs it: 'n01440764 tench, Tinca tinca' per class."""
-  lines = source.read_text(1).splitlines()
-  whole = dict(line.split(maxsplit=1) for line in lines if line)
+  whole = {}
+  for number, line in enumerate(source.read_text(1).split('\n'), 1):
+    words = line.split(maxsplit=1)
+    if len(words) == 1:
+      raise source.error(1, f'has no name of {words[0]!r} in line {number}')
+    whole |= dict([words]) if words else {}
   whole |= {k: v for k, v in _IMAGENET_NAMES.items() if k in whole}
   first = {synset: names.split(',')[0] for synset, names in whole.items()}
   counts = Counter(first.values())
@@ -150,7 +195,10 @@ def imagenet(source: Source) -> list[Sample]:
   for number, row in source.fields_of(
       source.read_csv(0), 'ImageId', 'PredictionString'
   ):
-    image, synset = row['ImageId'], row['PredictionString'].split()[0]
+    image = row.text('ImageId')
+    synset = row.text('PredictionString').split()[0]
+    if synset not in names:
+      raise row.error(f'is of {synset!r}, which {source.files[1]} lacks')
     path = f'train/{synset}/{image}' if source.split == 'train' else (
         f'val/{image}'
     )
@@ -167,15 +215,19 @@ def kinetics(source: Source) -> list[Sample]:
       source.read_csv(0), 'label', 'youtube_id', 'time_start', 'time_end',
       'split',
   ))
-  labels = tuple(sorted({row['label'] for row in source.read_csv(1)}))
+  labels = tuple(sorted({
+      row.text('label')
+      for _, row in source.fields_of(source.read_csv(1), 'label', number=1)
+  }))
   folder = 'train' if source.split == 'train' else 'val'
   samples = []
   for number, row in rows:
-    start, end = int(row['time_start']), int(row['time_end'])
-    clip = f'{row["youtube_id"]}_{start:06d}_{end:06d}'
+    start, end = row.whole('time_start'), row.whole('time_end')
+    clip = f'{row.text("youtube_id")}_{start:06d}_{end:06d}'
+    label = row.text('label')
     samples.append(source.sample(
-        number, source.video(f'{folder}/{row["label"]}/{clip}.mp4'), {},
-        [row['label']], {'id': clip}, labels,
+        number, source.video(f'{folder}/{label}/{clip}.mp4'), {},
+        [label], {'id': clip}, labels,
     ))
   return samples
 

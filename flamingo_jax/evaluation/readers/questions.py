@@ -2,12 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Open-ended questions about pictures and videos."""
 
-import json
 import re
 
 from flamingo_jax.errors import UserError
 from flamingo_jax.evaluation.prompts import Sample
-from flamingo_jax.evaluation.readers.source import Source, by_frequency
+from flamingo_jax.evaluation.readers.record import Record
+from flamingo_jax.evaluation.readers.source import Source
 
 
 def vqa(source: Source) -> list[Sample]:
@@ -15,32 +15,35 @@ def vqa(source: Source) -> list[Sample]:
 
   OK-VQA's answers are those that people wrote, not their stems.
   """
-  annotations = source.read_json(1)['annotations'] if source.files[1:] else []
-  answers = {
-      entry['question_id']: [
-          answer.get('raw_answer', answer['answer'])
-          for answer in entry['answers']
-      ]
-      for _, entry in source.fields_of(annotations, 'question_id', 'answers')
-  }
+  answers = {}
+  if source.files[1:]:
+    annotations = source.entries(1, 'annotations')
+    for _, entry in source.fields_of(
+        annotations, 'question_id', 'answers', number=1
+    ):
+      name = entry.name('question_id')
+      if name in answers:
+        raise entry.error(f'is the second one of question_id {name}')
+      answers[name] = entry.answers('answers', 'raw_answer', 'answer')
   # Of '..._test-dev2015_questions.json', the pictures are those of test2015.
   found = re.search(r'(train|val|test)\D*(\d{4})', source.files[0])
   folder = ''.join(found.groups())
   samples = []
   for number, entry in source.fields_of(
-      source.read_json(0)['questions'], 'question_id', 'image_id', 'question'
+      source.entries(0, 'questions'), 'question_id', 'image_id', 'question'
   ):
-    name = entry['question_id']
-    if answers and name not in answers:
+    name, image = entry.name('question_id'), entry.whole('image_id')
+    if source.files[1:] and name not in answers:
       raise UserError(
-          f'{source.path(source.files[1])} has no answers to question {name} '
-          f'of {source.files[0]}: take both from one release'
+          f'{source.path(source.files[1])} has no answers to question '
+          f'{name!r}, entry {number} of {source.files[0]}: take both from one '
+          'release'
       )
     samples.append(source.sample(
         number,
-        source.image(f'{folder}/COCO_{folder}_{entry["image_id"]:012d}.jpg'),
-        {'question': entry['question']},
-        by_frequency(answers.get(name, [])),
+        source.image(f'{folder}/COCO_{folder}_{image:012d}.jpg'),
+        {'question': entry.text('question')},
+        answers.get(name, []),
         {'question_id': name},
     ))
   return samples
@@ -52,13 +55,13 @@ def textvqa(source: Source) -> list[Sample]:
   return [
       source.sample(
           number,
-          source.image(f'{folder}/{entry["image_id"]}.jpg'),
-          {'question': entry['question']},
-          by_frequency(entry.get('answers', [])),
-          {'question_id': entry['question_id']},
+          source.image(f'{folder}/{entry.text("image_id")}.jpg'),
+          {'question': entry.text('question')},
+          entry.answers('answers', 'answer'),
+          {'question_id': entry.name('question_id')},
       )
       for number, entry in source.fields_of(
-          source.read_json(0)['data'], 'question_id', 'image_id', 'question'
+          source.entries(0, 'data'), 'question_id', 'image_id', 'question'
       )
   ]
 
@@ -69,13 +72,13 @@ def vizwiz(source: Source) -> list[Sample]:
   return [
       source.sample(
           number,
-          source.image(f'{folder}/{entry["image"]}'),
-          {'question': entry['question']},
-          by_frequency([a['answer'] for a in entry.get('answers', [])]),
-          {'image': entry['image']},
+          source.image(f'{folder}/{entry.text("image")}'),
+          {'question': entry.text('question')},
+          entry.answers('answers', 'answer'),
+          {'image': entry.name('image')},
       )
       for number, entry in source.fields_of(
-          source.read_json(0), 'image', 'question'
+          source.entries(0), 'image', 'question'
       )
   ]
 
@@ -83,15 +86,20 @@ def vizwiz(source: Source) -> list[Sample]:
 def msvdqa(source: Source) -> list[Sample]:
   """Questions about 'vid<n>', whose clip's name youtube_mapping.txt has."""
   names = {}
-  for line in source.read_text(1).splitlines():
+  for number, line in enumerate(source.read_text(1).split('\n'), 1):
     if line.strip():
-      clip, video = line.split()
+      try:
+        clip, video = line.split()
+      except ValueError:
+        raise source.error(
+            1, f'has in line {number} not a clip and a video, but {line!r:.60}'
+        ) from None
       names[video] = clip
   samples = []
   for number, entry in _of_videos(source):
-    video = f'vid{entry["video_id"]}'
+    video = f'vid{entry.text("video_id")}'
     if video not in names:
-      raise UserError(f'{source.path(source.files[1])} has no {video}')
+      raise entry.error(f'is about {video}, which {source.files[1]} lacks')
     samples.append(_video_question(
         source, number, entry, f'YouTubeClips/{names[video]}.avi'
     ))
@@ -102,7 +110,7 @@ def msrvttqa(source: Source) -> list[Sample]:
   """Questions about videos/video<n>.mp4."""
   return [
       _video_question(
-          source, number, entry, f'videos/video{entry["video_id"]}.mp4'
+          source, number, entry, f'videos/video{entry.text("video_id")}.mp4'
       )
       for number, entry in _of_videos(source)
   ]
@@ -110,14 +118,14 @@ def msrvttqa(source: Source) -> list[Sample]:
 
 def _of_videos(source: Source):
   return source.fields_of(
-      source.read_json(0), 'id', 'video_id', 'question', 'answer'
+      source.entries(0), 'id', 'video_id', 'question', 'answer'
   )
 
 
 def _video_question(source, number, entry, video) -> Sample:
   return source.sample(
-      number, source.video(video), {'question': entry['question']},
-      [entry['answer']], {'id': entry['id']},
+      number, source.video(video), {'question': entry.text('question')},
+      entry.answer('answer'), {'id': entry.name('id')},
   )
 
 
@@ -127,32 +135,37 @@ def ivqa(source: Source) -> list[Sample]:
   for number, row in source.fields_of(
       source.read_csv(0), 'video_id', 'start', 'end', 'question', 'answer5'
   ):
-    clip = f'{row["video_id"]}_{row["start"]}_{row["end"]}'
+    clip = '_'.join(row.text(name) for name in ('video_id', 'start', 'end'))
+    answers = [row[f'answer{i}'] for i in range(1, 6)]
     samples.append(source.sample(
         number, source.video(f'clips/{clip}.mp4'),
-        {'question': row['question']},
-        by_frequency([row[f'answer{i}'] for i in range(1, 6)]), {'id': clip},
+        {'question': row.text('question')},
+        row.by_frequency('answer5', answers), {'id': clip},
     ))
   return samples
 
 
 def nextqa(source: Source) -> list[Sample]:
   """The open-ended part; of the test split some have a second answer."""
-  names = source.read_json(1)
-  more = json.loads(source.read_text(2)) if source.files[2:] else {}
+  names = source.mapping(1)
+  more = source.mapping(2) if source.files[2:] else {}
   samples = []
   for number, row in source.fields_of(
       source.read_csv(0), 'video', 'question', 'answer', 'qid', 'type'
   ):
-    video, qid = row['video'], row['qid']
-    answers = [row['answer']]
-    if video in more and qid in more[video]:
-      answers.append(more[video][qid])
+    video, qid = row.text('video'), row.text('qid')
+    answers = row.answer('answer')
+    second = more.get(video) or {}
+    if not isinstance(second, dict):
+      raise source.error(2, f'has no answers by question for {video!r}')
+    if qid in second:
+      path = source.path(source.files[2])
+      answers += Record(second, path, video, source.origin).answer(qid)
     samples.append(source.sample(
         number,
         source.video(f'NExTVideo/{names.get(video, video)}.mp4'),
-        {'question': row['question']},
+        {'question': row.text('question')},
         answers,
-        {'video': video, 'qid': qid, 'type': row['type']},
+        {'video': video, 'qid': qid, 'type': row.text('type')},
     ))
   return samples

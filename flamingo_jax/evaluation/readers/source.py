@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """A benchmark's folder: its annotation files, and samples made from them."""
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 import csv
 import dataclasses
@@ -14,6 +13,7 @@ from typing import Any
 from flamingo_jax.data.media import Media
 from flamingo_jax.errors import UserError
 from flamingo_jax.evaluation.prompts import Sample
+from flamingo_jax.evaluation.readers.record import Record
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,6 +27,7 @@ class Source:
     files: of the split, relative to the folder.
     origin: where they come from.
     prompt: a template of a sample's text.
+    is_secret: whether its answers may be kept secret.
   """
 
   folder: pathlib.Path
@@ -35,6 +36,7 @@ class Source:
   files: tuple[str, ...]
   origin: str
   prompt: str
+  is_secret: bool = False
 
   def path(self, name: str) -> pathlib.Path:
     """Where an annotation file is.
@@ -52,8 +54,22 @@ class Source:
     return path
 
   def read_text(self, number: int) -> str:
-    """The split's file of this number."""
-    return self.path(self.files[number]).read_text(encoding='utf-8')
+    """The split's file of this number.
+
+    Raises:
+      UserError: missing or not UTF-8.
+    """
+    try:
+      return self.path(self.files[number]).read_text(encoding='utf-8')
+    except UnicodeDecodeError as error:
+      raise self.error(number, f'is not UTF-8 ({error})') from None
+
+  def error(self, number: int, problem: str) -> UserError:
+    """What is wrong with the file of this number, and the remedy."""
+    return UserError(
+        f'{self.path(self.files[number])} {problem}: copy it again from '
+        f'{self.origin}'
+    )
 
   def read_json(self, number: int) -> Any:
     """The split's file of this number, parsed.
@@ -63,11 +79,37 @@ class Source:
     """
     try:
       return json.loads(self.read_text(number))
-    except ValueError as error:
-      raise UserError(
-          f'{self.path(self.files[number])} is not JSON ({error}): copy it '
-          f'again from {self.origin}'
-      ) from None
+    except (ValueError, RecursionError) as error:
+      raise self.error(number, f'is not JSON ({error})') from None
+
+  def entries(self, number: int, *keys: str) -> list[Any]:
+    """The list in the split's JSON file of this number, below these keys.
+
+    Raises:
+      UserError: missing, not JSON, or no list is there.
+    """
+    return self.listed(self.read_json(number), number, *keys)
+
+  def listed(self, value: Any, number: int, *keys: str) -> list[Any]:
+    """The list below these keys of a value that the file was read as.
+
+    Raises:
+      UserError: no list is there.
+    """
+    for key in keys:
+      if not isinstance(value, dict) or key not in value:
+        raise self.error(number, f'has no field {key!r}')
+      value = value[key]
+    if not isinstance(value, list):
+      raise self.error(number, 'has no list of entries where it has to')
+    return value
+
+  def mapping(self, number: int) -> dict[str, Any]:
+    """A JSON file that is one object."""
+    value = self.read_json(number)
+    if not isinstance(value, dict):
+      raise self.error(number, 'is not one JSON object')
+    return value
 
   def read_json_lines(self, number: int) -> list[Any]:
     """A JSON value per line.
@@ -80,7 +122,7 @@ class Source:
     for line, text in enumerate(self.read_text(number).split('\n'), 1):
       try:
         values += [json.loads(text)] if text.strip() else []
-      except ValueError as error:
+      except (ValueError, RecursionError) as error:
         raise UserError(
             f'{self.path(self.files[number])}:{line}: not JSON ({error}): '
             f'copy it again from {self.origin}'
@@ -88,8 +130,15 @@ class Source:
     return values
 
   def read_csv(self, number: int) -> list[dict[str, str]]:
-    """Rows by the names of the first line."""
-    return list(csv.DictReader(io.StringIO(self.read_text(number))))
+    """Rows by the names of the first line.
+
+    Raises:
+      UserError: missing, or not CSV.
+    """
+    try:
+      return list(csv.DictReader(io.StringIO(self.read_text(number))))
+    except csv.Error as error:
+      raise self.error(number, f'is not CSV ({error})') from None
 
   def image(self, name: str) -> tuple[Media, ...]:
     """A picture of the folder, which is not opened yet."""
@@ -120,24 +169,26 @@ class Source:
     )
 
   def fields_of(
-      self, entries: Sequence[Any], *names: str
-  ) -> Iterator[tuple[int, Any]]:
+      self, entries: Sequence[Any], *names: str, number: int = 0
+  ) -> Iterator[tuple[int, Record]]:
     """(place, entry) of each; all have to have the fields.
+
+    Args:
+      entries: of a file.
+      names: of the fields.
+      number: of the file.
 
     Raises:
       UserError: one lacks a field, so the file is of another format.
     """
-    for number, entry in enumerate(entries):
-      lost = [n for n in names if not isinstance(entry, dict) or n not in entry]
-      if lost:
-        raise UserError(
-            f'{self.folder / self.files[0]}: entry {number} has no field '
-            f'{lost[0]!r}: it is not the official file of {self.origin}'
-        )
-      yield number, entry
-
-
-def by_frequency(answers: Sequence[str]) -> list[str]:
-  """The answers of all annotators, the one that most gave first."""
-  counts = Counter(answers)
-  return sorted(answers, key=lambda answer: -counts[answer])
+    path = self.folder / self.files[number]
+    for place, entry in enumerate(entries):
+      record = Record({}, path, place, self.origin, self.is_secret)
+      if not isinstance(entry, dict):
+        raise record.error(f'is {entry!r:.60} and has no fields')
+      record = dataclasses.replace(record, entry=entry)
+      if None in entry:  # of CSV
+        raise record.error('has more values than the first line has names')
+      for name in names:
+        _ = record[name]
+      yield place, record

@@ -1,22 +1,11 @@
 # SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Telling a full disk from other failures, and clearing up behind one."""
+"""Clearing up behind saves that failed."""
 
 import contextlib
 import time
 
 from etils import epath
-
-_FULL_DISK = ('no space left', 'quota exceeded', 'file too large')
-
-
-def is_full_disk(error: BaseException | None) -> bool:
-  """Whether `error`, or one that it was raised from, is for want of space."""
-  while error is not None:
-    if any(words in str(error).lower() for words in _FULL_DISK):
-      return True
-    error = error.__cause__ or error.__context__
-  return False
 
 
 def remove_leftovers(directory: epath.Path, name: str) -> None:

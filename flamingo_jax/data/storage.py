@@ -1,0 +1,95 @@
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Why a disk or a bucket takes no more: full, a quota, too many requests."""
+
+import errno
+import os
+import re
+from typing import NamedTuple
+
+from flamingo_jax.data.buckets import is_address
+
+
+class Refusal(NamedTuple):
+  """Why nothing more could be written or read, and what helps."""
+
+  reason: str
+  remedy: str
+
+
+UNKNOWN = Refusal(
+    'it cannot be written', 'free space on its disk or mend its permissions'
+)
+_FULL = Refusal('the disk is full', 'free some space')
+_DISK_QUOTA = Refusal(
+    'the disk quota is exceeded',
+    'remove some of your files there or have the quota raised',
+)
+_QUOTA = Refusal('a quota is exceeded', 'have it raised')
+_BUCKET_QUOTA = Refusal(
+    "the bucket's quota is exceeded",
+    'have it raised or remove what is not needed there',
+)
+_BUCKET_RATE = Refusal(
+    'the bucket is sent more requests than its rate limit allows',
+    'wait a while',
+)
+_ERRNOS = {
+    errno.ENOSPC: _FULL, errno.EFBIG: _FULL, errno.EDQUOT: _DISK_QUOTA
+}
+# For what comes without an error number, as from TensorStore and TensorFlow.
+_EXHAUSTED = re.compile(r'resource_?exhausted', re.I)
+_MEMORY = re.compile(r'of memory|memory space|allocat|\bhbm\b|\bvmem\b', re.I)
+_FULL_TEXT = re.compile(r'no space left|file too large|ENOSPC', re.I)
+_DISK_QUOTA_TEXT = re.compile(r'dis[ck] quota|EDQUOT', re.I)
+_RATE_TEXT = re.compile(
+    r'^429\b|(http|status|code)\W{0,4}(\w+\W{1,4}){0,3}429\b|per minute|'
+    r'too ?many ?requests|rate ?limit|slow ?down|reduce your request rate',
+    re.I,
+)
+_QUOTA_TEXT = re.compile(r'quota ?exceeded|exceed\w* .{0,40}quota', re.I)
+_BUCKET_TEXT = re.compile(
+    r'\b(gs|s3|https?)://|bucket|googleapis|amazonaws', re.I
+)
+
+
+def explain(
+    error: BaseException | None, path: str | os.PathLike = ''
+) -> Refusal | None:
+  """Why a disk or a bucket refused; None if an error is of something else.
+
+  The memory of a device, which may be RESOURCE_EXHAUSTED too, is something
+  else.
+
+  Args:
+    error: may have been raised from the one that says it.
+    path: what was written or read, if it is known.
+  """
+  while error is not None:
+    if getattr(error, 'errno', None) in _ERRNOS:
+      return _ERRNOS[error.errno]
+    text = str(error)
+    is_exhausted = _EXHAUSTED.search(f'{type(error).__name__} {text}')
+    if is_exhausted and _MEMORY.search(text):
+      return None
+    refusal = _of_text(text, os.fspath(path), bool(is_exhausted))
+    if refusal is not None:
+      return refusal
+    error = error.__cause__ or error.__context__
+  return None
+
+
+def _of_text(text: str, path: str, is_exhausted: bool) -> Refusal | None:
+  is_bucket = is_address(path) or _BUCKET_TEXT.search(text)
+  if _FULL_TEXT.search(text):
+    return _FULL
+  if _DISK_QUOTA_TEXT.search(text):
+    return _DISK_QUOTA
+  is_quota = _QUOTA_TEXT.search(text)
+  if _RATE_TEXT.search(text) and (is_bucket or is_quota or is_exhausted):
+    return _BUCKET_RATE
+  if is_bucket and (is_quota or is_exhausted):
+    return _BUCKET_QUOTA
+  if is_quota:
+    return _DISK_QUOTA if path else _QUOTA
+  return None

@@ -1,0 +1,81 @@
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""The values of NAME = value in gin files, read without importing anything."""
+
+import ast
+from collections.abc import Sequence
+import dataclasses
+import pathlib
+from typing import Any
+
+from gin import config_parser
+
+from flamingo_jax import gin_search
+from flamingo_jax.errors import UserError
+
+
+@dataclasses.dataclass(frozen=True)
+class _Macro:
+  """%NAME, whose value comes from another line."""
+
+  name: str
+
+
+class _Delegate(config_parser.ParserDelegate):
+  """Keeps the names of macros; what functions would return is not known."""
+
+  def configurable_reference(self, name, evaluate):
+    return None
+
+  def macro(self, name):
+    return _Macro(name)
+
+
+def read(
+    gin_files: Sequence[str], bindings: Sequence[str] = ()
+) -> dict[str, Any]:
+  """{name: value} of all macros; a value that a function makes is None.
+
+  Args:
+    gin_files: as of `gin_config.parse`.
+    bindings: 'NAME=value', which override them.
+
+  Raises:
+    UserError: a missing file, or one that is not gin.
+  """
+  found: dict[str, Any] = {}
+  for name in gin_files:
+    path = gin_search.find(name)
+    _read_file(path, path, found)
+  for binding in bindings:
+    name, _, value = binding.partition('=')
+    try:
+      found[name.strip()] = ast.literal_eval(value.strip())
+    except (ValueError, SyntaxError):
+      found[name.strip()] = value
+  return {name: _resolve(value, found) for name, value in found.items()}
+
+
+def _read_file(
+    path: pathlib.Path, asked_for: pathlib.Path, found: dict[str, Any]
+) -> None:
+  try:
+    with open(path, encoding='utf-8') as file:
+      for statement in config_parser.ConfigParser(file, _Delegate()):
+        if isinstance(statement, config_parser.IncludeStatement):
+          included = gin_search.find(statement.filename, asked_for)
+          _read_file(included, asked_for, found)
+        elif isinstance(statement, config_parser.BindingStatement):
+          if not (statement.scope or statement.arg_name):
+            found[statement.selector] = statement.value
+  except SyntaxError as error:
+    raise UserError(f'{path}: {error}') from None
+
+
+def _resolve(value: Any, found: dict[str, Any]) -> Any:
+  """The value with that of each %NAME in its place."""
+  if isinstance(value, _Macro):
+    return _resolve(found.get(value.name), found)
+  if isinstance(value, dict):
+    return {key: _resolve(inner, found) for key, inner in value.items()}
+  return value
