@@ -9,6 +9,11 @@ source "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
 install test
 cd "$root"
 
+# What was compiled is kept for the next run, least used programs go first.
+export JAX_COMPILATION_CACHE_DIR=${JAX_COMPILATION_CACHE_DIR:-$environment/compiled}
+export JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS=0.1
+export JAX_COMPILATION_CACHE_MAX_SIZE=1000000000
+
 # A worker holds JAX and TensorFlow, about 2 GB: no more workers than cores,
 # and no more than eight.
 workers=$("$python" -c 'import os; print(min(8, len(os.sched_getaffinity(0))

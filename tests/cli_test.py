@@ -179,10 +179,17 @@ def test_trains_on_own_data_resumes_and_answers(tmp_path, capsys):
     result = flamingo(*train, f'--steps={steps}')
     assert result.returncode == 0, result.stderr
     # Nothing but the run's own lines: no library's chatter.
-    assert re.fullmatch(f'(step \\d/{steps} .*\n)+', result.stderr)
+    assert re.fullmatch(
+        f'(step \\d/{steps} .*\n)*(step {steps}: .*training captions.*\n){{2}}'
+        f'step {steps}/{steps} .*\n', result.stderr
+    )
+    # Random towers: nobody could tell the pictures apart yet.
+    assert 'warning: so far the pictures do not matter' in result.stderr
   rows = [json.loads(line) for line in
           (model_dir / 'metrics.jsonl').read_text().splitlines()]
   assert [row['step'] for row in rows] == [1, 2, 3]
+  assert {f'eval/own_data_{name}' for name in (
+      'said/exact', 'given/blank_adds', 'given/shuffled_adds')} <= rows[2].keys()
   # Both runs saw all four pictures in each step, the encoder each of them once.
   stored = model_dir / 'media_cache/process_0/64x64/digests'
   assert stored.stat().st_size == 4 * 16

@@ -156,6 +156,15 @@ def test_tasks_use_data_and_evaluation_alone():
   ), [path for path in PYTHON if path.is_relative_to(ROOT / 'tasks')])
 
 
+def test_modules_have_one_name():
+  # Imported as `tasks` too, a module would register its tasks twice.
+  check(lambda path: (
+      f'line {number}: {line.strip()}'
+      for number, line in enumerate(read(path).splitlines(), 1)
+      if re.match(r'\s*(from|import) (tasks|configs)\b', line)
+  ), [path for path in FILES if path.suffix in ('.py', '.gin')])
+
+
 def module_name(path):
   name = '.'.join(path.relative_to(ROOT).with_suffix('').parts)
   return name.removesuffix('.__init__')

@@ -87,8 +87,8 @@ class Benchmark:
     shots: that the paper has.
     supports: the split that shots are from; None without shots.
     supports_of_a_class: most supports of one answer; None: any number.
-    shows: the kind of the media of all samples.
     secret: splits whose files may come without answers.
+    shows: the kind of the media of all samples.
   """
 
   name: str
@@ -106,8 +106,8 @@ class Benchmark:
   shots: tuple[int, ...] = SHOTS
   supports: str | None = 'train'
   supports_of_a_class: int | None = None
-  shows: Literal['image', 'video'] = 'image'
   secret: tuple[str, ...] = ()
+  shows: Literal['image', 'video'] = 'image'
 
   @property
   def is_close_ended(self) -> bool:

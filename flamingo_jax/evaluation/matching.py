@@ -107,7 +107,9 @@ class Towers:
     """
     folder = as_folder(model_dir)
     description = read_model_json(folder)
-    self.config = ContrastiveConfig.from_dict(description['architecture'])
+    self.config = ContrastiveConfig.from_dict(
+        description['architecture'], f'the model in {folder}'
+    )
     self.vocabulary = Vocabulary(folder / 'vocabulary.model')
     params, self.step = load_params(folder, step)
     self._variables = jax.device_put({'params': params})

@@ -9,13 +9,13 @@
 
 from collections.abc import Mapping
 import dataclasses
-from typing import Any
 
 from flax import linen as nn
 import jax
 import jax.numpy as jnp
 
 from flamingo_jax.errors import UserError
+from flamingo_jax.models.architecture import Architecture
 from flamingo_jax.models.decoder_layer import scan
 from flamingo_jax.models.encoder_layer import EncoderLayer
 from flamingo_jax.models.layers import Einsum, LayerNorm, partitioned
@@ -42,8 +42,10 @@ class TextEncoderConfig:
 
 
 @dataclasses.dataclass(frozen=True)
-class ContrastiveConfig:
+class ContrastiveConfig(Architecture):
   """The architecture of both towers."""
+
+  MODEL = 'two towers'
 
   vision: str  # a name that vision.vision_encoder knows
   text: TextEncoderConfig
@@ -53,21 +55,6 @@ class ContrastiveConfig:
   # Whether pairs of the same text are no negatives of each other: few captions
   # are alike among those of the web, and many in a small world.
   masks_duplicates: bool = False
-
-  def to_dict(self) -> dict[str, Any]:
-    """As nested dicts of numbers and strings, for JSON."""
-    return dataclasses.asdict(self)
-
-  @classmethod
-  def from_dict(cls, values: dict[str, Any]) -> 'ContrastiveConfig':
-    """The inverse of `to_dict`; UserError if it is another kind of model's."""
-    try:
-      return cls(**(values | {'text': TextEncoderConfig(**values['text'])}))
-    except (TypeError, KeyError) as error:
-      raise UserError(
-          f'the architecture is not that of two towers: {error}; give the '
-          'MODEL_DIR of a contrastive run'
-      ) from error
 
 
 _TINY = ContrastiveConfig(

@@ -11,12 +11,11 @@
 """
 
 import dataclasses
-from typing import Any
 
 from flax import linen as nn
 import jax.numpy as jnp
 
-from flamingo_jax.errors import UserError
+from flamingo_jax.models.architecture import Architecture
 from flamingo_jax.models.cache import Cache, empty_layers, keep_medium
 from flamingo_jax.models.decoder import Decoder, DecoderConfig
 from flamingo_jax.models.nfnet import normalize_pixels
@@ -28,8 +27,10 @@ from flamingo_jax.typing import Array, Bool, Float, Int, UInt8
 
 
 @dataclasses.dataclass(frozen=True)
-class FlamingoConfig:
+class FlamingoConfig(Architecture):
   """The architecture of one member of the zoo; `variants` holds the zoo."""
+
+  MODEL = 'a Flamingo'
 
   vision: str  # a name that vision.vision_encoder knows
   resampler: ResamplerConfig
@@ -47,27 +48,6 @@ class FlamingoConfig:
     return ('decoder',) * self.trains_language_model + (
         'vision_encoder',
     ) * self.trains_vision_encoder
-
-  def to_dict(self) -> dict[str, Any]:
-    """As nested dicts of numbers and strings, for JSON."""
-    return dataclasses.asdict(self)
-
-  @classmethod
-  def from_dict(cls, values: dict[str, Any]) -> 'FlamingoConfig':
-    """The inverse of `to_dict`.
-
-    Raises:
-      UserError: a name that this version does not know, or one that is missing.
-    """
-    try:
-      return cls(**(values | {
-          'resampler': ResamplerConfig(**values['resampler']),
-          'decoder': DecoderConfig(**values['decoder']),
-      }))
-    except (TypeError, KeyError) as error:
-      raise UserError(
-          f'the architecture does not fit this version of flamingo_jax: {error}'
-      ) from error
 
 
 class Flamingo(nn.Module):

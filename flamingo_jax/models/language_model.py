@@ -8,36 +8,22 @@ stacked in the groups of `xattn_every`.
 """
 
 import dataclasses
-from typing import Any
 
 from flax import linen as nn
 
-from flamingo_jax.errors import UserError
+from flamingo_jax.models.architecture import Architecture
 from flamingo_jax.models.decoder import Decoder, DecoderConfig
 from flamingo_jax.typing import Array, Float, Int
 
 
 @dataclasses.dataclass(frozen=True)
-class LanguageModelConfig:
+class LanguageModelConfig(Architecture):
   """The part of a FlamingoConfig that is the language model."""
+
+  MODEL = 'a language model'
 
   decoder: DecoderConfig
   dtype: str = 'bfloat16'  # of activations; norms, softmax, logits are float32
-
-  def to_dict(self) -> dict[str, Any]:
-    """As nested dicts of numbers and strings, for JSON."""
-    return dataclasses.asdict(self)
-
-  @classmethod
-  def from_dict(cls, values: dict[str, Any]) -> 'LanguageModelConfig':
-    """The inverse of `to_dict`; UserError if it is another kind of model's."""
-    try:
-      return cls(**(values | {'decoder': DecoderConfig(**values['decoder'])}))
-    except (TypeError, KeyError) as error:
-      raise UserError(
-          f'the architecture is not that of a language model: {error}; give '
-          'the MODEL_DIR of a run of one'
-      ) from error
 
 
 class LanguageModel(nn.Module):

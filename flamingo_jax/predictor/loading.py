@@ -53,7 +53,9 @@ def load(
         f'{model_dir} holds a tower that was pretrained by itself, no '
         'Flamingo: train one on it with configs/runs/pretrain_from_towers.gin'
     )
-  config = FlamingoConfig.from_dict(description['architecture'])
+  config = FlamingoConfig.from_dict(
+      description['architecture'], f'the model in {model_dir}'
+  )
   trained = Sampling(description['frames'], TRAINING.fps)
   sampling = trained.override(frames, fps)
   vocabulary = Vocabulary(model_dir / 'vocabulary.model')

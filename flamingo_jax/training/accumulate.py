@@ -94,8 +94,10 @@ def compute_gradients(
   """Gradient of sum_d weights[d] * mean loss of dataset d (Flamingo eq. 2).
 
   Datasets are visited one at a time: an optimization barrier lets the next one
-  start only when the gradient of the last is done, so the activations of a
-  single dataset are alive at any moment.
+  start only when the gradient of the last is done. Compiled for a TPU, the step
+  then needs memory for the activations of a single dataset
+  (tests/planning/accumulate_test.py; without the barrier, for those of all). On
+  CPUs the barrier changes nothing: there it is always those of all.
 
   Args:
     model: what is trained.

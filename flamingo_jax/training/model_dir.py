@@ -5,29 +5,18 @@
 import importlib.metadata
 import json
 import os
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 from etils import epath
 
 from flamingo_jax.data.buckets import as_folder
 from flamingo_jax.data.vocabulary import Vocabulary
 from flamingo_jax.errors import UserError
+from flamingo_jax.models.architecture import Architecture
 from flamingo_jax.training.tree_difference import check_same_values
 
 _FORMAT = 1
 _PACKAGES = ('jax', 'flax', 'optax', 'orbax-checkpoint', 'numpy')
-
-
-@runtime_checkable
-class Architecture(Protocol):
-  """A model's config, of whatever kind."""
-
-  def to_dict(self) -> dict[str, Any]:
-    """As nested dicts of numbers and strings, for JSON."""
-
-  @classmethod
-  def from_dict(cls, values: dict[str, Any]) -> 'Architecture':
-    """The inverse of `to_dict`; a field that is missing has its default."""
 
 
 def write_atomically(path: epath.Path, text: str) -> None:
@@ -112,7 +101,9 @@ def check_model_json(
   # field's default.
   check_same_values(
       plain(config),
-      plain(type(config).from_dict(description['architecture'])),
+      plain(type(config).from_dict(
+          description['architecture'], f'the model in {model_dir}'
+      )),
       f'the checkpoint in {model_dir}',
   )
   if description['vocabulary_sha256'] != vocabulary.sha256:

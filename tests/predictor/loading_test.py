@@ -106,3 +106,23 @@ def test_weights_of_another_architecture_are_told(folder):
       r'model has \(4, 16\)'
   ):
     fj.load(folder)
+
+
+def test_a_run_from_before_a_field_was_added_is_read_with_its_default(
+    folder, params
+):
+  path = folder / 'model.json'
+  description = json.loads(path.read_text())
+  architecture = description['architecture']
+  newest = list(architecture)[-1], list(architecture['decoder'])[-1]
+  del architecture[newest[0]], architecture['decoder'][newest[1]]
+  path.write_text(json.dumps(description))
+  model = fj.load(folder, step=1)
+  assert model.config == CONFIG
+  jax.tree.map(np.testing.assert_array_equal, model.params, params)
+  architecture['decoder']['unheard_of'] = 1
+  path.write_text(json.dumps(description))
+  with pytest.raises(
+      fj.UserError, match=f'{folder} .*decoder.unheard_of is not known'
+  ):
+    fj.load(folder)

@@ -39,7 +39,7 @@ def test_the_largest_model_lowers(lowered):
   assert 'error' not in seen, seen
   assert seen['parameters'] > 75e9
   assert seen['without_axes'] == [] and seen['without_rule'] == []
-  assert seen['has_barrier'] and seen['is_split']
+  assert seen['is_split']
 
 
 def test_a_parameter_that_the_mesh_does_not_divide_is_named(lowered):

@@ -95,7 +95,6 @@ def lower(
           - {axis for axis, _ in partitioner.logical_axis_rules}
       ),
       'parameters': sum(leaf.size for leaf in leaves.values()),
-      'has_barrier': 'optimization_barrier' in text,
       'is_split': 'sdy.sharding' in text or 'mhlo.sharding' in text,
   }
 

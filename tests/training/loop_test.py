@@ -165,6 +165,12 @@ def test_a_killed_and_stopped_run_equals_an_uninterrupted_one(
   wait_for_step(process, tmp_path, 5)
   process.kill()
   process.wait()
+  # As if the newest field had been added since.
+  path = tmp_path / 'model.json'
+  description = json.loads(path.read_text())
+  description['architecture'].popitem()
+  description['architecture']['decoder'].popitem()
+  path.write_text(json.dumps(description))
   process = launch(tmp_path)
   wait_for_step(process, tmp_path, 8)
   process.send_signal(signal.SIGTERM)

@@ -5,6 +5,7 @@
 import dataclasses
 import inspect
 import json
+import pathlib
 
 from clu import metric_writers
 from etils.epath import backend, gpath
@@ -13,7 +14,11 @@ import pytest
 from flamingo_jax import predictor
 from flamingo_jax.data.buckets import as_folder
 from flamingo_jax.errors import UserError
-from flamingo_jax.models import FlamingoConfig
+from flamingo_jax.models import (
+    ContrastiveConfig,
+    FlamingoConfig,
+    LanguageModelConfig,
+)
 from flamingo_jax.training import checkpoint
 from flamingo_jax.training.metrics import MetricsLog
 from flamingo_jax.training.model_dir import (
@@ -117,56 +122,60 @@ def test_what_is_missing_in_a_bucket_is_named_by_its_address(bucket):
       call()
 
 
-# Of the first format that was published; to stay as it is.
-FIRST_FORMAT = {
-    'format': 1,
-    'architecture': {
-        'vision': 'tiny',
-        'resampler': {
-            'layers': 1, 'width': 96, 'heads': 4, 'head_size': 24,
-            'latents': 4, 'frames': 8, 'kind': 'perceiver',
-        },
-        'decoder': {
-            'vocab': 840, 'layers': 3, 'width': 128, 'heads': 8,
-            'xattn_every': 1, 'head_size': 16, 'context': 128,
-            'remat': 'none', 'unroll': 3, 'xattn': 'dense', 'gated': True,
-            'sees_earlier': False,
-        },
-        'image_size': 48,
-        'dtype': 'float32',
-        'frozen_dtype': 'float32',
-        'trains_language_model': False,
-        'trains_vision_encoder': False,
-    },
-    'vocabulary_sha256': 'x',
-    'max_media': 18,
-    'frames': 8,
-    'versions': {},
+# model.json as it was first published; to stay as they are.
+FIRST = pathlib.Path(__file__).parent / 'first_format'
+KINDS = {
+    'flamingo': FlamingoConfig,
+    'language_model': LanguageModelConfig,
+    'two_towers': ContrastiveConfig,
 }
 
 
-@dataclasses.dataclass(frozen=True)
-class LaterConfig(FlamingoConfig):
-  """A FlamingoConfig of a version that has one more field."""
-
-  one_more: int = 3
-
-
-def test_a_field_more_orphans_no_run(tmp_path, model):
+@pytest.mark.parametrize('kind, made', KINDS.items())
+def test_a_field_more_orphans_no_run(kind, made, tmp_path, model):
+  description = json.loads((FIRST / f'{kind}.json').read_text())
+  architecture = description['architecture']
   vocabulary = model.vocabulary
-  stored = FIRST_FORMAT | {'vocabulary_sha256': vocabulary.sha256}
+  description['vocabulary_sha256'] = vocabulary.sha256
   path = tmp_path / 'model.json'
-  path.write_text(json.dumps(stored))
-  first = FlamingoConfig.from_dict(FIRST_FORMAT['architecture'])
-  check_model_json(tmp_path, first, vocabulary)
-  later = LaterConfig.from_dict(FIRST_FORMAT['architecture'])
-  check_model_json(tmp_path, later, vocabulary)
+  path.write_text(json.dumps(description))
+  check_model_json(tmp_path, made.from_dict(architecture), vocabulary)
+
+  later = dataclasses.make_dataclass(  # in a version with one more field
+      'Later', [('one_more', int, 3)], bases=(made,), frozen=True
+  )
+  now = later.from_dict(architecture)
+  check_model_json(tmp_path, now, vocabulary)
   with pytest.raises(UserError, match='one_more is 3 there and 4'):
     check_model_json(
-        tmp_path, dataclasses.replace(later, one_more=4), vocabulary
+        tmp_path, dataclasses.replace(now, one_more=4), vocabulary
     )
-  path.write_text(json.dumps(stored | {
-      'architecture': FIRST_FORMAT['architecture'] | {'unheard_of': 1}
-  }))
-  with pytest.raises(UserError, match='unheard_of'):
-    check_model_json(tmp_path, first, vocabulary)
+
+
+@pytest.mark.parametrize('kind, made', KINDS.items())
+def test_what_is_no_such_architecture_is_told_by_name(
+    kind, made, tmp_path, model
+):
+  description = json.loads((FIRST / f'{kind}.json').read_text())
+  architecture = description['architecture']
+  first = made.from_dict(architecture)
+  (part,) = {'decoder', 'text'} & architecture.keys()
+  cases = {
+      'unheard_of is not known': architecture | {'unheard_of': 1},
+      f'{part}.unheard_of is not known':
+          architecture | {part: architecture[part] | {'unheard_of': 1}},
+      f'{part} is 5, no fields': architecture | {part: 5},
+      f'{part} is missing':
+          {k: v for k, v in architecture.items() if k != part},
+      f'{part}.vocab is missing': architecture | {part: {
+          k: v for k, v in architecture[part].items() if k != 'vocab'
+      }},
+  }
+  for problem, values in cases.items():
+    (tmp_path / 'model.json').write_text(
+        json.dumps(description | {'architecture': values})
+    )
+    with pytest.raises(UserError, match=problem) as error:
+      check_model_json(tmp_path, first, model.vocabulary)
+    assert str(tmp_path) in str(error.value)
+    assert made.MODEL in str(error.value) and '\n' not in str(error.value)

@@ -1,0 +1,71 @@
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""What the configs of all models are: nested dataclasses that JSON can hold."""
+
+from collections.abc import Iterator
+import dataclasses
+from typing import Any, ClassVar
+
+from flamingo_jax.errors import UserError
+
+
+@dataclasses.dataclass(frozen=True)
+class Architecture:
+  """The config of a model, which is stored beside its weights.
+
+  A field that is added later has a default with which a model computes what it
+  did before, so that what was stored until then stays readable.
+  """
+
+  MODEL: ClassVar[str]  # what it is of, with its article
+
+  def to_dict(self) -> dict[str, Any]:
+    """As nested dicts of numbers and strings, for JSON."""
+    return dataclasses.asdict(self)
+
+  @classmethod
+  def from_dict(
+      cls, values: dict[str, Any], where: str = 'the architecture'
+  ) -> 'Architecture':
+    """The inverse of `to_dict`; a field that is missing has its default.
+
+    Args:
+      values: what `to_dict` returned, in this version or an earlier one.
+      where: what `values` are, to begin the sentence.
+
+    Raises:
+      UserError: another kind of model's, or a later version's: names the fields
+        that are not known, or are missing without a default.
+    """
+    problems = list(_problems(cls, values, ''))
+    if problems:
+      raise UserError(
+          f'{where} is not that of {cls.MODEL}: {"; ".join(problems)}; give the '
+          f'MODEL_DIR of {cls.MODEL}, or use the version of flamingo_jax that '
+          'wrote it'
+      )
+    return _build(cls, values)
+
+
+def _problems(cls: type, values: Any, prefix: str) -> Iterator[str]:
+  """What keeps `values` from being fields of a config, one at a time."""
+  if not isinstance(values, dict):
+    yield f'{prefix.removesuffix(".") or "it"} is {values!r}, no fields'
+    return
+  fields = {field.name: field for field in dataclasses.fields(cls)}
+  for name in sorted(values.keys() - fields.keys()):
+    yield f'{prefix}{name} is not known to this version'
+  for name, field in fields.items():
+    if name in values:
+      if dataclasses.is_dataclass(field.type):
+        yield from _problems(field.type, values[name], f'{prefix}{name}.')
+    elif field.default is dataclasses.MISSING:
+      yield f'{prefix}{name} is missing'
+
+
+def _build(cls: type, values: dict[str, Any]) -> Any:
+  return cls(**{
+      field.name: _build(field.type, values[field.name])
+      if dataclasses.is_dataclass(field.type) else values[field.name]
+      for field in dataclasses.fields(cls) if field.name in values
+  })
