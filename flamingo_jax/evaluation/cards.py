@@ -312,6 +312,23 @@ def read(path: str | os.PathLike) -> dict[str, Any]:
   return card
 
 
+def settings_of(card: Mapping[str, Any], path: str | os.PathLike) -> Settings:
+  """The settings to replay a card with.
+
+  Raises:
+    UserError: it is of videos and does not say how they were read.
+  """
+  settings = Settings(**card['settings'])
+  shows = benchmarks.find(settings.benchmark).shows
+  if shows == 'video' and settings.frames is None:
+    raise UserError(
+        f'{path} says neither frames nor fps: it is of a version that showed '
+        'the first seconds of each video and no more, which this one does not '
+        'do; evaluate again'
+    )
+  return settings
+
+
 def check_replay(old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
   """Compares a card with that of the same evaluation, done again.
 
