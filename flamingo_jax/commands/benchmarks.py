@@ -150,14 +150,13 @@ def _evaluate(options: argparse.Namespace) -> None:
 def _replay(options: argparse.Namespace) -> None:
   """Evaluates what a card describes, beside it, and compares."""
   from flamingo_jax.evaluation import benchmarks, cards
-  from flamingo_jax.evaluation.fewshot import Settings
 
   old = cards.read(options.replay)
   if options.frames is not None or options.fps is not None:
     raise UserError(
         '--replay reads videos as its card says: leave --frames and --fps out'
     )
-  settings = Settings(**old['settings'])
+  settings = cards.settings_of(old, options.replay)
   predictor, model = load(options.model_dir or old['model']['model_dir'])
   output_dir = options.out or os.path.join(
       os.path.dirname(os.path.abspath(options.replay)), 'replay'

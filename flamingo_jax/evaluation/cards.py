@@ -115,9 +115,7 @@ def evaluate(
       'prompt': {
           'template': benchmark.prompt, 'example': outcome.example,
           'longest': outcome.longest, 'context': answerer.context,
-          'beyond_context': [
-              found.queries[i].source for i in outcome.beyond
-          ],
+          'beyond_context': [found.queries[i].source for i in outcome.beyond],
           'shots': _RULES[settings.rices] if not settings.fixed_shots
                  else f'the same for all queries: {_RULES[False]}; -1 stands '
                  'for the place of the query',
@@ -312,6 +310,23 @@ def read(path: str | os.PathLike) -> dict[str, Any]:
         'evaluation'
     )
   return card
+
+
+def settings_of(card: Mapping[str, Any], path: str | os.PathLike) -> Settings:
+  """The settings to replay a card with.
+
+  Raises:
+    UserError: it is of videos and does not say how they were read.
+  """
+  settings = Settings(**card['settings'])
+  shows = benchmarks.find(settings.benchmark).shows
+  if shows == 'video' and settings.frames is None:
+    raise UserError(
+        f'{path} says neither frames nor fps: it is of a version that showed '
+        'the first seconds of each video and no more, which this one does not '
+        'do; evaluate again'
+    )
+  return settings
 
 
 def check_replay(old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
