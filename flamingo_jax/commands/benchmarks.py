@@ -156,7 +156,7 @@ def _replay(options: argparse.Namespace) -> None:
     raise UserError(
         '--replay reads videos as its card says: leave --frames and --fps out'
     )
-  settings = cards.settings_of(old, options.replay)
+  settings = Settings(**old['settings'])
   predictor, model = load(options.model_dir or old['model']['model_dir'])
   output_dir = options.out or os.path.join(
       os.path.dirname(os.path.abspath(options.replay)), 'replay'

@@ -129,9 +129,9 @@ def evaluate(
       'environment': environment(),
   }
   card |= _score(benchmark, found, settings, targets, outcome, folder)
+  seconds = round(time.time() - clock, 1)
   card['time'] = {
-      'started': started.isoformat(timespec='seconds'),
-      'seconds': round(time.time() - clock, 1),
+      'started': started.isoformat(timespec='seconds'), 'seconds': seconds
   }
   write_atomically(folder / 'card.json', json.dumps(card, indent=2) + '\n')
   draft.unlink(missing_ok=True)
@@ -310,23 +310,6 @@ def read(path: str | os.PathLike) -> dict[str, Any]:
         'evaluation'
     )
   return card
-
-
-def settings_of(card: Mapping[str, Any], path: str | os.PathLike) -> Settings:
-  """The settings to replay a card with.
-
-  Raises:
-    UserError: it is of videos and does not say how they were read.
-  """
-  settings = Settings(**card['settings'])
-  shows = benchmarks.find(settings.benchmark).shows
-  if shows == 'video' and settings.frames is None:
-    raise UserError(
-        f'{path} says neither frames nor fps: it is of a version that showed '
-        'the first seconds of each video and no more, which this one does not '
-        'do; evaluate again'
-    )
-  return settings
 
 
 def check_replay(old: Mapping[str, Any], new: Mapping[str, Any]) -> None:

@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """How benchmarks of videos are read, what a card says of it, and its replay."""
 
-import json
 
 import numpy as np
 import pytest
@@ -138,11 +137,6 @@ def test_a_card_is_replayed_as_its_videos_were_read(
   assert cards.read(again)['clips'] == card['clips']
   assert cli.main(['eval', f'--replay={path}', '--frames=8']) == 2
   assert 'leave --frames and --fps out' in capsys.readouterr().err
-  # Of before there were such settings.
-  del card['settings']['frames'], card['settings']['fps']
-  path.write_text(json.dumps(card))
-  assert cli.main(['eval', f'--replay={path}']) == 2
-  assert f'{path} says neither frames nor fps' in capsys.readouterr().err
 
 
 @pytest.mark.parametrize('asked, read', [
