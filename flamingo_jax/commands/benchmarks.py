@@ -150,6 +150,7 @@ def _evaluate(options: argparse.Namespace) -> None:
 def _replay(options: argparse.Namespace) -> None:
   """Evaluates what a card describes, beside it, and compares."""
   from flamingo_jax.evaluation import benchmarks, cards
+  from flamingo_jax.evaluation.fewshot import Settings
 
   old = cards.read(options.replay)
   if options.frames is not None or options.fps is not None:
