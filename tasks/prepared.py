@@ -18,7 +18,11 @@ _SPLITS = ('train', 'validation')
 
 
 def add_task(
-    name: str, directory: str, *, augment: bool = True, **options: Any
+    name: str,
+    directory: str | os.PathLike,
+    *,
+    augment: bool = True,
+    **options: Any,
 ) -> seqio.Task:
   """Registers a data set of your own as a seqio task.
 
@@ -40,7 +44,9 @@ def add_task(
 
 
 def add_tasks(
-    function: str, directory: str, tasks: Mapping[str, Mapping[str, Any]]
+    function: str,
+    directory: str | os.PathLike,
+    tasks: Mapping[str, Mapping[str, Any]],
 ) -> dict[str, seqio.Task]:
   """`add_task` for several at once: all missing folders are told together.
 
@@ -65,7 +71,10 @@ def add_tasks(
 
 
 def read(
-    function: str, directory: str, tasks: Collection[str], source: str
+    function: str,
+    directory: str | os.PathLike,
+    tasks: Collection[str],
+    source: str,
 ) -> Mapping[str, Splits]:
   """The splits of each task: DIRECTORY/<task>/train and, if it is there,
   DIRECTORY/<task>/validation.

@@ -15,8 +15,8 @@ MODEL = "include 'configs/models/flamingo_small.gin'\n"
 @pytest.fixture(autouse=True)
 def folder(tmp_path, monkeypatch):
   """An empty current folder, on Python's path; gin as it was, afterwards."""
-  for name in ('_LOCATION_PREFIXES', '_FILE_READERS'):
-    monkeypatch.setattr(gin.config, name, list(getattr(gin.config, name)))
+  monkeypatch.setattr(gin.config, '_LOCATION_PREFIXES', [''])
+  monkeypatch.setattr(gin.config, '_FILE_READERS', list(gin.config._FILE_READERS))
   monkeypatch.chdir(tmp_path)
   monkeypatch.syspath_prepend(tmp_path)
   gin.clear_config()

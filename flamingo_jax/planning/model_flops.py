@@ -89,8 +89,9 @@ def forward_flops(config: FlamingoConfig, lengths: Lengths) -> dict[str, float]:
       or config.resampler.kind != 'perceiver' or config.trained_towers
   ):
     raise UserError(
-        'FLOPs are counted of the architecture of the paper and not of its '
-        'ablations: leave variant.overrides out'
+        'FLOPs are counted of the architecture of the paper between frozen '
+        'towers and not of its ablations: leave variant.overrides out, and give '
+        'own_data.gin both VISION_ENCODER and LANGUAGE_MODEL'
     )
   decoder, resampler = config.decoder, config.resampler
   latents = lengths.media * resampler.latents
