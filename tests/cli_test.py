@@ -179,9 +179,12 @@ def test_trains_on_own_data_resumes_and_answers(tmp_path, capsys):
     result = flamingo(*train, f'--steps={steps}')
     assert result.returncode == 0, result.stderr
     # Nothing but the run's own lines: no library's chatter.
+    # These overrides leave towers frozen that are random, which is told once.
+    begins = 'warning: vision_encoder and decoder: random.*\n' * (steps == 2)
+    learned = f'(step {steps}: .*training captions.*\n){{2}}'
     assert re.fullmatch(
-        f'(step \\d/{steps} .*\n)*(step {steps}: .*training captions.*\n){{2}}'
-        f'step {steps}/{steps} .*\n', result.stderr
+        f'{begins}(step \\d/{steps} .*\n)*{learned}step {steps}/{steps} .*\n',
+        result.stderr,
     )
     # Random towers: nobody could tell the pictures apart yet.
     assert 'warning: so far the pictures do not matter' in result.stderr

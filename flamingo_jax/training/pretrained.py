@@ -96,6 +96,7 @@ class TrainStateInitializer:
       restored[name] = _describe(place, tower)
       pretrained = _merge(pretrained, {name: tower})
     self._report(restored)
+    self._warn_of_random(frozen)
     return init_state(self._model, self._partitioner, rng, pretrained)
 
   def _read_run(
@@ -114,6 +115,20 @@ class TrainStateInitializer:
         merge_params(state.params, frozen),
         checkpoint.checkpoint_folder(folder, step),
     )
+
+  def _warn_of_random(self, frozen: Tree) -> None:
+    """Says which frozen towers have no weights to be frozen."""
+    random = [
+        name for name in ('vision_encoder', 'decoder')
+        if name in frozen and name not in self._towers
+    ]
+    if random and not self._weights and is_first():
+      print(
+          f'warning: {" and ".join(random)}: random weights that stay frozen, '
+          'between which little can be learned; give VISION_ENCODER and '
+          'LANGUAGE_MODEL, or train along what you have not '
+          '(configs/runs/pretrain_own.gin)', file=sys.stderr,
+      )
 
   def _report(self, restored: dict[str, Any]) -> None:
     if not restored or not is_first():

@@ -44,7 +44,7 @@ def run(source, config, tmp_path_factory):
 
 
 def test_towers_are_read_and_the_rest_is_random(
-    model, one_device, source, run, tmp_path
+    model, one_device, source, run, tmp_path, capsys
 ):
   vision = save_tree(
       tmp_path / 'vision',
@@ -54,6 +54,7 @@ def test_towers_are_read_and_the_rest_is_random(
   state, frozen = TrainStateInitializer(
       model, partitioner, vision_encoder=str(vision), language_model=str(run)
   ).from_scratch(jax.random.PRNGKey(0))
+  assert 'warning' not in capsys.readouterr().err
   abstract, abstract_frozen = abstract_state(model, partitioner)
   assert jax.tree.map(lambda x: (x.sharding, x.dtype), frozen) == jax.tree.map(
       lambda x: (x.sharding, x.dtype), abstract_frozen
@@ -73,7 +74,7 @@ def test_towers_are_read_and_the_rest_is_random(
 
 
 def test_a_tree_of_the_whole_model_will_do(
-    model, one_device, source, tmp_path
+    model, one_device, source, tmp_path, capsys
 ):
   whole = save_tree(tmp_path / 'whole', merge_params(source[0].params, source[1]))
   _, frozen = TrainStateInitializer(
@@ -82,6 +83,8 @@ def test_a_tree_of_the_whole_model_will_do(
   chex.assert_trees_all_equal(
       jax.device_get(frozen['decoder']), source[1]['decoder']
   )
+  told = capsys.readouterr().err
+  assert 'warning: vision_encoder: random weights that stay frozen' in told
 
 
 def test_what_does_not_fit_is_one_sentence(
