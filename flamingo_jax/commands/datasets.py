@@ -3,7 +3,7 @@
 """flamingo check: data sets before they are trained on."""
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 import os
 from typing import Any
 
@@ -12,6 +12,8 @@ from flamingo_jax.commands.prompting import load_vocabulary
 from flamingo_jax.errors import UserError
 
 _OWN_DATA = 'configs/own_data.gin'
+_PREPARED = 'configs/mixtures/flamingo_pretrain.gin'
+_PAGES = 'm3w'  # there
 
 
 def add_check(commands: Any) -> None:
@@ -24,8 +26,8 @@ def add_check(commands: Any) -> None:
                       help='write a preview of 20 samples')
   parser.add_argument('--gin_file', action='append', metavar='FILE',
                       help='of the run whose examples have the lengths that '
-                      'documents are held against; '
-                      f'{_OWN_DATA} if not given')
+                      'documents are held against; if not given, '
+                      f'{_OWN_DATA} of a file and {_PREPARED} of a folder')
   parser.add_argument('--vocabulary', metavar='FILE.model')
 
 
@@ -42,39 +44,41 @@ def run_check(options: argparse.Namespace, rest: Sequence[str]) -> int:
   from flamingo_jax.prepare import check
 
   bindings = [argument.removeprefix('--gin.') for argument in rest]
+  lengths, macros = _lengths(options.path, options.gin_file, bindings)
   report = check.check(
       options.path, vocabulary=load_vocabulary(options.vocabulary),
-      lengths=_lengths(options.path, options.gin_file or [_OWN_DATA], bindings),
-      out_html=options.html)
+      lengths=lengths, macros=macros, out_html=options.html)
   print(report)
   return 1 if report.problems else 0
 
 
 def _lengths(
-    path: str, gin_files: Sequence[str], bindings: Sequence[str]
-) -> dict[str, int]:
-  """Lengths of an example of the run that these files configure.
+    path: str, gin_files: Sequence[str] | None, bindings: Sequence[str]
+) -> tuple[dict[str, int], Collection[str]]:
+  """Lengths of an example of the run that these files configure, and macros.
 
   Raises:
-    UserError: the files have none, or none of the task of a folder.
+    UserError: the files have none, or none of the data set of a folder.
   """
   from flamingo_jax import gin_macros
 
-  macros = gin_macros.read(gin_files, bindings)
+  default = _PREPARED if os.path.isdir(path) else _OWN_DATA
+  macros = gin_macros.read(gin_files or [default], bindings)
   tasks = macros.get('TASK_FEATURE_LENGTHS')
-  files = ', '.join(gin_files)
+  files = ', '.join(gin_files or [default])
   if not tasks:
     raise UserError(f'{files}: TASK_FEATURE_LENGTHS is not set, so that the '
                     'lengths of examples are not known; give the --gin_file of '
                     'a run')
-  # Folders are DATA_DIR/<task>/<split>.
+  # Folders are DATA_DIR/<data set>/<split>.
   folders = os.path.abspath(path).split(os.sep)
   name = next((part for part in reversed(folders) if part in tasks), None)
-  if name is None and len(tasks) > 1:
+  if name is None and gin_files and len(tasks) > 1:
     raise UserError(
         f'{path} is none of the data sets {", ".join(tasks)} of {files}; a '
         'folder is DATA_DIR/<data set>/<split>'
     )
-  lengths = tasks[name or next(iter(tasks))]
-  lengths = {'frames': 1, 'media': 0} | lengths
-  return {key: lengths[key] for key in ('tokens', 'media', 'frames')}
+  if name is None:
+    name = _PAGES if _PAGES in tasks else next(iter(tasks))
+  lengths = {'frames': 1, 'media': 0} | tasks[name]
+  return {key: lengths[key] for key in ('tokens', 'media', 'frames')}, macros

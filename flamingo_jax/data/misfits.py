@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What of documents an example of a run cannot hold."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 import dataclasses
 
 from flamingo_jax.data.frames import TRAINING
@@ -17,6 +17,8 @@ class Misfits:
 
   Attributes:
     lengths: of an example: 'tokens', 'media' and 'frames'.
+    macros: of the run's gin file; TOKENS, MEDIA and FRAMES among them are
+      these lengths.
     documents: that were looked at.
     truncated: those longer than an example.
     crowded: those with more media than an example has.
@@ -27,6 +29,7 @@ class Misfits:
   """
 
   lengths: Mapping[str, int]
+  macros: Collection[str] = ('TOKENS', 'MEDIA', 'FRAMES')
   documents: int = 0
   truncated: int = 0
   crowded: int = 0
@@ -49,23 +52,27 @@ class Misfits:
     self.most_media = max(self.most_media, media)
 
   def sentence(self) -> str:
-    """The counts, and macros that would show more; '' if everything fits."""
-    counts, macros = [], {}
+    """The counts, and lengths that would show more; '' if everything fits."""
+    counts, needed = [], {}
     if self.truncated:
       counts.append(f'{self.truncated} longer than {self.lengths["tokens"]} '
                     'tokens')
-      macros['TOKENS'] = self.longest
+      needed['tokens'] = self.longest
     if self.crowded:
       counts.append(f'{self.crowded} with more than {self.lengths["media"]} '
                     'images or videos')
-      macros['MEDIA'] = self.most_media
+      needed['media'] = self.most_media
     if self.stills:
       counts.append(f'{self.stills} with videos of which one frame is seen')
-      macros['FRAMES'] = TRAINING.frames
+      needed['frames'] = TRAINING.frames
     if not counts:
       return ''
-    options = ' '.join(f'--gin.{name}={n}' for name, n in macros.items())
+    options = [
+        f'--gin.{name.upper()}={count}' if name.upper() in self.macros
+        else f'{name!r}: {count} in TASK_FEATURE_LENGTHS'
+        for name, count in needed.items()
+    ]
     return (
         f'of {self.documents} documents, {", ".join(counts)}; an example shows '
-        f'a part of these, {options} would show more'
+        f'a part of these, {" ".join(options)} would show more'
     )

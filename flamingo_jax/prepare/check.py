@@ -3,7 +3,7 @@
 """Everything about a data set that is better known before training."""
 
 import collections
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 import dataclasses
 import hashlib
 import os
@@ -169,6 +169,7 @@ def check(
     *,
     vocabulary: Vocabulary,
     lengths: Mapping[str, int],
+    macros: Collection[str] = (),
     out_html: str | os.PathLike | None = None,
 ) -> Report:
   """Reads every document and decodes every image of a data set.
@@ -178,6 +179,7 @@ def check(
       `flamingo prepare` has made.
     vocabulary: of the language model.
     lengths: of an example of the run: 'tokens', 'media' and 'frames'.
+    macros: of its gin file.
     out_html: where a page with 20 samples is written, if anywhere.
 
   Returns:
@@ -186,7 +188,7 @@ def check(
   Raises:
     UserError: the page cannot be written.
   """
-  report = Report(os.fspath(path), Misfits(lengths))
+  report = Report(os.fspath(path), Misfits(lengths, macros))
   samples, rng = [], np.random.default_rng(0)
   # The bar shows on terminals only.
   for line in tqdm.tqdm(_scan(path), unit=' documents', disable=None):

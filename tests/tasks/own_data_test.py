@@ -13,10 +13,12 @@ import pytest
 
 from flamingo_jax import cli
 from flamingo_jax import gin_macros
+from flamingo_jax.data import documents
 from flamingo_jax.data import pipeline
 from flamingo_jax.data.vocabulary import default_vocabulary
 from flamingo_jax.errors import UserError
 from flamingo_jax.tasks import own_data
+from tests.shards import write_shards
 
 LENGTHS = {'tokens': 16, 'media': 1, 'image_size': 8}
 CAPTIONS = ['a cat', 'two  dogs', 'il était là']
@@ -137,6 +139,30 @@ def test_check_says_what_the_run_warns_of(jsonl, caplog, capsys, tokens):
   sentence = message.removeprefix(f'{jsonl}: ')
   assert f'longer than {tokens or 64} tokens' in sentence
   assert sentence in capsys.readouterr().out.splitlines()
+
+
+def test_check_takes_the_lengths_of_a_folder_from_its_run(
+    jsonl, capsys, tmp_path
+):
+  found = list(documents.JsonlDocuments(str(jsonl)))
+  long = documents.Document(('word ' * 300, *found[0].parts), 'x', 9)
+  for name in ('mine', 'align'):
+    write_shards([*found, long], tmp_path / name / 'train')
+  (tmp_path / 'run.gin').write_text(
+      "TASK_FEATURE_LENGTHS = {'mine': {'tokens': 9, 'media': 1},\n"
+      "                        'align': {'tokens': 8, 'media': 1}}\n"
+  )
+  gin_file = f'--gin_file={tmp_path / "run.gin"}'
+  for name, options, tokens in (
+      ('mine', (), 256), ('align', (), 32), ('mine', (gin_file,), 9),
+      ('align', (gin_file,), 8),
+  ):
+    assert cli.main(['check', str(tmp_path / name / 'train'), *options]) == 0
+    *_, last = capsys.readouterr().out.splitlines()
+    assert f'longer than {tokens} tokens; an example shows a part' in last
+    assert last.endswith('in TASK_FEATURE_LENGTHS would show more')
+  assert cli.main(['check', str(jsonl), gin_file]) == 2
+  assert 'is none of the data sets mine, align' in capsys.readouterr().err
 
 
 def test_a_bad_file_is_told_before_anything_is_registered(jsonl):
