@@ -4,13 +4,13 @@
 
 import ast
 from collections.abc import Callable, Sequence
-import difflib
 import os
 from typing import Any
 
 import gin
 import jax
 
+from flamingo_jax import gin_macros
 from flamingo_jax import gin_search
 from flamingo_jax.data.buckets import as_folder
 from flamingo_jax.data.pipeline import DatasetConfig
@@ -43,12 +43,7 @@ def parse(
     one_sentence(lambda: gin.parse_config_file(os.fspath(path)))
   known = set(_macros())
   for binding in bindings:
-    name, separator, value = binding.partition('=')
-    name = name.strip()
-    if not separator:
-      raise UserError(f'--gin.{binding} has no value: write --gin.{name}=VALUE')
-    if '.' not in name and name not in known:
-      raise UserError(f'unknown gin name {name!r}{_closest(name, known)}')
+    name, value = gin_macros.split(binding, known)
     one_sentence(lambda: gin.parse_config(f'{name} = {_literal(value)}'))
   missing = [k for k, v in _macros().items() if str(v) == _REQUIRED]
   if missing and complete:
@@ -141,13 +136,6 @@ def _literal(value: str) -> str:
   except (ValueError, SyntaxError):
     return repr(value)
   return value
-
-
-def _closest(name: str, known: set[str]) -> str:
-  matches = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-  if matches:
-    return f': did you mean {matches[0]}?'
-  return f': the names are {", ".join(sorted(known))}'
 
 
 def _as_line(error: Exception) -> str:

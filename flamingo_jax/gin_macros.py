@@ -3,8 +3,9 @@
 """The values of NAME = value in gin files, read without importing anything."""
 
 import ast
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 import dataclasses
+import difflib
 import pathlib
 from typing import Any
 
@@ -41,19 +42,50 @@ def read(
     bindings: 'NAME=value', which override them.
 
   Raises:
-    UserError: a missing file, or one that is not gin.
+    UserError: a missing file, one that is not gin, or a name that none binds.
   """
   found: dict[str, Any] = {}
   for name in gin_files:
     path = gin_search.find(name)
     _read_file(path, path, found)
   for binding in bindings:
-    name, _, value = binding.partition('=')
-    try:
-      found[name.strip()] = ast.literal_eval(value.strip())
-    except (ValueError, SyntaxError):
-      found[name.strip()] = value
+    name, value = split(binding, set(found))
+    found[name] = _literal(value.strip())
   return {name: _resolve(value, found) for name, value in found.items()}
+
+
+def split(binding: str, known: Collection[str]) -> tuple[str, str]:
+  """'NAME=value' to both.
+
+  Args:
+    binding: of a macro, or of a parameter, which has a dot in its name.
+    known: macros.
+
+  Raises:
+    UserError: there is no value, or no macro of that name.
+  """
+  name, separator, value = binding.partition('=')
+  name = name.strip()
+  if not separator:
+    raise UserError(f'--gin.{binding} has no value: write --gin.{name}=VALUE')
+  if '.' not in name and name not in known:
+    closest = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    told = (f'did you mean {closest[0]}?' if closest
+            else f'the names are {", ".join(sorted(known))}')
+    raise UserError(f'unknown gin name {name!r}: {told}')
+  return name, value
+
+
+def _literal(value: str) -> Any:
+  """What gin would read; None for what a function returns."""
+  if value.startswith('%'):
+    return _Macro(value[1:])
+  if value.startswith('@'):
+    return None
+  try:
+    return ast.literal_eval(value)
+  except (ValueError, SyntaxError):
+    return value
 
 
 def _read_file(

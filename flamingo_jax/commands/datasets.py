@@ -58,7 +58,8 @@ def _lengths(
   """Lengths of an example of the run that these files configure, and macros.
 
   Raises:
-    UserError: the files have none, or none of the data set of a folder.
+    UserError: the files have none, none of the data set of a folder, or one
+      that is no length.
   """
   from flamingo_jax import gin_macros
 
@@ -80,5 +81,10 @@ def _lengths(
     )
   if name is None:
     name = _PAGES if _PAGES in tasks else next(iter(tasks))
-  lengths = {'frames': 1, 'media': 0} | tasks[name]
-  return {key: lengths[key] for key in ('tokens', 'media', 'frames')}, macros
+  given = {'frames': 1, 'media': 0} | tasks[name]
+  lengths = {key: given.get(key) for key in ('tokens', 'media', 'frames')}
+  for key, length in lengths.items():
+    if type(length) is not int or length < (key != 'media'):
+      raise UserError(f'{key!r} of {name!r} in {files} is {length!r}, but must '
+                      'be a positive whole number')
+  return lengths, macros

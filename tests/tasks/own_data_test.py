@@ -161,8 +161,14 @@ def test_check_takes_the_lengths_of_a_folder_from_its_run(
     *_, last = capsys.readouterr().out.splitlines()
     assert f'longer than {tokens} tokens; an example shows a part' in last
     assert last.endswith('in TASK_FEATURE_LENGTHS would show more')
-  assert cli.main(['check', str(jsonl), gin_file]) == 2
-  assert 'is none of the data sets mine, align' in capsys.readouterr().err
+  for option, sentence in (
+      (gin_file, 'is none of the data sets mine, align'),
+      ('--gin.TOKNES=9', "unknown gin name 'TOKNES': did you mean TOKENS?"),
+      ('--gin.TOKENS=many', "'tokens' of 'own_data' in configs/own_data.gin is "),
+      ('--gin.TOKENS=0', 'is 0, but must be a positive whole number'),
+  ):
+    assert cli.main(['check', str(jsonl), option]) == 2
+    assert sentence in capsys.readouterr().err
 
 
 def test_a_bad_file_is_told_before_anything_is_registered(jsonl):
