@@ -26,9 +26,9 @@ import gin
 import jax
 
 from flamingo_jax import gin_config
-from flamingo_jax import program
+from flamingo_jax import gin_program
 from flamingo_jax.errors import UserError
-from flamingo_jax.training.media_cache import open_cache
+from flamingo_jax.driver.media_cache import open_cache
 from flamingo_jax.training.train_step import init_state
 
 WARMUP = 2
@@ -121,7 +121,7 @@ def _size(tree: Any) -> int:
 
 def main() -> int:
   """Prints one JSON object; returns the exit code."""
-  gin_files, bindings = program.parse_arguments(sys.argv[1:])
+  gin_files, bindings = gin_program.parse_arguments(sys.argv[1:])
   measure = gin.configurable(train)
   try:
     with tempfile.TemporaryDirectory() as model_dir:

@@ -9,14 +9,14 @@ Runs the gin files that t5x's infer.py runs: they say
 import sys
 
 from flamingo_jax.data import quiet_tensorflow
-from flamingo_jax.training import interrupt
+from flamingo_jax.driver import interrupt
 
 if __name__ == '__main__':  # both before the imports that take seconds
   interrupt.exit_on_signals()
   quiet_tensorflow.load()
 
-from flamingo_jax import program
+from flamingo_jax import gin_program
 from flamingo_jax.evaluation.infer import infer
 
 if __name__ == '__main__':
-  sys.exit(program.run(infer, sys.argv[1:]))
+  sys.exit(gin_program.run(infer, sys.argv[1:]))

@@ -39,7 +39,7 @@ from flamingo_jax.training.optimizer import (
     linear_warmup_linear,
     make_optimizer,
 )
-from flamingo_jax.training.start import verify_matching_vocabs
+from flamingo_jax.driver.start import verify_matching_vocabs
 from flamingo_jax.training.stored import stored_config, stored_vocabulary
 
 if installation.is_main():
@@ -55,10 +55,10 @@ if installation.is_main():
       FlamingoModel,
       LanguageModel,
   )
-  from flamingo_jax.t5x_adapter.partitioner import Partitioner
+  from flamingo_jax.t5x_adapter.partitioning import Partitioner
   from flamingo_jax.t5x_adapter.trainer import Trainer
 else:
-  from flamingo_jax.training.checkpoint import (
+  from flamingo_jax.run_dir.checkpoint import (
       CheckpointConfig,
       RestoreCheckpointConfig,
       SaveCheckpointConfig,
@@ -69,7 +69,7 @@ else:
       LanguageModel,
   )
   from flamingo_jax.training.partitioner import Partitioner
-  from flamingo_jax.training.pretrained import TrainStateInitializer
+  from flamingo_jax.run_dir.pretrained import TrainStateInitializer
   from flamingo_jax.training.train_step import Trainer
 
 __all__ = [

@@ -9,17 +9,17 @@ Runs the gin files that t5x's train.py runs: they say
 import sys
 
 from flamingo_jax.data import quiet_tensorflow
-from flamingo_jax.training import interrupt
+from flamingo_jax.driver import interrupt
 
 if __name__ == '__main__':  # both before the imports that take seconds
   interrupt.exit_on_signals()
   quiet_tensorflow.load()
 
-from flamingo_jax import program
-from flamingo_jax.training.loop import train
+from flamingo_jax import gin_program
+from flamingo_jax.driver.loop import train
 
 if __name__ == '__main__':
-  sys.exit(program.run(
+  sys.exit(gin_program.run(
       train, sys.argv[1:],
       'run the same command again, it continues from the newest checkpoint',
   ))

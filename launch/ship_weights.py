@@ -17,7 +17,7 @@ import sys
 import jax.numpy as jnp
 
 from flamingo_jax import errors
-from flamingo_jax.training import checkpoint
+from flamingo_jax.run_dir import checkpoint
 from flamingo_jax.training.train_step import TrainState
 from flamingo_jax.training.trainable import split_params
 

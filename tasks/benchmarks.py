@@ -4,9 +4,9 @@
 
 In a gin file:
   from flamingo_jax.tasks import benchmarks
-  benchmarks.mixture.benchmark = 'vqav2'
-  benchmarks.mixture.directory = %DATA_DIR
-  EvaluationDatasetConfig.mixture_or_task_name = @benchmarks.mixture()
+  paper_benchmarks.mixture.benchmark = 'vqav2'
+  paper_benchmarks.mixture.directory = %DATA_DIR
+  EvaluationDatasetConfig.mixture_or_task_name = @paper_benchmarks.mixture()
 
 Prompts, metrics and files are those of `flamingo eval --benchmark`.
 """
@@ -19,7 +19,7 @@ from flamingo_jax.data import features
 from flamingo_jax.data import vocabulary as vocabulary_lib
 from flamingo_jax.data.frames import EVALUATION
 from flamingo_jax.errors import UserError
-from flamingo_jax.evaluation import benchmarks
+from flamingo_jax.evaluation import paper_benchmarks
 from flamingo_jax.evaluation import fewshot
 from flamingo_jax.evaluation import prompts
 from flamingo_jax.evaluation import tasks
@@ -54,7 +54,7 @@ def mixture(
     UserError: an unknown benchmark or split; a file is missing, wrong or
       without answers.
   """
-  row = benchmarks.find(benchmark)
+  row = paper_benchmarks.find(benchmark)
   names = [
       _add(
           row, directory,

@@ -17,7 +17,7 @@ LIGHT = (
     'flamingo_jax.prepare.check',
     'flamingo_jax.prepare.explain',
     'flamingo_jax.prepare.preview',
-    'flamingo_jax.evaluation.benchmarks',
+    'flamingo_jax.evaluation.paper_benchmarks',
     'flamingo_jax.evaluation.cards',
     'flamingo_jax.cli',
     'flamingo_jax.doctor',

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from flamingo_jax.commands import add_command
-from flamingo_jax.commands.benchmarks import numbers
+from flamingo_jax.commands.evaluating import numbers
 
 
 def add_ablate(commands: Any) -> None:

@@ -9,7 +9,7 @@ import json
 from typing import Any
 
 from flamingo_jax.commands import add_command
-from flamingo_jax.commands.benchmarks import add_sampling
+from flamingo_jax.commands.evaluating import add_sampling
 from flamingo_jax.errors import UserError
 
 
@@ -50,13 +50,13 @@ def run_match(options: argparse.Namespace, rest: Sequence[str]) -> None:
   from flamingo_jax.data import quiet_tensorflow
 
   quiet_tensorflow.load()
-  from flamingo_jax.evaluation import matching
+  from flamingo_jax.evaluation import retrieval
 
-  templates = options.template or matching.TEMPLATES
+  templates = options.template or retrieval.TEMPLATES
   if options.benchmark:
     if not options.data:
       raise UserError('--benchmark needs --data=DIR')
-    print(json.dumps(matching.evaluate_benchmark(
+    print(json.dumps(retrieval.evaluate_benchmark(
         options.model_dir, options.benchmark, options.data, options.split,
         templates, options.frames, options.fps,
     )))
@@ -73,7 +73,7 @@ def run_match(options: argparse.Namespace, rest: Sequence[str]) -> None:
         f'--module={options.module} cannot be imported ({error}): run it from '
         'the folder that has it'
     ) from error
-  scores = matching.evaluate(
+  scores = retrieval.evaluate(
       options.model_dir, options.task, options.split or 'validation',
       options.examples,
       [name.strip() for name in options.classes.split(',') if name.strip()],

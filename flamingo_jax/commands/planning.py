@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from flamingo_jax.commands import add_command
-from flamingo_jax.commands.programs import add_gin_file
+from flamingo_jax.commands.running import add_gin_file
 
 
 def add_plan(commands: Any) -> None:

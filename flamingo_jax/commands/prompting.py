@@ -8,7 +8,7 @@ from typing import Any
 
 from flamingo_jax import errors
 from flamingo_jax.commands import add_command
-from flamingo_jax.commands import benchmarks
+from flamingo_jax.commands import evaluating
 
 
 def add_parts(parser: Any) -> None:
@@ -35,7 +35,7 @@ def add_model(parser: Any) -> None:
                       'given')
   parser.add_argument('--step', type=int, metavar='N',
                       help='a saved step; the latest if not given')
-  benchmarks.add_sampling(parser, 'as many as in training if not given')
+  evaluating.add_sampling(parser, 'as many as in training if not given')
 
 
 def add_generate(commands: Any) -> None:

@@ -8,7 +8,7 @@ everything else goes on from those two.
 """
 
 from flamingo_jax.decoding.beams import beam_search
-from flamingo_jax.decoding.prompts import (
+from flamingo_jax.decoding.prefill import (
     Decoded,
     Prompts,
     encode_media,

@@ -6,7 +6,7 @@ from flax import struct
 import jax
 import jax.numpy as jnp
 
-from flamingo_jax.decoding.prompts import Decoded, extend
+from flamingo_jax.decoding.prefill import Decoded, extend
 from flamingo_jax.models import Cache, Flamingo, gather_cache
 from flamingo_jax.typing import Array, Bool, Float, Int, Tree
 

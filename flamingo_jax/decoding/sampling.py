@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Key
 
-from flamingo_jax.decoding.prompts import Decoded, extend, log_prob
+from flamingo_jax.decoding.prefill import Decoded, extend, log_prob
 from flamingo_jax.models import Cache, Flamingo
 from flamingo_jax.typing import Array, Float, Int, Tree
 

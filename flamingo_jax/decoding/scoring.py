@@ -4,7 +4,7 @@
 
 import jax.numpy as jnp
 
-from flamingo_jax.decoding.prompts import extend, log_prob
+from flamingo_jax.decoding.prefill import extend, log_prob
 from flamingo_jax.models import Cache, Flamingo, gather_cache
 from flamingo_jax.typing import Array, Float, Int, Tree
 

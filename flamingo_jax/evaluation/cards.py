@@ -29,7 +29,7 @@ from flamingo_jax.data.buckets import as_folder
 from flamingo_jax.data.frames import Sampling
 from flamingo_jax.errors import UserError
 from flamingo_jax.evaluation import answering
-from flamingo_jax.evaluation import benchmarks
+from flamingo_jax.evaluation import paper_benchmarks
 from flamingo_jax.evaluation import clips
 from flamingo_jax.evaluation import fewshot
 from flamingo_jax.evaluation import gallery
@@ -39,7 +39,7 @@ from flamingo_jax.evaluation.fewshot import Queries, Settings
 from flamingo_jax.evaluation.metrics.metric import Target
 from flamingo_jax.evaluation.prompts import Sample
 from flamingo_jax.machine import cores
-from flamingo_jax.training.model_dir import write_atomically
+from flamingo_jax.run_dir.model_json import write_atomically
 
 FORMAT = 3
 BATCH_SIZE = 8  # of an evaluation that asks for no other

@@ -21,10 +21,10 @@ from flamingo_jax.errors import UserError
 from flamingo_jax.evaluation import shots_table
 from flamingo_jax.evaluation.features import FeatureConverter
 from flamingo_jax.evaluation.runner import Runner, check_checkpoint, restore
-from flamingo_jax.training import checkpoint
-from flamingo_jax.training.checkpoint import RestoreCheckpointConfig
+from flamingo_jax.run_dir import checkpoint
+from flamingo_jax.run_dir.checkpoint import RestoreCheckpointConfig
 from flamingo_jax.training.model import FlamingoModel
-from flamingo_jax.training.model_dir import write_atomically
+from flamingo_jax.run_dir.model_json import write_atomically
 from flamingo_jax.training.partitioner import Partitioner
 
 # seqio would warn of each task that needs less than the longest of its mixture.

@@ -21,8 +21,8 @@ from flamingo_jax.evaluation.evaluate import (
 )
 from flamingo_jax.evaluation.features import MODEL_FEATURES
 from flamingo_jax.evaluation.runner import Runner, restore
-from flamingo_jax.training import checkpoint
-from flamingo_jax.training.checkpoint import RestoreCheckpointConfig
+from flamingo_jax.run_dir import checkpoint
+from flamingo_jax.run_dir.checkpoint import RestoreCheckpointConfig
 from flamingo_jax.training.model import FlamingoModel
 from flamingo_jax.training.partitioner import Partitioner
 

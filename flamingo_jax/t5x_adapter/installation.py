@@ -11,7 +11,7 @@ import types
 
 from flamingo_jax import gin_search
 from flamingo_jax.errors import UserError
-from flamingo_jax.training import processes
+from flamingo_jax.driver import processes
 
 # On GitHub only; the first three are used as checkouts or installed without
 # their dependencies, which ask for nightly builds of seqio and others.

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 
 from flamingo_jax import models, sharding
 from flamingo_jax.errors import UserError
-from flamingo_jax.losses import (
+from flamingo_jax.training.losses import (
     contrastive_loss,
     same_rows,
     weighted_cross_entropy,

@@ -7,8 +7,8 @@ import os
 from flamingo_jax.data.vocabulary import Vocabulary
 from flamingo_jax.errors import UserError
 from flamingo_jax.models import FlamingoConfig
-from flamingo_jax.training.checkpoint import split_path
-from flamingo_jax.training.model_dir import read_model_json
+from flamingo_jax.run_dir.checkpoint import split_path
+from flamingo_jax.run_dir.model_json import read_model_json
 
 
 def stored_config(model_dir: str | os.PathLike) -> FlamingoConfig:

@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 
 from flamingo_jax.errors import UserError
-from flamingo_jax.evaluation import benchmarks, cards, report
+from flamingo_jax.evaluation import paper_benchmarks
+from flamingo_jax.evaluation import cards
+from flamingo_jax.evaluation import report
 from flamingo_jax.evaluation.fewshot import Settings, read_queries
 from flamingo_jax.evaluation.metrics import NDCG
 from tests.evaluation.answerers import Oracle
@@ -49,7 +51,7 @@ def change(data, tmp_path):
       files.write_csv(path, rows)
     else:
       path.write_text(edit(text))
-    row = benchmarks.find(name)
+    row = paper_benchmarks.find(name)
     return lambda: row.queries(tmp_path, row.split)
 
   return make
@@ -204,7 +206,7 @@ def test_candidates_are_different_and_as_many_for_all(change, tmp_path):
   change('star', 'STAR_val.json', fewer)
   with pytest.raises(UserError, match='entry 1, .* has 1 candidates'):
     read_queries(
-        benchmarks.find('star'), tmp_path, Settings('star', 'validation', 0),
+        paper_benchmarks.find('star'), tmp_path, Settings('star', 'validation', 0),
         False,
     )
 
@@ -224,7 +226,7 @@ def test_answers_of_a_secret_split_are_those_of_all_or_of_none(change):
 def test_the_model_is_not_asked_where_a_question_has_no_answer(
     change, data, tmp_path
 ):
-  benchmark = benchmarks.find('vqav2')
+  benchmark = paper_benchmarks.find('vqav2')
   oracle = Oracle(benchmark.queries(data, 'validation'))
   change('vqav2', VQA, put([], 'annotations', 0, 'answers'))
   with pytest.raises(UserError, match=f'{VQA}: entry 0 has no answer'):

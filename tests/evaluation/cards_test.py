@@ -11,7 +11,9 @@ import pytest
 import flamingo_jax as fj
 from flamingo_jax import cli, shipped
 from flamingo_jax.errors import UserError
-from flamingo_jax.evaluation import answering, benchmarks, cards
+from flamingo_jax.evaluation import answering
+from flamingo_jax.evaluation import paper_benchmarks
+from flamingo_jax.evaluation import cards
 from flamingo_jax.evaluation import fewshot, report
 from flamingo_jax.evaluation.fewshot import Settings
 from flamingo_jax.evaluation.prompts import as_text
@@ -26,7 +28,7 @@ BEST = 93.75  # of VQAv2's miniature, where annotators disagree
 def evaluate(data, folder, name='vqav2', model=Oracle, answerer=None,
              allow_missing=False, batch_size=8, **more):
   """(the card, the model)."""
-  benchmark = benchmarks.find(name)
+  benchmark = paper_benchmarks.find(name)
   settings = Settings(
       **{'benchmark': name, 'split': benchmark.split, 'shots': 2} | more
   )
@@ -54,7 +56,7 @@ def test_a_card_tells_all_that_decides_the_score(data, tmp_path):
   assert card['queries'] == 4 and card['supports'] == 32
   assert card['scores']['vqa_accuracy'] == {
       'score': 100, 'low': 100, 'high': 100, 'version': 1,
-      'notes': benchmarks.find('vqav2').metrics[0].notes,
+      'notes': paper_benchmarks.find('vqav2').metrics[0].notes,
   }
   assert card['prompt']['example'].count('<image>') == 3
   assert len(card['data']['files']) == 4  # of queries and of supports
@@ -123,7 +125,7 @@ def shots_of(oracle):
 
 
 def test_shots_of_other_kinds(data, tmp_path):
-  pool = benchmarks.find('vqav2').pool(data)
+  pool = paper_benchmarks.find('vqav2').pool(data)
   known = {(s.media[0].path, s.answers[0]) for s in pool}
   paired = shots_of(evaluate(data, tmp_path, shots=3)[1])
   for paths, answers in paired:
@@ -192,7 +194,7 @@ def test_log_likelihoods_are_averaged_over_orders(data, tmp_path):
       )
 
   one = evaluate(data, tmp_path, 'star', Ordered, shots=4)[0]
-  benchmark = benchmarks.find('star')
+  benchmark = paper_benchmarks.find('star')
   settings = Settings('star', 'validation', 4, permutations=6)
   found = fewshot.read_queries(benchmark, data, settings, False)
   outcome = answering.answer(
@@ -363,7 +365,7 @@ def test_wrong_flags_are_one_sentence(arguments, named, capsys):
 def test_the_list_has_every_benchmark_and_its_files(capsys):
   assert cli.main(['eval', '--list']) == 0
   output = capsys.readouterr().out
-  for name, row in benchmarks.BENCHMARKS.items():
+  for name, row in paper_benchmarks.BENCHMARKS.items():
     assert f'DATA/{name}/ from {row.origin}' in output
     assert all(f in output for files in row.splits.values() for f in files)
 

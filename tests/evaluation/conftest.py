@@ -13,7 +13,8 @@ from flamingo_jax.data.documents import image
 from flamingo_jax.data.vocabulary import default_vocabulary
 from flamingo_jax.evaluation import tasks
 from flamingo_jax.evaluation.prompts import Episode, Sample
-from flamingo_jax.training import checkpoint, model_dir
+from flamingo_jax.run_dir import checkpoint
+from flamingo_jax.run_dir import model_json
 from flamingo_jax.training.model import FlamingoModel
 from flamingo_jax.training.train_step import TrainState
 from flamingo_jax.training.trainable import split_params
@@ -83,7 +84,7 @@ def run_dir(tmp_path_factory):
   checkpoints.save(7, state, {}, None)
   checkpoints.close()
   checkpoint.save_frozen(folder, frozen_params)
-  model_dir.write_model_json(folder, CONFIG, default_vocabulary(), 3, 2)
+  model_json.write_model_json(folder, CONFIG, default_vocabulary(), 3, 2)
   return folder
 
 

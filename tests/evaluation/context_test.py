@@ -9,7 +9,8 @@ import pytest
 from flamingo_jax import cli
 from flamingo_jax.data.vocabulary import default_vocabulary
 from flamingo_jax.errors import UserError
-from flamingo_jax.evaluation import benchmarks, report
+from flamingo_jax.evaluation import paper_benchmarks
+from flamingo_jax.evaluation import report
 from tests.evaluation.answerers import Oracle
 from tests.evaluation.cards_test import evaluate, examples
 from tests.evaluation.miniature import files
@@ -65,7 +66,7 @@ def test_few_prompts_beyond_the_context_count_as_wrong(
   assert next(iter(whole['scores'].values()))['score'] == 100
   longest = whole['prompt']['longest']
   short = lambda context: type('Short', (Oracle,), {'context': context})
-  row = benchmarks.find(name)
+  row = paper_benchmarks.find(name)
   room = row.max_new_tokens or len(default_vocabulary().encode(' yes'))
   fits, oracle = evaluate(
       hundred, tmp_path / 'fits', name, short(longest + room), shots=0

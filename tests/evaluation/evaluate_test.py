@@ -16,7 +16,7 @@ from flamingo_jax.errors import UserError
 from flamingo_jax.evaluation import evaluate as evaluate_lib
 from flamingo_jax.evaluation import infer as infer_lib
 from flamingo_jax.evaluation import output_dir, prompts
-from flamingo_jax.training.checkpoint import RestoreCheckpointConfig
+from flamingo_jax.run_dir.checkpoint import RestoreCheckpointConfig
 from flamingo_jax.training.model import FlamingoModel
 from flamingo_jax.training.partitioner import Partitioner
 from tests.evaluation.conftest import (

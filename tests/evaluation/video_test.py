@@ -10,7 +10,10 @@ import seqio
 from flamingo_jax import cli
 from flamingo_jax.data import media
 from flamingo_jax.errors import UserError
-from flamingo_jax.evaluation import benchmarks, cards, clips, matching
+from flamingo_jax.evaluation import paper_benchmarks
+from flamingo_jax.evaluation import cards
+from flamingo_jax.evaluation import clips
+from flamingo_jax.evaluation import retrieval
 from flamingo_jax.evaluation.evaluate import EvaluationDatasetConfig
 from flamingo_jax.evaluation.fewshot import Settings
 from flamingo_jax.tasks import benchmarks as tasks
@@ -33,7 +36,7 @@ class Watching(Oracle):
 
 def evaluate(name, data, folder, **more):
   """(the card, the model)."""
-  benchmark = benchmarks.find(name)
+  benchmark = paper_benchmarks.find(name)
   oracle = Watching(benchmark.queries(data, benchmark.split))
   settings = Settings(name, benchmark.split, **{'shots': 1} | more)
   model = {'sha256': 'none', 'model_dir': 'nowhere'}
@@ -47,7 +50,7 @@ def lengths(tmp_path_factory):
   """DATA, whose first query shows 12 seconds and whose second half of one."""
   folder = tmp_path_factory.mktemp('lengths')
   miniature.WRITERS['ivqa'](folder / 'ivqa')
-  rows = benchmarks.find('ivqa').queries(folder, 'test')
+  rows = paper_benchmarks.find('ivqa').queries(folder, 'test')
   paths = list(dict.fromkeys(row.media[0].path for row in rows))
   for path, seconds, rate in ((paths[0], 12, 4), (paths[1], 0.5, 30)):
     with open(path, 'wb') as file:
@@ -55,9 +58,9 @@ def lengths(tmp_path_factory):
   return folder
 
 
-@pytest.mark.parametrize('name', benchmarks.BENCHMARKS)
+@pytest.mark.parametrize('name', paper_benchmarks.BENCHMARKS)
 def test_a_row_says_what_its_samples_show(name, data):
-  row = benchmarks.find(name)
+  row = paper_benchmarks.find(name)
   assert row.shows == ('video' if name in VIDEOS else 'image')
   samples = [*row.queries(data, row.split), *row.pool(data)]
   assert {m.kind for sample in samples for m in sample.media} == {row.shows}
@@ -96,7 +99,7 @@ def test_what_makes_no_sense_is_one_sentence(wrong, sentence, data, tmp_path):
   with pytest.raises(UserError, match=sentence):
     EvaluationDatasetConfig('x', {}, 'test', 1, **wrong)
   with pytest.raises(UserError, match=sentence):
-    matching.evaluate_benchmark('nowhere', 'kinetics700', data, **wrong)
+    retrieval.evaluate_benchmark('nowhere', 'kinetics700', data, **wrong)
 
 
 @pytest.mark.parametrize('asked, even, repeated', [
@@ -152,7 +155,7 @@ def test_tasks_of_videos_are_read_the_same_way(asked, read, lengths):
   dataset = seqio.TaskRegistry.get('ivqa_0shot').get_dataset(
       config.task_feature_lengths, 'test', shuffle=False
   )
-  queries = benchmarks.find('ivqa').queries(lengths, 'test')
+  queries = paper_benchmarks.find('ivqa').queries(lengths, 'test')
   masks = set()
   for query, example in zip(queries[:9], dataset.as_numpy_iterator()):
     pixels, mask = media.load_frames(query.media[0], read[0], 16, None, read[1])

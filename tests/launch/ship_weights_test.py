@@ -11,7 +11,7 @@ import pytest
 
 from flamingo_jax import shipped
 from flamingo_jax.errors import UserError
-from flamingo_jax.training import checkpoint
+from flamingo_jax.run_dir import checkpoint
 from launch import ship_weights
 
 

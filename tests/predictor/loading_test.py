@@ -12,8 +12,8 @@ import pytest
 
 import flamingo_jax as fj
 from flamingo_jax.data.vocabulary import default_vocabulary
-from flamingo_jax.training import checkpoint
-from flamingo_jax.training import model_dir
+from flamingo_jax.run_dir import checkpoint
+from flamingo_jax.run_dir import model_json
 from flamingo_jax.training.train_step import TrainState
 from flamingo_jax.training.trainable import split_params
 from tests.random_weights import random_weights, tiny_config
@@ -32,7 +32,7 @@ def params():
 def saved(params, tmp_path_factory):
   """A folder as training writes it, with checkpoints 1 and 2."""
   folder = tmp_path_factory.mktemp('run')
-  model_dir.write_model_json(folder, CONFIG, default_vocabulary(), 5, 3)
+  model_json.write_model_json(folder, CONFIG, default_vocabulary(), 5, 3)
   trainable, frozen_params = split_params(params)
   checkpoint.save_frozen(folder, frozen_params)
   checkpoints = checkpoint.Checkpoints(folder)

@@ -11,12 +11,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from flamingo_jax import program
+from flamingo_jax import gin_program
 from flamingo_jax.data.vocabulary import default_vocabulary
 from flamingo_jax.evaluation.evaluate import evaluate
 from flamingo_jax.evaluation.infer import infer
 from flamingo_jax.models import variants
-from flamingo_jax.training import checkpoint, model_dir
+from flamingo_jax.run_dir import checkpoint
+from flamingo_jax.run_dir import model_json
 from flamingo_jax.training.train_step import TrainState
 from flamingo_jax.training.trainable import split_params
 from tests.random_weights import random_weights
@@ -46,7 +47,7 @@ def run_dir(tmp_path_factory):
   checkpoints.save(3, state, {}, None)
   checkpoints.close()
   checkpoint.save_frozen(folder, frozen_params)
-  model_dir.write_model_json(folder, config, default_vocabulary(), 5, 1)
+  model_json.write_model_json(folder, config, default_vocabulary(), 5, 1)
   return folder
 
 
@@ -71,7 +72,7 @@ def built_in(monkeypatch):
     monkeypatch.setitem(
         sys.modules, '__main__', sys.modules[function.__module__]
     )
-    assert program.run(function, arguments) == 0
+    assert gin_program.run(function, arguments) == 0
 
   gin.clear_config()
   yield run

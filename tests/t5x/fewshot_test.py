@@ -9,7 +9,7 @@ import gin
 import pytest
 import seqio
 
-from flamingo_jax import program
+from flamingo_jax import gin_program
 from flamingo_jax.data.vocabulary import default_vocabulary
 from flamingo_jax.errors import UserError
 from flamingo_jax.evaluation.evaluate import EvaluationDatasetConfig, evaluate
@@ -66,7 +66,7 @@ def test_scores_of_a_run_are_those_of_its_checkpoint(
   monkeypatch.setitem(sys.modules, '__main__', sys.modules[evaluate.__module__])
   logged, expected = run_dir / 'inference_eval', tmp_path / 'inference_eval'
   gin.clear_config()
-  assert program.run(
+  assert gin_program.run(
       evaluate, options('eval', run_dir, tmp_path, 'NUM_EXAMPLES=48')
   ) == 0
   gin.clear_config()

@@ -26,7 +26,7 @@ def see(state, model_dir):
   import jax
   import numpy as np
   from flamingo_jax.t5x_adapter.train_state import from_t5x
-  from flamingo_jax.training import checkpoint
+  from flamingo_jax.run_dir import checkpoint
 
   state, frozen = jax.device_get(from_t5x(state))
   stored = checkpoint.restore_frozen(model_dir, frozen)

@@ -9,8 +9,8 @@ import jax
 import numpy as np
 import pytest
 
-from flamingo_jax.training import checkpoint
-from flamingo_jax.training.fingerprint import fingerprint
+from flamingo_jax.run_dir import checkpoint
+from flamingo_jax.run_dir.fingerprint import fingerprint
 from tests.t5x.program import run_built_in
 
 SMALL = {

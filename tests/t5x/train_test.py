@@ -16,7 +16,7 @@ import pytest
 from tensorboard.backend.event_processing import event_accumulator
 from tensorboard.util import tensor_util
 
-from flamingo_jax.training import checkpoint
+from flamingo_jax.run_dir import checkpoint
 from tests.t5x.conftest import FOLDERS, ROOT
 from tests.t5x.program import run_built_in
 

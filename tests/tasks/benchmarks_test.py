@@ -7,7 +7,7 @@ import seqio
 
 from flamingo_jax.data import pipeline
 from flamingo_jax.errors import UserError
-from flamingo_jax.evaluation import benchmarks as table
+from flamingo_jax.evaluation import paper_benchmarks as table
 from flamingo_jax.evaluation import prompts
 from flamingo_jax.tasks import benchmarks
 from tests.evaluation import miniature

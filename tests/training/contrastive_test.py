@@ -13,7 +13,8 @@ import pytest
 from flamingo_jax.data.vocabulary import default_vocabulary
 from flamingo_jax.errors import UserError
 from flamingo_jax.models import contrastive
-from flamingo_jax.training import checkpoint, model_dir
+from flamingo_jax.run_dir import checkpoint
+from flamingo_jax.run_dir import model_json
 from flamingo_jax.training.model import ContrastiveModel
 from flamingo_jax.training.optimizer import (
     clip_towers,
@@ -21,7 +22,7 @@ from flamingo_jax.training.optimizer import (
     linear_warmup_linear,
 )
 from flamingo_jax.training.partitioner import Partitioner
-from flamingo_jax.training.pretrained import TrainStateInitializer
+from flamingo_jax.run_dir.pretrained import TrainStateInitializer
 from flamingo_jax.training.train_step import Trainer, init_state
 
 CONFIG = contrastive.ContrastiveConfig(
@@ -178,7 +179,7 @@ def test_flamingo_reads_the_vision_encoder(
   checkpoints = checkpoint.Checkpoints(run)
   checkpoints.save(3, trained[1], {}, None)
   checkpoints.close()
-  model_dir.write_model_json(run, towers.config, default_vocabulary(), 1, 1)
+  model_json.write_model_json(run, towers.config, default_vocabulary(), 1, 1)
   _, frozen = TrainStateInitializer(
       model, one_device, vision_encoder=str(run), model_dir=str(tmp_path)
   ).from_scratch(jax.random.key(1))

@@ -13,9 +13,10 @@ import pytest
 
 from flamingo_jax.data.vocabulary import default_vocabulary, train_vocabulary
 from flamingo_jax.errors import UserError
-from flamingo_jax.training import checkpoint, model_dir
-from flamingo_jax.training.evaluate import Evaluator
-from flamingo_jax.training.fingerprint import fingerprint
+from flamingo_jax.run_dir import checkpoint
+from flamingo_jax.run_dir import model_json
+from flamingo_jax.driver.validation import Evaluator
+from flamingo_jax.run_dir.fingerprint import fingerprint
 from flamingo_jax.training.model import FlamingoModel, LanguageModel
 from flamingo_jax.training.optimizer import (
     language_model_optimizer,
@@ -23,8 +24,8 @@ from flamingo_jax.training.optimizer import (
     matrix_mask,
 )
 from flamingo_jax.training.partitioner import Partitioner
-from flamingo_jax.training.pretrained import TrainStateInitializer, load_tower
-from flamingo_jax.training.regroup import regroup
+from flamingo_jax.run_dir.pretrained import TrainStateInitializer, load_tower
+from flamingo_jax.run_dir.regroup import regroup
 from flamingo_jax.training.train_step import Trainer, abstract_state, init_state
 
 
@@ -77,7 +78,7 @@ def run(trained, language_model, tmp_path_factory):
   checkpoints = checkpoint.Checkpoints(folder)
   checkpoints.save(3, trained[1], {}, None)
   checkpoints.close()
-  model_dir.write_model_json(
+  model_json.write_model_json(
       folder, language_model.config, default_vocabulary(), 0, 1
   )
   return folder

@@ -6,7 +6,7 @@ Functions over a task's targets for seqio, and `Metric`s for the benchmarks.
 """
 
 from flamingo_jax.evaluation.metrics.captions import CIDER
-from flamingo_jax.evaluation.metrics.matching import (
+from flamingo_jax.evaluation.metrics.exact import (
     IVQA_ACCURACY,
     TOP1,
 )

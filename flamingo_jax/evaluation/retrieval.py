@@ -17,10 +17,12 @@ from flamingo_jax.data.frames import EVALUATION, AnyNumber, Sampling
 from flamingo_jax.data.media import Media, load_frames
 from flamingo_jax.data.vocabulary import Vocabulary
 from flamingo_jax.errors import UserError
-from flamingo_jax.evaluation import benchmarks, clips, fewshot
+from flamingo_jax.evaluation import paper_benchmarks
+from flamingo_jax.evaluation import clips
+from flamingo_jax.evaluation import fewshot
 from flamingo_jax.models import ContrastiveConfig, DualTower
-from flamingo_jax.training.checkpoint import load_params
-from flamingo_jax.training.model_dir import read_model_json
+from flamingo_jax.run_dir.checkpoint import load_params
+from flamingo_jax.run_dir.model_json import read_model_json
 from flamingo_jax.typing import Bool, Float, Int
 
 TEMPLATES = ('a {}', 'a picture of a {}', 'a photo of a {}')
@@ -298,7 +300,7 @@ def evaluate_benchmark(
     raise UserError(
         f'towers are scored on {", ".join(BENCHMARKS)} and not on {name!r}'
     )
-  row = benchmarks.find(name)
+  row = paper_benchmarks.find(name)
   settings = fewshot.Settings(
       name, split or row.split, shots=0, frames=frames, fps=fps
   ).of(row)

@@ -6,7 +6,7 @@ import pytest
 
 from flamingo_jax.errors import UserError
 from flamingo_jax.models import variants
-from flamingo_jax.training.tree_difference import check_same_values
+from flamingo_jax.run_dir.differences import check_same_values
 
 
 def check(**overrides):

@@ -20,11 +20,12 @@ import orbax.checkpoint as ocp
 
 from flamingo_jax.data.buckets import as_folder
 from flamingo_jax.errors import UserError
-from flamingo_jax.training import checkpoint, model_dir as model_dir_lib
-from flamingo_jax.training.fingerprint import fingerprint
+from flamingo_jax.run_dir import checkpoint
+from flamingo_jax.run_dir import model_json as model_dir_lib
+from flamingo_jax.run_dir.fingerprint import fingerprint
 from flamingo_jax.training.partitioner import Partitioner
-from flamingo_jax.training.processes import is_first
-from flamingo_jax.training.regroup import grouped_as, regroup
+from flamingo_jax.driver.processes import is_first
+from flamingo_jax.run_dir.regroup import grouped_as, regroup
 from flamingo_jax.training.train_step import (
     TrainState,
     abstract_state,
@@ -32,7 +33,7 @@ from flamingo_jax.training.train_step import (
 )
 from flamingo_jax.training.trainable import is_trainable, merge_params
 from flamingo_jax.training.trained_model import TrainedModel
-from flamingo_jax.training.tree_difference import check_same_tree
+from flamingo_jax.run_dir.differences import check_same_tree
 from flamingo_jax.typing import Array, Tree
 
 

@@ -22,10 +22,11 @@ import orbax.checkpoint as ocp
 import PIL.Image
 import pytest
 
-from flamingo_jax import program
+from flamingo_jax import gin_program
 from flamingo_jax.data import documents, features
 from flamingo_jax.tasks import prepared
-from flamingo_jax.training import checkpoint, loop
+from flamingo_jax.run_dir import checkpoint
+from flamingo_jax.driver import loop
 from tests.shards import write_shards
 from tests.t5x import two_tasks
 from tests.t5x.program import ROOT, run_built_in
@@ -95,7 +96,7 @@ def complaint(monkeypatch, capfd):
     monkeypatch.setitem(sys.modules, '__main__', loop)
     device = jax.devices()[:1]
     monkeypatch.setattr(jax, 'devices', lambda *unused: device)
-    assert program.run(
+    assert gin_program.run(
         loop.train, arguments(planned('', model_dir, *more))) == 2
     return capfd.readouterr().err.splitlines()[-1]
 

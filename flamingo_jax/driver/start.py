@@ -8,8 +8,9 @@ import jax
 
 from flamingo_jax.data import pipeline
 from flamingo_jax.errors import UserError
-from flamingo_jax.training import checkpoint, model_dir as model_dir_lib
-from flamingo_jax.training.pretrained import TrainStateInitializer
+from flamingo_jax.run_dir import checkpoint
+from flamingo_jax.run_dir import model_json as model_dir_lib
+from flamingo_jax.run_dir.pretrained import TrainStateInitializer
 from flamingo_jax.training.train_step import (
     TrainState,
     Trainer,

@@ -12,10 +12,11 @@ import pytest
 
 from flamingo_jax.data.vocabulary import default_vocabulary, train_vocabulary
 from flamingo_jax.errors import UserError
-from flamingo_jax.training import checkpoint, model_dir
+from flamingo_jax.run_dir import checkpoint
+from flamingo_jax.run_dir import model_json
 from flamingo_jax.training.model import FlamingoModel
 from flamingo_jax.training.partitioner import Partitioner
-from flamingo_jax.training.pretrained import TrainStateInitializer
+from flamingo_jax.run_dir.pretrained import TrainStateInitializer
 from flamingo_jax.training.train_step import abstract_state, init_state
 from flamingo_jax.training.trainable import merge_params
 
@@ -39,7 +40,7 @@ def run(source, config, tmp_path_factory):
   """A MODEL_DIR."""
   folder = tmp_path_factory.mktemp('run')
   checkpoint.save_frozen(folder, source[1])
-  model_dir.write_model_json(folder, config, default_vocabulary(), 5, 1)
+  model_json.write_model_json(folder, config, default_vocabulary(), 5, 1)
   return folder
 
 

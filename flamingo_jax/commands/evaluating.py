@@ -88,10 +88,11 @@ def run(options: argparse.Namespace, rest: Sequence[str]) -> None:
     raise UserError(
         f'{rest[0]} is for --gin_file: use the flags of --benchmark'
     )
-  from flamingo_jax.evaluation import benchmarks, report
+  from flamingo_jax.evaluation import paper_benchmarks
+  from flamingo_jax.evaluation import report
 
   if options.list:
-    print(report.table_of_benchmarks(list(benchmarks.BENCHMARKS.values())))
+    print(report.table_of_benchmarks(list(paper_benchmarks.BENCHMARKS.values())))
   elif options.replay:
     _replay(options)
   else:
@@ -100,13 +101,16 @@ def run(options: argparse.Namespace, rest: Sequence[str]) -> None:
 
 def _evaluate(options: argparse.Namespace) -> None:
   from flamingo_jax.data.buckets import as_folder
-  from flamingo_jax.evaluation import benchmarks, cards, clips, report
+  from flamingo_jax.evaluation import paper_benchmarks
+  from flamingo_jax.evaluation import cards
+  from flamingo_jax.evaluation import clips
+  from flamingo_jax.evaluation import report
   from flamingo_jax.evaluation.output_dir import evaluation_dir
   from flamingo_jax.evaluation.fewshot import Settings
   from flamingo_jax.shipped import shipped_weights
-  from flamingo_jax.training.model_dir import write_atomically
+  from flamingo_jax.run_dir.model_json import write_atomically
 
-  benchmark = benchmarks.find(options.benchmark)
+  benchmark = paper_benchmarks.find(options.benchmark)
   if not options.data:
     raise UserError('--benchmark needs --data=DIR')
   model_dir = options.model_dir or shipped_weights()
@@ -149,7 +153,8 @@ def _evaluate(options: argparse.Namespace) -> None:
 
 def _replay(options: argparse.Namespace) -> None:
   """Evaluates what a card describes, beside it, and compares."""
-  from flamingo_jax.evaluation import benchmarks, cards
+  from flamingo_jax.evaluation import paper_benchmarks
+  from flamingo_jax.evaluation import cards
   from flamingo_jax.evaluation.fewshot import Settings
 
   old = cards.read(options.replay)
@@ -164,7 +169,7 @@ def _replay(options: argparse.Namespace) -> None:
   )
   with Bar(settings.name) as progress:
     new = cards.evaluate(
-        benchmarks.find(settings.benchmark),
+        paper_benchmarks.find(settings.benchmark),
         options.data or old['data']['folder'], settings, predictor, model,
         output_dir, allow_missing=bool(old['missing']), progress=progress,
         batch_size=old['decoding']['batch_size'] if options.batch_size is None
@@ -180,7 +185,7 @@ def load(model_dir: str) -> tuple[Any, Mapping[str, Any]]:
   import jax
 
   from flamingo_jax.predictor.loading import load as load_predictor
-  from flamingo_jax.training.checkpoint import find_checkpoint
+  from flamingo_jax.run_dir.checkpoint import find_checkpoint
 
   folder, step = find_checkpoint(model_dir)
   predictor = load_predictor(

@@ -13,7 +13,7 @@ from flamingo_jax.data.buckets import as_folder
 from flamingo_jax.data.vocabulary import Vocabulary
 from flamingo_jax.errors import UserError
 from flamingo_jax.models.architecture import Architecture
-from flamingo_jax.training.tree_difference import check_same_values
+from flamingo_jax.run_dir.differences import check_same_values
 
 _FORMAT = 1
 _PACKAGES = ('jax', 'flax', 'optax', 'orbax-checkpoint', 'numpy')

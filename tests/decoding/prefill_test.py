@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from flamingo_jax import decoding
-from flamingo_jax.decoding.prompts import extend
+from flamingo_jax.decoding.prefill import extend
 
 
 def test_prefill_and_extend_equal_the_full_forward(either):

@@ -15,7 +15,8 @@ import pytest
 from flamingo_jax.data.vocabulary import default_vocabulary
 from flamingo_jax.data.vocabulary import train_vocabulary
 from flamingo_jax.errors import UserError
-from flamingo_jax.training import checkpoint, model_dir
+from flamingo_jax.run_dir import checkpoint
+from flamingo_jax.run_dir import model_json
 from flamingo_jax.training.trainable import merge_params
 from flamingo_jax.training.train_step import abstract_state, init_state
 
@@ -131,8 +132,8 @@ def test_another_models_parameters_are_refused_by_name(
 
 def test_architecture_and_vocabulary_have_to_fit(tmp_path, config):
   vocabulary = default_vocabulary()
-  model_dir.write_model_json(tmp_path, config, vocabulary, 5, 1)
-  model_dir.check_model_json(tmp_path, config, vocabulary)
+  model_json.write_model_json(tmp_path, config, vocabulary, 5, 1)
+  model_json.check_model_json(tmp_path, config, vocabulary)
   copy = tmp_path / 'vocabulary.model'
   assert copy.read_bytes() == pathlib.Path(vocabulary.path).read_bytes()
   wider = dataclasses.replace(
@@ -141,10 +142,10 @@ def test_architecture_and_vocabulary_have_to_fit(tmp_path, config):
   with pytest.raises(
       UserError, match='decoder/width is 16 there and 32 in this run'
   ):
-    model_dir.check_model_json(tmp_path, wider, vocabulary)
+    model_json.check_model_json(tmp_path, wider, vocabulary)
   other = train_vocabulary(['some words', 'more words'], tmp_path / 'v', 400)
   with pytest.raises(UserError, match='another vocabulary.*vocabulary.model'):
-    model_dir.check_model_json(tmp_path, config, other)
+    model_json.check_model_json(tmp_path, config, other)
 
 
 @contextlib.contextmanager

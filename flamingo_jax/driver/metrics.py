@@ -17,8 +17,8 @@ import numpy as np
 from flamingo_jax.data import storage
 from flamingo_jax.data.buckets import as_folder
 from flamingo_jax.errors import UserError
-from flamingo_jax.training.model_dir import write_atomically
-from flamingo_jax.training.processes import is_first
+from flamingo_jax.run_dir.model_json import write_atomically
+from flamingo_jax.driver.processes import is_first
 from flamingo_jax.typing import Tree
 
 

@@ -7,7 +7,7 @@ import sys
 
 import tqdm
 
-from flamingo_jax.training.processes import is_first
+from flamingo_jax.driver.processes import is_first
 
 
 class Progress:

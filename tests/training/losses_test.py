@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from flamingo_jax.losses import (
+from flamingo_jax.training.losses import (
     contrastive_loss,
     same_rows,
     weighted_cross_entropy,

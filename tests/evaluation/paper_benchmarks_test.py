@@ -12,7 +12,9 @@ import pytest
 
 import flamingo_jax as fj
 from flamingo_jax.errors import UserError
-from flamingo_jax.evaluation import benchmarks, cards, prompts
+from flamingo_jax.evaluation import paper_benchmarks
+from flamingo_jax.evaluation import cards
+from flamingo_jax.evaluation import prompts
 from flamingo_jax.evaluation.fewshot import Settings
 from flamingo_jax.evaluation.metrics import wups
 from flamingo_jax.evaluation.prompts import as_text
@@ -69,13 +71,13 @@ def evaluated(data, tmp_path_factory):
 
 
 def settings(name, shots=2, **more):
-  split = benchmarks.find(name).split
+  split = paper_benchmarks.find(name).split
   return Settings(**{'benchmark': name, 'split': split, 'shots': shots} | more)
 
 
 def evaluate(name, data, folder, model=Oracle, **more):
   """(the card, the model)."""
-  benchmark = benchmarks.find(name)
+  benchmark = paper_benchmarks.find(name)
   chosen = settings(name, **more)
   answerer = model(benchmark.queries(data, chosen.split))
   card = cards.evaluate(benchmark, data, chosen, answerer, MODEL, folder)
@@ -91,12 +93,12 @@ def score(card):
 
 
 def test_every_row_has_a_miniature():
-  assert set(miniature.WRITERS) == set(benchmarks.BENCHMARKS) == set(SCORES)
+  assert set(miniature.WRITERS) == set(paper_benchmarks.BENCHMARKS) == set(SCORES)
 
 
-@pytest.mark.parametrize('name', benchmarks.BENCHMARKS)
+@pytest.mark.parametrize('name', paper_benchmarks.BENCHMARKS)
 def test_a_few_dozen_rows_are_about_pictures_that_differ(name, data):
-  benchmark = benchmarks.find(name)
+  benchmark = paper_benchmarks.find(name)
   queries = benchmark.queries(data, benchmark.split)
   supports = benchmark.pool(data)
   assert 24 <= len(queries) <= 36
@@ -108,7 +110,7 @@ def test_a_few_dozen_rows_are_about_pictures_that_differ(name, data):
   assert len(asked) == len(queries)
 
 
-@pytest.mark.parametrize('name', benchmarks.BENCHMARKS)
+@pytest.mark.parametrize('name', paper_benchmarks.BENCHMARKS)
 def test_an_oracle_has_the_official_score(name, evaluated):
   card, oracle, _ = evaluated(name)
   assert card['queries'] == len(oracle.asked) and card['missing'] == []
@@ -124,7 +126,7 @@ def test_an_oracle_has_the_official_score(name, evaluated):
 ])
 def test_nobody_scores_more_than_an_oracle(name, data):
   """Where annotators differ, the first answer is the best that any gave."""
-  benchmark = benchmarks.find(name)
+  benchmark = paper_benchmarks.find(name)
   metric = benchmark.metrics[0]
   queries = benchmark.queries(data, benchmark.split)
   targets = [{'answers': q.answers, 'record': q.record} for q in queries]
@@ -135,13 +137,13 @@ def test_nobody_scores_more_than_an_oracle(name, data):
     assert np.all(rows(said) <= best + 1e-12)
 
 
-@pytest.mark.parametrize('name', benchmarks.BENCHMARKS)
+@pytest.mark.parametrize('name', paper_benchmarks.BENCHMARKS)
 def test_a_silent_model_has_the_lowest_score(name, evaluated):
   card, *_ = evaluated(name, Silent)
   assert score(card) == pytest.approx(SCORES[name][1], abs=1e-10)
 
 
-@pytest.mark.parametrize('name', benchmarks.BENCHMARKS)
+@pytest.mark.parametrize('name', paper_benchmarks.BENCHMARKS)
 def test_an_inexact_model_has_the_official_score(name, evaluated):
   card, *_ = evaluated(name, Inexact)
   assert score(card) == pytest.approx(SCORES[name][2], rel=1e-10)
@@ -152,10 +154,10 @@ def predictor(run_dir):
   return fj.load(run_dir)
 
 
-@pytest.mark.parametrize('name', benchmarks.BENCHMARKS)
+@pytest.mark.parametrize('name', paper_benchmarks.BENCHMARKS)
 def test_a_tiny_model_is_asked_every_row(name, data, predictor, tmp_path):
   """End to end; its weights are random, so its score is any that there is."""
-  benchmark = benchmarks.find(name)
+  benchmark = paper_benchmarks.find(name)
   chosen = settings(name, shots=0, beams=1)
   card = cards.evaluate(benchmark, data, chosen, predictor, MODEL, tmp_path)
   assert not card['prompt']['beyond_context']
@@ -196,7 +198,7 @@ PROMPTS = {
 
 @pytest.mark.parametrize('name', PROMPTS)
 def test_prompts_are_the_paper_s(name, data, tmp_path):
-  benchmark = benchmarks.find(name)
+  benchmark = paper_benchmarks.find(name)
   query = benchmark.queries(data, benchmark.split)[0]
   pool = benchmark.pool(data)
   seed = next(  # with which this is the shot of the first query
@@ -217,7 +219,7 @@ def test_zero_shots_are_two_texts(data, tmp_path):
 
 
 def test_rareact_ranks_sentences(data):
-  (query, *_) = benchmarks.find('rareact').queries(data, 'test')
+  (query, *_) = paper_benchmarks.find('rareact').queries(data, 'test')
   assert query.text == 'Caption: a person'
   assert query.candidates == (
       'cuts a phone', 'washes an orange', 'cuts an orange', 'carries a box'
@@ -226,26 +228,26 @@ def test_rareact_ranks_sentences(data):
 
 @pytest.mark.parametrize('name', ['ivqa', 'hateful_memes'])
 def test_lines_end_at_line_feeds_alone(name, data):
-  benchmark = benchmarks.find(name)
+  benchmark = paper_benchmarks.find(name)
   texts = [q.text for q in benchmark.queries(data, benchmark.split)]
   assert len(texts) == 30 and any('\u2028' in text for text in texts)
 
 
 def test_imagenet_tells_classes_of_one_name_apart(data):
-  (query, *_) = benchmarks.find('imagenet').queries(data, 'validation')
+  (query, *_) = paper_benchmarks.find('imagenet').queries(data, 'validation')
   assert len(set(query.candidates)) == len(query.candidates) == 24
   assert {'crane bird', 'construction crane', 'maillot', 'maillot, tank suit',
           'cup of coffee'} < set(query.candidates)
 
 
 def test_ok_vqa_asks_for_what_people_wrote(data):
-  queries = benchmarks.find('okvqa').queries(data, 'validation')
+  queries = paper_benchmarks.find('okvqa').queries(data, 'validation')
   coins = [q for q in queries if 'shown here' in q.text][3]
   assert coins.answers[0] == 'row of coins'
 
 
 def test_next_qa_has_second_answers(data):
-  first, second, *_ = benchmarks.find('nextqa').queries(data, 'test')
+  first, second, *_ = paper_benchmarks.find('nextqa').queries(data, 'test')
   assert first.answers == ('orange', 'orange of course')
   assert second.answers == ('one',)
 
@@ -307,7 +309,7 @@ def test_a_split_with_secret_answers_has_predictions_only(data, tmp_path):
 
 
 def test_files_that_are_missing_or_wrong_are_one_sentence(data, tmp_path):
-  find = benchmarks.find
+  find = paper_benchmarks.find
   with pytest.raises(UserError, match="no benchmark 'vqa': did you mean"):
     find('vqa')
   with pytest.raises(UserError, match="coco has no split 'dev'; it has te"):

@@ -9,7 +9,7 @@ import sys
 from typing import Any
 
 from flamingo_jax.commands import add_command
-from flamingo_jax.commands import benchmarks
+from flamingo_jax.commands import evaluating
 
 # Flags of the programs that gin files configure, and the macros they set.
 GIN_MACROS = {
@@ -55,7 +55,7 @@ def add_eval(commands: Any) -> None:
   parser.add_argument('--model_dir', metavar='DIR', help='sets MODEL_DIR')
   parser.add_argument('--out', metavar='DIR',
                       help='sets OUTPUT_DIR; MODEL_DIR/eval if not given')
-  benchmarks.add_flags(parser)
+  evaluating.add_flags(parser)
 
 
 def add_infer(commands: Any) -> None:
@@ -68,7 +68,7 @@ def add_infer(commands: Any) -> None:
                       help='sets OUTPUT_DIR; MODEL_DIR/infer if not given')
   parser.add_argument('--mode', metavar='MODE',
                       help='predict, predict_with_aux or score')
-  benchmarks.add_sampling(parser, "the tasks' own if not given")
+  evaluating.add_sampling(parser, "the tasks' own if not given")
 
 
 def add_gin_file(parser: Any, required: bool = True) -> None:
@@ -106,8 +106,8 @@ def run_eval(options: argparse.Namespace, rest: Sequence[str]) -> None:
   of it as JSON; results.json, shots.csv, shots.png and what was answered to each
   example are in --out, and --gin.NAME=value sets any other macro or parameter.
   """
-  if benchmarks.is_asked(options):
-    benchmarks.run(options, rest)
+  if evaluating.is_asked(options):
+    evaluating.run(options, rest)
   else:
     run_program(options, rest)
 

@@ -17,26 +17,26 @@ from flamingo_jax.data.batches import Batches
 from flamingo_jax.errors import UserError
 from flamingo_jax.evaluation.evaluate import EvaluationDatasetConfig
 from flamingo_jax.evaluation.in_training import FewShotEvaluator
-from flamingo_jax.training import checkpoint
-from flamingo_jax.training.evaluate import Evaluator
-from flamingo_jax.training.interrupt import (
+from flamingo_jax.run_dir import checkpoint
+from flamingo_jax.driver.validation import Evaluator
+from flamingo_jax.driver.interrupt import (
     StopRequest,
     at_rest,
     exit_status,
     stop_on_signals,
 )
-from flamingo_jax.training.media_cache import MediaCache, open_cache
-from flamingo_jax.training.metrics import (
+from flamingo_jax.driver.media_cache import MediaCache, open_cache
+from flamingo_jax.driver.metrics import (
     MetricsLog,
     Stopwatch,
     Window,
     gate_values,
 )
 from flamingo_jax.training.partitioner import Partitioner
-from flamingo_jax.training.processes import SharedStop
-from flamingo_jax.training.progress import Progress
-from flamingo_jax.training.pretrained import TrainStateInitializer
-from flamingo_jax.training.start import start
+from flamingo_jax.driver.processes import SharedStop
+from flamingo_jax.driver.progress import Progress
+from flamingo_jax.run_dir.pretrained import TrainStateInitializer
+from flamingo_jax.driver.start import start
 from flamingo_jax.training.train_step import TrainState, Trainer
 from flamingo_jax.training.trained_model import TrainedModel
 from flamingo_jax.typing import Tree

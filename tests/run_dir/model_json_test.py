@@ -19,14 +19,14 @@ from flamingo_jax.models import (
     FlamingoConfig,
     LanguageModelConfig,
 )
-from flamingo_jax.training import checkpoint
-from flamingo_jax.training.metrics import MetricsLog
-from flamingo_jax.training.model_dir import (
+from flamingo_jax.run_dir import checkpoint
+from flamingo_jax.driver.metrics import MetricsLog
+from flamingo_jax.run_dir.model_json import (
     check_model_json,
     write_atomically,
     write_model_json,
 )
-from flamingo_jax.training.pretrained import load_tower
+from flamingo_jax.run_dir.pretrained import load_tower
 
 RUN = 'gs://bucket/run'
 

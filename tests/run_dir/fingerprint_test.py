@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from flamingo_jax.training.fingerprint import fingerprint
+from flamingo_jax.run_dir.fingerprint import fingerprint
 
 VALUES = np.random.default_rng(0).normal(size=(16, 8)).astype(np.float32)
 TREE = {'a': {'kernel': VALUES}, 'b': VALUES[0]}

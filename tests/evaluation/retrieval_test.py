@@ -15,9 +15,11 @@ from flamingo_jax.data import documents, features
 from flamingo_jax.data.frames import Sampling
 from flamingo_jax.data.vocabulary import default_vocabulary
 from flamingo_jax.errors import UserError
-from flamingo_jax.evaluation import benchmarks, matching
+from flamingo_jax.evaluation import paper_benchmarks
+from flamingo_jax.evaluation import retrieval
 from flamingo_jax.models import DualTower, contrastive
-from flamingo_jax.training import checkpoint, model_dir
+from flamingo_jax.run_dir import checkpoint
+from flamingo_jax.run_dir import model_json
 from flamingo_jax.training.train_step import TrainState
 from tests.evaluation import miniature
 from tests.t5x import two_tasks  # has the vision encoder
@@ -37,7 +39,7 @@ def test_recall_counts_the_right_answers_among_the_first():
   # Scores of three pictures (rows) for three texts.
   scores = np.array([[9.0, 8, 3], [1, 7, 7], [2, 1, 5]])
   images, texts = np.eye(3), scores.T
-  found = matching.recalls(images, texts, ['a', 'b', 'c'], (1, 2))
+  found = retrieval.recalls(images, texts, ['a', 'b', 'c'], (1, 2))
   assert found == {
       # The second picture likes the third text as much as its own.
       'image_to_text/R@1': pytest.approx(2 / 3), 'image_to_text/R@2': 1.0,
@@ -46,7 +48,7 @@ def test_recall_counts_the_right_answers_among_the_first():
   }
   # The same words are one answer, right for both of their pictures.
   texts[2] = texts[1]  # [8, 7, 1]
-  found = matching.recalls(images, texts, ['a', 'b', 'b'], (1,))
+  found = retrieval.recalls(images, texts, ['a', 'b', 'b'], (1,))
   assert found == {
       'image_to_text/R@1': pytest.approx(2 / 3), 'text_to_image/R@1': 0.5
   }
@@ -55,7 +57,7 @@ def test_recall_counts_the_right_answers_among_the_first():
 def test_a_picture_has_any_of_its_texts():
   images = np.eye(2)
   texts = np.array([[1.0, 0], [3, 2], [0.5, 5]])
-  found = matching.recalls(images, texts, list('abc'), (1, 2), [0, 1, 1])
+  found = retrieval.recalls(images, texts, list('abc'), (1, 2), [0, 1, 1])
   assert found == {
       # Of the first picture another's text is the likeliest.
       'image_to_text/R@1': 0.5, 'image_to_text/R@2': 1.0,
@@ -66,14 +68,14 @@ def test_a_picture_has_any_of_its_texts():
 def test_a_class_is_the_mean_of_its_prompts():
   prompts = np.array([[[1.0, 0], [0, 1]], [[0, 1], [0, 1]]])
   np.testing.assert_allclose(
-      matching.class_vectors(prompts), [[0.5**0.5, 0.5**0.5], [0, 1]]
+      retrieval.class_vectors(prompts), [[0.5**0.5, 0.5**0.5], [0, 1]]
   )
 
 
 def test_a_text_names_one_class_or_none():
   classes = ('red', 'blue')
-  assert [matching.label(text, classes) for text in CAPTIONS] == [0, 1, 0, -1]
-  assert matching.label('A reddish dog', classes) == -1
+  assert [retrieval.label(text, classes) for text in CAPTIONS] == [0, 1, 0, -1]
+  assert retrieval.label('A reddish dog', classes) == -1
 
 
 @pytest.fixture(scope='module')
@@ -86,7 +88,7 @@ def run(tmp_path_factory):
   checkpoints = checkpoint.Checkpoints(folder)
   checkpoints.save(5, TrainState(jnp.int32(5), params, None), {}, None)
   checkpoints.close()
-  model_dir.write_model_json(folder, CONFIG, default_vocabulary(), 1, 1)
+  model_json.write_model_json(folder, CONFIG, default_vocabulary(), 1, 1)
   pictures = [
       documents.image(np.full((16, 16, 3), 60 * i, np.uint8)) for i in range(4)
   ]
@@ -98,11 +100,11 @@ def run(tmp_path_factory):
 
 
 def test_a_run_is_scored(run):
-  towers = matching.Towers(run)
-  images, texts = matching.read_pairs(towers, 'matching_test', 'validation', 4)
+  towers = retrieval.Towers(run)
+  images, texts = retrieval.read_pairs(towers, 'matching_test', 'validation', 4)
   assert texts == list(CAPTIONS) and towers.step == 5
   assert images[:, 0, 0, 0].tolist() == [0, 60, 120, 180]
-  scores = matching.evaluate(
+  scores = retrieval.evaluate(
       run, 'matching_test', 'validation', 4, ('red', 'blue'), ('a {} thing',)
   )
   assert scores['zero_shot/pictures'] == 3
@@ -122,7 +124,7 @@ def test_the_command_prints_the_scores(run, capsys):
       *arguments, '--module=tests.t5x.two_tasks', '--classes=red, blue',
       '--template=a {} thing', '--template=one {} thing',
   ]) == 0
-  assert json.loads(capsys.readouterr().out) == matching.evaluate(
+  assert json.loads(capsys.readouterr().out) == retrieval.evaluate(
       run, 'matching_test', 'validation', 4, ['red', 'blue'],
       ['a {} thing', 'one {} thing'],
   )
@@ -130,7 +132,7 @@ def test_the_command_prints_the_scores(run, capsys):
   assert '--module=no_such_module cannot be' in capsys.readouterr().err
 
 
-@pytest.mark.parametrize('name', matching.BENCHMARKS)
+@pytest.mark.parametrize('name', retrieval.BENCHMARKS)
 def test_a_benchmark_is_read_from_its_official_files(
     name, run, tmp_path, capsys, monkeypatch
 ):
@@ -140,7 +142,7 @@ def test_a_benchmark_is_read_from_its_official_files(
   scores = json.loads(capsys.readouterr().out)
   assert scores['videos' if name == 'kinetics700' else 'pictures'] == 30
   # Towers that know everything: a picture's and its texts' vectors are alike.
-  row = benchmarks.find(name)
+  row = paper_benchmarks.find(name)
   queries = row.queries(tmp_path, row.split)
   if row.is_close_ended:
     classes = queries[0].candidates
@@ -152,13 +154,13 @@ def test_a_benchmark_is_read_from_its_official_files(
     shown = range(len(queries))
     knows = {t: i for i, q in enumerate(queries) for t in q.answers}.get
   monkeypatch.setattr(
-      matching.Towers, 'embed_media', lambda self, media: np.eye(30)[shown]
+      retrieval.Towers, 'embed_media', lambda self, media: np.eye(30)[shown]
   )
-  monkeypatch.setattr(matching.Towers, 'cut', lambda self, text: text)
-  monkeypatch.setattr(matching.Towers, 'embed_texts', lambda self, texts: (
+  monkeypatch.setattr(retrieval.Towers, 'cut', lambda self, text: text)
+  monkeypatch.setattr(retrieval.Towers, 'embed_texts', lambda self, texts: (
       np.eye(30)[list(map(knows, texts))]
   ))
-  best = matching.evaluate_benchmark(run, name, tmp_path)
+  best = retrieval.evaluate_benchmark(run, name, tmp_path)
   assert all(best[key] == 1 for key in best if '@' in key or 'zero' in key)
   assert set(best) == set(scores)
 
@@ -166,7 +168,7 @@ def test_a_benchmark_is_read_from_its_official_files(
 def test_a_video_is_the_mean_of_its_frames(run):
   rng = np.random.default_rng(0)
   picture, *frames = rng.integers(256, size=(4, 16, 16, 3), dtype=np.uint8)
-  towers = matching.Towers(run)
+  towers = retrieval.Towers(run)
   found = towers.embed_media([
       documents.image(picture), documents.video(np.stack(frames)),
       documents.video(np.stack(frames[:1])),
@@ -189,7 +191,7 @@ def test_frames_of_a_video_are_those_that_are_asked_for(
   frames = np.random.default_rng(0).integers(
       256, size=(15, 16, 16, 3), dtype=np.uint8
   )
-  towers = matching.Towers(run, sampling=Sampling(*sampling))
+  towers = retrieval.Towers(run, sampling=Sampling(*sampling))
   picked = frames[np.asarray(seconds, int)]
   mean = towers.embed_images(picked).mean(axis=0)
   for shown in (documents.video(frames), documents.image(frames[3])):
@@ -203,13 +205,13 @@ def test_frames_of_a_video_are_those_that_are_asked_for(
 
 def test_kinetics_is_the_mean_of_top_1_and_top_5(run, tmp_path, monkeypatch):
   miniature.WRITERS['kinetics700'](tmp_path / 'kinetics700')
-  row = benchmarks.find('kinetics700')
+  row = paper_benchmarks.find('kinetics700')
   queries = row.queries(tmp_path, row.split)
   classes = queries[0].candidates
   count = len(classes)
   # The class of the i-th video is its (i mod 6)-th likeliest, from 0; of
   # ImageNet the first alone would count.
-  monkeypatch.setattr(matching.Towers, 'embed_texts', lambda self, texts: (
+  monkeypatch.setattr(retrieval.Towers, 'embed_texts', lambda self, texts: (
       np.eye(count)[np.repeat(range(count), len(texts) // count)]
   ))
   ranks = np.arange(len(queries)) % 6
@@ -219,9 +221,9 @@ def test_kinetics_is_the_mean_of_top_1_and_top_5(run, tmp_path, monkeypatch):
       for rank, query in zip(ranks, queries)
   ]
   monkeypatch.setattr(
-      matching.Towers, 'embed_media', lambda self, media: np.stack(videos)
+      retrieval.Towers, 'embed_media', lambda self, media: np.stack(videos)
   )
-  scores = matching.evaluate_benchmark(run, 'kinetics700', tmp_path)
+  scores = retrieval.evaluate_benchmark(run, 'kinetics700', tmp_path)
   assert scores == {
       'zero_shot/accuracy': pytest.approx(1 / 6),
       'zero_shot/mean_top1_top5': pytest.approx((1 + 5) / 12), 'videos': 30,
@@ -232,8 +234,8 @@ def test_kinetics_is_the_mean_of_top_1_and_top_5(run, tmp_path, monkeypatch):
 
 def test_what_does_not_fit_is_one_sentence(run):
   with pytest.raises(UserError, match="kinetics700 and not on 'vqav2'"):
-    matching.evaluate_benchmark(run, 'vqav2', 'nowhere')
+    retrieval.evaluate_benchmark(run, 'vqav2', 'nowhere')
   with pytest.raises(UserError, match='reads 16: shorten it'):
-    matching.Towers(run).embed_texts(['red ' * 20])
+    retrieval.Towers(run).embed_texts(['red ' * 20])
   with pytest.raises(UserError, match='names exactly one of pink'):
-    matching.evaluate(run, 'matching_test', 'validation', 4, ['pink'])
+    retrieval.evaluate(run, 'matching_test', 'validation', 4, ['pink'])
