@@ -40,7 +40,7 @@ from flamingo_jax.training.optimizer import (
     make_optimizer,
 )
 from flamingo_jax.driver.start import verify_matching_vocabs
-from flamingo_jax.training.stored import stored_config, stored_vocabulary
+from flamingo_jax.run_dir.model_json import stored_config, stored_vocabulary
 
 if installation.is_main():
   installation.prepare()
@@ -63,7 +63,7 @@ else:
       RestoreCheckpointConfig,
       SaveCheckpointConfig,
   )
-  from flamingo_jax.training.model import (
+  from flamingo_jax.training.trained_model import (
       ContrastiveModel,
       FlamingoModel,
       LanguageModel,

@@ -4,9 +4,9 @@
 
 In a gin file:
   from flamingo_jax.tasks import benchmarks
-  paper_benchmarks.mixture.benchmark = 'vqav2'
-  paper_benchmarks.mixture.directory = %DATA_DIR
-  EvaluationDatasetConfig.mixture_or_task_name = @paper_benchmarks.mixture()
+  benchmarks.mixture.benchmark = 'vqav2'
+  benchmarks.mixture.directory = %DATA_DIR
+  EvaluationDatasetConfig.mixture_or_task_name = @benchmarks.mixture()
 
 Prompts, metrics and files are those of `flamingo eval --benchmark`.
 """

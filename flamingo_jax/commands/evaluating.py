@@ -108,7 +108,7 @@ def _evaluate(options: argparse.Namespace) -> None:
   from flamingo_jax.evaluation.output_dir import evaluation_dir
   from flamingo_jax.evaluation.fewshot import Settings
   from flamingo_jax.shipped import shipped_weights
-  from flamingo_jax.run_dir.model_json import write_atomically
+  from flamingo_jax.data.storage import write_atomically
 
   benchmark = paper_benchmarks.find(options.benchmark)
   if not options.data:

@@ -93,3 +93,10 @@ def _of_text(text: str, path: str, is_exhausted: bool) -> Refusal | None:
   if is_quota:
     return _DISK_QUOTA if path else _QUOTA
   return None
+
+
+def write_atomically(path: epath.Path, text: str) -> None:
+  """Replaces `path` so that a reader sees the old text or all of the new."""
+  draft = path.with_name(path.name + '.tmp')
+  draft.write_text(text, encoding='utf-8')
+  draft.replace(path)

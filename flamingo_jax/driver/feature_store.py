@@ -22,7 +22,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from flamingo_jax.errors import UserError
-from flamingo_jax.run_dir.model_json import write_atomically
+from flamingo_jax.data.storage import write_atomically
 
 _DIGEST = 16  # bytes
 

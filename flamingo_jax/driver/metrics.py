@@ -17,8 +17,7 @@ import numpy as np
 from flamingo_jax.data import storage
 from flamingo_jax.data.buckets import as_folder
 from flamingo_jax.errors import UserError
-from flamingo_jax.run_dir.model_json import write_atomically
-from flamingo_jax.driver.processes import is_first
+from flamingo_jax.data.storage import write_atomically
 from flamingo_jax.typing import Tree
 
 
@@ -149,7 +148,7 @@ class MetricsLog:
       step: updates done.
     """
     self.path = as_folder(model_dir) / 'metrics.jsonl'
-    self._writes = is_first()
+    self._writes = jax.process_index() == 0
     self.tensorboard = metric_writers.MultiWriter([])
     if not self._writes:
       return

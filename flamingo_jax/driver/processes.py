@@ -66,11 +66,6 @@ def _numbers() -> dict[str, int]:
   }
 
 
-def is_first() -> bool:
-  """Whether this process is the one that writes logs and descriptions."""
-  return jax.process_index() == 0
-
-
 class SharedStop:
   """A request to stop that reached any process, seen by all at one step."""
 

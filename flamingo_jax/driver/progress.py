@@ -7,7 +7,6 @@ import sys
 
 import tqdm
 
-from flamingo_jax.driver.processes import is_first
 
 
 class Progress:
@@ -19,7 +18,7 @@ class Progress:
   def __init__(self, first_step: int, total_steps: int):
     """Shows `first_step` of `total_steps` as done."""
     self._total = total_steps
-    self._terminal = sys.stderr.isatty() and is_first()
+    self._terminal = sys.stderr.isatty() and jax.process_index() == 0
     self._bar = tqdm.tqdm(
         total=total_steps,
         initial=first_step,
@@ -48,7 +47,7 @@ class Progress:
 
   def say(self, line: str) -> None:
     """Prints a line without tearing the bar."""
-    if is_first():
+    if jax.process_index() == 0:
       tqdm.tqdm.write(line, file=sys.stderr)
 
   def close(self) -> None:

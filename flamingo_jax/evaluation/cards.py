@@ -39,7 +39,7 @@ from flamingo_jax.evaluation.fewshot import Queries, Settings
 from flamingo_jax.evaluation.metrics.metric import Target
 from flamingo_jax.evaluation.prompts import Sample
 from flamingo_jax.machine import cores
-from flamingo_jax.run_dir.model_json import write_atomically
+from flamingo_jax.data.storage import write_atomically
 
 FORMAT = 3
 BATCH_SIZE = 8  # of an evaluation that asks for no other

@@ -23,8 +23,8 @@ from flamingo_jax.evaluation.features import FeatureConverter
 from flamingo_jax.evaluation.runner import Runner, check_checkpoint, restore
 from flamingo_jax.run_dir import checkpoint
 from flamingo_jax.run_dir.checkpoint import RestoreCheckpointConfig
-from flamingo_jax.training.model import FlamingoModel
-from flamingo_jax.run_dir.model_json import write_atomically
+from flamingo_jax.training.trained_model import FlamingoModel
+from flamingo_jax.data.storage import write_atomically
 from flamingo_jax.training.partitioner import Partitioner
 
 # seqio would warn of each task that needs less than the longest of its mixture.

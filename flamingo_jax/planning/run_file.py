@@ -21,7 +21,7 @@ from flamingo_jax.models import FlamingoConfig
 from flamingo_jax.planning.model_flops import Lengths
 from flamingo_jax.driver import loop
 from flamingo_jax.training.trained_model import Batch
-from flamingo_jax.training.model import FlamingoModel
+from flamingo_jax.training.trained_model import FlamingoModel
 
 
 @dataclasses.dataclass(frozen=True)

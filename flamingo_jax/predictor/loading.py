@@ -16,7 +16,7 @@ from flamingo_jax.predictor.predictor import Predictor
 from flamingo_jax.shipped import shipped_weights
 from flamingo_jax.run_dir.checkpoint import load_params
 from flamingo_jax.run_dir.model_json import read_model_json
-from flamingo_jax.training.stored import stored_config, stored_vocabulary
+from flamingo_jax.run_dir.model_json import stored_config, stored_vocabulary
 from flamingo_jax.run_dir.differences import check_same_tree
 from flamingo_jax.typing import Tree
 

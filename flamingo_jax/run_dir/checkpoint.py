@@ -27,7 +27,6 @@ from flamingo_jax.data import storage
 from flamingo_jax.data.buckets import as_folder
 from flamingo_jax.errors import UserError
 from flamingo_jax.run_dir.leftovers import remove_leftovers
-from flamingo_jax.driver.processes import is_first
 from flamingo_jax.run_dir.differences import check_same_tree
 from flamingo_jax.training.trainable import merge_params
 from flamingo_jax.typing import Tree
@@ -79,7 +78,7 @@ class _IteratorHandler(ocp.CheckpointHandler):
   """
 
   def save(self, directory, args):
-    if is_first():
+    if jax.process_index() == 0:
       args.iterator.save(directory / 'place.json')
 
   def restore(self, directory, args):
@@ -167,7 +166,7 @@ class Checkpoints:
 
   def _clean(self) -> None:
     """Removes what an interrupted save left behind."""
-    if is_first():
+    if jax.process_index() == 0:
       remove_leftovers(self.directory, '*')
 
   @contextlib.contextmanager

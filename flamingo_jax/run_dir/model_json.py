@@ -19,13 +19,6 @@ _FORMAT = 1
 _PACKAGES = ('jax', 'flax', 'optax', 'orbax-checkpoint', 'numpy')
 
 
-def write_atomically(path: epath.Path, text: str) -> None:
-  """Replaces `path` so that a reader sees the old text or all of the new."""
-  draft = path.with_name(path.name + '.tmp')
-  draft.write_text(text, encoding='utf-8')
-  draft.replace(path)
-
-
 def write_model_json(
     model_dir: str | os.PathLike,
     config: Architecture,

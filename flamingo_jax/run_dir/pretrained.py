@@ -24,7 +24,6 @@ from flamingo_jax.run_dir import checkpoint
 from flamingo_jax.run_dir import model_json as model_dir_lib
 from flamingo_jax.run_dir.fingerprint import fingerprint
 from flamingo_jax.training.partitioner import Partitioner
-from flamingo_jax.driver.processes import is_first
 from flamingo_jax.run_dir.regroup import grouped_as, regroup
 from flamingo_jax.training.train_step import (
     TrainState,
@@ -123,7 +122,7 @@ class TrainStateInitializer:
         name for name in ('vision_encoder', 'decoder')
         if name in frozen and name not in self._towers
     ]
-    if random and not self._weights and is_first():
+    if random and not self._weights and jax.process_index() == 0:
       print(
           f'warning: {" and ".join(random)}: random weights that stay frozen, '
           'between which little can be learned; give VISION_ENCODER and '
@@ -132,7 +131,7 @@ class TrainStateInitializer:
       )
 
   def _report(self, restored: dict[str, Any]) -> None:
-    if not restored or not is_first():
+    if not restored or jax.process_index() != 0:
       return
     for name, found in restored.items():
       print(

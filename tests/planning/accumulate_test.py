@@ -10,7 +10,7 @@ from jax.sharding import SingleDeviceSharding
 from flamingo_jax import models
 from flamingo_jax.data.vocabulary import default_vocabulary
 from flamingo_jax.training.accumulate import compute_gradients
-from flamingo_jax.training.model import LanguageModel
+from flamingo_jax.training.trained_model import LanguageModel
 
 ROWS, LENGTH = 64, 256
 KEYS = {

@@ -11,7 +11,7 @@ import pytest
 
 from flamingo_jax import models
 from flamingo_jax.data.vocabulary import default_vocabulary
-from flamingo_jax.training.model import FlamingoModel
+from flamingo_jax.training.trained_model import FlamingoModel
 from flamingo_jax.training.optimizer import make_optimizer
 from flamingo_jax.training.partitioner import Partitioner
 from flamingo_jax.training.train_step import (

@@ -15,7 +15,7 @@ from flamingo_jax.errors import UserError
 from flamingo_jax.models import contrastive
 from flamingo_jax.run_dir import checkpoint
 from flamingo_jax.run_dir import model_json
-from flamingo_jax.training.model import ContrastiveModel
+from flamingo_jax.training.trained_model import ContrastiveModel
 from flamingo_jax.training.optimizer import (
     clip_towers,
     contrastive_optimizer,

@@ -17,7 +17,7 @@ from flamingo_jax.run_dir import checkpoint
 from flamingo_jax.run_dir import model_json
 from flamingo_jax.driver.validation import Evaluator
 from flamingo_jax.run_dir.fingerprint import fingerprint
-from flamingo_jax.training.model import FlamingoModel, LanguageModel
+from flamingo_jax.training.trained_model import FlamingoModel, LanguageModel
 from flamingo_jax.training.optimizer import (
     language_model_optimizer,
     linear_warmup_cosine,

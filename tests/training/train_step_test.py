@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from flamingo_jax.data.vocabulary import default_vocabulary
-from flamingo_jax.training.model import FlamingoModel
+from flamingo_jax.training.trained_model import FlamingoModel
 from flamingo_jax.training.optimizer import make_optimizer
 from flamingo_jax.training.trainable import (
     is_trainable,
