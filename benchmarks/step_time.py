@@ -27,8 +27,8 @@ import jax
 
 from flamingo_jax import gin_config
 from flamingo_jax import gin_program
-from flamingo_jax.errors import UserError
 from flamingo_jax.driver.media_cache import open_cache
+from flamingo_jax.errors import UserError
 from flamingo_jax.training.train_step import init_state
 
 WARMUP = 2

@@ -17,8 +17,8 @@ from typing import Any
 from etils import epath
 
 from flamingo_jax.data.buckets import as_folder
-from flamingo_jax.errors import UserError
 from flamingo_jax.data.storage import write_atomically
+from flamingo_jax.errors import UserError
 
 BASE = 'base'
 SOURCE = ('Flamingo, arXiv 2204.14198 v2, tables 3 and 10, overall score of '

@@ -14,8 +14,8 @@ from flamingo_jax import gin_macros
 from flamingo_jax import gin_search
 from flamingo_jax.data.buckets import as_folder
 from flamingo_jax.data.pipeline import DatasetConfig
-from flamingo_jax.errors import UserError
 from flamingo_jax.data.storage import write_atomically
+from flamingo_jax.errors import UserError
 from flamingo_jax.run_dir.model_json import write_model_json
 from flamingo_jax.training.trained_model import TrainedModel
 

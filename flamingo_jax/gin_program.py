@@ -12,8 +12,8 @@ import gin
 
 from flamingo_jax import gin_config
 from flamingo_jax.data import storage
-from flamingo_jax.errors import UserError
 from flamingo_jax.driver import processes
+from flamingo_jax.errors import UserError
 
 _TOLD = 300  # characters of what a library says
 

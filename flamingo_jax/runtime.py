@@ -19,6 +19,7 @@ from flamingo_jax.data.pipeline import (
     get_training_eval_datasets,
 )
 from flamingo_jax.data.vocabulary import Vocabulary, default_vocabulary
+from flamingo_jax.driver.start import verify_matching_vocabs
 from flamingo_jax.evaluation.evaluate import (
     EvaluationDatasetConfig,
     ScoresLogger,
@@ -29,6 +30,7 @@ from flamingo_jax.gin_config import summarize_config, write_config
 from flamingo_jax.models.contrastive import get as contrastive_variant
 from flamingo_jax.models.variants import get as variant
 from flamingo_jax.models.variants import train_towers_not_given
+from flamingo_jax.run_dir.model_json import stored_config, stored_vocabulary
 from flamingo_jax.shipped import shipped_weights
 from flamingo_jax.t5x_adapter import installation
 from flamingo_jax.training.optimizer import (
@@ -39,8 +41,6 @@ from flamingo_jax.training.optimizer import (
     linear_warmup_linear,
     make_optimizer,
 )
-from flamingo_jax.driver.start import verify_matching_vocabs
-from flamingo_jax.run_dir.model_json import stored_config, stored_vocabulary
 
 if installation.is_main():
   installation.prepare()
@@ -63,14 +63,14 @@ else:
       RestoreCheckpointConfig,
       SaveCheckpointConfig,
   )
+  from flamingo_jax.run_dir.pretrained import TrainStateInitializer
+  from flamingo_jax.training.partitioner import Partitioner
+  from flamingo_jax.training.train_step import Trainer
   from flamingo_jax.training.trained_model import (
       ContrastiveModel,
       FlamingoModel,
       LanguageModel,
   )
-  from flamingo_jax.training.partitioner import Partitioner
-  from flamingo_jax.run_dir.pretrained import TrainStateInitializer
-  from flamingo_jax.training.train_step import Trainer
 
 __all__ = [
     'CheckpointConfig',

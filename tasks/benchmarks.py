@@ -19,8 +19,8 @@ from flamingo_jax.data import features
 from flamingo_jax.data import vocabulary as vocabulary_lib
 from flamingo_jax.data.frames import EVALUATION
 from flamingo_jax.errors import UserError
-from flamingo_jax.evaluation import paper_benchmarks
 from flamingo_jax.evaluation import fewshot
+from flamingo_jax.evaluation import paper_benchmarks
 from flamingo_jax.evaluation import prompts
 from flamingo_jax.evaluation import tasks
 from flamingo_jax.evaluation.benchmark import Benchmark

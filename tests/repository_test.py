@@ -32,18 +32,19 @@ LAYERS = (
     ('typing|errors|machine|sharding|broken_pipe|shipped|gin_search|gin_macros', 0),
     ('models', 1),
     ('data', 1),
-    ('losses|decoding', 2),
+    ('decoding', 2),
     ('prepare|convert', 2),
-    (r'training\.loop', 6),
-    (r'training', 4),
-    ('evaluation', 5),
+    ('training', 3),
+    ('run_dir', 4),
     ('predictor', 5),
-    ('t5x_adapter', 6),
-    ('runtime|gin_config|planning', 7),
-    ('train|eval|infer|ablation|program|commands|cli|doctor', 8),
-    ('tasks|configs', 9),  # linked into the package, to be installed with it
+    ('evaluation', 6),
+    ('driver', 7),
+    ('t5x_adapter', 8),
+    ('runtime|gin_config|planning', 9),
+    ('train|eval|infer|ablation|gin_program|commands|cli|doctor', 10),
+    ('tasks|configs', 11),  # linked into the package, to be installed with it
 )
-SIBLINGS = ({'models', 'data'}, {'losses', 'decoding'}, {'prepare', 'convert'})
+SIBLINGS = ({'models', 'data'}, {'prepare', 'convert'})
 
 
 def check(rule, paths):

@@ -101,14 +101,14 @@ def run(options: argparse.Namespace, rest: Sequence[str]) -> None:
 
 def _evaluate(options: argparse.Namespace) -> None:
   from flamingo_jax.data.buckets import as_folder
-  from flamingo_jax.evaluation import paper_benchmarks
+  from flamingo_jax.data.storage import write_atomically
   from flamingo_jax.evaluation import cards
   from flamingo_jax.evaluation import clips
+  from flamingo_jax.evaluation import paper_benchmarks
   from flamingo_jax.evaluation import report
-  from flamingo_jax.evaluation.output_dir import evaluation_dir
   from flamingo_jax.evaluation.fewshot import Settings
+  from flamingo_jax.evaluation.output_dir import evaluation_dir
   from flamingo_jax.shipped import shipped_weights
-  from flamingo_jax.data.storage import write_atomically
 
   benchmark = paper_benchmarks.find(options.benchmark)
   if not options.data:
@@ -153,8 +153,8 @@ def _evaluate(options: argparse.Namespace) -> None:
 
 def _replay(options: argparse.Namespace) -> None:
   """Evaluates what a card describes, beside it, and compares."""
-  from flamingo_jax.evaluation import paper_benchmarks
   from flamingo_jax.evaluation import cards
+  from flamingo_jax.evaluation import paper_benchmarks
   from flamingo_jax.evaluation.fewshot import Settings
 
   old = cards.read(options.replay)

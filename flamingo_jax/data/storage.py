@@ -1,11 +1,13 @@
 # SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Why a disk or a bucket takes no more: full, a quota, too many requests."""
+"""Writing to disks and buckets, and why one takes no more."""
 
 import errno
 import os
 import re
 from typing import NamedTuple
+
+from etils import epath
 
 from flamingo_jax.data.buckets import is_address
 

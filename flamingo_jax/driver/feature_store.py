@@ -21,8 +21,8 @@ from etils import epath
 import jax.numpy as jnp
 import numpy as np
 
-from flamingo_jax.errors import UserError
 from flamingo_jax.data.storage import write_atomically
+from flamingo_jax.errors import UserError
 
 _DIGEST = 16  # bytes
 

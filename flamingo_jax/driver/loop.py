@@ -14,11 +14,6 @@ import seqio
 
 from flamingo_jax.data import pipeline
 from flamingo_jax.data.batches import Batches
-from flamingo_jax.errors import UserError
-from flamingo_jax.evaluation.evaluate import EvaluationDatasetConfig
-from flamingo_jax.evaluation.in_training import FewShotEvaluator
-from flamingo_jax.run_dir import checkpoint
-from flamingo_jax.driver.validation import Evaluator
 from flamingo_jax.driver.interrupt import (
     StopRequest,
     at_rest,
@@ -32,11 +27,16 @@ from flamingo_jax.driver.metrics import (
     Window,
     gate_values,
 )
-from flamingo_jax.training.partitioner import Partitioner
 from flamingo_jax.driver.processes import SharedStop
 from flamingo_jax.driver.progress import Progress
-from flamingo_jax.run_dir.pretrained import TrainStateInitializer
 from flamingo_jax.driver.start import start
+from flamingo_jax.driver.validation import Evaluator
+from flamingo_jax.errors import UserError
+from flamingo_jax.evaluation.evaluate import EvaluationDatasetConfig
+from flamingo_jax.evaluation.in_training import FewShotEvaluator
+from flamingo_jax.run_dir import checkpoint
+from flamingo_jax.run_dir.pretrained import TrainStateInitializer
+from flamingo_jax.training.partitioner import Partitioner
 from flamingo_jax.training.train_step import TrainState, Trainer
 from flamingo_jax.training.trained_model import TrainedModel
 from flamingo_jax.typing import Tree

@@ -17,8 +17,8 @@ import numpy as np
 
 from flamingo_jax.data import pipeline
 from flamingo_jax.data.buckets import as_folder
-from flamingo_jax.errors import UserError
 from flamingo_jax.driver.feature_store import FeatureStore, digest
+from flamingo_jax.errors import UserError
 from flamingo_jax.run_dir.fingerprint import fingerprint
 from flamingo_jax.training.partitioner import Partitioner
 from flamingo_jax.training.trained_model import Batch, TrainedModel

@@ -12,12 +12,12 @@ from typing import Any
 from clu import metric_writers
 from etils import epath
 from flax import traverse_util
+import jax
 import numpy as np
 
 from flamingo_jax.data import storage
 from flamingo_jax.data.buckets import as_folder
 from flamingo_jax.errors import UserError
-from flamingo_jax.data.storage import write_atomically
 from flamingo_jax.typing import Tree
 
 
@@ -153,7 +153,7 @@ class MetricsLog:
     if not self._writes:
       return
     if self.path.exists():
-      write_atomically(self.path, _lines_until(self.path, step))
+      storage.write_atomically(self.path, _lines_until(self.path, step))
     self.tensorboard = metric_writers.SummaryWriter(
         os.fspath(as_folder(model_dir) / 'tensorboard')
     )

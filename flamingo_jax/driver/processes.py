@@ -15,8 +15,8 @@ from jax.sharding import NamedSharding, PartitionSpec
 import jax.numpy as jnp
 import numpy as np
 
-from flamingo_jax.errors import UserError
 from flamingo_jax.driver.interrupt import StopRequest
+from flamingo_jax.errors import UserError
 
 _ADDRESS = 'JAX_COORDINATOR_ADDRESS'
 _NUMBERS = ('JAX_NUM_PROCESSES', 'JAX_PROCESS_ID')

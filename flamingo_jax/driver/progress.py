@@ -5,6 +5,7 @@
 from collections.abc import Mapping
 import sys
 
+import jax
 import tqdm
 
 

@@ -9,7 +9,7 @@ import jax
 from flamingo_jax.data import pipeline
 from flamingo_jax.errors import UserError
 from flamingo_jax.run_dir import checkpoint
-from flamingo_jax.run_dir import model_json as model_dir_lib
+from flamingo_jax.run_dir import model_json
 from flamingo_jax.run_dir.pretrained import TrainStateInitializer
 from flamingo_jax.training.train_step import (
     TrainState,
@@ -40,7 +40,7 @@ def verify_matching_vocabs(
   pipeline.check_vocabulary(cfg.mixture_or_task_name, model.vocabulary)
   for folder in (model_dir, initial_path):
     if folder and checkpoint.saved_steps(folder):
-      model_dir_lib.check_model_json(folder, model.config, model.vocabulary)
+      model_json.check_model_json(folder, model.config, model.vocabulary)
 
 
 def start(

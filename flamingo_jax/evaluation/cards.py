@@ -27,19 +27,19 @@ import numpy as np
 
 from flamingo_jax.data.buckets import as_folder
 from flamingo_jax.data.frames import Sampling
+from flamingo_jax.data.storage import write_atomically
 from flamingo_jax.errors import UserError
 from flamingo_jax.evaluation import answering
-from flamingo_jax.evaluation import paper_benchmarks
 from flamingo_jax.evaluation import clips
 from flamingo_jax.evaluation import fewshot
 from flamingo_jax.evaluation import gallery
+from flamingo_jax.evaluation import paper_benchmarks
 from flamingo_jax.evaluation.answering import Answerer, Outcome
 from flamingo_jax.evaluation.benchmark import Benchmark
 from flamingo_jax.evaluation.fewshot import Queries, Settings
 from flamingo_jax.evaluation.metrics.metric import Target
 from flamingo_jax.evaluation.prompts import Sample
 from flamingo_jax.machine import cores
-from flamingo_jax.data.storage import write_atomically
 
 FORMAT = 3
 BATCH_SIZE = 8  # of an evaluation that asks for no other

@@ -17,15 +17,15 @@ import tqdm
 
 from flamingo_jax.data import pipeline
 from flamingo_jax.data.frames import AnyNumber, Sampling
+from flamingo_jax.data.storage import write_atomically
 from flamingo_jax.errors import UserError
 from flamingo_jax.evaluation import shots_table
 from flamingo_jax.evaluation.features import FeatureConverter
 from flamingo_jax.evaluation.runner import Runner, check_checkpoint, restore
 from flamingo_jax.run_dir import checkpoint
 from flamingo_jax.run_dir.checkpoint import RestoreCheckpointConfig
-from flamingo_jax.training.trained_model import FlamingoModel
-from flamingo_jax.data.storage import write_atomically
 from flamingo_jax.training.partitioner import Partitioner
+from flamingo_jax.training.trained_model import FlamingoModel
 
 # seqio would warn of each task that needs less than the longest of its mixture.
 logging.get_absl_logger().addFilter(

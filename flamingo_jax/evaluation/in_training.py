@@ -10,8 +10,8 @@ import seqio
 from flamingo_jax.errors import UserError
 from flamingo_jax.evaluation import evaluate
 from flamingo_jax.evaluation.runner import Runner
-from flamingo_jax.training.trained_model import FlamingoModel
 from flamingo_jax.training.partitioner import Partitioner
+from flamingo_jax.training.trained_model import FlamingoModel
 from flamingo_jax.training.trained_model import TrainedModel
 from flamingo_jax.typing import Tree
 

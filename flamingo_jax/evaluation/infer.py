@@ -23,8 +23,8 @@ from flamingo_jax.evaluation.features import MODEL_FEATURES
 from flamingo_jax.evaluation.runner import Runner, restore
 from flamingo_jax.run_dir import checkpoint
 from flamingo_jax.run_dir.checkpoint import RestoreCheckpointConfig
-from flamingo_jax.training.trained_model import FlamingoModel
 from flamingo_jax.training.partitioner import Partitioner
+from flamingo_jax.training.trained_model import FlamingoModel
 
 MODES = ('predict', 'score', 'predict_with_aux')
 _RECORDED = '_pretokenized'

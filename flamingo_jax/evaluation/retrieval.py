@@ -17,9 +17,9 @@ from flamingo_jax.data.frames import EVALUATION, AnyNumber, Sampling
 from flamingo_jax.data.media import Media, load_frames
 from flamingo_jax.data.vocabulary import Vocabulary
 from flamingo_jax.errors import UserError
-from flamingo_jax.evaluation import paper_benchmarks
 from flamingo_jax.evaluation import clips
 from flamingo_jax.evaluation import fewshot
+from flamingo_jax.evaluation import paper_benchmarks
 from flamingo_jax.models import ContrastiveConfig, DualTower
 from flamingo_jax.run_dir.checkpoint import load_params
 from flamingo_jax.run_dir.model_json import read_model_json

@@ -14,11 +14,11 @@ import tensorflow as tf
 from flamingo_jax.errors import UserError
 from flamingo_jax.evaluation import inference
 from flamingo_jax.run_dir import checkpoint
-from flamingo_jax.training.trained_model import FlamingoModel
 from flamingo_jax.run_dir.model_json import check_model_json
 from flamingo_jax.training.partitioner import Partitioner
 from flamingo_jax.training.train_step import TrainState, abstract_params
 from flamingo_jax.training.trainable import merge_params
+from flamingo_jax.training.trained_model import FlamingoModel
 from flamingo_jax.typing import Array, Tree
 
 _PADDING = -1  # index of rows that only fill a batch

@@ -14,8 +14,8 @@ import re
 
 from etils import epath
 
-from flamingo_jax.evaluation.report import aligned
 from flamingo_jax.data.storage import write_atomically
+from flamingo_jax.evaluation.report import aligned
 
 _NAME = re.compile(r'(?P<task>.+)_(?P<shots>\d+)shot(?:_(?P<control>.+))?')
 _INTERVAL = ('low', 'high')

@@ -16,10 +16,10 @@ import jax.numpy as jnp
 import optax
 
 from flamingo_jax import gin_config, runtime
+from flamingo_jax.driver import loop
 from flamingo_jax.errors import UserError
 from flamingo_jax.models import FlamingoConfig
 from flamingo_jax.planning.model_flops import Lengths
-from flamingo_jax.driver import loop
 from flamingo_jax.training.trained_model import Batch
 from flamingo_jax.training.trained_model import FlamingoModel
 

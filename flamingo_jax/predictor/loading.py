@@ -13,11 +13,11 @@ from flamingo_jax.data.buckets import as_folder
 from flamingo_jax.data.frames import TRAINING, AnyNumber, Sampling
 from flamingo_jax.models import Flamingo, FlamingoConfig
 from flamingo_jax.predictor.predictor import Predictor
-from flamingo_jax.shipped import shipped_weights
 from flamingo_jax.run_dir.checkpoint import load_params
+from flamingo_jax.run_dir.differences import check_same_tree
 from flamingo_jax.run_dir.model_json import read_model_json
 from flamingo_jax.run_dir.model_json import stored_config, stored_vocabulary
-from flamingo_jax.run_dir.differences import check_same_tree
+from flamingo_jax.shipped import shipped_weights
 from flamingo_jax.typing import Tree
 
 

@@ -26,8 +26,8 @@ import orbax.checkpoint as ocp
 from flamingo_jax.data import storage
 from flamingo_jax.data.buckets import as_folder
 from flamingo_jax.errors import UserError
-from flamingo_jax.run_dir.leftovers import remove_leftovers
 from flamingo_jax.run_dir.differences import check_same_tree
+from flamingo_jax.run_dir.leftovers import remove_leftovers
 from flamingo_jax.training.trainable import merge_params
 from flamingo_jax.typing import Tree
 

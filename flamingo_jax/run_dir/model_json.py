@@ -10,9 +10,12 @@ from typing import Any
 from etils import epath
 
 from flamingo_jax.data.buckets import as_folder
+from flamingo_jax.data.storage import write_atomically
 from flamingo_jax.data.vocabulary import Vocabulary
 from flamingo_jax.errors import UserError
+from flamingo_jax.models import FlamingoConfig
 from flamingo_jax.models.architecture import Architecture
+from flamingo_jax.run_dir.checkpoint import split_path
 from flamingo_jax.run_dir.differences import check_same_values
 
 _FORMAT = 1
@@ -105,3 +108,35 @@ def check_model_json(
         f'than {vocabulary.path}: use {as_folder(model_dir)}/'
         'vocabulary.model'
     )
+
+
+def stored_config(model_dir: str | os.PathLike) -> FlamingoConfig:
+  """The architecture of a run, from its MODEL_DIR or one of its checkpoints.
+
+  Raises:
+    UserError: there is no run, or it is that of a tower.
+  """
+  folder, _ = split_path(model_dir)
+  architecture = read_model_json(folder)['architecture']
+  if 'resampler' not in architecture:
+    raise UserError(
+        f'{folder} holds a tower that was pretrained by itself, no Flamingo: '
+        'train one on it with configs/runs/pretrain_from_towers.gin'
+    )
+  return FlamingoConfig.from_dict(architecture, f'the model in {folder}')
+
+
+def stored_vocabulary(model_dir: str | os.PathLike) -> Vocabulary:
+  """The tokenizer of a run, from its MODEL_DIR or one of its checkpoints.
+
+  Raises:
+    UserError: there is no run, or its file is another one than in training.
+  """
+  folder, _ = split_path(model_dir)
+  vocabulary = Vocabulary(folder / 'vocabulary.model')
+  if vocabulary.sha256 != read_model_json(folder)['vocabulary_sha256']:
+    raise UserError(
+        f'{vocabulary.path} is not the vocabulary that the checkpoint in '
+        f'{folder} was trained with: copy the original file back'
+    )
+  return vocabulary

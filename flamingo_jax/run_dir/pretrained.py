@@ -18,13 +18,15 @@ from flax import traverse_util
 import jax
 import orbax.checkpoint as ocp
 
+from flamingo_jax.data import storage
 from flamingo_jax.data.buckets import as_folder
 from flamingo_jax.errors import UserError
 from flamingo_jax.run_dir import checkpoint
-from flamingo_jax.run_dir import model_json as model_dir_lib
+from flamingo_jax.run_dir import model_json
+from flamingo_jax.run_dir.differences import check_same_tree
 from flamingo_jax.run_dir.fingerprint import fingerprint
-from flamingo_jax.training.partitioner import Partitioner
 from flamingo_jax.run_dir.regroup import grouped_as, regroup
+from flamingo_jax.training.partitioner import Partitioner
 from flamingo_jax.training.train_step import (
     TrainState,
     abstract_state,
@@ -32,7 +34,6 @@ from flamingo_jax.training.train_step import (
 )
 from flamingo_jax.training.trainable import is_trainable, merge_params
 from flamingo_jax.training.trained_model import TrainedModel
-from flamingo_jax.run_dir.differences import check_same_tree
 from flamingo_jax.typing import Array, Tree
 
 
@@ -104,7 +105,7 @@ class TrainStateInitializer:
   ) -> tuple[Tree, epath.Path]:
     """All weights of another run, and the folder of its checkpoint."""
     folder, step = checkpoint.find_checkpoint(self._weights)
-    model_dir_lib.check_model_json(
+    model_json.check_model_json(
         folder, self._model.config, self._model.vocabulary
     )
     state, _ = checkpoint.restore_step(
@@ -142,7 +143,7 @@ class TrainStateInitializer:
     if self._model_dir:
       folder = as_folder(self._model_dir)
       folder.mkdir(parents=True, exist_ok=True)
-      model_dir_lib.write_atomically(
+      storage.write_atomically(
           folder / 'restored.json', json.dumps(restored, indent=2) + '\n'
       )
 
@@ -184,7 +185,7 @@ def check_vocabulary(source: str | os.PathLike, model: TrainedModel) -> None:
   run = source if (source / 'model.json').exists() else source.parent
   if not (run / 'model.json').exists():
     return
-  stored = model_dir_lib.read_model_json(run)['vocabulary_sha256']
+  stored = model_json.read_model_json(run)['vocabulary_sha256']
   if stored != model.vocabulary.sha256:
     raise UserError(
         f'the language model in {run} was trained with another vocabulary than '

@@ -12,9 +12,9 @@ import jax
 from jax.sharding import NamedSharding, PartitionSpec
 from t5x import checkpoints, train_state as t5x_train_state, utils
 
+from flamingo_jax.run_dir import checkpoint
 from flamingo_jax.t5x_adapter.partitioning import Partitioner
 from flamingo_jax.t5x_adapter.train_state import from_t5x, to_t5x
-from flamingo_jax.run_dir import checkpoint
 from flamingo_jax.training.train_step import TrainState
 from flamingo_jax.typing import Tree
 

@@ -7,9 +7,9 @@ from typing import Any
 
 from t5x import train_state, utils
 
+from flamingo_jax.run_dir import pretrained
 from flamingo_jax.t5x_adapter.partitioning import Partitioner
 from flamingo_jax.t5x_adapter.train_state import to_t5x
-from flamingo_jax.run_dir import pretrained
 from flamingo_jax.typing import Array
 
 

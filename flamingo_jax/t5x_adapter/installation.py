@@ -10,8 +10,8 @@ import sys
 import types
 
 from flamingo_jax import gin_search
-from flamingo_jax.errors import UserError
 from flamingo_jax.driver import processes
+from flamingo_jax.errors import UserError
 
 # On GitHub only; the first three are used as checkouts or installed without
 # their dependencies, which ask for nightly builds of seqio and others.

@@ -23,9 +23,8 @@ from flamingo_jax.errors import UserError
 from flamingo_jax.evaluation import inference
 from flamingo_jax.evaluation.features import FeatureConverter
 from flamingo_jax.models import ContrastiveConfig, FlamingoConfig
-from flamingo_jax.training import model as training_model
+from flamingo_jax.training import trained_model
 from flamingo_jax.training.trainable import merge_params
-from flamingo_jax.training.trained_model import TrainedModel
 from flamingo_jax.typing import Array, Tree
 
 
@@ -39,7 +38,7 @@ class Perplexity(clu.metrics.Average):
 
 
 class _T5xModel(t5x_models.BaseTransformerModel):
-  """What t5x asks of every model, on top of `TrainedModel`.
+  """What t5x asks of every model, on top of `trained_model.TrainedModel`.
 
   Frozen weights are the collection 'frozen_params', which t5x keeps in
   `train_state.flax_mutables`: out of reach of gradients and optimizer.
@@ -54,7 +53,7 @@ class _T5xModel(t5x_models.BaseTransformerModel):
       optimizer_def: optax.GradientTransformation | None,
   ):
     """As for the built-in driver."""
-    TrainedModel.__init__(self, config, vocabulary, optimizer_def)
+    trained_model.TrainedModel.__init__(self, config, vocabulary, optimizer_def)
     t5x_models.BaseTransformerModel.__init__(
         self,
         module=self.module,
@@ -122,15 +121,15 @@ class _T5xModel(t5x_models.BaseTransformerModel):
   predict_batch_with_aux = score_batch = predict_batch
 
 
-class LanguageModel(_T5xModel, training_model.LanguageModel):
+class LanguageModel(_T5xModel, trained_model.LanguageModel):
   """The model of the built-in driver with t5x's interface."""
 
 
-class ContrastiveModel(_T5xModel, training_model.ContrastiveModel):
+class ContrastiveModel(_T5xModel, trained_model.ContrastiveModel):
   """The model of the built-in driver with t5x's interface."""
 
 
-class FlamingoModel(_T5xModel, training_model.FlamingoModel):
+class FlamingoModel(_T5xModel, trained_model.FlamingoModel):
   """The model of the built-in driver with t5x's interface."""
 
   def predict_batch(

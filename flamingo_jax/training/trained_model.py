@@ -1,15 +1,25 @@
 # SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
 # SPDX-License-Identifier: Apache-2.0
-"""All that the drivers know of what they train."""
+"""What a run trains: Flamingo, or a tower it is built on."""
 
 from collections.abc import Mapping
+import math
 from typing import Any
 
 from flax import linen as nn
+import jax
+import jax.numpy as jnp
 import optax
 
+from flamingo_jax import models, sharding
 from flamingo_jax.data.vocabulary import Vocabulary
 from flamingo_jax.errors import UserError
+from flamingo_jax.training.losses import (
+    contrastive_loss,
+    same_rows,
+    weighted_cross_entropy,
+)
+from flamingo_jax.training.trainable import merge_params, split_params
 from flamingo_jax.typing import Array, Tree
 
 # A flat batch: '<dataset>/<feature>' -> [B, k_d, ...]; arrays, or their shapes.
@@ -88,3 +98,170 @@ class TrainedModel:
       (sum of loss in nats, sum of loss weights), float32 scalars.
     """
     raise NotImplementedError
+
+
+def _as_frozen(box: nn.LogicallyPartitioned) -> nn.LogicallyPartitioned:
+  """Lets rules split a width of frozen weights in a way of its own."""
+  names = ('frozen_embed' if n == 'embed' else n for n in box.names)
+  return box.replace(names=tuple(names))
+
+
+class FlamingoModel(TrainedModel):
+  """Flamingo between frozen towers (§2)."""
+
+  def _build(self, config: models.FlamingoConfig) -> tuple[nn.Module, int]:
+    return models.Flamingo(config), config.decoder.vocab
+
+  def initialize(self, rng: Array) -> dict[str, Any]:
+    """Random weights; the frozen ones have the config's `frozen_dtype`."""
+    size = self.config.image_size
+    variables = self.module.init(
+        rng,
+        jnp.zeros((1, 1), jnp.int32),
+        jnp.ones((1, 1), jnp.int32),
+        jnp.zeros((1, 1, 1, size, size, 3), jnp.uint8),
+        jnp.ones((1, 1, 1), bool),
+    )
+    params, frozen_params = split_params(
+        variables['params'], self.config.trained_towers
+    )
+    frozen_params = jax.tree.map(
+        lambda x: x.astype(self.config.frozen_dtype), frozen_params
+    )
+    frozen_params = jax.tree.map(
+        _as_frozen, frozen_params, is_leaf=sharding.is_boxed
+    )
+    return {'params': params, 'frozen_params': frozen_params}
+
+  def prepare(self, frozen_params: Tree, batch: Batch) -> Batch:
+    """Replaces all '<dataset>/media' of a batch by '<dataset>/features'.
+
+    The vision encoder runs once, over the media of all datasets together, which
+    costs a quarter of the compilation and needs no backward pass. Features are
+    600 kB a picture, small beside what a dataset's activations take.
+
+    Args:
+      frozen_params: the frozen tree.
+      batch: flat, [B, k_d, M, T, h, w, 3] for media. Pictures of one size are
+        encoded together.
+    """
+    if self.config.trains_vision_encoder:
+      return batch  # encoded where gradients are taken
+    media = {k: x for k, x in batch.items() if k.endswith('/media')}
+    encoded = {k: x for k, x in batch.items() if k not in media}
+    for size in sorted({x.shape[4:] for x in media.values()}):
+      alike = {k: x for k, x in media.items() if x.shape[4:] == size}
+      rows = lambda x: x.reshape(x.shape[0], -1, *size)
+      features = self.module.apply(
+          {'params': frozen_params},
+          jnp.concatenate([rows(x) for x in alike.values()], axis=1),
+          method='features',
+      )
+      start = 0
+      for key, x in alike.items():
+        lead = x.shape[:4]
+        stop = start + math.prod(lead[1:])
+        encoded[f'{key.removesuffix("media")}features'] = (
+            features[:, start:stop].reshape(*lead, *features.shape[2:])
+        )
+        start = stop
+    return encoded
+
+  def summed_loss(
+      self, params: Tree, frozen_params: Tree, examples: Batch
+  ) -> tuple[Array, Array]:
+    """Cross-entropy of the next token (Flamingo eq. 1).
+
+    Examples are `typing.Example`s; they may have the vision encoder's
+    'features' [B, M, T, P, Dv] instead of 'media'.
+    """
+    encoded = 'features' in examples
+    logits = self.module.apply(
+        {'params': merge_params(params, frozen_params)},
+        examples['tokens'],
+        examples['media_index'],
+        examples['features' if encoded else 'media'],
+        examples['media_mask'],
+        method='from_features' if encoded else None,
+    )
+    return weighted_cross_entropy(
+        logits, examples['targets'], examples['loss_weights']
+    )
+
+
+class LanguageModel(TrainedModel):
+  """The language model of a Flamingo by itself, all of it trained (App. B).
+
+  Its config is that Flamingo's; its vocabulary needs no <EOC>.
+  """
+
+  def _build(self, config: models.FlamingoConfig) -> tuple[nn.Module, int]:
+    config = models.LanguageModelConfig(config.decoder, config.dtype)
+    return models.LanguageModel(config), config.decoder.vocab
+
+  def initialize(self, rng: Array) -> dict[str, Any]:
+    """Random weights, under their names in Flamingo; nothing is frozen."""
+    variables = self.module.init(rng, jnp.zeros((1, 1), jnp.int32))
+    return {'params': variables['params'], 'frozen_params': {}}
+
+  def summed_loss(
+      self, params: Tree, frozen_params: Tree, examples: Batch
+  ) -> tuple[Array, Array]:
+    """Cross-entropy of the next token; examples are `data.text`'s."""
+    logits = self.module.apply(
+        {'params': merge_params(params, frozen_params)},
+        examples['tokens'],
+        examples['segments'],
+    )
+    return weighted_cross_entropy(
+        logits, examples['targets'], examples['loss_weights']
+    )
+
+
+class ContrastiveModel(TrainedModel):
+  """A vision encoder and a text encoder that find each other (B.1.3)."""
+
+  additive = False  # the negatives of a pair are the rest of the batch
+  likelihood = False
+
+  def _build(self, config: models.ContrastiveConfig) -> tuple[nn.Module, int]:
+    return models.DualTower(config), config.text.vocab
+
+  def initialize(self, rng: Array) -> dict[str, Any]:
+    """Random weights; the vision encoder has its name in Flamingo."""
+    size = self.config.image_size
+    variables = self.module.init(
+        rng,
+        jnp.zeros((1, size, size, 3), jnp.uint8),
+        jnp.zeros((1, 1), jnp.int32),
+        jnp.ones((1, 1), bool),
+    )
+    return {'params': variables['params'], 'frozen_params': {}}
+
+  def summed_loss(
+      self, params: Tree, frozen_params: Tree, examples: Batch
+  ) -> tuple[Array, Array]:
+    """Both cross-entropies of each pair.
+
+    Examples are `typing.Example`s of one picture each; its text are the targets
+    that have a loss weight, which the `<image>` tag has not.
+    """
+    length, context = examples['tokens'].shape[1], self.config.text.context
+    if length > context:
+      raise UserError(
+          f'texts have {length} tokens and the text encoder has room for '
+          f'{context}: make task_feature_lengths shorter'
+      )
+    mask = examples['loss_weights'] > 0
+    tokens = jnp.where(mask, examples['targets'], 0)
+    images, texts, inverse_temperature = self.module.apply(
+        {'params': merge_params(params, frozen_params)},
+        examples['media'][:, 0, 0],
+        tokens,
+        mask,
+    )
+    whole = jnp.any(mask, axis=1) & examples['media_mask'][:, 0, 0]
+    return contrastive_loss(
+        images, texts, inverse_temperature, whole.astype(jnp.float32),
+        excluded=same_rows(tokens) if self.config.masks_duplicates else None,
+    )

@@ -10,11 +10,11 @@ import pytest
 
 from flamingo_jax.data import pipeline
 from flamingo_jax.data.batches import get_batches
-from flamingo_jax.tasks import shapes
-from flamingo_jax.run_dir import checkpoint
 from flamingo_jax.driver import interrupt
-from flamingo_jax.run_dir import pretrained
 from flamingo_jax.driver.loop import train
+from flamingo_jax.run_dir import checkpoint
+from flamingo_jax.run_dir import pretrained
+from flamingo_jax.tasks import shapes
 from flamingo_jax.training.train_step import Trainer
 
 

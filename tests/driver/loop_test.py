@@ -24,9 +24,9 @@ import pytest
 
 from flamingo_jax import gin_program
 from flamingo_jax.data import documents, features
-from flamingo_jax.tasks import prepared
-from flamingo_jax.run_dir import checkpoint
 from flamingo_jax.driver import loop
+from flamingo_jax.run_dir import checkpoint
+from flamingo_jax.tasks import prepared
 from tests.shards import write_shards
 from tests.t5x import two_tasks
 from tests.t5x.program import ROOT, run_built_in

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from flamingo_jax.data import features, pipeline
+from flamingo_jax.driver.media_cache import MediaCache, check_cacheable
 from flamingo_jax.errors import UserError
 from flamingo_jax.training.accumulate import compute_gradients
-from flamingo_jax.driver.media_cache import MediaCache, check_cacheable
 from tests.training.conftest import LAMBDA, make_batch
 
 

@@ -164,8 +164,8 @@ def test_two_processes_of_t5x_go_on_where_one_of_ours_stopped(
 
 JOIN = """
 import jax
-from flamingo_jax.errors import UserError
 from flamingo_jax.driver import processes
+from flamingo_jax.errors import UserError
 try:
   processes.join()
 except UserError as error:

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from flamingo_jax.errors import UserError
-from flamingo_jax.evaluation import paper_benchmarks
 from flamingo_jax.evaluation import cards
+from flamingo_jax.evaluation import paper_benchmarks
 from flamingo_jax.evaluation import report
 from flamingo_jax.evaluation.fewshot import Settings, read_queries
 from flamingo_jax.evaluation.metrics import NDCG

@@ -12,9 +12,9 @@ import flamingo_jax as fj
 from flamingo_jax import cli, shipped
 from flamingo_jax.errors import UserError
 from flamingo_jax.evaluation import answering
-from flamingo_jax.evaluation import paper_benchmarks
 from flamingo_jax.evaluation import cards
 from flamingo_jax.evaluation import fewshot, report
+from flamingo_jax.evaluation import paper_benchmarks
 from flamingo_jax.evaluation.fewshot import Settings
 from flamingo_jax.evaluation.prompts import as_text
 from tests.evaluation import miniature

@@ -15,9 +15,9 @@ from flamingo_jax.evaluation import tasks
 from flamingo_jax.evaluation.prompts import Episode, Sample
 from flamingo_jax.run_dir import checkpoint
 from flamingo_jax.run_dir import model_json
-from flamingo_jax.training.trained_model import FlamingoModel
 from flamingo_jax.training.train_step import TrainState
 from flamingo_jax.training.trainable import split_params
+from flamingo_jax.training.trained_model import FlamingoModel
 from tests.evaluation import miniature
 from tests.random_weights import random_weights, tiny_config
 

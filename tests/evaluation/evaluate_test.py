@@ -17,8 +17,8 @@ from flamingo_jax.evaluation import evaluate as evaluate_lib
 from flamingo_jax.evaluation import infer as infer_lib
 from flamingo_jax.evaluation import output_dir, prompts
 from flamingo_jax.run_dir.checkpoint import RestoreCheckpointConfig
-from flamingo_jax.training.trained_model import FlamingoModel
 from flamingo_jax.training.partitioner import Partitioner
+from flamingo_jax.training.trained_model import FlamingoModel
 from tests.evaluation.conftest import (
     CONFIG,
     LENGTHS,

@@ -16,8 +16,8 @@ from flamingo_jax.evaluation import evaluate as evaluate_lib
 from flamingo_jax.evaluation import inference
 from flamingo_jax.evaluation.features import FeatureConverter
 from flamingo_jax.models import variants
-from flamingo_jax.tasks import shapes_vocabulary
 from flamingo_jax.run_dir.model_json import write_model_json
+from flamingo_jax.tasks import shapes_vocabulary
 from flamingo_jax.training.train_step import abstract_params
 from flamingo_jax.training.trainable import merge_params
 from tests.evaluation import miniature

@@ -12,8 +12,8 @@ import pytest
 
 import flamingo_jax as fj
 from flamingo_jax.errors import UserError
-from flamingo_jax.evaluation import paper_benchmarks
 from flamingo_jax.evaluation import cards
+from flamingo_jax.evaluation import paper_benchmarks
 from flamingo_jax.evaluation import prompts
 from flamingo_jax.evaluation.fewshot import Settings
 from flamingo_jax.evaluation.metrics import wups

@@ -10,9 +10,9 @@ import seqio
 from flamingo_jax import cli
 from flamingo_jax.data import media
 from flamingo_jax.errors import UserError
-from flamingo_jax.evaluation import paper_benchmarks
 from flamingo_jax.evaluation import cards
 from flamingo_jax.evaluation import clips
+from flamingo_jax.evaluation import paper_benchmarks
 from flamingo_jax.evaluation import retrieval
 from flamingo_jax.evaluation.evaluate import EvaluationDatasetConfig
 from flamingo_jax.evaluation.fewshot import Settings

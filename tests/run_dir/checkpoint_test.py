@@ -17,8 +17,8 @@ from flamingo_jax.data.vocabulary import train_vocabulary
 from flamingo_jax.errors import UserError
 from flamingo_jax.run_dir import checkpoint
 from flamingo_jax.run_dir import model_json
-from flamingo_jax.training.trainable import merge_params
 from flamingo_jax.training.train_step import abstract_state, init_state
+from flamingo_jax.training.trainable import merge_params
 
 
 class Counter:

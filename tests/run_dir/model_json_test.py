@@ -13,6 +13,7 @@ import pytest
 
 from flamingo_jax import predictor
 from flamingo_jax.data.buckets import as_folder
+from flamingo_jax.driver.metrics import MetricsLog
 from flamingo_jax.errors import UserError
 from flamingo_jax.models import (
     ContrastiveConfig,
@@ -20,7 +21,6 @@ from flamingo_jax.models import (
     LanguageModelConfig,
 )
 from flamingo_jax.run_dir import checkpoint
-from flamingo_jax.driver.metrics import MetricsLog
 from flamingo_jax.run_dir.model_json import (
     check_model_json,
     write_atomically,

@@ -14,11 +14,11 @@ from flamingo_jax.data.vocabulary import default_vocabulary, train_vocabulary
 from flamingo_jax.errors import UserError
 from flamingo_jax.run_dir import checkpoint
 from flamingo_jax.run_dir import model_json
-from flamingo_jax.training.trained_model import FlamingoModel
-from flamingo_jax.training.partitioner import Partitioner
 from flamingo_jax.run_dir.pretrained import TrainStateInitializer
+from flamingo_jax.training.partitioner import Partitioner
 from flamingo_jax.training.train_step import abstract_state, init_state
 from flamingo_jax.training.trainable import merge_params
+from flamingo_jax.training.trained_model import FlamingoModel
 
 
 @pytest.fixture(scope='module')

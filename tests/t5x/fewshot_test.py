@@ -15,8 +15,8 @@ from flamingo_jax.errors import UserError
 from flamingo_jax.evaluation.evaluate import EvaluationDatasetConfig, evaluate
 from flamingo_jax.evaluation.in_training import FewShotEvaluator
 from flamingo_jax.models import variants
-from flamingo_jax.training.trained_model import LanguageModel
 from flamingo_jax.training.partitioner import Partitioner
+from flamingo_jax.training.trained_model import LanguageModel
 from tests.t5x import three_scores
 from tests.t5x.conftest import ROOT
 from tests.t5x.eval_test import check_same, options, read_lines

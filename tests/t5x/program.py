@@ -25,8 +25,8 @@ def see(state, model_dir):
   """Bytes of a t5x state, and whether its frozen part is the one on disk."""
   import jax
   import numpy as np
-  from flamingo_jax.t5x_adapter.train_state import from_t5x
   from flamingo_jax.run_dir import checkpoint
+  from flamingo_jax.t5x_adapter.train_state import from_t5x
 
   state, frozen = jax.device_get(from_t5x(state))
   stored = checkpoint.restore_frozen(model_dir, frozen)

@@ -11,7 +11,6 @@ import pytest
 
 from flamingo_jax import models
 from flamingo_jax.data.vocabulary import default_vocabulary
-from flamingo_jax.training.trained_model import FlamingoModel
 from flamingo_jax.training.optimizer import make_optimizer
 from flamingo_jax.training.partitioner import Partitioner
 from flamingo_jax.training.train_step import (
@@ -20,6 +19,7 @@ from flamingo_jax.training.train_step import (
     abstract_state,
     init_state,
 )
+from flamingo_jax.training.trained_model import FlamingoModel
 from tests import random_weights  # has the vision encoder
 
 assert random_weights

@@ -15,15 +15,15 @@ from flamingo_jax.errors import UserError
 from flamingo_jax.models import contrastive
 from flamingo_jax.run_dir import checkpoint
 from flamingo_jax.run_dir import model_json
-from flamingo_jax.training.trained_model import ContrastiveModel
+from flamingo_jax.run_dir.pretrained import TrainStateInitializer
 from flamingo_jax.training.optimizer import (
     clip_towers,
     contrastive_optimizer,
     linear_warmup_linear,
 )
 from flamingo_jax.training.partitioner import Partitioner
-from flamingo_jax.run_dir.pretrained import TrainStateInitializer
 from flamingo_jax.training.train_step import Trainer, init_state
+from flamingo_jax.training.trained_model import ContrastiveModel
 
 CONFIG = contrastive.ContrastiveConfig(
     vision='one_block',

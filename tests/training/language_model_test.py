@@ -12,21 +12,21 @@ import numpy as np
 import pytest
 
 from flamingo_jax.data.vocabulary import default_vocabulary, train_vocabulary
+from flamingo_jax.driver.validation import Evaluator
 from flamingo_jax.errors import UserError
 from flamingo_jax.run_dir import checkpoint
 from flamingo_jax.run_dir import model_json
-from flamingo_jax.driver.validation import Evaluator
 from flamingo_jax.run_dir.fingerprint import fingerprint
-from flamingo_jax.training.trained_model import FlamingoModel, LanguageModel
+from flamingo_jax.run_dir.pretrained import TrainStateInitializer, load_tower
+from flamingo_jax.run_dir.regroup import regroup
 from flamingo_jax.training.optimizer import (
     language_model_optimizer,
     linear_warmup_cosine,
     matrix_mask,
 )
 from flamingo_jax.training.partitioner import Partitioner
-from flamingo_jax.run_dir.pretrained import TrainStateInitializer, load_tower
-from flamingo_jax.run_dir.regroup import regroup
 from flamingo_jax.training.train_step import Trainer, abstract_state, init_state
+from flamingo_jax.training.trained_model import FlamingoModel, LanguageModel
 
 
 def make_batch(seed, rows=8, length=12):

@@ -11,13 +11,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from flamingo_jax.data.vocabulary import default_vocabulary
-from flamingo_jax.training.trained_model import FlamingoModel
 from flamingo_jax.training.optimizer import make_optimizer
 from flamingo_jax.training.trainable import (
     is_trainable,
     merge_params,
     split_params,
 )
+from flamingo_jax.training.trained_model import FlamingoModel
 from tests.training.conftest import train
 
 

@@ -11,9 +11,9 @@ import pytest
 
 from flamingo_jax.data.vocabulary import default_vocabulary
 from flamingo_jax.training.accumulate import compute_gradients
-from flamingo_jax.training.trained_model import FlamingoModel
 from flamingo_jax.training.train_step import abstract_params
 from flamingo_jax.training.trainable import merge_params, split_params
+from flamingo_jax.training.trained_model import FlamingoModel
 from tests.training.conftest import make_batch
 
 

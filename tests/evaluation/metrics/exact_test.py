@@ -8,8 +8,8 @@ import seqio
 
 from flamingo_jax.errors import UserError
 from flamingo_jax.evaluation import metrics
-from flamingo_jax.evaluation.prompts import Sample
 from flamingo_jax.evaluation import tasks
+from flamingo_jax.evaluation.prompts import Sample
 
 
 def targets(*answers):
