@@ -13,12 +13,12 @@ from flamingo_jax import errors
 from flamingo_jax.commands import (
     ablating,
     add_command,
-    datasets,
+    checking,
     matching,
     planning,
     preparing,
-    programs,
     prompting,
+    running,
     vocabularies,
 )
 
@@ -40,7 +40,7 @@ def run_subcommand(argv: Sequence[str] | None) -> int:
   """`main`, for output that is read to its end."""
   parser = make_parser()
   options, rest = parser.parse_known_args(argv)
-  unknown = [a for a in rest if not programs.passes_to_gin(options.command, a)]
+  unknown = [a for a in rest if not running.passes_to_gin(options.command, a)]
   if unknown:
     parser.error(f'{options.command} does not know {unknown[0]}; see '
                  f'flamingo {options.command} --help')
@@ -63,9 +63,9 @@ def make_parser() -> argparse.ArgumentParser:
       description='Flamingo, a visual language model for few-shot learning.')
   commands = parser.add_subparsers(dest='command', required=True)
   for add in (
-      programs.add_train, programs.add_eval, programs.add_infer,
+      running.add_train, running.add_eval, running.add_infer,
       prompting.add_generate, prompting.add_score, preparing.add_prepare,
-      prompting.add_explain, datasets.add_check, planning.add_plan,
+      prompting.add_explain, checking.add_check, planning.add_plan,
       matching.add_match, ablating.add_ablate, vocabularies.add_vocabulary,
   ):
     add(commands)

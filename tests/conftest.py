@@ -42,8 +42,8 @@ jaxtyping.install_import_hook('flamingo_jax', 'beartype.beartype')
 
 # Of more than half a minute, the longest first.
 _LONGEST = tuple(f'tests/{name}_test.py' for name in (
-    't5x/train', 'training/loop', 'training/partitioner', 't5x/eval',
-    't5x/fewshot', 'cli', 'training/processes', 't5x/towers', 'configs',
+    't5x/train', 'driver/loop', 'training/partitioner', 't5x/eval',
+    't5x/fewshot', 'cli', 'driver/processes', 't5x/towers', 'configs',
     'predictor/predictor',
     'models/flamingo', 'evaluation/runner', 'training/accumulate',
     'training/contrastive', 't5x/lower', 'evaluation/cards',

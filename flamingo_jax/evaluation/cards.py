@@ -33,7 +33,6 @@ from flamingo_jax.evaluation import answering
 from flamingo_jax.evaluation import clips
 from flamingo_jax.evaluation import fewshot
 from flamingo_jax.evaluation import gallery
-from flamingo_jax.evaluation import paper_benchmarks
 from flamingo_jax.evaluation.answering import Answerer, Outcome
 from flamingo_jax.evaluation.benchmark import Benchmark
 from flamingo_jax.evaluation.fewshot import Queries, Settings

@@ -172,7 +172,7 @@ def test_grafted_layers_have_the_parameters_of_the_blocks():
 
 
 def test_the_language_model_of_all_is_the_same():
-  # Under names and in groups that training/regroup.py knows.
+  # Under names and in groups that run_dir/regroup.py knows.
   for name in VARIANTS:
     frozen = {
         path[2:]: np.prod(x.shape) for path, x in Variant(name).shapes.items()
