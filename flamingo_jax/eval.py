@@ -16,7 +16,7 @@ if __name__ == '__main__':  # both before the imports that take seconds
   quiet_tensorflow.load()
 
 from flamingo_jax import gin_program
-from flamingo_jax.evaluation.evaluate import evaluate
+from flamingo_jax.evaluation.seqio_scores import evaluate
 
 if __name__ == '__main__':
   sys.exit(gin_program.run(evaluate, sys.argv[1:]))

@@ -16,7 +16,7 @@ if __name__ == '__main__':  # both before the imports that take seconds
   quiet_tensorflow.load()
 
 from flamingo_jax import gin_program
-from flamingo_jax.evaluation.infer import infer
+from flamingo_jax.evaluation.seqio_answers import infer
 
 if __name__ == '__main__':
   sys.exit(gin_program.run(infer, sys.argv[1:]))

@@ -20,7 +20,7 @@ from flamingo_jax.data.pipeline import (
 )
 from flamingo_jax.data.vocabulary import Vocabulary, default_vocabulary
 from flamingo_jax.driver.start import verify_matching_vocabs
-from flamingo_jax.evaluation.evaluate import (
+from flamingo_jax.evaluation.seqio_scores import (
     EvaluationDatasetConfig,
     ScoresLogger,
 )

@@ -18,6 +18,7 @@ import jax.numpy as jnp
 
 from flamingo_jax import errors
 from flamingo_jax.run_dir import checkpoint
+from flamingo_jax.run_dir import weights
 from flamingo_jax.training.train_step import TrainState
 from flamingo_jax.training.trainable import split_params
 
@@ -35,7 +36,7 @@ def main(model_dir: pathlib.Path, name: str) -> None:
     )
   if target.exists():
     raise errors.UserError(f'{target} exists: remove it first')
-  params, step = checkpoint.load_params(model_dir)
+  params, step = weights.load_params(model_dir)
   trained, frozen = split_params(params)
   checkpoints = checkpoint.Checkpoints(target)
   state = TrainState(step=jnp.int32(step), params=trained, opt_state={})

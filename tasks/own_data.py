@@ -25,7 +25,7 @@ from flamingo_jax.data.document_source import Documents, splits_of
 from flamingo_jax.data.misfits import Misfits
 from flamingo_jax.errors import UserError
 from flamingo_jax.evaluation import learned
-from flamingo_jax.evaluation.evaluate import EvaluationDatasetConfig
+from flamingo_jax.evaluation.seqio_scores import EvaluationDatasetConfig
 
 NAME = 'own_data'
 _LOOK_AT = 10_000  # documents are tokenized to tell how many do not fit

@@ -45,9 +45,9 @@ _LONGEST = tuple(f'tests/{name}_test.py' for name in (
     't5x/train', 'driver/loop', 'training/partitioner', 't5x/eval',
     't5x/fewshot', 'cli', 'driver/processes', 't5x/towers', 'configs',
     'predictor/predictor',
-    'models/flamingo', 'evaluation/runner', 'training/accumulate',
+    'models/flamingo', 'evaluation/examples', 'training/accumulate',
     'training/contrastive', 't5x/lower', 'evaluation/cards',
-    'evaluation/evaluate',
+    'evaluation/seqio_scores',
 ))
 
 

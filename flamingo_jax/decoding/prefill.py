@@ -5,6 +5,7 @@
 from flax import struct
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from flamingo_jax.models import Cache, Flamingo
 from flamingo_jax.typing import Array, Bool, Float, Int, Tree, UInt8
@@ -14,9 +15,10 @@ from flamingo_jax.typing import Array, Bool, Float, Int, Tree, UInt8
 class Prompts:
   """The text of a batch of prompts, padded on the right."""
 
-  tokens: Int[Array, 'B L']
-  lengths: Int[Array, 'B']  # tokens of each prompt, at least 1
-  media_index: Int[Array, 'B L']  # into the row's latents, from 1; 0 for none
+  tokens: Int[Array | np.ndarray, 'B L']
+  lengths: Int[Array | np.ndarray, 'B']  # tokens of each prompt, at least 1
+  # Into the row's latents, from 1; 0 for none.
+  media_index: Int[Array | np.ndarray, 'B L']
 
 
 @struct.dataclass

@@ -32,8 +32,8 @@ from flamingo_jax.driver.progress import Progress
 from flamingo_jax.driver.start import start
 from flamingo_jax.driver.validation import Evaluator
 from flamingo_jax.errors import UserError
-from flamingo_jax.evaluation.evaluate import EvaluationDatasetConfig
-from flamingo_jax.evaluation.in_training import FewShotEvaluator
+from flamingo_jax.evaluation.seqio_scores import EvaluationDatasetConfig
+from flamingo_jax.evaluation.seqio_scores import FewShotEvaluator
 from flamingo_jax.run_dir import checkpoint
 from flamingo_jax.run_dir.pretrained import TrainStateInitializer
 from flamingo_jax.training.partitioner import Partitioner

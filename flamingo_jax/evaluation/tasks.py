@@ -27,7 +27,7 @@ from flamingo_jax.data.vocabulary import Vocabulary, default_vocabulary
 from flamingo_jax.errors import UserError
 from flamingo_jax.evaluation import metrics
 from flamingo_jax.evaluation import prompts
-from flamingo_jax.evaluation.features import MODEL_FEATURES
+from flamingo_jax.evaluation.examples import MODEL_FEATURES
 from flamingo_jax.evaluation.prompts import Episode, Episodes, Sample, Samples
 from flamingo_jax.predictor.inputs import Prompt, tokenize_candidates
 

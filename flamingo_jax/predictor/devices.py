@@ -1,16 +1,18 @@
 # SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Several devices, each of which works on its own rows of a batch."""
+"""The mesh that a model answers on, and its programs there."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 import functools
 from typing import Any
 
 import jax
-from jax.sharding import NamedSharding, PartitionSpec
+from jax.experimental import multihost_utils
+from jax.sharding import PartitionSpec
 import numpy as np
 
 from flamingo_jax import sharding
+from flamingo_jax.training.partitioner import Partitioner
 from flamingo_jax.typing import Array, Tree
 
 # Of (params, what all rows share, rows), the options by name.
@@ -18,28 +20,40 @@ Program = Callable[..., Any]
 
 
 class Devices:
-  """A mesh whose devices have all parameters and never wait for each other.
+  """A mesh with the weights on it, whose devices share the rows of a batch.
 
-  Each runs the program that one device would run on those rows alone, with its
-  own loops and without partitioning by the compiler: the number of devices does
-  not change a bit of a row's result, and beams are not gathered across them.
+  Devices that have all weights never wait for each other: each runs the program
+  that one device would run on its rows alone, with its own loops and without
+  partitioning by the compiler. Their number does not change a bit of a row's
+  result, and beams are not gathered across them. Where weights are split, the
+  compiler splits the program as the rules say.
+
+  Attributes:
+    count: parts that the rows of a batch are split into.
+    size: devices.
+    groups: rows that a program works on at once where it takes one after the
+      other: one of each part that the compiler knows of.
   """
 
-  def __init__(self, devices: Sequence[jax.Device]):
-    """Splits batches over the given devices."""
-    self.count = len(devices)
-    self._mesh = sharding.make_mesh(devices=devices)
-    self._rows = sharding.batch_sharding(
-        self._mesh, sharding.RULES['data_parallel']
-    ).spec
+  def __init__(self, partitioner: Partitioner, weights: Tree):
+    """Compiles nothing.
 
-  def replicate(self, tree: Tree | tuple[np.ndarray, ...]) -> Any:
-    """The tree on every device."""
-    return jax.device_put(tree, NamedSharding(self._mesh, PartitionSpec()))
+    Args:
+      partitioner: mesh and rules.
+      weights: where each parameter lies, a NamedSharding per leaf.
+    """
+    self.count = sharding.batch_parts(partitioner.mesh, partitioner.rules)
+    self.size = partitioner.mesh.size
+    self._partitioner = partitioner
+    self._weights = weights
+    self._apart = self.count == self.size and all(
+        leaf.is_fully_replicated for leaf in jax.tree.leaves(weights)
+    )
+    self.groups = 1 if self._apart else self.count
 
-  def split(self, *arrays: np.ndarray) -> tuple[Array, ...]:
-    """Arrays of rows, as many on each device."""
-    return jax.device_put(arrays, NamedSharding(self._mesh, self._rows))
+  def place(self, params: Tree) -> Tree:
+    """Parameters where they belong, a leaf at a time."""
+    return jax.tree.map(_put, params, self._weights)
 
   def compile(
       self, program: Program, *static: str, splits: bool = True
@@ -49,17 +63,53 @@ class Devices:
     Args:
       program: its arrays of rows, arguments and results, have the rows first.
       static: names of options.
-      splits: False: all devices do the same on the same rows.
+      splits: False: all devices do the same on the same rows, and the result
+        stays on them.
+
+    Returns:
+      A function of rows as numpy arrays, whose results every process can read.
     """
     whole = PartitionSpec()
-    rows = self._rows if splits else whole
+    layout = self._partitioner.replicated
+    if splits:
+      layout = self._partitioner.batch_sharding
 
-    def run(params, shared, batch, **options):
+    def run_apart(params, shared, rows, **options):
       # Loops carry what differs by device and what does not; that no device
       # needs another's is so by construction.
       return jax.shard_map(
-          functools.partial(program, **options), mesh=self._mesh,
-          in_specs=(whole, whole, rows), out_specs=rows, check_vma=False,
-      )(params, shared, batch)
+          functools.partial(program, **options), mesh=self._partitioner.mesh,
+          in_specs=(whole, whole, layout.spec), out_specs=layout.spec,
+          check_vma=False,
+      )(params, shared, rows)
 
-    return jax.jit(run, static_argnames=static)
+    if self._apart:
+      run = jax.jit(run_apart, static_argnames=static)
+    else:
+      run = jax.jit(
+          program, static_argnames=static,
+          out_shardings=self._partitioner.replicated if splits else None,
+      )
+
+    def call(params, shared, rows, **options):
+      rows = jax.tree.map(lambda x: _put(x, layout), rows)
+      if self._apart:
+        return run(params, shared, rows, **options)
+      with self._partitioner.rules_in_use():
+        return run(params, shared, rows, **options)
+
+    return call
+
+
+def fetch(x: Array) -> np.ndarray:
+  """An array in the memory of every process."""
+  if x.is_fully_addressable or x.is_fully_replicated:
+    return np.asarray(x)
+  return multihost_utils.process_allgather(x, tiled=True)
+
+
+def _put(x: np.ndarray | Array, layout: jax.sharding.Sharding) -> Array:
+  """An array that every process has, where it belongs."""
+  if isinstance(x, jax.Array):
+    return jax.device_put(x, layout)
+  return jax.make_array_from_callback(x.shape, layout, lambda at: x[at])

@@ -5,7 +5,6 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
 
 from flamingo_jax import decoding
@@ -31,35 +30,42 @@ def bucket(size: int, least: int = 1) -> int:
   return max(least, 1 << (size - 1).bit_length())
 
 
+# Tokens and media that each row of a batch has room for.
+Shape = tuple[int, int]
+
+
 def batches(
-    documents: Sequence[TokenizedDocument], size: int, devices: int = 1
+    documents: Sequence[TokenizedDocument], size: int, parts: int = 1,
+    shape: Shape | None = None,
 ) -> Iterator[tuple[list[int], int]]:
   """(rows of a batch, how many are real); the others are there to fill it.
 
-  Rows of a batch are of one shape, which is thereby that of each alone. A
-  device is given what it would be given as the only one, in the same places:
-  only how many of these parts make a batch depends on the devices.
+  Rows of a batch are of one shape, which is thereby that of each alone. A part
+  is what a single device would be given, in the same places: only how many of
+  them make a batch depends on the devices.
 
   Args:
     documents: all rows.
-    size: most rows on a device.
-    devices: that get as many rows each.
+    size: most rows of a part.
+    parts: of a batch.
+    shape: of all rows, whose parts then have `size` rows; None: of each its
+      own.
   """
   alike = {}
   for row, document in enumerate(documents):
-    alike.setdefault(_shape(document), []).append(row)
+    alike.setdefault(shape or row_shape(document), []).append(row)
   for group in alike.values():
-    part = min(size, bucket(len(group)))
-    for start in range(0, len(group), part * devices):
-      rows = group[start : start + part * devices]
+    part = size if shape else min(size, bucket(len(group)))
+    for start in range(0, len(group), part * parts):
+      rows = group[start : start + part * parts]
       real = len(rows)
       rows += [rows[(real - 1) // part * part]] * (-real % part)
-      rows += rows[:part] * (devices - len(rows) // part)
+      rows += rows[:part] * (parts - len(rows) // part)
       yield rows, real
 
 
-def _shape(document: TokenizedDocument) -> tuple[int, int]:
-  """Tokens and media that its row has room for."""
+def row_shape(document: TokenizedDocument) -> Shape:
+  """Of a row that has few shapes in common with others."""
   return (
       bucket(len(document.tokens), _LEAST_LENGTH),
       bucket(max(1, len(document.media))),
@@ -133,48 +139,36 @@ def check_lengths(
     )
 
 
-def pad_prompts(documents: Sequence[TokenizedDocument]) -> decoding.Prompts:
-  """One array per feature, for documents of one shape."""
-  lengths = [len(document.tokens) for document in documents]
-  return _prompts(documents, _shape(documents[0])[0], lengths)
-
-
-def whole_prompt(document: TokenizedDocument) -> decoding.Prompts:
-  """One row without padding."""
-  return _prompts([document], len(document.tokens), [len(document.tokens)])
-
-
-def _prompts(
-    documents: Sequence[TokenizedDocument], size: int, lengths: Sequence[int]
+def pad_prompts(
+    documents: Sequence[TokenizedDocument], size: int
 ) -> decoding.Prompts:
+  """One array per feature, of `size` tokens."""
   shape = len(documents), size
   tokens, media_index = np.zeros(shape, np.int32), np.zeros(shape, np.int32)
+  lengths = np.array([len(document.tokens) for document in documents], np.int32)
   for row, document in enumerate(documents):
     tokens[row, : lengths[row]] = document.tokens
     media_index[row, : lengths[row]] = document.media_index
   return decoding.Prompts(
-      tokens=jnp.asarray(tokens),
-      lengths=jnp.array(lengths, jnp.int32),
-      media_index=jnp.asarray(media_index),
+      tokens=tokens, lengths=lengths, media_index=media_index
   )
 
 
 def pad_latents(
     documents: Sequence[TokenizedDocument],
     latents: Mapping[Media, Float[np.ndarray, 'R Dr']],
-    shape: tuple[int, int],
+    shape: tuple[int, int, int],
     dtype: str,
 ) -> Float[np.ndarray, 'B M R Dr']:
-  """The latents of each document's media, for documents of one shape.
+  """The latents of each document's media.
 
   Args:
     documents: of the rows.
     latents: of each medium.
-    shape: R and Dr.
+    shape: M, R and Dr.
     dtype: of latents.
   """
-  count = _shape(documents[0])[1]
-  padded = np.zeros((len(documents), count, *shape), dtype)
+  padded = np.zeros((len(documents), *shape), dtype)
   for row, document in enumerate(documents):
     for i, medium in enumerate(document.media):
       padded[row, i] = latents[medium]

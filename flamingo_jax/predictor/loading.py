@@ -2,23 +2,24 @@
 # SPDX-License-Identifier: Apache-2.0
 """From the folder of a training run to a Predictor."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 import os
 
-from flax import linen as nn
 import jax
-import jax.numpy as jnp
 
 from flamingo_jax.data.buckets import as_folder
 from flamingo_jax.data.frames import TRAINING, AnyNumber, Sampling
-from flamingo_jax.models import Flamingo, FlamingoConfig
 from flamingo_jax.predictor.predictor import Predictor
-from flamingo_jax.run_dir.checkpoint import load_params
-from flamingo_jax.run_dir.differences import check_same_tree
-from flamingo_jax.run_dir.model_json import read_model_json
-from flamingo_jax.run_dir.model_json import stored_config, stored_vocabulary
+from flamingo_jax.run_dir.checkpoint import find_step
+from flamingo_jax.run_dir.model_json import (
+    read_model_json,
+    stored_config,
+    stored_vocabulary,
+)
+from flamingo_jax.run_dir.weights import restore_params
 from flamingo_jax.shipped import shipped_weights
-from flamingo_jax.typing import Tree
+from flamingo_jax.training.partitioner import Partitioner
+from flamingo_jax.training.trained_model import FlamingoModel
 
 
 def load(
@@ -29,8 +30,14 @@ def load(
     fps: AnyNumber = None,
     keep_latents: int = 0,
     devices: Sequence[jax.Device] | None = None,
+    mesh: Mapping[str, int] | None = None,
+    rules: str = 'data_parallel',
 ) -> Predictor:
   """The model of a training run.
+
+  Its weights are read to where they are used, so that a model larger than a
+  device needs no more than a mesh and rules that split it:
+  `load('runs/80b', mesh={'fsdp': 2, 'model': 8}, rules='tensor_parallel')`.
 
   Args:
     model_dir: the run's folder; None: the flamingo_tiny of this package.
@@ -39,33 +46,28 @@ def load(
     fps: frames per second of a video; None: 1, as in training. A video that is
       longer than frames / fps seconds is covered evenly.
     keep_latents: of how many media the latents stay in memory.
-    devices: that each get a batch of prompts; None: the first one.
+    devices: of the mesh; None: the first one, or with `mesh` all of the job.
+    mesh: size per mesh axis, as of training's MESH_SHAPE; None: all devices on
+      'fsdp'.
+    rules: a table of flamingo_jax/sharding.py, as training's
+      LOGICAL_AXIS_RULES; that of the default puts all weights on each device.
 
   Raises:
     UserError: no run or checkpoint there, or its parts don't belong together;
-      frames or fps make no sense.
+      frames or fps make no sense; a mesh that doesn't fit.
   """
+  if devices is None and mesh is None:
+    devices = jax.local_devices()[:1]
+  partitioner = Partitioner(mesh, rules, devices)
   model_dir = as_folder(model_dir or shipped_weights())
   config, vocabulary = stored_config(model_dir), stored_vocabulary(model_dir)
   trained = Sampling(read_model_json(model_dir)['frames'], TRAINING.fps)
   sampling = trained.override(frames, fps)
-  params, step = load_params(model_dir, step)
-  check_same_tree(
-      _shapes(config), params, f'checkpoint {step} in {model_dir}'
+  params = restore_params(
+      FlamingoModel(config, vocabulary, None), partitioner, model_dir,
+      find_step(model_dir, step),
   )
   return Predictor(
-      config, params, vocabulary, sampling.frames, keep_latents, devices,
-      sampling.fps,
+      config, params, vocabulary, partitioner=partitioner,
+      frames=sampling.frames, fps=sampling.fps, keep_latents=keep_latents,
   )
-
-
-def _shapes(config: FlamingoConfig) -> Tree:
-  """Shapes of the whole parameter tree."""
-  spec = jax.ShapeDtypeStruct
-  size = config.image_size
-  shapes = jax.eval_shape(
-      Flamingo(config).init, jax.random.key(0),
-      spec((1, 1), jnp.int32), spec((1, 1), jnp.int32),
-      spec((1, 1, 1, size, size, 3), jnp.uint8), spec((1, 1, 1), jnp.bool_),
-  )
-  return nn.unbox(shapes)['params']

@@ -13,7 +13,7 @@ from flamingo_jax.data.frames import Sampling
 from flamingo_jax.data.media import Media, load_frames, open_file
 from flamingo_jax.models import Flamingo, FlamingoConfig
 from flamingo_jax.predictor import programs
-from flamingo_jax.predictor.devices import Devices
+from flamingo_jax.predictor.devices import Devices, fetch
 from flamingo_jax.typing import Float, Tree
 
 
@@ -114,7 +114,7 @@ class MediaEncoder:
   ) -> Iterator[tuple[Media, np.ndarray]]:
     """(medium, result) of each; one is read while the last is encoded."""
     pending = None
-    count, size = self._devices.count, self._size
+    count, size = self._devices.size, self._size
     for kind, frames in (('image', 1), ('video', sampling.frames)):
       alike = [medium for medium in media if medium.kind == kind]
       for start in range(0, len(alike), count):
@@ -127,7 +127,7 @@ class MediaEncoder:
           )
         result = program(params, None, (pixels, mask))
         if pending:
-          yield from zip(pending[0], np.asarray(pending[1]))
+          yield from zip(pending[0], fetch(pending[1]))
         pending = chunk, result
     if pending:
-      yield from zip(pending[0], np.asarray(pending[1]))
+      yield from zip(pending[0], fetch(pending[1]))

@@ -3,28 +3,20 @@
 """A model with its vocabulary: parts in, answers out."""
 
 from collections.abc import Sequence
-import functools
-import hashlib
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
-from flamingo_jax import decoding
 from flamingo_jax.data.frames import TRAINING, AnyNumber, Sampling
 from flamingo_jax.data.interleaved import TokenizedDocument
 from flamingo_jax.data.media import Media
 from flamingo_jax.data.vocabulary import Vocabulary
-from flamingo_jax.errors import UserError
-from flamingo_jax.models import Cache, Flamingo, FlamingoConfig
+from flamingo_jax.models import Cache, FlamingoConfig
 from flamingo_jax.predictor import inputs
-from flamingo_jax.predictor import programs
-from flamingo_jax.predictor.devices import Devices
+from flamingo_jax.predictor.engine import Engine
 from flamingo_jax.predictor.inputs import Prompt
-from flamingo_jax.predictor.media_encoder import MediaEncoder, content
+from flamingo_jax.training.partitioner import Partitioner
+from flamingo_jax.training.trained_model import FlamingoModel
 from flamingo_jax.typing import Float, Tree
-
-_SCORING_BYTES = 2**30  # on a device, for candidates' copies of the cache
 
 
 class Predictor:
@@ -35,51 +27,39 @@ class Predictor:
       config: FlamingoConfig,
       params: Tree,
       vocabulary: Vocabulary,
+      *,
+      partitioner: Partitioner | None = None,
       frames: AnyNumber = TRAINING.frames,
-      keep_latents: int = 0,
-      devices: Sequence[jax.Device] | None = None,
       fps: AnyNumber = TRAINING.fps,
+      keep_latents: int = 0,
   ):
-    """Moves the parameters to the devices; compiles nothing yet.
+    """Places the parameters; compiles nothing yet.
 
     Args:
       config: the architecture.
       params: its whole tree.
       vocabulary: of its language model.
+      partitioner: the mesh and the rules of where weights lie. Each part of a
+        batch that they make gets `batch_size` prompts at once. Where they put
+        all weights on every device, these don't change a bit of the results.
+        None: the first device alone.
       frames: that are read of a video, if a call asks for no other number.
-      keep_latents: of how many media the latents stay in memory, the latest
-        used; for few-shot prompts, whose shots come again and again.
-      devices: that each get `batch_size` prompts at once; they don't change a
-        bit of the results. None: the first one.
       fps: frames per second of a video, likewise; one that is longer than
         frames / fps seconds is covered evenly.
+      keep_latents: of how many media the latents stay in memory, the latest
+        used; for few-shot prompts, whose shots come again and again.
 
     Raises:
       UserError: the vocabulary is not of the architecture's size; frames or
-        fps make no sense.
+        fps make no sense; a mesh that doesn't divide the weights.
     """
-    if vocabulary.base_size != config.decoder.vocab:
-      raise UserError(
-          f'the vocabulary {vocabulary.path} has {vocabulary.base_size} entries'
-          f' and the model {config.decoder.vocab}: use the one that the model '
-          'was trained with'
-      )
     self.config = config
-    self._devices = Devices(devices or jax.local_devices()[:1])
-    self.params = self._devices.replicate(params)
     self.vocabulary = vocabulary
     self._sampling = Sampling(frames, fps)
-    self._encoder = MediaEncoder(config, keep_latents, self._devices)
-    self._prefix = None, None  # what the last one was, and its cache
-    compiled = lambda program, *static, **options: self._devices.compile(
-        functools.partial(program, Flamingo(config)), *static, **options
+    self._engine = Engine(
+        FlamingoModel(config, vocabulary, None), params, partitioner,
+        keep_latents,
     )
-    limits = ('room', 'max_new_tokens', 'stop')
-    self._read = compiled(programs.read_prefix, splits=False)
-    self._greedy = compiled(programs.greedy, *limits)
-    self._sample = compiled(programs.sample, *limits)
-    self._beam_search = compiled(programs.beam_search, 'beams', *limits)
-    self._score = compiled(programs.score, 'room', 'at_once')
 
   def generate(
       self,
@@ -133,34 +113,21 @@ class Predictor:
     shared, documents = self._tokenize(
         prefix, prompts, max_new_tokens, sampling
     )
-    limits = {
-        'room': inputs.bucket(max_new_tokens),
-        'max_new_tokens': max_new_tokens, 'stop': self.vocabulary.eoc_id,
-    }
-    answers = [''] * len(documents)
-    for rows, count in inputs.batches(
-        documents, batch_size, self._devices.count
-    ):
-      batch = self._rows([documents[i] for i in rows], sampling)
-      if beams > 1:
-        decoded = self._beam_search(
-            self.params, shared, batch, beams=beams, **limits
+    draws = None
+    if temperature > 0:
+      draws = {
+          'temperature': temperature, 'top_k': top_k or 0,
+          'top_p': 1.0 if top_p is None else top_p,
+      }
+    texts = [
+        self.vocabulary.decode(tokens[:length]).strip()
+        for tokens, length, _ in self._engine.answer(
+            documents, max_new_tokens=max_new_tokens, batch_size=batch_size,
+            sampling=sampling, beams=beams, draws=draws, seed=seed,
+            prefix=shared,
         )
-      elif temperature > 0:
-        fold = jax.vmap(jax.random.fold_in, (None, 0))
-        keys = fold(jax.random.key(seed), jnp.array(rows))
-        options = {
-            'temperature': temperature, 'top_k': top_k or 0,
-            'top_p': 1.0 if top_p is None else top_p,
-        }
-        decoded = self._sample(
-            self.params, (shared, options), (batch, keys), **limits
-        )
-      else:
-        decoded = self._greedy(self.params, shared, batch, **limits)
-      for row, text in zip(rows[:count], self._texts(decoded)):
-        answers[row] = text
-    return answers[0] if is_single else answers
+    ]
+    return texts[0] if is_single else texts
 
   def score(
       self,
@@ -208,19 +175,19 @@ class Predictor:
     ]
     longest = max(len(tokens) for row in ids for tokens in row)
     shared, documents = self._tokenize(prefix, prompts, longest, sampling)
-    scores = np.zeros((len(prompts), len(candidates)), np.float32)
-    for rows, count in inputs.batches(
-        documents, batch_size, self._devices.count
-    ):
-      batch = self._rows([documents[i] for i in rows], sampling)
-      found = self._score_batch(shared, batch, [ids[i] for i in rows], longest)
-      scores[rows[:count]] = found[:count]
+    scores = self._engine.score(
+        documents, ids, batch_size=batch_size, sampling=sampling, prefix=shared
+    )
     return scores[0] if is_single else scores
 
   def forget(self) -> None:
     """Frees the memory of what is kept for later calls."""
-    self._encoder.forget()
-    self._prefix = None, None
+    self._engine.forget()
+
+  @property
+  def params(self) -> Tree:
+    """The whole tree, where the partitioner puts it."""
+    return self._engine.params
 
   @property
   def context(self) -> int:
@@ -237,24 +204,17 @@ class Predictor:
     """Frames per second of a video, likewise."""
     return self._sampling.fps
 
-  @functools.cached_property
+  @property
   def sha256(self) -> str:
     """Of all weights: tells one checkpoint from another."""
-    digest = hashlib.sha256()
-    for path, leaf in jax.tree_util.tree_leaves_with_path(self.params):
-      leaf = np.asarray(leaf)
-      digest.update(f'{jax.tree_util.keystr(path)} {leaf.dtype}'.encode())
-      digest.update(np.ascontiguousarray(leaf).tobytes())
-    return digest.hexdigest()
+    return self._engine.sha256
 
   def embed(
       self, media: Sequence[Media], *, frames: AnyNumber = None,
       fps: AnyNumber = None,
   ) -> Float[np.ndarray, 'media Dv']:
     """The vision encoder's features of each medium, their mean (RICES)."""
-    return self._encoder.features(
-        self.params, media, self._sampling.override(frames, fps)
-    )
+    return self._engine.features(media, self._sampling.override(frames, fps))
 
   def _tokenize(
       self, prefix: Prompt, prompts: Sequence[Prompt], new_tokens: int,
@@ -285,65 +245,4 @@ class Predictor:
     if not prefix or not begins or self.config.decoder.sees_earlier:
       return None, documents
     first, rest = inputs.split_prefix(documents, prefix)
-    key = first.tokens.tobytes(), tuple(map(content, first.media)), sampling
-    if self._prefix[0] != key:
-      self._prefix = None, None  # its memory goes before the next one comes
-      self._prefix = key, self._read(
-          self.params, None,
-          (inputs.whole_prompt(first), self._latents([first], sampling)),
-      )
-    return self._prefix[1], rest
-
-  def _rows(
-      self, documents: Sequence[TokenizedDocument], sampling: Sampling
-  ) -> tuple[decoding.Prompts, np.ndarray]:
-    """What a program reads: documents of one shape, and their latents."""
-    return inputs.pad_prompts(documents), self._latents(documents, sampling)
-
-  def _latents(
-      self, documents: Sequence[TokenizedDocument], sampling: Sampling
-  ) -> Float[np.ndarray, 'B M R Dr']:
-    """The latents of the documents' media; each medium is encoded once."""
-    wanted = dict.fromkeys(m for d in documents for m in d.media)
-    found = self._encoder.latents(self.params, wanted, sampling)
-    resampler = self.config.resampler
-    return inputs.pad_latents(
-        documents, found, (resampler.latents, resampler.width),
-        self.config.dtype,
-    )
-
-  def _texts(self, decoded: decoding.Decoded) -> list[str]:
-    return [
-        self.vocabulary.decode(tokens[:length]).strip()
-        for tokens, length in zip(
-            np.asarray(decoded.tokens), np.asarray(decoded.lengths)
-        )
-    ]
-
-  def _score_batch(
-      self,
-      prefix: Cache | None,
-      rows: tuple[decoding.Prompts, np.ndarray],
-      ids: Sequence[Sequence[Sequence[int]]],
-      longest: int,
-  ) -> Float[np.ndarray, 'B C']:
-    """As many candidates at once as copies of the cache fit."""
-    count, room = len(ids[0]), inputs.bucket(longest)
-    decoder = self.config.decoder
-    positions = rows[0].tokens.shape[1] + room
-    copy = decoder.layers * positions * decoder.heads * decoder.head_size
-    copy *= 2 * jnp.dtype(self.config.dtype).itemsize  # keys and values
-    copies = _SCORING_BYTES // copy
-    at_once = min(inputs.bucket(count), 1 << max(copies, 1).bit_length() - 1)
-    shape = len(ids), -(-count // at_once) * at_once
-    tokens = np.zeros((*shape, room), np.int32)
-    lengths = np.ones(shape, np.int32)
-    for row, candidates in enumerate(ids):
-      for i, candidate in enumerate(candidates):
-        tokens[row, i, : len(candidate)] = candidate
-        lengths[row, i] = len(candidate)
-    scores = self._score(
-        self.params, prefix, (rows, tokens, lengths), room=room,
-        at_once=at_once,
-    )
-    return np.asarray(scores)[:, :count]
+    return self._engine.read_prefix(first, sampling), rest

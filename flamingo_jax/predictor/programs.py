@@ -64,11 +64,17 @@ def beam_search(
 
 
 def sample(
-    model: Flamingo, params: Tree, shared: tuple[Cache | None, dict[str, Any]],
-    rows: tuple[_Prompts, Array], *, room: int, **limits: int,
+    model: Flamingo, params: Tree,
+    shared: tuple[Cache | None, Array, dict[str, Any]],
+    rows: tuple[_Prompts, Int[Array, 'B']], *, room: int, **limits: int,
 ) -> decoding.Decoded:
-  """Reads prompts and draws tokens; `shared` has the options of `sample`."""
-  (prefix, options), (prompts, keys) = shared, rows
+  """Reads prompts and draws tokens, of each row with a key of its number.
+
+  `shared` has the key that those of rows are made from, and the options of
+  `decoding.sample`.
+  """
+  (prefix, key, options), (prompts, numbers) = shared, rows
+  keys = jax.vmap(jax.random.fold_in, (None, 0))(key, numbers)
   state = decoding.read_prompts(model, params, *prompts, room, prefix)
   return decoding.sample(model, params, *state, keys, **options, **limits)
 
@@ -76,27 +82,31 @@ def sample(
 def score(
     model: Flamingo, params: Tree, prefix: Cache | None,
     rows: tuple[_Prompts, Int[Array, 'B C n'], Int[Array, 'B C']], *,
-    room: int, at_once: int,
+    room: int, at_once: int, groups: int = 1,
 ) -> Float[Array, 'B C']:
   """Reads prompts and scores candidates, C / at_once times `at_once`.
 
-  One row after the other, which costs some speed: products of another shape are
-  rounded differently, and a likelihood should not hang on what else is asked.
+  One row after the other (of each of `groups` parts of them), which costs some
+  speed: products of another shape are rounded differently, and a likelihood
+  should not hang on what else is asked.
   """
   arrays, structure = jax.tree.flatten(rows)
+  # Rows of a part lie together: [B] -> [B / groups, groups].
+  arrays = [
+      x.reshape(groups, -1, *x.shape[1:]).swapaxes(0, 1) for x in arrays
+  ]
 
   def score_row(row):
-    prompts, *candidates = jax.tree.unflatten(
-        structure, [x[None] for x in row]
-    )
+    prompts, *candidates = jax.tree.unflatten(structure, row)
     state = decoding.read_prompts(model, params, *prompts, room, prefix)
-    # [C / at_once, 1, at_once, ...]
-    parts = [
-        x.reshape(-1, 1, at_once, *x.shape[2:]) for x in candidates
+    parts = [  # [C / at_once, groups, at_once, ...]
+        x.reshape(groups, -1, at_once, *x.shape[2:]).swapaxes(0, 1)
+        for x in candidates
     ]
     scores = jax.lax.map(
         lambda part: decoding.score(model, params, *state, *part), parts
     )
-    return scores.reshape(-1)
+    return scores.swapaxes(0, 1).reshape(groups, -1)
 
-  return jax.lax.map(score_row, arrays)
+  scores = jax.lax.map(score_row, arrays).swapaxes(0, 1)
+  return scores.reshape(-1, scores.shape[-1])

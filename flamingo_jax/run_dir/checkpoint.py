@@ -12,7 +12,7 @@ is killed at any moment leaves whole checkpoints only. t5x looks for folders of
 these names, and both drivers write and read the same ones.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 import contextlib
 import dataclasses
 import os
@@ -20,7 +20,6 @@ from typing import Any, Protocol, runtime_checkable
 
 from etils import epath
 import jax
-import numpy as np
 import orbax.checkpoint as ocp
 
 from flamingo_jax.data import storage
@@ -28,7 +27,6 @@ from flamingo_jax.data.buckets import as_folder
 from flamingo_jax.errors import UserError
 from flamingo_jax.run_dir.differences import check_same_tree
 from flamingo_jax.run_dir.leftovers import remove_leftovers
-from flamingo_jax.training.trainable import merge_params
 from flamingo_jax.typing import Tree
 
 
@@ -330,40 +328,6 @@ def restore_step(
     )
   progress = ocp.JsonCheckpointHandler().restore(folder / 'progress')
   return abstract.replace(**state), progress
-
-
-def load_params(
-    model_dir: str | os.PathLike, step: int | None = None
-) -> tuple[dict[str, Any], int]:
-  """The whole model's parameters as numpy arrays, for inference.
-
-  Args:
-    model_dir: the folder of a training run.
-    step: a checkpoint's number; None is the newest.
-
-  Returns:
-    (trainable and frozen parameters in one tree, the step).
-
-  Raises:
-    UserError: no checkpoint there, or not that one.
-  """
-  model_dir = as_folder(model_dir)
-  step = find_step(model_dir, step)
-
-  def read(path: epath.Path, choose: Callable[[Tree], Tree]) -> Tree:
-    target = choose(read_metadata(path))
-    as_numpy = jax.tree.map(
-        lambda _: ocp.RestoreArgs(restore_type=np.ndarray), target
-    )
-    return read_tree(path, target, as_numpy)
-
-  params = read(
-      checkpoint_folder(model_dir, step) / 'state',
-      lambda tree: {'params': tree['params']},
-  )['params']
-  frozen = model_dir / 'frozen'
-  frozen_params = read(frozen, lambda tree: tree) if frozen.exists() else {}
-  return merge_params(params, frozen_params), step
 
 
 def _as_dict(state: Any) -> dict[str, Any]:

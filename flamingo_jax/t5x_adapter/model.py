@@ -17,12 +17,14 @@ from t5x import metrics as t5x_metrics
 from t5x import models as t5x_models
 from t5x import optimizers
 
+from flamingo_jax import decoding
 from flamingo_jax.data.seqio_vocabulary import SeqioVocabulary
 from flamingo_jax.data.vocabulary import Vocabulary
 from flamingo_jax.errors import UserError
-from flamingo_jax.evaluation import inference
-from flamingo_jax.evaluation.features import FeatureConverter
+from flamingo_jax.evaluation.examples import FeatureConverter
+from flamingo_jax.evaluation.fewshot import BEAMS
 from flamingo_jax.models import ContrastiveConfig, FlamingoConfig
+from flamingo_jax.predictor import programs
 from flamingo_jax.training import trained_model
 from flamingo_jax.training.trainable import merge_params
 from flamingo_jax.typing import Array, Tree
@@ -152,11 +154,11 @@ class FlamingoModel(_T5xModel, trained_model.FlamingoModel):
   ) -> tuple[Array, dict[str, Array]]:
     """`predict_batch`, and the answers' log-probabilities as 'scores' [B]."""
     del rng  # beam search draws nothing
-    decoded = inference.predict(
-        self.module,
-        merge_params(params, flax_mutables['frozen_params']),
-        batch,
-        stop=self.vocabulary.eoc_id,
+    params = merge_params(params, flax_mutables['frozen_params'])
+    room = batch['targets'].shape[1]
+    decoded = programs.beam_search(
+        self.module, params, None, self._rows(params, batch), room=room,
+        beams=BEAMS, max_new_tokens=room, stop=self.vocabulary.eoc_id,
     )
     return decoded.tokens, {'scores': decoded.log_probs}
 
@@ -170,7 +172,26 @@ class FlamingoModel(_T5xModel, trained_model.FlamingoModel):
     """float32[B]: the log-likelihood of each candidate, in nats."""
     assert not return_intermediates
     params = merge_params(params, flax_mutables['frozen_params'])
-    return inference.score(self.module, params, batch)
+    rows = self._rows(params, batch)
+    # All rows at once: t5x splits them over the mesh.
+    return programs.score(
+        self.module, params, None,
+        (rows, batch['targets'][:, None], batch['lengths'][:, 1:]),
+        room=batch['targets'].shape[1], at_once=1, groups=len(batch['targets']),
+    )[:, 0]
+
+  def _rows(
+      self, params: Tree, batch: Mapping[str, Array]
+  ) -> tuple[decoding.Prompts, Array]:
+    """What the Predictor's programs read of `evaluation.examples`."""
+    prompts = decoding.Prompts(
+        tokens=batch['tokens'],
+        lengths=batch['lengths'][:, 0],
+        media_index=batch['media_index'],
+    )
+    return prompts, decoding.encode_media(
+        self.module, params, batch['media'], batch['media_mask']
+    )
 
 
 def params_axes(boxed: Tree) -> Tree:

@@ -14,7 +14,7 @@ from flamingo_jax.evaluation import cards
 from flamingo_jax.evaluation import clips
 from flamingo_jax.evaluation import paper_benchmarks
 from flamingo_jax.evaluation import retrieval
-from flamingo_jax.evaluation.evaluate import EvaluationDatasetConfig
+from flamingo_jax.evaluation.seqio_scores import EvaluationDatasetConfig
 from flamingo_jax.evaluation.fewshot import Settings
 from flamingo_jax.tasks import benchmarks as tasks
 from tests.data.video_test import encode

@@ -11,7 +11,7 @@ import pytest
 
 from flamingo_jax import shipped
 from flamingo_jax.errors import UserError
-from flamingo_jax.run_dir import checkpoint
+from flamingo_jax.run_dir import weights
 from launch import ship_weights
 
 
@@ -33,8 +33,8 @@ def test_a_run_s_weights_are_shipped_without_naming_its_folder(
 ):
   ship_weights.main(model_dir, 'again')
   target = tmp_path / 'package' / 'flamingo_jax' / 'weights' / 'again'
-  params, step = checkpoint.load_params(target)
-  expected, expected_step = checkpoint.load_params(model_dir)
+  params, step = weights.load_params(target)
+  expected, expected_step = weights.load_params(model_dir)
   assert step == expected_step
   chex.assert_trees_all_equal(params, expected)
   results = json.loads((target / 'results.json').read_text(encoding='utf-8'))

@@ -14,10 +14,12 @@ import flamingo_jax as fj
 from flamingo_jax import models
 from flamingo_jax.data import interleaved
 from flamingo_jax.data.documents import END_OF_CHUNK
+from flamingo_jax.data.frames import Sampling
 from flamingo_jax.data.media import load_frames
 from flamingo_jax.data.vocabulary import default_vocabulary
+from flamingo_jax.predictor import engine
 from flamingo_jax.predictor import media_encoder
-from flamingo_jax.predictor import predictor as predictor_module
+from flamingo_jax.training.partitioner import Partitioner
 from tests.random_weights import random_weights, tiny_config
 
 STEPS = 5
@@ -121,10 +123,9 @@ def test_answer_ends_before_the_first_eoc(model):
   document = interleaved.tokenize_document(
       prompt, model.vocabulary, close=False
   )
-  tokens = np.asarray(model._greedy(
-      model.params, None, model._rows([document], model._sampling), room=8,
-      max_new_tokens=8, stop=model.vocabulary.eoc_id,
-  ).tokens)[0]
+  ((tokens, _, _),) = model._engine.answer(
+      [document], max_new_tokens=8, batch_size=1, sampling=Sampling(2, 1.0)
+  )
   new = next(i for i in range(2, 8) if tokens[i] not in tokens[:i])
   # <EOC> takes the place of a token that was about to be said.
   decoder = dict(model.params['decoder'])
@@ -170,7 +171,7 @@ def test_separator_joins_text_with_text_only(model):
 def test_candidates_in_several_goes_score_the_same(model, monkeypatch):
   candidates = ['a cat', 'yes', 'three dogs in the snow']
   expected = model.score(PROMPTS[:2], candidates)
-  monkeypatch.setattr(predictor_module, '_SCORING_BYTES', 1)  # room for one at a time
+  monkeypatch.setattr(engine, '_SCORING_BYTES', 1)  # room for one at a time
   np.testing.assert_allclose(
       model.score(PROMPTS[:2], candidates), expected, atol=1e-4
   )
@@ -288,9 +289,9 @@ def test_a_prefix_is_read_once_and_changes_no_answer(model, monkeypatch):
   whole = [[*SHOTS, *prompt] for prompt in prompts]
   candidates = ['a cat', 'yes', 'no']
   read = []
-  compiled = model._read
+  compiled = model._engine._read
   monkeypatch.setattr(
-      model, '_read', lambda *args: read.append(0) or compiled(*args)
+      model._engine, '_read', lambda *args: read.append(0) or compiled(*args)
   )
   scores = model.score(prompts, candidates, prefix=SHOTS)
   assert len(read) == 1
@@ -335,9 +336,9 @@ def test_what_is_kept_is_known_by_its_content(
   keeps = fj.Predictor(
       model.config, model.params, model.vocabulary, frames=2, keep_latents=9
   )
-  read, compiled = [], keeps._read
+  read, compiled = [], keeps._engine._read
   monkeypatch.setattr(
-      keeps, '_read', lambda *args: read.append(0) or compiled(*args)
+      keeps._engine, '_read', lambda *args: read.append(0) or compiled(*args)
   )
   def ask(predictor, shown):
     return predictor.score([[FISH]], ['yes', 'no'], prefix=[shown, 'a cat'])
@@ -366,8 +367,8 @@ def test_devices_change_no_bit(model):
   prompts = [[m, text] for text in ('Output:', 'a', 'b') for m in (CAT, DOG)]
   prompts.insert(1, [*PROMPTS[1], CAT, 'Output:'])  # of another shape
   eight = fj.Predictor(
-      model.config, model.params, model.vocabulary, frames=2,
-      devices=jax.devices()[:8],
+      model.config, jax.device_get(model.params), model.vocabulary, frames=2,
+      partitioner=Partitioner(),
   )
   one, many = (
       m.score(prompts, ['a cat', 'no'], batch_size=2) for m in (model, eight)

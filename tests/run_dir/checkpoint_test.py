@@ -16,6 +16,7 @@ from flamingo_jax.data.vocabulary import default_vocabulary
 from flamingo_jax.data.vocabulary import train_vocabulary
 from flamingo_jax.errors import UserError
 from flamingo_jax.run_dir import checkpoint
+from flamingo_jax.run_dir import weights
 from flamingo_jax.run_dir import model_json
 from flamingo_jax.training.train_step import abstract_state, init_state
 from flamingo_jax.training.trainable import merge_params
@@ -85,9 +86,9 @@ def test_inference_reads_the_whole_model_as_numpy(tmp_path, new_run):
   save(tmp_path, state.replace(
       params=jax.tree.map(lambda x: x + 1, state.params)
   ), step=10)
-  params, step = checkpoint.load_params(tmp_path)
+  params, step = weights.load_params(tmp_path)
   assert step == 10
-  first, step = checkpoint.load_params(tmp_path, step=2)
+  first, step = weights.load_params(tmp_path, step=2)
   assert step == 2
   chex.assert_trees_all_equal(
       first, merge_params(state.params, frozen_params)
@@ -95,9 +96,9 @@ def test_inference_reads_the_whole_model_as_numpy(tmp_path, new_run):
   gate = params['decoder']['groups']['xattn']['attn_gate']
   assert isinstance(gate, np.ndarray) and np.all(gate == 1)
   with pytest.raises(UserError, match='no checkpoint of step 5.*2, 10'):
-    checkpoint.load_params(tmp_path, step=5)
+    weights.load_params(tmp_path, step=5)
   with pytest.raises(UserError, match='no checkpoint in'):
-    checkpoint.load_params(tmp_path / 'elsewhere')
+    weights.load_params(tmp_path / 'elsewhere')
 
 
 def test_the_newest_checkpoints_are_kept(tmp_path, new_run):

@@ -21,6 +21,7 @@ from flamingo_jax.models import (
     LanguageModelConfig,
 )
 from flamingo_jax.run_dir import checkpoint
+from flamingo_jax.run_dir import weights
 from flamingo_jax.run_dir.model_json import (
     check_model_json,
     write_atomically,
@@ -114,7 +115,7 @@ def test_the_log_of_a_run_grows_in_a_bucket(bucket, monkeypatch):
 
 def test_what_is_missing_in_a_bucket_is_named_by_its_address(bucket):
   for call in (
-      lambda: checkpoint.load_params(RUN),
+      lambda: weights.load_params(RUN),
       lambda: load_tower(RUN, 'decoder', {}),
       lambda: predictor.load(RUN),
   ):

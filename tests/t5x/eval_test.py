@@ -13,8 +13,8 @@ import pytest
 
 from flamingo_jax import gin_program
 from flamingo_jax.data.vocabulary import default_vocabulary
-from flamingo_jax.evaluation.evaluate import evaluate
-from flamingo_jax.evaluation.infer import infer
+from flamingo_jax.evaluation.seqio_scores import evaluate
+from flamingo_jax.evaluation.seqio_answers import infer
 from flamingo_jax.models import variants
 from flamingo_jax.run_dir import checkpoint
 from flamingo_jax.run_dir import model_json

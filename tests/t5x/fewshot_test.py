@@ -12,8 +12,8 @@ import seqio
 from flamingo_jax import gin_program
 from flamingo_jax.data.vocabulary import default_vocabulary
 from flamingo_jax.errors import UserError
-from flamingo_jax.evaluation.evaluate import EvaluationDatasetConfig, evaluate
-from flamingo_jax.evaluation.in_training import FewShotEvaluator
+from flamingo_jax.evaluation.seqio_scores import EvaluationDatasetConfig, evaluate
+from flamingo_jax.evaluation.seqio_scores import FewShotEvaluator
 from flamingo_jax.models import variants
 from flamingo_jax.training.partitioner import Partitioner
 from flamingo_jax.training.trained_model import LanguageModel

@@ -9,7 +9,7 @@ import jax
 import numpy as np
 import pytest
 
-from flamingo_jax.run_dir import checkpoint
+from flamingo_jax.run_dir import weights
 from flamingo_jax.run_dir.fingerprint import fingerprint
 from tests.t5x.program import run_built_in
 
@@ -71,7 +71,7 @@ def runs(run_plan, folder):
 @pytest.mark.parametrize('stage', STAGES)
 def test_both_drivers_train_the_same_tower(runs, stage):
   ours, theirs = (
-      checkpoint.load_params(runs / driver / stage, 4)[0]
+      weights.load_params(runs / driver / stage, 4)[0]
       for driver in ('built_in', 't5x')
   )
   for path, x in jax.tree_util.tree_leaves_with_path(ours):
@@ -102,9 +102,9 @@ def test_flamingo_begins_with_the_towers_of_the_other_driver(runs, run_plan):
   assert seen['flamingo']['step'] == 1
   assert seen['flamingo']['frozen_is_unchanged']
   restored = json.loads((runs / 'flamingo' / 'restored.json').read_text())
-  frozen = checkpoint.load_params(runs / 'flamingo', 1)[0]
+  frozen = weights.load_params(runs / 'flamingo', 1)[0]
   for name, source in sources.items():
-    tower = checkpoint.load_params(source, 4)[0][name]
+    tower = weights.load_params(source, 4)[0][name]
     assert restored[name]['source'] == str(source / 'checkpoint_4' / 'state')
     assert restored[name]['fingerprint'] == fingerprint(tower)
     flat = lambda tree: dict(jax.tree_util.tree_leaves_with_path(tree))

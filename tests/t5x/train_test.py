@@ -17,6 +17,7 @@ from tensorboard.backend.event_processing import event_accumulator
 from tensorboard.util import tensor_util
 
 from flamingo_jax.run_dir import checkpoint
+from flamingo_jax.run_dir import weights
 from tests.t5x.conftest import FOLDERS, ROOT
 from tests.t5x.program import run_built_in
 
@@ -180,8 +181,8 @@ def losses(model_dir):
 
 def worst_difference(model_dir, other):
   """The largest difference of any parameter after the last step."""
-  params, step = checkpoint.load_params(model_dir)
-  others, other_step = checkpoint.load_params(other)
+  params, step = weights.load_params(model_dir)
+  others, other_step = weights.load_params(other)
   assert step == other_step == STEPS
   return max(jax.tree.leaves(jax.tree.map(
       lambda x, y: np.max(np.abs(x - y)), params, others

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
 # SPDX-License-Identifier: Apache-2.0
-"""The built-in driver's `infer`, with the keyword names of t5x's."""
+"""Answers of seqio's few-shot tasks in files: `infer`, as t5x calls it."""
 
 from collections.abc import Callable, Iterator, Mapping
 import json
@@ -15,14 +15,14 @@ import tensorflow as tf
 
 from flamingo_jax.data import pipeline
 from flamingo_jax.errors import UserError
-from flamingo_jax.evaluation.evaluate import (
+from flamingo_jax.evaluation.examples import MODEL_FEATURES, ExampleEngine
+from flamingo_jax.evaluation.seqio_scores import (
     EvaluationDatasetConfig,
     check_parts,
 )
-from flamingo_jax.evaluation.features import MODEL_FEATURES
-from flamingo_jax.evaluation.runner import Runner, restore
 from flamingo_jax.run_dir import checkpoint
 from flamingo_jax.run_dir.checkpoint import RestoreCheckpointConfig
+from flamingo_jax.run_dir.weights import restore_params
 from flamingo_jax.training.partitioner import Partitioner
 from flamingo_jax.training.trained_model import FlamingoModel
 
@@ -81,9 +81,9 @@ def infer(
   )
   if shard_id == 0:
     summarize_config_fn(model_dir=output_dir, summary_writer=None, step=step)
-  runner = Runner(
+  engine = ExampleEngine(
       model, partitioner, dataset_cfg.batch_size,
-      restore(model, partitioner, path, step),
+      restore_params(model, partitioner, path, step),
   )
   chunk = checkpoint_period * dataset_cfg.batch_size
   files = []
@@ -101,7 +101,7 @@ def infer(
     if output.done is not None:
       with pipeline.reading_errors():
         for batch in _chunks(examples.skip(output.done), chunk):
-          output.append(_lines(runner, mode, vocabulary, batch))
+          output.append(_lines(engine, mode, vocabulary, batch))
       output.finish()
     files.append(os.fspath(output.path))
     if jax.process_index() == 0:
@@ -148,7 +148,7 @@ def _chunks(
 
 
 def _lines(
-    runner: Runner,
+    engine: ExampleEngine,
     mode: str,
     vocabulary: seqio.Vocabulary,
     batch: Mapping[str, np.ndarray],
@@ -162,9 +162,9 @@ def _lines(
           "mode 'score' is for tasks with candidates: use 'predict' for "
           'open-ended ones'
       )
-    results = [{'score': score} for _, score in runner.score(dataset)]
+    results = [{'score': score} for _, score in engine.score(dataset)]
   else:
-    rows, aux = runner.predict_with_aux(dataset)
+    rows, aux = engine.predict_with_aux(dataset)
     results = [{'prediction': vocabulary.decode(row)} for _, row in rows]
     if mode == 'predict_with_aux':
       for result, score in zip(results, aux['scores'], strict=True):

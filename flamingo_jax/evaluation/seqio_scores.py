@@ -1,6 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
 # SPDX-License-Identifier: Apache-2.0
-"""The built-in driver's `evaluate`, with the keyword names of t5x's."""
+"""Scores on seqio's few-shot tasks: `evaluate`, and those during training.
+
+`evaluate` has the keyword names of t5x's.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 import dataclasses
@@ -20,12 +23,15 @@ from flamingo_jax.data.frames import AnyNumber, Sampling
 from flamingo_jax.data.storage import write_atomically
 from flamingo_jax.errors import UserError
 from flamingo_jax.evaluation import shots_table
-from flamingo_jax.evaluation.features import FeatureConverter
-from flamingo_jax.evaluation.runner import Runner, check_checkpoint, restore
+from flamingo_jax.evaluation.examples import ExampleEngine, FeatureConverter
 from flamingo_jax.run_dir import checkpoint
 from flamingo_jax.run_dir.checkpoint import RestoreCheckpointConfig
+from flamingo_jax.run_dir.model_json import check_model_json
+from flamingo_jax.run_dir.weights import restore_params
 from flamingo_jax.training.partitioner import Partitioner
-from flamingo_jax.training.trained_model import FlamingoModel
+from flamingo_jax.training.trainable import merge_params
+from flamingo_jax.training.trained_model import FlamingoModel, TrainedModel
+from flamingo_jax.typing import Tree
 
 # seqio would warn of each task that needs less than the longest of its mixture.
 logging.get_absl_logger().addFilter(
@@ -126,23 +132,81 @@ def evaluate(
       model, dataset_cfg, restore_checkpoint_cfg, partitioner
   )
   name = dataset_cfg.mixture_or_task_name
-  runner, scores = None, {}
+  engine, scores = None, {}
   for task in tqdm.tqdm(
       scored_tasks(name), desc=name, unit='task', disable=None
   ):
     evaluator = make_evaluator(
         task, dataset_cfg, inference_evaluator_cls, output_dir
     )
-    if runner is None:  # what can be wrong about prompts has been found
+    if engine is None:  # what can be wrong about prompts has been found
       summarize_config_fn(model_dir=output_dir, summary_writer=None, step=step)
-      runner = Runner(
+      engine = ExampleEngine(
           model, partitioner, dataset_cfg.batch_size,
-          restore(model, partitioner, path, step),
+          restore_params(model, partitioner, path, step),
       )
-    scores |= evaluate_task(evaluator, runner, step)
+    scores |= evaluate_task(evaluator, engine, step)
   if jax.process_index() == 0:
     _report(scores, path, step, output_dir)
   return scores
+
+
+class FewShotEvaluator:
+  """The scores that `evaluate` gives a checkpoint, without one.
+
+  Examples stay in memory and programs are compiled once, for all evaluations of
+  a run.
+  """
+
+  def __init__(
+      self,
+      model: TrainedModel,
+      partitioner: Partitioner,
+      dataset_cfg: EvaluationDatasetConfig,
+      inference_evaluator_cls: Callable[..., seqio.Evaluator],
+      model_dir: str | os.PathLike,
+  ):
+    """Reads all examples.
+
+    Args:
+      model: that is trained.
+      partitioner: splits its parameters, and batches.
+      dataset_cfg: what to evaluate on.
+      inference_evaluator_cls: seqio's Evaluator with its configuration bound.
+      model_dir: loggers get its inference_eval/.
+
+    Raises:
+      UserError: a model that answers nothing, or tasks that don't fit it.
+    """
+    if not isinstance(model, FlamingoModel):
+      raise UserError(
+          f'infer_eval_dataset_cfg is for a Flamingo and this is a '
+          f'{type(model).__name__}, which answers nothing: make it None'
+      )
+    check_tasks(model, dataset_cfg)
+    self._engine = ExampleEngine(
+        model, partitioner, dataset_cfg.batch_size
+    )
+    self._evaluators = [
+        make_evaluator(
+            task, dataset_cfg, inference_evaluator_cls, os.fspath(model_dir)
+        )
+        for task in scored_tasks(dataset_cfg.mixture_or_task_name)
+    ]
+
+  def evaluate(
+      self, step: int, params: Tree, frozen_params: Tree
+  ) -> dict[str, float]:
+    """eval/<task>/<metric>; nothing but on the first host."""
+    self._engine.use(merge_params(params, frozen_params))
+    scores = {}
+    for evaluator in self._evaluators:
+      scores |= evaluate_task(evaluator, self._engine, step)
+    self._engine.use(None)  # the next update takes their memory
+    return {
+        f'eval/{task}/{metric}': value
+        for task, values in scores.items() for metric, value in values.items()
+    }
 
 
 def scored_tasks(name: str) -> list[seqio.Task]:
@@ -195,16 +259,16 @@ def make_evaluator(
 
 
 def evaluate_task(
-    evaluator: seqio.Evaluator, runner: Runner, step: int
+    evaluator: seqio.Evaluator, engine: ExampleEngine, step: int
 ) -> Scores:
   """{task: {metric: score}} of a step; empty but on the first host."""
   with pipeline.reading_errors():
     metrics, _ = evaluator.evaluate(
         compute_metrics=jax.process_index() == 0,
         step=step,
-        predict_fn=runner.predict,
-        predict_with_aux_fn=runner.predict_with_aux,
-        score_fn=runner.score,
+        predict_fn=engine.predict,
+        predict_with_aux_fn=engine.predict_with_aux,
+        score_fn=engine.score,
     )
   try:
     return metrics.result() or {}
@@ -225,7 +289,15 @@ def check_parts(
   """
   partitioner.get_data_layout(dataset_cfg.batch_size)
   check_tasks(model, dataset_cfg)
-  return check_checkpoint(model, restore_checkpoint_cfg.path)
+  path = restore_checkpoint_cfg.path
+  if not path or not isinstance(path, (str, os.PathLike)):
+    raise UserError(
+        f'RestoreCheckpointConfig.path is {path!r}: give the MODEL_DIR of a '
+        'training run'
+    )
+  model_dir, step = checkpoint.find_checkpoint(path)
+  check_model_json(model_dir, model.config, model.vocabulary)
+  return os.fspath(model_dir), step
 
 
 def check_tasks(

@@ -9,8 +9,8 @@ import seqio
 
 import flamingo_jax as fj
 from flamingo_jax.evaluation import prompts
-from flamingo_jax.evaluation.runner import Runner, restore
-from flamingo_jax.evaluation.features import FeatureConverter
+from flamingo_jax.evaluation.examples import ExampleEngine, FeatureConverter
+from flamingo_jax.run_dir.weights import restore_params
 from flamingo_jax.training.partitioner import Partitioner
 from tests.evaluation.conftest import LENGTHS, NAMES, QUERIES, SUPPORTS
 
@@ -29,16 +29,16 @@ def examples(name):
   return dataset.apply(seqio.tf.data.experimental.assert_cardinality(count))
 
 
-def make_runner(model, run_dir, batch_size, **mesh):
+def make_engine(model, run_dir, batch_size, **mesh):
   mesh = mesh or {'devices': jax.devices()[:1]}
   partitioner = Partitioner(**mesh)
-  params = restore(model, partitioner, run_dir, 7)
-  return Runner(model, partitioner, batch_size, params)
+  params = restore_params(model, partitioner, run_dir, 7)
+  return ExampleEngine(model, partitioner, batch_size, params)
 
 
 @pytest.fixture(scope='module')
 def one_device(model, run_dir):
-  return make_runner(model, run_dir, 4)
+  return make_engine(model, run_dir, 4)
 
 
 @pytest.fixture(scope='module')
@@ -92,16 +92,16 @@ def test_padding_that_limits_leave_out_changes_no_score(one_device):
 def test_results_are_the_same_on_any_devices_in_any_batch(
     one_device, model, run_dir, batch_size, mesh
 ):
-  runner = make_runner(model, run_dir, batch_size, **mesh)
+  engine = make_engine(model, run_dir, batch_size, **mesh)
   scores, expected = (
-      dict(x.score(examples('close_2'))) for x in (runner, one_device)
+      dict(x.score(examples('close_2'))) for x in (engine, one_device)
   )
   assert list(scores) == list(expected)
   np.testing.assert_allclose(
       list(scores.values()), list(expected.values()), rtol=1e-5
   )
   (rows, aux), (alone, aux_alone) = (
-      x.predict_with_aux(examples('open_2shot')) for x in (runner, one_device)
+      x.predict_with_aux(examples('open_2shot')) for x in (engine, one_device)
   )
   np.testing.assert_array_equal(*(
       np.stack([tokens for _, tokens in found]) for found in (rows, alone)

@@ -13,9 +13,9 @@ from flamingo_jax import gin_config, models
 from flamingo_jax.data import features
 from flamingo_jax.data.vocabulary import default_vocabulary, train_vocabulary
 from flamingo_jax.errors import UserError
-from flamingo_jax.evaluation import evaluate as evaluate_lib
-from flamingo_jax.evaluation import infer as infer_lib
 from flamingo_jax.evaluation import output_dir, prompts
+from flamingo_jax.evaluation import seqio_answers
+from flamingo_jax.evaluation import seqio_scores
 from flamingo_jax.run_dir.checkpoint import RestoreCheckpointConfig
 from flamingo_jax.training.partitioner import Partitioner
 from flamingo_jax.training.trained_model import FlamingoModel
@@ -43,7 +43,7 @@ def configuration(model, path, output_dir, **changes):
   } | changes
   return {
       'model': model,
-      'dataset_cfg': evaluate_lib.EvaluationDatasetConfig(**cfg),
+      'dataset_cfg': seqio_scores.EvaluationDatasetConfig(**cfg),
       'restore_checkpoint_cfg': RestoreCheckpointConfig(path=str(path)),
       'partitioner': Partitioner(),
       'output_dir': str(output_dir),
@@ -54,11 +54,11 @@ def configuration(model, path, output_dir, **changes):
 def evaluate(*args, num_examples=None, **changes):
   def evaluator(**kwargs):
     return seqio.Evaluator(
-        logger_cls=[evaluate_lib.ScoresLogger], num_examples=num_examples,
+        logger_cls=[seqio_scores.ScoresLogger], num_examples=num_examples,
         **kwargs,
     )
 
-  return evaluate_lib.evaluate(
+  return seqio_scores.evaluate(
       **configuration(*args, **changes), inference_evaluator_cls=evaluator
   )
 
@@ -113,7 +113,7 @@ def test_half_a_query_is_one_sentence(model, run_dir, tmp_path):
 
 
 def infer(mode, *args, checkpoint_period=1, **changes):
-  return infer_lib.infer(
+  return seqio_answers.infer(
       mode=mode, checkpoint_period=checkpoint_period,
       **configuration(*args, **changes),
   )
@@ -143,7 +143,7 @@ def test_infer_goes_on_where_it_was_interrupted(
   assert found == ['"kept"\n'] * 8 + text[8:]
   assert not draft.exists()
 
-  monkeypatch.setattr(infer_lib, '_lines', None)  # nothing is left to do
+  monkeypatch.setattr(seqio_answers, '_lines', None)  # nothing is left to do
   assert infer('score', model, run_dir, broken, **arguments)
 
 
@@ -151,7 +151,7 @@ def test_shards_share_the_queries(model, run_dir, tmp_path):
   options = {'mixture_or_task_name': 'open_2shot'}
   cfg = configuration(model, run_dir, tmp_path, **options)
   parts = [
-      infer_lib.infer(
+      seqio_answers.infer(
           mode='predict_with_aux', checkpoint_period=1, shard_id=i,
           num_shards=2, **cfg,
       )

@@ -1,0 +1,247 @@
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""A model on a mesh: tokenized prompts in, tokens and likelihoods out."""
+
+from collections.abc import Sequence
+import functools
+import hashlib
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from flamingo_jax import decoding
+from flamingo_jax.data.frames import Sampling
+from flamingo_jax.data.interleaved import TokenizedDocument
+from flamingo_jax.data.media import Media
+from flamingo_jax.models import Cache
+from flamingo_jax.predictor import inputs
+from flamingo_jax.predictor import programs
+from flamingo_jax.predictor.devices import Devices, fetch
+from flamingo_jax.predictor.media_encoder import MediaEncoder, content
+from flamingo_jax.training.partitioner import Partitioner
+from flamingo_jax.training.train_step import abstract_params
+from flamingo_jax.training.trainable import merge_params
+from flamingo_jax.training.trained_model import FlamingoModel
+from flamingo_jax.typing import Float, Int, Tree
+
+_SCORING_BYTES = 2**30  # on a device, for candidates' copies of the cache
+
+# Tokens of an answer, padded with <EOC>; how many come before it; its
+# log-probability.
+Answer = tuple[Int[np.ndarray, 'n'], Any, Any]
+
+
+class Engine:
+  """The one place where a Flamingo answers.
+
+  In every call `batch_size` is the number of prompts that each part of the
+  mesh's batches works on at once, `sampling` how videos are read, and `shape`
+  the tokens and media that every row has room for; None: as few shapes as do
+  for all lengths.
+
+  Attributes:
+    params: the whole tree, where the partitioner puts it. Those of another step
+      may take their place, if `forget` is called too.
+    parts: that the prompts of a batch are split into.
+  """
+
+  def __init__(
+      self,
+      model: FlamingoModel,
+      params: Tree | None,
+      partitioner: Partitioner | None,
+      keep_latents: int,
+  ):
+    """Places the parameters; compiles nothing yet.
+
+    Args:
+      model: whose parameters they are.
+      params: the whole tree; None: `params` is set before the first call.
+      partitioner: the mesh and the rules of where weights lie; None: the first
+        device alone.
+      keep_latents: of how many media the latents stay in memory, the latest
+        used.
+
+    Raises:
+      UserError: a mesh that doesn't divide the weights.
+    """
+    partitioner = partitioner or Partitioner(devices=jax.local_devices()[:1])
+    weights = merge_params(*abstract_params(model, partitioner))
+    self._devices = Devices(
+        partitioner, jax.tree.map(lambda leaf: leaf.sharding, weights)
+    )
+    self.params = params and self._devices.place(params)
+    self.parts = self._devices.count
+    self._config = model.config
+    self._eoc = model.vocabulary.eoc_id
+    self._encoder = MediaEncoder(model.config, keep_latents, self._devices)
+    self._prefix = None, None  # what the last one was, and its cache
+    compiled = lambda program, *static, **options: self._devices.compile(
+        functools.partial(program, model.module), *static, **options
+    )
+    limits = ('room', 'max_new_tokens', 'stop')
+    self._read = compiled(programs.read_prefix, splits=False)
+    self._greedy = compiled(programs.greedy, *limits)
+    self._sample = compiled(programs.sample, *limits)
+    self._beam_search = compiled(programs.beam_search, 'beams', *limits)
+    self._score = compiled(programs.score, 'room', 'at_once', 'groups')
+
+  def answer(
+      self,
+      documents: Sequence[TokenizedDocument],
+      *,
+      max_new_tokens: int,
+      batch_size: int,
+      sampling: Sampling,
+      beams: int = 1,
+      draws: dict[str, float | int] | None = None,
+      seed: int = 0,
+      prefix: Cache | None = None,
+      shape: inputs.Shape | None = None,
+  ) -> list[Answer]:
+    """What the model says after each prompt, up to the first <EOC>.
+
+    Args:
+      documents: the prompts.
+      max_new_tokens: most tokens of an answer.
+      batch_size: see above.
+      sampling: see above.
+      beams: 1 takes the likeliest token at every step.
+      draws: draws tokens instead, with these options of `decoding.sample`.
+      seed: of the draws; the i-th prompt has draws of its own.
+      prefix: from `read_prefix`.
+      shape: see above.
+    """
+    if beams > 1:
+      program, shared = functools.partial(self._beam_search, beams=beams), prefix
+    elif draws:
+      program, shared = self._sample, (prefix, jax.random.key(seed), draws)
+    else:
+      program, shared = self._greedy, prefix
+    answers: list[Any] = [None] * len(documents)
+    for numbers, count in inputs.batches(
+        documents, batch_size, self._devices.count, shape
+    ):
+      rows = self._rows([documents[i] for i in numbers], sampling, shape)
+      if draws:
+        rows = rows, np.array(numbers, np.int32)
+      decoded = program(
+          self.params, shared, rows, room=inputs.bucket(max_new_tokens),
+          max_new_tokens=max_new_tokens, stop=self._eoc,
+      )
+      found = map(fetch, (decoded.tokens, decoded.lengths, decoded.log_probs))
+      for number, answer in zip(numbers[:count], zip(*found)):
+        answers[number] = answer
+    return answers
+
+  def score(
+      self,
+      documents: Sequence[TokenizedDocument],
+      candidates: Sequence[Sequence[Sequence[int]]],
+      *,
+      batch_size: int,
+      sampling: Sampling,
+      prefix: Cache | None = None,
+      shape: inputs.Shape | None = None,
+  ) -> Float[np.ndarray, 'B C']:
+    """Log-likelihoods of C candidates after each prompt, in nats.
+
+    As many candidates are read at once as copies of the cache fit.
+
+    Args:
+      documents: the prompts.
+      candidates: tokens of each prompt's; where it has fewer than C, scores of
+        the rest mean nothing.
+      batch_size: see above.
+      sampling: see above.
+      prefix: from `read_prefix`.
+      shape: see above.
+    """
+    count = max(map(len, candidates))
+    room = inputs.bucket(max(len(ids) for row in candidates for ids in row))
+    scores = np.zeros((len(documents), count), np.float32)
+    for numbers, real in inputs.batches(
+        documents, batch_size, self._devices.count, shape
+    ):
+      rows = self._rows([documents[i] for i in numbers], sampling, shape)
+      copies = _SCORING_BYTES // self._cache_bytes(rows[0], room)
+      at_once = min(inputs.bucket(count), 1 << max(copies, 1).bit_length() - 1)
+      padded = len(numbers), -(-count // at_once) * at_once
+      tokens = np.zeros((*padded, room), np.int32)
+      lengths = np.ones(padded, np.int32)
+      for row, number in enumerate(numbers):
+        for i, ids in enumerate(candidates[number]):
+          tokens[row, i, : len(ids)] = ids
+          lengths[row, i] = len(ids)
+      found = fetch(self._score(
+          self.params, prefix, (rows, tokens, lengths), room=room,
+          at_once=at_once, groups=self._devices.groups,
+      ))
+      scores[numbers[:real]] = found[:real, :count]
+    return scores
+
+  def read_prefix(
+      self, document: TokenizedDocument, sampling: Sampling
+  ) -> Cache:
+    """A cache of what prompts begin with; the last one is kept.
+
+    Args:
+      document: the prefix.
+      sampling: see above.
+    """
+    key = (
+        document.tokens.tobytes(), tuple(map(content, document.media)), sampling
+    )
+    if self._prefix[0] != key:
+      self._prefix = None, None  # its memory goes before the next one comes
+      shape = len(document.tokens), inputs.row_shape(document)[1]
+      rows = self._rows([document], sampling, shape)
+      self._prefix = key, self._read(self.params, None, rows)
+    return self._prefix[1]
+
+  def features(
+      self, media: Sequence[Media], sampling: Sampling
+  ) -> Float[np.ndarray, 'media Dv']:
+    """The vision encoder's features of each medium, their mean."""
+    return self._encoder.features(self.params, media, sampling)
+
+  def forget(self) -> None:
+    """Frees the memory of what is kept for later calls."""
+    self._encoder.forget()
+    self._prefix = None, None
+
+  @functools.cached_property
+  def sha256(self) -> str:
+    """Of all weights: tells one checkpoint from another."""
+    digest = hashlib.sha256()
+    for path, leaf in jax.tree_util.tree_leaves_with_path(self.params):
+      leaf = fetch(leaf)
+      digest.update(f'{jax.tree_util.keystr(path)} {leaf.dtype}'.encode())
+      digest.update(np.ascontiguousarray(leaf).tobytes())
+    return digest.hexdigest()
+
+  def _rows(
+      self, documents: Sequence[TokenizedDocument], sampling: Sampling,
+      shape: inputs.Shape | None,
+  ) -> tuple[decoding.Prompts, Float[np.ndarray, 'B M R Dr']]:
+    """What a program reads of documents of one shape.
+
+    Each medium is encoded once.
+    """
+    tokens, media = shape or inputs.row_shape(documents[0])
+    wanted = dict.fromkeys(m for d in documents for m in d.media)
+    found = self._encoder.latents(self.params, wanted, sampling)
+    resampler = self._config.resampler
+    return inputs.pad_prompts(documents, tokens), inputs.pad_latents(
+        documents, found, (media, resampler.latents, resampler.width),
+        self._config.dtype,
+    )
+
+  def _cache_bytes(self, prompts: decoding.Prompts, room: int) -> int:
+    """What a candidate's copy of the cache takes."""
+    decoder = self._config.decoder
+    entries = decoder.layers * (prompts.tokens.shape[1] + room)
+    entries *= decoder.heads * decoder.head_size
+    return 2 * entries * jnp.dtype(self._config.dtype).itemsize
