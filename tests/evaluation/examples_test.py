@@ -14,10 +14,7 @@ from flamingo_jax.run_dir.weights import restore_params
 from flamingo_jax.training.partitioner import Partitioner
 from tests.evaluation.conftest import LENGTHS, NAMES, QUERIES, SUPPORTS
 
-TENSOR_PARALLEL = {
-    'mesh_shape': {'fsdp': 4, 'model': 2},
-    'logical_axis_rules': 'tensor_parallel',
-}
+EIGHT = {'logical_axis_rules': 'data_parallel'}
 
 
 def examples(name):
@@ -87,7 +84,7 @@ def test_padding_that_limits_leave_out_changes_no_score(one_device):
 
 
 @pytest.mark.parametrize('batch_size, mesh', [
-    (7, {}), (8, TENSOR_PARALLEL)
+    (7, {}), (8, EIGHT)
 ], ids=str)
 def test_results_are_the_same_on_any_devices_in_any_batch(
     one_device, model, run_dir, batch_size, mesh
@@ -107,3 +104,22 @@ def test_results_are_the_same_on_any_devices_in_any_batch(
       np.stack([tokens for _, tokens in found]) for found in (rows, alone)
   ))
   np.testing.assert_allclose(aux['scores'], aux_alone['scores'], rtol=1e-5)
+
+
+def test_a_picture_is_encoded_once_for_all_candidates(model, run_dir):
+  engine = make_engine(model, run_dir, 8)
+  encoded = []
+  encode = engine._engine._encoder._encode
+
+  def count(params, shared, media):
+    encoded.append(media[0].tobytes())
+    return encode(params, shared, media)
+
+  engine._engine._encoder._encode = count
+  first = engine.score(examples('close_2'))
+  assert len(encoded) == len(set(encoded)) < len(QUERIES) * len(NAMES)
+  engine.score(examples('close_2'))
+  assert len(encoded) == len(set(encoded))
+  engine.use(engine._engine.params)  # of another step: nothing is kept
+  assert engine.score(examples('close_2')) == first
+  assert len(encoded) == 2 * len(set(encoded))
