@@ -120,6 +120,24 @@ def activation_spec(
   return PartitionSpec(*spec)
 
 
+def parse_mesh(text: str) -> dict[str, int]:
+  """'fsdp:16,model:4' as sizes by axis.
+
+  Raises:
+    UserError: an axis that there is none of, or a size that is no number.
+  """
+  shape = {}
+  for part in text.split(','):
+    axis, _, size = part.partition(':')
+    if axis not in MESH_AXES or not size.isdigit() or int(size) < 1:
+      raise UserError(
+          f'--mesh={text} has {part!r}: write AXIS:SIZE with an axis of '
+          f'{", ".join(MESH_AXES)}, for example fsdp:16,model:4'
+      )
+    shape[axis] = int(size)
+  return shape
+
+
 def make_mesh(
     shape: Mapping[str, int] | None = None,
     devices: Sequence[jax.Device] | None = None,

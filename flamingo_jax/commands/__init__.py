@@ -17,3 +17,21 @@ def add_command(commands: Any, name: str, run: Any, summary: str) -> Any:
       formatter_class=argparse.RawDescriptionHelpFormatter)
   parser.set_defaults(run=run)
   return parser
+
+
+def add_mesh(parser: Any) -> None:
+  """Where the weights of a model that answers lie."""
+  parser.add_argument('--mesh', metavar='AXIS:N,...',
+                      help='for example fsdp:2,model:4, for a model larger than '
+                      'a device; needs --rules')
+  parser.add_argument('--rules', default='data_parallel', metavar='NAME',
+                      help='how weights are split over it, such as '
+                      'tensor_parallel; by default every device has all')
+
+
+def mesh_options(options: argparse.Namespace) -> dict[str, Any]:
+  """What `load` is told of `add_mesh`'s flags."""
+  from flamingo_jax.sharding import parse_mesh
+
+  mesh = parse_mesh(options.mesh) if options.mesh else None
+  return {'mesh': mesh, 'rules': options.rules}

@@ -8,6 +8,7 @@ import json
 import os
 from typing import Any
 
+from flamingo_jax.commands import add_mesh, mesh_options
 from flamingo_jax.errors import UserError
 
 _LATENTS = 4096  # files whose latents are kept: a pool of 2048, and queries
@@ -45,6 +46,7 @@ def add_flags(parser: Any) -> None:
                       help='queries at once on each device; 8 if not given')
   parser.add_argument('--allow_missing', action='store_true',
                       help='leave out examples whose media are missing')
+  add_mesh(parser)
 
 
 def add_sampling(parser: Any, default: str) -> None:
@@ -124,7 +126,7 @@ def _evaluate(options: argparse.Namespace) -> None:
       ).of(benchmark)
       for shots in options.shots or benchmark.shots for seed in options.seeds
   ]
-  predictor, model = load(model_dir)
+  predictor, model = load(model_dir, **mesh_options(options))
   output_dir = options.out or evaluation_dir(model_dir)
   if len(all_settings) > 1:  # all of them before the first is asked
     for settings in all_settings:
@@ -163,7 +165,9 @@ def _replay(options: argparse.Namespace) -> None:
         '--replay reads videos as its card says: leave --frames and --fps out'
     )
   settings = Settings(**old['settings'])
-  predictor, model = load(options.model_dir or old['model']['model_dir'])
+  predictor, model = load(
+      options.model_dir or old['model']['model_dir'], **mesh_options(options)
+  )
   output_dir = options.out or os.path.join(
       os.path.dirname(os.path.abspath(options.replay)), 'replay'
   )
@@ -180,8 +184,8 @@ def _replay(options: argparse.Namespace) -> None:
         'byte')
 
 
-def load(model_dir: str) -> tuple[Any, Mapping[str, Any]]:
-  """A predictor, and what a card says of its model."""
+def load(model_dir: str, **mesh: Any) -> tuple[Any, Mapping[str, Any]]:
+  """A predictor on all devices, and what a card says of its model."""
   import jax
 
   from flamingo_jax.predictor.loading import load as load_predictor
@@ -189,7 +193,7 @@ def load(model_dir: str) -> tuple[Any, Mapping[str, Any]]:
 
   folder, step = find_checkpoint(model_dir)
   predictor = load_predictor(
-      folder, step, keep_latents=_LATENTS, devices=jax.local_devices()
+      folder, step, keep_latents=_LATENTS, devices=jax.local_devices(), **mesh
   )
   return predictor, {
       'model_dir': os.path.abspath(model_dir), 'step': step,

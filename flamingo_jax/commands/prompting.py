@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from flamingo_jax import errors
-from flamingo_jax.commands import add_command
+from flamingo_jax.commands import add_command, add_mesh, mesh_options
 from flamingo_jax.commands import evaluating
 
 
@@ -36,6 +36,7 @@ def add_model(parser: Any) -> None:
   parser.add_argument('--step', type=int, metavar='N',
                       help='a saved step; the latest if not given')
   evaluating.add_sampling(parser, 'as many as in training if not given')
+  add_mesh(parser)
 
 
 def add_generate(commands: Any) -> None:
@@ -86,12 +87,7 @@ def run_generate(options: argparse.Namespace, rest: Sequence[str]) -> None:
     flamingo generate --model_dir=runs/own \\
         --image=a.jpg --text="Output: a cat." --image=b.jpg --prompt="Output:"
   """
-  from flamingo_jax import predictor
-
-  model = predictor.load(
-      options.model_dir, step=options.step, frames=options.frames,
-      fps=options.fps,
-  )
+  model = load_model(options)
   answer = model.generate(
       prompt_parts(options), max_new_tokens=options.max_new_tokens,
       beams=options.beams, temperature=options.temperature,
@@ -105,15 +101,20 @@ def run_score(options: argparse.Namespace, rest: Sequence[str]) -> None:
     flamingo score --model_dir=runs/own --image=a.jpg --prompt="Output:" \\
         --candidate="a cat" --candidate="a dog"
   """
-  from flamingo_jax import predictor
-
-  model = predictor.load(
-      options.model_dir, step=options.step, frames=options.frames,
-      fps=options.fps,
-  )
+  model = load_model(options)
   scores = model.score(prompt_parts(options), options.candidate)
   for score, text in sorted(zip(scores.tolist(), options.candidate))[::-1]:
     print(f'{score:.4f}\t{text}')
+
+
+def load_model(options: argparse.Namespace) -> Any:
+  """The Predictor that `add_model`'s flags ask for."""
+  from flamingo_jax import predictor
+
+  return predictor.load(
+      options.model_dir, step=options.step, frames=options.frames,
+      fps=options.fps, **mesh_options(options),
+  )
 
 
 def prompt_parts(options: argparse.Namespace) -> list[Any]:

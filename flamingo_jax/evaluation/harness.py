@@ -15,6 +15,7 @@ from flamingo_jax.errors import UserError
 from flamingo_jax.evaluation import prompts
 from flamingo_jax.evaluation.prompts import Prompt, Sample
 from flamingo_jax.predictor.loading import load
+from flamingo_jax.sharding import parse_mesh
 
 _LATENTS = 4096  # pictures whose latents are kept
 
@@ -94,6 +95,8 @@ class FewShotModel:
       max_new_tokens: int | str = 32,
       frames: int | str = EVALUATION.frames,
       fps: float | str = EVALUATION.fps,
+      mesh: str = '',
+      rules: str = 'data_parallel',
       **unused: Any,
   ):
     """Loads the model; arguments may be strings.
@@ -108,13 +111,16 @@ class FewShotModel:
       frames: that are read of a video.
       fps: frames per second of a video; one that is longer than frames / fps
         seconds is covered evenly.
+      mesh: such as 'fsdp:2 model:4', for a model larger than a device.
+      rules: how weights are split over it.
       unused: what a harness says of the device and the like.
     """
     super().__init__()
     del unused
     self.predictor = load(
         pretrained or None, frames=int(frames), fps=float(fps),
-        keep_latents=_LATENTS, devices=jax.local_devices(),
+        keep_latents=_LATENTS, devices=jax.local_devices(), rules=rules,
+        mesh=parse_mesh(mesh.replace(' ', ',')) if mesh else None,
     )
     self.batch_size = int(batch_size)
     self.template = template
