@@ -42,6 +42,7 @@ from flamingo_jax.data.vocabulary import Vocabulary, default_vocabulary
 from flamingo_jax.models import variants
 from flamingo_jax.predictor import Predictor
 from flamingo_jax.tasks.shapes_vocabulary import shapes_vocabulary
+from flamingo_jax.training.partitioner import Partitioner
 
 OFF = ((), ('prefix',), ('prefix', 'media'), ('bucketing',))
 # In words that every vocabulary here has.
@@ -109,7 +110,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
   )
   params = random_params(config)
   make = lambda keep: Predictor(
-      config, params, vocabulary, keep_latents=keep, devices=jax.devices()
+      config, params, vocabulary, keep_latents=keep, partitioner=Partitioner()
   )
   predictor, forgetful = make(4096), make(0)
   runs = {}
