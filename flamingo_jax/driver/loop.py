@@ -21,7 +21,7 @@ from flamingo_jax.driver.interrupt import (
     stop_on_signals,
 )
 from flamingo_jax.driver.media_cache import MediaCache, open_cache
-from flamingo_jax.driver.metrics import (
+from flamingo_jax.driver.log import (
     MetricsLog,
     Stopwatch,
     Window,

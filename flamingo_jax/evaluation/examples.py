@@ -14,7 +14,7 @@ from flamingo_jax.data.frames import Sampling
 from flamingo_jax.data.interleaved import TokenizedDocument
 from flamingo_jax.data.media import Media
 from flamingo_jax.evaluation.fewshot import BEAMS
-from flamingo_jax.predictor.engine import Answer, Engine
+from flamingo_jax.predictor.inference import Answer, Inference
 from flamingo_jax.training.partitioner import Partitioner
 from flamingo_jax.training.trained_model import FlamingoModel
 from flamingo_jax.typing import Tree
@@ -60,8 +60,8 @@ class FeatureConverter:
     return ds.map(lambda example: {key: example[key] for key in MODEL_FEATURES})
 
 
-class ExampleEngine:
-  """An Engine that answers examples as seqio's Evaluator asks for it.
+class ExampleInference:
+  """An Inference that answers examples as seqio's Evaluator asks for it.
 
   Every process has all examples, and gets all results.
   """
@@ -85,14 +85,14 @@ class ExampleEngine:
       UserError: the devices don't divide the batch.
     """
     partitioner.get_data_layout(batch_size)
-    self._engine = Engine(model, params, partitioner, _LATENTS)
+    self._inference = Inference(model, params, partitioner, _LATENTS)
     self._batch_size = batch_size
-    self._rows = batch_size // self._engine.parts
+    self._rows = batch_size // self._inference.parts
 
   def use(self, params: Tree | None) -> None:
     """Takes the parameters of another step; None: forgets all."""
-    self._engine.forget()
-    self._engine.params = params
+    self._inference.forget()
+    self._inference.params = params
 
   def predict(self, dataset: tf.data.Dataset) -> list[tuple[int, np.ndarray]]:
     """(index, tokens[n]) of each (index, example), as seqio asks for it."""
@@ -115,7 +115,7 @@ class ExampleEngine:
     scores = []
     for queries in _chunks(_queries(_examples(dataset)), self._rows):
       firsts = [query[0][1] for query in queries]
-      found = self._engine.score(
+      found = self._inference.score(
           list(map(_document, firsts)),
           [[_candidate(x) for _, x in query] for query in queries],
           **self._options(firsts[0]),
@@ -128,7 +128,7 @@ class ExampleEngine:
     answers = []
     for chunk in _chunks(_examples(dataset), self._batch_size):
       indices, examples = zip(*chunk)
-      answers += zip(indices, self._engine.answer(
+      answers += zip(indices, self._inference.answer(
           list(map(_document, examples)), beams=BEAMS,
           max_new_tokens=len(examples[0]['targets']),
           **self._options(examples[0]),

@@ -15,7 +15,7 @@ import tensorflow as tf
 
 from flamingo_jax.data import pipeline
 from flamingo_jax.errors import UserError
-from flamingo_jax.evaluation.examples import MODEL_FEATURES, ExampleEngine
+from flamingo_jax.evaluation.examples import MODEL_FEATURES, ExampleInference
 from flamingo_jax.evaluation.seqio_scores import (
     EvaluationDatasetConfig,
     check_parts,
@@ -81,7 +81,7 @@ def infer(
   )
   if shard_id == 0:
     summarize_config_fn(model_dir=output_dir, summary_writer=None, step=step)
-  engine = ExampleEngine(
+  inference = ExampleInference(
       model, partitioner, dataset_cfg.batch_size,
       restore_params(model, partitioner, path, step),
   )
@@ -101,7 +101,7 @@ def infer(
     if output.done is not None:
       with pipeline.reading_errors():
         for batch in _chunks(examples.skip(output.done), chunk):
-          output.append(_lines(engine, mode, vocabulary, batch))
+          output.append(_lines(inference, mode, vocabulary, batch))
       output.finish()
     files.append(os.fspath(output.path))
     if jax.process_index() == 0:
@@ -148,7 +148,7 @@ def _chunks(
 
 
 def _lines(
-    engine: ExampleEngine,
+    inference: ExampleInference,
     mode: str,
     vocabulary: seqio.Vocabulary,
     batch: Mapping[str, np.ndarray],
@@ -162,9 +162,9 @@ def _lines(
           "mode 'score' is for tasks with candidates: use 'predict' for "
           'open-ended ones'
       )
-    results = [{'score': score} for _, score in engine.score(dataset)]
+    results = [{'score': score} for _, score in inference.score(dataset)]
   else:
-    rows, aux = engine.predict_with_aux(dataset)
+    rows, aux = inference.predict_with_aux(dataset)
     results = [{'prediction': vocabulary.decode(row)} for _, row in rows]
     if mode == 'predict_with_aux':
       for result, score in zip(results, aux['scores'], strict=True):

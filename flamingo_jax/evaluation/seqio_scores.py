@@ -23,7 +23,7 @@ from flamingo_jax.data.frames import AnyNumber, Sampling
 from flamingo_jax.data.storage import write_atomically
 from flamingo_jax.errors import UserError
 from flamingo_jax.evaluation import shots_table
-from flamingo_jax.evaluation.examples import ExampleEngine, FeatureConverter
+from flamingo_jax.evaluation.examples import ExampleInference, FeatureConverter
 from flamingo_jax.run_dir import checkpoint
 from flamingo_jax.run_dir.checkpoint import RestoreCheckpointConfig
 from flamingo_jax.run_dir.model_json import check_model_json
@@ -132,20 +132,20 @@ def evaluate(
       model, dataset_cfg, restore_checkpoint_cfg, partitioner
   )
   name = dataset_cfg.mixture_or_task_name
-  engine, scores = None, {}
+  inference, scores = None, {}
   for task in tqdm.tqdm(
       scored_tasks(name), desc=name, unit='task', disable=None
   ):
     evaluator = make_evaluator(
         task, dataset_cfg, inference_evaluator_cls, output_dir
     )
-    if engine is None:  # what can be wrong about prompts has been found
+    if inference is None:  # what can be wrong about prompts has been found
       summarize_config_fn(model_dir=output_dir, summary_writer=None, step=step)
-      engine = ExampleEngine(
+      inference = ExampleInference(
           model, partitioner, dataset_cfg.batch_size,
           restore_params(model, partitioner, path, step),
       )
-    scores |= evaluate_task(evaluator, engine, step)
+    scores |= evaluate_task(evaluator, inference, step)
   if jax.process_index() == 0:
     _report(scores, path, step, output_dir)
   return scores
@@ -184,7 +184,7 @@ class FewShotEvaluator:
           f'{type(model).__name__}, which answers nothing: make it None'
       )
     check_tasks(model, dataset_cfg)
-    self._engine = ExampleEngine(
+    self._inference = ExampleInference(
         model, partitioner, dataset_cfg.batch_size
     )
     self._evaluators = [
@@ -198,11 +198,11 @@ class FewShotEvaluator:
       self, step: int, params: Tree, frozen_params: Tree
   ) -> dict[str, float]:
     """eval/<task>/<metric>; nothing but on the first host."""
-    self._engine.use(merge_params(params, frozen_params))
+    self._inference.use(merge_params(params, frozen_params))
     scores = {}
     for evaluator in self._evaluators:
-      scores |= evaluate_task(evaluator, self._engine, step)
-    self._engine.use(None)  # the next update takes their memory
+      scores |= evaluate_task(evaluator, self._inference, step)
+    self._inference.use(None)  # the next update takes their memory
     return {
         f'eval/{task}/{metric}': value
         for task, values in scores.items() for metric, value in values.items()
@@ -259,16 +259,16 @@ def make_evaluator(
 
 
 def evaluate_task(
-    evaluator: seqio.Evaluator, engine: ExampleEngine, step: int
+    evaluator: seqio.Evaluator, inference: ExampleInference, step: int
 ) -> Scores:
   """{task: {metric: score}} of a step; empty but on the first host."""
   with pipeline.reading_errors():
     metrics, _ = evaluator.evaluate(
         compute_metrics=jax.process_index() == 0,
         step=step,
-        predict_fn=engine.predict,
-        predict_with_aux_fn=engine.predict_with_aux,
-        score_fn=engine.score,
+        predict_fn=inference.predict,
+        predict_with_aux_fn=inference.predict_with_aux,
+        score_fn=inference.score,
     )
   try:
     return metrics.result() or {}

@@ -12,7 +12,7 @@ from flamingo_jax.data.media import Media
 from flamingo_jax.data.vocabulary import Vocabulary
 from flamingo_jax.models import Cache, FlamingoConfig
 from flamingo_jax.predictor import inputs
-from flamingo_jax.predictor.engine import Engine
+from flamingo_jax.predictor.inference import Inference
 from flamingo_jax.predictor.inputs import Prompt
 from flamingo_jax.training.partitioner import Partitioner
 from flamingo_jax.training.trained_model import FlamingoModel
@@ -56,7 +56,7 @@ class Predictor:
     self.config = config
     self.vocabulary = vocabulary
     self._sampling = Sampling(frames, fps)
-    self._engine = Engine(
+    self._inference = Inference(
         FlamingoModel(config, vocabulary, None), params, partitioner,
         keep_latents,
     )
@@ -121,7 +121,7 @@ class Predictor:
       }
     texts = [
         self.vocabulary.decode(tokens[:length]).strip()
-        for tokens, length, _ in self._engine.answer(
+        for tokens, length, _ in self._inference.answer(
             documents, max_new_tokens=max_new_tokens, batch_size=batch_size,
             sampling=sampling, beams=beams, draws=draws, seed=seed,
             prefix=shared,
@@ -175,19 +175,19 @@ class Predictor:
     ]
     longest = max(len(tokens) for row in ids for tokens in row)
     shared, documents = self._tokenize(prefix, prompts, longest, sampling)
-    scores = self._engine.score(
+    scores = self._inference.score(
         documents, ids, batch_size=batch_size, sampling=sampling, prefix=shared
     )
     return scores[0] if is_single else scores
 
   def forget(self) -> None:
     """Frees the memory of what is kept for later calls."""
-    self._engine.forget()
+    self._inference.forget()
 
   @property
   def params(self) -> Tree:
     """The whole tree, where the partitioner puts it."""
-    return self._engine.params
+    return self._inference.params
 
   @property
   def context(self) -> int:
@@ -207,14 +207,14 @@ class Predictor:
   @property
   def sha256(self) -> str:
     """Of all weights: tells one checkpoint from another."""
-    return self._engine.sha256
+    return self._inference.sha256
 
   def embed(
       self, media: Sequence[Media], *, frames: AnyNumber = None,
       fps: AnyNumber = None,
   ) -> Float[np.ndarray, 'media Dv']:
     """The vision encoder's features of each medium, their mean (RICES)."""
-    return self._engine.features(media, self._sampling.override(frames, fps))
+    return self._inference.features(media, self._sampling.override(frames, fps))
 
   def _tokenize(
       self, prefix: Prompt, prompts: Sequence[Prompt], new_tokens: int,
@@ -245,4 +245,4 @@ class Predictor:
     if not prefix or not begins or self.config.decoder.sees_earlier:
       return None, documents
     first, rest = inputs.split_prefix(documents, prefix)
-    return self._engine.read_prefix(first, sampling), rest
+    return self._inference.read_prefix(first, sampling), rest

@@ -9,7 +9,7 @@ import seqio
 
 import flamingo_jax as fj
 from flamingo_jax.evaluation import prompts
-from flamingo_jax.evaluation.examples import ExampleEngine, FeatureConverter
+from flamingo_jax.evaluation.examples import ExampleInference, FeatureConverter
 from flamingo_jax.run_dir.weights import restore_params
 from flamingo_jax.training.partitioner import Partitioner
 from tests.evaluation.conftest import LENGTHS, NAMES, QUERIES, SUPPORTS
@@ -26,16 +26,16 @@ def examples(name):
   return dataset.apply(seqio.tf.data.experimental.assert_cardinality(count))
 
 
-def make_engine(model, run_dir, batch_size, **mesh):
+def make_inference(model, run_dir, batch_size, **mesh):
   mesh = mesh or {'devices': jax.devices()[:1]}
   partitioner = Partitioner(**mesh)
   params = restore_params(model, partitioner, run_dir, 7)
-  return ExampleEngine(model, partitioner, batch_size, params)
+  return ExampleInference(model, partitioner, batch_size, params)
 
 
 @pytest.fixture(scope='module')
 def one_device(model, run_dir):
-  return make_engine(model, run_dir, 4)
+  return make_inference(model, run_dir, 4)
 
 
 @pytest.fixture(scope='module')
@@ -89,16 +89,16 @@ def test_padding_that_limits_leave_out_changes_no_score(one_device):
 def test_results_are_the_same_on_any_devices_in_any_batch(
     one_device, model, run_dir, batch_size, mesh
 ):
-  engine = make_engine(model, run_dir, batch_size, **mesh)
+  inference = make_inference(model, run_dir, batch_size, **mesh)
   scores, expected = (
-      dict(x.score(examples('close_2'))) for x in (engine, one_device)
+      dict(x.score(examples('close_2'))) for x in (inference, one_device)
   )
   assert list(scores) == list(expected)
   np.testing.assert_allclose(
       list(scores.values()), list(expected.values()), rtol=1e-5
   )
   (rows, aux), (alone, aux_alone) = (
-      x.predict_with_aux(examples('open_2shot')) for x in (engine, one_device)
+      x.predict_with_aux(examples('open_2shot')) for x in (inference, one_device)
   )
   np.testing.assert_array_equal(*(
       np.stack([tokens for _, tokens in found]) for found in (rows, alone)
@@ -107,19 +107,19 @@ def test_results_are_the_same_on_any_devices_in_any_batch(
 
 
 def test_a_picture_is_encoded_once_for_all_candidates(model, run_dir):
-  engine = make_engine(model, run_dir, 8)
+  inference = make_inference(model, run_dir, 8)
   encoded = []
-  encode = engine._engine._encoder._encode
+  encode = inference._inference._encoder._encode
 
   def count(params, shared, media):
     encoded.append(media[0].tobytes())
     return encode(params, shared, media)
 
-  engine._engine._encoder._encode = count
-  first = engine.score(examples('close_2'))
+  inference._inference._encoder._encode = count
+  first = inference.score(examples('close_2'))
   assert len(encoded) == len(set(encoded)) < len(QUERIES) * len(NAMES)
-  engine.score(examples('close_2'))
+  inference.score(examples('close_2'))
   assert len(encoded) == len(set(encoded))
-  engine.use(engine._engine.params)  # of another step: nothing is kept
-  assert engine.score(examples('close_2')) == first
+  inference.use(inference._inference.params)  # of another step: nothing is kept
+  assert inference.score(examples('close_2')) == first
   assert len(encoded) == 2 * len(set(encoded))

@@ -17,7 +17,7 @@ from flamingo_jax.data.documents import END_OF_CHUNK
 from flamingo_jax.data.frames import Sampling
 from flamingo_jax.data.media import load_frames
 from flamingo_jax.data.vocabulary import default_vocabulary
-from flamingo_jax.predictor import engine
+from flamingo_jax.predictor import inference
 from flamingo_jax.predictor import media_encoder
 from flamingo_jax.training.partitioner import Partitioner
 from tests.random_weights import random_weights, tiny_config
@@ -123,7 +123,7 @@ def test_answer_ends_before_the_first_eoc(model):
   document = interleaved.tokenize_document(
       prompt, model.vocabulary, close=False
   )
-  ((tokens, _, _),) = model._engine.answer(
+  ((tokens, _, _),) = model._inference.answer(
       [document], max_new_tokens=8, batch_size=1, sampling=Sampling(2, 1.0)
   )
   new = next(i for i in range(2, 8) if tokens[i] not in tokens[:i])
@@ -171,7 +171,7 @@ def test_separator_joins_text_with_text_only(model):
 def test_candidates_in_several_goes_score_the_same(model, monkeypatch):
   candidates = ['a cat', 'yes', 'three dogs in the snow']
   expected = model.score(PROMPTS[:2], candidates)
-  monkeypatch.setattr(engine, '_SCORING_BYTES', 1)  # room for one at a time
+  monkeypatch.setattr(inference, '_SCORING_BYTES', 1)  # room for one at a time
   np.testing.assert_allclose(
       model.score(PROMPTS[:2], candidates), expected, atol=1e-4
   )
@@ -293,9 +293,9 @@ def test_a_prefix_is_read_once_and_changes_no_answer(model, monkeypatch):
   whole = [[*SHOTS, *prompt] for prompt in prompts]
   candidates = ['a cat', 'yes', 'no']
   read = []
-  compiled = model._engine._read
+  compiled = model._inference._read
   monkeypatch.setattr(
-      model._engine, '_read', lambda *args: read.append(0) or compiled(*args)
+      model._inference, '_read', lambda *args: read.append(0) or compiled(*args)
   )
   scores = model.score(prompts, candidates, prefix=SHOTS)
   assert len(read) == 1
@@ -340,9 +340,9 @@ def test_what_is_kept_is_known_by_its_content(
   keeps = fj.Predictor(
       model.config, model.params, model.vocabulary, frames=2, keep_latents=9
   )
-  read, compiled = [], keeps._engine._read
+  read, compiled = [], keeps._inference._read
   monkeypatch.setattr(
-      keeps._engine, '_read', lambda *args: read.append(0) or compiled(*args)
+      keeps._inference, '_read', lambda *args: read.append(0) or compiled(*args)
   )
   def ask(predictor, shown):
     return predictor.score([[FISH]], ['yes', 'no'], prefix=[shown, 'a cat'])

@@ -117,7 +117,7 @@ def test_what_is_kept_of_a_video_is_kept_for_its_frames_and_fps(model):
     )
     np.testing.assert_array_equal(found, expected)
   # A picture is the same for all.
-  kept = len(keeps._engine._encoder._kept)
+  kept = len(keeps._inference._encoder._kept)
   assert kept == len(readings) + 1
 
 

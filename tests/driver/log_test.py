@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from flamingo_jax.driver.metrics import MetricsLog, Window, gate_values
+from flamingo_jax.driver.log import MetricsLog, Window, gate_values
 
 LAMBDA = {'a': 1.0, 'b': 0.2}
 
