@@ -33,7 +33,7 @@ _SCORING_BYTES = 2**30  # on a device, for candidates' copies of the cache
 Answer = tuple[Int[np.ndarray, 'n'], Any, Any]
 
 
-class Engine:
+class Inference:
   """The one place where a Flamingo answers.
 
   In every call `batch_size` is the number of prompts that each part of the
