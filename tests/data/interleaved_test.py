@@ -219,14 +219,6 @@ def test_every_window_against_its_definition(vocabulary, next_media):
       ]
 
 
-def test_whole_document_is_its_own_window(vocabulary):
-  parts = ['x', PICTURES[0], 'x', PICTURES[1]]
-  doc = interleaved.tokenize_document(parts, vocabulary)
-  seen = interleaved.window(doc, len(doc.tokens) - 1, 5, 0)
-  chex.assert_trees_all_equal(seen.tokens, doc.tokens)
-  chex.assert_trees_all_equal(seen.media_index, doc.media_index)
-
-
 def test_example_of_a_pair(vocabulary):
   doc = document(PICTURES[0], 'A cat.')
   example = make_example(doc, vocabulary, length=16, max_media=2, frames=2)

@@ -12,6 +12,7 @@ from flamingo_jax.errors import UserError
 from flamingo_jax.prepare import engine
 from flamingo_jax.prepare.sources import jsonl
 from flamingo_jax.tasks import massive_text, own_text
+from tests.datasets import config, read
 
 
 def write(path, texts):
@@ -22,15 +23,10 @@ def write(path, texts):
 
 
 def first(task, split='train'):
-  cfg = pipeline.DatasetConfig(
-      mixture_or_task_name=task,
-      task_feature_lengths={task: {'tokens': 24, 'documents': 2}},
-      split=split, batch_sizes={task: 1}, shuffle=False, seed=None,
-  )
-  examples = pipeline.get_training_eval_datasets(cfg, 0, 1, 1)[task]
-  example = next(examples.as_numpy_iterator())
-  real = example['segments'][0] > 0
-  return default_vocabulary().decode(example['tokens'][0][real])
+  lengths = {'tokens': 24, 'documents': 2}
+  (batch,) = read(config(task, lengths, 1, split=split, shuffle=False), 1)
+  real = batch[f'{task}/segments'] > 0
+  return default_vocabulary().decode(batch[f'{task}/tokens'][real])
 
 
 def test_prepared_text_is_read_and_sampled_as_chinchillas(tmp_path):
