@@ -67,8 +67,8 @@ def config(**changes):
 
 
 def read(task, lengths=LENGTHS, **changes):
-  """The first 200 examples of a task, feature by feature."""
-  cfg = datasets.config(task, lengths[task], 200, **changes)
+  """The first 100 examples of a task, feature by feature."""
+  cfg = datasets.config(task, lengths[task], 100, **changes)
   (batch,) = datasets.read(cfg, 1)
   return {key.split('/')[1]: value[:, 0] for key, value in batch.items()}
 
@@ -156,11 +156,11 @@ def test_a_damaged_shard_is_counted_and_ends_nothing(directory, tmp_path):
   flamingo_pretrain.mixture(str(tmp_path / 'data'))
   found = set(read('m3w')['example_id'].tolist())
   assert found == set(range(11)) - set(range(begin, end))
-  # Of 200 examples, as many as the shard's share of the documents, or more, as
+  # Of 100 examples, as many as the shard's share of the documents, or more, as
   # another in their place may be damaged too.
   counts = pipeline.unreadable_counts('flamingo_pretrain')
   assert counts.keys() == {'unreadable/m3w'}
-  assert counts['unreadable/m3w'] >= 200 * (end - begin) // 11
+  assert counts['unreadable/m3w'] >= 100 * (end - begin) // 11
 
 
 def test_public_data_stand_for_the_papers(directory, tmp_path):
