@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Data sets as tests read them."""
 
+import json
+
 from flamingo_jax.data import pipeline
 
 
@@ -20,3 +22,10 @@ def read(cfg, count, host=0, hosts=1, **options):
   dataset = pipeline.get_dataset(cfg, host, hosts, **options)
   with pipeline.reading_errors():
     return list(dataset.take(count).as_numpy_iterator())
+
+
+def write_jsonl(path, *documents):
+  """A file of documents, each a list of parts; returns its path."""
+  lines = (json.dumps({'parts': parts}) + '\n' for parts in documents)
+  path.write_text(''.join(lines), encoding='utf-8')
+  return path

@@ -2,8 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Documents of text, side by side in a row."""
 
-import json
-
 import numpy as np
 import pytest
 
@@ -68,11 +66,9 @@ def test_a_token_has_the_weight_of_its_last_character():
 
 @pytest.fixture
 def task(tmp_path):
-  path = tmp_path / 'own.jsonl'
-  path.write_text(''.join(
-      json.dumps({'parts': [{'text': f'document {i}'}]}) + '\n'
-      for i in range(11)
-  ))
+  path = datasets.write_jsonl(
+      tmp_path / 'own.jsonl', *([{'text': f'document {i}'}] for i in range(11))
+  )
   text.add_task('text_test', {'train': lambda: JsonlDocuments(path, False)})
   return 'text_test'
 

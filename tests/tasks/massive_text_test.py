@@ -2,8 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Text tasks from folders and files."""
 
-import json
-
 import pytest
 
 from flamingo_jax.data import pipeline
@@ -12,14 +10,7 @@ from flamingo_jax.errors import UserError
 from flamingo_jax.prepare import engine
 from flamingo_jax.prepare.sources import jsonl
 from flamingo_jax.tasks import massive_text, own_text
-from tests.datasets import config, read
-
-
-def write(path, texts):
-  path.write_text(''.join(
-      json.dumps({'parts': [{'text': text}]}) + '\n' for text in texts
-  ))
-  return path
+from tests.datasets import config, read, write_jsonl
 
 
 def first(task, split='train'):
@@ -31,7 +22,9 @@ def first(task, split='train'):
 
 def test_prepared_text_is_read_and_sampled_as_chinchillas(tmp_path):
   for part in massive_text.WEIGHTS:
-    file = write(tmp_path / f'{part}.jsonl', [f'of {part}'] * 3)
+    file = write_jsonl(
+        tmp_path / f'{part}.jsonl', *[[{'text': f'of {part}'}]] * 3
+    )
     engine.prepare(
         jsonl.Jsonl((str(file),), text=True), tmp_path / part / 'train',
         workers=0,
@@ -51,7 +44,9 @@ def test_missing_folders_are_named(tmp_path):
 
 
 def test_own_texts_are_checked(tmp_path):
-  file = write(tmp_path / 'own.jsonl', ['first', 'second'])
+  file = write_jsonl(
+      tmp_path / 'own.jsonl', [{'text': 'first'}], [{'text': 'second'}]
+  )
   assert own_text.mixture(str(file)) == 'own_text'
   assert first('own_text') == 'firstsecond'
   with pytest.raises(UserError, match='pass --data=FILE.jsonl'):

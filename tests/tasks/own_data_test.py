@@ -28,14 +28,12 @@ CAPTIONS = ['a cat', 'two  dogs', 'il était là']
 @pytest.fixture
 def jsonl(tmp_path):
   """Three one-coloured pictures with captions."""
-  lines = []
-  for i, caption in enumerate(CAPTIONS):
-    name = f'{i}.png'
-    Image.new('RGB', (8, 8), (i, 10 * i, 100)).save(tmp_path / name)
-    lines.append(json.dumps({'parts': [{'image': name}, {'text': caption}]}))
-  path = tmp_path / 'own.jsonl'
-  path.write_text('\n'.join(lines) + '\n', encoding='utf-8')
-  return path
+  for i in range(len(CAPTIONS)):
+    Image.new('RGB', (8, 8), (i, 10 * i, 100)).save(tmp_path / f'{i}.png')
+  return datasets.write_jsonl(tmp_path / 'own.jsonl', *(
+      [{'image': f'{i}.png'}, {'text': caption}]
+      for i, caption in enumerate(CAPTIONS)
+  ))
 
 
 def test_a_batch_larger_than_the_file_repeats_it(jsonl):
