@@ -107,7 +107,6 @@ setuptools.setup(
     packages=PACKAGES,
     package_data={
         'flamingo_jax': ['assets/*', 'weights/**/*'],
-        'flamingo_jax.tasks': ['*.model'],
         '': ['*.gin'],
     },
     python_requires='>=3.11',

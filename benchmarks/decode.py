@@ -6,11 +6,9 @@
 
 prints JSON. New tokens see the latents of the last image only, so tokens per
 second must not depend on how many images a prompt has ('ratio', most images
-over fewest, near 1). By default all prompts have the length of the longest, so
-that images are all that differs; --natural_length lets each be as long as its
-images need, which adds the cost of self-attention over a longer text. The
-measurements take turns and the fastest of each counts, for a machine's speed
-drifts. Weights are random.
+over fewest, near 1). All prompts have the length of the longest, so that images
+are all that differs. The measurements take turns and the fastest of each counts,
+for a machine's speed drifts. Weights are random.
 """
 
 import argparse
@@ -60,14 +58,10 @@ def timed(function, *args) -> tuple[float, Any]:
 
 def measure(options: argparse.Namespace) -> dict[str, Any]:
   """All measurements, taking turns `options.repeats` times."""
-  fields = dict(field.split('=') for field in options.set)
-  config = variants.get(options.variant, {
-      name: int(value) if value.isdigit() else value
-      for name, value in fields.items()
-  })
+  config = variants.get(options.variant)
   model = Flamingo(config)
   params = random_params(config)
-  longest = options.tokens_per_image * max(options.images)
+  length = options.tokens_per_image * max(options.images)
   encode = jax.jit(functools.partial(decoding.encode_media, model))
   read = jax.jit(functools.partial(
       decoding.read_prompts, model, max_new_tokens=options.new_tokens
@@ -77,9 +71,6 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
   ))
   runs = {}
   for images in options.images:
-    length = options.tokens_per_image * images
-    if not options.natural_length:
-      length = longest
     prompts, pixels, mask = make_prompts(
         config, images, length, options.batch
     )
@@ -88,7 +79,6 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     jax.block_until_ready(decode(params, logits, cache))
     runs[images] = dict(
         inputs=(prompts, pixels, mask), encode=[], prefill=[], decode=[],
-        prompt_tokens=length,
         cache_bytes=sum(x.nbytes for x in jax.tree.leaves(cache)),
     )
   for _ in range(options.repeats):
@@ -111,15 +101,14 @@ def summarize(
   speeds = {n: tokens / min(run['decode']) for n, run in runs.items()}
   device = jax.devices()[0]
   return {
-      'variant': ' '.join([options.variant, *options.set]),
+      'variant': options.variant,
+      'prompt_tokens': options.tokens_per_image * max(options.images),
       'batch': options.batch,
       'new_tokens': options.new_tokens,
       'repeats': options.repeats,
-      'same_length': not options.natural_length,
       'runs': [
           {
               'images': images,
-              'prompt_tokens': run['prompt_tokens'],
               'tokens_per_second': round(speeds[images], 2),
               'encode_media_seconds': round(min(run['encode']), 4),
               'prefill_seconds': round(min(run['prefill']), 4),
@@ -140,13 +129,8 @@ def main() -> None:
       description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
   )
   parser.add_argument('--variant', default='flamingo_small')
-  parser.add_argument(
-      '--set', action='append', default=[], metavar='FIELD=VALUE',
-      help='of the variant, such as decoder.width=1024',
-  )
   parser.add_argument('--images', type=int, action='append')
   parser.add_argument('--tokens_per_image', type=int, default=16)
-  parser.add_argument('--natural_length', action='store_true')
   parser.add_argument('--batch', type=int, default=1)
   parser.add_argument('--new_tokens', type=int, default=64)
   parser.add_argument('--repeats', type=int, default=15)

@@ -11,23 +11,20 @@ clips over the photographs of scikit-image, prepared for 320 pixels. `h264` are
 clips as they come, 25 frames a second, of which training shows one: to reach it,
 all are decoded, in `raw` and `raw_decode` as well.
 
-All rates are per second of CPU time, all threads together, so per core. Stages
-are called by themselves; `batch` is tf.data's part, with examples that are made
-already. `raw` is Pillow's JPEG decoding and bicubic resizing of the same
-pictures, or PyAV's decoding of the same frames to RGB and that resizing;
-`raw_decode` is the same without resizing, and `raw_load` what the pipeline calls
-to decode, resize and pad. These three run in a process per core that does
-nothing else: cores that are all busy are slower than one alone, and the pipeline
-keeps all busy. `ratio` is the rate of the pipeline over that of `raw`. Each turn
-measures all one after the other, as the machine's speed changes; a ratio is the
-median of the turns, beside the lowest and the highest, and of everything else
-the fastest turn counts.
+All rates are per second of CPU time, all threads together, so per core. `raw` is
+Pillow's JPEG decoding and bicubic resizing of the same pictures, or PyAV's
+decoding of the same frames to RGB and that resizing; `raw_decode` is the same
+without resizing. These run in a process per core that does nothing else: cores
+that are all busy are slower than one alone, and the pipeline keeps all busy.
+`ratio` is the rate of the pipeline over that of `raw`. Each turn measures all one
+after the other, as the machine's speed changes; a ratio is the median of the
+turns, beside the lowest and the highest, and of everything else the fastest turn
+counts.
 """
 
 import argparse
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 import concurrent.futures
-import functools
 import io
 import json
 import multiprocessing
@@ -48,14 +45,10 @@ import numpy as np
 import PIL.Image
 
 from benchmarks import photographs
-from flamingo_jax.data import augmentation
 from flamingo_jax.data import features
-from flamingo_jax.data import interleaved
-from flamingo_jax.data import media as media_reader
 from flamingo_jax.data import pipeline
 from flamingo_jax.data import records
-from flamingo_jax.data import vocabulary as vocabulary_lib
-from flamingo_jax.data.document_source import DocumentSource, Documents
+from flamingo_jax.data.document_source import Documents
 from flamingo_jax.errors import UserError
 from flamingo_jax.machine import cores
 
@@ -98,47 +91,48 @@ def measure(kind: str, documents: Counted, size: int) -> dict[str, Any]:
     UserError: the documents are damaged, or have no media of this kind.
   """
   lengths = LENGTHS[kind] | {'image_size': size}
-  work = _Work(documents, lengths)
-  frames = sum(len(clip) for clip in work.clips)
-  if not frames:
+  media = [
+      part for i in range(len(documents))
+      for part in _media(documents[i])[: lengths['media']]
+  ]
+  if not media:
     raise UserError(
-        f'{work.loaded[0].source} and those after it have no {kind}; name a '
+        f'{documents[0].source} and those after it have no {kind}; name a '
         'folder that has'
     )
+  encoded = [medium.data for medium in media]
+  frames = sum(
+      1 for data in encoded for _ in _decoded(kind, data, lengths['frames'])
+  )
+  features.add_task(
+      kind, {'train': lambda: documents}, p_next=0.5, augment=True
+  )
+  batches = pipeline.get_dataset(
+      pipeline.DatasetConfig(
+          kind, {kind: lengths}, 'train', {kind: BATCH}, True, SEED
+      ), 0, 1,
+  ).as_numpy_iterator()
+  next(batches)
   turns = []
-  with _Raw(kind, work.encoded, lengths) as raw:
+  with _Raw(kind, encoded, lengths) as raw:
     for _ in range(TURNS):
-      turns.append({
-          **{name: _time(stage) for name, stage in work.stages.items()},
-          **{name: raw.seconds(name) for name in _RAW},
-          'pipeline': work.run_pipeline(),
+      turns.append({name: raw.seconds(name) for name in _RAW} | {
+          'pipeline': _time_batches(batches, documents)
       })
-  seconds = {name: min(turn[name] for turn in turns) for name in turns[0]}
-  ratios = {
-      name: [turn[name] / turn['pipeline'] for turn in turns]
-      for name in _RAW
-  }
   noun = 'images' if kind == 'images' else 'frames'
-  count = len(documents)
-  rates = {
-      name: {
-          'documents_per_second': round(count / s, 1),
-          f'{noun}_per_second': round(frames / s, 1),
-      }
-      for name, s in seconds.items()
+  ratios = {
+      name: [turn[name] / turn['pipeline'] for turn in turns] for name in _RAW
   }
   return {
-      'documents': count,
+      'documents': len(documents),
       noun: frames,
-      'bytes': sum(len(m.data) for d in work.loaded for m in _media(d)),
-      **{name: rates.pop(name) for name in (*_RAW, 'pipeline')},
+      'bytes': sum(map(len, encoded)),
+      f'{noun}_per_second': {
+          name: round(frames / min(turn[name] for turn in turns), 1)
+          for name in turns[0]
+      },
       'ratio': _spread(ratios['raw']),
       'ratio_to_raw_decode': _spread(ratios['raw_decode']),
-      'ratio_to_raw_load': _spread(ratios['raw_load']),
-      'stages': rates,
-      'milliseconds_per_document': {
-          name: round(1000 * s / count, 3) for name, s in seconds.items()
-      },
   }
 
 
@@ -147,95 +141,6 @@ def _spread(ratios: list[float]) -> dict[str, float]:
       'median': round(statistics.median(ratios), 3),
       'lowest': round(min(ratios), 3), 'highest': round(max(ratios), 3),
   }
-
-
-class _Work:
-  """What is timed, over the same documents each."""
-
-  def __init__(self, documents: Counted, lengths: dict[str, int]):
-    self._documents, self._lengths = documents, lengths
-    self._vocabulary = vocabulary_lib.default_vocabulary()
-    self.loaded = [documents[i] for i in range(len(documents))]
-    self._shown = [_media(d)[: lengths['media']] for d in self.loaded]
-    self.encoded = [medium.data for media in self._shown for medium in media]
-    self.clips = [
-        list(self._load(medium))
-        for media in self._shown for medium in media
-    ]
-    self.stages = {
-        'read': self._read, 'tokenize': self._tokenize,
-        'decode_resize': self._decode_resize, 'augment': self._augment,
-        'batch': self._pipeline(
-            'batch', Counted(self.loaded, len(self.loaded)), self._example()
-        ),
-    }
-    self.run_pipeline = self._pipeline('pipeline', documents, None)
-
-  def _read(self) -> None:
-    for index in range(len(self._documents)):
-      self._documents[index]
-
-  def _tokenize(self) -> None:
-    for document in self.loaded:
-      interleaved.tokenize_document(document.parts, self._vocabulary)
-
-  def _load(self, medium: Any) -> np.ndarray:
-    pixels, mask = media_reader.load_frames(
-        medium, self._lengths['frames'], self._lengths['image_size'],
-        np.random.default_rng(SEED),
-    )
-    return pixels[mask]
-
-  def _decode_resize(self) -> None:
-    for media in self._shown:
-      for medium in media:
-        self._load(medium)
-
-  def _augment(self) -> None:
-    rng = np.random.default_rng(SEED)
-    for clip in self.clips:
-      augment = augmentation.draw(rng)
-      for frame in clip:
-        augment(frame, np.empty_like(frame))
-
-  def _example(self) -> Any:
-    lengths = dict(self._lengths)
-    return interleaved.make_example(
-        self.loaded[0], length=lengths['tokens'], max_media=lengths['media'],
-        frames=lengths['frames'], image_size=lengths['image_size'],
-        vocabulary=self._vocabulary, rng=None,
-    )
-
-  def _pipeline(
-      self, name: str, documents: Counted, example: Any
-  ) -> Callable[[], float]:
-    """A function that tells the seconds of as many examples as documents.
-
-    Args:
-      name: of the seqio task.
-      documents: that it reads.
-      example: stands for all examples; None makes them.
-    """
-    if example is None:
-      features.add_task(
-          name, {'train': lambda: documents}, p_next=0.5, augment=True
-      )
-    else:
-      source = DocumentSource(
-          name, {'train': lambda: documents},
-          vocabulary_lib.default_vocabulary,
-      )
-      features.register(
-          name, source, features.OUTPUT_FEATURES, features.example_shapes,
-          lambda found, lengths, rng: example,
-      )
-    batches = pipeline.get_dataset(
-        pipeline.DatasetConfig(
-            name, {name: self._lengths}, 'train', {name: BATCH}, True, SEED
-        ), 0, 1,
-    ).as_numpy_iterator()
-    next(batches)
-    return functools.partial(_time_batches, batches, documents)
 
 
 class _Raw:
@@ -292,15 +197,7 @@ def _raw_decode(kind: str, data: bytes, lengths: dict[str, int]) -> None:
     pass
 
 
-def _raw_load(kind: str, data: bytes, lengths: dict[str, int]) -> None:
-  medium = media_reader.Media(kind.removesuffix('s'), kind, data)
-  media_reader.load_frames(
-      medium, lengths['frames'], lengths['image_size'],
-      np.random.default_rng(SEED),
-  )
-
-
-_RAW = {'raw': _raw, 'raw_decode': _raw_decode, 'raw_load': _raw_load}
+_RAW = {'raw': _raw, 'raw_decode': _raw_decode}
 
 
 def _decoded(kind: str, data: bytes, count: int) -> Iterator[PIL.Image.Image]:
@@ -341,13 +238,6 @@ def _settle() -> float:
 
 def _media(document: Any) -> list[Any]:
   return [part for part in document.parts if not isinstance(part, str)]
-
-
-def _time(stage: Callable[[], Any]) -> float:
-  """Seconds of CPU time; a stage may tell its own."""
-  begin = _settle()
-  told = stage()
-  return time.process_time() - begin if told is None else told
 
 
 def main() -> int:

@@ -5,8 +5,9 @@
   python launch/ship_weights.py MODEL_DIR NAME
 
 copies the newest checkpoint without its optimizer, the frozen weights and
-MODEL_DIR/eval/results.json to flamingo_jax/weights/NAME, which must not exist. No
-file there names a folder of this machine.
+MODEL_DIR/eval/results.json to flamingo_jax/weights/NAME, which must not exist; to
+replace flamingo_tiny, whose vocabulary is that of the shapes world, put its folder
+aside first. No file there names a folder of this machine.
 """
 
 import json

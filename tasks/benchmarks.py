@@ -11,13 +11,13 @@ In a gin file:
 Prompts, metrics and files are those of `flamingo eval --benchmark`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 import dataclasses
 import os
 
 from flamingo_jax.data import features
-from flamingo_jax.data import vocabulary as vocabulary_lib
 from flamingo_jax.data.frames import EVALUATION
+from flamingo_jax.data.vocabulary import LoadVocabulary, default_vocabulary
 from flamingo_jax.errors import UserError
 from flamingo_jax.evaluation import fewshot
 from flamingo_jax.evaluation import paper_benchmarks
@@ -33,9 +33,7 @@ def mixture(
     split: str | None = None,
     seed: int = 0,
     shots_kind: str = 'paired',
-    vocabulary: Callable[
-        [], vocabulary_lib.Vocabulary
-    ] = vocabulary_lib.default_vocabulary,
+    vocabulary: LoadVocabulary = default_vocabulary,
 ) -> str:
   """Registers a benchmark's tasks and returns the name of their mixture.
 
@@ -72,7 +70,7 @@ def _add(
     row: Benchmark,
     directory: str | os.PathLike,
     settings: fewshot.Settings,
-    vocabulary: Callable[[], vocabulary_lib.Vocabulary],
+    vocabulary: LoadVocabulary,
 ) -> str:
   found = fewshot.read_queries(row, directory, settings, allow_missing=False)
   if not found.queries[0].answers:

@@ -92,18 +92,12 @@ def register() -> None:
   """Registers the tasks and the mixture `digits_bind_eval`; done at import."""
   vocabulary = shapes_vocabulary.shapes_vocabulary
   for task, draw in (('digits_pairs', draw_pair), ('digits_bind', draw_bind)):
-    splits = {
-        split: functools.partial(
-            shapes.ShapesDocuments, task, split, draw, _SPLITS
-        )
-        for split in _SPLITS
-    }
+    splits = shapes.splits_of(task, draw, _SPLITS)
     features.add_task(task, splits, vocabulary=vocabulary)
   names = []
   for control in _CONTROLS:
     for shots in shapes_bind.SHOTS:
-      names.append(f'digits_bind_2way_{shots}shot')
-      names[-1] += f'_{control}' if control else ''
+      names.append(shapes.name_task('digits_bind_2way', shots, control))
       episodes = functools.partial(DigitsEpisodes, shots, control)
       tasks.add_episode_task(
           names[-1],

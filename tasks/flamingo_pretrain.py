@@ -14,10 +14,10 @@ are public: put in what you have, or use `public`, the same mixture of public da
 sets under their own names. `flamingo prepare` makes the folders.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from flamingo_jax.data import features
-from flamingo_jax.data import vocabulary as vocabulary_lib
+from flamingo_jax.data.vocabulary import LoadVocabulary, default_vocabulary
 from flamingo_jax.tasks import prepared
 
 NAME = 'flamingo_pretrain'
@@ -38,9 +38,7 @@ _AUGMENTATIONS = {
 
 def mixture(
     directory: str,
-    vocabulary: Callable[
-        [], vocabulary_lib.Vocabulary
-    ] = vocabulary_lib.default_vocabulary,
+    vocabulary: LoadVocabulary = default_vocabulary,
 ) -> str:
   """Registers the tasks and the mixture `flamingo_pretrain`; returns its name.
 
@@ -58,9 +56,7 @@ def mixture(
 
 def public(
     directory: str,
-    vocabulary: Callable[
-        [], vocabulary_lib.Vocabulary
-    ] = vocabulary_lib.default_vocabulary,
+    vocabulary: LoadVocabulary = default_vocabulary,
 ) -> str:
   """Registers `obelics`, `laion`, `cc12m`, `webvid` and `flamingo_public`.
 
@@ -75,9 +71,7 @@ def public(
 
 def pairs(
     directory: str,
-    vocabulary: Callable[
-        [], vocabulary_lib.Vocabulary
-    ] = vocabulary_lib.default_vocabulary,
+    vocabulary: LoadVocabulary = default_vocabulary,
 ) -> str:
   """Registers `align`, `ltip` and the mixture `contrastive_pretrain` of both.
 
@@ -92,7 +86,7 @@ def pairs(
 def _register(
     function: str,
     directory: str,
-    vocabulary: Callable[[], vocabulary_lib.Vocabulary],
+    vocabulary: LoadVocabulary,
     name: str,
     weights: Mapping[str, float],
     options: Mapping[str, Mapping[str, float]],

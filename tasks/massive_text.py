@@ -14,11 +14,9 @@ is not public: put in what you have. `flamingo prepare jsonl FILE.jsonl --text
 --out=DATA_DIR/books/train` makes such a folder.
 """
 
-from collections.abc import Callable
-
 from flamingo_jax.data import features
 from flamingo_jax.data import text
-from flamingo_jax.data import vocabulary as vocabulary_lib
+from flamingo_jax.data.vocabulary import LoadVocabulary, default_vocabulary
 from flamingo_jax.tasks import prepared
 
 NAME = 'massive_text'
@@ -31,9 +29,7 @@ WEIGHTS = {
 
 def mixture(
     directory: str,
-    vocabulary: Callable[
-        [], vocabulary_lib.Vocabulary
-    ] = vocabulary_lib.default_vocabulary,
+    vocabulary: LoadVocabulary = default_vocabulary,
 ) -> str:
   """Registers the tasks and the mixture `massive_text`; returns its name.
 

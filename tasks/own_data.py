@@ -11,7 +11,6 @@ In a gin file:
   DatasetConfig.task_feature_lengths = {'own_data': %LENGTHS}
 """
 
-from collections.abc import Callable
 from collections.abc import Mapping
 
 from absl import logging
@@ -20,9 +19,11 @@ import seqio
 from flamingo_jax.data import documents
 from flamingo_jax.data import features
 from flamingo_jax.data import interleaved
-from flamingo_jax.data import vocabulary as vocabulary_lib
 from flamingo_jax.data.document_source import Documents, splits_of
 from flamingo_jax.data.misfits import Misfits
+from flamingo_jax.data.vocabulary import (
+    LoadVocabulary, Vocabulary, default_vocabulary,
+)
 from flamingo_jax.errors import UserError
 from flamingo_jax.evaluation import learned
 from flamingo_jax.evaluation.seqio_scores import EvaluationDatasetConfig
@@ -35,9 +36,7 @@ def mixture(
     path: str,
     lengths: Mapping[str, int],
     validation_path: str | None = None,
-    vocabulary: Callable[
-        [], vocabulary_lib.Vocabulary
-    ] = vocabulary_lib.default_vocabulary,
+    vocabulary: LoadVocabulary = default_vocabulary,
     p_next: float = 0.0,
     p_space: float = 0.0,
 ) -> str:
@@ -117,7 +116,7 @@ def evaluation(
 def misfits(
     found: Documents,
     lengths: Mapping[str, int],
-    vocabulary: vocabulary_lib.Vocabulary,
+    vocabulary: Vocabulary,
 ) -> str:
   """One line on the documents that an example cannot hold; '' if it holds all.
 

@@ -12,12 +12,10 @@ file:
   }
 """
 
-from collections.abc import Callable
-
 from flamingo_jax.data import documents
 from flamingo_jax.data import text
-from flamingo_jax.data import vocabulary as vocabulary_lib
 from flamingo_jax.data.document_source import splits_of
+from flamingo_jax.data.vocabulary import LoadVocabulary, default_vocabulary
 from flamingo_jax.errors import UserError
 
 NAME = 'own_text'
@@ -26,9 +24,7 @@ NAME = 'own_text'
 def mixture(
     path: str,
     validation_path: str | None = None,
-    vocabulary: Callable[
-        [], vocabulary_lib.Vocabulary
-    ] = vocabulary_lib.default_vocabulary,
+    vocabulary: LoadVocabulary = default_vocabulary,
 ) -> str:
   """Registers the file, which is checked, as `own_text`; returns this name.
 

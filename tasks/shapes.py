@@ -21,6 +21,7 @@ import numpy as np
 
 from flamingo_jax.data import documents
 from flamingo_jax.data import features
+from flamingo_jax.data.document_source import Splits
 from flamingo_jax.tasks import shapes_drawing
 from flamingo_jax.tasks import shapes_vocabulary
 from flamingo_jax.tasks import shapes_world
@@ -77,6 +78,23 @@ class ShapesDocuments:
     rng = np.random.default_rng((stream, index))
     parts = self.draw(rng, self.splits[self.split][1])
     return documents.Document(parts, source, index)
+
+
+def splits_of(
+    task: str,
+    draw: Callable[[np.random.Generator, Any], Parts],
+    splits: Mapping[str, tuple[int, Any]] = SPLITS,
+) -> Splits:
+  """All splits of a task."""
+  return {
+      split: functools.partial(ShapesDocuments, task, split, draw, splits)
+      for split in splits
+  }
+
+
+def name_task(task: str, shots: int, control: str) -> str:
+  """Of an evaluation: '<task>_<n>shot', and '_<control>' if there is one."""
+  return f'{task}_{shots}shot' + (f'_{control}' if control else '')
 
 
 def draw_pair(rng: np.random.Generator, pairs: Pairs) -> Parts:
@@ -161,12 +179,9 @@ def register() -> None:
       ('shapes_unnamed', 'shapes_unnamed', draw_unnamed, {}),
       ('shapes_video', 'shapes_video', draw_video, {'p_space': 0.5}),
   ):
-    splits = {
-        split: functools.partial(ShapesDocuments, documents_of, split, draw)
-        for split in SPLITS
-    }
     features.add_task(
-        task, splits, vocabulary=shapes_vocabulary.shapes_vocabulary, **options
+        task, splits_of(documents_of, draw),
+        vocabulary=shapes_vocabulary.shapes_vocabulary, **options,
     )
 
 

@@ -157,22 +157,23 @@ class ShapesEpisodes:
 
 def register() -> None:
   """Registers the tasks and the mixture `shapes_bind_eval`; done at import."""
-  splits = {
-      split: functools.partial(
-          shapes.ShapesDocuments, 'shapes_bind', split, draw_bind
-      )
-      for split in shapes.SPLITS
-  }
+  vocabulary = shapes_vocabulary.shapes_vocabulary
   features.add_task(
-      'shapes_bind', splits, vocabulary=shapes_vocabulary.shapes_vocabulary
+      'shapes_bind', shapes.splits_of('shapes_bind', draw_bind),
+      vocabulary=vocabulary,
   )
   names = []
   for ways in WAYS:
     for control in ('', *CONTROLS) if ways == 2 else ('',):
       for shots in SHOTS:
-        names.append(f'shapes_bind_{ways}way_{shots}shot')
-        names[-1] += f'_{control}' if control else ''
-        add_task(names[-1], ways, shots, control)
+        names.append(shapes.name_task(f'shapes_bind_{ways}way', shots, control))
+        episodes = functools.partial(
+            ShapesEpisodes, ways, shots, 'validation', control
+        )
+        tasks.add_episode_task(
+            names[-1], {'validation': episodes}, candidates=ways,
+            limits=limits(shots), vocabulary=vocabulary,
+        )
   features.add_mixture('shapes_bind_eval', dict.fromkeys(names, 1.0))
 
 
@@ -180,21 +181,6 @@ def limits(shots: int) -> dict[str, int]:
   """The lengths of a prompt with so many pictures before that of its query."""
   # A tag and a word, its full stop and <EOC> a shot; <BOS> and a tag besides.
   return {'tokens': 5 * shots + 2, 'media': shots + 1}
-
-
-def add_task(name: str, ways: int, shots: int, control: str = '') -> None:
-  """Registers one task to score, split 'validation'."""
-  tasks.add_episode_task(
-      name,
-      {
-          'validation': functools.partial(
-              ShapesEpisodes, ways, shots, 'validation', control
-          )
-      },
-      candidates=ways,
-      limits=limits(shots),
-      vocabulary=shapes_vocabulary.shapes_vocabulary,
-  )
 
 
 register()

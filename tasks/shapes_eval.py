@@ -105,8 +105,7 @@ def register() -> None:
   ):
     for control in controls:
       for shots in (0, 4):
-        names.append(f'{task}_{shots}shot')
-        names[-1] += f'_{control}' if control else ''
+        names.append(shapes.name_task(task, shots, control))
         tasks.add_open_ended_task(
             names[-1], _queries(task, draw, control), _supports(task, draw),
             shots=shots, metric_fns=(metrics.TOP1.seqio_function(),),

@@ -17,7 +17,6 @@ descriptions, hardly counts in the loss: it would drown what does.
 
 from collections.abc import Iterable
 from collections.abc import Sequence
-import functools
 
 import numpy as np
 
@@ -209,14 +208,9 @@ def register() -> None:
       ('shapes_text_value', draw_value),
       ('shapes_text', draw_text),
   ):
-    splits = {
-        split: functools.partial(
-            shapes.ShapesDocuments, task, split, draw, SPLITS
-        )
-        for split in SPLITS
-    }
     text_tasks.add_task(
-        task, splits, vocabulary=shapes_vocabulary.shapes_vocabulary
+        task, shapes.splits_of(task, draw, SPLITS),
+        vocabulary=shapes_vocabulary.shapes_vocabulary,
     )
 
 

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The vocabulary of the shapes world: one piece per word and per syllable.
 
-`shapes_vocabulary.model` beside this file was written by
-  python -m flamingo_jax.tasks.shapes_vocabulary tasks/shapes_vocabulary.model
+The file is that of the shipped flamingo_tiny, and was written by
+  python -m flamingo_jax.tasks.shapes_vocabulary PATH
 Made-up words are two pieces, so that words which training held out are made of
 syllables that it did see. Any other text is spelt out, in letters or bytes.
 """
@@ -14,12 +14,12 @@ import itertools
 import pathlib
 import re
 
+from flamingo_jax import shipped
 from flamingo_jax.data import vocabulary as vocabulary_lib
 from flamingo_jax.tasks import digits
 from flamingo_jax.tasks import shapes_episodes
 from flamingo_jax.tasks import shapes_world
 
-_MODEL = pathlib.Path(__file__).with_suffix('.model')
 # What the tasks say besides the names of things.
 _PHRASES = (
     ' Some pictures of shapes.', ' Look at these shapes.',
@@ -52,8 +52,9 @@ def symbols() -> list[str]:
 
 @functools.cache
 def shapes_vocabulary() -> vocabulary_lib.Vocabulary:
-  """The vocabulary of the file."""
-  return vocabulary_lib.Vocabulary(_MODEL)
+  """The vocabulary that comes with flamingo_tiny."""
+  folder = pathlib.Path(shipped.shipped_weights('flamingo_tiny'))
+  return vocabulary_lib.Vocabulary(folder / 'vocabulary.model')
 
 
 def main() -> None:

@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What README tells to write runs as it is written there."""
 
-import io
 import json
 import os
 import pathlib
@@ -11,10 +10,10 @@ import shutil
 import subprocess
 import sys
 
-import PIL.Image
 import pytest
 
 from flamingo_jax.data import documents
+from tests.pictures import png
 from tests.shards import write_shards
 from tests.xla_flags import QUICK
 
@@ -87,9 +86,7 @@ def test_all_that_is_installed_is_in_the_package(installed):
 
 
 def test_a_data_set_of_your_own(installed, tmp_path):
-  buffer = io.BytesIO()
-  PIL.Image.new('RGB', (40, 30), 'red').save(buffer, 'PNG')
-  picture = documents.image(buffer.getvalue())
+  picture = documents.image(png(255, (40, 30)))
   found = [
       documents.Document((picture, f'It is {i}.'), f'x:{i}', i)
       for i in range(9)

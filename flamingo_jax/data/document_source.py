@@ -13,9 +13,9 @@ import seqio
 import tensorflow as tf
 
 from flamingo_jax.data import streams
-from flamingo_jax.data import vocabulary as vocabulary_lib
 from flamingo_jax.data.documents import Document
 from flamingo_jax.data.unreadable import Unreadable
+from flamingo_jax.data.vocabulary import LoadVocabulary, Vocabulary
 from flamingo_jax.errors import UserError
 
 
@@ -76,7 +76,7 @@ class DocumentSource(seqio.DataSource):
       self,
       name: str,
       splits: Splits,
-      load_vocabulary: Callable[[], vocabulary_lib.Vocabulary],
+      load_vocabulary: LoadVocabulary,
       lengths: Mapping[str, int] = LENGTHS,
   ):
     # Shuffling is internal, so that seqio never holds decoded media in a
@@ -92,7 +92,7 @@ class DocumentSource(seqio.DataSource):
     self._documents: dict[str, Documents] = {}
 
   @functools.cached_property
-  def vocabulary(self) -> vocabulary_lib.Vocabulary:
+  def vocabulary(self) -> Vocabulary:
     return self._load_vocabulary()
 
   def documents(self, split: str) -> Documents:

@@ -21,10 +21,10 @@ from flamingo_jax.data import exit_guard
 from flamingo_jax.data import global_order
 from flamingo_jax.data import interleaved
 from flamingo_jax.data import streams
-from flamingo_jax.data import vocabulary as vocabulary_lib
 from flamingo_jax.data.document_source import LENGTHS, UNSHUFFLED
 from flamingo_jax.data.document_source import DocumentSource, Splits
 from flamingo_jax.data.unreadable import Unreadable
+from flamingo_jax.data.vocabulary import LoadVocabulary, default_vocabulary
 from flamingo_jax.errors import UserError
 from flamingo_jax.typing import Example
 
@@ -46,9 +46,7 @@ def add_task(
     name: str,
     splits: Splits,
     *,
-    vocabulary: Callable[
-        [], vocabulary_lib.Vocabulary
-    ] = vocabulary_lib.default_vocabulary,
+    vocabulary: LoadVocabulary = default_vocabulary,
     p_next: float = 0.0,
     p_space: float = 0.0,
     augment: bool = False,

@@ -9,7 +9,6 @@ of a segment number of its own; 0 is padding:
   segments  1     1  1  2  2  2  2  0
 """
 
-from collections.abc import Callable
 from collections.abc import Sequence
 from typing import Mapping, TypedDict
 
@@ -18,9 +17,11 @@ import seqio
 import tensorflow as tf
 
 from flamingo_jax.data import features
-from flamingo_jax.data import vocabulary as vocabulary_lib
 from flamingo_jax.data.document_source import DocumentSource, Splits
 from flamingo_jax.data.documents import Document, Text
+from flamingo_jax.data.vocabulary import (
+    LoadVocabulary, Vocabulary, default_vocabulary,
+)
 
 # `TextExample` as seqio features.
 OUTPUT_FEATURES = {
@@ -47,9 +48,7 @@ def add_task(
     name: str,
     splits: Splits,
     *,
-    vocabulary: Callable[
-        [], vocabulary_lib.Vocabulary
-    ] = vocabulary_lib.default_vocabulary,
+    vocabulary: LoadVocabulary = default_vocabulary,
 ) -> seqio.Task:
   """Registers documents as a task of packed text, in the place of one.
 
@@ -80,7 +79,7 @@ def pack(
     found: Sequence[Document],
     length: int,
     count: int,
-    vocabulary: vocabulary_lib.Vocabulary,
+    vocabulary: Vocabulary,
     rng: np.random.Generator | None,
 ) -> TextExample:
   """One row of the documents, in their order.
@@ -119,7 +118,7 @@ def pack(
 
 
 def tokenize(
-    document: Document, vocabulary: vocabulary_lib.Vocabulary
+    document: Document, vocabulary: Vocabulary
 ) -> tuple[np.ndarray, np.ndarray]:
   """(int32[n] <BOS> text <EOS>, float32[n] weights of the loss of each).
 

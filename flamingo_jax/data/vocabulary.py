@@ -8,6 +8,7 @@
 """
 
 import argparse
+from collections.abc import Callable
 import functools
 import hashlib
 import importlib.resources
@@ -114,6 +115,10 @@ class Vocabulary:
 
   def __repr__(self) -> str:
     return f'Vocabulary({self.path!r}, size={self.size})'
+
+
+# Called when a task is first read, so that to register one reads no file.
+LoadVocabulary = Callable[[], Vocabulary]
 
 
 def _read(path: str) -> bytes:

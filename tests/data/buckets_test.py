@@ -14,12 +14,12 @@ import pytest
 from flamingo_jax import cli
 from flamingo_jax.data import buckets
 from flamingo_jax.data import documents
-from flamingo_jax.data import pipeline
 from flamingo_jax.data import records
 from flamingo_jax.data.batches import get_batches
 from flamingo_jax.errors import UserError
 from flamingo_jax.tasks import prepared
-from tests.data.records_test import png
+from tests.datasets import config
+from tests.pictures import png
 from tests.shards import write_shards
 
 COUNT = 60
@@ -125,15 +125,12 @@ def test_a_document_is_one_request_for_its_bytes(bucket):
 
 
 def test_each_host_reads_its_own_documents(bucket):
-  config = pipeline.DatasetConfig(
-      'pages', {'pages': {'tokens': 8, 'media': 1, 'image_size': 4}}, 'train',
-      {'pages': 4}, True, 7,
-  )
+  cfg = config('pages', {'tokens': 8, 'media': 1, 'image_size': 4}, 4)
 
   def read(directory, host, count=3):  # of the 15 batches of an epoch
     prepared.add_task('pages', directory, augment=False)
     bucket.asked.clear()
-    batches = get_batches(config, host, 2)
+    batches = get_batches(cfg, host, 2)
     found = [next(batches) for _ in range(count)]
     return found, {asked for asked in bucket.asked if 'tfrecord' in asked[0]}
 

@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The JSONL schema: what it accepts, and a sentence for all it does not."""
 
-import io
 import json
 
 import numpy as np
@@ -11,36 +10,27 @@ import pytest
 
 from flamingo_jax.data import documents
 from flamingo_jax.errors import UserError
+from tests import pictures
 
 IMAGE = {'image': 'a.png'}
 TEXT = {'text': 'A cat.'}
-
-
-def encode(format='PNG', frames=1):
-  rng = np.random.default_rng(0)
-  pictures = [
-      PIL.Image.fromarray(rng.integers(0, 255, (64, 64, 3), np.uint8))
-      for _ in range(frames)
-  ]
-  buffer = io.BytesIO()
-  pictures[0].save(
-      buffer, format, save_all=frames > 1, append_images=pictures[1:]
-  )
-  return buffer.getvalue()
 
 
 @pytest.fixture
 def folder(tmp_path):
   """Media of every condition."""
   (tmp_path / 'sub').mkdir()
+  noise = np.random.default_rng(0).integers(0, 255, (3, 64, 64, 3), np.uint8)
+  frames = [PIL.Image.fromarray(frame) for frame in noise]
+  jpeg = pictures.encode(noise[0], 'JPEG')
   files = {
-      'a.png': encode(),
-      'sub/b.jpg': encode('JPEG'),
-      'moving.gif': encode('GIF', frames=3),
-      'moving.webp': encode('WEBP', frames=3),
+      'a.png': pictures.encode(noise[0]),
+      'sub/b.jpg': jpeg,
+      'moving.gif': pictures.animate(frames, 'GIF'),
+      'moving.webp': pictures.animate(frames, 'WEBP'),
       'empty.jpg': b'',
       'empty.mp4': b'',
-      'cut.jpg': encode('JPEG')[:1000],
+      'cut.jpg': jpeg[:1000],
       'text.jpg': b'not found',
   }
   for name, data in files.items():

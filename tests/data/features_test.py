@@ -68,21 +68,6 @@ def test_an_example_is_what_make_example_makes():
   chex.assert_trees_all_equal_dtypes(example, expected)
 
 
-def test_shapes_are_static():
-  spec = _task().get_dataset(
-      {'tokens': 12, 'media': 2, 'image_size': 4, 'frames': 3}, shuffle=False
-  ).element_spec
-  assert {key: tuple(value.shape) for key, value in spec.items()} == {
-      'tokens': (12,),
-      'targets': (12,),
-      'loss_weights': (12,),
-      'media_index': (12,),
-      'media': (2, 3, 4, 4, 3),
-      'media_mask': (2, 3),
-      'example_id': (),
-  }
-
-
 def test_unshuffled_is_the_order_of_the_source_without_augmentation():
   task = _task(words=30, p_next=1.0, p_space=1.0)
   examples = _read(task, shuffle=False, seed=5, num_epochs=2)
@@ -105,29 +90,16 @@ def test_the_seed_and_the_name_alone_decide():
   assert _ids(_read(_task(name='features_test_2'), seed=3)) != _ids(first)
 
 
-@pytest.mark.parametrize('shards', [2, 3, 4])
+@pytest.mark.parametrize('shards', [2, 3])
 @pytest.mark.parametrize('shuffle', [False, True])
-def test_shards_are_disjoint_and_complete_in_every_epoch(shards, shuffle):
-  parts = [
-      _ids(_read(_task(), i, shards, shuffle=shuffle, num_epochs=3))
-      for i in range(shards)
-  ]
-  for epoch in range(3):
-    epochs = [np.split(np.array(part), 3)[epoch] for part in parts]
-    assert sorted(np.concatenate(epochs)) == list(range(10))
-    sizes = [len(epoch) for epoch in epochs]
-    assert max(sizes) - min(sizes) <= 1
-
-
-@pytest.mark.parametrize('shards', [2, 5])
-def test_the_number_of_hosts_does_not_change_the_data(shards):
-  whole = _read(_task(words=30, p_next=0.5), num_epochs=2)
-  parts = [
-      _read(_task(words=30, p_next=0.5), i, shards, num_epochs=2)
-      for i in range(shards)
-  ]
-  interleaved_parts = [parts[i % shards][i // shards] for i in range(20)]
-  chex.assert_trees_all_equal(whole, interleaved_parts)
+def test_shards_share_out_every_epoch_and_change_no_example(shards, shuffle):
+  task, options = _task(words=30, p_next=0.5), {'shuffle': shuffle}
+  whole = _read(task, num_epochs=2, **options)
+  for shard in range(shards):
+    part = _read(task, shard, shards, num_epochs=2, **options)
+    chex.assert_trees_all_equal(
+        part, whole[:10][shard::shards] + whole[10:][shard::shards]
+    )
 
 
 def test_a_document_gives_another_window_in_every_epoch():
@@ -144,19 +116,6 @@ def test_a_document_gives_another_window_in_every_epoch():
     by_document[int(example['example_id'])].add(example['tokens'].tobytes())
   # One of more than 100 starts each time, of which some come twice.
   assert all(len(windows) > 12 for windows in by_document.values())
-
-
-@pytest.mark.parametrize('p', [0.0, 0.25, 1.0])
-def test_augmentations_come_as_often_as_asked(p):
-  examples = _read(_task(p_next=p), num_epochs=40)
-  # Only <BOS> can see the picture, which opens the document, as the next one.
-  seen = [example['media_index'][1:].max() for example in examples]
-  share = np.mean(np.array(seen) == 0)
-  assert abs(share - p) < 0.09
-  examples = _read(_task(p_space=p), num_epochs=40)
-  decode = default_vocabulary().decode
-  share = np.mean(['> ' in decode(example['tokens']) for example in examples])
-  assert abs(share - p) < 0.09
 
 
 def test_a_split_is_read_only_when_it_is_asked_for():

@@ -3,11 +3,9 @@
 """Hosts read files of their own, and every document once an epoch."""
 
 import collections
-import io
 
 import chex
 import numpy as np
-import PIL.Image
 import pytest
 
 from flamingo_jax.data import documents
@@ -19,6 +17,8 @@ from flamingo_jax.data import shuffling
 from flamingo_jax.data import streams
 from flamingo_jax.data import text
 from flamingo_jax.data.batches import get_batches
+from tests import datasets
+from tests.pictures import png
 from tests.shards import write_shards
 
 NAME, TEXT = 'global_order_test', 'global_order_test_text'
@@ -28,20 +28,7 @@ LENGTHS = {'tokens': 16, 'media': 1, 'image_size': 4}
 
 
 def config(**changes):
-  return pipeline.DatasetConfig(**{
-      'mixture_or_task_name': NAME,
-      'task_feature_lengths': {NAME: LENGTHS},
-      'split': 'train',
-      'batch_sizes': {NAME: ROWS},
-      'shuffle': True,
-      'seed': 3,
-  } | changes)
-
-
-def png(i):
-  buffer = io.BytesIO()
-  PIL.Image.new('RGB', (4, 4), (i, 0, 0)).save(buffer, 'PNG')
-  return buffer.getvalue()
+  return datasets.config(NAME, LENGTHS, ROWS, **changes)
 
 
 def folder_of(directory, broken=frozenset(), shards=SHARDS):
@@ -79,9 +66,7 @@ def add_task(folder, **options):
 
 def read(batches, shard=0, shards=1, cfg=None):
   """Each feature as [batches, rows of the host, ...]."""
-  dataset = pipeline.get_dataset(cfg or config(), shard, shards)
-  with pipeline.reading_errors():
-    found = list(dataset.take(batches).as_numpy_iterator())
+  found = datasets.read(cfg or config(), batches, shard, shards)
   return {
       key.split('/')[1]: np.stack([batch[key] for batch in found])
       for key in found[0]
@@ -279,8 +264,8 @@ def test_evaluation_reads_so_too(task, files):
   ids = []
   for host in range(2):
     files.clear()
-    datasets = pipeline.get_training_eval_datasets(cfg, host, 2, EPOCH)
-    ids += [b['example_id'] for b in datasets[NAME].as_numpy_iterator()]
+    found = pipeline.get_training_eval_datasets(cfg, host, 2, EPOCH)[NAME]
+    ids += [batch['example_id'] for batch in found.as_numpy_iterator()]
     assert len(files) == SHARDS // 2
   ids = np.concatenate(ids)
   assert sorted(ids[ids >= 0]) == list(range(COUNT))

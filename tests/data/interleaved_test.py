@@ -105,24 +105,6 @@ def test_layouts(vocabulary, parts, layout, previous, following):
     assert prompt.media_index.tolist() == doc.media_index[:-2].tolist()
 
 
-def test_index_from_positions_against_its_definition():
-  length = 6
-  for count in range(4):
-    for positions in itertools.combinations(range(length), count):
-      previous = interleaved.media_index_from_positions(
-          positions, length, False
-      )
-      following = interleaved.media_index_from_positions(
-          positions, length, True
-      )
-      assert previous.dtype == following.dtype == np.int32
-      for token in range(length):
-        before = [i for i, p in enumerate(positions, 1) if p <= token]
-        after = [i for i, p in enumerate(positions, 1) if p > token]
-        assert previous[token] == (before[-1] if before else 0)
-        assert following[token] == (after[0] if after else 0)
-
-
 def test_neighbouring_texts_are_one_text(vocabulary):
   split = ['A wo', 'man', PICTURES[0], 'smi', 'les.']
   whole = ['A woman', PICTURES[0], 'smiles.']
@@ -217,14 +199,6 @@ def test_every_window_against_its_definition(vocabulary, next_media):
       assert [doc.media.index(m) for m in seen.media] == [
           list(doc.positions).index(p) for p in kept
       ]
-
-
-def test_whole_document_is_its_own_window(vocabulary):
-  parts = ['x', PICTURES[0], 'x', PICTURES[1]]
-  doc = interleaved.tokenize_document(parts, vocabulary)
-  seen = interleaved.window(doc, len(doc.tokens) - 1, 5, 0)
-  chex.assert_trees_all_equal(seen.tokens, doc.tokens)
-  chex.assert_trees_all_equal(seen.media_index, doc.media_index)
 
 
 def test_example_of_a_pair(vocabulary):

@@ -16,19 +16,12 @@ import skimage.data
 from flamingo_jax.data import media
 from flamingo_jax.errors import UserError
 from flamingo_jax.typing import IMAGE_MEAN
+from tests.pictures import animate, encode
 
 # Top: red, green; bottom: blue, gray.
 QUARTERS = np.array(
     [[[255, 0, 0], [0, 255, 0]], [[0, 0, 255], [128, 128, 128]]], np.uint8
 )
-
-
-def encode(picture, format='PNG', **options):
-  if isinstance(picture, np.ndarray):
-    picture = PIL.Image.fromarray(picture)
-  buffer = io.BytesIO()
-  picture.save(buffer, format, **options)
-  return buffer.getvalue()
 
 
 def png(samples, bits, color_type):
@@ -72,10 +65,7 @@ def animation(format, frames=3):
   pictures = [
       PIL.Image.new('RGB', (8, 8), (80 * i, 0, 0)) for i in range(frames)
   ]
-  return encode(
-      pictures[0], format, save_all=True, append_images=pictures[1:],
-      duration=500,
-  )
+  return animate(pictures, format, duration=500)
 
 
 @pytest.mark.parametrize('format', ['PNG', 'BMP', 'TIFF', 'GIF', 'WEBP'])
@@ -168,10 +158,8 @@ def test_exif_rotation_is_applied(orientation, turned):
 
 
 def test_a_phones_jpeg_with_a_second_picture_is_its_first():
-  data = encode(
-      QUARTERS.repeat(8, 0).repeat(8, 1), 'MPO', save_all=True, quality=95,
-      append_images=[PIL.Image.new('RGB', (16, 16))],
-  )
+  first = PIL.Image.fromarray(QUARTERS.repeat(8, 0).repeat(8, 1))
+  data = animate([first, PIL.Image.new('RGB', (16, 16))], 'MPO', quality=95)
   assert PIL.Image.open(io.BytesIO(data)).n_frames == 2
   assert abs(int(media.decode_image(data, 'a')[2, 2, 0]) - 255) < 16
 
@@ -270,10 +258,6 @@ def test_resize_does_not_alias():
   stripes[:, ::2] = 255
   out = media.resize_and_pad(stripes, 32)
   assert np.abs(out[4:-4, 4:-4].astype(int) - 127).max() <= 2
-
-
-def test_resize_keeps_what_has_the_right_size():
-  chex.assert_trees_all_equal(media.resize_and_pad(QUARTERS, 2), QUARTERS)
 
 
 @pytest.mark.parametrize('source', [

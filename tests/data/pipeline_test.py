@@ -4,10 +4,6 @@
 
 import collections
 import dataclasses
-import pathlib
-import signal
-import subprocess
-import sys
 
 import chex
 import numpy as np
@@ -19,18 +15,16 @@ from flamingo_jax.data import pipeline
 from flamingo_jax.data.batches import get_batches
 from flamingo_jax.data.vocabulary import default_vocabulary, train_vocabulary
 from flamingo_jax.errors import UserError
+from tests.datasets import config, read
 
 SIZES = {'long': 10, 'short': 6}
-CONFIG = pipeline.DatasetConfig(
-    mixture_or_task_name='both',
-    task_feature_lengths={
+CONFIG = config(
+    'both',
+    {
         'long': {'tokens': 12, 'media': 2, 'image_size': 4},
         'short': {'tokens': 6, 'media': 1, 'image_size': 4, 'frames': 2},
     },
-    split='train',
-    batch_sizes={'long': 8, 'short': 4},
-    shuffle=True,
-    seed=0,
+    {'long': 8, 'short': 4},
 )
 
 
@@ -49,11 +43,7 @@ def _documents(count, words):
 
 
 @pytest.fixture(autouse=True)
-def register_for_every_test():
-  register_tasks()
-
-
-def register_tasks():
+def tasks():
   features.add_task(
       'long', {'train': lambda: _documents(SIZES['long'], 20)}, p_next=0.5
   )
@@ -67,17 +57,12 @@ def _config(**kwargs):
   return dataclasses.replace(CONFIG, **kwargs)
 
 
-def _batches(cfg, steps, shard=0, shards=1, **kwargs):
-  dataset = pipeline.get_dataset(cfg, shard, shards, **kwargs)
-  return list(dataset.take(steps).as_numpy_iterator())
-
-
 def _ids(batches, task):
   return np.concatenate([b[f'{task}/example_id'].ravel() for b in batches])
 
 
 def test_a_batch_is_flat_and_has_one_leading_size():
-  (batch,) = _batches(CONFIG, 1)
+  (batch,) = read(CONFIG, 1)
   assert CONFIG.batch_size == 4
   assert {key: value.shape for key, value in batch.items()} == {
       'long/tokens': (4, 2, 12),
@@ -98,7 +83,7 @@ def test_a_batch_is_flat_and_has_one_leading_size():
 
 
 def test_every_epoch_of_a_stream_has_every_document_once():
-  batches = _batches(CONFIG, 15)
+  batches = read(CONFIG, 15)
   for task, size in SIZES.items():
     ids = _ids(batches, task)
     epochs = ids[: len(ids) // size * size].reshape(-1, size)
@@ -106,9 +91,9 @@ def test_every_epoch_of_a_stream_has_every_document_once():
 
 
 def test_the_seed_decides_the_order():
-  first = _batches(CONFIG, 5)
-  chex.assert_trees_all_equal(first, _batches(CONFIG, 5))
-  other = _batches(_config(seed=1), 5)
+  first = read(CONFIG, 5)
+  chex.assert_trees_all_equal(first, read(CONFIG, 5))
+  other = read(_config(seed=1), 5)
   for task in SIZES:
     assert list(_ids(first, task)) != list(_ids(other, task))
 
@@ -118,38 +103,13 @@ def test_the_seed_decides_the_order():
 def test_the_number_of_hosts_changes_no_batch(strategy, hosts):
   # No epoch (10 and 6 documents) ends where a batch does, or a host's part.
   cfg = _config(strategy=strategy)
-  whole = _batches(cfg, 6)
-  parts = [_batches(cfg, 6, host, hosts) for host in range(hosts)]
+  whole = read(cfg, 6)
+  parts = [read(cfg, 6, host, hosts) for host in range(hosts)]
   for step, batch in enumerate(whole):
     for key, value in batch.items():
       rows = [part[step][key] for part in parts]
       assert {len(x) for x in rows} == {cfg.batch_size // hosts}
       np.testing.assert_array_equal(np.concatenate(rows), value)
-
-
-@pytest.mark.parametrize('strategy', pipeline.STRATEGIES)
-def test_reading_can_begin_at_any_batch(strategy):
-  cfg = _config(strategy=strategy)
-  whole = _batches(cfg, 9)
-  for first in (1, 4):
-    chex.assert_trees_all_equal(
-        _batches(cfg, 9 - first, first=first), whole[first:]
-    )
-
-
-def test_a_place_in_the_data_holds_no_picture(tmp_path):
-  lengths = {
-      task: {**sizes, 'image_size': 320}
-      for task, sizes in CONFIG.task_feature_lengths.items()
-  }
-  cfg = _config(task_feature_lengths=lengths)
-  iterator = get_batches(cfg, 0, 1)
-  batch = next(iterator)
-  assert sum(value.nbytes for value in batch.values()) > 5_000_000
-  folder = tmp_path / 'state'
-  folder.mkdir()
-  iterator.save(folder / 'data')
-  assert 0 < sum(path.stat().st_size for path in folder.iterdir()) < 1_000_000
 
 
 @pytest.mark.parametrize('strategy, steps', [
@@ -162,6 +122,7 @@ def test_a_restored_iterator_goes_on_with_any_number_of_hosts(
   for _ in range(steps):
     next(iterator)
   iterator.save(tmp_path / 'state')
+  assert (tmp_path / 'state').stat().st_size < 100  # it holds no picture
   restored = get_batches(cfg, 0, 1)
   next(restored)  # wherever it stood before
   restored.restore(tmp_path / 'state')
@@ -172,40 +133,12 @@ def test_a_restored_iterator_goes_on_with_any_number_of_hosts(
         mine, {key: value[half:] for key, value in whole.items()}
     )
   restored.reset()
-  chex.assert_trees_all_equal(next(restored), _batches(cfg, 1)[0])
-
-
-_READ_SAVE_AND_DIE = """
-import os, signal, sys
-from flamingo_jax.data.batches import get_batches
-from tests.data import pipeline_test
-
-pipeline_test.register_tasks()
-iterator = get_batches(pipeline_test.CONFIG, 0, 1)
-for _ in range(5):
-  next(iterator)
-iterator.save(sys.argv[1])
-os.kill(os.getpid(), signal.SIGKILL)
-"""
-
-
-def test_a_killed_process_is_continued_by_another(tmp_path):
-  child = subprocess.run(
-      [sys.executable, '-c', _READ_SAVE_AND_DIE, tmp_path / 'state'],
-      cwd=pathlib.Path(__file__).parents[2],
-      check=False,
-  )
-  assert child.returncode == -signal.SIGKILL
-  iterator = get_batches(CONFIG, 0, 1)
-  iterator.restore(tmp_path / 'state')
-  chex.assert_trees_all_equal(
-      [next(iterator) for _ in range(4)], _batches(CONFIG, 9)[5:]
-  )
+  chex.assert_trees_all_equal(next(restored), read(cfg, 1)[0])
 
 
 def test_round_robin_gives_turns_and_skips_nothing():
-  batches = _batches(_config(strategy='round_robin'), 8)
-  straight = _batches(CONFIG, 4)
+  batches = read(_config(strategy='round_robin'), 8)
+  straight = read(CONFIG, 4)
   for step, batch in enumerate(batches):
     turn = ('long', 'short')[step % 2]
     for task in SIZES:
@@ -223,7 +156,7 @@ def test_round_robin_gives_turns_and_skips_nothing():
 
 def test_merged_samples_by_weight_into_one_shape():
   cfg = _config(strategy='merged')
-  batches = _batches(cfg, 100)
+  batches = read(cfg, 50)
   assert cfg.batch_size == 12
   assert batches[0]['both/tokens'].shape == (12, 1, 12)
   assert batches[0]['both/media'].shape == (12, 1, 2, 2, 4, 4, 3)
@@ -233,11 +166,6 @@ def test_merged_samples_by_weight_into_one_shape():
   ])
   share = np.mean(lengths < 6)
   assert abs(share - 0.2) < 0.04  # 0.25 / 1.25
-  parts = [
-      _batches(cfg, 3, shard, 2)[0]['both/example_id'].ravel()
-      for shard in range(2)
-  ]
-  assert [len(part) for part in parts] == [6, 6]
 
 
 def test_weights_and_sizes_are_named_like_the_datasets_of_a_batch():
@@ -245,7 +173,7 @@ def test_weights_and_sizes_are_named_like_the_datasets_of_a_batch():
   assert pipeline.mixture_weights('long') == {'long': 1.0}
   for strategy in pipeline.STRATEGIES:
     cfg = _config(strategy=strategy)
-    (batch,) = _batches(cfg, 1)
+    (batch,) = read(cfg, 1)
     names = {key.split('/')[0] for key in batch}
     assert set(pipeline.dataset_weights(cfg)) == names
     counts = collections.Counter({
@@ -306,7 +234,7 @@ def test_one_thread_reads_what_python_alone_makes(made, threads):
   features.add_mixture('both', {'long': 1.0, 'short': 0.25})
   size = lambda dataset: dataset.options().threading.private_threadpool_size
   assert size(pipeline.get_dataset(CONFIG, 0, 1)) == threads
-  assert _batches(CONFIG, 2)
+  assert read(CONFIG, 2)
   # Evaluation reads each task by itself.
   of_tasks = pipeline.get_training_eval_datasets(CONFIG, 0, 1, 2)
   for task, dataset in of_tasks.items():
@@ -323,15 +251,11 @@ def test_an_error_while_reading_is_told_as_it_was_meant():
       raise UserError(f"own.jsonl:{index}: 'a.jpg' is gone; put it back")
 
   features.add_task('broken', {'train': Broken})
-  cfg = _config(
-      mixture_or_task_name='broken',
-      batch_sizes={'broken': 1},
-      task_feature_lengths={'broken': CONFIG.task_feature_lengths['long']},
-      shuffle=False,
+  cfg = config(
+      'broken', CONFIG.task_feature_lengths['long'], 1, shuffle=False
   )
   with pytest.raises(UserError) as error:
-    with pipeline.reading_errors():
-      _batches(cfg, 1)
+    read(cfg, 1)
   assert str(error.value) == "own.jsonl:0: 'a.jpg' is gone; put it back"
 
 

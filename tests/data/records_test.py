@@ -4,26 +4,19 @@
 
 import concurrent.futures
 import hashlib
-import io
 import json
 import os
 import pathlib
 
 import numpy as np
-import PIL.Image
 import pytest
 import tensorflow as tf
 
 from flamingo_jax.data import documents
 from flamingo_jax.data import records
 from flamingo_jax.errors import UserError
+from tests.pictures import png
 from tests.shards import write_shards
-
-
-def png(i):
-  buffer = io.BytesIO()
-  PIL.Image.new('RGB', (4, 4), (i, 0, 0)).save(buffer, 'PNG')
-  return buffer.getvalue()
 
 
 def make(count):

@@ -2,18 +2,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """Documents of text, side by side in a row."""
 
-import json
-
 import numpy as np
 import pytest
 
-from flamingo_jax.data import pipeline, text
+from flamingo_jax.data import text
 from flamingo_jax.data.documents import Document, JsonlDocuments, Text
 from flamingo_jax.data.vocabulary import default_vocabulary
 from flamingo_jax.errors import UserError
+from tests import datasets
 
 VOCABULARY = default_vocabulary()
 BOS, EOS, PAD = VOCABULARY.bos_id, VOCABULARY.eos_id, VOCABULARY.pad_id
+LENGTHS = {'tokens': 40, 'documents': 3}
 RED, BLUE = (VOCABULARY.encode(f' {word}')[0] for word in ('red', 'blue'))
 
 
@@ -66,26 +66,16 @@ def test_a_token_has_the_weight_of_its_last_character():
 
 @pytest.fixture
 def task(tmp_path):
-  path = tmp_path / 'own.jsonl'
-  path.write_text(''.join(
-      json.dumps({'parts': [{'text': f'document {i}'}]}) + '\n'
-      for i in range(11)
-  ))
+  path = datasets.write_jsonl(
+      tmp_path / 'own.jsonl', *([{'text': f'document {i}'}] for i in range(11))
+  )
   text.add_task('text_test', {'train': lambda: JsonlDocuments(path, False)})
   return 'text_test'
 
 
-def config(task, **changes):
-  return pipeline.DatasetConfig(**{
-      'mixture_or_task_name': task,
-      'task_feature_lengths': {task: {'tokens': 40, 'documents': 3}},
-      'split': 'train', 'batch_sizes': {task: 4}, 'shuffle': True, 'seed': 0,
-  } | changes)
-
-
 def test_an_epoch_has_every_document_once(task):
-  batches = pipeline.get_dataset(config(task), 0, 1).take(3)
-  ids = [batch[f'{task}/example_id'] for batch in batches.as_numpy_iterator()]
+  batches = datasets.read(datasets.config(task, LENGTHS, 4), 3)
+  ids = [batch[f'{task}/example_id'] for batch in batches]
   rows = np.concatenate(ids).reshape(-1, 3)  # 4 rows an epoch
   for epoch in range(3):
     found = rows[4 * epoch : 4 * epoch + 4].ravel()
@@ -93,25 +83,10 @@ def test_an_epoch_has_every_document_once(task):
   assert not np.array_equal(rows[:4], rows[4:8])
 
 
-def test_any_number_of_hosts_and_any_start_read_the_same(task):
-  read = lambda *args: list(
-      pipeline.get_dataset(config(task), *args).take(2).as_numpy_iterator()
-  )
-  whole = read(0, 1)
-  halves = zip(read(0, 2), read(1, 2))
-  for batch, (first, second) in zip(whole, halves):
-    for key, x in batch.items():
-      both = np.concatenate([first[key], second[key]])
-      np.testing.assert_array_equal(x, both)
-  later = read(0, 1, 1)[0]
-  for key, x in whole[1].items():
-    np.testing.assert_array_equal(later[key], x)
-
-
 def test_what_does_not_fit_is_one_sentence(task, tmp_path):
-  lengths = {task: {'tokens': 12, 'media': 1}}
+  cfg = datasets.config(task, {'tokens': 12, 'media': 1}, 4)
   with pytest.raises(UserError, match="wrong at 'documents'.*'tokens': 2048"):
-    pipeline.get_dataset(config(task, task_feature_lengths=lengths), 0, 1)
+    datasets.read(cfg, 1)
   path = tmp_path / 'pictures.jsonl'
   path.write_text('{"parts": [{"image": "a.png"}, {"text": "a"}]}\n')
   with pytest.raises(UserError, match='(?s)a.png|text alone'):

@@ -14,6 +14,7 @@ from flamingo_jax.data import pipeline
 from flamingo_jax.data import unreadable
 from flamingo_jax.data.batches import get_batches
 from flamingo_jax.errors import UserError
+from tests.datasets import config
 
 NAME = 'unreadable_test'
 COUNT = 20
@@ -33,11 +34,8 @@ def register(broken, **options):
 
 
 def batches(shard=0, shards=1, shuffle=True):
-  config = pipeline.DatasetConfig(
-      NAME, {NAME: {'tokens': 8, 'media': 1, 'image_size': 4}}, 'train',
-      {NAME: 4}, shuffle, 7,
-  )
-  return get_batches(config, shard, shards)
+  lengths = {'tokens': 8, 'media': 1, 'image_size': 4}
+  return get_batches(config(NAME, lengths, 4, shuffle=shuffle), shard, shards)
 
 
 def read(iterator, count=COUNT // 4):

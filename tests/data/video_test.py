@@ -16,6 +16,7 @@ from flamingo_jax.data import media
 from flamingo_jax.data import video
 from flamingo_jax.data.frames import Sampling
 from flamingo_jax.errors import UserError
+from tests import pictures
 from tests.prepare import exporters
 
 # Frame number n of a test video is gray n * STEP.
@@ -39,15 +40,11 @@ def encode(seconds=8, rate=5, format='mp4', codec='mpeg4', size=(32, 48)):
 
 
 def animation(format, seconds, durations):
-  pictures = [PIL.Image.new('L', (8, 8), STEP * n) for n in range(seconds)]
-  buffer = io.BytesIO()
-  pictures = [picture.convert('RGB') for picture in pictures]
+  frames = [
+      PIL.Image.new('RGB', (8, 8), 3 * (STEP * n,)) for n in range(seconds)
+  ]
   options = {'lossless': True} if format == 'WEBP' else {}
-  pictures[0].save(
-      buffer, format, save_all=True, append_images=pictures[1:],
-      duration=durations, **options,
-  )
-  return buffer.getvalue()
+  return pictures.animate(frames, format, duration=durations, **options)
 
 
 def numbers(clip):
@@ -205,9 +202,8 @@ def test_animations_are_videos(format):
 
 def test_a_still_picture_is_a_video_of_one_frame():
   for format in ('PNG', 'GIF', 'JPEG'):
-    buffer = io.BytesIO()
-    PIL.Image.new('RGB', (8, 8), (STEP, STEP, STEP)).save(buffer, format)
-    assert numbers(decode(buffer.getvalue())) == [1]
+    still = PIL.Image.new('RGB', (8, 8), (STEP, STEP, STEP))
+    assert numbers(decode(pictures.encode(still, format))) == [1]
 
 
 def test_arrays_have_one_frame_per_second():

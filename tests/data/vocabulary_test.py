@@ -1,13 +1,17 @@
 # SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Vocabulary: lossless, deterministic, one added entry."""
+"""Vocabulary: lossless, deterministic, one added entry; of either kind of file."""
 
 import hashlib
 import io
+import json
 import pathlib
+import sys
 
 import pytest
 import sentencepiece
+import tokenizers
+from tokenizers import decoders, models, normalizers, pre_tokenizers, trainers
 
 from flamingo_jax.data import plain_english
 from flamingo_jax.data import vocabulary as vocabulary_lib
@@ -39,11 +43,42 @@ CAPTIONS = [
     'The kitchen has white cabinets, a stove and a large refrigerator.',
     'Two giraffes eating leaves from the top of a tree in the zoo.',
 ]
+SENTENCES = ['A cat sits on a mat.', 'Two dogs run.', 'Output: a red square.']
 
 
-@pytest.fixture(scope='module')
-def vocabulary():
-  return vocabulary_lib.default_vocabulary()
+def byte_level():
+  """As of GPT-2 and its kin, which name one entry for both ends."""
+  tokenizer = tokenizers.Tokenizer(models.BPE())
+  # Their files ask for a space in front.
+  tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
+  tokenizer.decoder = decoders.ByteLevel()
+  trainer = trainers.BpeTrainer(
+      vocab_size=400, special_tokens=['<|endoftext|>'],
+      initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+      show_progress=False,
+  )
+  tokenizer.train_from_iterator(SENTENCES, trainer)
+  return tokenizer
+
+
+def llama():
+  """As of Llama's SentencePiece model, converted: spaces come in front."""
+  pieces = ['<unk>', '<s>', '</s>', *(f'<0x{i:02X}>' for i in range(256))]
+  pieces += sorted(set('abcdefghijklmnopqrstuvwxyz▁'))
+  vocab = {piece: i for i, piece in enumerate([*pieces, 'ca', 'cat', '▁cat'])}
+  tokenizer = tokenizers.Tokenizer(models.BPE(
+      vocab, [('c', 'a'), ('ca', 't'), ('▁', 'cat')], unk_token='<unk>',
+      fuse_unk=True, byte_fallback=True,
+  ))
+  tokenizer.add_special_tokens(['<unk>', '<s>', '</s>'])
+  tokenizer.normalizer = normalizers.Sequence(
+      [normalizers.Prepend('▁'), normalizers.Replace(' ', '▁')]
+  )
+  tokenizer.decoder = decoders.Sequence([
+      decoders.Replace('▁', ' '), decoders.ByteFallback(), decoders.Fuse(),
+      decoders.Strip(' ', 1, 0),
+  ])
+  return tokenizer
 
 
 def train_raw(path, **options):
@@ -61,29 +96,75 @@ def train_raw(path, **options):
   return path
 
 
-@pytest.mark.parametrize('text', TEXTS)
-def test_any_text_survives_a_round_trip(vocabulary, text):
-  assert vocabulary.decode(vocabulary.encode(text)) == text
+@pytest.fixture(scope='module')
+def vocabulary():
+  return vocabulary_lib.default_vocabulary()
+
+
+def shipped():
+  """The default, of SentencePiece."""
+
+
+def read(make, folder):
+  """The vocabulary of a file of Hugging Face's tokenizers, or the shipped one.
+  """
+  if make is shipped:
+    return vocabulary_lib.default_vocabulary()
+  path = folder / f'{make.__name__}.json'
+  make().save(str(path))
+  return vocabulary_lib.Vocabulary(path)
+
+
+@pytest.fixture(scope='module', params=[shipped, byte_level, llama])
+def either(request, tmp_path_factory):
+  """A vocabulary of each kind."""
+  return read(request.param, tmp_path_factory.mktemp('tokenizers'))
 
 
 @pytest.mark.parametrize('text', TEXTS)
-def test_no_text_reaches_a_special_id(vocabulary, text):
-  special = {vocabulary.bos_id, vocabulary.eos_id, vocabulary.eoc_id,
-             vocabulary.pad_id}
-  assert not special & set(vocabulary.encode(text))
+def test_any_text_survives_and_reaches_no_special_id(either, text):
+  ids = either.encode(text)
+  if '\u2581' not in text:  # below
+    assert either.decode(ids) == text
+  special = {either.bos_id, either.eos_id, either.eoc_id, either.pad_id}
+  assert not special & set(ids)
 
 
-def test_text_is_the_same_in_pieces(vocabulary):
-  pieces = ['Question:', ' What', '  is\n', 'it?']
-  ids = [i for piece in pieces for i in vocabulary.encode(piece)]
-  assert vocabulary.decode(ids) == ''.join(pieces)
+@pytest.mark.parametrize('make, found', [
+    (shipped, 'a\u2581cat'), (byte_level, 'a\u2581cat'), (llama, 'a cat'),
+])
+def test_only_a_file_that_writes_spaces_so_cannot_tell_them_apart(
+    make, found, tmp_path
+):
+  vocabulary = read(make, tmp_path)
+  assert vocabulary.decode(vocabulary.encode('a\u2581cat')) == found
 
 
-def test_end_of_chunk_is_the_only_added_entry(vocabulary):
-  assert vocabulary.eoc_id == vocabulary.base_size == vocabulary.size - 1
-  assert vocabulary.pieces([vocabulary.eoc_id]) == ['<EOC>']
+def test_text_is_the_same_in_pieces(either):
+  pieces = ['a', ' cat', '  is\n', 'Question:', '.']
+  ids = [i for piece in pieces for i in either.encode(piece)]
+  assert either.decode(ids) == ''.join(pieces)
+
+
+def test_end_of_chunk_is_the_only_added_entry(either):
+  assert either.eoc_id == either.base_size == either.size - 1
+  assert either.pieces([either.eoc_id]) == ['<EOC>']
+  assert either.pieces([either.eos_id])[0] in ('<BOS>', '<EOS>')
+
+
+def test_ids_end_where_their_text_does(either):
+  text = 'a cat, \u56fe cat'
+  ids, ends = either.encode_with_ends(text)
+  assert ids == either.encode(text)
+  assert ends == sorted(ends) and ends[-1] == len(text.encode())
+  # Up to the end of the first word, and no id more.
+  first = [i for i, end in zip(ids, ends) if end <= len('a cat')]
+  assert either.decode(first) == 'a cat'
+
+
+def test_the_tag_of_an_image_is_plain_text(vocabulary):
   assert vocabulary.image_tag == vocabulary.encode('<image>')
-  assert len(vocabulary.image_tag) > 1, '<image> is plain text'
+  assert len(vocabulary.image_tag) > 1
 
 
 def test_special_ids_are_silent(vocabulary):
@@ -158,11 +239,17 @@ def test_a_model_without_document_ends_is_refused(tmp_path, missing):
     vocabulary_lib.Vocabulary(path)
 
 
-@pytest.mark.parametrize('content', [b'', b'no model', b'\x00' * 100])
-def test_other_files_are_refused(tmp_path, content):
-  path = tmp_path / 'words.txt'
+@pytest.mark.parametrize('name, content, sentence', [
+    ('words.txt', b'', 'is not a SentencePiece model'),
+    ('words.txt', b'no model', 'is not a SentencePiece model'),
+    ('words.txt', b'\x00' * 100, 'is not a SentencePiece model'),
+    ('words.json', b'{"a": 1}', 'is no tokenizer of Hugging Face'),
+    ('words.json', b'{', 'is no tokenizer of Hugging Face'),
+])
+def test_other_files_are_refused(tmp_path, name, content, sentence):
+  path = tmp_path / name
   path.write_bytes(content)
-  with pytest.raises(UserError, match='words.txt is not a SentencePiece model'):
+  with pytest.raises(UserError, match=f'{path} {sentence}'):
     vocabulary_lib.Vocabulary(path)
 
 
@@ -175,3 +262,30 @@ def test_a_vocabulary_too_small_for_the_bytes_is_refused(tmp_path):
   with pytest.raises(UserError, match='no vocabulary of 10 pieces'):
     vocabulary_lib.train_vocabulary(['a cat'], tmp_path / 'm.model', 10)
   assert not (tmp_path / 'm.model').exists()
+
+
+def test_ends_have_the_names_that_models_give_them(tmp_path):
+  for make, names in (
+      (byte_level, ['<|endoftext|>', '<|endoftext|>']), (llama, ['<s>', '</s>'])
+  ):
+    found, tokenizer = read(make, tmp_path), make()
+    ends = found.bos_id, found.eos_id
+    assert [tokenizer.id_to_token(i) for i in ends] == names
+
+
+def test_a_tokenizer_without_ends_is_refused(tmp_path):
+  path = tmp_path / 'tokenizer.json'
+  path.write_text(json.dumps({
+      'version': '1.0', 'added_tokens': [],
+      'model': {'type': 'WordLevel', 'vocab': {'a': 0}, 'unk_token': 'a'},
+  }))
+  with pytest.raises(UserError, match='no <BOS> entry'):
+    vocabulary_lib.Vocabulary(path)
+
+
+def test_without_the_package_the_remedy_is_named(tmp_path, monkeypatch):
+  path = tmp_path / 'tokenizer.json'
+  byte_level().save(str(path))
+  monkeypatch.setitem(sys.modules, 'tokenizers', None)
+  with pytest.raises(UserError, match=r'pip install -e .\.\[tokenizers\]'):
+    vocabulary_lib.Vocabulary(path)

@@ -67,17 +67,6 @@ def test_documents_show_the_pictures_of_their_split(split):
     assert found[i].parts[1] == of[picture]
 
 
-def test_a_document_is_a_function_of_its_split_and_index():
-  first, again, other = (
-      documents('digits_bind', split)[9_999]
-      for split in ('validation', 'validation', 'train')
-  )
-  assert pictures(first) == pictures(again) != pictures(other)
-  assert first.source == 'digits_bind:validation:9999'
-  with pytest.raises(IndexError, match='no document 10000 in validation'):
-    documents('digits_bind', 'validation')[10_000]
-
-
 @pytest.mark.parametrize('control, values', [
     ('', digits.SEEN), ('held_out_digits', digits.HELD_OUT)
 ])
@@ -110,7 +99,7 @@ def test_episodes_show_two_digits_in_pictures_that_are_held_back(
 def test_no_query_is_among_its_shots(task):
   episodes = documents(task, 'validation')
   assert len(episodes) == 1000
-  for episode in (episodes[i] for i in range(1000)):
+  for episode in (episodes[i] for i in range(100)):
     shown = [
         sample.media[0].data.tobytes()
         for sample in (*episode.supports, episode.query)

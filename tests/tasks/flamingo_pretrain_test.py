@@ -2,11 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The paper's mixture, from tiny shards of each kind."""
 
-import io
 import pathlib
 import shutil
 
-import chex
 import gin
 import numpy as np
 import PIL.Image
@@ -18,11 +16,11 @@ from flamingo_jax.data import documents
 from flamingo_jax.data import features
 from flamingo_jax.data import pipeline
 from flamingo_jax.data import records
-from flamingo_jax.data.batches import get_batches
 from flamingo_jax.data.vocabulary import default_vocabulary
 from flamingo_jax.errors import UserError
 from flamingo_jax.tasks import flamingo_pretrain
 from flamingo_jax.tasks import prepared
+from tests import datasets, pictures
 from tests.shards import write_shards
 
 CONFIGS = pathlib.Path(__file__).parents[2] / 'configs'
@@ -36,9 +34,7 @@ SIZES = {'m3w': 4, 'align': 8, 'ltip': 8, 'vtp': 4}
 
 
 def image(red):
-  buffer = io.BytesIO()
-  PIL.Image.new('RGB', (8, 8), (red, 0, 0)).save(buffer, 'PNG')
-  return documents.image(buffer.getvalue())
+  return documents.image(pictures.png(red, (8, 8)))
 
 
 def video(seconds):
@@ -46,10 +42,7 @@ def video(seconds):
   frames = [
       PIL.Image.new('RGB', (8, 8), (10 * s, 0, 0)) for s in range(seconds)
   ]
-  buffer = io.BytesIO()
-  frames[0].save(buffer, 'PNG', save_all=True, append_images=frames[1:],
-                 duration=1000)
-  return documents.video(buffer.getvalue())
+  return documents.video(pictures.animate(frames, 'PNG', duration=1000))
 
 
 @pytest.fixture(scope='module')
@@ -69,22 +62,14 @@ def directory(tmp_path_factory):
   return directory
 
 
-def config(**kwargs):
-  return pipeline.DatasetConfig(**{
-      'mixture_or_task_name': 'flamingo_pretrain',
-      'task_feature_lengths': LENGTHS,
-      'split': 'train',
-      'batch_sizes': SIZES,
-      'shuffle': True,
-      'seed': 0,
-      **kwargs,
-  })
+def config(**changes):
+  return datasets.config('flamingo_pretrain', LENGTHS, SIZES, **changes)
 
 
-def read(task, **kwargs):
-  """The first 200 examples of a task, feature by feature."""
-  cfg = config(mixture_or_task_name=task, batch_sizes={task: 200}, **kwargs)
-  (batch,) = pipeline.get_dataset(cfg, 0, 1).take(1).as_numpy_iterator()
+def read(task, lengths=LENGTHS, **changes):
+  """The first 100 examples of a task, feature by feature."""
+  cfg = datasets.config(task, lengths[task], 100, **changes)
+  (batch,) = datasets.read(cfg, 1)
   return {key.split('/')[1]: value[:, 0] for key, value in batch.items()}
 
 
@@ -93,7 +78,7 @@ def test_batches_of_the_mixture_have_the_shapes_of_each_task(directory):
   assert pipeline.mixture_weights('flamingo_pretrain') == {
       'm3w': 1.0, 'align': 0.2, 'ltip': 0.2, 'vtp': 0.03
   }
-  (batch,) = pipeline.get_dataset(config(), 0, 1).take(1).as_numpy_iterator()
+  (batch,) = datasets.read(config(), 1)
   assert {k: v.shape for k, v in batch.items() if k.endswith('/media')} == {
       'm3w/media': (4, 1, 3, 1, 8, 8, 3),
       'align/media': (4, 2, 1, 1, 8, 8, 3),
@@ -132,26 +117,13 @@ def test_an_epoch_has_every_document_and_validation_keeps_their_order(
   ids = read('m3w')['example_id'][:11]
   assert sorted(ids) == list(range(11)) != list(ids)
   cfg = config(split='validation', shuffle=False)
-  datasets = pipeline.get_training_eval_datasets(cfg, 0, 1, eval_steps=1)
-  batches = {k: next(d.as_numpy_iterator()) for k, d in datasets.items()}
+  found = pipeline.get_training_eval_datasets(cfg, 0, 1, eval_steps=1)
+  batches = {k: next(d.as_numpy_iterator()) for k, d in found.items()}
   assert list(batches['vtp']['example_id']) == [0, 1, 2, 0]
   np.testing.assert_array_equal(
       batches['m3w']['media'][:, :2, 0, 0, 0, 0],
       [[0, 100], [1, 101], [2, 102], [0, 100]],
   )
-
-
-def test_a_restored_iterator_goes_on(directory, tmp_path):
-  flamingo_pretrain.mixture(str(directory))
-  start = lambda: get_batches(config(), 0, 1)
-  iterator = start()
-  for _ in range(3):
-    next(iterator)
-  iterator.save(tmp_path / 'state')
-  expected = [next(iterator) for _ in range(3)]
-  restored = start()
-  restored.restore(tmp_path / 'state')
-  chex.assert_trees_all_equal([next(restored) for _ in range(3)], expected)
 
 
 def test_what_is_missing_must_be_prepared(directory, tmp_path):
@@ -184,11 +156,11 @@ def test_a_damaged_shard_is_counted_and_ends_nothing(directory, tmp_path):
   flamingo_pretrain.mixture(str(tmp_path / 'data'))
   found = set(read('m3w')['example_id'].tolist())
   assert found == set(range(11)) - set(range(begin, end))
-  # Of 200 examples, as many as the shard's share of the documents, or more, as
+  # Of 100 examples, as many as the shard's share of the documents, or more, as
   # another in their place may be damaged too.
   counts = pipeline.unreadable_counts('flamingo_pretrain')
   assert counts.keys() == {'unreadable/m3w'}
-  assert counts['unreadable/m3w'] >= 200 * (end - begin) // 11
+  assert counts['unreadable/m3w'] >= 100 * (end - begin) // 11
 
 
 def test_public_data_stand_for_the_papers(directory, tmp_path):
@@ -202,11 +174,9 @@ def test_public_data_stand_for_the_papers(directory, tmp_path):
       for task, weight in pipeline.mixture_weights('flamingo_pretrain').items()
   }
   lengths = {names[task]: length for task, length in LENGTHS.items()}
-  share = np.mean(
-      read('obelics', task_feature_lengths=lengths)['media_index'][:, 0] == 1
-  )
+  share = np.mean(read('obelics', lengths)['media_index'][:, 0] == 1)
   assert 0.4 < share < 0.6
-  text = read('cc12m', task_feature_lengths=lengths)['tokens']
+  text = read('cc12m', lengths)['tokens']
   share = np.mean(['> ' in default_vocabulary().decode(row) for row in text])
   assert 0.4 < share < 0.6
 

@@ -2,8 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Text tasks from folders and files."""
 
-import json
-
 import pytest
 
 from flamingo_jax.data import pipeline
@@ -12,30 +10,21 @@ from flamingo_jax.errors import UserError
 from flamingo_jax.prepare import engine
 from flamingo_jax.prepare.sources import jsonl
 from flamingo_jax.tasks import massive_text, own_text
-
-
-def write(path, texts):
-  path.write_text(''.join(
-      json.dumps({'parts': [{'text': text}]}) + '\n' for text in texts
-  ))
-  return path
+from tests.datasets import config, read, write_jsonl
 
 
 def first(task, split='train'):
-  cfg = pipeline.DatasetConfig(
-      mixture_or_task_name=task,
-      task_feature_lengths={task: {'tokens': 24, 'documents': 2}},
-      split=split, batch_sizes={task: 1}, shuffle=False, seed=None,
-  )
-  examples = pipeline.get_training_eval_datasets(cfg, 0, 1, 1)[task]
-  example = next(examples.as_numpy_iterator())
-  real = example['segments'][0] > 0
-  return default_vocabulary().decode(example['tokens'][0][real])
+  lengths = {'tokens': 24, 'documents': 2}
+  (batch,) = read(config(task, lengths, 1, split=split, shuffle=False), 1)
+  real = batch[f'{task}/segments'] > 0
+  return default_vocabulary().decode(batch[f'{task}/tokens'][real])
 
 
 def test_prepared_text_is_read_and_sampled_as_chinchillas(tmp_path):
   for part in massive_text.WEIGHTS:
-    file = write(tmp_path / f'{part}.jsonl', [f'of {part}'] * 3)
+    file = write_jsonl(
+        tmp_path / f'{part}.jsonl', *[[{'text': f'of {part}'}]] * 3
+    )
     engine.prepare(
         jsonl.Jsonl((str(file),), text=True), tmp_path / part / 'train',
         workers=0,
@@ -55,7 +44,9 @@ def test_missing_folders_are_named(tmp_path):
 
 
 def test_own_texts_are_checked(tmp_path):
-  file = write(tmp_path / 'own.jsonl', ['first', 'second'])
+  file = write_jsonl(
+      tmp_path / 'own.jsonl', [{'text': 'first'}], [{'text': 'second'}]
+  )
   assert own_text.mixture(str(file)) == 'own_text'
   assert first('own_text') == 'firstsecond'
   with pytest.raises(UserError, match='pass --data=FILE.jsonl'):

@@ -18,6 +18,7 @@ from flamingo_jax.data import pipeline
 from flamingo_jax.data.vocabulary import default_vocabulary
 from flamingo_jax.errors import UserError
 from flamingo_jax.tasks import own_data
+from tests import datasets
 from tests.shards import write_shards
 
 LENGTHS = {'tokens': 16, 'media': 1, 'image_size': 8}
@@ -27,32 +28,17 @@ CAPTIONS = ['a cat', 'two  dogs', 'il était là']
 @pytest.fixture
 def jsonl(tmp_path):
   """Three one-coloured pictures with captions."""
-  lines = []
-  for i, caption in enumerate(CAPTIONS):
-    name = f'{i}.png'
-    Image.new('RGB', (8, 8), (i, 10 * i, 100)).save(tmp_path / name)
-    lines.append(json.dumps({'parts': [{'image': name}, {'text': caption}]}))
-  path = tmp_path / 'own.jsonl'
-  path.write_text('\n'.join(lines) + '\n', encoding='utf-8')
-  return path
-
-
-def _config(name, batch_size, **kwargs):
-  return pipeline.DatasetConfig(**{
-      'mixture_or_task_name': name,
-      'task_feature_lengths': {'own_data': LENGTHS},
-      'split': 'train',
-      'batch_sizes': {'own_data': batch_size},
-      'shuffle': True,
-      'seed': 0,
-      **kwargs,
-  })
+  for i in range(len(CAPTIONS)):
+    Image.new('RGB', (8, 8), (i, 10 * i, 100)).save(tmp_path / f'{i}.png')
+  return datasets.write_jsonl(tmp_path / 'own.jsonl', *(
+      [{'image': f'{i}.png'}, {'text': caption}]
+      for i, caption in enumerate(CAPTIONS)
+  ))
 
 
 def test_a_batch_larger_than_the_file_repeats_it(jsonl):
   name = own_data.mixture(str(jsonl), LENGTHS)
-  dataset = pipeline.get_dataset(_config(name, 7), 0, 1)
-  (batch,) = dataset.take(1).as_numpy_iterator()
+  (batch,) = datasets.read(datasets.config(name, LENGTHS, 7), 1)
   ids = batch['own_data/example_id'][:, 0]
   assert sorted(ids[:3]) == sorted(ids[3:6]) == [1, 2, 3]  # lines of the file
   vocabulary = default_vocabulary()
@@ -72,17 +58,17 @@ def test_registering_again_replaces_the_file(jsonl, tmp_path):
   shorter = tmp_path / 'shorter.jsonl'
   shorter.write_text(jsonl.read_text(encoding='utf-8').splitlines()[1])
   name = own_data.mixture(str(shorter), LENGTHS)
-  (batch,) = pipeline.get_dataset(_config(name, 2), 0, 1).take(1)
+  (batch,) = datasets.read(datasets.config(name, LENGTHS, 2), 1)
   kept = batch['own_data/loss_weights'][0, 0] > 0
-  text = batch['own_data/targets'][0, 0].numpy()[kept.numpy()][:-2]
+  text = batch['own_data/targets'][0, 0][kept][:-2]
   assert default_vocabulary().decode(text) == CAPTIONS[1]
 
 
 def test_validation_is_a_file_of_its_own(jsonl):
   name = own_data.mixture(str(jsonl), LENGTHS, validation_path=str(jsonl))
-  cfg = _config(name, 3, split='validation', shuffle=False)
-  datasets = pipeline.get_training_eval_datasets(cfg, 0, 1, eval_steps=2)
-  batches = list(datasets['own_data'].as_numpy_iterator())
+  cfg = datasets.config(name, LENGTHS, 3, split='validation', shuffle=False)
+  found = pipeline.get_training_eval_datasets(cfg, 0, 1, eval_steps=2)
+  batches = list(found['own_data'].as_numpy_iterator())
   assert [list(batch['example_id']) for batch in batches] == [[1, 2, 3]] * 2
   own_data.mixture(str(jsonl), LENGTHS)
   with pytest.raises(UserError, match="no split 'validation'; it has train"):
@@ -203,4 +189,4 @@ def test_gin_builds_it(jsonl):
     cfg = gin.get_configurable(pipeline.DatasetConfig)()
   finally:
     gin.clear_config()
-  assert cfg == _config('own_data', 2, seed=3)
+  assert cfg == datasets.config('own_data', LENGTHS, 2, seed=3)

@@ -7,6 +7,7 @@ import pytest
 import seqio
 
 from flamingo_jax.data import documents
+from flamingo_jax.evaluation import tasks
 from flamingo_jax.tasks import shapes
 from flamingo_jax.tasks import shapes_bind
 from flamingo_jax.tasks import shapes_episodes
@@ -131,13 +132,13 @@ def test_examples_stand_side_by_side_and_fit():
 
 
 def test_an_episode_with_other_candidates_is_refused():
-  shapes_bind.add_task('shapes_bind_wrong', 2, 2)
-  task = seqio.TaskRegistry.get('shapes_bind_wrong')
-  episode = episodes(ways=4, shots=2)[0]
-  task.source._documents['validation'] = [episode]
+  found = {'validation': lambda: episodes(ways=4, shots=2)}
+  task = tasks.add_episode_task(
+      'shapes_bind_wrong', found, candidates=2,
+      vocabulary=shapes_vocabulary.shapes_vocabulary,
+  )
   dataset = task.get_dataset(
       sequence_length=LENGTHS, split='validation', shuffle=False
   )
-  seqio.TaskRegistry.remove('shapes_bind_wrong')
   with pytest.raises(Exception, match='has 4 candidates'):
     list(dataset.as_numpy_iterator())

@@ -94,9 +94,3 @@ def test_a_clip_is_its_scenes_and_runs_backwards_in_the_other_direction():
     # Places are floats: a pixel may round the other way.
     difference = np.abs(frame.astype(int) - np.asarray(other)).max(axis=-1)
     assert (difference > 0).mean() < 0.05
-
-
-def test_drawing_is_pure():
-  np.testing.assert_array_equal(
-      _draw('star', texture='dotted'), _draw('star', texture='dotted')
-  )

@@ -12,10 +12,12 @@ import seqio
 from flamingo_jax.data import documents
 from flamingo_jax.data import interleaved
 from flamingo_jax.evaluation import prompts
+from flamingo_jax.tasks import digits_bind
 from flamingo_jax.tasks import shapes
 from flamingo_jax.tasks import shapes_vocabulary
 from flamingo_jax.tasks import shapes_world
 
+assert digits_bind  # it registers
 TASKS = ('shapes_m3w', 'shapes_pairs', 'shapes_video')
 PAIRS = [
     'a small dotted blue star',
@@ -40,7 +42,7 @@ def _media(document):
   ]
 
 
-@pytest.mark.parametrize('task', TASKS)
+@pytest.mark.parametrize('task', [*TASKS, 'digits_bind'])
 def test_a_document_is_a_function_of_its_index(task):
   found = seqio.TaskRegistry.get(task).source.documents('train')
   first, again = found[123_456], found[123_456]
@@ -55,7 +57,7 @@ def test_a_document_is_a_function_of_its_index(task):
 
 def test_tasks_and_splits_differ():
   texts = {
-      (task, split): tuple(map(_text, _read(task, split)))
+      (task, split): tuple(map(_text, _read(task, split, count=9)))
       for task in TASKS
       for split in shapes.SPLITS
   }
