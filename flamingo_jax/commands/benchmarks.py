@@ -100,7 +100,7 @@ def run(options: argparse.Namespace, rest: Sequence[str]) -> None:
 
 def _evaluate(options: argparse.Namespace) -> None:
   from flamingo_jax.data.buckets import as_folder
-  from flamingo_jax.evaluation import benchmarks, cards, clips, report
+  from flamingo_jax.evaluation import benchmarks, cards, clips, plots, report
   from flamingo_jax.evaluation.output_dir import evaluation_dir
   from flamingo_jax.evaluation.fewshot import Settings
   from flamingo_jax.shipped import shipped_weights
@@ -143,7 +143,7 @@ def _evaluate(options: argparse.Namespace) -> None:
   path = as_folder(output_dir) / f'{benchmark.name}.json'
   write_atomically(path, json.dumps(rows, indent=2) + '\n')
   if any(row['metric'] for row in rows):
-    report.plot(rows, path.with_suffix('.png'))
+    path.with_suffix('.png').write_bytes(plots.draw([report.panel(rows)]))
   print(f'all scores: {path}')
 
 
