@@ -274,8 +274,8 @@ def _write(
   return records.write_manifest(directory, written, {
       **plan,
       'items': counts.items,
-      'drops': counts.drops.as_json(),
-      'losses': counts.losses.as_json(),
+      'drops': dict(sorted(counts.drops.items())),
+      'losses': dict(sorted(counts.losses.items())),
   })
 
 
@@ -293,7 +293,7 @@ def _write_shards(engine: Engine, layout: Layout) -> None:
 def _nothing_left(plan: dict[str, Any], counts: spool.Counts) -> str:
   paths = names_of(plan['options']['paths'])
   told = ', '.join(filter(None, (counts.drops.told(), counts.losses.told())))
-  if not counts.drops.counts:
+  if not counts.drops:
     return f'{paths} holds no item; name files that do'
   return (
       f'{paths}: no document is left of {counts.items:,} items: {told}; '

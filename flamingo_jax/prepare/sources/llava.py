@@ -10,7 +10,7 @@ from flamingo_jax.data.documents import Document, Media
 from flamingo_jax.errors import UserError
 from flamingo_jax.prepare import json_values
 from flamingo_jax.prepare.source import (
-    Converted, Dropped, Fitter, Item, Unit, find_files, has_ending,
+    Converted, Dropped, Fitter, Item, Source, Unit, find_files, has_ending,
     path_inside,
 )
 
@@ -23,7 +23,7 @@ _PREFIXES = {
 
 
 @dataclasses.dataclass(frozen=True)
-class Llava:
+class Llava(Source):
   """One document for each conversation.
 
   Attributes:
@@ -35,7 +35,6 @@ class Llava:
   images: str | None = None
 
   def units(self) -> list[Unit]:
-    """See `Source`."""
     if self.images is not None and not os.path.isdir(self.images):
       raise UserError(f'{self.images} is no folder; correct --images')
     files = find_files(self.paths, ('.json', *json_values.ENDINGS))
@@ -44,7 +43,6 @@ class Llava:
     return json_values.array_units(arrays) + json_values.line_units(lines)
 
   def read(self, unit: Unit) -> Iterator[Item | Dropped]:
-    """See `Source`."""
     folder = os.path.abspath(self.images or os.path.dirname(unit.path))
     is_array = has_ending(unit.path, '.json')
     read = json_values.read_array if is_array else json_values.read_lines
@@ -54,7 +52,6 @@ class Llava:
       yield item
 
   def convert(self, item: Item, fitter: Fitter) -> Converted:
-    """See `Source`."""
     text, folder = item.value
     value = json_values.parse(text)
     names = value.get('image') or []

@@ -15,14 +15,14 @@ from flamingo_jax.prepare import conversion
 from flamingo_jax.prepare import fetched
 from flamingo_jax.prepare import json_values
 from flamingo_jax.prepare.source import (
-    Converted, Dropped, Fitted, Fitter, Item, Unit, find_files,
+    Converted, Dropped, Fitted, Fitter, Item, Source, Unit, find_files,
 )
 
 _LEAST_SIMILAR = 0.24  # of CLIP L/14, as OpenFlamingo has it
 
 
 @dataclasses.dataclass(frozen=True)
-class Mmc4:
+class Mmc4(Source):
   """Pages whose images img2dataset has fetched.
 
   The published assignment was made with all images. After some are missing it
@@ -39,18 +39,15 @@ class Mmc4:
   images: fetched.FetchedImages = fetched.FetchedImages('')
 
   def units(self) -> list[Unit]:
-    """See `Source`."""
     files = find_files(self.paths, json_values.ENDINGS)
     units = json_values.line_units(files)
     self._check_first(units)
     return units
 
   def read(self, unit: Unit) -> Iterator[Item | Dropped]:
-    """See `Source`."""
     return json_values.read_lines(unit)
 
   def convert(self, item: Item, fitter: Fitter) -> Converted:
-    """See `Source`."""
     page = json_values.parse(item.value)
     sentences, similarity = _matrix(page)
     found, losses = {}, []

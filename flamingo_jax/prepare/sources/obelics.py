@@ -11,14 +11,14 @@ from flamingo_jax.data.documents import Document, Media
 from flamingo_jax.prepare import fetched
 from flamingo_jax.prepare import tables
 from flamingo_jax.prepare.source import (
-    Converted, Dropped, Fitter, Item, Unit, find_files,
+    Converted, Dropped, Fitter, Item, Source, Unit, find_files,
 )
 
 _COLUMNS = ('images', 'texts')
 
 
 @dataclasses.dataclass(frozen=True)
-class Obelics:
+class Obelics(Source):
   """Pages whose images img2dataset has fetched.
 
   An image that is missing is left out of its page; a page needs one.
@@ -32,16 +32,13 @@ class Obelics:
   images: fetched.FetchedImages = fetched.FetchedImages('')
 
   def units(self) -> list[Unit]:
-    """See `Source`."""
     files = find_files(self.paths, tables.ENDINGS)
     return tables.row_units(files, _COLUMNS, 'name files of OBELICS')
 
   def read(self, unit: Unit) -> Iterator[Item]:
-    """See `Source`."""
     return tables.read_rows(unit, (*_COLUMNS, 'general_metadata'))
 
   def convert(self, item: Item, fitter: Fitter) -> Converted:
-    """See `Source`."""
     parts, losses, looks = [], [], []
     for url, text in _page(item.value):
       if text is not None:

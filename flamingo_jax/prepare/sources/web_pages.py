@@ -17,12 +17,12 @@ from flamingo_jax.prepare.pages import dom
 from flamingo_jax.prepare.pages import filters
 from flamingo_jax.prepare.pages import reading
 from flamingo_jax.prepare.source import (
-    Converted, Dropped, Fitted, Fitter, Item, Unit, path_inside,
+    Converted, Dropped, Fitted, Fitter, Item, Source, Unit, path_inside,
 )
 
 
 @dataclasses.dataclass(frozen=True)
-class Html:
+class Html(Source):
   """Pages of folders, WARC files or JSONL files with "url" and "html".
 
   Attributes:
@@ -41,7 +41,6 @@ class Html:
   scorers: tuple[str, ...] = ()
 
   def units(self) -> list[Unit]:
-    """See `Source`."""
     if self.filters not in filters.PAGES:
       raise UserError(
           f'filters are {" or ".join(filters.PAGES)}, not {self.filters!r}'
@@ -51,11 +50,9 @@ class Html:
     return reading.page_units(self.paths)
 
   def read(self, unit: Unit) -> Iterator[Item | Dropped]:
-    """See `Source`."""
     return reading.read_pages(unit)
 
   def convert(self, item: Item, fitter: Fitter) -> Converted:
-    """See `Source`."""
     page = reading.page_of(item)
     nodes = self._nodes(page)
     losses, kept, seen = [], [], set()
