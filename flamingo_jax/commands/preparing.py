@@ -135,7 +135,7 @@ def run_prepare(options: argparse.Namespace, rest: Sequence[str]) -> None:
 
 
 def _print_left_out(noun: str, tally: dict[str, Any]) -> None:
-  for reason, entry in tally.items():
+  for reason, entry in sorted(tally.items()):
     print(f'  {noun} left out {entry["count"]:>9,}  {reason}'
           f' (first: {entry["first"]})')
 

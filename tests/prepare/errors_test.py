@@ -14,10 +14,10 @@ from tests.prepare import exporters
 URL = 'http://x.org/0.png'
 
 
-def write_table(path, rows, columns):
-  """A Parquet file; of no rows, if there are none."""
+def write_table(path, columns):
+  """A Parquet file of no rows."""
   types = pyarrow.schema([(name, pyarrow.string()) for name in columns])
-  parquet.write_table(pyarrow.Table.from_pylist(rows, types), path)
+  parquet.write_table(pyarrow.Table.from_pylist([], types), path)
 
 
 CORRUPT = {
@@ -81,7 +81,7 @@ def test_an_empty_source_is_told(tmp_path, refuse, fetched, name, kind):
     if path.suffix == '.tar':
       tarfile.open(path, 'w').close()
     elif path.suffix == '.parquet':
-      write_table(path, [], ['images', 'texts', 'png', 'caption'])
+      write_table(path, ['images', 'texts', 'png', 'caption'])
     else:
       path.touch()
   flags = [fetched] if name in ('obelics', 'mmc4') else []
@@ -91,46 +91,41 @@ def test_an_empty_source_is_told(tmp_path, refuse, fetched, name, kind):
           'no path': 'does not exist'}[kind] in message
 
 
-@pytest.mark.parametrize('name, ending, write, missing', [
-    ('obelics', 'parquet',
-     lambda path: write_table(path, [], ['images']), "'texts'"),
-    ('img2dataset', 'parquet',
-     lambda path: write_table(path, [], ['url']), 'jpg'),
-    ('img2dataset', 'parquet',
-     lambda path: write_table(path, [], ['jpg']), "'caption'"),
-    ('mmc4', 'jsonl',
-     lambda path: path.write_text('{"text_list": []}'),
+WRITE = {
+    'parquet': write_table,
+    'jsonl': lambda path, text: path.write_text(text),
+    'tar': lambda path, sample: exporters.write_tar(path, [sample]),
+    'tfrecord': lambda path, row: exporters.write_examples(path, [row]),
+}
+
+
+@pytest.mark.parametrize('name, ending, content, missing', [
+    ('obelics', 'parquet', ['images'], "'texts'"),
+    ('img2dataset', 'parquet', ['url'], 'jpg'),
+    ('img2dataset', 'parquet', ['jpg'], "'caption'"),
+    ('mmc4', 'jsonl', '{"text_list": []}',
      "'image_info' nor 'similarity_matrix'"),
-    ('html', 'jsonl',
-     lambda path: path.write_text('{"text": "x"}'), '"html"'),
-    ('llava', 'jsonl',
-     lambda path: path.write_text('{"id": 1}'), 'no "image", only id'),
-    ('llava', 'jsonl',
-     lambda path: path.write_text('{"image": "a.png"}'),
+    ('html', 'jsonl', '{"text": "x"}', '"html"'),
+    ('llava', 'jsonl', '{"id": 1}', 'no "image", only id'),
+    ('llava', 'jsonl', '{"image": "a.png"}',
      'no "conversations" nor "messages", only image'),
-    ('jsonl', 'jsonl',
-     lambda path: path.write_text('{"text": "x"}'), '"parts"'),
-    ('webdataset', 'tar',
-     lambda path: exporters.write_tar(path, [{'txt': b'x'}]),
+    ('jsonl', 'jsonl', '{"text": "x"}', '"parts"'),
+    ('webdataset', 'tar', {'txt': b'x'},
      'it has txt, and none of jpg, jpeg, png'),
-    ('webdataset', 'tar',
-     lambda path: exporters.write_tar(path, [{'png': b'x'}]),
+    ('webdataset', 'tar', {'png': b'x'},
      "nothing in txt, nor in 'caption' of json (--text_key)"),
-    ('video', 'tar',
-     lambda path: exporters.write_tar(path, [{'mp4': b'x'}]),
+    ('video', 'tar', {'mp4': b'x'},
      "nothing in txt, nor in 'caption' of json (--text_key)"),
-    ('img2dataset', 'tfrecord',
-     lambda path: exporters.write_examples(path, [{'caption': b'x'}]),
+    ('img2dataset', 'tfrecord', {'caption': b'x'},
      'it has caption, and none of jpg, jpeg, png'),
-    ('img2dataset', 'tfrecord',
-     lambda path: exporters.write_examples(path, [{'png': b'x'}]),
+    ('img2dataset', 'tfrecord', {'png': b'x'},
      "nothing in txt, nor in 'caption' (--text_key)"),
 ])
 def test_what_is_missing_is_told(
-    tmp_path, refuse, fetched, name, ending, write, missing
+    tmp_path, refuse, fetched, name, ending, content, missing
 ):
   path = tmp_path / f'in.{ending}'
-  write(path)
+  WRITE[ending](path, content)
   flags = [fetched] if name in ('obelics', 'mmc4', 'html') else []
   (tmp_path / 'a.png').write_bytes(exporters.picture())
   message = refuse(name, path, *flags)
@@ -139,7 +134,7 @@ def test_what_is_missing_is_told(
 
 @pytest.mark.parametrize('flag', ['images', 'exclude_images'])
 def test_a_folder_of_images_that_is_not_there(tmp_path, refuse, fetched, flag):
-  write_table(tmp_path / 'a.parquet', [], ['images', 'texts'])
+  write_table(tmp_path / 'a.parquet', ['images', 'texts'])
   gone = tmp_path / 'gone'
   message = refuse('obelics', tmp_path / 'a.parquet', fetched, f'--{flag}={gone}')
   assert f'{gone} ' in message

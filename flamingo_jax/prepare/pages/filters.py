@@ -11,44 +11,30 @@ need no model. What falls is counted under the name of the threshold.
 from collections.abc import Iterable
 import functools
 import math
+import operator
 
 from flamingo_jax.prepare.pages import measures
-from flamingo_jax.prepare.source import Dropped, Fitted
+from flamingo_jax.prepare.source import Dropped
 from flamingo_jax.prepare.thresholds import Threshold
 
 
-def short_side(image: Fitted) -> int:
-  """Pixels."""
-  return min(image.width, image.height)
-
-
-def long_side(image: Fitted) -> int:
-  """Pixels."""
-  return max(image.width, image.height)
-
-
-def aspect(image: Fitted) -> float:
-  """The longer side by the shorter one."""
-  return long_side(image) / short_side(image)
-
-
-def contrast(image: Fitted) -> float:
-  """0 if there is one colour."""
-  return image.contrast
-
-
-_PLAIN = Threshold('image of a single colour', contrast, low=1.0)
+_short_side = lambda image: min(image.width, image.height)
+_long_side = lambda image: max(image.width, image.height)
+_aspect = lambda image: _long_side(image) / _short_side(image)
+_PLAIN = Threshold(
+    'image of a single colour', operator.attrgetter('contrast'), low=1.0
+)
 
 IMAGES = {
     'm3w': (
-        Threshold('image is too small', short_side, low=64),
-        Threshold('image is too long', aspect, high=3),
+        Threshold('image is too small', _short_side, low=64),
+        Threshold('image is too long', _aspect, high=3),
         _PLAIN,
     ),
     'obelics': (
-        Threshold('image is too small', short_side, low=150),
-        Threshold('image is too large', long_side, high=20_000),
-        Threshold('image is too long', aspect, high=2),
+        Threshold('image is too small', _short_side, low=150),
+        Threshold('image is too large', _long_side, high=20_000),
+        Threshold('image is too long', _aspect, high=2),
         _PLAIN,
     ),
 }

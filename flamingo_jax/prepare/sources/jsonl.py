@@ -43,19 +43,7 @@ class Jsonl(Source):
     parts, problems = documents.parse_line(line, folder, not self.text)
     if problems:
       raise Dropped('line is no document', problems[0])
-    fitted = [
-        part if isinstance(part, str) else fitter.fit(part) for part in parts
-    ]
-    return Converted(
-        documents.Document(
-            tuple(
-                part if isinstance(part, str) else part.media
-                for part in fitted
-            ),
-            item.place, 0,
-        ),
-        looks=tuple(
-            part.look for part in fitted
-            if not isinstance(part, str) and part.media.kind == 'image'
-        ),
+    return Converted.of(
+        (part if isinstance(part, str) else fitter.fit(part) for part in parts),
+        item.place,
     )

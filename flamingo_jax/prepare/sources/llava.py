@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import dataclasses
 import os
 
-from flamingo_jax.data.documents import Document, Media
+from flamingo_jax.data.documents import Media
 from flamingo_jax.errors import UserError
 from flamingo_jax.prepare import json_values
 from flamingo_jax.prepare.source import (
@@ -71,11 +71,8 @@ class Llava(Source):
       )
     parts = [pieces[0].strip()]
     for image, piece in zip(images, pieces[1:]):
-      parts += [image.media, piece.strip()]
-    return Converted(
-        Document(tuple(part for part in parts if part), item.place, 0),
-        looks=tuple(image.look for image in images),
-    )
+      parts += [image, piece.strip()]
+    return Converted.of(filter(None, parts), item.place)
 
 
 def _no(key: str, value: dict) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import scipy.optimize
 
-from flamingo_jax.data.documents import Document, Media
+from flamingo_jax.data.documents import Media
 from flamingo_jax.errors import UserError
 from flamingo_jax.prepare import conversion
 from flamingo_jax.prepare import fetched
@@ -64,13 +64,8 @@ class Mmc4(Source):
     if not placed:
       raise Dropped('no image is left', ', '.join(d.reason for d in losses))
     parts = _interleave(sentences, {s: found[r] for s, r in placed.items()})
-    return Converted(
-        Document(
-            tuple(p if isinstance(p, str) else p.media for p in parts),
-            item.place, 0,
-        ),
-        tuple(losses), json_values.text_of(page, 'url'),
-        tuple(p.look for p in parts if not isinstance(p, str)),
+    return Converted.of(
+        parts, item.place, losses, json_values.text_of(page, 'url')
     )
 
   def urls(self, item: Item) -> list[str]:

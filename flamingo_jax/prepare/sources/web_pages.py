@@ -9,7 +9,7 @@ import dataclasses
 import functools
 import urllib.parse
 
-from flamingo_jax.data.documents import Document, Media
+from flamingo_jax.data.documents import Media
 from flamingo_jax.errors import UserError
 from flamingo_jax.prepare import thresholds
 from flamingo_jax.prepare.fetched import FetchedImages
@@ -82,10 +82,7 @@ class Html(Source):
     ):
       threshold.check(text)
     url = '' if page.root else page.url
-    return Converted(
-        Document(tuple(parts), item.place, 0), tuple(losses), url,
-        tuple(image.look for image in images),
-    )
+    return Converted.of(parts, item.place, losses, url)
 
   def urls(self, item: Item) -> list[str]:
     """The images that a downloader has to fetch: the best of each."""
@@ -152,12 +149,12 @@ def _page_thresholds(
   )
 
 
-def join(nodes: list[dom.Text | Fitted]) -> list[str | Media]:
+def join(nodes: list[dom.Text | Fitted]) -> list[str | Fitted]:
   """Parts of a document: blocks without an image between them are one text."""
   parts = []
   for node in nodes:
     if isinstance(node, Fitted):
-      parts.append(node.media)
+      parts.append(node)
     elif parts and isinstance(parts[-1], str):
       parts[-1] += node.gap + node.text
     else:
