@@ -29,7 +29,8 @@ class Jsonl(Source):
   text: bool = False
 
   def units(self) -> list[Unit]:
-    return json_values.line_units(find_files(self.paths, json_values.ENDINGS))
+    files = find_files(self.paths, json_values.ENDINGS)
+    return [unit for file in files for unit in json_values.line_units(file)]
 
   def read(self, unit: Unit) -> Iterator[Item | Dropped]:
     folder = os.path.dirname(unit.path)

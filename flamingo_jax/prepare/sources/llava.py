@@ -38,9 +38,14 @@ class Llava(Source):
     if self.images is not None and not os.path.isdir(self.images):
       raise UserError(f'{self.images} is no folder; correct --images')
     files = find_files(self.paths, ('.json', *json_values.ENDINGS))
-    arrays = [path for path in files if has_ending(path, '.json')]
-    lines = [path for path in files if not has_ending(path, '.json')]
-    return json_values.array_units(arrays) + json_values.line_units(lines)
+    # Arrays first.
+    files.sort(key=lambda path: not has_ending(path, '.json'))
+    return [
+        unit for path in files for unit in (
+            json_values.array_units if has_ending(path, '.json')
+            else json_values.line_units
+        )(path)
+    ]
 
   def read(self, unit: Unit) -> Iterator[Item | Dropped]:
     folder = os.path.abspath(self.images or os.path.dirname(unit.path))

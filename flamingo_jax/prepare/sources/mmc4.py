@@ -40,7 +40,7 @@ class Mmc4(Source):
 
   def units(self) -> list[Unit]:
     files = find_files(self.paths, json_values.ENDINGS)
-    units = json_values.line_units(files)
+    units = [unit for file in files for unit in json_values.line_units(file)]
     self._check_first(units)
     return units
 
