@@ -23,10 +23,12 @@ CORE = [
     'gin-config',
     'jax>=0.10.2',
     'jaxtyping',
+    'jinja2',  # pages of pictures and texts
     'ml_collections',
     'numpy>=2.0',
     'optax>=0.2.8',
     'orbax-checkpoint>=0.12.8',
+    'packaging',  # versions, for `flamingo doctor`
     'pillow',
     'protobuf',  # the format of SentencePiece models
     'sentencepiece>=0.2.1',
@@ -106,7 +108,7 @@ setuptools.setup(
     license_files=['LICENSE'],
     packages=PACKAGES,
     package_data={
-        'flamingo_jax': ['assets/*', 'weights/**/*'],
+        'flamingo_jax': ['assets/**/*', 'weights/**/*'],
         '': ['*.gin'],
     },
     python_requires='>=3.11',

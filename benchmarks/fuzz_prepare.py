@@ -48,8 +48,9 @@ def fuzz(reader: str, cases: int, seed: int) -> None:
         told += 1
         continue
       good += counts.documents > 0
-      drops.update(counts.drops.counts)
-      dropped = sum(counts.drops.counts.values())
+      found = {why: drop['count'] for why, drop in counts.drops.items()}
+      drops.update(found)
+      dropped = sum(found.values())
       assert counts.items == counts.documents + dropped, f'case {number}'
   print(f'{reader}: {cases} files, {good} gave documents, {told} were told as '
         f'errors; slowest {slowest[0]:.2f} s (case {slowest[1]}), memory '

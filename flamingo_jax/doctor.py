@@ -14,6 +14,10 @@ import re
 import subprocess
 import sys
 
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
 from flamingo_jax.machine import cores
 
 REINSTALL = "pip install -e '.[{extra}]' -c constraints.txt"
@@ -28,6 +32,9 @@ OVERWRITERS = {
     'tf-nightly': 'tensorflow',
     'Pillow-SIMD': 'pillow',
 }
+# Not 'tpu' and 'beam', whose environments are others.
+EXTRAS = ('train', 'prepare', 'eval', 't5x', 'tokenizers', 'test')
+CONTAINED = {'t5x': ('train',), 'test': ('train', 't5x')}
 T5X = ('t5x', 'airio', 'jestimator')
 PROBE_SECONDS = 180
 
@@ -50,13 +57,8 @@ def installed_versions(path: Sequence[str]) -> dict[str, str]:
   versions = {}
   for distribution in metadata.distributions(path=list(path)):
     if distribution.name:
-      versions.setdefault(normalise(distribution.name), distribution.version)
+      versions.setdefault(canonicalize_name(distribution.name), distribution.version)
   return versions
-
-
-def normalise(name: str) -> str:
-  """A distribution's name as registries compare it."""
-  return re.sub(r'[-_.]+', '-', name).lower()
 
 
 def check_python(version: tuple[int, ...]) -> Finding:
@@ -81,36 +83,38 @@ def check_requirements(
 
   Yields:
     For the core and each extra one Finding if something is missing (a note
-    when it is an extra), and one for each package that is too old.
+    when it is an extra), and one for each package of a version that does not do.
   """
   missing: dict[str, list[str]] = {}
-  for line in requirements:
-    match = re.match(r'([\w.-]+)(?:\[.*?\])?(?:>=([\d.]+))?', line)
-    name, minimum = normalise(match[1]), match[2]
-    extra = re.search(r'extra == [\'"](\w+)', line)
-    extra = extra[1] if extra else ''
-    if extra == 'tpu':
-      continue
-    if name not in versions:
-      missing.setdefault(extra, []).append(name)
-    elif minimum and release(versions[name]) < release(minimum):
-      yield Finding('BAD', f'{name} {versions[name]} is older than {minimum}',
-                    REINSTALL.format(extra=extra or 'train'))
+  for extra in ('', *EXTRAS):
+    for requirement in map(Requirement, requirements):
+      name = canonicalize_name(requirement.name)
+      if not _applies(requirement, extra):
+        continue
+      if name not in versions:
+        if not any(name in missing.get(e, []) for e in CONTAINED.get(extra, ())):
+          missing.setdefault(extra, []).append(name)
+      elif not requirement.specifier.contains(versions[name], True):
+        yield Finding(
+            'BAD', f'{name} {versions[name]} is there, but '
+            f'{requirement.specifier} is needed',
+            REINSTALL.format(extra=extra or 'train'))
   for extra, names in missing.items():
-    for smaller in {'t5x': ['train'], 'test': ['train', 't5x']}.get(extra, []):
-      names = [n for n in names if n not in missing.get(smaller, [])]
     if not extra:
       yield Finding('BAD', f'missing: {", ".join(names)}',
                     'pip install -e . -c constraints.txt')
-    elif names:
+    else:
       purpose = {'train': 'training', 'test': 'testing'}.get(extra, extra)
       yield Finding('note', f'{purpose} also needs {", ".join(names)}',
                     REINSTALL.format(extra=extra))
 
 
-def release(version: str) -> tuple[int, ...]:
-  """The leading numbers of a version: '0.12.8rc1' -> (0, 12, 8)."""
-  return tuple(int(n) for n in re.match(r'[\d.]*\d', version)[0].split('.'))
+def _applies(requirement: Requirement, extra: str) -> bool:
+  """Whether this extra, '' for the core, and not the core asks for it here."""
+  holds = lambda e: (
+      requirement.marker is None or requirement.marker.evaluate({'extra': e})
+  )
+  return holds(extra) and not (extra and holds(''))
 
 
 def check_overwritten(
@@ -122,7 +126,7 @@ def check_overwritten(
   then gives one version and the code another.
   """
   for intruder, victim in OVERWRITERS.items():
-    if normalise(intruder) in versions:
+    if canonicalize_name(intruder) in versions:
       yield Finding(
           'BAD', f'{intruder} has overwritten files of {victim}',
           f'pip uninstall -y {intruder} {victim} and then '
@@ -172,8 +176,9 @@ def check_jax_pair(versions: dict[str, str]) -> Iterator[Finding]:
   for name, version in versions.items():
     if not jax or not re.fullmatch(r'jaxlib|jax-.*-(plugin|pjrt)', name):
       continue
-    if release(version)[:2] != release(jax)[:2] or release(version) > release(
-        jax):
+    ours, theirs = Version(jax), Version(version)
+    if theirs.release[:2] != ours.release[:2] or (
+        theirs.release > ours.release):
       yield Finding('BAD', f'jax {jax} does not go with {name} {version}',
                     f'pip install -U {name}=={jax} or '
                     + REINSTALL.format(extra='train'))

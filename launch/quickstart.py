@@ -2,13 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Shows what a run of flamingo_tiny learned: MODEL_DIR/report/index.html."""
 
-import base64
 from collections.abc import Mapping, Sequence
-import html
-import io
 import json
 import pathlib
 import sys
+from typing import Any
 
 from flamingo_jax.data import quiet_tensorflow
 
@@ -16,16 +14,14 @@ if __name__ == '__main__':  # before anything else imports TensorFlow
   quiet_tensorflow.load()
 
 from absl import logging
-import matplotlib
-
-matplotlib.use('agg')  # draws into files, needs no display
-from matplotlib import pyplot as plt
 import numpy as np
 
 from flamingo_jax import errors
+from flamingo_jax import html_page
 from flamingo_jax import predictor
 from flamingo_jax import shipped
 from flamingo_jax.evaluation import gallery
+from flamingo_jax.evaluation import plots
 from flamingo_jax.evaluation import prompts
 from flamingo_jax.evaluation import shots_table
 from flamingo_jax.tasks import shapes
@@ -35,32 +31,26 @@ EPISODES = 6
 SHOTS = 4
 CAPTIONS = 3
 _BIND = 'shapes_bind_2way', '', 'top1'
-Curves = Mapping[str, Sequence[tuple[int, float]]]
+Curves = Mapping[str, Mapping[int, plots.Point]]
 
 
 def read_curves(path: pathlib.Path, prefix: str) -> Curves:
-  """The (step, value) points of every metric that starts with the prefix."""
-  curves: dict[str, list[tuple[int, float]]] = {}
+  """The values over steps of every metric that starts with the prefix."""
+  curves: dict[str, dict[int, plots.Point]] = {}
   for line in path.read_text(encoding='utf-8').splitlines():
     row = json.loads(line)
     for name, value in row.items():
       if name.startswith(prefix):
-        curves.setdefault(name, []).append((row['step'], value))
+        curves.setdefault(name, {})[row['step']] = value, None, None
   return curves
 
 
 def plot(curves: Curves, label: str) -> str:
-  """Draws curves over the steps; an SVG."""
-  figure, axes = plt.subplots(figsize=(7, 4), layout='constrained')
-  for name, points in sorted(curves.items()):
-    axes.plot(*zip(*points), label=name)
-  axes.set(xlabel='step', ylabel=label)
-  axes.spines[['top', 'right']].set_visible(False)
-  axes.legend(frameon=False, fontsize='small')
-  text = io.StringIO()
-  figure.savefig(text, format='svg')
-  plt.close(figure)
-  return text.getvalue()[text.getvalue().index('<svg'):]
+  """Curves over the steps, as the source of an <img>."""
+  panel = plots.Panel(
+      '', 'step', label, dict(sorted(curves.items())), spaces_evenly=False
+  )
+  return html_page.data_uri(plots.draw([panel]), 'png')
 
 
 def answer_episodes(model: predictor.Predictor) -> list[gallery.Example]:
@@ -98,22 +88,25 @@ def read_scores(path: pathlib.Path) -> shots_table.Curves:
   return shots_table.read_curves(record['scores'])
 
 
-def table(ours: shots_table.Curves, shipped_: shots_table.Curves) -> str:
-  """A row per task and control of both models, as HTML."""
+def render(
+    ours: shots_table.Curves, shipped_: shots_table.Curves, **parts: Any
+) -> str:
+  """The page, which needs no other file.
+
+  Args:
+    ours: scores of the run.
+    shipped_: and of the shipped model.
+    **parts: what else the template `quickstart.html` shows.
+  """
   shots = sorted({n for points in ours.values() for n in points})
-  head = ''.join(f'<th>{n} shots</th>' for n in shots)
   rows = []
   for (task, control, metric), points in ours.items():
     other = shipped_.get((task, control, metric), {})
-    cells = ''.join(
-        f'<td>{_percent(points.get(n))} <i>{_percent(other.get(n))}</i></td>'
-        for n in shots
-    )
-    name = html.escape(task.replace('_', ' '))
-    control = html.escape(control.replace('_', ' '))
-    rows.append(f'<tr><th>{name}<td>{control}</td>{cells}</tr>')
-  return (
-      f'<table><tr><th>task<th>control{head}</tr>{"".join(rows)}</table>'
+    cells = [(_percent(points.get(n)), _percent(other.get(n))) for n in shots]
+    rows.append((task.replace('_', ' '), control.replace('_', ' '), cells))
+  return html_page.render(
+      'quickstart.html', title='A tiny Flamingo', shots=shots, rows=rows,
+      verdict=verdict(ours), **parts,
   )
 
 
@@ -123,53 +116,6 @@ def _percent(point: Sequence[float] | None) -> str:
   score, low, high = point
   within = '' if low is None else f' ±{(high - low) / 2:.0f}'
   return f'{score:.0f}{within}'
-
-
-_CSS = '''
-table { border-collapse: collapse; font-size: 14px; }
-td, th { padding: 0.15em 0.6em; text-align: left; border-top: 1px solid #ddd; }
-i { color: #888; }
-svg, img.plot { max-width: 100%; height: auto; }
-'''
-
-
-def render(
-    model_dir: pathlib.Path,
-    model: predictor.Predictor,
-    ours: shots_table.Curves,
-) -> str:
-  """The page; it needs no other file."""
-  metrics = model_dir / 'metrics.jsonl'
-  losses = read_curves(metrics, 'loss/') | read_curves(metrics, 'eval/loss/')
-  theirs = read_scores(pathlib.Path(shipped.shipped_weights(), 'results.json'))
-  shots_plot = (model_dir / 'eval' / 'shots.png').read_bytes()
-  articles = lambda found: '\n'.join(map(gallery.article, found))
-  return f'''<!DOCTYPE html>
-<html lang="en">
-<meta charset="utf-8">
-<title>flamingo_tiny</title>
-<style>{gallery.CSS}{_CSS}</style>
-<h1>A tiny Flamingo</h1>
-<p>In an episode two made-up words stand for two values of one attribute, and
-only the shots tell which: without any, half of the answers are right by chance,
-and a model that learns in context gets better with shots.
-{html.escape(verdict(ours))}</p>
-<h2>Accuracy over shots, in percent</h2>
-<p>± is half a 95 % interval. Behind each score, in grey, that of the shipped model.
-Shuffled labels and blank pictures have to be at chance: 50, with four words 25.</p>
-{table(ours, theirs)}
-<p><img class="plot" alt="accuracy over shots"
-src="data:image/png;base64,{base64.b64encode(shots_plot).decode()}"></p>
-<h2>Episodes</h2>
-{articles(answer_episodes(model))}
-<h2>Captions of pictures that were not trained on</h2>
-{articles(caption(model))}
-<h2>Losses, in nats per token</h2>
-{plot(losses, 'nats per token')}
-<h2>Gates: how much each block adds to the language model</h2>
-{plot(read_curves(metrics, 'gate/'), 'tanh(gate)')}
-</html>
-'''
 
 
 def verdict(ours: shots_table.Curves) -> str:
@@ -183,17 +129,32 @@ def verdict(ours: shots_table.Curves) -> str:
 def main(model_dir: pathlib.Path) -> int:
   """Writes the report; 1 when a loss has not fallen."""
   ours = read_scores(model_dir / 'eval' / 'results.json')
-  page = render(model_dir, predictor.load(model_dir), ours)
+  theirs = read_scores(pathlib.Path(shipped.shipped_weights(), 'results.json'))
+  metrics = model_dir / 'metrics.jsonl'
+  losses = read_curves(metrics, 'loss/')
+  shots_plot = (model_dir / 'eval' / 'shots.png').read_bytes()
+  model = predictor.load(model_dir)
+  page = render(
+      ours, theirs, shots_plot=html_page.data_uri(shots_plot, 'png'),
+      episodes=list(map(gallery.shown, answer_episodes(model))),
+      captions=list(map(gallery.shown, caption(model))),
+      losses=plot(
+          losses | read_curves(metrics, 'eval/loss/'), 'nats per token'
+      ),
+      gates=plot(read_curves(metrics, 'gate/'), 'tanh(gate)'),
+  )
   path = model_dir / 'report' / 'index.html'
   path.parent.mkdir(exist_ok=True)
   path.write_text(page, encoding='utf-8')
   print(f'\naccuracy on episodes of two words: {verdict(ours)}')
   print(f'report: {path}')
-  losses = read_curves(model_dir / 'metrics.jsonl', 'loss/')
+  has_fallen = True
   for name, points in sorted(losses.items()):
-    (first, start), (last, end) = points[0], points[-1]
+    points = list(points.items())
+    (first, (start, *_)), (last, (end, *_)) = points[0], points[-1]
+    has_fallen &= end < start
     print(f'{name:<20} {start:6.3f} at step {first}, {end:6.3f} at step {last}')
-  return 0 if all(c[-1][1] < c[0][1] for c in losses.values()) else 1
+  return 0 if has_fallen else 1
 
 
 if __name__ == '__main__':

@@ -107,6 +107,7 @@ def _evaluate(options: argparse.Namespace) -> None:
   from flamingo_jax.evaluation import cards
   from flamingo_jax.evaluation import clips
   from flamingo_jax.evaluation import paper_benchmarks
+  from flamingo_jax.evaluation import plots
   from flamingo_jax.evaluation import report
   from flamingo_jax.evaluation.fewshot import Settings
   from flamingo_jax.evaluation.output_dir import evaluation_dir
@@ -149,7 +150,7 @@ def _evaluate(options: argparse.Namespace) -> None:
   path = as_folder(output_dir) / f'{benchmark.name}.json'
   write_atomically(path, json.dumps(rows, indent=2) + '\n')
   if any(row['metric'] for row in rows):
-    report.plot(rows, path.with_suffix('.png'))
+    path.with_suffix('.png').write_bytes(plots.draw([report.panel(rows)]))
   print(f'all scores: {path}')
 
 

@@ -106,7 +106,7 @@ def run_prepare(options: argparse.Namespace, rest: Sequence[str]) -> None:
 
     count, drops = url_list.write(source, options.list_urls)
     print(f'{options.list_urls}: {count:,} URLs')
-    _print_left_out('items', drops.as_json())
+    _print_left_out('items', drops)
     return
   if not options.out:
     raise UserError('--out is missing; name a new folder, such as --out=data')
@@ -135,7 +135,7 @@ def run_prepare(options: argparse.Namespace, rest: Sequence[str]) -> None:
 
 
 def _print_left_out(noun: str, tally: dict[str, Any]) -> None:
-  for reason, entry in tally.items():
+  for reason, entry in sorted(tally.items()):
     print(f'  {noun} left out {entry["count"]:>9,}  {reason}'
           f' (first: {entry["first"]})')
 

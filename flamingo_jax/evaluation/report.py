@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 import math
 from typing import Any
 
-from etils import epath
 import numpy as np
 
+from flamingo_jax.evaluation import plots
 from flamingo_jax.evaluation.benchmark import Benchmark
 
 _CONFIDENCE = 0.95
@@ -93,25 +93,19 @@ def _interval(low: float | None, high: float | None) -> str:
   return '-' if low is None else f'{low:.2f} to {high:.2f}'
 
 
-def plot(rows: Sequence[Mapping[str, Any]], path: epath.Path) -> None:
-  """Scores over shots with their 95 % intervals over examples, as a PNG."""
-  import matplotlib.figure
-
-  figure = matplotlib.figure.Figure(figsize=(5, 3.5), layout='constrained')
-  axes = figure.subplots()
-  for name in dict.fromkeys(row['metric'] for row in rows if row['metric']):
-    same = [row for row in rows if row['metric'] == name]
-    shots = [row['shots'] for row in same]
-    axes.plot(shots, [row['score'] for row in same], marker='o', label=name)
-    axes.fill_between(
-        shots, [row['low'] for row in same], [row['high'] for row in same],
-        alpha=0.2,
-    )
-  axes.set(title=f'{rows[0]["benchmark"]} ({rows[0]["split"]})', xlabel='shots',
-           ylabel='score', xticks=sorted({row['shots'] for row in rows}))
-  axes.legend()
-  with path.open('wb') as file:
-    figure.savefig(file, format='png', dpi=150)
+def panel(rows: Sequence[Mapping[str, Any]]) -> plots.Panel:
+  """Scores over shots with their 95 % intervals over examples."""
+  metrics = dict.fromkeys(row['metric'] for row in rows if row['metric'])
+  return plots.Panel(
+      f'{rows[0]["benchmark"]} ({rows[0]["split"]})', 'shots', 'score',
+      {
+          name: {
+              row['shots']: (row['score'], row['low'], row['high'])
+              for row in rows if row['metric'] == name
+          }
+          for name in metrics
+      },
+  )
 
 
 def table_of_benchmarks(benchmarks: Sequence[Benchmark]) -> str:

@@ -3,15 +3,13 @@
 """RICES: the supports whose pictures are like the query's (Flamingo §3.4).
 
 Alike are pictures of similar features in the frozen vision encoder; the paper
-does not say how they are compared, and here it is by the cosine of their means,
-on all devices of the host.
+does not say how they are compared, and here it is by the cosine of their means.
 """
 
 from collections.abc import Callable, Sequence
 import hashlib
 
 from etils import epath
-import jax
 import numpy as np
 
 from flamingo_jax.data.media import Media
@@ -52,17 +50,14 @@ class Index:
     self._supports = supports
     self._embed = embed
     known = lambda media: self._read_or_embed(media, folder, model)
-    table = _by_sample(supports, known)
+    self._table = _by_sample(supports, known)
     # The same number for all supports of a source, and its queries.
     numbers = {}
     for sample in supports:
       numbers.setdefault(sample.source, len(numbers))
-    self._table = neighbours.Table(
-        table, np.array([numbers[s.source] for s in supports], np.int32),
-        jax.local_devices(),
-    )
-    self._rows = _by_sample(queries, self._features)
-    self._owners = np.array(
+    self._owners = np.array([numbers[s.source] for s in supports])
+    self._queries = _by_sample(queries, self._features)
+    self._asking = np.array(
         [numbers.get(query.source, neighbours.ALL) for query in queries]
     )
     self._place = {_name(query): i for i, query in enumerate(queries)}
@@ -77,8 +72,8 @@ class Index:
       UserError: there are fewer.
     """
     if count not in self._nearest:
-      self._nearest[count] = self._table.nearest(
-          self._rows, self._owners, count
+      self._nearest[count] = neighbours.nearest(
+          self._table, self._owners, self._queries, self._asking, count
       )
     places = self._nearest[count][self._place[_name(query)]]
     found = [self._supports[i] for i in places if i >= 0]

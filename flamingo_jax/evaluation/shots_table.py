@@ -9,22 +9,19 @@ control changes one thing about the prompts of the task.
 from collections.abc import Mapping
 import csv
 import io
-import math
 import re
 
 from etils import epath
 
 from flamingo_jax.data.storage import write_atomically
+from flamingo_jax.evaluation import plots
 from flamingo_jax.evaluation.report import aligned
 
 _NAME = re.compile(r'(?P<task>.+)_(?P<shots>\d+)shot(?:_(?P<control>.+))?')
 _INTERVAL = ('low', 'high')
-_COLUMNS = 2  # of the plot: what a page is wide enough for
 
 # (task, control, metric) to number of shots to (score, low, high).
-Curves = dict[
-    tuple[str, str, str], dict[int, tuple[float, float | None, float | None]]
-]
+Curves = dict[tuple[str, str, str], dict[int, plots.Point]]
 
 
 def report(
@@ -45,7 +42,7 @@ def report(
   if curves:
     print(as_table(curves))
     write_atomically(folder / 'shots.csv', as_csv(curves))
-    plot(curves, folder / 'shots.png')
+    (folder / 'shots.png').write_bytes(plots.draw(panels(curves)))
   return {
       name: values for name, values in scores.items()
       if not (match := _NAME.fullmatch(name)) or match['task'] not in shown
@@ -103,37 +100,18 @@ def as_csv(curves: Curves) -> str:
   return file.getvalue()
 
 
-def plot(curves: Curves, path: epath.Path) -> None:
-  """A picture per task and metric, with a line per control, as a PNG."""
-  import matplotlib.figure
-
-  panels = list(dict.fromkeys((task, metric) for task, _, metric in curves))
-  columns = min(len(panels), _COLUMNS)
-  rows = math.ceil(len(panels) / columns)
-  figure = matplotlib.figure.Figure(
-      figsize=(5.5 * columns, 4 * rows), layout='constrained'
-  )
-  for place, panel in enumerate(panels, 1):
-    axes = figure.add_subplot(rows, columns, place)
+def panels(curves: Curves) -> list[plots.Panel]:
+  """One per task and metric, with a curve per control."""
+  label = lambda control: control.replace('_', ' ') or 'paired shots'
+  found = []
+  for panel in dict.fromkeys((task, metric) for task, _, metric in curves):
     own = {
-        control: points for (task, control, metric), points in curves.items()
+        label(control): points
+        for (task, control, metric), points in curves.items()
         if (task, metric) == panel
     }
-    # Shots double from one to the next; evenly spaced, all can be read.
-    ticks = sorted({shots for points in own.values() for shots in points})
-    axes.set_xticks(range(len(ticks)), map(str, ticks))
-    for control, points in own.items():
-      style = '--' if control else '-'
-      places = [ticks.index(shots) for shots in points]
-      line, = axes.plot(
-          places, [point[0] for point in points.values()], style, marker='o',
-          label=control.replace('_', ' ') or 'paired shots',
-      )
-      if all(low is not None for _, low, _ in points.values()):
-        _, low, high = zip(*points.values())
-        axes.fill_between(places, low, high, color=line.get_color(), alpha=0.12)
-    axes.set(title=panel[0], xlabel='shots', ylabel=panel[1])
-    axes.spines[['top', 'right']].set_visible(False)
-    axes.legend(frameon=False, fontsize='small')
-  with path.open('wb') as file:
-    figure.savefig(file, format='png', dpi=150)
+    found.append(plots.Panel(
+        panel[0], 'shots', panel[1], own,
+        dashed=[name for name in own if name != label('')],
+    ))
+  return found

@@ -22,6 +22,7 @@ from flamingo_jax.prepare import duplicates
 from flamingo_jax.prepare import looks
 from flamingo_jax.prepare import spool
 from flamingo_jax.prepare import workers
+from flamingo_jax.prepare.processes import Engine
 from flamingo_jax.prepare.shards import Layout
 from flamingo_jax.prepare.source import Fitter, Source, Unit
 
@@ -30,8 +31,8 @@ _LOCAL = '--runner=apache_beam.runners.portability.fn_api_runner.FnApiRunner'
 
 
 @dataclasses.dataclass(frozen=True)
-class Beam:
-  """See `processes.Engine`.
+class Beam(Engine):
+  """Pipelines of Apache Beam.
 
   Attributes:
     options: of the pipelines, such as '--runner=FlinkRunner'; by default the
@@ -47,7 +48,6 @@ class Beam:
       units: Mapping[int, Unit],
       working: pathlib.Path,
   ) -> Iterator[int]:
-    """See `processes.Engine`."""
     with self._pipeline() as pipeline:
       _ = (
           pipeline
@@ -58,7 +58,6 @@ class Beam:
     yield from units
 
   def deduplicate(self, working: pathlib.Path, units: int) -> None:
-    """See `processes.Engine`."""
     with self._pipeline() as pipeline:
       numbers = pipeline | beam.Create(range(units)) | beam.Reshuffle()
       found = {
@@ -75,7 +74,6 @@ class Beam:
   def write_shards(
       self, layout: Layout, shards: Sequence[int]
   ) -> Iterator[int]:
-    """See `processes.Engine`."""
     with self._pipeline() as pipeline:
       _ = (
           pipeline

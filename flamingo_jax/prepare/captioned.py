@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Documents of one medium and its caption, as ALIGN, LTIP and VTP have them."""
 
-from flamingo_jax.data.documents import Document, Media
+from flamingo_jax.data.documents import Media
 from flamingo_jax.prepare.source import Converted, Dropped, Fitter
 
 IMAGE_FIELDS = ('jpg', 'jpeg', 'png', 'webp', 'gif', 'bmp', 'image')
@@ -26,10 +26,7 @@ def convert(
   """
   if not caption.strip():
     raise Dropped('no caption', f'nothing in {sought}')
-  fitted = fitter.fit(media)
-  looks = (fitted.look,) if media.kind == 'image' else ()
-  document = Document((fitted.media, caption.strip()), place, 0)
-  return Converted(document, looks=looks)
+  return Converted.of((fitter.fit(media), caption.strip()), place)
 
 
 def first_field(

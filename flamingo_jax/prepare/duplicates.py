@@ -65,8 +65,8 @@ class Verdict:
     """Puts the verdict beside the unit."""
     spool.write_atomically(_path(folder, index), json.dumps({
         'kept': self.kept, 'often': sorted(self.often, key=str),
-        'drops': self.drops.as_json(),
-    }))
+        'drops': self.drops,
+    }, sort_keys=True))
 
 
 def read_verdict(folder: pathlib.Path, index: int) -> Verdict:
@@ -74,7 +74,7 @@ def read_verdict(folder: pathlib.Path, index: int) -> Verdict:
   value = json.loads(_path(folder, index).read_text(encoding='utf-8'))
   return Verdict(
       tuple(value['kept']), frozenset(value['often']),
-      spool.Tally.from_json(value['drops']),
+      spool.Tally(value['drops']),
   )
 
 

@@ -216,21 +216,23 @@ def _convert(
     units: Sequence[Unit],
     working: pathlib.Path,
 ) -> None:
-  """Converts the units that are not done yet, with a bar on terminals."""
+  """Converts the units that are not done yet."""
   todo = {
       index: unit for index, unit in enumerate(units)
       if not spool.is_done(working, index)
   }
   items = documents = 0
-  with tqdm.tqdm(
-      total=len(units), initial=len(units) - len(todo), unit=' pieces',
-      disable=None,
-  ) as bar:
+  with _bar(len(units), len(todo), ' pieces') as bar:
     for index in engine.convert(source, fitter, todo, working):
       counts = spool.read_counts(working, index)
       items, documents = items + counts.items, documents + counts.documents
       bar.set_postfix(items=items, documents=documents, refresh=False)
       bar.update()
+
+
+def _bar(total: int, todo: int, unit: str) -> tqdm.tqdm:
+  """Shown on terminals alone."""
+  return tqdm.tqdm(total=total, initial=total - todo, unit=unit, disable=None)
 
 
 def _write(
@@ -274,18 +276,15 @@ def _write(
   return records.write_manifest(directory, written, {
       **plan,
       'items': counts.items,
-      'drops': counts.drops.as_json(),
-      'losses': counts.losses.as_json(),
+      'drops': dict(sorted(counts.drops.items())),
+      'losses': dict(sorted(counts.losses.items())),
   })
 
 
 def _write_shards(engine: Engine, layout: Layout) -> None:
-  """Writes the shards that are not done yet, with a bar on terminals."""
+  """Writes the shards that are not done yet."""
   todo = [s for s in range(layout.shards) if not layout.is_done(s)]
-  with tqdm.tqdm(
-      total=layout.shards, initial=layout.shards - len(todo), unit=' shards',
-      disable=None,
-  ) as bar:
+  with _bar(layout.shards, len(todo), ' shards') as bar:
     for _ in engine.write_shards(layout, todo):
       bar.update()
 
@@ -293,7 +292,7 @@ def _write_shards(engine: Engine, layout: Layout) -> None:
 def _nothing_left(plan: dict[str, Any], counts: spool.Counts) -> str:
   paths = names_of(plan['options']['paths'])
   told = ', '.join(filter(None, (counts.drops.told(), counts.losses.told())))
-  if not counts.drops.counts:
+  if not counts.drops:
     return f'{paths} holds no item; name files that do'
   return (
       f'{paths}: no document is left of {counts.items:,} items: {told}; '

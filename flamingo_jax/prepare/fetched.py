@@ -51,7 +51,7 @@ class FetchedImages:
     if not (index / _PLACES).exists():
       keys, places, damaged = _find(self.folder)
       index.mkdir(exist_ok=True)
-      text = json.dumps(damaged.as_json())
+      text = json.dumps(damaged, sort_keys=True)
       (index / _DAMAGED).write_text(text, encoding='utf-8')
       np.save(index / _KEYS, keys)
       np.save(index / f'draft-{_PLACES}', places)
@@ -61,7 +61,7 @@ class FetchedImages:
   def damaged(self) -> spool.Tally:
     """Files of which not all could be read, if there is an index."""
     text = pathlib.Path(self.index, _DAMAGED).read_text(encoding='utf-8')
-    return spool.Tally.from_json(json.loads(text))
+    return spool.Tally(json.loads(text))
 
   def read(self, url: str) -> bytes:
     """The bytes of an image.
@@ -117,7 +117,7 @@ def _find(folder: str) -> tuple[np.ndarray, np.ndarray, spool.Tally]:
           f'{path}: {error}',
       )
   if not keys:
-    told = f' ({damaged.told()})' if damaged.counts else ''
+    told = f' ({damaged.told()})' if damaged else ''
     raise UserError(
         f'{folder} holds no image with a JSON of its URL{told}; name a folder '
         'that img2dataset has written with --output_format webdataset or files'

@@ -23,7 +23,7 @@ from flamingo_jax.errors import UserError
 from flamingo_jax.prepare import clips
 from flamingo_jax.prepare import looks
 from flamingo_jax.prepare import thresholds
-from flamingo_jax.prepare.source import Dropped, Fitted
+from flamingo_jax.prepare.source import Dropped, Fitted, Fitter
 
 _MARGIN = 1.15  # room for crops, and for a better antialiasing later
 _QUALITY = 90  # of JPEGs
@@ -33,7 +33,7 @@ _MAX_PIXELS = 178_000_000  # of an image; decoded they are half a gigabyte
 
 
 @dataclasses.dataclass(frozen=True)
-class MediaFitter:
+class MediaFitter(Fitter):
   """Fits media to the size of training.
 
   Attributes:
@@ -54,7 +54,6 @@ class MediaFitter:
     return round(_MARGIN * self.image_size) if self.image_size else 2**31
 
   def fit(self, media: Media) -> Fitted:
-    """See `source.Fitter`."""
     if media.data is None:
       media = dataclasses.replace(media, data=_read(media))
     if not media.data:

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Objects of JSONL files, also compressed, and of JSON arrays, in pieces."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 import gzip
 import io
 import json
@@ -24,16 +24,12 @@ _COMPRESSED = ('.gz', '.zip')
 _TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+"|[{}\[\]]', re.DOTALL)
 
 
-def line_units(paths: Iterable[str]) -> list[Unit]:
+def line_units(path: str) -> Iterator[Unit]:
   """Pieces of about a thousand lines; compressed files are not cut.
 
   Raises:
-    UserError: a file cannot be read.
+    UserError: the file cannot be read.
   """
-  return [unit for path in paths for unit in _line_units(path)]
-
-
-def _line_units(path: str) -> Iterator[Unit]:
   if has_ending(path, _COMPRESSED):
     yield Unit(path, end=-1, first=1)
     return
@@ -103,16 +99,12 @@ def _open(path: str) -> Iterator[tuple[str, io.BufferedIOBase]]:
         yield path if len(members) == 1 else f'{path}, {member}', file
 
 
-def array_units(paths: Iterable[str]) -> list[Unit]:
-  """Pieces of the objects in files that are one JSON array each.
+def array_units(path: str) -> Iterator[Unit]:
+  """Pieces of the objects in a file that is one JSON array.
 
   Raises:
-    UserError: a file cannot be read.
+    UserError: the file cannot be read.
   """
-  return [unit for path in paths for unit in _array_units(path)]
-
-
-def _array_units(path: str) -> Iterator[Unit]:
   try:
     with open(path, 'rb') as file:
       data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)

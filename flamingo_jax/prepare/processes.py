@@ -37,7 +37,7 @@ class Engine(Protocol):
 
 
 @dataclasses.dataclass(frozen=True)
-class Processes:
+class Processes(Engine):
   """Processes of this machine convert; the rest is done in this one.
 
   Attributes:
@@ -53,13 +53,11 @@ class Processes:
       units: Mapping[int, Unit],
       working: pathlib.Path,
   ) -> Iterator[int]:
-    """See `Engine`."""
     yield from workers.convert_units(
         source, fitter, units, working, self.workers
     )
 
   def deduplicate(self, working: pathlib.Path, units: int) -> None:
-    """See `Engine`."""
     verdicts = duplicates.judge_all(
         lambda index: spool.read_entries(working, index), units
     )
@@ -69,7 +67,6 @@ class Processes:
   def write_shards(
       self, layout: Layout, shards: Sequence[int]
   ) -> Iterator[int]:
-    """See `Engine`."""
     for shard in shards:
       layout.write(shard)
       yield shard

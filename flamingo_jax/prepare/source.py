@@ -102,6 +102,22 @@ class Converted:
   url: str = ''
   looks: tuple[int, ...] = ()
 
+  @classmethod
+  def of(
+      cls, parts: Iterable[str | Fitted], place: str,
+      losses: Iterable[Dropped] = (), url: str = '',
+  ) -> 'Converted':
+    """A document of these parts, in order; `place` is what messages call it."""
+    parts = tuple(parts)
+    fitted = [part for part in parts if not isinstance(part, str)]
+    return cls(
+        Document(
+            tuple(p if isinstance(p, str) else p.media for p in parts), place, 0
+        ),
+        tuple(losses), url,
+        tuple(f.look for f in fitted if f.media.kind == 'image'),
+    )
+
 
 @runtime_checkable
 class Source(Protocol):

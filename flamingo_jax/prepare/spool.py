@@ -25,49 +25,27 @@ _REASONS_TOLD = 3
 _LENGTH = struct.Struct('<I')
 
 
-@dataclasses.dataclass
-class Tally:
-  """How often each reason occurred, and the first time it did.
+class Tally(dict[str, dict[str, Any]]):
+  """Reason -> how often it occurred, and what is known about the first time.
 
-  Attributes:
-    counts: reason -> how often.
-    first: reason -> what is known about the first.
+  As JSON, {'reason': {'count': 2, 'first': 'page.html: ...'}}.
   """
-
-  counts: dict[str, int] = dataclasses.field(default_factory=dict)
-  first: dict[str, str] = dataclasses.field(default_factory=dict)
 
   def add(self, reason: str, detail: str, count: int = 1) -> None:
     """Counts a reason."""
-    self.counts[reason] = self.counts.get(reason, 0) + count
-    self.first.setdefault(reason, detail)
+    self.setdefault(reason, {'count': 0, 'first': detail})['count'] += count
 
   def merge(self, other: 'Tally') -> None:
     """Adds the counts of another tally, which comes later."""
-    for reason, count in other.counts.items():
-      self.add(reason, other.first[reason], count)
+    for reason, entry in other.items():
+      self.add(reason, entry['first'], entry['count'])
 
   def told(self) -> str:
     """The most frequent reasons, for a message."""
-    reasons = sorted(self.counts, key=self.counts.get, reverse=True)
+    most = sorted(self.items(), key=lambda item: -item[1]['count'])
     return ', '.join(
-        f'{self.counts[reason]:,} times {reason} ({self.first[reason]})'
-        for reason in reasons[:_REASONS_TOLD]
-    )
-
-  def as_json(self) -> dict[str, Any]:
-    """For a manifest, sorted by reason."""
-    return {
-        reason: {'count': self.counts[reason], 'first': self.first[reason]}
-        for reason in sorted(self.counts)
-    }
-
-  @classmethod
-  def from_json(cls, value: dict[str, Any]) -> 'Tally':
-    """The inverse of `as_json`."""
-    return cls(
-        {reason: entry['count'] for reason, entry in value.items()},
-        {reason: entry['first'] for reason, entry in value.items()},
+        f'{entry["count"]:,} times {reason} ({entry["first"]})'
+        for reason, entry in most[:_REASONS_TOLD]
     )
 
 
@@ -166,12 +144,8 @@ class Writer:
     """Makes the unit one that is done."""
     self._file.close()
     os.replace(self._draft, self._spool)
-    write_atomically(self._json, json.dumps({
-        'items': self.counts.items,
-        'documents': self.counts.documents,
-        'drops': self.counts.drops.as_json(),
-        'losses': self.counts.losses.as_json(),
-    }))
+    counts = dataclasses.asdict(self.counts)
+    write_atomically(self._json, json.dumps(counts, sort_keys=True))
 
   def discard(self) -> None:
     """Removes what was written, if the unit is not done."""
@@ -195,8 +169,8 @@ def read_counts(folder: pathlib.Path, index: int) -> Counts:
   """The counts of a unit that is done."""
   value = json.loads(paths(folder, index)[1].read_text(encoding='utf-8'))
   return Counts(
-      value['items'], value['documents'], Tally.from_json(value['drops']),
-      Tally.from_json(value['losses']),
+      value['items'], value['documents'], Tally(value['drops']),
+      Tally(value['losses']),
   )
 
 

@@ -74,6 +74,15 @@ def split_name(name: str) -> tuple[str, str]:
   return os.path.join(folder, stem), field.lower()
 
 
+def caption(fields: dict[str, bytes], key: str) -> str:
+  """The field 'txt' of a sample, or what its JSON has at a key; '' if neither.
+
+  Raises:
+    Dropped: the text is not UTF-8, or the JSON no object.
+  """
+  return text_field(fields) or json_values.text_of(json_field(fields), key)
+
+
 def json_field(fields: dict[str, bytes]) -> dict[str, Any]:
   """What the field 'json' of a sample holds, {} if it has none.
 

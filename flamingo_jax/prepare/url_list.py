@@ -31,7 +31,7 @@ def write(source: Any, path: str | os.PathLike) -> tuple[int, spool.Tally]:
   drops = spool.Tally()
   urls = dict.fromkeys(_urls(source, drops))
   if not urls:
-    told = f' ({drops.told()})' if drops.counts else ''
+    told = f' ({drops.told()})' if drops else ''
     raise UserError(
         f'{names_of(source.paths)} names no image on the web{told}; name files '
         'of this format, or leave out --list_urls if the images are there '

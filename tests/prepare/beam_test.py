@@ -2,15 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Apache Beam's local runner gives the bytes of the built-in engine."""
 
-import hashlib
-
 import pytest
 
-from flamingo_jax import cli
-from flamingo_jax.data import records
 from flamingo_jax.errors import UserError
 from flamingo_jax.prepare import engine
-from tests.prepare.counting import Counting, Repeating, Wrong
+from tests.prepare.counting import Counting, Repeating, Wrong, digests
 
 try:
   from flamingo_jax.prepare import beam
@@ -21,19 +17,6 @@ needs_beam = pytest.mark.skipif(beam is None, reason=(
     "Apache Beam is not installed; it is in the extra 'beam', in an "
     'environment of its own.'
 ))
-
-
-def files(folder):
-  return {
-      path.name: hashlib.sha256(path.read_bytes()).hexdigest()
-      for path in folder.iterdir()
-  }
-
-
-@pytest.fixture
-def paths(tmp_path):
-  (tmp_path / 'input').touch()
-  return (str(tmp_path / 'input'),)
 
 
 @needs_beam
@@ -50,8 +33,8 @@ def test_both_engines_write_the_same_bytes(
       for name, by in (('a', None), ('b', beam.Beam()))
   ]
   assert made[0] == made[1]
-  assert files(tmp_path / 'a' / 'train') == files(tmp_path / 'b' / 'train')
-  assert len(files(tmp_path / 'b' / 'train')) == 5, 'nothing else is left'
+  assert digests(tmp_path / 'a' / 'train') == digests(tmp_path / 'b' / 'train')
+  assert len(digests(tmp_path / 'b' / 'train')) == 5, 'nothing else is left'
   if source is Repeating and deduplicate:
     assert {
         'page was there before', 'text is that of an earlier document',
@@ -60,17 +43,12 @@ def test_both_engines_write_the_same_bytes(
 
 
 @needs_beam
-def test_what_processes_began_beam_ends(tmp_path, paths, monkeypatch):
+def test_what_processes_began_beam_ends(tmp_path, paths, unfinished):
   engine.prepare(Counting(paths), tmp_path / 'a' / 'train', workers=0)
-  out = tmp_path / 'b' / 'train'
-  with monkeypatch.context() as patch:
-    patch.setattr(engine, '_write', lambda *_: 1 / 0)
-    with pytest.raises(ZeroDivisionError):
-      engine.prepare(Counting(paths), out, workers=0)
-  done = out / 'working' / 'unit-000003.json'
-  done.unlink()
+  out = unfinished(tmp_path / 'b' / 'train')
+  (out / 'working' / 'unit-000003.json').unlink()
   engine.prepare(Counting(paths), out, engine=beam.Beam())
-  assert files(out) == files(tmp_path / 'a' / 'train')
+  assert digests(out) == digests(tmp_path / 'a' / 'train')
 
 
 @needs_beam
@@ -88,17 +66,20 @@ def test_wrong_input_is_told_in_one_sentence(tmp_path, paths):
   assert str(told.value) == f'{paths[0]} has no column text; name one'
 
 
+@pytest.fixture
+def words(tmp_path):
+  path = tmp_path / 'own.jsonl'
+  path.write_text('{"parts": [{"text": "some words"}]}\n')
+  return path
+
+
 @needs_beam
-def test_the_command_takes_options_of_beam(tmp_path, capsys):
-  lines = tmp_path / 'own.jsonl'
-  lines.write_text('{"parts": [{"text": "some words"}]}\n')
-  out = tmp_path / 'out'
-  assert cli.main([
-      'prepare', 'jsonl', str(lines), f'--out={out}', '--text',
-      '--engine=beam', '--beam_options=--direct_num_workers=1 --job_name=words',
-  ]) == 0
-  assert records.RecordDocuments(out)[0].parts == ('some words',)
-  assert '1 documents' in capsys.readouterr().out
+def test_the_command_takes_options_of_beam(prepare, words):
+  run = prepare(
+      'jsonl', words, '--text', '--engine=beam',
+      '--beam_options=--direct_num_workers=1 --job_name=words',
+  )
+  assert run.parts == [('some words',)] and '1 documents' in run.said
 
 
 @pytest.mark.parametrize('flags, sentence', [
@@ -107,10 +88,5 @@ def test_the_command_takes_options_of_beam(tmp_path, capsys):
         ['--engine=beam'], 'environment of its own', marks=pytest.mark.skipif(
             beam is not None, reason='Apache Beam is installed.')),
 ])
-def test_flags_that_cannot_be_are_told(tmp_path, capsys, flags, sentence):
-  lines = tmp_path / 'own.jsonl'
-  lines.write_text('{"parts": [{"text": "some words"}]}\n')
-  assert cli.main(
-      ['prepare', 'jsonl', str(lines), f'--out={tmp_path / "out"}', *flags]
-  ) == 2
-  assert sentence in capsys.readouterr().err
+def test_flags_that_cannot_be_are_told(prepare, words, flags, sentence):
+  assert sentence in prepare('jsonl', words, *flags, status=2).told

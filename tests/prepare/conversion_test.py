@@ -34,4 +34,4 @@ def test_time_to_compute_is_limited_and_a_busy_machine_takes_none_of_it(
   )
   counts = spool.read_counts(tmp_path, 0)
   assert counts.documents == 2
-  assert counts.drops.counts == {'item takes too long': 1}
+  assert list(counts.drops) == ['item takes too long']

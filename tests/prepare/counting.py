@@ -4,8 +4,10 @@
 
 from collections.abc import Iterator
 import dataclasses
+import hashlib
 import io
 import os
+import pathlib
 import signal
 
 import PIL.Image
@@ -22,6 +24,14 @@ def png(shade: int) -> bytes:
   buffer = io.BytesIO()
   PIL.Image.new('RGB', (9, 8), (shade, 99, 9)).save(buffer, 'PNG')
   return buffer.getvalue()
+
+
+def digests(folder: pathlib.Path) -> dict[str, str]:
+  """Of all files of a folder."""
+  return {
+      path.name: hashlib.sha256(path.read_bytes()).hexdigest()
+      for path in folder.iterdir()
+  }
 
 
 @dataclasses.dataclass(frozen=True)

@@ -35,7 +35,7 @@ def run(entries):
   ):
     kept += verdict.apply(unit)
     drops.merge(verdict.drops)
-  return kept, [r for r, n in drops.counts.items() for _ in range(n)]
+  return kept, [r for r, d in drops.items() for _ in range(d['count'])]
 
 
 def image(number):

@@ -9,10 +9,10 @@ import csv
 import html
 import io
 import json
-import pathlib
 import tarfile
 
 import numpy as np
+import PIL.Image
 import pyarrow
 from pyarrow import parquet
 
@@ -24,6 +24,20 @@ PROSE = (
     'dots, and all of them stand on a light ground so that they can be seen. '
     'This page is number {}.'
 )
+
+
+def picture(size=(80, 70), kind='PNG'):
+  """An encoded picture with something on it."""
+  return encode(PIL.Image.effect_noise(size, 60).convert('RGB'), kind)
+
+
+def encode(image, kind='PNG'):
+  """A PIL.Image.Image, or pixels, as a file."""
+  if isinstance(image, np.ndarray):
+    image = PIL.Image.fromarray(image)
+  buffer = io.BytesIO()
+  image.save(buffer, kind)
+  return buffer.getvalue()
 
 
 def write_tar(path, samples):
@@ -61,6 +75,20 @@ def img2dataset_tar(pairs, folder, url='http://x.org/{}.png'):
   )
 
 
+def fetched(url, status='success', png=None):
+  """A sample that img2dataset has fetched, or has not."""
+  facts = {'url': url, 'status': status}
+  return {'png': png or picture(), 'json': json.dumps(facts).encode()}
+
+
+def mmc4_line(urls, sentences=('A text.',), similarity=((0.5,),)):
+  """A page of MMC4."""
+  return json.dumps({
+      'text_list': sentences, 'image_info': [{'raw_url': url} for url in urls],
+      'similarity_matrix': similarity,
+  }) + '\n'
+
+
 def img2dataset_parquet(pairs, folder):
   """Pixels in the column png; of the last row the download failed."""
   folder.mkdir()
@@ -92,6 +120,17 @@ def write_examples(path, rows):
           key: tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))
           for key, value in row.items()
       })).SerializeToString())
+
+
+def tfds(folder, features, examples, name='drawn'):
+  """A prepared builder of TensorFlow Datasets, whose one split is train."""
+  import tensorflow_datasets
+
+  tensorflow_datasets.dataset_builders.store_as_tfds_dataset(
+      name=name, version='1.0.0', data_dir=folder,
+      features=tensorflow_datasets.features.FeaturesDict(features),
+      split_datasets={'train': list(enumerate(examples))},
+  )
 
 
 def llava(pairs, folder):
@@ -196,22 +235,29 @@ def html_folder(documents, folder):
     (folder / f'{i:03}.html').write_text(page(parts, save), encoding='utf-8')
 
 
+def warc_record(url, body, head='', status='200 OK', kind='; charset=utf-8'):
+  """A response as a crawler stores it."""
+  content = (
+      f'HTTP/1.1 {status}\r\nContent-Type: text/html{kind}\r\n{head}\r\n'
+  ).encode() + body
+  return (
+      f'WARC/1.0\r\nWARC-Type: response\r\nWARC-Target-URI: {url}\r\n'
+      'WARC-Record-ID: <urn:uuid:00000000-0000-0000-0000-000000000001>\r\n'
+      'WARC-Date: 2020-01-01T00:00:00Z\r\n'
+      'Content-Type: application/http; msgtype=response\r\n'
+      f'Content-Length: {len(content)}\r\n\r\n'
+  ).encode() + content + b'\r\n\r\n'
+
+
 def html_warc(documents, folder):
   """A WARC file and, in `fetched`, the images."""
-  with open(make(folder) / 'crawl.warc', 'wb') as file:
-    for i, parts in enumerate(fetch(documents, folder / 'fetched')):
-      body = page(parts, lambda part: part['url']).encode()
-      content = (b'HTTP/1.1 200 OK\r\n'
-                 b'Content-Type: text/html; charset=utf-8\r\n'
-                 b'Content-Length: %d\r\n\r\n%s' % (len(body), body))
-      file.write(
-          b'WARC/1.0\r\nWARC-Type: response\r\n'
-          b'WARC-Target-URI: http://x.org/page%d\r\n'
-          b'WARC-Record-ID: <urn:uuid:00000000-0000-0000-0000-%012d>\r\n'
-          b'WARC-Date: 2020-01-01T00:00:00Z\r\n'
-          b'Content-Type: application/http; msgtype=response\r\n'
-          b'Content-Length: %d\r\n\r\n%s\r\n\r\n'
-          % (i, i, len(content), content))
+  folder.mkdir()
+  (folder / 'crawl.warc').write_bytes(b''.join(
+      warc_record(
+          f'http://x.org/page{i}', page(parts, lambda p: p['url']).encode()
+      )
+      for i, parts in enumerate(fetch(documents, folder / 'fetched'))
+  ))
 
 
 def html_jsonl(documents, folder):
@@ -261,9 +307,3 @@ def video_tar(pairs, folder):
   write_tar(folder / '0.tar', [
       {'mp4': data, 'txt': text.encode()} for data, text in pairs
   ])
-
-
-def make(folder: pathlib.Path) -> pathlib.Path:
-  """The folder, which is there now."""
-  folder.mkdir(parents=True, exist_ok=True)
-  return folder

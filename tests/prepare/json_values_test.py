@@ -15,7 +15,7 @@ from flamingo_jax.prepare.source import Dropped
 def read(path):
   return [
       item if isinstance(item, Dropped) else json.loads(item.value)
-      for unit in json_values.array_units([str(path)])
+      for unit in json_values.array_units(str(path))
       for item in json_values.read_array(unit)
   ]
 
@@ -24,7 +24,7 @@ def test_objects_come_back_whatever_their_strings_hold(tmp_path):
   objects = [{'a': '}]"\\' * i, 'b': [{'c': i}]} for i in range(150)]
   path = tmp_path / 'a.json'
   path.write_text(json.dumps(objects, indent=1))
-  assert len(json_values.array_units([str(path)])) == 3
+  assert len(list(json_values.array_units(str(path)))) == 3
   assert read(path) == objects
 
 
@@ -51,7 +51,7 @@ def test_all_files_of_an_archive_are_read(tmp_path):
     archive.writestr('shards/0.jsonl', '{"a": 1}\n\n{"a": 2}\n')
     archive.writestr('__MACOSX/shards/._0.jsonl', b'\0\1')
     archive.writestr('shards/1.jsonl', '{"a": 3}')
-  (unit,) = json_values.line_units([str(path)])
+  (unit,) = json_values.line_units(str(path))
   items = list(json_values.read_lines(unit))
   assert [json.loads(item.value)['a'] for item in items] == [1, 2, 3]
   assert [item.place for item in items] == [
@@ -63,6 +63,6 @@ def test_all_files_of_an_archive_are_read(tmp_path):
 def test_an_empty_archive_says_so(tmp_path):
   path = tmp_path / 'a.jsonl.zip'
   zipfile.ZipFile(path, 'w').close()
-  (unit,) = json_values.line_units([str(path)])
+  (unit,) = json_values.line_units(str(path))
   with pytest.raises(Dropped, match='archive holds no file'):
     list(json_values.read_lines(unit))

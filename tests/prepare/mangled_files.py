@@ -19,7 +19,7 @@ import tempfile
 import zipfile
 import zlib
 
-import PIL.Image
+import numpy as np
 import pyarrow
 from pyarrow import parquet
 
@@ -37,13 +37,6 @@ READERS = {
 }
 
 
-def picture(size=(80, 70), kind='PNG'):
-  """An encoded picture with something on it."""
-  buffer = io.BytesIO()
-  PIL.Image.effect_noise(size, 60).convert('RGB').save(buffer, kind)
-  return buffer.getvalue()
-
-
 def bomb_png(side=30_000):
   """A PNG whose header claims a square of black; 30,000 pixels are 2.7 GB."""
   def chunk(name, data):
@@ -57,23 +50,16 @@ def bomb_png(side=30_000):
           + chunk(b'IDAT', rows) + chunk(b'IEND', b''))
 
 
-def _images():
-  wrong = picture(kind='GIF')
-  yield from (picture(), picture(kind='JPEG'), wrong, bomb_png(), b'',
-              bomb_png(12_000), picture((1, 1)), picture()[:100], b'\xff\xd8',
-              b'<svg xmlns="http://www.w3.org/2000/svg"/>', b'\0' * 1000)
-
-
-IMAGES = tuple(_images())
+GOOD = exporters.picture()
+IMAGES = (
+    GOOD, exporters.picture(kind='JPEG'), exporters.picture(kind='GIF'),
+    bomb_png(), b'', bomb_png(12_000), exporters.picture((1, 1)), GOOD[:100],
+    b'\xff\xd8', b'<svg xmlns="http://www.w3.org/2000/svg"/>', bytes(1000),
+)
 _LAUGHS = '<!DOCTYPE lolz [<!ENTITY lol "lol">' + ''.join(
     f'<!ENTITY lol{i} "{f"&lol{i - 1};" * 10}">' for i in range(2, 10)
 ) + ']><lolz>&lol9;</lolz>'
-_PROSE = (
-    'These are the shapes of a small world that we have drawn for you, and '
-    'what follows is a picture of each with a few words that say what it '
-    'shows. Some of them are large and some are small, others have stripes or '
-    'dots, and all stand on a light ground so that they can be seen.'
-)
+_PROSE = exporters.PROSE.partition(' This page')[0]  # two sentences
 
 
 def _tar(media, field='png', beside=lambda number: {
@@ -136,21 +122,9 @@ def _table(rows):
   return buffer.getvalue()
 
 
-def _video():
-  import av
-
-  buffer = io.BytesIO()
-  with av.open(buffer, 'w', format='mp4') as container:
-    stream = container.add_stream('h264', rate=2)
-    stream.width, stream.height, stream.pix_fmt = 64, 48, 'yuv420p'
-    for shade in range(6):
-      image = PIL.Image.new('RGB', (64, 48), (40 * shade,) * 3)
-      container.mux(stream.encode(av.VideoFrame.from_image(image)))
-    container.mux(stream.encode(None))
-  return buffer.getvalue()
-
-
-VIDEO = _video()
+VIDEO = exporters.encode_video(np.stack([
+    np.full((48, 64, 3), 40 * shade, np.uint8) for shade in range(6)
+]), 2, 'libx264', 'yuv420p')
 
 
 def _page(images):
@@ -164,13 +138,9 @@ def _page(images):
 
 
 def _warc(page):
-  body = b'HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n' + page
-  head = (b'WARC/1.0\r\nWARC-Type: response\r\n'
-          b'WARC-Target-URI: http://a.b/c\r\n'
-          b'WARC-Record-ID: <urn:uuid:00000000-0000-0000-0000-000000000001>\r\n'
-          b'WARC-Date: 2020-01-01T00:00:00Z\r\nContent-Type: application/http; '
-          b'msgtype=response\r\nContent-Length: %d\r\n\r\n' % len(body))
-  return gzip.compress(head + body + b'\r\n\r\n', mtime=0)
+  return gzip.compress(
+      exporters.warc_record('http://a.b/c', page, kind=''), mtime=0
+  )
 
 
 def good_file(reader, rng):

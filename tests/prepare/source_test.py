@@ -3,7 +3,6 @@
 """Which files a source reads, by how their names end."""
 
 import gzip
-import json
 import random
 
 import pytest
@@ -25,8 +24,7 @@ SOURCES = [
     img2dataset.Img2dataset, jsonl.Jsonl, llava.Llava, mmc4.Mmc4,
     obelics.Obelics, video.Video, web_pages.Html, webdataset.Webdataset,
 ]
-TAR = {'png': mangled_files.IMAGES[0], 'txt': b'caption',
-       'json': json.dumps({'url': 'http://a', 'status': 'success'}).encode()}
+TAR = exporters.fetched('http://a') | {'txt': b'caption'}
 
 
 @pytest.mark.parametrize('source', SOURCES, ids=lambda kind: kind.__name__)

@@ -24,17 +24,13 @@ def train(*arguments):
   return cli.main(['vocabulary', 'train', *arguments])
 
 
-def test_texts_are_those_of_files_and_folders_in_order(tmp_path, capsys):
+def test_texts_are_those_of_files_and_folders_in_order(tmp_path, prepare):
   paired = write(tmp_path / 'a.jsonl', [
       [{'image': 'absent.png'}, {'text': 'One.\nTwo.'}], [{'text': 'x' * 1001}],
   ])
   alone = write(tmp_path / 'b.jsonl', [[{'text': 'Three.'}]])
-  folder = str(tmp_path / 'train')
-  assert cli.main([
-      'prepare', 'jsonl', alone, '--text', f'--out={folder}', '--workers=0',
-  ]) == 0
-  capsys.readouterr()
-  assert list(texts.texts([paired, folder])) == [
+  folder = prepare('jsonl', alone, '--text').out
+  assert list(texts.texts([paired, str(folder)])) == [
       'One.', 'Two.', 'x' * 1000, 'x', 'Three.',
   ]
 

@@ -25,20 +25,3 @@ from flamingo_jax.evaluation.metrics.vqa import (
     VQA_ACCURACY_ALWAYS_NORMALISED,
 )
 from flamingo_jax.evaluation.metrics.wups import WUPS
-
-__all__ = [
-    'AVERAGE_PRECISION',
-    'CIDER',
-    'IVQA_ACCURACY',
-    'MEAN_TOP1_TOP5',
-    'MWAP',
-    'Metric',
-    'NDCG',
-    'RANKING_TOP1',
-    'ROC_AUC',
-    'STAR_ACCURACY',
-    'TOP1',
-    'VQA_ACCURACY',
-    'VQA_ACCURACY_ALWAYS_NORMALISED',
-    'WUPS',
-]

@@ -3,7 +3,7 @@
 """Numbers that tell prose from the rest of the web (OBELICS §3.2, Gopher A)."""
 
 import collections
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 import importlib.resources
 import functools
 import re
@@ -15,9 +15,10 @@ _ELLIPSES = ('...', '\u2026')
 _ENGLISH = frozenset('the be to of and that have with'.split())
 
 
-def words(text: str) -> list[str]:
+@functools.lru_cache(maxsize=1)  # of a page that is measured many times
+def words(text: str) -> tuple[str, ...]:
   """In lower case."""
-  return _WORD.findall(text.casefold())
+  return tuple(_WORD.findall(text.casefold()))
 
 
 def count_words(text: str) -> int:
@@ -31,10 +32,14 @@ def word_length(text: str) -> float:
   return sum(map(len, found)) / len(found) if found else 0.0
 
 
-def symbols(text: str) -> float:
-  """Hashes and ellipses for each word."""
-  count = text.count('#') + sum(text.count(e) for e in _ELLIPSES)
-  return count / max(1, len(words(text)))
+def hashes(text: str) -> float:
+  """Hash signs for each word."""
+  return text.count('#') / max(1, len(words(text)))
+
+
+def ellipses(text: str) -> float:
+  """Ellipses for each word."""
+  return sum(map(text.count, _ELLIPSES)) / max(1, len(words(text)))
 
 
 def bullet_lines(text: str) -> float:
@@ -53,7 +58,15 @@ def _share_of_lines(text: str, is_one: Callable[[str], bool]) -> float:
 
 
 def _lines(text: str) -> list[str]:
-  return [line.strip() for line in text.splitlines() if line.strip()]
+  return _filled(text.splitlines())
+
+
+def _paragraphs(text: str) -> list[str]:
+  return _filled(re.split(r'\n\s*\n', text))
+
+
+def _filled(parts: Iterable[str]) -> list[str]:
+  return [part.strip() for part in parts if part.strip()]
 
 
 def alphabetic_words(text: str) -> float:
@@ -70,28 +83,70 @@ def english_words(text: str) -> int:
 
 def repeated_lines(text: str) -> float:
   """Share of the lines that were there before."""
-  lines = _lines(text)
-  return 1 - len(set(lines)) / len(lines) if lines else 0.0
+  return _repeated(_lines(text), lambda line: 1)
 
 
-def repeated_pairs(text: str) -> float:
-  """Share of the characters in the most frequent pair of words."""
+def repeated_paragraphs(text: str) -> float:
+  """Share of the paragraphs that were there before."""
+  return _repeated(_paragraphs(text), lambda paragraph: 1)
+
+
+def characters_of_repeated_lines(text: str) -> float:
+  """Share of the characters, those of lines, in lines that were there before."""
+  return _repeated(_lines(text), len)
+
+
+def characters_of_repeated_paragraphs(text: str) -> float:
+  """Share of the characters in paragraphs that were there before."""
+  return _repeated(_paragraphs(text), len)
+
+
+def _repeated(parts: Sequence[str], size: Callable[[str], int]) -> float:
+  total = sum(map(size, parts))
+  return (total - sum(map(size, set(parts)))) / max(1, total)
+
+
+def most_frequent_run(text: str, length: int) -> float:
+  """Share of the characters in the most frequent run of so many words.
+
+  What occurs once is not repeated.
+  """
   found = words(text)
-  pairs = collections.Counter(zip(found, found[1:]))
-  if not pairs:
+  runs = _runs(found, length)
+  if not runs:
     return 0.0
-  pair, count = pairs.most_common(1)[0]
-  # What occurs once is not repeated.
-  size = sum(map(len, found))
-  return count * sum(map(len, pair)) / size if count > 1 else 0.0
+  most, count = collections.Counter(runs).most_common(1)[0]
+  return _covered(found, length, [
+      i for i, run in enumerate(runs) if count > 1 and run == most
+  ])
+
+
+def repeated_runs(text: str, length: int) -> float:
+  """Share of the characters in runs of so many words that were there before."""
+  found, seen, places = words(text), set(), []
+  for i, run in enumerate(_runs(found, length)):
+    if run in seen:
+      places.append(i)
+    seen.add(run)
+  return _covered(found, length, places)
+
+
+def _runs(found: Sequence[str], length: int) -> list[tuple[str, ...]]:
+  return list(zip(*(found[i:] for i in range(length))))
+
+
+def _covered(
+    found: Sequence[str], length: int, places: Iterable[int]
+) -> float:
+  """Share of the words' characters in runs there, each counted once."""
+  inside = {i for place in places for i in range(place, place + length)}
+  return sum(len(found[i]) for i in inside) / max(1, sum(map(len, found)))
 
 
 def repeated_words(text: str) -> float:
   """Share of runs of five words that occur more than once."""
   found = words(text)
-  runs = collections.Counter(
-      tuple(found[i : i + 5]) for i in range(len(found) - 4)
-  )
+  runs = collections.Counter(_runs(found, 5))
   total = sum(runs.values())
   return sum(c for c in runs.values() if c > 1) / total if total else 0.0
 

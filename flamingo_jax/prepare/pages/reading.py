@@ -69,7 +69,8 @@ def page_units(paths: Sequence[str]) -> list[Unit]:
     names = [os.path.relpath(page, root) for page in pages]
     units += [Unit(root, members=m) for m in group(names, _PER_UNIT)]
     units += [Unit(f) for f in files if has_ending(f, WARC_ENDINGS)]
-    units += json_values.line_units(lines)
+    for file in lines:
+      units += json_values.line_units(file)
   return units
 
 

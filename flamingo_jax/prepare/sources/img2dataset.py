@@ -14,12 +14,12 @@ from flamingo_jax.prepare import tables
 from flamingo_jax.prepare import tars
 from flamingo_jax.prepare import tfrecords
 from flamingo_jax.prepare.source import (
-    Converted, Dropped, Fitter, Item, Unit, find_files, has_ending,
+    Converted, Dropped, Fitter, Item, Source, Unit, find_files, has_ending,
 )
 
 
 @dataclasses.dataclass(frozen=True)
-class Img2dataset:
+class Img2dataset(Source):
   """Pictures and captions, whatever --output_format was.
 
   Beside each shard img2dataset writes its metadata, also as .parquet: of a
@@ -34,7 +34,6 @@ class Img2dataset:
   text_key: str = 'caption'
 
   def units(self) -> list[Unit]:
-    """See `Source`."""
     files = find_files(
         self.paths, tars.ENDINGS + tfrecords.ENDINGS + tables.ENDINGS
     )
@@ -56,7 +55,6 @@ class Img2dataset:
     )
 
   def read(self, unit: Unit) -> Iterator[Item | Dropped]:
-    """See `Source`."""
     if has_ending(unit.path, tars.ENDINGS):
       yield from tars.read_samples(unit.path)
     elif has_ending(unit.path, tfrecords.ENDINGS):
@@ -70,7 +68,6 @@ class Img2dataset:
       yield from tables.read_rows(unit, columns)
 
   def convert(self, item: Item, fitter: Fitter) -> Converted:
-    """See `Source`."""
     fields = {k: v for k, v in item.value.items() if v is not None}
     facts = {**fields, **tars.json_field(fields)}
     if _text(facts.get('status', 'success')) != 'success':

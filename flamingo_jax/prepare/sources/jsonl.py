@@ -9,12 +9,12 @@ import os
 from flamingo_jax.data import documents
 from flamingo_jax.prepare import json_values
 from flamingo_jax.prepare.source import (
-    Converted, Dropped, Fitter, Item, Unit, find_files,
+    Converted, Dropped, Fitter, Item, Source, Unit, find_files,
 )
 
 
 @dataclasses.dataclass(frozen=True)
-class Jsonl:
+class Jsonl(Source):
   """JSONL files and all that they name.
 
   A document of which anything cannot be read is dropped: who wrote it meant it
@@ -29,11 +29,10 @@ class Jsonl:
   text: bool = False
 
   def units(self) -> list[Unit]:
-    """See `Source`."""
-    return json_values.line_units(find_files(self.paths, json_values.ENDINGS))
+    files = find_files(self.paths, json_values.ENDINGS)
+    return [unit for file in files for unit in json_values.line_units(file)]
 
   def read(self, unit: Unit) -> Iterator[Item | Dropped]:
-    """See `Source`."""
     folder = os.path.dirname(unit.path)
     for item in json_values.read_lines(unit):
       if isinstance(item, Item):
@@ -41,24 +40,11 @@ class Jsonl:
       yield item
 
   def convert(self, item: Item, fitter: Fitter) -> Converted:
-    """See `Source`."""
     line, folder = item.value
     parts, problems = documents.parse_line(line, folder, not self.text)
     if problems:
       raise Dropped('line is no document', problems[0])
-    fitted = [
-        part if isinstance(part, str) else fitter.fit(part) for part in parts
-    ]
-    return Converted(
-        documents.Document(
-            tuple(
-                part if isinstance(part, str) else part.media
-                for part in fitted
-            ),
-            item.place, 0,
-        ),
-        looks=tuple(
-            part.look for part in fitted
-            if not isinstance(part, str) and part.media.kind == 'image'
-        ),
+    return Converted.of(
+        (part if isinstance(part, str) else fitter.fit(part) for part in parts),
+        item.place,
     )

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 import dataclasses
 import os
 
-from flamingo_jax.data.documents import Document, Media
+from flamingo_jax.data.documents import Media
 from flamingo_jax.errors import UserError
 from flamingo_jax.prepare import json_values
 from flamingo_jax.prepare.source import (
-    Converted, Dropped, Fitter, Item, Unit, find_files, has_ending,
+    Converted, Dropped, Fitter, Item, Source, Unit, find_files, has_ending,
     path_inside,
 )
 
@@ -23,7 +23,7 @@ _PREFIXES = {
 
 
 @dataclasses.dataclass(frozen=True)
-class Llava:
+class Llava(Source):
   """One document for each conversation.
 
   Attributes:
@@ -35,16 +35,19 @@ class Llava:
   images: str | None = None
 
   def units(self) -> list[Unit]:
-    """See `Source`."""
     if self.images is not None and not os.path.isdir(self.images):
       raise UserError(f'{self.images} is no folder; correct --images')
     files = find_files(self.paths, ('.json', *json_values.ENDINGS))
-    arrays = [path for path in files if has_ending(path, '.json')]
-    lines = [path for path in files if not has_ending(path, '.json')]
-    return json_values.array_units(arrays) + json_values.line_units(lines)
+    # Arrays first.
+    files.sort(key=lambda path: not has_ending(path, '.json'))
+    return [
+        unit for path in files for unit in (
+            json_values.array_units if has_ending(path, '.json')
+            else json_values.line_units
+        )(path)
+    ]
 
   def read(self, unit: Unit) -> Iterator[Item | Dropped]:
-    """See `Source`."""
     folder = os.path.abspath(self.images or os.path.dirname(unit.path))
     is_array = has_ending(unit.path, '.json')
     read = json_values.read_array if is_array else json_values.read_lines
@@ -54,7 +57,6 @@ class Llava:
       yield item
 
   def convert(self, item: Item, fitter: Fitter) -> Converted:
-    """See `Source`."""
     text, folder = item.value
     value = json_values.parse(text)
     names = value.get('image') or []
@@ -74,11 +76,8 @@ class Llava:
       )
     parts = [pieces[0].strip()]
     for image, piece in zip(images, pieces[1:]):
-      parts += [image.media, piece.strip()]
-    return Converted(
-        Document(tuple(part for part in parts if part), item.place, 0),
-        looks=tuple(image.look for image in images),
-    )
+      parts += [image, piece.strip()]
+    return Converted.of(filter(None, parts), item.place)
 
 
 def _no(key: str, value: dict) -> str:

@@ -9,20 +9,20 @@ from typing import Any
 import numpy as np
 import scipy.optimize
 
-from flamingo_jax.data.documents import Document, Media
+from flamingo_jax.data.documents import Media
 from flamingo_jax.errors import UserError
 from flamingo_jax.prepare import conversion
 from flamingo_jax.prepare import fetched
 from flamingo_jax.prepare import json_values
 from flamingo_jax.prepare.source import (
-    Converted, Dropped, Fitted, Fitter, Item, Unit, find_files,
+    Converted, Dropped, Fitted, Fitter, Item, Source, Unit, find_files,
 )
 
 _LEAST_SIMILAR = 0.24  # of CLIP L/14, as OpenFlamingo has it
 
 
 @dataclasses.dataclass(frozen=True)
-class Mmc4:
+class Mmc4(Source):
   """Pages whose images img2dataset has fetched.
 
   The published assignment was made with all images. After some are missing it
@@ -39,18 +39,15 @@ class Mmc4:
   images: fetched.FetchedImages = fetched.FetchedImages('')
 
   def units(self) -> list[Unit]:
-    """See `Source`."""
     files = find_files(self.paths, json_values.ENDINGS)
-    units = json_values.line_units(files)
+    units = [unit for file in files for unit in json_values.line_units(file)]
     self._check_first(units)
     return units
 
   def read(self, unit: Unit) -> Iterator[Item | Dropped]:
-    """See `Source`."""
     return json_values.read_lines(unit)
 
   def convert(self, item: Item, fitter: Fitter) -> Converted:
-    """See `Source`."""
     page = json_values.parse(item.value)
     sentences, similarity = _matrix(page)
     found, losses = {}, []
@@ -67,13 +64,8 @@ class Mmc4:
     if not placed:
       raise Dropped('no image is left', ', '.join(d.reason for d in losses))
     parts = _interleave(sentences, {s: found[r] for s, r in placed.items()})
-    return Converted(
-        Document(
-            tuple(p if isinstance(p, str) else p.media for p in parts),
-            item.place, 0,
-        ),
-        tuple(losses), json_values.text_of(page, 'url'),
-        tuple(p.look for p in parts if not isinstance(p, str)),
+    return Converted.of(
+        parts, item.place, losses, json_values.text_of(page, 'url')
     )
 
   def urls(self, item: Item) -> list[str]:

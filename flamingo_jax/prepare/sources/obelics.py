@@ -7,18 +7,18 @@ import dataclasses
 import json
 from typing import Any
 
-from flamingo_jax.data.documents import Document, Media
+from flamingo_jax.data.documents import Media
 from flamingo_jax.prepare import fetched
 from flamingo_jax.prepare import tables
 from flamingo_jax.prepare.source import (
-    Converted, Dropped, Fitter, Item, Unit, find_files,
+    Converted, Dropped, Fitter, Item, Source, Unit, find_files,
 )
 
 _COLUMNS = ('images', 'texts')
 
 
 @dataclasses.dataclass(frozen=True)
-class Obelics:
+class Obelics(Source):
   """Pages whose images img2dataset has fetched.
 
   An image that is missing is left out of its page; a page needs one.
@@ -32,35 +32,28 @@ class Obelics:
   images: fetched.FetchedImages = fetched.FetchedImages('')
 
   def units(self) -> list[Unit]:
-    """See `Source`."""
     files = find_files(self.paths, tables.ENDINGS)
     return tables.row_units(files, _COLUMNS, 'name files of OBELICS')
 
   def read(self, unit: Unit) -> Iterator[Item]:
-    """See `Source`."""
     return tables.read_rows(unit, (*_COLUMNS, 'general_metadata'))
 
   def convert(self, item: Item, fitter: Fitter) -> Converted:
-    """See `Source`."""
-    parts, losses, looks = [], [], []
+    parts, losses = [], []
     for url, text in _page(item.value):
       if text is not None:
         parts += [text] if text.strip() else []
         continue
       try:
-        fitted = fitter.fit(Media('image', url, self.images.read(url)))
+        parts.append(fitter.fit(Media('image', url, self.images.read(url))))
       except Dropped as loss:
         losses.append(loss)
-      else:
-        parts.append(fitted.media)
-        looks.append(fitted.look)
-    if not looks:
+    if all(isinstance(part, str) for part in parts):
       raise Dropped('no image is left', ', '.join(d.reason for d in losses))
-    if len(looks) == len(parts):
+    if not any(isinstance(part, str) for part in parts):
       raise Dropped('no text', '')
-    return Converted(
-        Document(tuple(parts), item.place, 0), tuple(losses),
-        _address(item.value.get('general_metadata')), tuple(looks),
+    return Converted.of(
+        parts, item.place, losses, _address(item.value.get('general_metadata'))
     )
 
   def urls(self, item: Item) -> list[str]:

@@ -12,13 +12,13 @@ import numpy as np
 from flamingo_jax.data.documents import Media
 from flamingo_jax.errors import UserError
 from flamingo_jax.prepare import captioned
-from flamingo_jax.prepare.source import Converted, Fitter, Item, Unit
+from flamingo_jax.prepare.source import Converted, Fitter, Item, Source, Unit
 
 _PER_UNIT = 512  # examples
 
 
 @dataclasses.dataclass(frozen=True)
-class Tfds:
+class Tfds(Source):
   """A builder with an image and a text or a class.
 
   An image with several texts, such as those of COCO, is a document for each.
@@ -39,7 +39,6 @@ class Tfds:
   text_key: str | None = None
 
   def units(self) -> list[Unit]:
-    """See `Source`."""
     if len(self.paths) != 1:
       raise UserError('tfds takes one builder; prepare each into its own --out')
     builder = _builder(self.paths[0], self.data_dir)
@@ -57,7 +56,6 @@ class Tfds:
     ]
 
   def read(self, unit: Unit) -> Iterator[Item]:
-    """See `Source`."""
     import tensorflow_datasets as tfds
 
     image_key, text_key = self._keys()
@@ -79,7 +77,6 @@ class Tfds:
         yield Item(place, (image, text))
 
   def convert(self, item: Item, fitter: Fitter) -> Converted:
-    """See `Source`."""
     data, text = item.value
     media = Media('image', item.place, data)
     return captioned.convert(

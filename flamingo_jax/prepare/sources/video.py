@@ -13,11 +13,10 @@ from typing import Any
 from flamingo_jax.data.documents import Media
 from flamingo_jax.errors import UserError
 from flamingo_jax.prepare import captioned
-from flamingo_jax.prepare import json_values
 from flamingo_jax.prepare import tars
 from flamingo_jax.prepare.source import (
-    Converted, Dropped, Fitter, Item, Unit, find_files, group, has_ending,
-    read_bytes,
+    Converted, Dropped, Fitter, Item, Source, Unit, find_files, group,
+    has_ending, read_bytes,
 )
 
 _ENDINGS = tuple(f'.{field}' for field in captioned.VIDEO_FIELDS)
@@ -28,7 +27,7 @@ _CAPTIONS = ('caption', 'text', 'name')
 
 
 @dataclasses.dataclass(frozen=True)
-class Video:
+class Video(Source):
   """Clips of which one frame per second is kept, with its timestamp.
 
   The caption of clip.mp4 is in clip.txt or clip.json, or in one table.
@@ -45,7 +44,6 @@ class Video:
   text_key: str = 'caption'
 
   def units(self) -> list[Unit]:
-    """See `Source`."""
     if self.captions is not None:
       _captions(self.captions)
     files = find_files(self.paths, _ENDINGS + tars.ENDINGS)
@@ -58,7 +56,6 @@ class Video:
     return units
 
   def read(self, unit: Unit) -> Iterator[Item | Dropped]:
-    """See `Source`."""
     if not unit.members:
       yield from tars.read_samples(unit.path)
     for name in unit.members:
@@ -66,16 +63,13 @@ class Video:
       yield Item(path, path)
 
   def convert(self, item: Item, fitter: Fitter) -> Converted:
-    """See `Source`."""
     if isinstance(item.value, str):
       media = Media('video', item.value)
       caption = self._caption_of_file(item.value)
     else:
       name, data = captioned.first_field(item.value, captioned.VIDEO_FIELDS)
       media = Media('video', f'{item.place}.{name}', data)
-      caption = tars.text_field(item.value) or json_values.text_of(
-          tars.json_field(item.value), self.text_key
-      )
+      caption = tars.caption(item.value, self.text_key)
     sought = self.captions or (
         f'txt, nor in {self.text_key!r} of json (--text_key)'
     )
@@ -91,9 +85,7 @@ class Video:
         ending: read_bytes(f'{stem}.{ending}', _TEXT)
         for ending in ('txt', 'json') if os.path.exists(f'{stem}.{ending}')
     }
-    return tars.text_field(fields) or json_values.text_of(
-        tars.json_field(fields), self.text_key
-    )
+    return tars.caption(fields, self.text_key)
 
 
 @functools.lru_cache(maxsize=1)

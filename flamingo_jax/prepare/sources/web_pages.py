@@ -9,7 +9,7 @@ import dataclasses
 import functools
 import urllib.parse
 
-from flamingo_jax.data.documents import Document, Media
+from flamingo_jax.data.documents import Media
 from flamingo_jax.errors import UserError
 from flamingo_jax.prepare import thresholds
 from flamingo_jax.prepare.fetched import FetchedImages
@@ -17,12 +17,12 @@ from flamingo_jax.prepare.pages import dom
 from flamingo_jax.prepare.pages import filters
 from flamingo_jax.prepare.pages import reading
 from flamingo_jax.prepare.source import (
-    Converted, Dropped, Fitted, Fitter, Item, Unit, path_inside,
+    Converted, Dropped, Fitted, Fitter, Item, Source, Unit, path_inside,
 )
 
 
 @dataclasses.dataclass(frozen=True)
-class Html:
+class Html(Source):
   """Pages of folders, WARC files or JSONL files with "url" and "html".
 
   Attributes:
@@ -41,7 +41,6 @@ class Html:
   scorers: tuple[str, ...] = ()
 
   def units(self) -> list[Unit]:
-    """See `Source`."""
     if self.filters not in filters.PAGES:
       raise UserError(
           f'filters are {" or ".join(filters.PAGES)}, not {self.filters!r}'
@@ -51,11 +50,9 @@ class Html:
     return reading.page_units(self.paths)
 
   def read(self, unit: Unit) -> Iterator[Item | Dropped]:
-    """See `Source`."""
     return reading.read_pages(unit)
 
   def convert(self, item: Item, fitter: Fitter) -> Converted:
-    """See `Source`."""
     page = reading.page_of(item)
     nodes = self._nodes(page)
     losses, kept, seen = [], [], set()
@@ -85,10 +82,7 @@ class Html:
     ):
       threshold.check(text)
     url = '' if page.root else page.url
-    return Converted(
-        Document(tuple(parts), item.place, 0), tuple(losses), url,
-        tuple(image.look for image in images),
-    )
+    return Converted.of(parts, item.place, losses, url)
 
   def urls(self, item: Item) -> list[str]:
     """The images that a downloader has to fetch: the best of each."""
@@ -155,12 +149,12 @@ def _page_thresholds(
   )
 
 
-def join(nodes: list[dom.Text | Fitted]) -> list[str | Media]:
+def join(nodes: list[dom.Text | Fitted]) -> list[str | Fitted]:
   """Parts of a document: blocks without an image between them are one text."""
   parts = []
   for node in nodes:
     if isinstance(node, Fitted):
-      parts.append(node.media)
+      parts.append(node)
     elif parts and isinstance(parts[-1], str):
       parts[-1] += node.gap + node.text
     else:

@@ -7,15 +7,14 @@ import dataclasses
 
 from flamingo_jax.data.documents import Media
 from flamingo_jax.prepare import captioned
-from flamingo_jax.prepare import json_values
 from flamingo_jax.prepare import tars
 from flamingo_jax.prepare.source import (
-    Converted, Dropped, Fitter, Item, Unit, find_files,
+    Converted, Dropped, Fitter, Item, Source, Unit, find_files,
 )
 
 
 @dataclasses.dataclass(frozen=True)
-class Webdataset:
+class Webdataset(Source):
   """Samples of a picture and a text.
 
   Attributes:
@@ -27,22 +26,17 @@ class Webdataset:
   text_key: str = 'caption'
 
   def units(self) -> list[Unit]:
-    """See `Source`."""
     return [Unit(path) for path in find_files(self.paths, tars.ENDINGS)]
 
   def read(self, unit: Unit) -> Iterator[Item | Dropped]:
-    """See `Source`."""
     return tars.read_samples(unit.path)
 
   def convert(self, item: Item, fitter: Fitter) -> Converted:
-    """See `Source`."""
     facts = tars.json_field(item.value)
     if facts.get('status', 'success') != 'success':
       raise Dropped('download failed', str(facts.get('error_message')))
     name, data = captioned.first_field(item.value, captioned.IMAGE_FIELDS)
-    caption = tars.text_field(item.value) or json_values.text_of(
-        facts, self.text_key
-    )
+    caption = tars.caption(item.value, self.text_key)
     media = Media('image', f'{item.place}.{name}', data)
     return captioned.convert(
         media, caption, item.place, fitter,

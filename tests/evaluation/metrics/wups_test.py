@@ -64,28 +64,21 @@ def test_the_real_wordnet_gives_what_nltk_documents():
   assert wups.similarity('dog', 'nosuchword') == 0
 
 
-def test_wordnet_of_which_files_are_missing_is_one_sentence(tmp_path, monkeypatch):
+@pytest.mark.parametrize('name, sentence', [
+    ('wordnet', 'all its files in corpora/wordnet'),  # a folder without them
+    ('no_such_wordnet', "'python -m nltk.downloader wordnet'"),
+])
+def test_wordnet_that_is_not_whole_is_one_sentence(
+    tmp_path, monkeypatch, name, sentence
+):
   wups.wordnet.cache_clear()
   (tmp_path / 'corpora' / 'wordnet').mkdir(parents=True)
   monkeypatch.setattr(nltk.data, 'path', [str(tmp_path)])
   monkeypatch.setattr(
       nltk.corpus, 'wordnet',
       nltk.corpus.util.LazyCorpusLoader(
-          'wordnet', nltk.corpus.reader.WordNetCorpusReader, None
+          name, nltk.corpus.reader.WordNetCorpusReader, None
       ),
   )
-  with pytest.raises(UserError, match='all its files in corpora/wordnet'):
-    wups.words('dog')
-
-
-def test_wordnet_that_is_missing_is_one_sentence(monkeypatch):
-  monkeypatch.setattr(nltk.data, 'path', [])
-  wups.wordnet.cache_clear()
-  monkeypatch.setattr(
-      nltk.corpus, 'wordnet',
-      nltk.corpus.util.LazyCorpusLoader(
-          'no_such_wordnet', nltk.corpus.reader.WordNetCorpusReader, None
-      ),
-  )
-  with pytest.raises(UserError, match="'python -m nltk.downloader wordnet'"):
+  with pytest.raises(UserError, match=sentence):
     wups.words('dog')

@@ -8,6 +8,7 @@ import pytest
 
 from flamingo_jax.prepare.pages import reading
 from flamingo_jax.prepare.source import Dropped
+from tests.prepare import exporters
 
 PAGE = b'<html><p>Some words.</p></html>' * 20
 ZIPPED = gzip.compress(PAGE, mtime=0)
@@ -19,19 +20,7 @@ def chunked(body):
 
 
 def record(name, body, head='', status='200 OK'):
-  content = (
-      f'HTTP/1.1 {status}\r\nContent-Type: text/html; charset=utf-8\r\n'
-      f'{head}\r\n'.encode() + body
-  )
-  return (
-      f'WARC/1.0\r\nWARC-Type: response\r\n'
-      f'WARC-Target-URI: http://x.org/{name}\r\n'
-      'WARC-Record-ID: <urn:uuid:00000000-0000-0000-0000-000000000001>\r\n'
-      'WARC-Date: 2020-01-01T00:00:00Z\r\n'
-      'Content-Type: application/http; msgtype=response\r\n'
-      f'Content-Length: {len(content)}\r\n\r\n'.encode() + content
-      + b'\r\n\r\n'
-  )
+  return exporters.warc_record(f'http://x.org/{name}', body, head, status)
 
 
 def read(path):

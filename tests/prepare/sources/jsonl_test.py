@@ -7,9 +7,7 @@ import json
 import PIL.Image
 import pytest
 
-from flamingo_jax import cli
 from flamingo_jax.data import documents
-from flamingo_jax.data import records
 
 
 @pytest.fixture
@@ -26,16 +24,9 @@ def path(tmp_path):
   return path
 
 
-def prepare(path, out, *flags):
-  return cli.main(
-      ['prepare', 'jsonl', str(path), f'--out={out}', '--workers=0', *flags]
-  )
-
-
-def test_shards_hold_the_documents_of_the_file(path, tmp_path, capsys):
-  out = tmp_path / 'data' / 'm3w' / 'train'
-  assert prepare(path, out, '--shards=2') == 0
-  assert '5 documents with 10 images' in capsys.readouterr().out
+def test_shards_hold_the_documents_of_the_file(path, tmp_path, prepare):
+  run = prepare('jsonl', path, '--shards=2', out='data/m3w/train')
+  assert '5 documents with 10 images' in run.said
   expected = [
       (doc.parts[1], (tmp_path / f'{i}.jpg').read_bytes(),
        (tmp_path / '0.jpg').read_bytes(), doc.source)
@@ -43,38 +34,36 @@ def test_shards_hold_the_documents_of_the_file(path, tmp_path, capsys):
   ]
   for picture in tmp_path.glob('*.jpg'):
     picture.unlink()
-  found = records.RecordDocuments(out)
-  assert len(found) == len(expected) == 5
-  for i, (text, first, second, source) in enumerate(expected):
-    parts = found[i].parts
-    assert (parts[1], parts[0].data, parts[2].data) == (text, first, second)
-    assert source in found[i].source
+  assert len(expected) == 5
+  for doc, (text, first, second, source) in zip(
+      run.documents, expected, strict=True
+  ):
+    assert [p if isinstance(p, str) else p.data for p in doc.parts] == [
+        first, text, second
+    ]
+    assert source in doc.source
 
 
 def test_a_picture_that_is_cut_short_drops_its_document(
-    path, tmp_path, capsys
+    path, tmp_path, prepare
 ):
   # Its header is whole: only decoding tells.
   PIL.Image.effect_noise((99, 99), 9).convert('RGB').save(tmp_path / '4.jpg')
   data = (tmp_path / '4.jpg').read_bytes()
   (tmp_path / '4.jpg').write_bytes(data[: len(data) // 2])
-  out = tmp_path / 'train'
-  assert prepare(path, out) == 0
-  drops = json.loads((out / 'manifest.json').read_text())['drops']
-  assert drops['image is corrupt']['count'] == 1
-  assert 'own.jsonl:9' in drops['image is corrupt']['first']
-  assert len(records.RecordDocuments(out)) == 4
-  assert 'own.jsonl:9' in capsys.readouterr().out
+  run = prepare('jsonl', path)
+  assert run.drops == {'image is corrupt': 1}
+  assert 'own.jsonl:9' in run.manifest['drops']['image is corrupt']['first']
+  assert len(run.documents) == 4 and 'own.jsonl:9' in run.said
 
 
 @pytest.mark.parametrize('text, sentence', [
     (None, 'does not exist'), ('\n', 'holds no item'),
     ('{', 'own.jsonl:1: not JSON'),
 ])
-def test_a_file_without_documents_is_told(tmp_path, capsys, text, sentence):
+def test_a_file_without_documents_is_told(tmp_path, refuse, text, sentence):
   path = tmp_path / 'own.jsonl'
   if text:
     path.write_text(text)
-  assert prepare(path, tmp_path / 'train') == 2
-  assert sentence in capsys.readouterr().err
-  assert not (tmp_path / 'train' / 'manifest.json').exists()
+  assert sentence in refuse('jsonl', path)
+  assert not (tmp_path / 'out' / 'manifest.json').exists()

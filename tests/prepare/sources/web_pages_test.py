@@ -13,7 +13,7 @@ from tests.prepare.pages import filters_test
 
 
 def test_an_image_without_an_address_is_counted(tmp_path):
-  (tmp_path / 'a.png').write_bytes(mangled_files.IMAGES[0])
+  (tmp_path / 'a.png').write_bytes(mangled_files.GOOD)
   html = (f'<p>{filters_test.GOOD} <img src="spacer.gif">And more.</p>'
           '<img src="a.png"><img alt="nothing">')
   page = reading.Page('file:///a.html', html.encode(), root=str(tmp_path))
