@@ -54,7 +54,7 @@ def _rules(
       # Pictures, and then their latents: a batch without text. Encoder and
       # resampler have nothing to split over 'model', so more media are.
       ('media', MESH_AXES),
-      ('heads', model), ('mlp', model), ('vocab', model), ('length', length),
+      ('heads', model), ('kv_heads', model), ('mlp', model), ('vocab', model), ('length', length),
       ('embed', trainable), ('frozen_embed', frozen), ('conv_out', conv_out),
       *_WHOLE,
   )

@@ -34,13 +34,11 @@ class EncoderLayer(nn.Module):
       self, x: Float[Array, 'N S D'], _: None, mask: Bool[Array, '#N 1 S']
   ) -> tuple[Float[Array, 'N S D'], None]:
     y = LayerNorm(self.dtype, name='attn_norm')(x)
-    queries, keys, values = (
-        HeadsProjection(
-            self.heads, self.head_size, self.dtype, rows=self.rows, name=name
-        )(y)
-        for name in ('query', 'key', 'value')
-    )
-    y = attend(dot_scores(queries, keys), values, mask)
+    project = lambda name, axis: HeadsProjection(
+        self.heads, self.head_size, self.dtype, self.rows, axis, name=name
+    )(y)
+    scores = dot_scores(project('query', 'heads'), project('key', 'kv_heads'))
+    y = attend(scores, project('value', 'kv_heads'), mask)
     x += OutputProjection(
         x.shape[-1], self.dtype, rows=self.rows, name='out'
     )(y)

@@ -74,15 +74,17 @@ class ResamplerLayer(nn.Module):
       mask: Bool[Array, 'N 1 S+R'],
   ) -> Float[Array, 'N R D']:
     cfg = self.config
-    project = lambda name: HeadsProjection(
-        cfg.heads, cfg.head_size, self.dtype, rows='media', name=name
+    project = lambda name, axis: HeadsProjection(
+        cfg.heads, cfg.head_size, self.dtype, 'media', axis, name=name
     )
     y = LayerNorm(self.dtype, name='latents_norm')(latents)
     features = LayerNorm(self.dtype, name='features_norm')(features)
     # Latents join keys and values: "slightly better" than features alone.
     seen = jnp.concatenate([features, y], axis=1)
-    scores = dot_scores(project('query')(y), project('key')(seen))
-    y = attend(scores, project('value')(seen), mask)
+    scores = dot_scores(
+        project('query', 'heads')(y), project('key', 'kv_heads')(seen)
+    )
+    y = attend(scores, project('value', 'kv_heads')(seen), mask)
     latents += OutputProjection(
         cfg.width, self.dtype, rows='media', name='out'
     )(y)

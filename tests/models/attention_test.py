@@ -7,21 +7,21 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from flamingo_jax.models.attention import (
-    LayerCache,
-    RelativeSelfAttention,
+from flamingo_jax.models.attention import SelfAttention, attend
+from flamingo_jax.models.cache import LayerCache
+from flamingo_jax.models.positions import (
+    Relative,
     align_distances,
     align_shared,
-    attend,
     sinusoids,
 )
 
 
 def test_align_distances_is_the_gather_it_replaces():
   x = jax.random.normal(jax.random.key(0), (2, 3, 4, 9))
-  for position in (None, jnp.array([0, 5]), jnp.array([3, 1])):
-    y = align_distances(x, position)
-    start = np.zeros(2, int) if position is None else np.asarray(position)
+  for first in (0, jnp.array([0, 5]), jnp.array([3, 1])):
+    y = align_distances(x, first)
+    start = np.broadcast_to(first, 2)
     for b in range(2):
       for l in range(4):
         for s in range(start[b] + l + 1):  # the keys that a query may see
@@ -32,9 +32,9 @@ def test_align_distances_is_the_gather_it_replaces():
 
 def test_align_shared_is_the_gather_it_replaces():
   x = jax.random.normal(jax.random.key(0), (3, 2, 4, 9))  # heads come first
-  for position in (None, jnp.array([5, 3])):
-    y = align_shared(x, position, 3)
-    start = np.full(2, 3) if position is None else np.asarray(position)
+  for first in (3, jnp.array([5, 3])):
+    y = align_shared(x, first, 3)
+    start = np.broadcast_to(first, 2)
     assert y.shape == (3, 2, 4, 3)
     for b in range(2):
       for l in range(4):
@@ -75,7 +75,7 @@ def reference(params, x, heads):
 
 
 def attention_and_params(x):
-  model = RelativeSelfAttention(heads=2, head_size=4)
+  model = SelfAttention(heads=2, head_size=4, positions=Relative)
   params = nn.unbox(model.init(jax.random.key(0), x))['params']
   for i, name in enumerate(('content_bias', 'position_bias')):
     noise = jax.random.normal(jax.random.key(i), params[name].shape)

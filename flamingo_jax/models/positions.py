@@ -1,0 +1,167 @@
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""What self-attention knows of where tokens stand: a module of three methods.
+
+`keep` is given the keys of new tokens, and returns them as they are remembered,
+with what is remembered of positions themselves; `scores` and `shared_scores` are
+those of queries and the keys they may see. Self-attention has their parameters
+among its own.
+"""
+
+from flax import linen as nn
+import jax
+import jax.numpy as jnp
+
+from flamingo_jax.models.attention import HeadsProjection, dot_scores
+from flamingo_jax.models.cache import LayerCache
+from flamingo_jax.models.layers import partitioned
+from flamingo_jax.typing import Array, Float, Int
+
+
+def sinusoids(length: int, width: int) -> Float[Array, 'S D']:
+  """Sine and cosine features of the distances length - 1 .. 0."""
+  rates = 10_000.0 ** (-jnp.arange(0, width, 2) / width)
+  angles = jnp.arange(length)[::-1, None] * rates
+  return jnp.concatenate([jnp.sin(angles), jnp.cos(angles)], axis=-1)
+
+
+def align_distances(
+    x: Float[Array, 'B H L S'], first: Int[Array, 'B'] | int
+) -> Float[Array, 'B H L S']:
+  """Turns a last axis of distances into a last axis of keys.
+
+  Distances fall from S - 1 to 0. Query l of row b stands at p = first[b] + l, so
+  its score for key s is the one of distance p - s. With S = 3 and first = 0, from
+  distances to keys:
+
+    l=0  a2 a1 a0        a0  .  .
+    l=1  b2 b1 b0   ->   b1 b0  .       . = after the query, masked by callers
+    l=2  c2 c1 c0        c2 c1 c0
+
+  Every row is the one above moved by one, which a reshape does without gather.
+  """
+  size = x.shape[-1]
+  # To the right of distance 0, what no query may see.
+  x = jnp.pad(x, ((0, 0), (0, 0), (0, 0), (0, size)))
+  return _shift(x, size - 1 - first, size, rows=0)
+
+
+def align_shared(
+    x: Float[Array, 'H B L N'], first: Int[Array, 'B'] | int, count: int
+) -> Float[Array, 'H B L P']:
+  """The same for P = count keys behind which all queries stand, none at N.
+
+  No distance is negative, so nothing has to be padded.
+  """
+  return _shift(x, x.shape[-1] - 1 - first, count, rows=1)
+
+
+def _shift(
+    x: Float[Array, '_ _ L N'], first: Int[Array, 'B'] | int, count: int,
+    rows: int,
+) -> Float[Array, '_ _ L P']:
+  """Entries first - l .. first - l + count - 1 of the last axis, for each l.
+
+  Where rows of N become rows of N - 1, each begins one further to the left in
+  the one above. Axis `rows` is that of `first`.
+  """
+  length, size = x.shape[-2:]
+  x = x.reshape(*x.shape[:2], -1)[..., : length * (size - 1)]
+  x = x.reshape(*x.shape[:2], length, size - 1)
+  if isinstance(first, int):
+    return x[..., first : first + count]
+  return jax.vmap(
+      lambda row, at: jax.lax.dynamic_slice_in_dim(row, at, count, 2),
+      in_axes=(rows, 0), out_axes=rows,
+  )(x, first)
+
+
+class Relative(nn.Module):
+  """Relative positions of Transformer-XL (Dai et al. 2019, section 3.3).
+
+    score(l, s) = (q_l + u) . k_s + (q_l + v) . W_kR R(l - s)
+
+  scaled by K^-0.5, with R(l - s) the sinusoid of the distance: the encoding of
+  Gopher and Chinchilla. W_kR is the 13th D x D matrix of a layer in Chinchilla's
+  parameter counts.
+  """
+
+  heads: int
+  head_size: int
+  width: int
+  dtype: str = 'float32'
+
+  def setup(self):
+    """Its parameters: W_kR, u and v."""
+    self.relative = HeadsProjection(self.heads, self.head_size, self.dtype)
+    bias = lambda name: self.param(
+        name, partitioned(nn.initializers.zeros, 'heads', 'kv'),
+        (self.heads, self.head_size), jnp.float32,
+    )
+    self.content_bias = bias('content_bias')
+    self.position_bias = bias('position_bias')
+
+  def keep(
+      self,
+      keys: Float[Array, 'B H L K'],
+      first: Int[Array, 'B'] | int,
+      room: int,
+  ) -> tuple[Float[Array, 'B H L K'], Float[Array, 'H N K'] | None]:
+    """What is remembered of new tokens: their keys, and beside them W_kR R.
+
+    Args:
+      keys: of the new tokens.
+      first: where each row's first one stands; an int where rows begin.
+      room: N, the positions that there will ever be.
+
+    Returns:
+      The keys, as they are, and W_kR R of the distances N-1 .. 0. These are
+      projected where rows begin; per token it would cost N x D^2 each time.
+    """
+    if not isinstance(first, int):
+      return keys, None
+    return keys, self.relative(sinusoids(room, self.width).astype(self.dtype))
+
+  def scores(
+      self,
+      queries: Float[Array, 'B H L K'],
+      seen: LayerCache,
+      first: Int[Array, 'B'] | int,
+  ) -> Float[Array, 'B H L S']:
+    """Of the L tokens from `first` on and the keys that are each row's own."""
+    by_content = dot_scores(queries + self._bias(self.content_bias), seen.keys)
+    distances = seen.relative[:, -seen.keys.shape[2] :]
+    return by_content + align_distances(
+        self._by_distance(queries, distances, 'BHLS'), first - seen.start
+    )
+
+  def shared_scores(
+      self,
+      queries: Float[Array, 'B H L K'],
+      seen: LayerCache,
+      first: Int[Array, 'B'] | int,
+  ) -> Float[Array, 'H B L P']:
+    """The same with the keys that all rows share, in front of their own."""
+    distances = seen.relative
+    if isinstance(first, int):
+      distances = distances[:, -(first + queries.shape[2]) :]
+    by_content = dot_scores(
+        queries + self._bias(self.content_bias), seen.shared.keys, 'HBLS'
+    )
+    return by_content + align_shared(
+        self._by_distance(queries, distances, 'HBLS'), first, seen.start
+    )
+
+  def _by_distance(
+      self,
+      queries: Float[Array, 'B H L K'],
+      distances: Float[Array, 'H N K'],
+      order: str,
+  ) -> Float[Array, '_ _ L N']:
+    # In the dtype of activations: rearranging costs a dozen passes over memory,
+    # a tenth of a step's time on TPUs in float32.
+    queries += self._bias(self.position_bias)
+    return dot_scores(queries, distances, order).astype(self.dtype)
+
+  def _bias(self, bias: Float[Array, 'H K']) -> Float[Array, 'H 1 K']:
+    return bias.astype(self.dtype)[:, None]
