@@ -33,6 +33,8 @@ _WHOLE = tuple(
         'conv_h', 'conv_w', 'conv_in', 'new_vocab', 'text_vocab',
     )
 )
+# Names of whole heads, which no device may have a part of.
+_HEADS = ('heads', 'kv_heads')
 
 
 def _rules(
@@ -54,7 +56,8 @@ def _rules(
       # Pictures, and then their latents: a batch without text. Encoder and
       # resampler have nothing to split over 'model', so more media are.
       ('media', MESH_AXES),
-      ('heads', model), ('kv_heads', model), ('mlp', model), ('vocab', model), ('length', length),
+      ('heads', model), ('kv_heads', model), ('mlp', model), ('vocab', model),
+      ('length', length),
       ('embed', trainable), ('frozen_embed', frozen), ('conv_out', conv_out),
       *_WHOLE,
   )
@@ -88,11 +91,15 @@ def constrain(x: Array, *axes: str | None) -> Array:
   """Splits an activation as the rules in use say; without rules, not at all.
 
   An axis is split over as many of its mesh axes as divide it: texts and numbers
-  of media are of any length. What is left of them is free for later rules.
+  of media are of any length. What is left of them is free for later rules. Heads
+  are as many in every batch, and no device may get a part of one.
 
   Args:
     x: the activation.
     axes: the name of each of its axes, None for one that stays whole.
+
+  Raises:
+    UserError: an axis without a rule, or heads that the mesh doesn't divide.
   """
   mesh, rules = jax.sharding.get_abstract_mesh(), nn.get_logical_axis_rules()
   if mesh.empty or not rules:
@@ -109,12 +116,15 @@ def activation_spec(
     rules: Rules,
 ) -> PartitionSpec:
   """How `constrain` splits an activation; arguments as of `parameter_spec`."""
+  _check_names(names, rules, 'an activation')
   spec: list[str | tuple[str, ...] | None] = [None] * len(names)
   used: set[str] = set()
   for rule, axes in rules:
     axes = (axes,) if isinstance(axes, str) else axes or ()
     for i in (i for i, name in enumerate(names) if name == rule):
       if spec[i] is None and used.isdisjoint(axes):
+        if rule in _HEADS:
+          _check_parts('an activation', rule, shape[i], axes, mesh)
         (spec[i],) = divisible(PartitionSpec(axes), shape[i : i + 1], mesh)
         used |= set((spec[i],) if isinstance(spec[i], str) else spec[i] or ())
   return PartitionSpec(*spec)
@@ -198,7 +208,9 @@ def batch_parts(mesh: Mesh | AbstractMesh, rules: Rules) -> int:
   return _parts(axes, mesh)
 
 
-def tree_shardings(boxed: Tree, mesh: Mesh, rules: Rules) -> Tree:
+def tree_shardings(
+    boxed: Tree, mesh: Mesh | AbstractMesh, rules: Rules
+) -> Tree:
   """Shardings of a tree of parameters boxed by `with_logical_partitioning`.
 
   Args:
@@ -210,12 +222,15 @@ def tree_shardings(boxed: Tree, mesh: Mesh, rules: Rules) -> Tree:
     The same tree (unboxed) with a NamedSharding per leaf.
 
   Raises:
-    UserError: as of `parameter_spec`.
+    UserError: a parameter that names no axes, or as of `parameter_spec`.
   """
   def leaf(path, box):
-    if not is_boxed(box):
-      return NamedSharding(mesh, PartitionSpec())
     name = jax.tree_util.keystr(path, simple=True, separator='/')
+    if not is_boxed(box):
+      raise UserError(
+          f'{name} does not name its axes: make its initializer one of '
+          'layers.partitioned'
+      )
     return NamedSharding(mesh, parameter_spec(
         name, box.names, box.value.shape, mesh, rules
     ))
@@ -227,7 +242,7 @@ def parameter_spec(
     path: str,
     names: Sequence[str | None],
     shape: Sequence[int],
-    mesh: Mesh,
+    mesh: Mesh | AbstractMesh,
     rules: Rules,
 ) -> PartitionSpec:
   """How a parameter is split: exactly as the rules say, or it is an error.
@@ -244,19 +259,40 @@ def parameter_spec(
     rules: a table of `RULES`.
 
   Raises:
-    UserError: an axis that doesn't divide; names the sizes that do.
+    UserError: an axis without a rule, or one that doesn't divide.
   """
+  _check_names(names, rules, path)
   spec = nn.logical_to_mesh_axes(names, rules)
-  for name, axes, dim in zip(names, spec, shape):
-    parts = _parts(axes, mesh)
-    if name != 'conv_out' and dim % parts:
-      axes = axes if isinstance(axes, str) else '+'.join(axes)
-      sizes = [str(n) for n in range(1, 1025) if dim % n == 0]
-      raise UserError(
-          f'{path} has {dim} {name}, which the mesh axis {axes} of {parts} '
-          f'does not divide; sizes that do are {", ".join(sizes)}'
-      )
+  for name, axes, size in zip(names, spec, shape):
+    if name != 'conv_out':
+      _check_parts(path, name, size, axes, mesh)
   return divisible(spec, shape, mesh)
+
+
+def _check_names(names: Sequence[str | None], rules: Rules, what: str) -> None:
+  """A name without a rule is an error: it would be whole on every device."""
+  unknown = set(names) - {None} - {name for name, _ in rules}
+  if unknown:
+    table = next((name for name in RULES if RULES[name] == rules), 'in use')
+    raise UserError(
+        f'the rule table {table!r} has no rule for {min(unknown)!r}, an axis of '
+        f'{what}: add one to sharding.py, None if it is never split'
+    )
+
+
+def _check_parts(
+    what: str, name: str | None, size: int,
+    axes: str | tuple[str, ...] | None, mesh: Mesh | AbstractMesh,
+) -> None:
+  """An axis that its mesh axes don't divide is an error; it tells what they do."""
+  parts = _parts(axes, mesh)
+  if size % parts:
+    axes = axes if isinstance(axes, str) else '+'.join(axes)
+    sizes = [str(n) for n in range(1, 1025) if size % n == 0]
+    raise UserError(
+        f'{what} has {size} {name}, which the mesh axis {axes} of {parts} '
+        f'does not divide; sizes that do are {", ".join(sizes)}'
+    )
 
 
 def is_boxed(leaf: Any) -> bool:
