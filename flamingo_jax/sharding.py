@@ -7,7 +7,7 @@ which mesh axis it is split over. A rule table is read in order: the first rule
 of a name whose mesh axis is still free in that array wins.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 import math
 from typing import Any
 
@@ -33,8 +33,6 @@ _WHOLE = tuple(
         'conv_h', 'conv_w', 'conv_in', 'new_vocab', 'text_vocab',
     )
 )
-# Names of whole heads, which no device may have a part of.
-_HEADS = ('heads', 'kv_heads')
 
 
 def _rules(
@@ -104,30 +102,10 @@ def constrain(x: Array, *axes: str | None) -> Array:
   mesh, rules = jax.sharding.get_abstract_mesh(), nn.get_logical_axis_rules()
   if mesh.empty or not rules:
     return x
-  return jax.lax.with_sharding_constraint(
-      x, activation_spec(axes, x.shape, mesh, rules)
-  )
-
-
-def activation_spec(
-    names: Sequence[str | None],
-    shape: Sequence[int],
-    mesh: Mesh | AbstractMesh,
-    rules: Rules,
-) -> PartitionSpec:
-  """How `constrain` splits an activation; arguments as of `parameter_spec`."""
-  _check_names(names, rules, 'an activation')
-  spec: list[str | tuple[str, ...] | None] = [None] * len(names)
-  used: set[str] = set()
-  for rule, axes in rules:
-    axes = (axes,) if isinstance(axes, str) else axes or ()
-    for i in (i for i, name in enumerate(names) if name == rule):
-      if spec[i] is None and used.isdisjoint(axes):
-        if rule in _HEADS:
-          _check_parts('an activation', rule, shape[i], axes, mesh)
-        (spec[i],) = divisible(PartitionSpec(axes), shape[i : i + 1], mesh)
-        used |= set((spec[i],) if isinstance(spec[i], str) else spec[i] or ())
-  return PartitionSpec(*spec)
+  return jax.lax.with_sharding_constraint(x, _spec(
+      'an activation', axes, x.shape, mesh, rules,
+      lambda name: name not in ('heads', 'kv_heads'),
+  ))
 
 
 def make_mesh(
@@ -261,38 +239,9 @@ def parameter_spec(
   Raises:
     UserError: an axis without a rule, or one that doesn't divide.
   """
-  _check_names(names, rules, path)
-  spec = nn.logical_to_mesh_axes(names, rules)
-  for name, axes, size in zip(names, spec, shape):
-    if name != 'conv_out':
-      _check_parts(path, name, size, axes, mesh)
-  return divisible(spec, shape, mesh)
-
-
-def _check_names(names: Sequence[str | None], rules: Rules, what: str) -> None:
-  """A name without a rule is an error: it would be whole on every device."""
-  unknown = set(names) - {None} - {name for name, _ in rules}
-  if unknown:
-    table = next((name for name in RULES if RULES[name] == rules), 'in use')
-    raise UserError(
-        f'the rule table {table!r} has no rule for {min(unknown)!r}, an axis of '
-        f'{what}: add one to sharding.py, None if it is never split'
-    )
-
-
-def _check_parts(
-    what: str, name: str | None, size: int,
-    axes: str | tuple[str, ...] | None, mesh: Mesh | AbstractMesh,
-) -> None:
-  """An axis that its mesh axes don't divide is an error; it tells what they do."""
-  parts = _parts(axes, mesh)
-  if size % parts:
-    axes = axes if isinstance(axes, str) else '+'.join(axes)
-    sizes = [str(n) for n in range(1, 1025) if size % n == 0]
-    raise UserError(
-        f'{what} has {size} {name}, which the mesh axis {axes} of {parts} '
-        f'does not divide; sizes that do are {", ".join(sizes)}'
-    )
+  return _spec(
+      path, names, shape, mesh, rules, lambda name: name == 'conv_out'
+  )
 
 
 def is_boxed(leaf: Any) -> bool:
@@ -300,17 +249,51 @@ def is_boxed(leaf: Any) -> bool:
   return isinstance(leaf, nn.LogicallyPartitioned)
 
 
-def divisible(
-    spec: PartitionSpec, shape: Sequence[int], mesh: Mesh | AbstractMesh
+def _spec(
+    what: str,
+    names: Sequence[str | None],
+    shape: Sequence[int],
+    mesh: Mesh | AbstractMesh,
+    rules: Rules,
+    may_be_whole: Callable[[str], bool],
 ) -> PartitionSpec:
-  """Keeps, of an axis' mesh axes, as many from the first as divide it."""
-  def dividing(axes, dim):
-    axes = (axes,) if isinstance(axes, str) else tuple(axes or ())
-    while dim % _parts(axes, mesh):
-      axes = axes[:-1]
-    return axes[0] if len(axes) == 1 else axes or None
+  """How an array is split.
 
-  return PartitionSpec(*map(dividing, spec, shape))
+  Args:
+    what: the array, for messages.
+    names: of its axes.
+    shape: of it.
+    mesh: the mesh of the run.
+    rules: a table of `RULES`.
+    may_be_whole: which names keep, of the mesh axes of their rule, as many from
+      the first as divide them; others have to be divided by all.
+  """
+  if unknown := set(names) - {None} - {name for name, _ in rules}:
+    table = next((name for name in RULES if RULES[name] == rules), 'in use')
+    raise UserError(
+        f'the rule table {table!r} has no rule for {min(unknown)!r}, an axis of '
+        f'{what}: add one to sharding.py, None if it is never split'
+    )
+  spec: list[str | tuple[str, ...] | None] = [None] * len(names)
+  used: set[str] = set()
+  for name, axes in rules:
+    axes = (axes,) if isinstance(axes, str) else axes or ()
+    for i, (axis, size) in enumerate(zip(names, shape)):
+      if axis != name or spec[i] is not None or not used.isdisjoint(axes):
+        continue
+      kept = axes
+      while size % _parts(kept, mesh):
+        kept = kept[:-1]
+      if kept != axes and not may_be_whole(name):
+        sizes = [str(n) for n in range(1, 1025) if size % n == 0]
+        raise UserError(
+            f'{what} has {size} {name}, which the mesh axis {"+".join(axes)} of '
+            f'{_parts(axes, mesh)} does not divide; sizes that do are '
+            f'{", ".join(sizes)}'
+        )
+      spec[i] = kept[0] if len(kept) == 1 else kept or None
+      used |= set(kept)
+  return PartitionSpec(*spec)
 
 
 def _parts(

@@ -188,7 +188,7 @@ class SelfAttention(nn.Module):
     else:
       seen = cache.append(new, position)
 
-    scores = positions.scores(queries, seen, first)
+    scores, before = positions.scores(queries, seen, first)
     mask = causal_mask(length, scores.shape[-1], first - seen.start)
     if segments is not None:
       # Distances within a document are what they were on its own.
@@ -196,7 +196,6 @@ class SelfAttention(nn.Module):
     if seen.shared is None:
       y = attend(scores, seen.values, mask)
     else:
-      before = positions.shared_scores(queries, seen, first)
       y = attend_behind(before, seen.shared.values, scores, seen.values, mask)
     y = OutputProjection(width, self.dtype, name='out')(y)
     return y, None if cache is None else new

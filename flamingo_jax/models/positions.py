@@ -1,11 +1,10 @@
 # SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
 # SPDX-License-Identifier: Apache-2.0
-"""What self-attention knows of where tokens stand: a module of three methods.
+"""What self-attention knows of where tokens stand: a module of two methods.
 
-`keep` is given the keys of new tokens, and returns them as they are remembered,
-with what is remembered of positions themselves; `scores` and `shared_scores` are
-those of queries and the keys they may see. Self-attention has their parameters
-among its own.
+`keep` is given the keys of new tokens and returns them as the cache holds them,
+with what it holds of positions beside; `scores` are those of queries and the keys
+that they may see. Their parameters lie among those of self-attention.
 """
 
 from flax import linen as nn
@@ -26,54 +25,42 @@ def sinusoids(length: int, width: int) -> Float[Array, 'S D']:
 
 
 def align_distances(
-    x: Float[Array, 'B H L S'], first: Int[Array, 'B'] | int
-) -> Float[Array, 'B H L S']:
-  """Turns a last axis of distances into a last axis of keys.
+    x: Float[Array, '_ _ L N'], first: Int[Array, 'B'] | int, keys: int,
+    rows: int = 0,
+) -> Float[Array, '_ _ L S']:
+  """Turns a last axis of distances into a last axis of S keys.
 
-  Distances fall from S - 1 to 0. Query l of row b stands at p = first[b] + l, so
-  its score for key s is the one of distance p - s. With S = 3 and first = 0, from
-  distances to keys:
+  Distances fall from N - 1 to 0. Query l of row b stands at p = first[b] + l,
+  before N, so its score for key s is the one of distance p - s. With N = S = 3
+  and first = 0, from distances to keys:
 
     l=0  a2 a1 a0        a0  .  .
     l=1  b2 b1 b0   ->   b1 b0  .       . = after the query, masked by callers
     l=2  c2 c1 c0        c2 c1 c0
 
-  Every row is the one above moved by one, which a reshape does without gather.
-  """
-  size = x.shape[-1]
-  # To the right of distance 0, what no query may see.
-  x = jnp.pad(x, ((0, 0), (0, 0), (0, 0), (0, size)))
-  return _shift(x, size - 1 - first, size, rows=0)
+  Each row is the one above moved by one, which a reshape does without gather:
+  where rows of N become rows of N - 1, each begins one further to the left.
 
-
-def align_shared(
-    x: Float[Array, 'H B L N'], first: Int[Array, 'B'] | int, count: int
-) -> Float[Array, 'H B L P']:
-  """The same for P = count keys behind which all queries stand, none at N.
-
-  No distance is negative, so nothing has to be padded.
-  """
-  return _shift(x, x.shape[-1] - 1 - first, count, rows=1)
-
-
-def _shift(
-    x: Float[Array, '_ _ L N'], first: Int[Array, 'B'] | int, count: int,
-    rows: int,
-) -> Float[Array, '_ _ L P']:
-  """Entries first - l .. first - l + count - 1 of the last axis, for each l.
-
-  Where rows of N become rows of N - 1, each begins one further to the left in
-  the one above. Axis `rows` is that of `first`.
+  Args:
+    x: scores by distance.
+    first: where each row's first query stands, of keys that stand at 0 .. S-1.
+    keys: S, at most N; if fewer, all queries stand behind them.
+    rows: which axis is B.
   """
   length, size = x.shape[-2:]
+  start = size - 1 - first
+  if keys == size:
+    # To the right of distance 0, what no query may see.
+    x = jnp.pad(x, ((0, 0), (0, 0), (0, 0), (0, size)))
+    size *= 2
   x = x.reshape(*x.shape[:2], -1)[..., : length * (size - 1)]
   x = x.reshape(*x.shape[:2], length, size - 1)
   if isinstance(first, int):
-    return x[..., first : first + count]
+    return x[..., start : start + keys]
   return jax.vmap(
-      lambda row, at: jax.lax.dynamic_slice_in_dim(row, at, count, 2),
+      lambda row, at: jax.lax.dynamic_slice_in_dim(row, at, keys, 2),
       in_axes=(rows, 0), out_axes=rows,
-  )(x, first)
+  )(x, start)
 
 
 class Relative(nn.Module):
@@ -127,41 +114,33 @@ class Relative(nn.Module):
       queries: Float[Array, 'B H L K'],
       seen: LayerCache,
       first: Int[Array, 'B'] | int,
-  ) -> Float[Array, 'B H L S']:
-    """Of the L tokens from `first` on and the keys that are each row's own."""
-    by_content = dot_scores(queries + self._bias(self.content_bias), seen.keys)
-    distances = seen.relative[:, -seen.keys.shape[2] :]
-    return by_content + align_distances(
-        self._by_distance(queries, distances, 'BHLS'), first - seen.start
+  ) -> tuple[Float[Array, 'B H L S'], Float[Array, 'H B L P'] | None]:
+    """Of the L tokens from `first` on and all keys they may see.
+
+    Returns:
+      Scores of each row's own keys, and of those that all rows share.
+    """
+    by_content, by_distance = (
+        queries + bias.astype(self.dtype)[:, None]
+        for bias in (self.content_bias, self.position_bias)
     )
 
-  def shared_scores(
-      self,
-      queries: Float[Array, 'B H L K'],
-      seen: LayerCache,
-      first: Int[Array, 'B'] | int,
-  ) -> Float[Array, 'H B L P']:
-    """The same with the keys that all rows share, in front of their own."""
+    def scores(keys, distances, first, order):
+      y = dot_scores(by_distance, distances, order)
+      # In the dtype of activations: rearranging costs a dozen passes over
+      # memory, a tenth of a step's time on TPUs in float32.
+      y = align_distances(
+          y.astype(self.dtype), first, keys.shape[-2], order.index('B')
+      )
+      return dot_scores(by_content, keys, order) + y
+
+    size = seen.keys.shape[-2]
+    own = scores(
+        seen.keys, seen.relative[:, -size:], first - seen.start, 'BHLS'
+    )
+    if seen.shared is None:
+      return own, None
     distances = seen.relative
     if isinstance(first, int):
       distances = distances[:, -(first + queries.shape[2]) :]
-    by_content = dot_scores(
-        queries + self._bias(self.content_bias), seen.shared.keys, 'HBLS'
-    )
-    return by_content + align_shared(
-        self._by_distance(queries, distances, 'HBLS'), first, seen.start
-    )
-
-  def _by_distance(
-      self,
-      queries: Float[Array, 'B H L K'],
-      distances: Float[Array, 'H N K'],
-      order: str,
-  ) -> Float[Array, '_ _ L N']:
-    # In the dtype of activations: rearranging costs a dozen passes over memory,
-    # a tenth of a step's time on TPUs in float32.
-    queries += self._bias(self.position_bias)
-    return dot_scores(queries, distances, order).astype(self.dtype)
-
-  def _bias(self, bias: Float[Array, 'H K']) -> Float[Array, 'H 1 K']:
-    return bias.astype(self.dtype)[:, None]
+    return own, scores(seen.shared.keys, distances, first, 'HBLS')
