@@ -102,7 +102,7 @@ def constrain(x: Array, *axes: str | None) -> Array:
   mesh, rules = jax.sharding.get_abstract_mesh(), nn.get_logical_axis_rules()
   if mesh.empty or not rules:
     return x
-  return jax.lax.with_sharding_constraint(x, _spec(
+  return jax.lax.with_sharding_constraint(x, partition_spec(
       'an activation', axes, x.shape, mesh, rules,
       lambda name: name not in ('heads', 'kv_heads'),
   ))
@@ -200,7 +200,7 @@ def tree_shardings(
     The same tree (unboxed) with a NamedSharding per leaf.
 
   Raises:
-    UserError: a parameter that names no axes, or as of `parameter_spec`.
+    UserError: a parameter that names no axes, or as of `partition_spec`.
   """
   def leaf(path, box):
     name = jax.tree_util.keystr(path, simple=True, separator='/')
@@ -209,39 +209,11 @@ def tree_shardings(
           f'{name} does not name its axes: make its initializer one of '
           'layers.partitioned'
       )
-    return NamedSharding(mesh, parameter_spec(
+    return NamedSharding(mesh, partition_spec(
         name, box.names, box.value.shape, mesh, rules
     ))
 
   return jax.tree_util.tree_map_with_path(leaf, boxed, is_leaf=is_boxed)
-
-
-def parameter_spec(
-    path: str,
-    names: Sequence[str | None],
-    shape: Sequence[int],
-    mesh: Mesh | AbstractMesh,
-    rules: Rules,
-) -> PartitionSpec:
-  """How a parameter is split: exactly as the rules say, or it is an error.
-
-  A parameter that stays whole where its rule splits it is memory that nobody
-  planned. Only the channels of the vision encoder's convolutions are split over
-  as many mesh axes as divide them: the first ones have few, and are small.
-
-  Args:
-    path: the parameter's name, for the message.
-    names: of its logical axes.
-    shape: of it.
-    mesh: the mesh of the run.
-    rules: a table of `RULES`.
-
-  Raises:
-    UserError: an axis without a rule, or one that doesn't divide.
-  """
-  return _spec(
-      path, names, shape, mesh, rules, lambda name: name == 'conv_out'
-  )
 
 
 def is_boxed(leaf: Any) -> bool:
@@ -249,24 +221,31 @@ def is_boxed(leaf: Any) -> bool:
   return isinstance(leaf, nn.LogicallyPartitioned)
 
 
-def _spec(
+def partition_spec(
     what: str,
     names: Sequence[str | None],
     shape: Sequence[int],
     mesh: Mesh | AbstractMesh,
     rules: Rules,
-    may_be_whole: Callable[[str], bool],
+    may_be_whole: Callable[[str], bool] = lambda name: name == 'conv_out',
 ) -> PartitionSpec:
-  """How an array is split.
+  """How an array is split: exactly as the rules say, or it is an error.
+
+  A parameter that stays whole where its rule splits it is memory that nobody
+  planned. Only the channels of the vision encoder's convolutions are split over
+  as many mesh axes as divide them: the first ones have few, and are small.
 
   Args:
-    what: the array, for messages.
-    names: of its axes.
+    what: the array, for the message.
+    names: of its logical axes.
     shape: of it.
     mesh: the mesh of the run.
     rules: a table of `RULES`.
     may_be_whole: which names keep, of the mesh axes of their rule, as many from
-      the first as divide them; others have to be divided by all.
+      the first as divide them; the rest is free for later rules.
+
+  Raises:
+    UserError: an axis without a rule, or one that doesn't divide.
   """
   if unknown := set(names) - {None} - {name for name, _ in rules}:
     table = next((name for name in RULES if RULES[name] == rules), 'in use')
@@ -278,7 +257,7 @@ def _spec(
   used: set[str] = set()
   for name, axes in rules:
     axes = (axes,) if isinstance(axes, str) else axes or ()
-    for i, (axis, size) in enumerate(zip(names, shape)):
+    for i, (axis, size) in enumerate(zip(names, shape, strict=True)):
       if axis != name or spec[i] is not None or not used.isdisjoint(axes):
         continue
       kept = axes
