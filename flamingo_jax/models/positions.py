@@ -94,16 +94,10 @@ class Relative(nn.Module):
       first: Int[Array, 'B'] | int,
       room: int,
   ) -> tuple[Float[Array, 'B H L K'], Float[Array, 'H N K'] | None]:
-    """What is remembered of new tokens: their keys, and beside them W_kR R.
+    """What the cache holds of the L tokens from `first` on, of N in all.
 
-    Args:
-      keys: of the new tokens.
-      first: where each row's first one stands; an int where rows begin.
-      room: N, the positions that there will ever be.
-
-    Returns:
-      The keys, as they are, and W_kR R of the distances N-1 .. 0. These are
-      projected where rows begin; per token it would cost N x D^2 each time.
+    Their keys as they are, and W_kR R of the distances N-1 .. 0. These are
+    projected where rows begin, at an int; for each token it would cost N x D^2.
     """
     if not isinstance(first, int):
       return keys, None
@@ -115,11 +109,7 @@ class Relative(nn.Module):
       seen: LayerCache,
       first: Int[Array, 'B'] | int,
   ) -> tuple[Float[Array, 'B H L S'], Float[Array, 'H B L P'] | None]:
-    """Of the L tokens from `first` on and all keys they may see.
-
-    Returns:
-      Scores of each row's own keys, and of those that all rows share.
-    """
+    """Of the L tokens from `first` on: each row's own keys, then shared ones."""
     by_content, by_distance = (
         queries + bias.astype(self.dtype)[:, None]
         for bias in (self.content_bias, self.position_bias)

@@ -13,24 +13,15 @@ import pytest
 
 from flamingo_jax import models
 from flamingo_jax.losses import weighted_cross_entropy
-from flamingo_jax.models.variants import get
 from flamingo_jax.training.trainable import merge_params, split_params
 from tests import random_weights
 
 VOCAB = 50
 # Two groups of two layers and a tail of one.
-CONFIG = get('flamingo_small', {
-    'vision': 'one_block',
-    'image_size': 16,
-    'resampler': models.ResamplerConfig(
-        layers=1, width=16, heads=2, head_size=8, latents=4
-    ),
-    'decoder': models.DecoderConfig(
-        vocab=VOCAB, layers=5, width=16, heads=2, head_size=8, xattn_every=2
-    ),
-    'dtype': 'bfloat16',
-    'frozen_dtype': 'bfloat16',
-})
+CONFIG = dataclasses.replace(
+    random_weights.tiny_config(vocab=VOCAB, layers=5, xattn_every=2),
+    vision='one_block', dtype='bfloat16', frozen_dtype='bfloat16',
+)
 INDEX = jnp.array([[0, 0, 1, 1, 1, 2, 2, 2], [1, 1, 1, 1, 2, 2, 3, 3]])
 # Of numbers with 8 bits, rounded after each of some twenty operations.
 CLOSE = 0.03
