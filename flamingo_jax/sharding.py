@@ -7,7 +7,7 @@ which mesh axis it is split over. A rule table is read in order: the first rule
 of a name whose mesh axis is still free in that array wins.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 import math
 from typing import Any
 
@@ -54,7 +54,8 @@ def _rules(
       # Pictures, and then their latents: a batch without text. Encoder and
       # resampler have nothing to split over 'model', so more media are.
       ('media', MESH_AXES),
-      ('heads', model), ('mlp', model), ('vocab', model), ('length', length),
+      ('heads', model), ('kv_heads', model), ('mlp', model), ('vocab', model),
+      ('length', length),
       ('embed', trainable), ('frozen_embed', frozen), ('conv_out', conv_out),
       *_WHOLE,
   )
@@ -88,36 +89,23 @@ def constrain(x: Array, *axes: str | None) -> Array:
   """Splits an activation as the rules in use say; without rules, not at all.
 
   An axis is split over as many of its mesh axes as divide it: texts and numbers
-  of media are of any length. What is left of them is free for later rules.
+  of media are of any length. What is left of them is free for later rules. Heads
+  are as many in every batch, and no device may get a part of one.
 
   Args:
     x: the activation.
     axes: the name of each of its axes, None for one that stays whole.
+
+  Raises:
+    UserError: an axis without a rule, or heads that the mesh doesn't divide.
   """
   mesh, rules = jax.sharding.get_abstract_mesh(), nn.get_logical_axis_rules()
   if mesh.empty or not rules:
     return x
-  return jax.lax.with_sharding_constraint(
-      x, activation_spec(axes, x.shape, mesh, rules)
-  )
-
-
-def activation_spec(
-    names: Sequence[str | None],
-    shape: Sequence[int],
-    mesh: Mesh | AbstractMesh,
-    rules: Rules,
-) -> PartitionSpec:
-  """How `constrain` splits an activation; arguments as of `parameter_spec`."""
-  spec: list[str | tuple[str, ...] | None] = [None] * len(names)
-  used: set[str] = set()
-  for rule, axes in rules:
-    axes = (axes,) if isinstance(axes, str) else axes or ()
-    for i in (i for i, name in enumerate(names) if name == rule):
-      if spec[i] is None and used.isdisjoint(axes):
-        (spec[i],) = divisible(PartitionSpec(axes), shape[i : i + 1], mesh)
-        used |= set((spec[i],) if isinstance(spec[i], str) else spec[i] or ())
-  return PartitionSpec(*spec)
+  return jax.lax.with_sharding_constraint(x, partition_spec(
+      'an activation', axes, x.shape, mesh, rules,
+      lambda name: name not in ('heads', 'kv_heads'),
+  ))
 
 
 def parse_mesh(text: str) -> dict[str, int]:
@@ -216,7 +204,9 @@ def batch_parts(mesh: Mesh | AbstractMesh, rules: Rules) -> int:
   return _parts(axes, mesh)
 
 
-def tree_shardings(boxed: Tree, mesh: Mesh, rules: Rules) -> Tree:
+def tree_shardings(
+    boxed: Tree, mesh: Mesh | AbstractMesh, rules: Rules
+) -> Tree:
   """Shardings of a tree of parameters boxed by `with_logical_partitioning`.
 
   Args:
@@ -228,53 +218,20 @@ def tree_shardings(boxed: Tree, mesh: Mesh, rules: Rules) -> Tree:
     The same tree (unboxed) with a NamedSharding per leaf.
 
   Raises:
-    UserError: as of `parameter_spec`.
+    UserError: a parameter that names no axes, or as of `partition_spec`.
   """
   def leaf(path, box):
-    if not is_boxed(box):
-      return NamedSharding(mesh, PartitionSpec())
     name = jax.tree_util.keystr(path, simple=True, separator='/')
-    return NamedSharding(mesh, parameter_spec(
+    if not is_boxed(box):
+      raise UserError(
+          f'{name} does not name its axes: make its initializer one of '
+          'layers.partitioned'
+      )
+    return NamedSharding(mesh, partition_spec(
         name, box.names, box.value.shape, mesh, rules
     ))
 
   return jax.tree_util.tree_map_with_path(leaf, boxed, is_leaf=is_boxed)
-
-
-def parameter_spec(
-    path: str,
-    names: Sequence[str | None],
-    shape: Sequence[int],
-    mesh: Mesh,
-    rules: Rules,
-) -> PartitionSpec:
-  """How a parameter is split: exactly as the rules say, or it is an error.
-
-  A parameter that stays whole where its rule splits it is memory that nobody
-  planned. Only the channels of the vision encoder's convolutions are split over
-  as many mesh axes as divide them: the first ones have few, and are small.
-
-  Args:
-    path: the parameter's name, for the message.
-    names: of its logical axes.
-    shape: of it.
-    mesh: the mesh of the run.
-    rules: a table of `RULES`.
-
-  Raises:
-    UserError: an axis that doesn't divide; names the sizes that do.
-  """
-  spec = nn.logical_to_mesh_axes(names, rules)
-  for name, axes, dim in zip(names, spec, shape):
-    parts = _parts(axes, mesh)
-    if name != 'conv_out' and dim % parts:
-      axes = axes if isinstance(axes, str) else '+'.join(axes)
-      sizes = [str(n) for n in range(1, 1025) if dim % n == 0]
-      raise UserError(
-          f'{path} has {dim} {name}, which the mesh axis {axes} of {parts} '
-          f'does not divide; sizes that do are {", ".join(sizes)}'
-      )
-  return divisible(spec, shape, mesh)
 
 
 def is_boxed(leaf: Any) -> bool:
@@ -282,17 +239,58 @@ def is_boxed(leaf: Any) -> bool:
   return isinstance(leaf, nn.LogicallyPartitioned)
 
 
-def divisible(
-    spec: PartitionSpec, shape: Sequence[int], mesh: Mesh | AbstractMesh
+def partition_spec(
+    what: str,
+    names: Sequence[str | None],
+    shape: Sequence[int],
+    mesh: Mesh | AbstractMesh,
+    rules: Rules,
+    may_be_whole: Callable[[str], bool] = lambda name: name == 'conv_out',
 ) -> PartitionSpec:
-  """Keeps, of an axis' mesh axes, as many from the first as divide it."""
-  def dividing(axes, dim):
-    axes = (axes,) if isinstance(axes, str) else tuple(axes or ())
-    while dim % _parts(axes, mesh):
-      axes = axes[:-1]
-    return axes[0] if len(axes) == 1 else axes or None
+  """How an array is split: exactly as the rules say, or it is an error.
 
-  return PartitionSpec(*map(dividing, spec, shape))
+  A parameter that stays whole where its rule splits it is memory that nobody
+  planned. Only the channels of the vision encoder's convolutions are split over
+  as many mesh axes as divide them: the first ones have few, and are small.
+
+  Args:
+    what: the array, for the message.
+    names: of its logical axes.
+    shape: of it.
+    mesh: the mesh of the run.
+    rules: a table of `RULES`.
+    may_be_whole: which names keep, of the mesh axes of their rule, as many from
+      the first as divide them; the rest is free for later rules.
+
+  Raises:
+    UserError: an axis without a rule, or one that doesn't divide.
+  """
+  if unknown := set(names) - {None} - {name for name, _ in rules}:
+    table = next((name for name in RULES if RULES[name] == rules), 'in use')
+    raise UserError(
+        f'the rule table {table!r} has no rule for {min(unknown)!r}, an axis of '
+        f'{what}: add one to sharding.py, None if it is never split'
+    )
+  spec: list[str | tuple[str, ...] | None] = [None] * len(names)
+  used: set[str] = set()
+  for name, axes in rules:
+    axes = (axes,) if isinstance(axes, str) else axes or ()
+    for i, (axis, size) in enumerate(zip(names, shape, strict=True)):
+      if axis != name or spec[i] is not None or not used.isdisjoint(axes):
+        continue
+      kept = axes
+      while size % _parts(kept, mesh):
+        kept = kept[:-1]
+      if kept != axes and not may_be_whole(name):
+        sizes = [str(n) for n in range(1, 1025) if size % n == 0]
+        raise UserError(
+            f'{what} has {size} {name}, which the mesh axis {"+".join(axes)} of '
+            f'{_parts(axes, mesh)} does not divide; sizes that do are '
+            f'{", ".join(sizes)}'
+        )
+      spec[i] = kept[0] if len(kept) == 1 else kept or None
+      used |= set(kept)
+  return PartitionSpec(*spec)
 
 
 def _parts(

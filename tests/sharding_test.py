@@ -2,58 +2,116 @@
 # SPDX-License-Identifier: Apache-2.0
 """Meshes and rule tables."""
 
+import functools
 from unittest import mock
 
 from flax import linen as nn
 import jax
 import jax.numpy as jnp
-from jax.sharding import PartitionSpec
+from jax.sharding import AbstractMesh, PartitionSpec
 import pytest
 
 from flamingo_jax import models, sharding
 from flamingo_jax.errors import UserError
+from flamingo_jax.models import contrastive
+from flamingo_jax.models.attention import HeadsProjection
 from flamingo_jax.training.partitioner import Partitioner
 
+SHAPE = jax.ShapeDtypeStruct
+TEXT = SHAPE((1, 4), jnp.int32)
+EIGHT = {'replica': 2, 'fsdp': 2, 'model': 2}
+POD = {'replica': 3, 'fsdp': 64, 'model': 8}  # of flamingo_80b.gin
 
-def boxed_params():
-  shape = jax.ShapeDtypeStruct
-  return jax.eval_shape(
-      models.Flamingo(models.variants.get('flamingo_3b')).init,
-      jax.random.key(0), shape((1, 4), jnp.int32), shape((1, 4), jnp.int32),
-      shape((1, 1, 1, 64, 64, 3), jnp.uint8), shape((1, 1, 1), bool),
-  )['params']
-
-
-@pytest.fixture(scope='module')
-def boxed():
-  return boxed_params()
-
-
-def test_every_parameter_names_its_axes_and_every_axis_has_a_rule(boxed):
-  is_box = lambda x: isinstance(x, nn.LogicallyPartitioned)
-  leaves = jax.tree_util.tree_leaves_with_path(boxed, is_leaf=is_box)
-  used = set()
-  for path, leaf in leaves:
-    assert is_box(leaf), f'{jax.tree_util.keystr(path)} has no logical axes'
-    assert len(leaf.names) == leaf.value.ndim, jax.tree_util.keystr(path)
-    used.update(leaf.names)
-  for name, rules in sharding.RULES.items():
-    assert used <= {axis for axis, _ in rules}, f'{name} lacks a rule'
+ZOO = {}  # every member: its module, and what that is called with
+for _name, _config in models.variants.VARIANTS.items():
+  _pixels = (1, 1, 1, _config.image_size, _config.image_size, 3)
+  ZOO[_name] = models.Flamingo(_config), (
+      TEXT, TEXT, SHAPE(_pixels, jnp.uint8), SHAPE((1, 1, 1), bool)
+  )
+  ZOO[f'{_name} alone'] = models.LanguageModel(
+      models.LanguageModelConfig(_config.decoder, _config.dtype)
+  ), (TEXT,)
+for _name, _config in contrastive.CONTRASTIVE.items():
+  _pixels = (1, _config.image_size, _config.image_size, 3)
+  ZOO[_name] = models.DualTower(_config), (
+      SHAPE(_pixels, jnp.uint8), TEXT, SHAPE((1, 4), bool)
+  )
 
 
-@pytest.mark.parametrize(
-    'rules, mesh, path, spec',
-    [
-        ('data_parallel', {'fsdp': 8}, ('up',), (None,) * 3),
-        ('fsdp', {'fsdp': 8}, ('up',), (None, ('fsdp', 'model'), None)),
-        ('tensor_parallel', {'fsdp': 2, 'model': 4}, ('up',),
-         (None, 'fsdp', 'model')),
-    ],
-)
-def test_rule_tables_split_what_they_say(boxed, rules, mesh, path, spec):
-  mesh = sharding.make_mesh(mesh)
-  shardings = sharding.tree_shardings(boxed, mesh, sharding.RULES[rules])
-  kernel = shardings['decoder']['groups']['xattn']['ffw'][path[0]]['kernel']
+@functools.cache
+def boxed_params(name):
+  """Of a member, traced with rules in use: constraints want theirs too."""
+  module, inputs = ZOO[name]
+  with Partitioner(EIGHT, 'fsdp_sequence_parallel').rules_in_use():
+    return jax.eval_shape(module.init, jax.random.key(0), *inputs)['params']
+
+
+@pytest.mark.parametrize('name', ZOO)
+def test_every_table_splits_every_member_on_the_mesh_it_is_for(name):
+  mesh = EIGHT if ZOO[name][0].config.dtype == 'float32' else POD
+  mesh = AbstractMesh(tuple(mesh.values()), tuple(mesh))
+  boxed = boxed_params(name)
+  rename = {'embed': 'frozen_embed'}
+  frozen = jax.tree.map(
+      lambda box: box.replace(names=[rename.get(n, n) for n in box.names]),
+      boxed, is_leaf=sharding.is_boxed,
+  )
+  shapes = jax.tree.map(jnp.shape, nn.unbox(boxed))
+  for rules in sharding.RULES.values():
+    for tree in (boxed, frozen):
+      shardings = sharding.tree_shardings(tree, mesh, rules)
+      # Tells what the mesh cannot split, or has no axis of that number.
+      jax.tree.map(lambda s, shape: s.shard_shape(shape), shardings, shapes)
+
+
+def test_all_tables_have_the_same_names_and_split_all_heads_alike():
+  tables = [dict(rules) for rules in sharding.RULES.values()]
+  for rules in tables:
+    assert rules.keys() == tables[0].keys()
+    assert rules['kv_heads'] == rules['heads']
+
+
+def test_a_name_without_a_rule_is_an_error(monkeypatch):
+  rules = tuple(r for r in sharding.RULES['fsdp'] if r[0] != 'kv_heads')
+  monkeypatch.setitem(sharding.RULES, 'fsdp', rules)
+  told = "rule table 'fsdp' has no rule for 'kv_heads', an axis of "
+  with pytest.raises(UserError, match=f'{told}decoder/groups/.*/map/kernel'):
+    Partitioner(EIGHT, 'fsdp').get_shardings(boxed_params('flamingo_tiny'))
+  module, inputs = ZOO['flamingo_tiny alone']
+  with Partitioner(EIGHT, 'fsdp').rules_in_use():
+    with pytest.raises(UserError, match=f'{told}an activation: add one'):
+      jax.eval_shape(module.init, jax.random.key(0), *inputs)
+  with pytest.raises(UserError, match='x/up does not name its axes'):
+    sharding.tree_shardings(
+        {'x': {'up': TEXT}}, sharding.make_mesh(EIGHT), sharding.RULES['fsdp']
+    )
+
+
+def test_no_mesh_cuts_a_head():
+  partitioner = Partitioner({'fsdp': 1, 'model': 8}, 'tensor_parallel')
+  told = 'heads, which the mesh axis model of 8 does not divide; sizes that do'
+  with pytest.raises(UserError, match=f'resampler/.* has 4 {told} are 1, 2, 4$'):
+    partitioner.get_shardings(boxed_params('flamingo_tiny'))
+  # The kernel of keys has one axis for heads and K, which 8 does divide.
+  keys = HeadsProjection(2, 16, axis='kv_heads')
+  x = SHAPE((1, 8, 16), jnp.float32)
+  boxed = jax.eval_shape(keys.init, jax.random.key(0), x)
+  partitioner.get_shardings(boxed)
+  with partitioner.rules_in_use():
+    with pytest.raises(UserError, match=f'has 2 kv_{told} are 1, 2\\b'):
+      jax.eval_shape(keys.init, jax.random.key(0), x)
+
+
+@pytest.mark.parametrize('rules, mesh, spec', [
+    ('data_parallel', {'fsdp': 8}, (None,) * 3),
+    ('fsdp', {'fsdp': 8}, (None, ('fsdp', 'model'), None)),
+    ('tensor_parallel', {'fsdp': 2, 'model': 4}, (None, 'fsdp', 'model')),
+])
+def test_rule_tables_split_what_they_say(rules, mesh, spec):
+  shardings = Partitioner(mesh, rules).get_shardings(
+      boxed_params('flamingo_3b')
+  )
+  kernel = shardings['decoder']['groups']['xattn']['ffw']['up']['kernel']
   assert kernel.spec == PartitionSpec(*spec)
 
 
@@ -86,15 +144,13 @@ def test_without_rules_nothing_is_constrained():
 
 
 @pytest.mark.parametrize('rules, frozen, trainable', [
-    ('fsdp_trainable', (None,), (('fsdp', 'model'),)),
-    ('sequence_parallel', (None,), ('fsdp',)),
-    ('fsdp_sequence_parallel', ('fsdp',), ('fsdp',)),
+    ('fsdp_trainable', None, ('fsdp', 'model')),
+    ('sequence_parallel', None, 'fsdp'),
+    ('fsdp_sequence_parallel', 'fsdp', 'fsdp'),
 ])
 def test_frozen_weights_have_rules_of_their_own(rules, frozen, trainable):
-  names = lambda axis: tuple(
-      nn.logical_to_mesh_axes((axis,), sharding.RULES[rules])
-  )
-  assert (names('frozen_embed'), names('embed')) == (frozen, trainable)
+  rules = dict(sharding.RULES[rules])
+  assert (rules['frozen_embed'], rules['embed']) == (frozen, trainable)
 
 
 @pytest.mark.parametrize('mesh, shape, sentence', [
@@ -126,11 +182,10 @@ def test_convolutions_are_split_as_far_as_they_divide():
   assert tree['x'].spec == PartitionSpec(None, 'fsdp')
 
 
-@pytest.mark.parametrize(
-    'shape, words',
-    [({'fsdp': 3}, 'needs 3 devices and there are 8'),
-     ({'data': 8}, "unknown mesh axis 'data'")],
-)
+@pytest.mark.parametrize('shape, words', [
+    ({'fsdp': 3}, 'needs 3 devices and there are 8'),
+    ({'data': 8}, "unknown mesh axis 'data'"),
+])
 def test_meshes_that_cannot_be_are_refused(shape, words):
   with pytest.raises(UserError, match=words):
     sharding.make_mesh(shape)

@@ -1,16 +1,18 @@
 # SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Attention over explicit keys and values, and relative self-attention.
+"""Attention over explicit keys and values: heads, scores, mask, cache.
 
 The key-value cache is an argument and a result, never a mutable collection.
 """
 
+from collections.abc import Callable
+
 from flax import linen as nn
-from flax import struct
 import jax
 import jax.numpy as jnp
 
-from flamingo_jax.models.layers import Einsum, partitioned, split_text
+from flamingo_jax.models.cache import LayerCache
+from flamingo_jax.models.layers import Einsum, split_text
 from flamingo_jax.sharding import constrain
 from flamingo_jax.typing import Array, Bool, Float, Int
 
@@ -80,6 +82,14 @@ def dot_scores(
   )
 
 
+def causal_mask(
+    length: int, size: int, first: Int[Array, 'B'] | int
+) -> Bool[Array, '#B L S']:
+  """Query l stands at first[b] + l and sees keys up to there."""
+  queries = jnp.reshape(first, (-1, 1)) + jnp.arange(length)
+  return jnp.arange(size) <= queries[..., None]
+
+
 class HeadsProjection(nn.Module):
   """D -> H heads of size K, heads before positions.
 
@@ -91,6 +101,7 @@ class HeadsProjection(nn.Module):
   head_size: int
   dtype: str = 'float32'
   rows: str = 'batch'  # logical name of the first axis, if there is one
+  axis: str = 'heads'  # logical name of H; of keys and values 'kv_heads'
 
   @nn.compact
   def __call__(self, x: Float[Array, '*B L D']) -> Float[Array, '*B H L K']:
@@ -98,11 +109,11 @@ class HeadsProjection(nn.Module):
     # every product.
     y = Einsum(
         '...LD,DF->...LF', (x.shape[-1], self.heads * self.head_size),
-        ('embed', 'heads'), dtype=self.dtype, name='map',
+        ('embed', self.axis), dtype=self.dtype, name='map',
     )(x)
     y = y.reshape(*y.shape[:-1], self.heads, self.head_size)
     rows = (self.rows,) * (x.ndim - 2)
-    return constrain(jnp.moveaxis(y, -2, -3), *rows, 'heads', 'length', 'kv')
+    return constrain(jnp.moveaxis(y, -2, -3), *rows, self.axis, 'length', 'kv')
 
 
 class OutputProjection(nn.Module):
@@ -123,143 +134,12 @@ class OutputProjection(nn.Module):
     return split_text(x, self.rows)
 
 
-@struct.dataclass
-class SharedKeys:
-  """Keys and values of P tokens that all rows begin with, kept once."""
-
-  keys: Float[Array, '*stack H P K']
-  values: Float[Array, '*stack H P K']
-
-
-@struct.dataclass
-class LayerCache:
-  """Keys and values of one self-attention layer, room for S positions.
-
-  A layer reads it and returns the entries of its new tokens alone, in another
-  one: a stack of caches that every layer wrote to would be copied per token.
-  """
-
-  keys: Float[Array, '*stack B H S K']
-  values: Float[Array, '*stack B H S K']
-  # Projected distances N-1 .. 0, the same for every row; None until filled, and
-  # among the entries of tokens that came after.
-  relative: Float[Array, '*stack H N K'] | None = None
-  shared: SharedKeys | None = None  # of tokens in front of all rows' own
-
-  @property
-  def start(self) -> int:
-    """P, the position of each row's first token of its own."""
-    return 0 if self.shared is None else self.shared.keys.shape[-2]
-
-  def append(
-      self, new: 'LayerCache', position: Int[Array, 'B'] | None
-  ) -> 'LayerCache':
-    """With the entries of L new tokens, row b's from position[b] onwards.
-
-    None puts all at `start`, with the distances, which then are new too.
-    """
-    def write(
-        old: Float[Array, '*stack B H S K'],
-        entries: Float[Array, '*stack B H L K'],
-    ) -> Float[Array, '*stack B H S K']:
-      if position is None:
-        return jax.lax.dynamic_update_slice(old, entries, (0,) * old.ndim)
-      # Indexed in one step, so that the stack stays where it lies.
-      rows = jnp.arange(len(position))[:, None]
-      places = jnp.arange(entries.shape[-2]) - self.start
-      places += position[:, None]
-      entries = jnp.moveaxis(entries, (-4, -2), (0, 1))
-      return old.at[..., rows, :, places, :].set(
-          entries, unique_indices=True, mode='promise_in_bounds'
-      )
-
-    return self.replace(
-        keys=write(self.keys, new.keys),
-        values=write(self.values, new.values),
-        relative=new.relative if position is None else self.relative,
-    )
-
-
-def sinusoids(length: int, width: int) -> Float[Array, 'S D']:
-  """Sine and cosine features of the distances length - 1 .. 0."""
-  rates = 10_000.0 ** (-jnp.arange(0, width, 2) / width)
-  angles = jnp.arange(length)[::-1, None] * rates
-  return jnp.concatenate([jnp.sin(angles), jnp.cos(angles)], axis=-1)
-
-
-def align_distances(
-    x: Float[Array, 'B H L S'], position: Int[Array, 'B'] | None
-) -> Float[Array, 'B H L S']:
-  """Turns a last axis of distances into a last axis of keys.
-
-  Distances fall from S - 1 to 0. Query l of row b stands at p = position[b] + l
-  (None: p = l), so its score for key s is the one of distance p - s. With S = 3,
-  from distances to keys:
-
-    l=0  a2 a1 a0        a0  .  .
-    l=1  b2 b1 b0   ->   b1 b0  .       . = after the query, masked by callers
-    l=2  c2 c1 c0        c2 c1 c0
-
-  Every row is the one above moved by one, which a reshape does without gather.
-  """
-  size = x.shape[-1]
-  # To the right of distance 0, what no query may see.
-  x = jnp.pad(x, ((0, 0), (0, 0), (0, 0), (0, size)))
-  start = 0 if position is None else position
-  return _shift(x, size - 1 - start, size, rows=0)
-
-
-def align_shared(
-    x: Float[Array, 'H B L N'], position: Int[Array, 'B'] | None, count: int
-) -> Float[Array, 'H B L P']:
-  """The same for P = count keys behind which all queries stand.
-
-  Query l of row b stands at position[b] + l (None: count + l), none at N or
-  later. No distance is negative, so nothing has to be padded.
-  """
-  start = count if position is None else position
-  return _shift(x, x.shape[-1] - 1 - start, count, rows=1)
-
-
-def _shift(
-    x: Float[Array, '_ _ L N'], first: Int[Array, 'B'] | int, count: int,
-    rows: int,
-) -> Float[Array, '_ _ L P']:
-  """Entries first - l .. first - l + count - 1 of the last axis, for each l.
-
-  Where rows of N become rows of N - 1, each begins one further to the left in
-  the one above. Axis `rows` is that of `first`.
-  """
-  length, size = x.shape[-2:]
-  x = x.reshape(*x.shape[:2], -1)[..., : length * (size - 1)]
-  x = x.reshape(*x.shape[:2], length, size - 1)
-  if isinstance(first, int):
-    return x[..., first : first + count]
-  return jax.vmap(
-      lambda row, at: jax.lax.dynamic_slice_in_dim(row, at, count, 2),
-      in_axes=(rows, 0), out_axes=rows,
-  )(x, first)
-
-
-def causal_mask(
-    length: int, size: int, position: Int[Array, 'B'] | None
-) -> Bool[Array, '#B L S']:
-  """Query l stands at position[b] + l (None: at l) and sees keys up to there."""
-  start = jnp.zeros((1,), jnp.int32) if position is None else position
-  queries = start[:, None] + jnp.arange(length)
-  return jnp.arange(size) <= queries[..., None]
-
-
-class RelativeSelfAttention(nn.Module):
-  """Causal self-attention with Transformer-XL relative positions.
-
-  score(l, s) = (q_l + u) . k_s + (q_l + v) . W_r sinusoid(l - s), scaled by
-  K^-0.5 (Dai et al. 2019, the encoding of Gopher and Chinchilla). W_r is the
-  13th D x D matrix of a layer in Chinchilla's parameter counts.
-  """
+class SelfAttention(nn.Module):
+  """Causal self-attention over a text, and over what is cached of it."""
 
   heads: int
   head_size: int
+  positions: Callable[..., nn.Module]  # a class of positions.py
   dtype: str = 'float32'
 
   @nn.compact
@@ -274,8 +154,8 @@ class RelativeSelfAttention(nn.Module):
 
     Args:
       x: the new tokens.
-      cache: what came before, or an empty one whose room tells how many
-        distances to project. None for a full forward pass without one.
+      cache: what came before, or an empty one to fill. None for a full forward
+        pass without one.
       position: where row b continues its cache. None: at the cache's start,
         so that the tokens are 0 .. L-1 if no others are shared.
       segments: of a row of several documents, without a cache: tokens see
@@ -284,50 +164,38 @@ class RelativeSelfAttention(nn.Module):
     Returns:
       The attention output, and the entries to append to a cache that is given.
     """
-    project = lambda name: HeadsProjection(
-        self.heads, self.head_size, self.dtype, name=name
+    length, width = x.shape[1:]
+    positions = self.positions(self.heads, self.head_size, width, self.dtype)
+    nn.share_scope(self, positions)
+    project = lambda name, axis: HeadsProjection(
+        self.heads, self.head_size, self.dtype, axis=axis, name=name
     )
     # Gathered once for the three, and their gradients summed before they are
     # split again.
     x = constrain(x, 'batch', None, 'embed')
-    queries, keys, values = (
-        project(name)(x) for name in ('query', 'key', 'value')
-    )
-    new = None if cache is None else LayerCache(keys, values)
-    start = 0 if cache is None else cache.start
+    queries = project('query', 'heads')(x)
+    keys = project('key', 'kv_heads')(x)
+    values = project('value', 'kv_heads')(x)
+
+    first = position
     if position is None:
-      size = start + (x.shape[1] if cache is None else cache.keys.shape[2])
-      features = sinusoids(size, x.shape[-1])
-      relative = project('relative')(features.astype(self.dtype))
-      if new is not None:
-        # Projected once: doing it per token would cost S x D^2 each time.
-        new = new.replace(relative=relative)
-        relative = relative[:, -(start + x.shape[1]) :]
+      first = 0 if cache is None else cache.start
+    room = length if cache is None else cache.size
+    keys, relative = positions.keep(keys, first, room)
+    new = LayerCache(keys, values, relative)
+    if position is None:
+      seen = new.replace(shared=cache and cache.shared)
     else:
-      whole = cache.append(new, position)
-      keys, values, relative = whole.keys, whole.values, whole.relative
-    bias = lambda name: self.param(
-        name, partitioned(nn.initializers.zeros, 'heads', 'kv'),
-        (self.heads, self.head_size), jnp.float32,
-    ).astype(self.dtype)[:, None]
-    by_content = queries + bias('content_bias')
-    by_distance = queries + bias('position_bias')
-    # In the dtype of activations: rearranging costs a dozen passes over memory,
-    # a tenth of a step's time on TPUs in float32.
-    to_dtype = lambda scores: scores.astype(self.dtype)
-    size, behind = keys.shape[2], None if position is None else position - start
-    scores = dot_scores(by_content, keys) + align_distances(
-        to_dtype(dot_scores(by_distance, relative[:, -size:])), behind
-    )
-    mask = causal_mask(x.shape[1], size, behind)
-    if start:
-      distances = dot_scores(by_distance, relative, 'HBLS')
-      before = dot_scores(by_content, cache.shared.keys, 'HBLS')
-      before += align_shared(to_dtype(distances), position, start)
-      y = attend_behind(before, cache.shared.values, scores, values, mask)
+      seen = cache.append(new, position)
+
+    scores, before = positions.scores(queries, seen, first)
+    mask = causal_mask(length, scores.shape[-1], first - seen.start)
+    if segments is not None:
+      # Distances within a document are what they were on its own.
+      mask &= segments[:, :, None] == segments[:, None, :]
+    if seen.shared is None:
+      y = attend(scores, seen.values, mask)
     else:
-      if segments is not None:
-        # Distances within a document are what they were on its own.
-        mask &= segments[:, :, None] == segments[:, None, :]
-      y = attend(scores, values, mask)
-    return OutputProjection(x.shape[-1], self.dtype, name='out')(y), new
+      y = attend_behind(before, seen.shared.values, scores, seen.values, mask)
+    y = OutputProjection(width, self.dtype, name='out')(y)
+    return y, None if cache is None else new

@@ -6,9 +6,77 @@ from flax import struct
 import jax
 import jax.numpy as jnp
 
-from flamingo_jax.models.attention import LayerCache, SharedKeys
-from flamingo_jax.models.cross_attention import MediaKeys
 from flamingo_jax.typing import Array, Float, Int
+
+
+@struct.dataclass
+class SharedKeys:
+  """Keys and values of P tokens that all rows begin with, kept once."""
+
+  keys: Float[Array, '*stack H P K']
+  values: Float[Array, '*stack H P K']
+
+
+@struct.dataclass
+class LayerCache:
+  """Keys and values of one self-attention layer, room for S positions.
+
+  A layer reads it and returns the entries of its new tokens alone, in another
+  one: a stack of caches that every layer wrote to would be copied per token.
+  """
+
+  keys: Float[Array, '*stack B H S K']
+  values: Float[Array, '*stack B H S K']
+  # Projected distances N-1 .. 0 (positions.Relative), the same for every row;
+  # None until filled, and among the entries of tokens that came after.
+  relative: Float[Array, '*stack H N K'] | None = None
+  shared: SharedKeys | None = None  # of tokens in front of all rows' own
+
+  @property
+  def start(self) -> int:
+    """P, the position of each row's first token of its own."""
+    return 0 if self.shared is None else self.shared.keys.shape[-2]
+
+  @property
+  def size(self) -> int:
+    """Positions there is room for, those of all rows included."""
+    return self.start + self.keys.shape[-2]
+
+  def append(
+      self, new: 'LayerCache', position: Int[Array, 'B'] | None
+  ) -> 'LayerCache':
+    """With the entries of L new tokens, row b's from position[b] onwards.
+
+    None puts all at `start`, with the distances, which then are new too.
+    """
+    def write(
+        old: Float[Array, '*stack B H S K'],
+        entries: Float[Array, '*stack B H L K'],
+    ) -> Float[Array, '*stack B H S K']:
+      if position is None:
+        return jax.lax.dynamic_update_slice(old, entries, (0,) * old.ndim)
+      # Indexed in one step, so that the stack stays where it lies.
+      rows = jnp.arange(len(position))[:, None]
+      places = jnp.arange(entries.shape[-2]) - self.start
+      places += position[:, None]
+      entries = jnp.moveaxis(entries, (-4, -2), (0, 1))
+      return old.at[..., rows, :, places, :].set(
+          entries, unique_indices=True, mode='promise_in_bounds'
+      )
+
+    return self.replace(
+        keys=write(self.keys, new.keys),
+        values=write(self.values, new.values),
+        relative=new.relative if position is None else self.relative,
+    )
+
+
+@struct.dataclass
+class MediaKeys:
+  """Keys and values of the latents of one block, computed once per prompt."""
+
+  keys: Float[Array, '*stack B H S K']
+  values: Float[Array, '*stack B H S K']
 
 
 @struct.dataclass
@@ -52,8 +120,7 @@ class Cache:
   @property
   def size(self) -> int:
     """Positions there is room for."""
-    layers = self.groups.layers
-    return layers.start + layers.keys.shape[-2]
+    return self.groups.layers.size
 
   @property
   def media_size(self) -> int:

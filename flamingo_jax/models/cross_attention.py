@@ -3,7 +3,6 @@
 """GATED XATTN-DENSE: how text sees media (Flamingo §2.2, A.1.2, A.1.3)."""
 
 from flax import linen as nn
-from flax import struct
 import jax.numpy as jnp
 
 from flamingo_jax.models.attention import (
@@ -12,6 +11,7 @@ from flamingo_jax.models.attention import (
     attend,
     dot_scores,
 )
+from flamingo_jax.models.cache import MediaKeys
 from flamingo_jax.models.layers import (
     FeedForward,
     LayerNorm,
@@ -20,14 +20,6 @@ from flamingo_jax.models.layers import (
 )
 from flamingo_jax.sharding import constrain
 from flamingo_jax.typing import Array, Bool, Float, Int
-
-
-@struct.dataclass
-class MediaKeys:
-  """Keys and values of the latents of one block, computed once per prompt."""
-
-  keys: Float[Array, '*stack B H S K']
-  values: Float[Array, '*stack B H S K']
 
 
 def visible_latents(
@@ -73,16 +65,19 @@ class GatedCrossAttentionBlock(nn.Module):
     Returns:
       The residual stream, and the keys and values of the media.
     """
-    project = lambda name: HeadsProjection(
-        self.heads, self.head_size, self.dtype, name=name
+    project = lambda name, axis: HeadsProjection(
+        self.heads, self.head_size, self.dtype, axis=axis, name=name
     )
     if not isinstance(media, MediaKeys):
       # One norm serves keys and values (v1 §3.1.2).
       media = LayerNorm(self.dtype, name='media_norm')(media)
-      media = MediaKeys(project('key')(media), project('value')(media))
+      media = MediaKeys(*(
+          project(name, 'kv_heads')(media) for name in ('key', 'value')
+      ))
     y = LayerNorm(self.dtype, name='attn_norm')(x)
     y = constrain(y, 'batch', None, 'embed')
-    y = attend(dot_scores(project('query')(y), media.keys), media.values, mask)
+    queries = project('query', 'heads')(y)
+    y = attend(dot_scores(queries, media.keys), media.values, mask)
     y = OutputProjection(x.shape[-1], self.dtype, name='out')(y)
     x += self.gate('attn_gate') * y
     if not self.dense:

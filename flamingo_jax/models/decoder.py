@@ -17,8 +17,7 @@ from flax import struct
 import jax
 import jax.numpy as jnp
 
-from flamingo_jax.models.attention import LayerCache
-from flamingo_jax.models.cache import Cache, GroupCache
+from flamingo_jax.models.cache import Cache, GroupCache, LayerCache
 from flamingo_jax.models.cross_attention import (
     GatedCrossAttentionBlock,
     visible_latents,

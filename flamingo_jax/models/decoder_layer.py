@@ -8,10 +8,11 @@ from flax import linen as nn
 import jax
 
 from flamingo_jax.errors import UserError
-from flamingo_jax.models.attention import LayerCache, RelativeSelfAttention
-from flamingo_jax.models.cache import GroupCache
+from flamingo_jax.models.attention import SelfAttention
+from flamingo_jax.models.cache import GroupCache, LayerCache
 from flamingo_jax.models.cross_attention import GatedCrossAttentionBlock
 from flamingo_jax.models.layers import FeedForward, RMSNorm
+from flamingo_jax.models.positions import Relative
 from flamingo_jax.sharding import constrain
 from flamingo_jax.typing import Array, Bool, Float, Int
 
@@ -198,8 +199,8 @@ def _attend_to_text(
 ) -> tuple[Float[Array, 'B L D'], LayerCache | None]:
   """The self-attention of the layer that calls it."""
   y = RMSNorm(dtype, name='attn_norm')(x)
-  y, new = RelativeSelfAttention(
-      config.heads, config.head_size, dtype, name='attn'
+  y, new = SelfAttention(
+      config.heads, config.head_size, Relative, dtype, name='attn'
   )(y, cache, position, segments)
   return x + y, new
 

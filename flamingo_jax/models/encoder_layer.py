@@ -34,17 +34,28 @@ class EncoderLayer(nn.Module):
       self, x: Float[Array, 'N S D'], _: None, mask: Bool[Array, '#N 1 S']
   ) -> tuple[Float[Array, 'N S D'], None]:
     y = LayerNorm(self.dtype, name='attn_norm')(x)
-    queries, keys, values = (
-        HeadsProjection(
-            self.heads, self.head_size, self.dtype, rows=self.rows, name=name
-        )(y)
-        for name in ('query', 'key', 'value')
-    )
-    y = attend(dot_scores(queries, keys), values, mask)
-    x += OutputProjection(
-        x.shape[-1], self.dtype, rows=self.rows, name='out'
-    )(y)
+    x += attention(y, y, mask, self.heads, self.head_size, self.dtype, self.rows)
     return feed_forward(x, self.activation, self.dtype, self.rows), None
+
+
+def attention(
+    x: Float[Array, 'N L D'],
+    seen: Float[Array, 'N S D'],
+    mask: Bool[Array, '#N 1 S'],
+    heads: int,
+    head_size: int,
+    dtype: str,
+    rows: str,
+) -> Float[Array, 'N L D']:
+  """Of x to all that is seen, without positions: of the layer that calls it."""
+  project = lambda name, axis: HeadsProjection(
+      heads, head_size, dtype, rows, axis, name=name
+  )
+  scores = dot_scores(
+      project('query', 'heads')(x), project('key', 'kv_heads')(seen)
+  )
+  y = attend(scores, project('value', 'kv_heads')(seen), mask)
+  return OutputProjection(x.shape[-1], dtype, rows, name='out')(y)
 
 
 def feed_forward(

@@ -3,6 +3,7 @@
 """Linear maps, norms and the feed-forward block of every transformer here."""
 
 from collections.abc import Callable
+import math
 
 from flax import linen as nn
 import jax
@@ -23,9 +24,7 @@ def partitioned(
 def fan_in_normal(in_axes: int) -> nn.initializers.Initializer:
   """Normal with variance 1 / fan in; the first `in_axes` axes are inputs."""
   def init(key, shape, dtype=jnp.float32):
-    fan_in = 1
-    for size in shape[:in_axes]:
-      fan_in *= size
+    fan_in = math.prod(shape[:in_axes])
     return jax.random.normal(key, shape, dtype) * fan_in**-0.5
 
   return init

@@ -28,8 +28,6 @@ class NFNetVariant:
   """A row of the NFNet paper's table 1."""
 
   depths: tuple[int, ...]  # blocks per stage
-  train_pixels: int = 0  # ImageNet resolution of the original, for reference
-  test_pixels: int = 0
   widths: tuple[int, ...] = (256, 512, 1536, 1536)
   strides: tuple[int, ...] = (1, 2, 2, 2)
   stem: tuple[int, ...] = (16, 32, 64, 128)
@@ -46,14 +44,14 @@ class NFNetVariant:
 
 
 NFNETS: Mapping[str, NFNetVariant] = {
-    'F0': NFNetVariant((1, 2, 6, 3), 192, 256),
-    'F1': NFNetVariant((2, 4, 12, 6), 224, 320),
-    'F2': NFNetVariant((3, 6, 18, 9), 256, 352),
-    'F3': NFNetVariant((4, 8, 24, 12), 320, 416),
-    'F4': NFNetVariant((5, 10, 30, 15), 384, 512),
-    'F5': NFNetVariant((6, 12, 36, 18), 416, 544),
-    'F6': NFNetVariant((7, 14, 42, 21), 448, 576),
-    'F7': NFNetVariant((8, 16, 48, 24), 480, 608),
+    'F0': NFNetVariant((1, 2, 6, 3)),
+    'F1': NFNetVariant((2, 4, 12, 6)),
+    'F2': NFNetVariant((3, 6, 18, 9)),
+    'F3': NFNetVariant((4, 8, 24, 12)),
+    'F4': NFNetVariant((5, 10, 30, 15)),
+    'F5': NFNetVariant((6, 12, 36, 18)),
+    'F6': NFNetVariant((7, 14, 42, 21)),
+    'F7': NFNetVariant((8, 16, 48, 24)),
     # Ours, for 48 or 64 pixels on a CPU: stride 16, so 3 x 3 or 4 x 4 places.
     'tiny': NFNetVariant(
         depths=(1, 1, 1), widths=(64, 96, 128), strides=(1, 2, 2),

@@ -8,13 +8,7 @@ from flax import linen as nn
 import jax
 import jax.numpy as jnp
 
-from flamingo_jax.models.attention import (
-    HeadsProjection,
-    OutputProjection,
-    attend,
-    dot_scores,
-)
-from flamingo_jax.models.encoder_layer import feed_forward
+from flamingo_jax.models.encoder_layer import attention, feed_forward
 from flamingo_jax.models.layers import (
     Einsum,
     LayerNorm,
@@ -74,18 +68,13 @@ class ResamplerLayer(nn.Module):
       mask: Bool[Array, 'N 1 S+R'],
   ) -> Float[Array, 'N R D']:
     cfg = self.config
-    project = lambda name: HeadsProjection(
-        cfg.heads, cfg.head_size, self.dtype, rows='media', name=name
-    )
     y = LayerNorm(self.dtype, name='latents_norm')(latents)
     features = LayerNorm(self.dtype, name='features_norm')(features)
     # Latents join keys and values: "slightly better" than features alone.
     seen = jnp.concatenate([features, y], axis=1)
-    scores = dot_scores(project('query')(y), project('key')(seen))
-    y = attend(scores, project('value')(seen), mask)
-    latents += OutputProjection(
-        cfg.width, self.dtype, rows='media', name='out'
-    )(y)
+    latents += attention(
+        y, seen, mask, cfg.heads, cfg.head_size, self.dtype, 'media'
+    )
     return feed_forward(latents, squared_relu, self.dtype, 'media')
 
 

@@ -54,7 +54,7 @@ class Partitioner(partitioner.Partitioner, partitioning.PjitPartitioner):
     logical = self.get_logical_axes(train_state)
     shapes = flatten(train_state)
     axes = {
-        name: sharding.parameter_spec(
+        name: sharding.partition_spec(
             name, names, shapes[name].shape, self.mesh, self.rules
         ) if isinstance(names, PartitionSpec) else names
         for name, names in flatten(logical).items()

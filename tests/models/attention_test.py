@@ -6,41 +6,31 @@ from flax import linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
-from flamingo_jax.models.attention import (
-    LayerCache,
-    RelativeSelfAttention,
-    align_distances,
-    align_shared,
-    attend,
-    sinusoids,
-)
+from flamingo_jax.models.attention import SelfAttention, attend
+from flamingo_jax.models.cache import LayerCache
+from flamingo_jax.models.positions import Relative, align_distances, sinusoids
 
 
-def test_align_distances_is_the_gather_it_replaces():
+@pytest.mark.parametrize('first', [0, (0, 5), (3, 1)])
+@pytest.mark.parametrize('shared', [False, True])
+def test_distances_are_aligned_as_by_a_gather(first, shared):
   x = jax.random.normal(jax.random.key(0), (2, 3, 4, 9))
-  for position in (None, jnp.array([0, 5]), jnp.array([3, 1])):
-    y = align_distances(x, position)
-    start = np.zeros(2, int) if position is None else np.asarray(position)
-    for b in range(2):
-      for l in range(4):
-        for s in range(start[b] + l + 1):  # the keys that a query may see
-          distance = start[b] + l - s
-          # From the end: distances fall.
-          np.testing.assert_array_equal(y[b, :, l, s], x[b, :, l, 8 - distance])
-
-
-def test_align_shared_is_the_gather_it_replaces():
-  x = jax.random.normal(jax.random.key(0), (3, 2, 4, 9))  # heads come first
-  for position in (None, jnp.array([5, 3])):
-    y = align_shared(x, position, 3)
-    start = np.full(2, 3) if position is None else np.asarray(position)
-    assert y.shape == (3, 2, 4, 3)
-    for b in range(2):
-      for l in range(4):
-        for s in range(3):
-          distance = start[b] + l - s
-          np.testing.assert_array_equal(y[:, b, l, s], x[:, b, l, 8 - distance])
+  if shared:  # of three keys, behind which queries stand; heads come first
+    first = np.maximum(first, 3).tolist()
+  at = first if isinstance(first, int) else jnp.array(first)
+  if shared:
+    y = align_distances(x.swapaxes(0, 1), at, 3, rows=1).swapaxes(0, 1)
+  else:
+    y = align_distances(x, at, 9)
+  for b, row in enumerate(np.broadcast_to(first, 2)):
+    for l in range(4):
+      keys = np.arange(3 if shared else row + l + 1)  # that a query may see
+      # From the end: distances fall.
+      np.testing.assert_array_equal(
+          y[b, :, l, keys], x[b, :, l, 8 - (row + l - keys)]
+      )
 
 
 def test_a_query_that_sees_nothing_gets_exactly_zero():
@@ -75,7 +65,7 @@ def reference(params, x, heads):
 
 
 def attention_and_params(x):
-  model = RelativeSelfAttention(heads=2, head_size=4)
+  model = SelfAttention(heads=2, head_size=4, positions=Relative)
   params = nn.unbox(model.init(jax.random.key(0), x))['params']
   for i, name in enumerate(('content_bias', 'position_bias')):
     noise = jax.random.normal(jax.random.key(i), params[name].shape)

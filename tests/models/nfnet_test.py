@@ -10,7 +10,7 @@ import pytest
 
 from flamingo_jax import models
 from flamingo_jax.models import nfnet
-from flamingo_jax.models.nfnet import NFBlock, StandardizedConv
+from flamingo_jax.models.nfnet import StandardizedConv
 from tests.models import nfnet_of_paper
 
 # Every kind of block: a change of width, a stride, and blocks that are scanned.
@@ -30,17 +30,12 @@ def encoder_count(variant):
     'variant, millions',
     # With the 1000-way head, as published or counted from the official code.
     [('F0', 71.49), ('F1', 132.63), ('F2', 193.78), ('F3', 254.92),
-     ('F4', 316.07), ('F5', 377.21), ('F6', 438.36)],
+     ('F4', 316.07), ('F5', 377.21), ('F6', 438.36), ('F7', 499.50)],
 )
 def test_counts_are_those_of_the_official_code(variant, millions):
   head = 3072 * 1000 + 1000
   count = (encoder_count(variant) + head) / 1e6
   assert round(count, 2) == pytest.approx(millions, abs=0.011)
-
-
-def test_f7_has_the_deepest_table_row():
-  assert models.NFNETS['F7'].depths == (8, 16, 48, 24)
-  assert encoder_count('F7') > encoder_count('F6')
 
 
 def test_stride_is_32_and_features_3072():
@@ -52,33 +47,11 @@ def test_stride_is_32_and_features_3072():
     assert grid.shape == (1, side, side, 3072)
 
 
-def test_convolution_does_not_see_scale_or_mean_of_its_kernel():
-  x = jax.random.normal(jax.random.key(0), (2, 8, 8, 4))
-  conv = StandardizedConv(6, 3)
-  params = nn.unbox(conv.init(jax.random.key(1), x))['params']
-  changed = params | {'kernel': 7 * params['kernel'] + 3}
-  np.testing.assert_allclose(
-      conv.apply({'params': params}, x),
-      conv.apply({'params': changed}, x),
-      atol=2e-4,
-  )
-
-
 def test_convolution_keeps_unit_variance():
   x = jax.random.normal(jax.random.key(0), (8, 16, 16, 64))
   conv = StandardizedConv(64, 1)
   y = conv.apply(nn.unbox(conv.init(jax.random.key(1), x)), x)
   assert 0.9 < float(jnp.std(y)) < 1.1
-
-
-def test_block_is_identity_at_skip_gain_zero_and_not_otherwise():
-  x = jax.random.normal(jax.random.key(0), (1, 4, 4, 32))
-  block = NFBlock(channels=32, stride=1, groups=2)
-  params = nn.unbox(block.init(jax.random.key(1), x, 1.0))['params']
-  np.testing.assert_array_equal(block.apply({'params': params}, x, 1.0), x)
-  opened = params | {'skip_gain': jnp.ones(())}
-  y = block.apply({'params': opened}, x, 1.0)
-  assert float(jnp.abs(y - x).max()) > 0.01
 
 
 def test_the_grid_is_the_one_of_the_paper():

@@ -123,6 +123,9 @@ def test_each_tower_is_clipped_in_its_own_way():
               'conv0': {'kernel': (5, 3, 3, 2, 4), 'bias': (5, 4)},
               'skip_gain': (5,),
           },
+          # Of a ViT, whose layers are stacked.
+          'layer_blocks': {'out': (5, 2, 3, 4), 'up': (5, 3, 4), 'norm': (5, 4)},
+          'position_embeddings': (3, 4),
       },
       'text_encoder': {'map': (3, 4)},
       'image_projection': {'kernel': (4, 4)},
@@ -157,6 +160,10 @@ def test_each_tower_is_clipped_in_its_own_way():
       (('stage0_blocks', 'conv0', 'kernel'), (1, 2, 3)),
       (('stage0_blocks', 'conv0', 'bias'), (1,)),
       (('stage0_blocks', 'skip_gain'), ()),
+      (('layer_blocks', 'out'), (1, 2)),
+      (('layer_blocks', 'up'), (1,)),
+      (('layer_blocks', 'norm'), (1,)),
+      (('position_embeddings',), (0,)),
   ):
     leaf, (grad, param) = ours, theirs
     for key in place:
