@@ -11,7 +11,7 @@ import jax.numpy as jnp
 
 from flamingo_jax.data.buckets import as_folder
 from flamingo_jax.data.frames import TRAINING, AnyNumber, Sampling
-from flamingo_jax.models import Flamingo, FlamingoConfig
+from flamingo_jax.models import FlamingoConfig
 from flamingo_jax.predictor.predictor import Predictor
 from flamingo_jax.shipped import shipped_weights
 from flamingo_jax.training.checkpoint import load_params
@@ -64,7 +64,7 @@ def _shapes(config: FlamingoConfig) -> Tree:
   spec = jax.ShapeDtypeStruct
   size = config.image_size
   shapes = jax.eval_shape(
-      Flamingo(config).init, jax.random.key(0),
+      config.build().init, jax.random.key(0),
       spec((1, 1), jnp.int32), spec((1, 1), jnp.int32),
       spec((1, 1, 1, size, size, 3), jnp.uint8), spec((1, 1, 1), jnp.bool_),
   )

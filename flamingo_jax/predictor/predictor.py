@@ -16,7 +16,7 @@ from flamingo_jax.data.interleaved import TokenizedDocument
 from flamingo_jax.data.media import Media
 from flamingo_jax.data.vocabulary import Vocabulary
 from flamingo_jax.errors import UserError
-from flamingo_jax.models import Cache, Flamingo, FlamingoConfig
+from flamingo_jax.models import Cache, FlamingoConfig
 from flamingo_jax.predictor import inputs
 from flamingo_jax.predictor import programs
 from flamingo_jax.predictor.devices import Devices
@@ -72,7 +72,7 @@ class Predictor:
     self._encoder = MediaEncoder(config, keep_latents, self._devices)
     self._prefix = None, None  # what the last one was, and its cache
     compiled = lambda program, *static, **options: self._devices.compile(
-        functools.partial(program, Flamingo(config)), *static, **options
+        functools.partial(program, config.build()), *static, **options
     )
     limits = ('room', 'max_new_tokens', 'stop')
     self._read = compiled(programs.read_prefix, splits=False)
@@ -282,7 +282,7 @@ class Predictor:
     a prompt does not begin with its own, or text sees all so far.
     """
     begins = all(isinstance(prompt[0], Media) for prompt in prompts)
-    if not prefix or not begins or self.config.decoder.sees_earlier:
+    if not (prefix and begins and self.config.shares_prefixes):
       return None, documents
     first, rest = inputs.split_prefix(documents, prefix)
     key = first.tokens.tobytes(), tuple(map(content, first.media)), sampling
