@@ -7,16 +7,17 @@ In order, the layers [f, ...] of the decoder's `head`, [G, k, ...] of `groups` a
 """
 
 import math
+from typing import Any
 
 from flax import traverse_util
 import jax
 import jax.numpy as jnp
 from jax.sharding import NamedSharding, PartitionSpec
 
-from flamingo_jax.typing import Array, Tree
+from flamingo_jax.typing import Tree
 
 _STACKS = {'head': 1, 'groups': 2, 'tail': 1}  # and their dimensions
-_Flat = dict[tuple[str, ...], jax.ShapeDtypeStruct | Array]
+_Flat = dict[tuple[str, ...], Any]  # arrays, or their shapes
 
 
 def grouped_as(abstract: Tree, stored: Tree) -> Tree:
