@@ -88,13 +88,13 @@ TEST = PREPARE + T5X + EVAL + TOKENIZERS + [
     'scikit-image',  # photographs
 ]
 
-# With tasks/ and configs/, which are linked into the package.
+# With tasks/, configs/ and ablations/, which are linked into the package.
 PACKAGES = setuptools.find_packages(include=['flamingo_jax', 'flamingo_jax.*'])
-if not {'flamingo_jax.tasks', 'flamingo_jax.configs'} <= set(PACKAGES):
+LINKED = {f'flamingo_jax.{name}' for name in ('tasks', 'configs', 'ablations')}
+if not LINKED <= set(PACKAGES):
   raise SystemExit(
-      'error: flamingo_jax/tasks and flamingo_jax/configs are no links to '
-      'folders here: git config core.symlinks true, then git checkout '
-      'flamingo_jax'
+      'error: flamingo_jax/tasks, configs and ablations are no links to folders '
+      'here: git config core.symlinks true, then git checkout flamingo_jax'
   )
 
 setuptools.setup(

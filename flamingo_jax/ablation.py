@@ -2,76 +2,31 @@
 # SPDX-License-Identifier: Apache-2.0
 """The paper's ablations on the tiny model, run and put beside the paper's.
 
-Each is a file of configs/ablations, which changes one thing about
-configs/flamingo_tiny.gin. A run is OUT/<ablation>/seed_<seed>, a MODEL_DIR.
+Each is a row of ablations/table.py. A run is OUT/<ablation>/seed_<seed>, a
+MODEL_DIR.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 import dataclasses
 import json
-import os
 import subprocess
 import sys
 from typing import Any
 
 from etils import epath
 
+from flamingo_jax.ablations.table import (
+    ABLATIONS,
+    BASE,
+    PAPER_OVERALL,
+    RUNS,
+    SOURCE,
+    Ablation,
+)
 from flamingo_jax.data.buckets import as_folder
 from flamingo_jax.data.storage import write_atomically
 from flamingo_jax.errors import UserError
 
-BASE = 'base'
-SOURCE = ('Flamingo, arXiv 2204.14198 v2, tables 3 and 10, overall score of '
-          'Flamingo-3B at 4 shots')
-PAPER_OVERALL = 70.7  # of the base
-
-
-@dataclasses.dataclass(frozen=True)
-class Ablation:
-  """A row of the paper's tables, and what running it here needs."""
-
-  change: str
-  paper: float | None  # overall score of v2; None: not in its tables
-  paper_base: float = PAPER_OVERALL  # the same without the change
-  gradients: int = 1  # steps that compute the gradients of one of the base's
-  tower: str = ''  # contrastive variant that its vision encoder comes from
-  trains_vision: bool = False  # its vision encoder is not frozen
-
-
-ABLATIONS: Mapping[str, Ablation] = {
-    'no_video': Ablation('no video-text pairs', 67.3),
-    'no_pairs': Ablation('no image-text pairs', 60.9),
-    'no_interleaved': Ablation('no M3W', 53.4),
-    'round_robin': Ablation('round robin', 62.9, gradients=5),
-    'merged': Ablation('datasets merged in a batch', None),
-    'no_gate': Ablation('no tanh gate', 66.5),
-    'vanilla_xattn': Ablation('vanilla xattn', 66.9),
-    'grafting': Ablation('grafting', 63.1),
-    'single_in_the_middle': Ablation('single block in the middle', 59.8),
-    'every_4th': Ablation('blocks every 4th layer', 68.8),
-    'every_2nd': Ablation('blocks every 2nd layer', 68.2),
-    'mlp_resampler': Ablation('MLP resampler', 66.6),
-    'transformer_resampler': Ablation('Transformer resampler', 66.7),
-    'vit': Ablation('CLIP ViT-L/14', 64.9, tower='contrastive_tiny_vit'),
-    'small_vision_encoder': Ablation(
-        'NFNet-F0', 62.7, tower='contrastive_micro'
-    ),
-    'lm_trained_from_scratch': Ablation('LM trained, random init', 57.8),
-    'lm_trained': Ablation('LM trained, pretrained init', 62.7),
-    'resampler_small': Ablation('small resampler', 67.9),
-    'resampler_large': Ablation('large resampler', 69.0),
-    'all_previous_images': Ablation('all previous images', 63.5),
-    # The tiny model's pages have a p_next of 0, the paper's of a half.
-    'p_next_half': Ablation('p_next = 0.5', PAPER_OVERALL, paper_base=69.6),
-    'p_next_1': Ablation('p_next = 1', 70.4, paper_base=69.6),
-    'vision_trained_from_scratch': Ablation(
-        'vision encoder trained, random init', 61.4, trains_vision=True
-    ),
-    'vision_trained': Ablation(
-        'vision encoder trained, pretrained init', 68.1, trains_vision=True
-    ),
-}
-_BASE = Ablation('the tiny model', PAPER_OVERALL)
 
 # Calls `flamingo` with arguments; raises UserError if it fails.
 Flamingo = Callable[[Sequence[str]], None]
@@ -111,14 +66,14 @@ class Ablating:
 
   def scores(self, name: str, seed: int) -> Mapping[str, Any]:
     """{task: {metric: score}} of a run, which is done if it is not yet."""
-    ablation = _BASE if name == BASE else ABLATIONS[name]
+    ablation = RUNS[name]
     folder = self.out / name / f'seed_{seed}'
     steps = self.steps * ablation.gradients
     results = folder / f'eval_{self.examples}' / 'results.json'
     if _step(results) != steps:
       if not (folder / f'checkpoint_{steps}').exists():
         self.flamingo([
-            'train', f'--gin_file={gin_file(name)}',
+            'train', '--gin_file=configs/flamingo_tiny.gin', *ablation.flags,
             '--gin_file=configs/runs/falling_rate.gin',
             f'--model_dir={folder}', f'--steps={steps}', f'--seed={seed}',
             *self._cache(ablation, seed), *self._tower(ablation),
@@ -152,13 +107,6 @@ class Ablating:
       ])
       (folder / 'finished').touch()
     return [f'--gin.VISION_ENCODER={folder}']
-
-
-def gin_file(name: str) -> str:
-  """The configuration of an ablation."""
-  if name == BASE:
-    return 'configs/flamingo_tiny.gin'
-  return f'configs/ablations/{name}.gin'
 
 
 def _step(results: epath.Path) -> int | None:
@@ -213,7 +161,7 @@ def ablate(
 def _row(
     name: str, scores: Mapping[int, Any], base: Mapping[str, Any] | None
 ) -> dict[str, Any]:
-  ablation = _BASE if name == BASE else ABLATIONS[name]
+  ablation = RUNS[name]
   each = {str(seed): overall(found) for seed, found in scores.items()}
   mean = sum(each.values()) / len(each)
   return {

@@ -12,6 +12,7 @@ when a program of t5x was started, and the built-in driver's otherwise.
 
 from seqio import Evaluator, TensorBoardLogger
 
+from flamingo_jax.ablations.architecture import variant
 from flamingo_jax.data.batches import get_batches
 from flamingo_jax.data.pipeline import (
     DatasetConfig,
@@ -28,7 +29,6 @@ from flamingo_jax.evaluation.learned import LearnedLogger
 from flamingo_jax.evaluation.output_dir import evaluation_dir, inference_dir
 from flamingo_jax.gin_config import summarize_config, write_config
 from flamingo_jax.models.contrastive import get as contrastive_variant
-from flamingo_jax.models.variants import get as variant
 from flamingo_jax.models.variants import train_towers_not_given
 from flamingo_jax.run_dir.model_json import stored_config, stored_vocabulary
 from flamingo_jax.shipped import shipped_weights

@@ -40,7 +40,7 @@ def random_weights(config: models.FlamingoConfig, scale: float):
   spec = jax.ShapeDtypeStruct
   pixels = (1, 1, 1, config.image_size, config.image_size, 3)
   shapes = jax.eval_shape(
-      models.Flamingo(config).init, jax.random.key(0),
+      config.build().init, jax.random.key(0),
       spec((1, 1), jnp.int32), spec((1, 1), jnp.int32),
       spec(pixels, jnp.uint8), spec((1, 1, 1), jnp.bool_),
   )

@@ -59,7 +59,7 @@ def installed(tmp_path_factory):
   source.mkdir()
   for name in ('LICENSE', 'README.md', 'pyproject.toml', 'setup.py'):
     shutil.copy(ROOT / name, source)
-  for name in ('configs', 'flamingo_jax', 'tasks'):
+  for name in ('ablations', 'configs', 'flamingo_jax', 'tasks'):
     shutil.copytree(
         ROOT / name, source / name, symlinks=True,
         ignore=shutil.ignore_patterns('__pycache__'),
@@ -80,7 +80,7 @@ def test_all_that_is_installed_is_in_the_package(installed):
   assert {path.name.split('-')[0] for path in installed.iterdir()} == {
       'bin', 'flamingo_jax'
   }
-  for folder in ('assets', 'configs', 'tasks', 'weights'):
+  for folder in ('ablations', 'assets', 'configs', 'tasks', 'weights'):
     here = ROOT / 'flamingo_jax' / folder
     assert files(installed / 'flamingo_jax' / folder) == files(here) != set()
 

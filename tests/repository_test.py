@@ -8,8 +8,8 @@ import pathlib
 import re
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-FOLDERS = ('flamingo_jax', 'tasks', 'configs', 'launch', 'benchmarks', 'tests',
-           '.ci')
+FOLDERS = ('flamingo_jax', 'tasks', 'configs', 'ablations', 'launch',
+           'benchmarks', 'tests', '.ci')
 TEXT = ('.py', '.gin', '.sh', '.md', '.txt', '.toml', '', '.jsonl')
 HEADER = ('# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors\n'
           '# SPDX-License-Identifier: Apache-2.0\n')
@@ -34,6 +34,7 @@ LAYERS = (
     ('models', 1),
     ('data', 1),
     ('decoding', 2),
+    ('ablations', 2),  # linked into the package, as tasks and configs
     ('prepare|convert', 2),
     ('training', 3),
     ('run_dir', 4),
@@ -138,7 +139,7 @@ def wrong_imports(path):
     return
   for name in imported(path):
     top = name.split('.')[0]
-    if (top in ('tasks', 'configs', 'launch', 'tests', 'benchmarks')
+    if (top in ('tasks', 'configs', 'ablations', 'launch', 'tests', 'benchmarks')
         or top == 't5x' and not module.startswith('flamingo_jax.t5x_adapter.')
         or top == 'torch' and not module.startswith('flamingo_jax.convert')):
       yield f'imports {name}'
@@ -158,12 +159,20 @@ def test_tasks_use_data_and_evaluation_alone():
   ), [path for path in PYTHON if path.is_relative_to(ROOT / 'tasks')])
 
 
+def test_ablations_are_built_from_models_alone():
+  check(lambda path: (
+      f'imports {name}' for name in imported(path)
+      if name.split('.')[0] in ('flamingo_jax', 'ablations') and not re.match(
+          r'flamingo_jax\.(models|ablations|typing|errors)\b', name)
+  ), [path for path in PYTHON if path.is_relative_to(ROOT / 'ablations')])
+
+
 def test_modules_have_one_name():
   # Imported as `tasks` too, a module would register its tasks twice.
   check(lambda path: (
       f'line {number}: {line.strip()}'
       for number, line in enumerate(read(path).splitlines(), 1)
-      if re.match(r'\s*(from|import) (tasks|configs)\b', line)
+      if re.match(r'\s*(from|import) (tasks|configs|ablations)\b', line)
   ), [path for path in FILES if path.suffix in ('.py', '.gin')])
 
 

@@ -15,7 +15,7 @@ def add_ablate(commands: Any) -> None:
   parser = add_command(commands, 'ablate', run_ablate,
                        'run the ablations of the paper on the tiny model')
   parser.add_argument('--runs', required=True, metavar='NAME,...',
-                      help='files of configs/ablations; the base is run too')
+                      help='rows of ablations/table.py; the base is run too')
   parser.add_argument('--out', required=True, metavar='DIR')
   parser.add_argument('--steps', type=int, default=600, metavar='N',
                       help='updates of each run')

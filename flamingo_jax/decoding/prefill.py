@@ -85,7 +85,8 @@ def read_prefix(
   """Reads what many prompts begin with, such as their shots, once.
 
   Args:
-    model: the model; its text sees the last medium only (not `sees_earlier`).
+    model: the model; its text sees the last medium only
+      (FlamingoConfig.shares_prefixes).
     params: its whole tree.
     prefix: one row without padding.
     latents: of its media, M at least 1.

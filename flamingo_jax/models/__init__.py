@@ -5,7 +5,7 @@
 from flamingo_jax.models import variants
 from flamingo_jax.models.cache import Cache, gather_cache
 from flamingo_jax.models.contrastive import ContrastiveConfig, DualTower
-from flamingo_jax.models.decoder import DecoderConfig
+from flamingo_jax.models.decoder_config import DecoderConfig
 from flamingo_jax.models.flamingo import Flamingo, FlamingoConfig
 from flamingo_jax.models.language_model import (
     LanguageModel,

@@ -8,6 +8,16 @@ from typing import Any, ClassVar
 
 from flamingo_jax.errors import UserError
 
+# What only ablations have, here or in an earlier version, and its value in the
+# model.json of any other model.
+_OF_ABLATIONS = {
+    'ablation': '',
+    'decoder.xattn': 'dense',
+    'decoder.gated': True,
+    'decoder.sees_earlier': False,
+    'resampler.kind': 'perceiver',
+}
+
 
 @dataclasses.dataclass(frozen=True)
 class Architecture:
@@ -54,7 +64,11 @@ def _problems(cls: type, values: Any, prefix: str) -> Iterator[str]:
     return
   fields = {field.name: field for field in dataclasses.fields(cls)}
   for name in sorted(values.keys() - fields.keys()):
-    yield f'{prefix}{name} is not known to this version'
+    path = f'{prefix}{name}'
+    if path not in _OF_ABLATIONS:
+      yield f'{path} is not known to this version'
+    elif values[name] != _OF_ABLATIONS[path]:
+      yield f'{path} is {values[name]!r}, as in an ablation'
   for name, field in fields.items():
     if name in values:
       if dataclasses.is_dataclass(field.type):

@@ -107,27 +107,21 @@ class Cache:
   of the groups, [G, B, H, R, K] for media, [k, B, H, S, K] in the tail.
   """
 
-  groups: GroupCache
-  tail: GroupCache | None
-  graft: GroupCache | None  # of layers on top of the language model
+  stacks: dict[str, GroupCache]  # by their names in the decoder
   position: Int[Array, 'B']  # where the next token goes
   # The medium that new tokens see, of those that are kept, from 1; 0: none.
   medium: Int[Array, 'B']
-  # Media that are kept of each prompt: the last one, or all of them
-  # (DecoderConfig.sees_earlier).
-  media: int = struct.field(pytree_node=False, default=1)
 
   @property
   def size(self) -> int:
     """Positions there is room for."""
-    return self.groups.layers.size
+    return next(iter(self.stacks.values())).layers.size
 
   @property
-  def media_size(self) -> int:
-    """Keys of each medium that is kept, R."""
-    stacks = [x for x in (self.groups, self.tail, self.graft) if x is not None]
-    media = next(x.media for x in stacks if x.media is not None)
-    return media.keys.shape[-2] // self.media
+  def media_keys(self) -> int:
+    """Keys of the media that are kept: R of the last one."""
+    media = next(x.media for x in self.stacks.values() if x.media is not None)
+    return media.keys.shape[-2]
 
 
 def empty_layers(
@@ -153,16 +147,13 @@ def empty_layers(
 
 
 def keep_medium(
-    group: GroupCache | None, medium: Int[Array, 'B'], latents: int
-) -> GroupCache | None:
+    group: GroupCache, medium: Int[Array, 'B'], latents: int
+) -> GroupCache:
   """Drops the keys of all media but one per row.
 
   New tokens see the last medium only, so this is exact, and the cost of a token
   does not depend on the number of shots.
   """
-  if group is None:
-    return None
-
   def keep(x: Float[Array, '*stack B H S K']) -> Float[Array, '*stack B H R K']:
     *stack, batch, heads, size, head_size = x.shape
     x = x.reshape(*stack, batch, heads, size // latents, latents, head_size)
@@ -175,9 +166,7 @@ def keep_medium(
 
 def gather_cache(cache: Cache, rows: Int[Array, 'N']) -> Cache:
   """The cache of the given batch rows, for beams and candidates."""
-  def group(g: GroupCache | None) -> GroupCache | None:
-    if g is None:
-      return None
+  def group(g: GroupCache) -> GroupCache:
     take = lambda x: jnp.take(x, rows, axis=-4)  # [..., B H S K]
     # Projected distances and a shared prefix are the same for every row.
     layers = g.layers.replace(
@@ -185,10 +174,8 @@ def gather_cache(cache: Cache, rows: Int[Array, 'N']) -> Cache:
     )
     return GroupCache(layers, jax.tree.map(take, g.media))
 
-  return cache.replace(
-      groups=group(cache.groups),
-      tail=group(cache.tail),
-      graft=group(cache.graft),
+  return Cache(
+      stacks={name: group(stack) for name, stack in cache.stacks.items()},
       position=cache.position[rows],
       medium=cache.medium[rows],
   )

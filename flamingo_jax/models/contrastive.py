@@ -16,8 +16,8 @@ import jax.numpy as jnp
 
 from flamingo_jax.errors import UserError
 from flamingo_jax.models.architecture import Architecture
-from flamingo_jax.models.decoder_layer import scan
 from flamingo_jax.models.encoder_layer import EncoderLayer
+from flamingo_jax.models.layer_stack import scan
 from flamingo_jax.models.layers import Einsum, LayerNorm, partitioned
 from flamingo_jax.models.nfnet import normalize_pixels
 from flamingo_jax.models.vision import vision_encoder

@@ -23,18 +23,14 @@ from flamingo_jax.typing import Array, Bool, Float, Int
 
 
 def visible_latents(
-    media_index: Int[Array, 'B L'], media: int, latents: int,
-    earlier: bool = False,
+    media_index: Int[Array, 'B L'], media: int, latents: int
 ) -> Bool[Array, 'B L S']:
   """Which of the S = M R latents each text token sees: those of its medium.
 
   media_index 2 of M = 3 media with R = 2 latents: [0 0 1 1 0 0]. Index 0 sees
-  nothing. Earlier media reach later text through the language model only, but
-  with `earlier` (the ablation of table 10 ii): [1 1 1 1 0 0].
+  nothing. Earlier media reach later text through the language model only.
   """
-  index = media_index[..., None]
-  numbers = jnp.arange(1, media + 1)
-  seen = index >= numbers if earlier else index == numbers
+  seen = media_index[..., None] == jnp.arange(1, media + 1)
   return jnp.repeat(seen, latents, axis=-1)
 
 
@@ -44,8 +40,6 @@ class GatedCrossAttentionBlock(nn.Module):
   heads: int
   head_size: int
   dtype: str = 'float32'
-  gated: bool = True  # False: gates are 1 (table 3 iii)
-  dense: bool = True  # False: no feed-forward (table 3 iv)
 
   @nn.compact
   def __call__(
@@ -65,6 +59,19 @@ class GatedCrossAttentionBlock(nn.Module):
     Returns:
       The residual stream, and the keys and values of the media.
     """
+    y, media = self.attend(x, media, mask)
+    x += self.gate('attn_gate') * y
+    y = LayerNorm(self.dtype, name='ffw_norm')(x)
+    y = FeedForward(squared_relu, self.dtype, name='ffw')(y)
+    return x + self.gate('ffw_gate') * y, media
+
+  def attend(
+      self,
+      x: Float[Array, 'B L D'],
+      media: Float[Array, 'B S D'] | MediaKeys,
+      mask: Bool[Array, 'B L S'],
+  ) -> tuple[Float[Array, 'B L D'], MediaKeys]:
+    """What the tokens see, and the keys and values of the media."""
     project = lambda name, axis: HeadsProjection(
         self.heads, self.head_size, self.dtype, axis=axis, name=name
     )
@@ -78,21 +85,13 @@ class GatedCrossAttentionBlock(nn.Module):
     y = constrain(y, 'batch', None, 'embed')
     queries = project('query', 'heads')(y)
     y = attend(dot_scores(queries, media.keys), media.values, mask)
-    y = OutputProjection(x.shape[-1], self.dtype, name='out')(y)
-    x += self.gate('attn_gate') * y
-    if not self.dense:
-      return x, media
-    y = LayerNorm(self.dtype, name='ffw_norm')(x)
-    y = FeedForward(squared_relu, self.dtype, name='ffw')(y)
-    return x + self.gate('ffw_gate') * y, media
+    return OutputProjection(x.shape[-1], self.dtype, name='out')(y), media
 
   def gate(self, name: str) -> Float[Array, '']:
     """tanh of a learnt scalar that starts at 0.
 
     tanh(0) = 0: the frozen model's logits are untouched at step 0.
     """
-    if not self.gated:
-      return jnp.ones((), self.dtype)
     zero = partitioned(nn.initializers.zeros)
     gate = self.param(name, zero, (), jnp.float32)
     return jnp.tanh(gate).astype(self.dtype)

@@ -5,63 +5,29 @@
 The trunk is a scan over groups: one gated block, then `xattn_every` layers of
 the language model (Flamingo §2.2, B.1.1: "starting from the very first layer
 and before every k-th block"). Where k does not divide the depth, a shorter
-`tail` group ends it.
+`tail` group ends it; layers before the first block, if any, are the `head`.
 """
 
-from collections.abc import Callable
-import functools
-from typing import Any
+from collections.abc import Callable, Mapping
 
 from flax import linen as nn
-from flax import struct
-import jax
 import jax.numpy as jnp
 
-from flamingo_jax.models.cache import Cache, GroupCache, LayerCache
+from flamingo_jax.models.cache import (
+    Cache,
+    GroupCache,
+    keep_medium,
+)
 from flamingo_jax.models.cross_attention import (
     GatedCrossAttentionBlock,
     visible_latents,
 )
-from flamingo_jax.models.decoder_layer import (
-    REMAT_POLICIES,
-    CrossAttendingLayer,
-    DecoderConfig,
-    DecoderLayer,
-    remat,
-    scan,
-)
+from flamingo_jax.models.decoder_config import DecoderConfig
+from flamingo_jax.models.decoder_layer import DecoderLayer
+from flamingo_jax.models.layer_stack import remat, scan, scan_frozen
 from flamingo_jax.models.layers import Einsum, RMSNorm, partitioned
 from flamingo_jax.sharding import constrain
-from flamingo_jax.typing import Array, Bool, Float, Int
-
-
-@struct.dataclass
-class GroupWeights:
-  """The language model's weights of all groups [G, k, ...], and which to use.
-
-  A scan over groups would hand each of them a copy of its part, which the scan
-  over its layers then cuts again: a tenth of a step's time at 80B. So the
-  layers take theirs from the whole, which is frozen and gets no gradient.
-  """
-
-  weights: Any
-  group: Int[Array, '']
-
-  def apply(
-      self, layer: nn.Module, count: int, policy: Callable[..., bool],
-      x: Float[Array, 'B L D'], cache: LayerCache | None,
-      position: Int[Array, 'B'] | None, segments: Int[Array, 'B L'] | None,
-  ) -> tuple[Float[Array, 'B L D'], LayerCache | None]:
-    """The layers of the group, one after the other."""
-    @functools.partial(jax.checkpoint, policy=policy, prevent_cse=False)
-    def step(x, weights, group, index, cache):
-      params = jax.tree.map(lambda w: w[group, index], weights)
-      return layer.apply({'params': params}, x, cache, position, segments)
-
-    return jax.lax.scan(
-        lambda x, at: step(x, self.weights, self.group, *at), x,
-        (jnp.arange(count), cache),
-    )
+from flamingo_jax.typing import Array, Bool, Float, Int, Tree
 
 
 class DecoderGroup(nn.Module):
@@ -70,6 +36,7 @@ class DecoderGroup(nn.Module):
   config: DecoderConfig
   layers: int
   dtype: str
+  block: type[nn.Module] = GatedCrossAttentionBlock
 
   @nn.compact
   def __call__(
@@ -80,7 +47,7 @@ class DecoderGroup(nn.Module):
       media: Float[Array, 'B S D'] | None,
       mask: Bool[Array, 'B L S'] | None,
       segments: Int[Array, 'B L'] | None,
-      weights: Any,
+      weights: Tree | None,
   ) -> tuple[Float[Array, 'B L D'], GroupCache | None]:
     """The residual stream, and the entries to append to a cache.
 
@@ -97,25 +64,20 @@ class DecoderGroup(nn.Module):
     cfg = self.config
     cache, group = stacked
     keys = None
-    rematted = functools.partial(remat, cfg)
-    if mask is not None and cfg.xattn == 'vanilla':
-      return scan(rematted(CrossAttendingLayer), self.layers, 'layers', 4)(
-          cfg, self.dtype, name='lm'
-      )(x, cache, position, segments, media, mask)
     if mask is not None:
-      x, keys = rematted(GatedCrossAttentionBlock)(
-          cfg.heads, cfg.head_size, self.dtype, cfg.gated, name='xattn'
+      x, keys = remat(cfg.remat, self.block)(
+          cfg.heads, cfg.head_size, self.dtype, name='xattn'
       )(x, cache.media if media is None else media, mask)
       x = constrain(x, 'text', 'length', 'embed')
-    layers = None if cache is None else cache.layers
+    layers = cache and cache.layers
     if weights is None:
-      x, layers = scan(rematted(DecoderLayer), self.layers, 'layers', 2)(
+      x, layers = scan(remat(cfg.remat, DecoderLayer), self.layers, 'layers', 2)(
           cfg, self.dtype, name='lm'
       )(x, layers, position, segments)
     else:
-      x, layers = GroupWeights(weights, group).apply(
-          DecoderLayer(cfg, self.dtype, parent=None), self.layers,
-          REMAT_POLICIES[cfg.remat], x, layers, position, segments,
+      x, layers = scan_frozen(
+          DecoderLayer(cfg, self.dtype, parent=None), cfg.remat, weights, group,
+          x, layers, position, segments,
       )
     if cache is None:
       return x, None
@@ -128,6 +90,7 @@ class Decoder(nn.Module):
   config: DecoderConfig
   dtype: str
   added: bool = True  # <EOC>, which the language model alone does not know
+  group: type[DecoderGroup] = DecoderGroup
 
   @nn.compact
   def __call__(
@@ -139,7 +102,7 @@ class Decoder(nn.Module):
       position: Int[Array, 'B'] | None = None,
       last: Int[Array, 'B'] | None = None,
       segments: Int[Array, 'B L'] | None = None,
-  ) -> tuple[Float[Array, 'B _ V'], dict[str, GroupCache | None]]:
+  ) -> tuple[Float[Array, 'B _ V'], dict[str, GroupCache]]:
     """Runs the trunk over L new tokens.
 
     Args:
@@ -154,8 +117,8 @@ class Decoder(nn.Module):
         None: a row is one document.
 
     Returns:
-      Float32 logits of the next token, and the caches of 'groups', 'tail' and
-      'graft' with the new tokens written.
+      Float32 logits of the next token, and the stacks of the cache, if there is
+      one, with the new tokens written.
     """
     cfg = self.config
     embed, unembed = self.embeddings()
@@ -173,23 +136,22 @@ class Decoder(nn.Module):
       media = constrain(media, 'batch', None, 'embed')
     if media_index is not None:
       count, size = (
-          (cache.media, cache.media_size) if latents is None
-          else latents.shape[1:3]
+          (1, cache.media_keys) if latents is None else latents.shape[1:3]
       )
-      mask = visible_latents(media_index, count, size, cfg.sees_earlier)
-    stacks = {
-        name: None if cache is None else getattr(cache, name)
-        for name in ('groups', 'tail', 'graft')
-    }
-    x, stacks = self.trunk(x, stacks, position, media, mask, segments)
+      mask = self.visible(media_index, count, size)
+    stacks = {} if cache is None else cache.stacks
+    x, new = self.trunk(x, stacks, position, media, mask, segments)
     if last is not None:
       x = jnp.take_along_axis(x, last[:, None, None], axis=1)
-    return unembed(RMSNorm(self.dtype, name='final_norm')(x)), stacks
+    return unembed(RMSNorm(self.dtype, name='final_norm')(x)), {
+        name: stack.append(new[name], position)
+        for name, stack in stacks.items()
+    }
 
   def trunk(
       self,
       x: Float[Array, 'B L D'],
-      stacks: dict[str, GroupCache | None],
+      stacks: Mapping[str, GroupCache],
       position: Int[Array, 'B'] | None,
       media: Float[Array, 'B S D'] | None,
       mask: Bool[Array, 'B L S'] | None,
@@ -198,39 +160,57 @@ class Decoder(nn.Module):
     """All layers; arguments are those of DecoderGroup, `stacks` its caches."""
     cfg = self.config
     new = {}
-    weights, blocks, none = None, (media, mask), (None, None)
+    blocks, weights = (media, mask), None
+    if cfg.first:
+      x, new['head'] = self.group(cfg, cfg.first, self.dtype, name='head')(
+          x, (stacks.get('head'), None), position, None, None, segments, None
+      )
     # Without gated blocks the language model may be what is trained: gradients
-    # of each layer's weights then go to their place in the stack. Vanilla
-    # blocks are among these weights.
-    if (
-        mask is not None and not self.is_initializing()
-        and cfg.xattn != 'vanilla'
-    ):
+    # of each layer's weights then go to their place in the stack.
+    if mask is not None and not self.is_initializing():
       weights = self.variables['params']['groups']['lm']
-    x, new['groups'] = scan(
-        DecoderGroup, cfg.groups, 'groups', 5, cfg.unroll
-    )(cfg, cfg.xattn_every, self.dtype, name='groups')(
-        x, (stacks['groups'], jnp.arange(cfg.groups)), position,
-        *(blocks if cfg.xattn in ('dense', 'vanilla') else none), segments,
-        weights,
+    x, new['groups'] = scan(self.group, cfg.groups, 'groups', 5, cfg.unroll)(
+        cfg, cfg.xattn_every, self.dtype, name='groups'
+    )(
+        x, (stacks.get('groups'), jnp.arange(cfg.groups)), position, *blocks,
+        segments, weights,
     )
     if cfg.tail_layers:
-      x, new['tail'] = DecoderGroup(
+      x, new['tail'] = self.group(
           cfg, cfg.tail_layers, self.dtype, name='tail'
-      )(
-          x, (stacks['tail'], None), position,
-          *(none if cfg.xattn == 'grafted' else blocks), segments, None,
-      )
-    if cfg.graft_layers and mask is not None:
-      x, new['graft'] = scan(
-          remat(cfg, CrossAttendingLayer), cfg.graft_layers, 'layers', 4
-      )(cfg, self.dtype, name='graft')(
-          x, stacks['graft'], position, segments, media, mask
-      )
-    return x, {
-        name: stack and stack.append(new[name], position)
+      )(x, (stacks.get('tail'), None), position, *blocks, segments, None)
+    return x, new
+
+  def stacks(self) -> dict[str, tuple[int, ...]]:
+    """Names and shapes of the stacks of layers, all of which a cache has."""
+    return self.config.stacks
+
+  def visible(
+      self, media_index: Int[Array, 'B L'], media: int, latents: int
+  ) -> Bool[Array, 'B L S']:
+    """Which latents each token sees, of a prompt's media or the one kept."""
+    return visible_latents(media_index, media, latents)
+
+  def remember(
+      self, stacks: Mapping[str, GroupCache], medium: Int[Array, 'B'],
+      latents: int,
+  ) -> tuple[dict[str, GroupCache], Int[Array, 'B']]:
+    """What is kept of a prompt that has been read.
+
+    Args:
+      stacks: with the keys of R latents of each medium.
+      medium: that the last token saw, which is all that later tokens see.
+      latents: R.
+
+    Returns:
+      The stacks with the keys of that medium alone, and its number there.
+    """
+    index = jnp.maximum(medium - 1, 0)
+    kept = {
+        name: keep_medium(stack, index, latents)
         for name, stack in stacks.items()
     }
+    return kept, jnp.minimum(medium, 1)
 
   def embeddings(self) -> tuple[Callable[..., Array], Callable[..., Array]]:
     """Maps into and out of the trunk, over one tied table.

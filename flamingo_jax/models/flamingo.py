@@ -10,17 +10,18 @@
 <image> token. `prefill` and `extend` are the same computation with a cache.
 """
 
+from collections.abc import Callable
 import dataclasses
 
 from flax import linen as nn
 import jax.numpy as jnp
 
 from flamingo_jax.models.architecture import Architecture
-from flamingo_jax.models.cache import Cache, empty_layers, keep_medium
-from flamingo_jax.models.decoder import Decoder, DecoderConfig
+from flamingo_jax.models.cache import Cache, empty_layers
+from flamingo_jax.models.decoder import Decoder
+from flamingo_jax.models.decoder_config import DecoderConfig
 from flamingo_jax.models.nfnet import normalize_pixels
-from flamingo_jax.models.plain_resamplers import make_resampler
-from flamingo_jax.models.resampler import ResamplerConfig
+from flamingo_jax.models.resampler import PerceiverResampler, ResamplerConfig
 from flamingo_jax.models.vision import vision_encoder
 from flamingo_jax.sharding import constrain
 from flamingo_jax.typing import Array, Bool, Float, Int, UInt8
@@ -38,7 +39,7 @@ class FlamingoConfig(Architecture):
   image_size: int = 320  # pixels a side
   dtype: str = 'bfloat16'  # of activations; norms, softmax, logits are float32
   frozen_dtype: str = 'bfloat16'  # that frozen weights are stored in
-  # Ablations: towers that are trained with the rest (tables 3 viii and 10 v).
+  # Towers that are trained with the rest, as where none are given.
   trains_language_model: bool = False
   trains_vision_encoder: bool = False
 
@@ -49,18 +50,29 @@ class FlamingoConfig(Architecture):
         'vision_encoder',
     ) * self.trains_vision_encoder
 
+  @property
+  def shares_prefixes(self) -> bool:
+    """Whether text sees none of the media that come before its prompt's."""
+    return True
+
+  def build(self) -> 'Flamingo':
+    """The model; ablations/ has configs that build others."""
+    return Flamingo(self)
+
 
 class Flamingo(nn.Module):
   """Text tokens and interleaved media to next-token logits."""
 
   config: FlamingoConfig
+  make_resampler: Callable[..., nn.Module] = PerceiverResampler
+  make_decoder: Callable[..., Decoder] = Decoder
 
   def setup(self):
     """Modules; their names are the paths of the checkpoint."""
     cfg = self.config
     self.vision_encoder = vision_encoder(cfg.vision, cfg.dtype)
-    self.resampler = make_resampler(cfg.resampler, cfg.dtype)
-    self.decoder = Decoder(cfg.decoder, cfg.dtype)
+    self.resampler = self.make_resampler(cfg.resampler, cfg.dtype)
+    self.decoder = self.make_decoder(cfg.decoder, cfg.dtype)
 
   def __call__(
       self,
@@ -148,17 +160,17 @@ class Flamingo(nn.Module):
     Returns:
       Logits of each prompt's next token, and the cache to extend. Of the media
       it keeps only the keys and values of each prompt's last one, which is all
-      that later tokens see; or all, where they see all.
+      that later tokens see.
     """
     cfg = self.config.decoder
-    stack = lambda name, *layers: empty_layers(
-        layers, len(tokens), cache_length, cfg.heads, cfg.head_size,
-        self.config.dtype, prefix and getattr(prefix, name),
-    )
     cache = Cache(
-        groups=stack('groups', cfg.groups, cfg.xattn_every),
-        tail=stack('tail', cfg.tail_layers) if cfg.tail_layers else None,
-        graft=stack('graft', cfg.graft_layers) if cfg.graft_layers else None,
+        stacks={
+            name: empty_layers(
+                shape, len(tokens), cache_length, cfg.heads, cfg.head_size,
+                self.config.dtype, prefix and prefix.stacks[name],
+            )
+            for name, shape in self.decoder.stacks().items()
+        },
         position=lengths + (prefix.size if prefix else 0),
         medium=jnp.zeros(len(tokens), jnp.int32),
     )
@@ -166,15 +178,8 @@ class Flamingo(nn.Module):
         tokens, media_index, latents, cache, last=lengths - 1
     )
     medium = jnp.take_along_axis(media_index, lengths[:, None] - 1, axis=1)[:, 0]
-    if cfg.sees_earlier:
-      cache = cache.replace(media=latents.shape[1])
-    else:
-      keep = lambda g: keep_medium(
-          g, jnp.maximum(medium - 1, 0), latents.shape[2]
-      )
-      stacks = {name: keep(stack) for name, stack in stacks.items()}
-      medium = jnp.minimum(medium, 1)
-    return logits[:, 0], cache.replace(medium=medium, **stacks)
+    stacks, medium = self.decoder.remember(stacks, medium, latents.shape[2])
+    return logits[:, 0], cache.replace(medium=medium, stacks=stacks)
 
   def extend(
       self, tokens: Int[Array, 'B n'], cache: Cache
@@ -185,7 +190,7 @@ class Flamingo(nn.Module):
         tokens, index, None, cache, position=cache.position
     )
     return logits, cache.replace(
-        position=cache.position + tokens.shape[1], **stacks
+        position=cache.position + tokens.shape[1], stacks=stacks
     )
 
   def language_model(self, tokens: Int[Array, 'B L']) -> Float[Array, 'B L V']:

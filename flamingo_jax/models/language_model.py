@@ -12,7 +12,8 @@ import dataclasses
 from flax import linen as nn
 
 from flamingo_jax.models.architecture import Architecture
-from flamingo_jax.models.decoder import Decoder, DecoderConfig
+from flamingo_jax.models.decoder import Decoder
+from flamingo_jax.models.decoder_config import DecoderConfig
 from flamingo_jax.typing import Array, Float, Int
 
 

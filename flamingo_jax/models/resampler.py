@@ -33,7 +33,6 @@ class ResamplerConfig:
   head_size: int = 128
   latents: int = 64
   frames: int = 8  # time embeddings, one per training frame
-  kind: str = 'perceiver'  # or an ablation, see plain_resamplers (table 3 vi)
 
 
 def interpolate_time(
@@ -79,7 +78,7 @@ class ResamplerLayer(nn.Module):
 
 
 class Resampler(nn.Module):
-  """How every kind of resampler begins; modules of a kind inherit it."""
+  """How a resampler begins: its features, its latents and their mask."""
 
   config: ResamplerConfig
   dtype: str = 'float32'

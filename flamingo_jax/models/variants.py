@@ -12,7 +12,7 @@ import dataclasses
 from typing import Any
 
 from flamingo_jax.errors import UserError
-from flamingo_jax.models.decoder import DecoderConfig
+from flamingo_jax.models.decoder_config import DecoderConfig
 from flamingo_jax.models.flamingo import FlamingoConfig
 from flamingo_jax.models.resampler import ResamplerConfig
 

@@ -15,8 +15,8 @@ import jax
 import jax.numpy as jnp
 
 from flamingo_jax.errors import UserError
-from flamingo_jax.models.decoder_layer import scan
 from flamingo_jax.models.encoder_layer import EncoderLayer
+from flamingo_jax.models.layer_stack import scan
 from flamingo_jax.models.layers import Einsum, LayerNorm, partitioned
 from flamingo_jax.sharding import constrain
 from flamingo_jax.typing import Array, Float

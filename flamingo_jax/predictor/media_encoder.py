@@ -11,7 +11,7 @@ import numpy as np
 
 from flamingo_jax.data.frames import Sampling
 from flamingo_jax.data.media import Media, load_frames, open_file
-from flamingo_jax.models import Flamingo, FlamingoConfig
+from flamingo_jax.models import FlamingoConfig
 from flamingo_jax.predictor import programs
 from flamingo_jax.predictor.devices import Devices, fetch
 from flamingo_jax.typing import Float, Tree
@@ -57,7 +57,7 @@ class MediaEncoder:
     self._devices = devices
     self._kept = collections.OrderedDict()  # by content, the latest used last
     compiled = lambda program: devices.compile(
-        functools.partial(program, Flamingo(config))
+        functools.partial(program, config.build())
     )
     self._encode = compiled(programs.encode)
     self._features = compiled(programs.mean_features)

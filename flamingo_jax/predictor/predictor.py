@@ -242,7 +242,7 @@ class Predictor:
     a prompt does not begin with its own, or text sees all so far.
     """
     begins = all(isinstance(prompt[0], Media) for prompt in prompts)
-    if not prefix or not begins or self.config.decoder.sees_earlier:
+    if not (prefix and begins and self.config.shares_prefixes):
       return None, documents
     first, rest = inputs.split_prefix(documents, prefix)
     return self._inference.read_prefix(first, sampling), rest

@@ -123,7 +123,10 @@ def stored_config(model_dir: str | os.PathLike) -> FlamingoConfig:
         f'{folder} holds a tower that was pretrained by itself, no Flamingo: '
         'train one on it with configs/runs/pretrain_from_towers.gin'
     )
-  return FlamingoConfig.from_dict(architecture, f'the model in {folder}')
+  kind = FlamingoConfig
+  if 'ablation' in architecture:
+    from flamingo_jax.ablations.architecture import AblatedConfig as kind
+  return kind.from_dict(architecture, f'the model in {folder}')
 
 
 def stored_vocabulary(model_dir: str | os.PathLike) -> Vocabulary:

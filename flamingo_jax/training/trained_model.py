@@ -110,7 +110,7 @@ class FlamingoModel(TrainedModel):
   """Flamingo between frozen towers (§2)."""
 
   def _build(self, config: models.FlamingoConfig) -> tuple[nn.Module, int]:
-    return models.Flamingo(config), config.decoder.vocab
+    return config.build(), config.decoder.vocab
 
   def initialize(self, rng: Array) -> dict[str, Any]:
     """Random weights; the frozen ones have the config's `frozen_dtype`."""

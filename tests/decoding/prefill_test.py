@@ -116,20 +116,22 @@ def test_prompts_share_what_they_begin_with(tiny):
   other = read(prompts(tokens[:1, :5], [5], first[None]), -shots)
   moved = run(tiny.params, rows, latents, other)[0][1] - found[1]
   assert np.abs(moved).max(axis=1).min() > 1e-3
-  assert cache.groups.layers.shared.keys.shape[-3:] == (2, 5, 8)  # of no row
-  assert (cache.groups.layers.keys.shape[-2], cache.size) == (8, 13)
+  layers = cache.stacks['groups'].layers
+  assert layers.shared.keys.shape[-3:] == (2, 5, 8)  # of no row
+  assert (layers.keys.shape[-2], cache.size) == (8, 13)
 
 
 def test_extending_depends_on_the_last_medium_alone(tiny):
   """Of the media's keys, the cache holds those of one medium per row."""
   _, cache = tiny.read
-  batch, _, latents, _ = cache.groups.media.keys.shape[-4:]
+  groups = cache.stacks['groups']
+  batch, _, latents, _ = groups.media.keys.shape[-4:]
   assert (batch, latents) == (4, 3)
   run = functools.partial(tiny.jit(extend), tiny.params)
   tokens = np.zeros((4, 1), np.int32)
-  other = cache.replace(groups=cache.groups.replace(
-      media=jax.tree.map(lambda x: x + 1.0, cache.groups.media)
-  ))
+  other = cache.replace(stacks=cache.stacks | {'groups': groups.replace(
+      media=jax.tree.map(lambda x: x + 1.0, groups.media)
+  )})
   moved = np.abs(run(tokens, other)[0] - run(tokens, cache)[0]).max(axis=(1, 2))
   assert (moved[:3] > 1e-3).all()
   assert moved[3] == 0

@@ -87,7 +87,7 @@ def test_prefill_and_extend_are_the_forward(opened, inputs, latents, logits):
 
   assert latents.dtype == jnp.bfloat16
   first, second, cache = decode(opened, tokens, index, latents, lengths)
-  assert cache.groups.layers.keys.dtype == jnp.bfloat16
+  assert cache.stacks['groups'].layers.keys.dtype == jnp.bfloat16
   rows, scale = jnp.arange(2), logits.std()
   for found, places in ((first, lengths - 1), (second, lengths)):
     assert found.dtype == jnp.float32

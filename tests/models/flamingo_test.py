@@ -16,13 +16,14 @@ from flamingo_jax.models.cross_attention import (
     GatedCrossAttentionBlock,
     visible_latents,
 )
-from flamingo_jax.models.decoder import REMAT_POLICIES, Decoder, DecoderLayer
+from flamingo_jax.models.decoder import Decoder, DecoderLayer
+from flamingo_jax.models.layer_stack import REMAT_POLICIES
 from flamingo_jax.models.layers import RMSNorm
 from tests import random_weights  # has the vision encoder
 
 assert random_weights
 
-# Two groups of two layers and a tail of one: every kind of group there is.
+# A layer, two groups of two and a tail of one: every kind of stack there is.
 CONFIG = models.variants.get('flamingo_small', {
     'vision': 'one_block',
     'image_size': 16,
@@ -30,7 +31,8 @@ CONFIG = models.variants.get('flamingo_small', {
         layers=1, width=16, heads=2, head_size=8, latents=4
     ),
     'decoder': models.DecoderConfig(
-        vocab=50, layers=5, width=16, heads=2, head_size=8, xattn_every=2
+        vocab=50, layers=6, width=16, heads=2, head_size=8, xattn_every=2,
+        first=1,
     ),
 })
 EOC = CONFIG.decoder.vocab
@@ -157,10 +159,11 @@ def unrolled(params, tokens, index, latents):
       'BMRV,VD->BMRD', latents, p['media_projection']['kernel']
   ).reshape(len(x), -1, cfg.width)
   mask = visible_latents(index, 3, 4)
-  groups = [at(p['groups'], g) for g in range(cfg.groups)] + [p['tail']]
-  for group in groups:
-    block = GatedCrossAttentionBlock(2, 8)
-    x, _ = block.apply({'params': group['xattn']}, x, media, mask)
+  groups = [at(p['groups'], g) for g in range(cfg.groups)]
+  for group in [p['head'], *groups, p['tail']]:
+    if 'xattn' in group:
+      block = GatedCrossAttentionBlock(2, 8)
+      x, _ = block.apply({'params': group['xattn']}, x, media, mask)
     for i in range(len(group['lm']['attn_norm']['scale'])):
       layer = DecoderLayer(cfg, 'float32')
       x, _ = layer.apply({'params': at(group['lm'], i)}, x, None, None, None)

@@ -83,6 +83,7 @@ def test_configs_survive_json():
         ('flamingo_4b', {}, 'there are flamingo_3b'),
         ('flamingo_tiny', {'decoder.depth': 3}, "no field 'depth'"),
         ('flamingo_tiny', {'vision.size': 3}, 'is a value'),
+        ('flamingo_tiny', {'decoder.first': 3}, 'first is 3: of 3 layers, 0 to'),
     ],
 )
 def test_unknown_names_are_told(name, overrides, words):
@@ -94,6 +95,13 @@ def test_an_architecture_of_another_version_is_refused():
   values = models.variants.get('flamingo_tiny').to_dict()
   with pytest.raises(UserError, match='colour'):
     models.FlamingoConfig.from_dict(values | {'colour': 1})
+  # An earlier version wrote what its ablations differed in.
+  before = values | {'resampler': values['resampler'] | {'kind': 'perceiver'}}
+  before['decoder'] = values['decoder'] | {'xattn': 'dense', 'gated': True}
+  assert models.FlamingoConfig.from_dict(before).to_dict() == values
+  before['decoder']['xattn'] = 'vanilla'
+  with pytest.raises(UserError, match="decoder.xattn is 'vanilla', as in an"):
+    models.FlamingoConfig.from_dict(before)
   values['decoder'].pop('layers')
   with pytest.raises(UserError, match='layers'):
     models.FlamingoConfig.from_dict(values)

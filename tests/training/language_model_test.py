@@ -144,12 +144,16 @@ def test_flamingo_reads_it_and_says_so(
   chex.assert_trees_all_equal(jax.device_get(frozen['decoder']), mine)
 
 
-@pytest.mark.parametrize('every, groups, tail', [(1, 3, 0), (3, 1, 0)])
+@pytest.mark.parametrize('first, every, shapes', [
+    (0, 1, [(3, 1)]), (0, 3, [(1, 3)]), (1, 2, [(1,), (1, 2)])
+])
 def test_layers_go_into_other_groups(
-    config, model, trained, run, every, groups, tail
+    config, model, trained, run, first, every, shapes
 ):
   # Two layers and a tail of one are stored.
-  decoder = dataclasses.replace(config.decoder, xattn_every=every)
+  decoder = dataclasses.replace(
+      config.decoder, first=first, xattn_every=every
+  )
   other = FlamingoModel(
       dataclasses.replace(config, decoder=decoder), default_vocabulary(),
       model.optimizer,
@@ -161,14 +165,15 @@ def test_layers_go_into_other_groups(
   assert jax.tree.map(lambda x: x.sharding, read) == jax.tree.map(
       lambda x: x.sharding, abstract
   )
-  assert ('tail' in read) == bool(tail)
-  kernels = lambda tree: tree['lm']['ffw']['up']['kernel']
-  theirs = kernels(read['groups'])
-  assert theirs.shape[:2] == (groups, every)
-  np.testing.assert_array_equal(
-      np.asarray(theirs).reshape(3, 16, 64),
-      np.concatenate([kernels(mine['groups'])[0], kernels(mine['tail'])]),
+  kernels = lambda tree: [
+      tree[stack]['lm']['ffw']['up']['kernel']
+      for stack in ('head', 'groups', 'tail') if stack in tree
+  ]
+  assert [x.shape[:-2] for x in kernels(read)] == shapes
+  layers = lambda tree: np.concatenate(
+      [np.reshape(x, (-1, 16, 64)) for x in kernels(tree)]
   )
+  np.testing.assert_array_equal(layers(read), layers(mine))
   # And back.
   abstract = abstract_state(model, partitioner)[1]['decoder']
   chex.assert_trees_all_equal(jax.device_get(regroup(read, abstract)), mine)

@@ -9,15 +9,10 @@ of them; what they are here is our choice.
 from flax import linen as nn
 import jax.numpy as jnp
 
-from flamingo_jax.errors import UserError
-from flamingo_jax.models.decoder_layer import scan
 from flamingo_jax.models.encoder_layer import EncoderLayer, feed_forward
+from flamingo_jax.models.layer_stack import scan
 from flamingo_jax.models.layers import Einsum, LayerNorm, squared_relu
-from flamingo_jax.models.resampler import (
-    PerceiverResampler,
-    Resampler,
-    ResamplerConfig,
-)
+from flamingo_jax.models.resampler import Resampler
 from flamingo_jax.typing import Array, Bool, Float
 
 
@@ -79,19 +74,3 @@ class MLPResampler(Resampler):
         dtype=self.dtype, name='positions_projection',
     )(x)
     return LayerNorm(self.dtype, name='norm')(x)
-
-
-_KINDS = {
-    'perceiver': PerceiverResampler,
-    'transformer': TransformerResampler,
-    'mlp': MLPResampler,
-}
-
-
-def make_resampler(config: ResamplerConfig, dtype: str) -> Resampler:
-  """The module of the config's kind; UserError if there is none."""
-  if config.kind not in _KINDS:
-    raise UserError(
-        f'resampler.kind is {config.kind!r}: it is one of {", ".join(_KINDS)}'
-    )
-  return _KINDS[config.kind](config, dtype)
