@@ -12,7 +12,7 @@ import optax
 import pytest
 
 from flamingo_jax import models
-from flamingo_jax.losses import weighted_cross_entropy
+from flamingo_jax.training.losses import weighted_cross_entropy
 from flamingo_jax.training.trainable import merge_params, split_params
 from tests import random_weights
 

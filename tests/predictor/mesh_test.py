@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Answers of a mesh whose devices have parts of the weights."""
+"""Answers of a mesh whose devices have all or parts of the weights."""
 
 import dataclasses
 
@@ -72,3 +72,20 @@ def test_a_mesh_answers_as_one_device(one_device, rules, mesh):
       atol=1e-5,
   )
   assert model.sha256 == one_device.sha256
+
+
+def test_devices_that_have_all_weights_change_no_bit(one_device):
+  eight = fj.Predictor(
+      one_device.config, one_device.params, one_device.vocabulary,
+      partitioner=Partitioner(),
+  )
+  one, many = (
+      model.score(PROMPTS[:4], ['a cat', 'no'], batch_size=2)
+      for model in (one_device, eight)
+  )
+  np.testing.assert_array_equal(many, one)
+  leaf = eight.params['decoder']['final_norm']['scale']
+  assert len(leaf.sharding.device_set) == 8
+  np.testing.assert_array_equal(
+      eight.embed([CAT, DOG, FISH]), one_device.embed([CAT, DOG, FISH])
+  )

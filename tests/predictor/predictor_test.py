@@ -19,7 +19,6 @@ from flamingo_jax.data.media import load_frames
 from flamingo_jax.data.vocabulary import default_vocabulary
 from flamingo_jax.predictor import inference
 from flamingo_jax.predictor import media_encoder
-from flamingo_jax.training.partitioner import Partitioner
 from tests.random_weights import random_weights, tiny_config
 
 STEPS = 5
@@ -365,24 +364,6 @@ def test_what_else_is_asked_changes_no_bit_of_scores(model):
   for size in (2, 4):
     together = model.score(prompts, ['a cat', 'no'], batch_size=size)
     np.testing.assert_array_equal(together, alone)
-
-
-def test_devices_change_no_bit(model):
-  prompts = [[m, text] for text in ('Output:', 'a', 'b') for m in (CAT, DOG)]
-  prompts.insert(1, [*PROMPTS[1], CAT, 'Output:'])  # of another shape
-  eight = fj.Predictor(
-      model.config, jax.device_get(model.params), model.vocabulary, frames=2,
-      partitioner=Partitioner(),
-  )
-  one, many = (
-      m.score(prompts, ['a cat', 'no'], batch_size=2) for m in (model, eight)
-  )
-  np.testing.assert_array_equal(many, one)
-  assert len(np.unique(one)) == one.size
-  leaf = eight.params['decoder']['final_norm']['scale']
-  assert len(leaf.sharding.device_set) == 8
-  pictures = [CAT, DOG, FISH]
-  np.testing.assert_array_equal(eight.embed(pictures), model.embed(pictures))
 
 
 def test_features_are_those_of_each_medium(model):
