@@ -57,7 +57,8 @@ def installed_versions(path: Sequence[str]) -> dict[str, str]:
   versions = {}
   for distribution in metadata.distributions(path=list(path)):
     if distribution.name:
-      versions.setdefault(canonicalize_name(distribution.name), distribution.version)
+      name = canonicalize_name(distribution.name)
+      versions.setdefault(name, distribution.version)
   return versions
 
 
@@ -83,7 +84,7 @@ def check_requirements(
 
   Yields:
     For the core and each extra one Finding if something is missing (a note
-    when it is an extra), and one for each package of a version that does not do.
+    when it is an extra), and one for each package of a wrong version.
   """
   missing: dict[str, list[str]] = {}
   for extra in ('', *EXTRAS):
@@ -92,7 +93,8 @@ def check_requirements(
       if not _applies(requirement, extra):
         continue
       if name not in versions:
-        if not any(name in missing.get(e, []) for e in CONTAINED.get(extra, ())):
+        contained = CONTAINED.get(extra, ())
+        if not any(name in missing.get(part, []) for part in contained):
           missing.setdefault(extra, []).append(name)
       elif not requirement.specifier.contains(versions[name], True):
         yield Finding(

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The nearest rows of a table: the same ones, in the same order, anywhere.
 
-Sums of floats depend on their order, and that on the machine. So cosines are sums
-of integers here, of the coordinates in steps of 1/_STEPS: by Cauchy and Schwarz
-no sum of products of two rows of length 1, nor any part of it, is much above
+Sums of floats depend on their order, and that on the machine. So cosines are
+sums of integers here, of the coordinates in steps of 1/_STEPS: by Cauchy and
+Schwarz no sum of products of two rows of length 1, nor any part of it, is much above
 _STEPS**2, and float64 has all integers up to 2**53.
 """
 

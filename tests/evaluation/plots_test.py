@@ -10,7 +10,9 @@ import PIL.Image
 from flamingo_jax.evaluation import plots
 
 CURVES = {
-    'plain': {0: (50.0, 48.0, 54.0), 4: (75.0, 70.0, 79.0), 16: (90.0, 88.0, 94.0)},
+    'plain': {
+        0: (50.0, 48.0, 54.0), 4: (75.0, 70.0, 79.0), 16: (90.0, 88.0, 94.0)
+    },
     '$x^ <b>': {4: (48.0, None, None)},
 }
 

@@ -78,7 +78,8 @@ def test_counts(folder):
   found = report.misfits
   assert (found.truncated, found.crowded, found.left_out) == (1, 1, 1)
   assert report.problems == []
-  for row in (r'documents +3\n', r'truncated +1  33.3 % .*longer than 30 tokens',
+  for row in (r'documents +3\n',
+              r'truncated +1  33.3 % .*longer than 30 tokens',
               r'left out +1  after the first 1',
               r'problems +0  every file can be read'):
     assert re.search(row, str(report)), row

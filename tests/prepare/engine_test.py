@@ -109,7 +109,9 @@ def test_a_folder_with_something_else_is_left_alone(tmp_path, paths):
     engine.prepare(Counting(paths, count=9), tmp_path / 'out', workers=0)
 
 
-def test_an_unfinished_run_of_other_options_is_told(tmp_path, paths, unfinished):
+def test_an_unfinished_run_of_other_options_is_told(
+    tmp_path, paths, unfinished
+):
   out = unfinished(tmp_path / 'out')
   with pytest.raises(UserError, match='image_size 320, not 64'):
     engine.prepare(Counting(paths), out, workers=0, image_size=64)

@@ -134,9 +134,9 @@ def test_what_is_missing_is_told(
 
 @pytest.mark.parametrize('flag', ['images', 'exclude_images'])
 def test_a_folder_of_images_that_is_not_there(tmp_path, refuse, fetched, flag):
-  write_table(tmp_path / 'a.parquet', ['images', 'texts'])
-  gone = tmp_path / 'gone'
-  message = refuse('obelics', tmp_path / 'a.parquet', fetched, f'--{flag}={gone}')
+  path, gone = tmp_path / 'a.parquet', tmp_path / 'gone'
+  write_table(path, ['images', 'texts'])
+  message = refuse('obelics', path, fetched, f'--{flag}={gone}')
   assert f'{gone} ' in message
 
 

@@ -17,8 +17,10 @@ from tests.prepare.counting import png
 def picture(seed, size=(90, 80), kind='PNG'):
   """Of large squares, so that copies of it look alike."""
   squares = np.random.default_rng(seed).integers(0, 256, (8, 9), np.uint8)
-  nearest = PIL.Image.Resampling.NEAREST
-  return exporters.encode(PIL.Image.fromarray(squares).resize(size, nearest), kind)
+  large = PIL.Image.fromarray(squares).resize(
+      size, PIL.Image.Resampling.NEAREST
+  )
+  return exporters.encode(large, kind)
 
 
 @pytest.fixture

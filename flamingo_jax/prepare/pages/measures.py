@@ -92,7 +92,7 @@ def repeated_paragraphs(text: str) -> float:
 
 
 def characters_of_repeated_lines(text: str) -> float:
-  """Share of the characters, those of lines, in lines that were there before."""
+  """Share of the lines' characters in lines that were there before."""
   return _repeated(_lines(text), len)
 
 

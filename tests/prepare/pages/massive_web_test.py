@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
 # SPDX-License-Identifier: Apache-2.0
-"""A page on either side of each threshold of MassiveWeb (Gopher A.1.1, table A1)."""
+"""Pages on both sides of each threshold of MassiveWeb (Gopher, appendix A)."""
 
 import itertools
 import math
