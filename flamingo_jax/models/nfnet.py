@@ -14,6 +14,7 @@ from flax import linen as nn
 import jax
 import jax.numpy as jnp
 
+from flamingo_jax.models.decoder_layer import scan
 from flamingo_jax.models.layers import partitioned
 from flamingo_jax.sharding import constrain
 from flamingo_jax.typing import IMAGE_MEAN, IMAGE_STD, Array, Float, UInt8
@@ -143,8 +144,8 @@ class NFBlock(nn.Module):
   @nn.compact
   def __call__(
       self, x: Float[Array, 'N h w C'], beta: float | Float[Array, '']
-  ) -> Float[Array, 'N _ _ Cout']:
-    """Adds to x what the block makes of it.
+  ) -> tuple[Float[Array, 'N _ _ Cout'], None]:
+    """Adds to x what the block makes of it; None is for the scan.
 
     Args:
       x: the grid.
@@ -176,29 +177,12 @@ class NFBlock(nn.Module):
         'skip_gain', partitioned(nn.initializers.zeros), (), jnp.float32
     )
     y = y * (ALPHA * skip_gain).astype(self.dtype) + shortcut
-    return constrain(y, 'media', None, None, None)
+    return constrain(y, 'media', None, None, None), None
 
 
 def deviation(blocks: int) -> float:
   """Expected deviation of the grid after so many blocks of a stage."""
   return (1 + blocks * ALPHA**2) ** 0.5
-
-
-def scan_blocks(
-    block: NFBlock, x: Float[Array, 'N h w C'], betas: Float[Array, 'blocks']
-) -> Float[Array, 'N h w C']:
-  """The like blocks of a stage, their parameters stacked.
-
-  Compiled once, not for each of F6's 80: a quarter of an hour for a TPU.
-  """
-  scan = nn.scan(
-      lambda block, x, beta: (block(x, beta), None),
-      variable_axes={'params': 0},
-      split_rngs={'params': True},
-      length=len(betas),
-      metadata_params={nn.PARTITION_NAME: 'layers'},
-  )
-  return scan(block, x, betas)[0]
 
 
 class NFNet(nn.Module):
@@ -226,17 +210,22 @@ class NFNet(nn.Module):
           channels, 3, stride, dtype=self.dtype, name=f'stem_conv{i}'
       )(x if i == 0 else scaled_gelu(x))
     for stage, depth in enumerate(row.depths):
-      block = lambda stride, name: NFBlock(
-          row.widths[stage], stride, row.groups(row.widths[stage] // 2),
-          self.dtype,
+      width = row.widths[stage]
+      block = lambda module, stride, name: module(
+          width, stride, row.groups(width // 2), self.dtype,
           name=f'stage{stage}_{name}',
       )
       # The first block of a stage restarts the variance: its shortcut is a
       # standardised convolution of a normalised input.
       previous = row.depths[stage - 1] if stage else 0
-      x = block(row.strides[stage], 'block0')(x, beta=1 / deviation(previous))
+      x, _ = block(NFBlock, row.strides[stage], 'block0')(
+          x, 1 / deviation(previous)
+      )
       if depth > 1:
         betas = [1 / deviation(i) for i in range(1, depth)]
-        x = scan_blocks(block(1, 'blocks'), x, jnp.array(betas, jnp.float32))
+        # Compiled once, not for each of F6's 80: a quarter of an hour for a TPU.
+        x, _ = block(scan(NFBlock, depth - 1, 'layers', 0), 1, 'blocks')(
+            x, jnp.array(betas, jnp.float32)
+        )
     x = StandardizedConv(row.features, 1, dtype=self.dtype, name='final_conv')(x)
     return scaled_gelu(x)

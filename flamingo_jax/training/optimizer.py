@@ -226,7 +226,7 @@ def clip_towers(grads: Tree, params: Tree, agc: float, clip: float) -> Tree:
       clipping = optax.adaptive_grad_clip(agc, axis=inputs)
       return clipping.update(grad, optax.EmptyState(), param)[0]
 
-    # The like blocks of a stage are stacked (nfnet.scan_blocks).
+    # The like blocks of a stage are stacked (nfnet.NFNet).
     stacked = any(key.key.endswith('_blocks') for key in path)
     return (jax.vmap(unitwise) if stacked else unitwise)(grad, param)
 
