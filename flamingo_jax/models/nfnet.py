@@ -14,7 +14,7 @@ from flax import linen as nn
 import jax
 import jax.numpy as jnp
 
-from flamingo_jax.models.decoder_layer import scan
+from flamingo_jax.models.layer_stack import scan
 from flamingo_jax.models.layers import partitioned
 from flamingo_jax.sharding import constrain
 from flamingo_jax.typing import IMAGE_MEAN, IMAGE_STD, Array, Float, UInt8
