@@ -34,13 +34,14 @@ class Batches(dataset_iterator.DatasetIterator):
     """
     self._start = start
     self.unreadable = unreadable
-    self._spec = start(0).element_spec
+    self._all = start(0)
     self.reset()
 
   def __next__(self) -> dict[str, np.ndarray]:
     """The next batch."""
     if self._iterator is None:
-      self._iterator = self._start(self._read).as_numpy_iterator()
+      left = self._start(self._read) if self._read else self._all
+      self._iterator = left.as_numpy_iterator()
     batch = next(self._iterator)
     self._read += 1
     return batch
@@ -54,7 +55,7 @@ class Batches(dataset_iterator.DatasetIterator):
     """Shapes and dtypes of a batch."""
     return {
         key: dataset_iterator.ArraySpec(x.dtype.as_numpy_dtype, tuple(x.shape))
-        for key, x in self._spec.items()
+        for key, x in self._all.element_spec.items()
     }
 
   def save(self, filename: os.PathLike) -> None:

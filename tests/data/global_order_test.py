@@ -134,7 +134,7 @@ def test_a_row_has_neighbours_in_another_order_in_each_epoch(task):
 
 
 @pytest.mark.parametrize('strategy, hosts', [
-    ('accumulation', 8), ('round_robin', 4), ('merged', 2)])
+    ('accumulation', 4), ('round_robin', 2), ('merged', 2)])
 def test_the_number_of_hosts_changes_no_batch(folder, strategy, hosts):
   add_task(folder, p_next=0.5, p_space=0.5, augment=True)
   cfg = config(strategy=strategy)
