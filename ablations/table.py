@@ -25,7 +25,7 @@ class Ablation:
 
   change: str
   paper: float | None  # overall score of v2; None: not in its tables
-  bindings: Mapping[str, Any]  # {name or parameter: value}, on top of the base's
+  bindings: Mapping[str, Any]  # {name or parameter: value}, beside the base's
   paper_base: float = PAPER_OVERALL  # the same without the change
   gradients: int = 1  # steps that compute the gradients of one of the base's
   tower: str = ''  # contrastive variant that its vision encoder comes from

@@ -42,7 +42,7 @@ def build(name):
   gin_config.parse(
       ['configs/flamingo_tiny.gin'],
       [flag.removeprefix('--gin.') for flag in RUNS[name].flags]
-      + ['MODEL_DIR=run', 'VISION_ENCODER=', 'LANGUAGE_MODEL=', 'TRAIN_STEPS=1'],
+      + ['MODEL_DIR=run', 'VISION_ENCODER=', 'LANGUAGE_MODEL='],
   )
   return gin_config.one_sentence(configured)
 
