@@ -3,12 +3,12 @@
 """Runs as gin files describe them, read without their data."""
 
 import jax
-import numpy as np
 import pytest
 
 from flamingo_jax import cli
 from flamingo_jax.errors import UserError
-from flamingo_jax.planning import run_file
+from flamingo_jax.planning import planned_run
+from flamingo_jax.training import model as trained
 from flamingo_jax.training.partitioner import Partitioner
 
 FILE = """
@@ -36,8 +36,8 @@ def file(tmp_path):
 
 
 def test_a_run_without_vocabulary_data_or_model_dir(file):
-  run = run_file.read([file])
-  assert run.config.decoder.width == 2048
+  run = planned_run.read([file])
+  assert run.model.config.decoder.width == 2048
   assert run.batch_sizes == {'documents': 64, 'videos': 16}
   assert (run.mesh_shape, run.rules) == ({'fsdp': 8}, 'fsdp')
   assert run.total_steps is None
@@ -46,26 +46,47 @@ def test_a_run_without_vocabulary_data_or_model_dir(file):
 
 
 def test_bindings_override_the_file(file):
-  run = run_file.read([file], ['TRAIN_STEPS=7', "MESH_SHAPE={'model': 8}"])
+  run = planned_run.read([file], ['TRAIN_STEPS=7', "MESH_SHAPE={'model': 8}"])
   assert run.total_steps == 7
   assert run.mesh_shape == {'model': 8}
 
 
-def test_batches_have_the_shapes_that_the_pipeline_gives(file):
-  run = run_file.read([file])
-  partitioner = Partitioner({'fsdp': 8}, 'fsdp', jax.devices())
-  batch = run.abstract_batch(partitioner.batch_sharding)
-  assert batch['documents/media'].shape == (16, 4, 5, 1, 320, 320, 3)
-  assert batch['videos/media'].shape == (16, 1, 1, 8, 320, 320, 3)
-  assert batch['videos/tokens'].dtype == np.int32
-  assert batch['videos/loss_weights'].sharding.spec[0] == (
-      'replica', 'fsdp', 'model'
+@pytest.mark.parametrize('name, model, features', [
+    ('flamingo_80b', trained.FlamingoModel, 4 * 7),
+    ('own_data', trained.FlamingoModel, 7),
+    ('lm_7b', trained.LanguageModel, 5),
+    ('lm_own_text', trained.LanguageModel, 5),
+    ('contrastive_f6', trained.ContrastiveModel, 2 * 7),
+])
+def test_whatever_trains_is_read(name, model, features):
+  run = planned_run.read(
+      [f'configs/{name}.gin'], ['VISION_ENCODER=', 'LANGUAGE_MODEL=']
+      if name == 'own_data' else []
   )
+  assert type(run.model) is model
+  partitioner = Partitioner(devices=jax.devices()[:1])
+  assert len(run.abstract_batch(partitioner.batch_sharding)) == features
+
+
+def test_a_file_without_a_model_is_refused(tmp_path):
+  (tmp_path / 'run.gin').write_text(FILE.replace(
+      "include 'configs/models/flamingo_3b.gin'", 'MODEL = None'
+  ))
+  with pytest.raises(UserError, match='which model `train` gets'):
+    planned_run.read([str(tmp_path / 'run.gin')])
+
+
+def test_lengths_that_no_example_has_are_refused(file):
+  with pytest.raises(UserError, match="of 'videos' are wrong at 'tokens'"):
+    planned_run.read([file], [
+        "TASK_FEATURE_LENGTHS={'videos': {'media': 1}}",
+        "BATCH_SIZES={'videos': 1}",
+    ])
 
 
 def test_lengths_and_sizes_of_other_tasks_are_refused(file):
   with pytest.raises(UserError, match='name the same tasks'):
-    run_file.read([file], ["BATCH_SIZES={'other': 1}"])
+    planned_run.read([file], ["BATCH_SIZES={'other': 1}"])
 
 
 def test_unknown_topologies_end_the_program_with_one_line(file, capsys):
