@@ -8,11 +8,11 @@ import json
 import jax
 import pytest
 
-from flamingo_jax.errors import UserError
+from flamingo_jax import cli
 from flamingo_jax.commands import planning
+from flamingo_jax.errors import UserError
 from flamingo_jax.planning import plan as plan_lib
-from flamingo_jax.planning import planned_run, printout
-from flamingo_jax.training.model import FlamingoModel
+from flamingo_jax.planning import printout
 from flamingo_jax.training.partitioner import Partitioner
 from flamingo_jax.training.train_step import abstract_state
 
@@ -58,24 +58,21 @@ def test_report_says_what_matters(plan):
   assert values['memory']['total'] == pytest.approx(plan.memory.total)
 
 
-def test_what_does_not_fit_is_refused_by_the_compiler(small_run, slice_2x2):
-  # The frozen table alone has 2^27 rows of 128 bfloat16: 32 GiB.
-  model = small_run.model
-  config = dataclasses.replace(
-      model.config, dtype='bfloat16', frozen_dtype='bfloat16',
-      decoder=dataclasses.replace(model.config.decoder, vocab=2**27),
-  )
-  run = dataclasses.replace(
-      small_run,
-      model=planned_run.make_model(FlamingoModel, config, model.optimizer),
-      lengths={'a': small_run.lengths['a']},
-      batch_sizes={'a': 4},
-  )
-  plan = plan_lib.make_plan(run, slice_2x2, {'fsdp': 4})
-  assert not plan.fits and plan.cost is None
-  assert plan.memory.frozen > 32
-  text = printout.as_text(plan)
-  assert 'DOES NOT FIT' in text and 'change: split the weights' in text
+@pytest.mark.parametrize('vocab, status, verdict', [
+    (840, 0, ['memory: fits', 'step: ']),
+    # The table alone has 2^27 rows of 128 float32: 64 GiB.
+    (2**27, 1, ['DOES NOT FIT, the compiler', 'change: split the weights']),
+])
+def test_a_language_model_fits_or_is_refused_by_the_compiler(
+    slice_2x2, capsys, vocab, status, verdict
+):
+  assert cli.main([
+      'plan', '--gin_file=configs/lm_tiny_value.gin', '--topology=v5e:2x2',
+      f"--gin.runtime.variant.overrides={{'decoder.vocab': {vocab}}}",
+  ]) == status
+  printed = capsys.readouterr().out
+  for words in ('4 chips', '2,048 tokens, 0 pictures', *verdict):
+    assert words in printed
 
 
 def test_refusals_name_the_largest():
