@@ -103,7 +103,7 @@ def _plan(
   with partitioner.rules_in_use():
     lowered = jax.jit(function, **jit).lower(params, frozen, *arguments)
   return plan_lib.compile_plan(
-      lowered, topology, partitioner, None, start,
+      lowered, topology, partitioner, start,
       sizes={
           'frozen': plan_lib.shard_gib(frozen),
           'trainable': plan_lib.shard_gib(params),

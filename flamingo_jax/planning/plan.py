@@ -109,7 +109,6 @@ def make_plan(
     run: PlannedRun,
     topology: Topology,
     mesh_shape: Mapping[str, int] | None = None,
-    compiler_options: Mapping[str, Any] | None = None,
 ) -> Plan:
   """Lowers and compiles the train step of `run` without allocating anything.
 
@@ -117,7 +116,6 @@ def make_plan(
     run: from `planned_run.read`.
     topology: the slice.
     mesh_shape: in the place of the run's own.
-    compiler_options: of XLA.
 
   Raises:
     UserError: a mesh that is not of the slice's size, a batch or a parameter
@@ -132,7 +130,7 @@ def make_plan(
   start = time.monotonic()
   lowered = trainer.lower_train(state, frozen, batch)
   return compile_plan(
-      lowered, topology, partitioner, compiler_options, start,
+      lowered, topology, partitioner, start,
       sizes=_sizes(state, frozen, batch),
       rules=run.rules,
       remat=run.remat,
@@ -190,7 +188,6 @@ def compile_plan(
     lowered: jax.stages.Lowered,
     topology: Topology,
     partitioner: Partitioner,
-    compiler_options: Mapping[str, Any] | None,
     start: float,
     sizes: Mapping[str, float],
     **described: Any,
@@ -201,7 +198,6 @@ def compile_plan(
     lowered: the program.
     topology: the slice.
     partitioner: with the mesh of its devices.
-    compiler_options: of XLA.
     start: `time.monotonic()` before lowering.
     sizes: GiB per chip of the program's arguments, by kind.
     **described: the fields of `Plan` that the program's text does not tell.
@@ -214,7 +210,7 @@ def compile_plan(
   }
   limit = topology.chip.hbm_gib
   try:
-    compiled = lowered.compile(compiler_options=dict(compiler_options or {}))
+    compiled = lowered.compile()
   except jax.errors.JaxRuntimeError as error:
     needed, reasons = read_refusal(str(error))
     temporaries = max(needed - sum(sizes.values()), 0.0)

@@ -66,6 +66,10 @@ def test_whatever_trains_is_read(name, model, features):
   assert type(run.model) is model
   partitioner = Partitioner(devices=jax.devices()[:1])
   assert len(run.abstract_batch(partitioner.batch_sharding)) == features
+  # What a search changes; two towers have no decoder to compute again.
+  remat = run.remat if name == 'contrastive_f6' else 'named'
+  setting = run.with_setting('fsdp', remat, None)
+  assert type(setting.model) is model and setting.remat == remat
 
 
 def test_a_file_without_a_model_is_refused(tmp_path):
