@@ -21,7 +21,7 @@ It is the forward pass that is read, so products that are computed again
 the paper's implementation does.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 import math
 from typing import Any
 
@@ -106,43 +106,32 @@ def _count_equation(
   if name == 'stop_gradient':
     return 0.0, [False] * len(equation.outvars)
   if name == 'scan':
-    first, last = params['num_consts'], params['num_consts'] + params['num_carry']
-    flops, results = _count_loop(
-        params['jaxpr'].jaxpr, varies, slice(first, last)
-    )
-    return params['length'] * flops, results
-  if name == 'while':
-    first = params['cond_nconsts']
-    inputs = varies[first:]
-    flops, results = _count_loop(
-        params['body_jaxpr'].jaxpr, inputs, slice(params['body_nconsts'], None)
-    )
-    if flops:
-      raise ValueError('products in a loop of unknown length are not counted')
-    return 0.0, results
+    return _count_scan(params, varies)
   if name == 'cond':
     branches = [_count(b.jaxpr, varies[1:]) for b in params['branches']]
     return max(flops for flops, _ in branches), [
         any(results) for results in zip(*(results for _, results in branches))
     ]
   for inner in filter(None, map(_as_jaxpr, params.values())):
-    if len(inner.invars) == len(varies):  # a call, not what a reduction does
+    if name != 'while' and len(inner.invars) == len(varies):  # a call
       return _count(inner, varies)
+    if _count(inner, [False] * len(inner.invars))[0]:
+      raise ValueError(f'products inside of {name} are not counted')
   return 0.0, anything
 
 
-def _count_loop(
-    body: Jaxpr, varies: list[bool], carry: slice
+def _count_scan(
+    params: Mapping[str, Any], varies: list[bool]
 ) -> tuple[float, list[bool]]:
-  """Of one turn, when what is carried depends on all that it ever will."""
+  """As `_count`, when what is carried depends on all that it ever will."""
+  first, count = params['num_consts'], params['num_carry']
   while True:
-    flops, results = _count(body, varies)
-    before = varies[carry]
+    flops, results = _count(params['jaxpr'].jaxpr, varies)
+    before = varies[first : first + count]
     after = [a or b for a, b in zip(before, results)]
     if after == before:
-      return flops, results
-    varies = [*varies]
-    varies[carry] = after
+      return params['length'] * flops, results
+    varies = [*varies[:first], *after, *varies[first + count :]]
 
 
 def _as_jaxpr(value: Any) -> Jaxpr | None:

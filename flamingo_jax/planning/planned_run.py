@@ -28,10 +28,10 @@ class PlannedRun:
   model: TrainedModel  # with any vocabulary
   lengths: Mapping[str, Mapping[str, int]]  # of an example of each dataset
   batch_sizes: Mapping[str, int]  # of each dataset, over all hosts
-  mesh_shape: Mapping[str, int] | None
-  rules: str  # a table of sharding.RULES
-  num_microbatches: int | None
-  total_steps: int | None  # None: the file leaves it open
+  mesh_shape: Mapping[str, int] | None = None
+  rules: str = 'data_parallel'  # a table of sharding.RULES
+  num_microbatches: int | None = None
+  total_steps: int | None = None  # None: the file leaves it open
 
   @property
   def loss_weights(self) -> dict[str, float]:

@@ -24,7 +24,6 @@ def temporaries(device, datasets):
       model=planned_run.make_model(LanguageModel, config, None),
       lengths=dict.fromkeys(datasets, {'tokens': LENGTH, 'documents': 1}),
       batch_sizes=dict.fromkeys(datasets, ROWS),
-      mesh_shape=None, rules='', num_microbatches=None, total_steps=None,
   )
   partitioner = Partitioner(devices=[device])
   gradients = lambda *arguments: compute_gradients(

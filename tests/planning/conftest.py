@@ -65,6 +65,4 @@ def small_run():
           'b': {'tokens': 16, 'media': 1, 'frames': 2, 'image_size': 32},
       },
       batch_sizes={'a': 2, 'b': 4},
-      mesh_shape=None, rules='data_parallel', num_microbatches=None,
-      total_steps=None,
   )

@@ -35,7 +35,7 @@ def test_a_plan_that_fits(plan):
   low, high = plan.mfu
   assert 0 < low <= high < 1
   # Full rematerialisation runs the forward pass of the decoder again.
-  assert plan.cost.flops * plan.chips > 1.05 * plan.model_flops
+  assert 1.05 < plan.cost.flops * plan.chips / plan.model_flops < 1.4
 
 
 def test_model_axis_talks_about_activations_and_fsdp_about_weights(plan):
