@@ -96,7 +96,7 @@ def train(
       'step_seconds_min': min(seconds),
       'step_seconds_max': max(seconds),
       'tokens_per_second': tokens / typical,
-      'images_per_second': float(metrics['images']) / typical,
+      'images_per_second': float(metrics.get('images', 0)) / typical,
       'peak_memory_bytes': _peak_memory(),
       'temporary_bytes': step.memory_analysis().temp_size_in_bytes,
       'parameters_trainable': _size(state.params),

@@ -89,12 +89,9 @@ def test_every_experiment_lowers(file, data, papers_data, tmp_path):
   if file == 'flamingo_tiny.gin':
     bindings.append(f'BATCH_SIZES={TINY}')
   if file in PAPERS:
-    mesh = "{'fsdp': 8}" if file == 'flamingo_3b.gin' else (
-        "{'replica': 2, 'fsdp': 2, 'model': 2}"
-    )
     bindings += [
-        *LARGE, f'DATA_DIR={papers_data}', f'MESH_SHAPE={mesh}',
-        f'BATCH_SIZES={ABLATIONS}',
+        *LARGE, f'DATA_DIR={papers_data}', f'BATCH_SIZES={ABLATIONS}',
+        "MESH_SHAPE={'replica': 2, 'fsdp': 2, 'model': 2}",
     ]
   model, lowered = run([file], *bindings)
   text = lowered.as_text()

@@ -3,11 +3,13 @@
 """flamingo plan: a run on a TPU slice that need not be here."""
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+import sys
 from typing import Any
 
 from flamingo_jax.commands import add_command
 from flamingo_jax.commands.running import add_gin_file
+from flamingo_jax.errors import UserError
 
 
 def add_plan(commands: Any) -> None:
@@ -36,9 +38,82 @@ def run_plan(options: argparse.Namespace, rest: Sequence[str]) -> int:
   Says whether it fits, and predicts the time of a step. Neither data, weights
   nor a vocabulary are needed. The exit status is 1 where it does not fit.
   """
-  from flamingo_jax.planning import program
+  from flamingo_jax.data import quiet_tensorflow
+  quiet_tensorflow.load()
 
-  return program.main(
-      options.gin_file, [a.removeprefix('--gin.') for a in rest],
-      topology=options.topology, slices=options.slices, mesh=options.mesh,
-      search=options.search, decode=options.decode, json=options.json)
+  import jax
+
+  from flamingo_jax.planning import plan, planned_run, printout, topologies
+
+  topologies.parse(options.topology)  # before the seconds that the rest takes
+  mesh = parse_mesh(options.mesh) if options.mesh else None
+  jax.config.update('jax_platforms', 'cpu')
+  run = planned_run.read(
+      options.gin_file, [a.removeprefix('--gin.') for a in rest]
+  )
+  topology = topologies.get_topology(options.topology, options.slices)
+  if options.search:
+    plans = _search(run, topology, mesh)
+  elif options.decode:
+    plans = _decode(run, topology, mesh)
+  else:
+    plans = [plan.make_plan(run, topology, mesh)]
+  if options.json:
+    print('\n'.join(map(printout.as_json, plans)))
+  elif options.search:
+    print(f'{printout.as_table(plans)}\n{printout.advice(plans)}')
+  else:
+    print('\n\n'.join(map(printout.as_text, plans)))
+  fitting = [planned.fits for planned in plans]
+  return 0 if (any if options.search else all)(fitting) else 1
+
+
+def _search(run: Any, topology: Any, mesh: Mapping[str, int] | None) -> list:
+  """What the search compiled, each told on stderr while it goes on."""
+  from flamingo_jax.planning import mesh_search, printout
+
+  plans = []
+  for plan in mesh_search.search(run, topology, mesh):
+    line = printout.as_table([plan]).splitlines()[1]
+    print(line, file=sys.stderr, flush=True)
+    plans.append(plan)
+  if not plans:
+    raise UserError(
+        f'no mesh of the {topology.chips} chips of {topology.name} both '
+        'divides the model and its batch and holds the weights: make every '
+        f'batch size a multiple of {topology.chips}, or take a larger slice'
+    )
+  return plans
+
+
+def _decode(run: Any, topology: Any, mesh: Mapping[str, int] | None) -> list:
+  """Of prompts, and of the next token of each."""
+  from flamingo_jax.planning import decode
+  from flamingo_jax.training.trained_model import FlamingoModel
+
+  if not isinstance(run.model, FlamingoModel):
+    raise UserError(
+        f'--decode plans the answers of a Flamingo, and this gin file trains '
+        f'{run.model.config.MODEL}: leave it out to plan the training'
+    )
+  return [*decode.make_plans(run, topology, mesh).values()]
+
+
+def parse_mesh(text: str) -> dict[str, int]:
+  """'fsdp:16,model:4' as sizes by axis.
+
+  Raises:
+    UserError: an axis that there is none of, or a size that is no number.
+  """
+  from flamingo_jax.sharding import MESH_AXES
+
+  shape = {}
+  for part in text.split(','):
+    axis, _, size = part.partition(':')
+    if axis not in MESH_AXES or not size.isdigit() or int(size) < 1:
+      raise UserError(
+          f'--mesh={text} has {part!r}: write AXIS:SIZE with an axis of '
+          f'{", ".join(MESH_AXES)}, for example fsdp:16,model:4'
+      )
+    shape[axis] = int(size)
+  return shape

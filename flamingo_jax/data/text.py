@@ -31,7 +31,7 @@ OUTPUT_FEATURES = {
     'segments': seqio.ContinuousFeature(dtype=tf.int32, rank=1),
     'example_id': seqio.ContinuousFeature(dtype=tf.int32, rank=1),
 }
-_LENGTHS = {'tokens': 2048, 'documents': 4}
+LENGTHS = {'tokens': 2048, 'documents': 4}
 
 
 class TextExample(TypedDict):
@@ -65,14 +65,14 @@ def add_task(
     splits: likewise; texts (str, or `documents.Text` with a weight of its own).
     vocabulary: returns the tokenizer; called when the task is first read.
   """
-  source = DocumentSource(name, splits, vocabulary, _LENGTHS)
+  source = DocumentSource(name, splits, vocabulary, LENGTHS)
 
   def make(found, lengths, rng):
     return pack(
         found, lengths['tokens'], lengths['documents'], source.vocabulary, rng
     )
 
-  return features.register(name, source, OUTPUT_FEATURES, _shapes, make)
+  return features.register(name, source, OUTPUT_FEATURES, example_shapes, make)
 
 
 def pack(
@@ -139,7 +139,10 @@ def tokenize(
   )
 
 
-def _shapes(lengths: Mapping[str, int]) -> dict[str, tuple[int, ...]]:
+def example_shapes(
+    lengths: Mapping[str, int]
+) -> dict[str, tuple[int, ...]]:
+  """The shape of each feature of a TextExample of these lengths."""
   text = (lengths['tokens'],)
   return {
       'tokens': text, 'targets': text, 'loss_weights': text, 'segments': text,

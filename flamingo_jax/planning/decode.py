@@ -12,8 +12,8 @@ import jax
 import jax.numpy as jnp
 
 from flamingo_jax.planning import plan as plan_lib
-from flamingo_jax.planning.model_flops import Lengths, forward_flops
-from flamingo_jax.planning.run_file import Run, make_model
+from flamingo_jax.planning.model_flops import forward_flops
+from flamingo_jax.planning.planned_run import PlannedRun
 from flamingo_jax.planning.topologies import Topology
 from flamingo_jax.training.partitioner import Partitioner
 from flamingo_jax.training.train_step import abstract_state
@@ -25,7 +25,7 @@ _TOKENS = 32  # of a shot, and of an answer
 
 
 def make_plans(
-    run: Run,
+    run: PlannedRun,
     topology: Topology,
     mesh_shape: Mapping[str, int] | None = None,
 ) -> dict[str, plan_lib.Plan]:
@@ -37,33 +37,33 @@ def make_plans(
   partitioner = Partitioner(
       mesh_shape or run.mesh_shape, run.rules, topology.devices
   )
-  model = make_model(run)
+  model = run.model
   state, frozen = abstract_state(model, partitioner)
   spec = partitioner.batch_sharding.spec[0] or ()
   axes = (spec,) if isinstance(spec, str) else spec
   prompts = math.prod(partitioner.mesh.shape[axis] for axis in axes)
-  lengths = Lengths(tokens=(SHOTS + 1) * _TOKENS, media=SHOTS + 1)
+  length, media = (SHOTS + 1) * _TOKENS, SHOTS + 1
   shape = lambda s, dtype: jax.ShapeDtypeStruct(
       s, dtype, sharding=partitioner.batch_sharding
   )
-  tokens = shape((prompts, lengths.tokens), jnp.int32)
-  size = run.config.image_size
+  tokens = shape((prompts, length), jnp.int32)
+  size = model.config.image_size
   batch = (
       tokens, tokens, shape((prompts,), jnp.int32),
-      shape((prompts, lengths.media, 1, size, size, 3), jnp.uint8),
-      shape((prompts, lengths.media, 1), bool),
+      shape((prompts, media, 1, size, size, 3), jnp.uint8),
+      shape((prompts, media, 1), bool),
   )
 
   structure = None  # of the cache, which travels as its leaves
 
-  def prefill(params, frozen, tokens, media_index, last, media, media_mask):
+  def prefill(params, frozen, tokens, media_index, last, pixels, media_mask):
     variables = {'params': merge_params(params, frozen)}
     latents = model.module.apply(
-        variables, media, media_mask, method='encode_media'
+        variables, pixels, media_mask, method='encode_media'
     )
     logits, cache = model.module.apply(
         variables, tokens, media_index, latents, last,
-        lengths.tokens + _TOKENS, method='prefill',
+        length + _TOKENS, method='prefill',
     )
     nonlocal structure
     leaves, structure = jax.tree.flatten(cache)
@@ -80,8 +80,7 @@ def make_plans(
   make = functools.partial(
       _plan, run, topology, partitioner, state.params, frozen, prompts
   )
-  flops = prompts * math.fsum(forward_flops(run.config, lengths).values())
-  first, compiled = make(prefill, batch, flops, prompts * lengths.tokens)
+  first, compiled = make(prefill, batch, prompts * length)
   if compiled is None:
     return {'prefill': first}
   with partitioner.rules_in_use():
@@ -90,33 +89,30 @@ def make_plans(
       lambda x, s: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=s),
       shapes, compiled.output_shardings[1],
   )
-  parts = forward_flops(run.config, Lengths(tokens=1, media=0))
   next_tokens = shape((prompts, 1), jnp.int32)
-  second, _ = make(
-      token, (next_tokens, leaves), prompts * math.fsum(parts.values()), prompts,
-      donate_argnums=3,
-  )
+  second, _ = make(token, (next_tokens, leaves), prompts, donate_argnums=3)
   return {'prefill': first, 'token': second}
 
 
 def _plan(
     run, topology, partitioner, params: Tree, frozen: Tree, prompts: int,
-    function, arguments: tuple[Any, ...], flops: float, tokens: int, **jit,
+    function, arguments: tuple[Any, ...], tokens: int, **jit,
 ):
   """Compiles one program of decoding."""
   start = time.monotonic()
   with partitioner.rules_in_use():
     lowered = jax.jit(function, **jit).lower(params, frozen, *arguments)
   return plan_lib.compile_plan(
-      lowered, topology, partitioner, None, start,
+      lowered, topology, partitioner, start,
       sizes={
           'frozen': plan_lib.shard_gib(frozen),
           'trainable': plan_lib.shard_gib(params),
           'optimizer': 0.0,
           'batch': plan_lib.shard_gib(arguments),
       },
-      rules=run.rules, remat=run.config.decoder.remat, num_microbatches=1,
+      rules=run.rules, remat=run.remat, num_microbatches=1,
       program=function.__name__,
-      model_flops=flops, tokens=tokens,
+      model_flops=forward_flops(function, params, frozen, *arguments),
+      tokens=tokens,
       pictures=prompts * (SHOTS + 1) if tokens > prompts else 0,
   )

@@ -21,9 +21,8 @@ import dataclasses
 import math
 import re
 
-import numpy as np
-
 from flamingo_jax.planning import hlo, interconnect
+from flamingo_jax.planning.model_flops import taps_inside
 from flamingo_jax.planning.topologies import Chip
 
 _HBM_EFFICIENCY = 0.85
@@ -178,13 +177,11 @@ def _convolution_flops(
   total = 2.0 * right[kernel_labels.index('i')]
   total *= result[out_labels.index('b')] * result[out_labels.index('f')]
   for i in range(count):
-    places = np.arange(result[out_labels.index(str(i))])[:, None]
-    taps = np.arange(right[kernel_labels.index(str(i))])
-    at = places * int(strides[i]) + taps * int(steps[i])
-    at -= int(pads[i].split('_')[0])
-    dilation = int(dilations[i])
-    last = (left[in_labels.index(str(i))] - 1) * dilation
-    total *= int(np.sum((at >= 0) & (at <= last) & (at % dilation == 0)))
+    total *= taps_inside(
+        left[in_labels.index(str(i))], right[kernel_labels.index(str(i))],
+        result[out_labels.index(str(i))], int(strides[i]),
+        int(pads[i].split('_')[0]), int(dilations[i]), int(steps[i]),
+    )
   return total
 
 

@@ -14,7 +14,7 @@ import jax
 from flamingo_jax.errors import UserError
 from flamingo_jax.planning import hlo_cost, interconnect
 from flamingo_jax.planning.model_flops import train_flops
-from flamingo_jax.planning.run_file import Run, make_model
+from flamingo_jax.planning.planned_run import PlannedRun
 from flamingo_jax.planning.topologies import Topology
 from flamingo_jax.training.partitioner import Partitioner
 from flamingo_jax.training.train_step import (
@@ -22,7 +22,7 @@ from flamingo_jax.training.train_step import (
     TrainState,
     abstract_state,
 )
-from flamingo_jax.training.trained_model import Batch, TrainedModel
+from flamingo_jax.training.trained_model import Batch
 from flamingo_jax.typing import Tree
 
 GIB = 2**30
@@ -106,39 +106,37 @@ class Plan:
 
 
 def make_plan(
-    run: Run,
+    run: PlannedRun,
     topology: Topology,
     mesh_shape: Mapping[str, int] | None = None,
-    compiler_options: Mapping[str, Any] | None = None,
 ) -> Plan:
   """Lowers and compiles the train step of `run` without allocating anything.
 
   Args:
-    run: from `run_file.read`.
+    run: from `planned_run.read`.
     topology: the slice.
     mesh_shape: in the place of the run's own.
-    compiler_options: of XLA.
 
   Raises:
     UserError: a mesh that is not of the slice's size, a batch or a parameter
       that the mesh doesn't divide.
   """
-  model, partitioner = _model_on(run, topology, mesh_shape)
-  state, frozen, batch = _arguments(run, model, partitioner)
+  partitioner = _partitioner(run, topology, mesh_shape)
+  state, frozen, batch = _arguments(run, partitioner)
   trainer = Trainer(
-      model, partitioner, lambda step: 0.0, run.loss_weights,
+      run.model, partitioner, lambda step: 0.0, run.loss_weights,
       run.num_microbatches,
   )
   start = time.monotonic()
   lowered = trainer.lower_train(state, frozen, batch)
   return compile_plan(
-      lowered, topology, partitioner, compiler_options, start,
+      lowered, topology, partitioner, start,
       sizes=_sizes(state, frozen, batch),
       rules=run.rules,
-      remat=run.config.decoder.remat,
+      remat=run.remat,
       num_microbatches=run.num_microbatches or 1,
       program='step',
-      model_flops=train_flops(run.config, run.lengths, run.batch_sizes),
+      model_flops=train_flops(run.model, state.params, frozen, batch),
       tokens=run.tokens,
       pictures=run.pictures,
       total_steps=run.total_steps,
@@ -146,34 +144,34 @@ def make_plan(
 
 
 def argument_gib(
-    run: Run, topology: Topology, mesh_shape: Mapping[str, int]
+    run: PlannedRun, topology: Topology, mesh_shape: Mapping[str, int]
 ) -> float:
   """GiB per chip of a step's arguments, which takes seconds to say.
 
   Raises:
     UserError: as of `make_plan`.
   """
-  model, partitioner = _model_on(run, topology, mesh_shape)
-  return math.fsum(_sizes(*_arguments(run, model, partitioner)).values())
+  arguments = _arguments(run, _partitioner(run, topology, mesh_shape))
+  return math.fsum(_sizes(*arguments).values())
 
 
-def _model_on(
-    run: Run, topology: Topology, mesh_shape: Mapping[str, int] | None
-) -> tuple[TrainedModel, Partitioner]:
-  """The model and a mesh that divides it and the run's batch."""
+def _partitioner(
+    run: PlannedRun, topology: Topology, mesh_shape: Mapping[str, int] | None
+) -> Partitioner:
+  """A mesh of the slice that divides the run's batch."""
   partitioner = Partitioner(
       mesh_shape or run.mesh_shape, run.rules, topology.devices
   )
   partitioner.get_data_layout(math.gcd(*run.batch_sizes.values()))
-  return make_model(run), partitioner
+  return partitioner
 
 
 def _arguments(
-    run: Run, model: TrainedModel, partitioner: Partitioner
+    run: PlannedRun, partitioner: Partitioner
 ) -> tuple[TrainState, Tree, Batch]:
   """(state, frozen weights, batch) of a step, as shapes in their places."""
   batch = run.abstract_batch(partitioner.batch_sharding)
-  return *abstract_state(model, partitioner), batch
+  return *abstract_state(run.model, partitioner), batch
 
 
 def _sizes(state: TrainState, frozen: Tree, batch: Batch) -> dict[str, float]:
@@ -190,7 +188,6 @@ def compile_plan(
     lowered: jax.stages.Lowered,
     topology: Topology,
     partitioner: Partitioner,
-    compiler_options: Mapping[str, Any] | None,
     start: float,
     sizes: Mapping[str, float],
     **described: Any,
@@ -201,7 +198,6 @@ def compile_plan(
     lowered: the program.
     topology: the slice.
     partitioner: with the mesh of its devices.
-    compiler_options: of XLA.
     start: `time.monotonic()` before lowering.
     sizes: GiB per chip of the program's arguments, by kind.
     **described: the fields of `Plan` that the program's text does not tell.
@@ -214,7 +210,7 @@ def compile_plan(
   }
   limit = topology.chip.hbm_gib
   try:
-    compiled = lowered.compile(compiler_options=dict(compiler_options or {}))
+    compiled = lowered.compile()
   except jax.errors.JaxRuntimeError as error:
     needed, reasons = read_refusal(str(error))
     temporaries = max(needed - sum(sizes.values()), 0.0)

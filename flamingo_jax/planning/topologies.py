@@ -146,7 +146,6 @@ def get_topology(name: str, slices: int = 1) -> Topology:
   options = dict(chip.options)
   if slices > 1:
     options['num_slices'] = slices
-  hosts = chip.shapes[0]
   if math.prod(shape) < 4:
     options['chips_per_host_bounds'] = (*shape, 1, 1)[:3]
   try:
@@ -154,20 +153,10 @@ def get_topology(name: str, slices: int = 1) -> Topology:
         platform='tpu', topology_name=name, **options
     )
   except Exception as error:
-    raise UserError(_refusal(name, hosts, str(error))) from error
+    first = ' '.join(str(error).split())[:200]
+    raise UserError(
+        f'libtpu gives no topology {name!r} ({first}): take a multiple of '
+        f'{chip.shapes[0]} in each dimension'
+    ) from error
   whole = name if slices == 1 else f'{slices} x {name}'
   return Topology(whole, chip, shape, described.devices)
-
-
-def _refusal(name: str, smallest: str, message: str) -> str:
-  """Why libtpu gives no such topology, in one sentence."""
-  first = ' '.join(message.split())[:200]
-  if 'lockfile' in message or 'already in use' in message:
-    return (
-        'libtpu is locked by another process: set ALLOW_MULTIPLE_LIBTPU_LOAD=1 '
-        'before Python starts, or wait until that process has ended'
-    )
-  return (
-      f'libtpu knows no topology {name!r} ({first}): take a multiple of '
-      f'{smallest} in each dimension'
-  )

@@ -195,7 +195,9 @@ class LanguageModel(TrainedModel):
   Its config is that Flamingo's; its vocabulary needs no <EOC>.
   """
 
-  def _build(self, config: models.FlamingoConfig) -> tuple[nn.Module, int]:
+  def _build(
+      self, config: models.FlamingoConfig | models.LanguageModelConfig
+  ) -> tuple[nn.Module, int]:
     config = models.LanguageModelConfig(config.decoder, config.dtype)
     return models.LanguageModel(config), config.decoder.vocab
 

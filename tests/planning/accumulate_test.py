@@ -2,46 +2,36 @@
 # SPDX-License-Identifier: Apache-2.0
 """What gradients over several datasets need of a TPU's memory."""
 
-from flax import linen as nn
 import jax
-import jax.numpy as jnp
-from jax.sharding import SingleDeviceSharding
 
 from flamingo_jax import models
-from flamingo_jax.data.vocabulary import default_vocabulary
+from flamingo_jax.planning import planned_run
 from flamingo_jax.training.accumulate import compute_gradients
 from flamingo_jax.training.trained_model import LanguageModel
+from flamingo_jax.training.partitioner import Partitioner
+from flamingo_jax.training.train_step import abstract_params
 
 ROWS, LENGTH = 64, 256
-KEYS = {
-    'tokens': jnp.int32, 'targets': jnp.int32, 'segments': jnp.int32,
-    'loss_weights': jnp.float32,
-}
 
 
 def temporaries(device, datasets):
   """Bytes of what is neither argument nor result."""
-  place = SingleDeviceSharding(device)
-  spec = lambda shape, dtype: jax.ShapeDtypeStruct(shape, dtype, sharding=place)
   decoder = models.DecoderConfig(
       vocab=2048, layers=1, width=128, heads=2, head_size=64, xattn_every=1
   )
-  model = LanguageModel(
-      models.variants.get('flamingo_small', {'decoder': decoder}),
-      default_vocabulary(), None,
+  config = models.LanguageModelConfig(decoder, 'float32')
+  run = planned_run.PlannedRun(
+      model=planned_run.make_model(LanguageModel, config, None),
+      lengths=dict.fromkeys(datasets, {'tokens': LENGTH, 'documents': 1}),
+      batch_sizes=dict.fromkeys(datasets, ROWS),
   )
-  params = nn.unbox(jax.eval_shape(
-      model.module.init, jax.random.key(0), spec((1, LENGTH), jnp.int32)
-  ))['params']
-  batch = {
-      f'{name}/{key}': spec((ROWS, 1, LENGTH), dtype)
-      for name in datasets for key, dtype in KEYS.items()
-  }
-  gradients = lambda params, batch: compute_gradients(
-      model, params, {}, batch, dict.fromkeys(datasets, 1.0)
+  partitioner = Partitioner(devices=[device])
+  gradients = lambda *arguments: compute_gradients(
+      run.model, *arguments, run.loss_weights
   )
   compiled = jax.jit(gradients).lower(
-      jax.tree.map(lambda x: spec(x.shape, x.dtype), params), batch
+      *abstract_params(run.model, partitioner),
+      run.abstract_batch(partitioner.batch_sharding),
   ).compile()
   return compiled.memory_analysis().temp_size_in_bytes
 

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from flamingo_jax import models
-from flamingo_jax.planning import interconnect, run_file, topologies
-from flamingo_jax.planning.model_flops import Lengths
+from flamingo_jax.planning import interconnect, planned_run, topologies
+from flamingo_jax.training.trained_model import FlamingoModel
 from flamingo_jax.training.optimizer import make_optimizer
 from tests import random_weights  # has the vision encoder
 
@@ -56,10 +56,13 @@ def small_run():
           vocab=2048, layers=3, width=128, heads=4, head_size=32, xattn_every=2
       ),
   })
-  return run_file.Run(
-      config=config, optimizer=make_optimizer(lambda step: 1e-3),
-      lengths={'a': Lengths(32, 2), 'b': Lengths(16, 1, 2)},
+  return planned_run.PlannedRun(
+      model=planned_run.make_model(
+          FlamingoModel, config, make_optimizer(lambda step: 1e-3)
+      ),
+      lengths={
+          'a': {'tokens': 32, 'media': 2, 'frames': 1, 'image_size': 32},
+          'b': {'tokens': 16, 'media': 1, 'frames': 2, 'image_size': 32},
+      },
       batch_sizes={'a': 2, 'b': 4},
-      mesh_shape=None, rules='data_parallel', num_microbatches=None,
-      total_steps=None,
   )

@@ -4,7 +4,7 @@
 
 import dataclasses
 
-from flamingo_jax.planning import decode, report
+from flamingo_jax.planning import decode, printout
 
 
 def test_a_token_costs_a_small_part_of_reading_the_prompt(
@@ -19,4 +19,4 @@ def test_a_token_costs_a_small_part_of_reading_the_prompt(
   assert token.memory.optimizer == 0
   # The cache is an argument of the token's step.
   assert token.memory.batch > 0
-  assert 'prefill:' in report.as_text(prefill)
+  assert 'prefill:' in printout.as_text(prefill)

@@ -8,10 +8,11 @@ import json
 import jax
 import pytest
 
+from flamingo_jax import cli
+from flamingo_jax.commands import planning
 from flamingo_jax.errors import UserError
 from flamingo_jax.planning import plan as plan_lib
-from flamingo_jax.planning import program, report, run_file
-from flamingo_jax.planning.search import with_setting
+from flamingo_jax.planning import printout
 from flamingo_jax.training.partitioner import Partitioner
 from flamingo_jax.training.train_step import abstract_state
 
@@ -22,7 +23,7 @@ def plan(small_run, slice_2x2):
       small_run, lengths={'a': small_run.lengths['a']}, batch_sizes={'a': 8},
       total_steps=1000,
   )
-  run = with_setting(run, 'sequence_parallel', 'full')
+  run = run.with_setting('sequence_parallel', 'full', None)
   return plan_lib.make_plan(run, slice_2x2, {'fsdp': 2, 'model': 2})
 
 
@@ -34,7 +35,7 @@ def test_a_plan_that_fits(plan):
   low, high = plan.mfu
   assert 0 < low <= high < 1
   # Full rematerialisation runs the forward pass of the decoder again.
-  assert plan.cost.flops * plan.chips > 1.05 * plan.model_flops
+  assert 1.05 < plan.cost.flops * plan.chips / plan.model_flops < 1.4
 
 
 def test_model_axis_talks_about_activations_and_fsdp_about_weights(plan):
@@ -43,7 +44,7 @@ def test_model_axis_talks_about_activations_and_fsdp_about_weights(plan):
 
 
 def test_report_says_what_matters(plan):
-  text = report.as_text(plan)
+  text = printout.as_text(plan)
   for words in (
       'predicted, not measured', 'v5e:2x2: 4 chips', 'memory: fits; ', 'of 15.75',
       'to spare',
@@ -51,28 +52,27 @@ def test_report_says_what_matters(plan):
       'tokens/s', '1,000 steps:', 'over model', 'compiled in',
   ):
     assert words in text
-  values = json.loads(report.as_json(plan))
+  values = json.loads(printout.as_json(plan))
   assert values['fits'] is True
   assert values['step_seconds'] == list(plan.seconds)
   assert values['memory']['total'] == pytest.approx(plan.memory.total)
 
 
-def test_what_does_not_fit_is_refused_by_the_compiler(small_run, slice_2x2):
-  # The frozen table alone has 2^27 rows of 128 bfloat16: 32 GiB.
-  decoder = dataclasses.replace(small_run.config.decoder, vocab=2**27)
-  config = dataclasses.replace(
-      small_run.config, decoder=decoder, dtype='bfloat16',
-      frozen_dtype='bfloat16',
-  )
-  run = dataclasses.replace(
-      small_run, config=config, lengths={'a': small_run.lengths['a']},
-      batch_sizes={'a': 4},
-  )
-  plan = plan_lib.make_plan(run, slice_2x2, {'fsdp': 4})
-  assert not plan.fits and plan.cost is None
-  assert plan.memory.frozen > 32
-  text = report.as_text(plan)
-  assert 'DOES NOT FIT' in text and 'change: split the weights' in text
+@pytest.mark.parametrize('vocab, status, verdict', [
+    (840, 0, ['memory: fits', 'step: ']),
+    # The table alone has 2^27 rows of 128 float32: 64 GiB.
+    (2**27, 1, ['DOES NOT FIT, the compiler', 'change: split the weights']),
+])
+def test_a_language_model_fits_or_is_refused_by_the_compiler(
+    slice_2x2, capsys, vocab, status, verdict
+):
+  assert cli.main([
+      'plan', '--gin_file=configs/lm_tiny_value.gin', '--topology=v5e:2x2',
+      f"--gin.runtime.variant.overrides={{'decoder.vocab': {vocab}}}",
+  ]) == status
+  printed = capsys.readouterr().out
+  for words in ('4 chips', '2,048 tokens, 0 pictures', *verdict):
+    assert words in printed
 
 
 def test_refusals_name_the_largest():
@@ -101,7 +101,7 @@ def test_an_axis_that_does_not_divide_is_named_with_sizes_that_do(small_run):
       UserError,
       match=r'has 4 heads, which the mesh axis model of 8 .* are 1, 2, 4$',
   ):
-    abstract_state(run_file.make_model(small_run), partitioner)
+    abstract_state(small_run.model, partitioner)
 
 
 def test_a_mesh_of_another_size_than_the_slice_is_refused(small_run, slice_2x2):
@@ -112,28 +112,18 @@ def test_a_mesh_of_another_size_than_the_slice_is_refused(small_run, slice_2x2):
 @pytest.mark.parametrize('text', ['rows:4', 'fsdp', 'fsdp:0', 'fsdp:x'])
 def test_a_mesh_that_is_none_is_refused(text):
   with pytest.raises(UserError, match='AXIS:SIZE with an axis of replica'):
-    program.parse_mesh(text)
+    planning.parse_mesh(text)
 
 
 def test_mesh_of_the_command_line():
-  assert program.parse_mesh('fsdp:16,model:4') == {'fsdp': 16, 'model': 4}
+  assert planning.parse_mesh('fsdp:16,model:4') == {'fsdp': 16, 'model': 4}
 
 
 def test_what_the_compiler_accepts_above_the_limit_does_not_fit(plan):
   memory = dataclasses.replace(plan.memory, frozen=plan.memory.limit)
   above = dataclasses.replace(plan, memory=memory)
   assert above.accepted and not above.fits
-  text = report.as_text(above)
+  text = printout.as_text(above)
   assert 'DOES NOT FIT by the safe count, though' in text and 'change: ' in text
   assert f'{memory.spare:.0%} to spare' in text and memory.spare < 0
-  assert json.loads(report.as_json(above))['fits'] is False
-
-
-def test_the_exit_status_is_that_of_the_safe_count(plan, monkeypatch, capsys):
-  memory = dataclasses.replace(plan.memory, frozen=plan.memory.limit)
-  above = dataclasses.replace(plan, memory=memory)
-  monkeypatch.setattr(program.run_file, 'read', lambda files, bindings: None)
-  for planned, status in ((plan, 0), (above, 1)):
-    monkeypatch.setattr(program, 'make_plan', lambda *_, p=planned: p)
-    assert program.main([], [], topology='v5e:2x2') == status
-  assert capsys.readouterr().out.count('to spare') == 2
+  assert json.loads(printout.as_json(above))['fits'] is False

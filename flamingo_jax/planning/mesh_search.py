@@ -3,11 +3,10 @@
 """A short search for a mesh, remat policy and microbatches that fit."""
 
 from collections.abc import Iterator, Mapping
-import dataclasses
 
 from flamingo_jax.errors import UserError
 from flamingo_jax.planning.plan import HEADROOM, Plan, argument_gib, make_plan
-from flamingo_jax.planning.run_file import Run
+from flamingo_jax.planning.planned_run import PlannedRun
 from flamingo_jax.planning.topologies import Topology
 
 # (rematerialisation, microbatches), the likely fastest first: a microbatch
@@ -17,7 +16,9 @@ _MODEL_SIZES = (1, 2, 4, 8, 16)
 
 
 def search(
-    run: Run, topology: Topology, mesh_shape: Mapping[str, int] | None = None
+    run: PlannedRun,
+    topology: Topology,
+    mesh_shape: Mapping[str, int] | None = None,
 ) -> Iterator[Plan]:
   """Plans of a few settings, as they are compiled (minutes each).
 
@@ -47,19 +48,20 @@ def search(
 
 
 def _of_mesh(
-    run: Run, topology: Topology, mesh: Mapping[str, int]
+    run: PlannedRun, topology: Topology, mesh: Mapping[str, int]
 ) -> Iterator[Plan]:
   """Plans of one mesh, up to the first that leaves enough memory."""
   room = (1 - HEADROOM) * topology.chip.hbm_gib
   for rules in _rules(mesh):
     try:
-      gib = argument_gib(with_setting(run, rules), topology, mesh)
+      setting = run.with_setting(rules, run.remat, None)
+      gib = argument_gib(setting, topology, mesh)
     except UserError:
       return  # it does not divide the model or the batch
     if gib > room:
       continue  # no saving of activations helps
-    for remat, microbatches in _SAVINGS:
-      setting = with_setting(run, rules, remat, microbatches)
+    for remat, microbatches in _savings(run):
+      setting = run.with_setting(rules, remat, microbatches)
       try:
         plan = make_plan(setting, topology, mesh)
       except UserError:
@@ -68,6 +70,12 @@ def _of_mesh(
       if _has_room(plan):
         return
     return
+
+
+def _savings(run: PlannedRun) -> tuple[tuple[str, int], ...]:
+  """What to try; a model without a decoder has neither of both."""
+  has_decoder = hasattr(run.model.config, 'decoder')
+  return _SAVINGS if has_decoder else ((run.remat, 1),)
 
 
 def _rules(mesh: Mapping[str, int]) -> tuple[str, str]:
@@ -79,16 +87,3 @@ def _rules(mesh: Mapping[str, int]) -> tuple[str, str]:
 
 def _has_room(plan: Plan) -> bool:
   return plan.accepted and plan.memory.spare >= HEADROOM
-
-
-def with_setting(
-    run: Run, rules: str, remat: str | None = None,
-    num_microbatches: int | None = None,
-) -> Run:
-  """The run with another rule table, rematerialisation and microbatches."""
-  decoder = run.config.decoder
-  decoder = dataclasses.replace(decoder, remat=remat or decoder.remat)
-  return dataclasses.replace(
-      run, config=dataclasses.replace(run.config, decoder=decoder),
-      rules=rules, num_microbatches=num_microbatches,
-  )

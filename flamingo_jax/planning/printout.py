@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
 # SPDX-License-Identifier: Apache-2.0
-"""A plan as text for people and as JSON for programs."""
+"""Plans as text for people and as JSON for programs."""
 
 from collections.abc import Sequence
 import dataclasses

@@ -12,30 +12,26 @@ from typing import Any
 
 import gin
 import jax
-import jax.numpy as jnp
-import optax
 
 from flamingo_jax import gin_config, runtime
-from flamingo_jax.driver import loop
+from flamingo_jax.data import features, text
+from flamingo_jax.data.document_source import LENGTHS
 from flamingo_jax.errors import UserError
-from flamingo_jax.models import FlamingoConfig
-from flamingo_jax.planning.model_flops import Lengths
-from flamingo_jax.training.trained_model import Batch
-from flamingo_jax.training.trained_model import FlamingoModel
+from flamingo_jax.driver import loop
+from flamingo_jax.training.trained_model import Batch, TrainedModel
 
 
 @dataclasses.dataclass(frozen=True)
-class Run:
+class PlannedRun:
   """The parts of a run that its cost depends on."""
 
-  config: FlamingoConfig
-  optimizer: optax.GradientTransformation
-  lengths: Mapping[str, Lengths]  # of an example of each dataset
+  model: TrainedModel  # with any vocabulary
+  lengths: Mapping[str, Mapping[str, int]]  # of an example of each dataset
   batch_sizes: Mapping[str, int]  # of each dataset, over all hosts
-  mesh_shape: Mapping[str, int] | None
-  rules: str  # a table of sharding.RULES
-  num_microbatches: int | None
-  total_steps: int | None  # None: the file leaves it open
+  mesh_shape: Mapping[str, int] | None = None
+  rules: str = 'data_parallel'  # a table of sharding.RULES
+  num_microbatches: int | None = None
+  total_steps: int | None = None  # None: the file leaves it open
 
   @property
   def loss_weights(self) -> dict[str, float]:
@@ -45,55 +41,75 @@ class Run:
   @property
   def tokens(self) -> int:
     """Text tokens of a step, padding included."""
-    return sum(n * self.lengths[d].tokens for d, n in self.batch_sizes.items())
+    return sum(
+        n * self.lengths[name]['tokens'] for name, n in self.batch_sizes.items()
+    )
 
   @property
   def pictures(self) -> int:
     """Frames of a step that the vision encoder sees."""
+    frames = lambda lengths: lengths.get('media', 0) * lengths.get('frames', 1)
     return sum(
-        n * self.lengths[d].media * self.lengths[d].frames
-        for d, n in self.batch_sizes.items()
+        n * frames(self.lengths[name]) for name, n in self.batch_sizes.items()
+    )
+
+  @property
+  def remat(self) -> str:
+    """What the decoder's backward pass computes again; 'none' without one."""
+    decoder = getattr(self.model.config, 'decoder', None)
+    return decoder.remat if decoder else 'none'
+
+  def with_setting(
+      self, rules: str, remat: str, num_microbatches: int | None
+  ) -> 'PlannedRun':
+    """The run with another rule table, rematerialisation and microbatches."""
+    model = self.model
+    if remat != self.remat:
+      decoder = dataclasses.replace(model.config.decoder, remat=remat)
+      config = dataclasses.replace(model.config, decoder=decoder)
+      model = type(model)(config, model.vocabulary, model.optimizer)
+    return dataclasses.replace(
+        self, model=model, rules=rules, num_microbatches=num_microbatches
     )
 
   def abstract_batch(self, sharding: jax.sharding.Sharding) -> Batch:
     """Shapes of a batch: flat, '<dataset>/<feature>' -> [B, k_d, ...]."""
     rows = math.gcd(*self.batch_sizes.values())
-    size = self.config.image_size
     batch = {}
-    for name, n in self.lengths.items():
-      features = {
-          'tokens': ((n.tokens,), jnp.int32),
-          'targets': ((n.tokens,), jnp.int32),
-          'loss_weights': ((n.tokens,), jnp.float32),
-          'media_index': ((n.tokens,), jnp.int32),
-          'media': ((n.media, n.frames, size, size, 3), jnp.uint8),
-          'media_mask': ((n.media, n.frames), bool),
-          'example_id': ((), jnp.int32),
-      }
+    for name, lengths in self.lengths.items():
       lead = (rows, self.batch_sizes[name] // rows)
-      for feature, (shape, dtype) in features.items():
+      kind = _kind_of_example(lengths)
+      for feature, shape in kind.example_shapes(lengths).items():
+        dtype = kind.OUTPUT_FEATURES[feature].dtype.as_numpy_dtype
         batch[f'{name}/{feature}'] = jax.ShapeDtypeStruct(
             lead + shape, dtype, sharding=sharding
         )
     return batch
 
 
+def _kind_of_example(lengths: Mapping[str, int]) -> Any:
+  """The module that knows their shapes: packed text, or text and media."""
+  return features if 'media' in lengths else text
+
+
 class AnyVocabulary(runtime.Vocabulary):
   """Stands for the vocabulary of a run whose files need not be here."""
 
   def __init__(self, base_size: int):
-    """Args: base_size, entries of the language model's table."""
+    """Args: base_size, entries of the model's table of words."""
     self.path = 'any vocabulary'
     self.base_size = base_size
 
 
-def make_model(run: Run) -> FlamingoModel:
-  """The model of a run, without its vocabulary."""
-  vocabulary = AnyVocabulary(run.config.decoder.vocab)
-  return FlamingoModel(run.config, vocabulary, run.optimizer)
+def make_model(
+    model_class: type[TrainedModel], config: Any, optimizer: Any
+) -> TrainedModel:
+  """A model without its vocabulary."""
+  words = config.decoder if hasattr(config, 'decoder') else config.text
+  return model_class(config, AnyVocabulary(words.vocab), optimizer)
 
 
-def read(gin_files: Sequence[str], bindings: Sequence[str] = ()) -> Run:
+def read(gin_files: Sequence[str], bindings: Sequence[str] = ()) -> PlannedRun:
   """Reads the gin files of a run as the program that trains does.
 
   Neither the vocabulary, nor the data, nor a model directory has to exist.
@@ -103,33 +119,28 @@ def read(gin_files: Sequence[str], bindings: Sequence[str] = ()) -> Run:
     bindings: 'NAME=value', as of its --gin.NAME=value.
 
   Raises:
-    UserError: what `gin_config.parse` refuses, or lengths and batch sizes that
-      are not of the same tasks.
+    UserError: what `gin_config.parse` refuses, lengths that no example has, or
+      that are not of the same tasks as the batch sizes.
   """
   gin.clear_config()
   with _train_is_main():
     gin_config.parse(gin_files, bindings, complete=False)
-  model = 'flamingo_jax.runtime.FlamingoModel'
   data = 'train/flamingo_jax.runtime.DatasetConfig'
   partitioner = 'flamingo_jax.runtime.Partitioner'
   lengths = _value(f'{data}.task_feature_lengths')
   batch_sizes = _value(f'{data}.batch_sizes')
   _check_same_tasks(lengths, batch_sizes)
-  if not all('media' in n for n in lengths.values()):
-    raise UserError(
-        'the tasks of this gin file have no media: only Flamingo is planned, '
-        'not the language model it is built on'
-    )
-  strategy = _value(f'{data}.strategy', 'accumulation')
-  if strategy == 'merged':
+  lengths = {
+      name: features.check_lengths(
+          name, n, LENGTHS if 'media' in n else text.LENGTHS
+      )
+      for name, n in lengths.items()
+  }
+  if _value(f'{data}.strategy', 'accumulation') == 'merged':
     lengths, batch_sizes = _merged(lengths, batch_sizes)
-  return Run(
-      config=_value(f'{model}.config'),
-      optimizer=_value(f'{model}.optimizer_def'),
-      lengths={
-          name: Lengths(n['tokens'], n['media'], n.get('frames', 1))
-          for name, n in lengths.items()
-      },
+  return PlannedRun(
+      model=_model(),
+      lengths=lengths,
       batch_sizes=batch_sizes,
       mesh_shape=_value(f'{partitioner}.mesh_shape', None),
       rules=_value(f'{partitioner}.logical_axis_rules', 'data_parallel'),
@@ -173,12 +184,34 @@ def _value(parameter: str, default: Any = _NEEDED) -> Any:
   return value
 
 
-def _total_steps() -> int | None:
+def _of_train(name: str) -> Any:
+  """What a parameter of the program that trains is bound to, as written."""
   for (_, selector), arguments in gin.config._CONFIG.items():
-    if selector.endswith('.train') and 'total_steps' in arguments:
-      steps = copy.deepcopy(arguments['total_steps'])
-      return None if steps is gin.REQUIRED else steps
-  return None
+    if selector.endswith('.train') and name in arguments:
+      return arguments[name]
+  return gin.REQUIRED
+
+
+def _model() -> TrainedModel:
+  """The model that `train` gets, with any vocabulary."""
+  reference = _of_train('model')
+  while getattr(reference, 'selector', None) == 'gin.macro':
+    reference = gin.query_parameter('%' + '/'.join(reference.scopes))
+  if not hasattr(reference, 'configurable'):
+    raise UserError(
+        'the gin file does not say which model `train` gets, which a plan '
+        'needs: include one of configs/models, or bind MODEL'
+    )
+  name = '/'.join((*reference.scopes, reference.configurable.selector))
+  return make_model(
+      reference.configurable.wrapped,
+      _value(f'{name}.config'), _value(f'{name}.optimizer_def'),
+  )
+
+
+def _total_steps() -> int | None:
+  steps = copy.deepcopy(_of_train('total_steps'))
+  return None if steps is gin.REQUIRED else steps
 
 
 def _check_same_tasks(
