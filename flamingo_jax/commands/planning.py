@@ -44,6 +44,7 @@ def run_plan(options: argparse.Namespace, rest: Sequence[str]) -> int:
   import jax
 
   from flamingo_jax.planning import plan, planned_run, printout, topologies
+  from flamingo_jax.sharding import parse_mesh
 
   topologies.parse(options.topology)  # before the seconds that the rest takes
   mesh = parse_mesh(options.mesh) if options.mesh else None
@@ -87,7 +88,7 @@ def _search(run: Any, topology: Any, mesh: Mapping[str, int] | None) -> list:
 
 
 def _decode(run: Any, topology: Any, mesh: Mapping[str, int] | None) -> list:
-  """Of prompts, and of the next token of each."""
+  """Of pictures, of prompts, and of the next token of each."""
   from flamingo_jax.planning import decode
   from flamingo_jax.training.trained_model import FlamingoModel
 
@@ -97,23 +98,3 @@ def _decode(run: Any, topology: Any, mesh: Mapping[str, int] | None) -> list:
         f'{run.model.config.MODEL}: leave it out to plan the training'
     )
   return [*decode.make_plans(run, topology, mesh).values()]
-
-
-def parse_mesh(text: str) -> dict[str, int]:
-  """'fsdp:16,model:4' as sizes by axis.
-
-  Raises:
-    UserError: an axis that there is none of, or a size that is no number.
-  """
-  from flamingo_jax.sharding import MESH_AXES
-
-  shape = {}
-  for part in text.split(','):
-    axis, _, size = part.partition(':')
-    if axis not in MESH_AXES or not size.isdigit() or int(size) < 1:
-      raise UserError(
-          f'--mesh={text} has {part!r}: write AXIS:SIZE with an axis of '
-          f'{", ".join(MESH_AXES)}, for example fsdp:16,model:4'
-      )
-    shape[axis] = int(size)
-  return shape

@@ -12,6 +12,7 @@ from flamingo_jax.decoding.prefill import (
     Decoded,
     Prompts,
     encode_media,
+    extend,
     read_prefix,
     read_prompts,
 )

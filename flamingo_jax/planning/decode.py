@@ -1,22 +1,25 @@
 # SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Plans of few-shot inference: reading prompts, and one more token each."""
+"""Plans of few-shot answers: what the Predictor runs, part by part."""
 
 from collections.abc import Mapping
 import functools
-import math
 import time
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
+from flamingo_jax import decoding, sharding
+from flamingo_jax.evaluation.fewshot import BEAMS
+from flamingo_jax.models import gather_cache
 from flamingo_jax.planning import plan as plan_lib
 from flamingo_jax.planning.model_flops import forward_flops
 from flamingo_jax.planning.planned_run import PlannedRun
 from flamingo_jax.planning.topologies import Topology
+from flamingo_jax.predictor import programs
 from flamingo_jax.training.partitioner import Partitioner
-from flamingo_jax.training.train_step import abstract_state
+from flamingo_jax.training.train_step import abstract_params
 from flamingo_jax.training.trainable import merge_params
 from flamingo_jax.typing import Tree
 
@@ -29,90 +32,97 @@ def make_plans(
     topology: Topology,
     mesh_shape: Mapping[str, int] | None = None,
 ) -> dict[str, plan_lib.Plan]:
-  """{'prefill': ..., 'token': ...} at 32 shots, a prompt per data shard.
+  """{'encode': ..., 'prefill': ..., 'token': ...} of prompts of 32 shots.
 
-  Prefill encodes the pictures and reads the prompts; 'token' extends each of
-  them by one token. Without a prefill that fits there is no 'token'.
+  The parts of `Predictor.generate` with the paper's three beams: 'encode' makes
+  the latents of a picture per device, 'prefill' reads a prompt per part of the
+  batch, and 'token' is a step of the search. After a part that does not fit
+  there is none.
   """
   partitioner = Partitioner(
       mesh_shape or run.mesh_shape, run.rules, topology.devices
   )
-  model = run.model
-  state, frozen = abstract_state(model, partitioner)
-  spec = partitioner.batch_sharding.spec[0] or ()
-  axes = (spec,) if isinstance(spec, str) else spec
-  prompts = math.prod(partitioner.mesh.shape[axis] for axis in axes)
-  length, media = (SHOTS + 1) * _TOKENS, SHOTS + 1
-  shape = lambda s, dtype: jax.ShapeDtypeStruct(
-      s, dtype, sharding=partitioner.batch_sharding
+  model = run.model.module
+  params = merge_params(*abstract_params(run.model, partitioner))
+  prompts = sharding.batch_parts(partitioner.mesh, partitioner.rules)
+  rows = lambda dtype, *shape: jax.ShapeDtypeStruct(
+      shape, dtype, sharding=partitioner.batch_sharding
   )
-  tokens = shape((prompts, length), jnp.int32)
-  size = model.config.image_size
-  batch = (
-      tokens, tokens, shape((prompts,), jnp.int32),
-      shape((prompts, media, 1, size, size, 3), jnp.uint8),
-      shape((prompts, media, 1), bool),
-  )
+  make = functools.partial(_plan, run, topology, partitioner, params)
+
+  def encode(params, pixels, mask):
+    return programs.encode(model, params, None, (pixels, mask))
 
   structure = None  # of the cache, which travels as its leaves
 
-  def prefill(params, frozen, tokens, media_index, last, pixels, media_mask):
-    variables = {'params': merge_params(params, frozen)}
-    latents = model.module.apply(
-        variables, pixels, media_mask, method='encode_media'
+  def prefill(params, tokens, lengths, media_index, latents):
+    _, cache = decoding.read_prompts(
+        model, params, decoding.Prompts(tokens, lengths, media_index), latents,
+        _TOKENS,
     )
-    logits, cache = model.module.apply(
-        variables, tokens, media_index, latents, last,
-        length + _TOKENS, method='prefill',
-    )
+    beams = jnp.repeat(jnp.arange(prompts), BEAMS)
     nonlocal structure
-    leaves, structure = jax.tree.flatten(cache)
-    return logits, leaves
+    leaves, structure = jax.tree.flatten(gather_cache(cache, beams))
+    return leaves
 
-  def token(params, frozen, tokens, leaves):
-    variables = {'params': merge_params(params, frozen)}
-    cache = structure.unflatten(leaves)
-    logits, cache = model.module.apply(
-        variables, tokens, cache, method='extend'
-    )
+  def token(params, tokens, parents, leaves):
+    cache = gather_cache(structure.unflatten(leaves), parents)
+    logits, cache = decoding.extend(model, params, tokens, cache)
     return logits, jax.tree.leaves(cache)
 
-  make = functools.partial(
-      _plan, run, topology, partitioner, state.params, frozen, prompts
+  size, pictures = run.model.config.image_size, partitioner.mesh.size
+  plans = {}
+  plans['encode'], compiled = make(
+      encode, rows(jnp.uint8, pictures, 1, 1, size, size, 3),
+      rows(bool, pictures, 1, 1), pictures=pictures,
   )
-  first, compiled = make(prefill, batch, prompts * length)
   if compiled is None:
-    return {'prefill': first}
+    return plans
+  (latents,) = jax.tree.leaves(jax.eval_shape(
+      encode, params, *compiled.args_info[0][1:]
+  ))
+  length = (SHOTS + 1) * _TOKENS
+  tokens = rows(jnp.int32, prompts, length)
+  read = (
+      tokens, rows(jnp.int32, prompts), tokens,
+      rows(latents.dtype, prompts, SHOTS + 1, *latents.shape[1:]),
+  )
+  plans['prefill'], compiled = make(prefill, *read, tokens=prompts * length)
+  if compiled is None:
+    return plans
   with partitioner.rules_in_use():
-    shapes = jax.eval_shape(prefill, state.params, frozen, *batch)[1]
+    shapes = jax.eval_shape(prefill, params, *read)
   leaves = jax.tree.map(
       lambda x, s: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=s),
-      shapes, compiled.output_shardings[1],
+      shapes, compiled.output_shardings,
   )
-  next_tokens = shape((prompts, 1), jnp.int32)
-  second, _ = make(token, (next_tokens, leaves), prompts, donate_argnums=3)
-  return {'prefill': first, 'token': second}
+  beams = prompts * BEAMS
+  plans['token'], _ = make(
+      token, rows(jnp.int32, beams, 1), rows(jnp.int32, beams), leaves,
+      tokens=prompts, donate_argnums=3,
+  )
+  return plans
 
 
 def _plan(
-    run, topology, partitioner, params: Tree, frozen: Tree, prompts: int,
-    function, arguments: tuple[Any, ...], tokens: int, **jit,
-):
-  """Compiles one program of decoding."""
+    run: PlannedRun, topology: Topology, partitioner: Partitioner,
+    params: Tree, function: Any, *arguments: Any, tokens: int = 0,
+    pictures: int = 0, **jit: Any,
+) -> tuple[plan_lib.Plan, Any]:
+  """Compiles one part; without it, it doesn't fit."""
   start = time.monotonic()
   with partitioner.rules_in_use():
-    lowered = jax.jit(function, **jit).lower(params, frozen, *arguments)
+    lowered = jax.jit(function, **jit).lower(params, *arguments)
   return plan_lib.compile_plan(
       lowered, topology, partitioner, start,
       sizes={
-          'frozen': plan_lib.shard_gib(frozen),
-          'trainable': plan_lib.shard_gib(params),
+          'frozen': plan_lib.shard_gib(params),
+          'trainable': 0.0,
           'optimizer': 0.0,
           'batch': plan_lib.shard_gib(arguments),
       },
       rules=run.rules, remat=run.remat, num_microbatches=1,
       program=function.__name__,
-      model_flops=forward_flops(function, params, frozen, *arguments),
-      tokens=tokens,
-      pictures=prompts * (SHOTS + 1) if tokens > prompts else 0,
+      model_flops=forward_flops(function, params, *arguments), tokens=tokens,
+      pictures=pictures,
   )

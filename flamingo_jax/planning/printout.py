@@ -111,6 +111,9 @@ def remedies(plan: Plan) -> list[str]:
 
 def _time_lines(plan: Plan) -> list[str]:
   cost, (best, worst), (low, high) = plan.cost, plan.seconds, plan.mfu
+  count, unit = plan.tokens, 'tokens'
+  if not count:
+    count, unit = plan.pictures, 'pictures'
   lines = [
       f'{plan.program}: {best:.4f} s (all communication overlapped) to '
       f'{worst:.4f} s (none)',
@@ -121,8 +124,7 @@ def _time_lines(plan: Plan) -> list[str]:
       f'{plan.model_flops / plan.chips / 1e12:.1f} T of the model; '
       f'{cost.bytes / 1e9:.0f} GB to and from HBM',
       f'MFU: {low:.1%} to {high:.1%}',
-      f'speed: {plan.tokens / worst:,.0f} to {plan.tokens / best:,.0f} '
-      'tokens/s',
+      f'speed: {count / worst:,.0f} to {count / best:,.0f} {unit}/s',
   ]
   if plan.total_steps:
     days = [plan.total_steps * seconds / 86400 for seconds in (best, worst)]

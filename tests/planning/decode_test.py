@@ -12,11 +12,14 @@ def test_a_token_costs_a_small_part_of_reading_the_prompt(
 ):
   run = dataclasses.replace(small_run, rules='tensor_parallel')
   plans = decode.make_plans(run, slice_2x2, {'fsdp': 2, 'model': 2})
-  prefill, token = plans['prefill'], plans['token']
-  assert prefill.fits and token.fits
+  encode, prefill, token = (
+      plans[name] for name in ('encode', 'prefill', 'token')
+  )
+  assert encode.fits and prefill.fits and token.fits
+  assert encode.pictures == 4
   assert prefill.tokens == 2 * 33 * 32 and token.tokens == 2
   assert token.cost.flops < prefill.cost.flops / 50
   assert token.memory.optimizer == 0
-  # The cache is an argument of the token's step.
+  # The cache of three beams is an argument of the token's step.
   assert token.memory.batch > 0
   assert 'prefill:' in printout.as_text(prefill)
