@@ -4,6 +4,7 @@
 
 from collections.abc import Iterator
 import dataclasses
+import io
 import os
 import signal
 
@@ -12,14 +13,15 @@ import PIL.Image
 from flamingo_jax.data.documents import Document, Media
 from flamingo_jax.errors import UserError
 from flamingo_jax.prepare.source import Converted, Dropped, Fitter, Item, Unit
-from tests.pictures import encode
 
 WORDS = 'one two three four five six seven eight nine ten eleven'
 
 
 def png(shade: int) -> bytes:
   """A picture that is not like the next one."""
-  return encode(PIL.Image.new('RGB', (9, 8), (shade, 99, 9)))
+  buffer = io.BytesIO()
+  PIL.Image.new('RGB', (9, 8), (shade, 99, 9)).save(buffer, 'PNG')
+  return buffer.getvalue()
 
 
 @dataclasses.dataclass(frozen=True)

@@ -2,17 +2,24 @@
 # SPDX-License-Identifier: Apache-2.0
 """flamingo check on a folder of shards, whole and damaged."""
 
+import io
 import json
 
+import PIL.Image
 import pytest
 
 from flamingo_jax.data import documents
 from flamingo_jax.data import vocabulary
 from flamingo_jax.prepare import check
 from tests import shards
-from tests.pictures import png
 
 VOCABULARY = vocabulary.default_vocabulary()
+
+
+def png(red):
+  buffer = io.BytesIO()
+  PIL.Image.new('RGB', (8, 8), (red, 0, 0)).save(buffer, 'PNG')
+  return buffer.getvalue()
 
 
 def write(folder, *parts):

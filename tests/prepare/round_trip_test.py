@@ -5,16 +5,22 @@
 import io
 
 import numpy as np
+import PIL.Image
 import pytest
 
 from flamingo_jax import cli
 from flamingo_jax.data import media
 from flamingo_jax.data import records
 from flamingo_jax.tasks import shapes
-from tests.pictures import encode
 from tests.prepare import exporters
 
 COUNT = 6
+
+
+def png(medium):
+  buffer = io.BytesIO()
+  PIL.Image.fromarray(medium.data).save(buffer, 'PNG')
+  return buffer.getvalue()
 
 
 def draw(task, function):
@@ -25,7 +31,7 @@ def draw(task, function):
 @pytest.fixture(scope='module')
 def pairs():
   return [
-      (encode(image.data), text)
+      (png(image), text)
       for image, text in draw('shapes_pairs', shapes.draw_pair)
   ]
 
@@ -39,7 +45,7 @@ def pages():
     texts = [part for part in parts if isinstance(part, str)][-len(images):]
     found.append([exporters.PROSE.format(i)])
     for image, text in zip(images, texts):
-      found[-1] += [encode(image.data), text.strip()]  # as pages are read
+      found[-1] += [png(image), text.strip()]  # as pages are read
   return found
 
 
