@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Trains on Cloud TPUs: python launch/tpu_vm.py --pod=FILE COMMAND [--dry_run].
+"""Trains on Cloud TPUs: python launch/tpu_vm.py --pod=POD COMMAND [--dry_run].
 
   create    asks for the slice in a queue and waits until it is there
   install   copies this tree to every worker and installs it with t5x
@@ -11,9 +11,10 @@
             the job goes on from its newest checkpoint
   delete    gives the slice back, which is what stops its cost
 
-FILE is one of launch/pods/; --pod.NAME=VALUE changes one of its fields, such as
---pod.bindings.MODEL_DIR=gs://mine/run. With --dry_run the exact commands are
-printed and nothing happens. Needs gcloud, and whatever it says is shown.
+POD is launch/pods.py:NAME, a row of its table; --pod.NAME=VALUE changes one of
+its fields, such as --pod.bindings.MODEL_DIR=gs://mine/run. With --dry_run the
+exact commands are printed and nothing happens. Needs gcloud, and whatever it
+says is shown.
 """
 
 from collections.abc import Callable, Sequence
@@ -32,7 +33,7 @@ ARCHIVE = 'flamingo_jax.tar.gz'  # in the home folder of a worker
 # States of a queued resource that need no patience but a new request.
 LOST = ('FAILED', 'SUSPENDING', 'SUSPENDED')
 
-POD = config_flags.DEFINE_config_file('pod', help_string='a file of launch/pods')
+POD = config_flags.DEFINE_config_file('pod', help_string='launch/pods.py:NAME')
 DRY_RUN = flags.DEFINE_bool('dry_run', False, 'print commands, run none')
 POLL = flags.DEFINE_float('poll_seconds', 60, 'between looks at the state')
 
@@ -44,7 +45,7 @@ class Slice:
     """Does nothing yet.
 
     Args:
-      pod: a config of launch/pods.
+      pod: a row of launch/pods.py.
       dry_run: print commands instead of running them.
       poll_seconds: between looks at the state.
     """
@@ -214,7 +215,7 @@ def main(argv: Sequence[str]) -> None:
         f'{" ".join(names) or "none"}'
     )
   if POD.value is None:
-    raise SystemExit('error: give --pod=FILE, one of launch/pods/')
+    raise SystemExit('error: give --pod=launch/pods.py:NAME, a row of its table')
   sys.stdout.reconfigure(line_buffering=True)
   COMMANDS[names[0]](Slice(POD.value, DRY_RUN.value, POLL.value))
 
