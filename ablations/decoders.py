@@ -1,28 +1,25 @@
 # SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
 # SPDX-License-Identifier: Apache-2.0
-"""How else text could see media (Flamingo §3.3, tables 3 iii, 3 iv and 10 ii)."""
+"""How else text could see media (Flamingo §3.3, tables 3 iii, 3 iv and 10 ii).
 
-from collections.abc import Mapping
+Arguments and results of methods are those of what they override.
+"""
 
 from flax import linen as nn
 import jax.numpy as jnp
 
 from flamingo_jax.models.cache import GroupCache
-from flamingo_jax.models.cross_attention import (
-    GatedCrossAttentionBlock,
-    MediaKeys,
-)
+from flamingo_jax.models.cross_attention import GatedCrossAttentionBlock
 from flamingo_jax.models.decoder import Decoder, DecoderGroup
 from flamingo_jax.models.decoder_layer import DecoderLayer
 from flamingo_jax.models.layer_stack import remat, scan
-from flamingo_jax.typing import Array, Bool, Float, Int, Tree
+from flamingo_jax.typing import Array, Bool, Float, Int
 
 
 class UngatedBlock(GatedCrossAttentionBlock):
   """What text sees is added as it is (3 iii): at init it is no identity."""
 
-  def gate(self, name: str) -> Float[Array, '']:
-    """1."""
+  def gate(self, name):
     return jnp.ones((), self.dtype)
 
 
@@ -36,13 +33,7 @@ class SparseBlock(GatedCrossAttentionBlock):
   """x + tanh(a) xattn(x, media), without a feed-forward of its own (3 iv)."""
 
   @nn.compact
-  def __call__(
-      self,
-      x: Float[Array, 'B L D'],
-      media: Float[Array, 'B S D'] | MediaKeys,
-      mask: Bool[Array, 'B L S'],
-  ) -> tuple[Float[Array, 'B L D'], MediaKeys]:
-    """As GatedCrossAttentionBlock."""
+  def __call__(self, x, media, mask):
     y, media = self.attend(x, media, mask)
     return x + self.gate('attn_gate') * y, media
 
@@ -76,26 +67,16 @@ class VanillaGroup(DecoderGroup):
   """VANILLA XATTN (3 iv): the language model's own layers see media."""
 
   @nn.compact
-  def __call__(
-      self,
-      x: Float[Array, 'B L D'],
-      stacked: tuple[GroupCache | None, Int[Array, ''] | None],
-      position: Int[Array, 'B'] | None,
-      media: Float[Array, 'B S D'] | None,
-      mask: Bool[Array, 'B L S'] | None,
-      segments: Int[Array, 'B L'] | None,
-      weights: Tree | None,
-  ) -> tuple[Float[Array, 'B L D'], GroupCache | None]:
-    """As DecoderGroup; what is trained stands among all groups' weights."""
+  def __call__(self, x, stacked, position, media, mask, segments, weights):
     if mask is None:
       return super().__call__(
           x, stacked, position, media, mask, segments, weights
       )
-    cfg = self.config
-    layer = remat(cfg.remat, CrossAttendingLayer)
-    return scan(layer, self.layers, 'layers', 4)(cfg, self.dtype, name='lm')(
-        x, stacked[0], position, segments, media, mask
-    )
+    # The group's own weights, some of which are trained.
+    layer = remat(self.config.remat, CrossAttendingLayer)
+    return scan(layer, self.layers, 'layers', 4)(
+        self.config, self.dtype, name='lm'
+    )(x, stacked[0], position, segments, media, mask)
 
 
 class GraftedDecoder(Decoder):
@@ -105,20 +86,10 @@ class GraftedDecoder(Decoder):
   each layer of the language model, of 12 D^2 to 17 D^2.
   """
 
-  def stacks(self) -> dict[str, tuple[int, ...]]:
-    """With the layers on top."""
+  def stacks(self):
     return super().stacks() | {'graft': (round(self.config.layers * 12 / 17),)}
 
-  def trunk(
-      self,
-      x: Float[Array, 'B L D'],
-      stacks: Mapping[str, GroupCache],
-      position: Int[Array, 'B'] | None,
-      media: Float[Array, 'B S D'] | None,
-      mask: Bool[Array, 'B L S'] | None,
-      segments: Int[Array, 'B L'] | None,
-  ) -> tuple[Float[Array, 'B L D'], dict[str, GroupCache | None]]:
-    """As Decoder."""
+  def trunk(self, x, stacks, position, media, mask, segments):
     cfg = self.config
     x, new = super().trunk(x, stacks, position, None, None, segments)
     if mask is None:
@@ -136,16 +107,10 @@ class AllPreviousImagesDecoder(Decoder):
 
   latents: int = 64  # of each medium, R
 
-  def visible(
-      self, media_index: Int[Array, 'B L'], media: int, latents: int
-  ) -> Bool[Array, 'B L S']:
+  def visible(self, media_index, media, latents):
     """media_index 2 of M = 3 media with R = 2 latents: [1 1 1 1 0 0]."""
     medium = jnp.arange(media * latents) // self.latents + 1
     return media_index[..., None] >= medium
 
-  def remember(
-      self, stacks: Mapping[str, GroupCache], medium: Int[Array, 'B'],
-      latents: int,
-  ) -> tuple[Mapping[str, GroupCache], Int[Array, 'B']]:
-    """All of it."""
+  def remember(self, stacks, medium, latents):
     return stacks, medium
