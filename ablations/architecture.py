@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The ablations that are models of their own, by name."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 import dataclasses
 import functools
 from typing import Any
@@ -21,32 +21,11 @@ from flamingo_jax.errors import UserError
 from flamingo_jax.models import Flamingo, FlamingoConfig, variants
 from flamingo_jax.models.decoder import Decoder
 
-# The parts that a Flamingo has instead of its own.
-_PARTS: Mapping[str, Callable[[FlamingoConfig], dict[str, Any]]] = {
-    'no_gate': lambda _: {
-        'make_decoder': functools.partial(Decoder, group=UngatedGroup)
-    },
-    'vanilla_xattn': lambda _: {
-        'make_decoder': functools.partial(Decoder, group=VanillaGroup)
-    },
-    'grafting': lambda _: {'make_decoder': GraftedDecoder},
-    'all_previous_images': lambda config: {
-        'make_decoder': functools.partial(
-            AllPreviousImagesDecoder, latents=config.resampler.latents
-        )
-    },
-    'mlp_resampler': lambda _: {'make_resampler': MLPResampler},
-    'transformer_resampler': lambda _: {
-        'make_resampler': TransformerResampler
-    },
-}
-
-
 @dataclasses.dataclass(frozen=True)
 class AblatedConfig(FlamingoConfig):
   """A Flamingo with another part in the place of one of its own."""
 
-  ablation: str = ''  # a key of _PARTS
+  ablation: str = ''  # what the part is
 
   @property
   def shares_prefixes(self) -> bool:
@@ -55,12 +34,26 @@ class AblatedConfig(FlamingoConfig):
 
   def build(self) -> Flamingo:
     """The model; UserError if there is no such ablation."""
-    if self.ablation not in _PARTS:
-      raise UserError(
-          f'unknown architecture {self.ablation!r} of an ablation: there are '
-          f'{", ".join(_PARTS)}'
-      )
-    return Flamingo(self, **_PARTS[self.ablation](self))
+    decoders = {
+        'no_gate': functools.partial(Decoder, group=UngatedGroup),
+        'vanilla_xattn': functools.partial(Decoder, group=VanillaGroup),
+        'grafting': GraftedDecoder,
+        'all_previous_images': functools.partial(
+            AllPreviousImagesDecoder, latents=self.resampler.latents
+        ),
+    }
+    resamplers = {
+        'mlp_resampler': MLPResampler,
+        'transformer_resampler': TransformerResampler,
+    }
+    if self.ablation in decoders:
+      return Flamingo(self, make_decoder=decoders[self.ablation])
+    if self.ablation in resamplers:
+      return Flamingo(self, make_resampler=resamplers[self.ablation])
+    raise UserError(
+        f'unknown ablation {self.ablation!r}: there are '
+        f'{", ".join([*decoders, *resamplers])}'
+    )
 
 
 def variant(

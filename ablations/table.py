@@ -25,26 +25,21 @@ class Ablation:
 
   change: str
   paper: float | None  # overall score of v2; None: not in its tables
-  bindings: Mapping[str, Any]  # {name or parameter: value}, beside the base's
+  overrides: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+  part: str = ''  # of ablations/architecture.py
+  bindings: Mapping[str, Any] = dataclasses.field(default_factory=dict)
   paper_base: float = PAPER_OVERALL  # the same without the change
   gradients: int = 1  # steps that compute the gradients of one of the base's
   tower: str = ''  # contrastive variant that its vision encoder comes from
 
   @property
   def flags(self) -> list[str]:
-    """The bindings, as either driver takes them."""
-    return [f'--gin.{name}={value!r}' for name, value in self.bindings.items()]
-
-  @property
-  def trains_vision(self) -> bool:
-    """Whether its vision encoder is not frozen."""
-    overrides = self.bindings.get('variant.overrides', {})
-    return overrides.get('trains_vision_encoder', False)
-
-
-def _fields(overrides: Mapping[str, Any], **macros: Any) -> dict[str, Any]:
-  """Fields of the architecture that are others."""
-  return {'variant.overrides': overrides, **macros}
+    """What is changed, as either driver takes it."""
+    values = {
+        'variant.overrides': self.overrides, 'variant.ablation': self.part,
+    }
+    values = {name: x for name, x in values.items() if x} | self.bindings
+    return [f'--gin.{name}={value!r}' for name, value in values.items()]
 
 
 def _data(mixture: str) -> dict[str, Any]:
@@ -59,11 +54,9 @@ def _pages(kind: str) -> dict[str, Any]:
   pages = f'shapes_m3w_{kind}'
   return _data(kind) | {
       'TASK_FEATURE_LENGTHS': {
-          'shapes_bind': episodes,
-          'digits_bind': episodes,
+          'shapes_bind': episodes, 'digits_bind': episodes,
           pages: {'tokens': 96, 'media': 5, 'image_size': 48},
-          'shapes_pairs': captions,
-          'shapes_video': {**captions, 'frames': 8},
+          'shapes_pairs': captions, 'shapes_video': {**captions, 'frames': 8},
       },
       'BATCH_SIZES': {
           'shapes_bind': 16, 'digits_bind': 8, pages: 8, 'shapes_pairs': 32,
@@ -72,98 +65,79 @@ def _pages(kind: str) -> dict[str, Any]:
   }
 
 
+def _strategy(name: str) -> dict[str, Any]:
+  """Another way to train on several datasets."""
+  return {'train/DatasetConfig.strategy': name}
+
+
+_LM, _VISION = {'trains_language_model': True}, {'trains_vision_encoder': True}
 BASE = 'base'
 ABLATIONS: Mapping[str, Ablation] = {
-    # 3 i: without a kind of data; episodes and pages stand for M3W, so that no
-    # example has more than one picture.
-    'no_video': Ablation('no video-text pairs', 67.3, _data('no_video')),
-    'no_pairs': Ablation('no image-text pairs', 60.9, _data('no_pairs')),
-    'no_interleaved': Ablation('no M3W', 53.4, _data('no_interleaved')),
+    # 3 i: episodes and pages stand for M3W: without them no example has more
+    # than one picture.
+    'no_video': Ablation(
+        'no video-text pairs', 67.3, bindings=_data('no_video')),
+    'no_pairs': Ablation(
+        'no image-text pairs', 60.9, bindings=_data('no_pairs')),
+    'no_interleaved': Ablation(
+        'no M3W', 53.4, bindings=_data('no_interleaved')),
     # 3 ii: each update is of one of the five datasets.
     'round_robin': Ablation(
-        'round robin', 62.9, {'train/DatasetConfig.strategy': 'round_robin'},
-        gradients=5,
-    ),
-    # Of table 11, which compares it for the vision encoder: batches of all
-    # datasets in one, drawn by weight. An example has room for 18 media of 8
-    # frames, so a step costs several times that of the base.
+        'round robin', 62.9, bindings=_strategy('round_robin'), gradients=5),
+    # Of table 11, which compares it for the vision encoder. An example has room
+    # for 18 media of 8 frames, so a step costs several times that of the base.
     'merged': Ablation(
-        'datasets merged in a batch', None,
-        {'train/DatasetConfig.strategy': 'merged'},
-    ),
-    # 3 iii and iv: ablations/decoders.py.
-    'no_gate': Ablation('no tanh gate', 66.5, {'variant.ablation': 'no_gate'}),
-    'vanilla_xattn': Ablation(
-        'vanilla xattn', 66.9, {'variant.ablation': 'vanilla_xattn'}
-    ),
-    'grafting': Ablation('grafting', 63.1, {'variant.ablation': 'grafting'}),
+        'datasets merged in a batch', None, bindings=_strategy('merged')),
+    # 3 iii and iv.
+    'no_gate': Ablation('no tanh gate', 66.5, part='no_gate'),
+    'vanilla_xattn': Ablation('vanilla xattn', 66.9, part='vanilla_xattn'),
+    'grafting': Ablation('grafting', 63.1, part='grafting'),
     # 3 v: of three layers, two are below the block and one above.
     'single_in_the_middle': Ablation(
-        'single block in the middle', 59.8, _fields({'decoder.first': 2})
-    ),
+        'single block in the middle', 59.8, {'decoder.first': 2}),
     # With three layers that is one block before the first, as for all k >= 3.
     'every_4th': Ablation(
-        'blocks every 4th layer', 68.8, _fields({'decoder.xattn_every': 3})
-    ),
+        'blocks every 4th layer', 68.8, {'decoder.xattn_every': 3}),
     'every_2nd': Ablation(
-        'blocks every 2nd layer', 68.2, _fields({'decoder.xattn_every': 2})
-    ),
-    # 3 vi: as many parameters, within 2 % (ablations/resamplers.py).
-    'mlp_resampler': Ablation('MLP resampler', 66.6, _fields(
-        {'resampler.layers': 2, 'resampler.width': 84},
-        **{'variant.ablation': 'mlp_resampler'},
-    )),
+        'blocks every 2nd layer', 68.2, {'decoder.xattn_every': 2}),
+    # 3 vi: as many parameters, within 2 %.
+    'mlp_resampler': Ablation(
+        'MLP resampler', 66.6, {'resampler.layers': 2, 'resampler.width': 84},
+        part='mlp_resampler'),
     'transformer_resampler': Ablation(
-        'Transformer resampler', 66.7,
-        {'variant.ablation': 'transformer_resampler'},
-    ),
+        'Transformer resampler', 66.7, part='transformer_resampler'),
     # 3 vii: a ViT, and an NFNet of half the width.
     'vit': Ablation(
-        'CLIP ViT-L/14', 64.9, _fields({'vision': 'tiny_vit'}),
-        tower='contrastive_tiny_vit',
-    ),
+        'CLIP ViT-L/14', 64.9, {'vision': 'tiny_vit'},
+        tower='contrastive_tiny_vit'),
     'small_vision_encoder': Ablation(
-        'NFNet-F0', 62.7, _fields({'vision': 'micro'}),
-        tower='contrastive_micro',
-    ),
+        'NFNet-F0', 62.7, {'vision': 'micro'}, tower='contrastive_micro'),
     # 3 viii.
     'lm_trained_from_scratch': Ablation(
-        'LM trained, random init', 57.8,
-        _fields({'trains_language_model': True}, LANGUAGE_MODEL=''),
-    ),
-    'lm_trained': Ablation(
-        'LM trained, pretrained init', 62.7,
-        _fields({'trains_language_model': True}),
-    ),
+        'LM trained, random init', 57.8, _LM, bindings={'LANGUAGE_MODEL': ''}),
+    'lm_trained': Ablation('LM trained, pretrained init', 62.7, _LM),
     # 10 i: half and 1.8 times the parameters; the paper's sizes are untold, its
     # whole models have 3.1B and 3.4B instead of 3.2B.
     'resampler_small': Ablation(
         'small resampler', 67.9,
-        _fields({'resampler.width': 64, 'resampler.head_size': 16}),
-    ),
+        {'resampler.width': 64, 'resampler.head_size': 16}),
     'resampler_large': Ablation(
-        'large resampler', 69.0, _fields({'resampler.layers': 2})
-    ),
-    # 10 ii: ablations/decoders.py.
+        'large resampler', 69.0, {'resampler.layers': 2}),
+    # 10 ii.
     'all_previous_images': Ablation(
-        'all previous images', 63.5,
-        {'variant.ablation': 'all_previous_images'},
-    ),
+        'all previous images', 63.5, part='all_previous_images'),
     # 10 iii: in half of the pages, or all, text looks at the next picture. The
     # tiny model's pages, whose texts come after their pictures, have a p_next
     # of 0, the paper's of a half.
     'p_next_half': Ablation(
-        'p_next = 0.5', PAPER_OVERALL, _pages('half'), paper_base=69.6
-    ),
-    'p_next_1': Ablation('p_next = 1', 70.4, _pages('next'), paper_base=69.6),
+        'p_next = 0.5', PAPER_OVERALL, bindings=_pages('half'), paper_base=69.6),
+    'p_next_1': Ablation(
+        'p_next = 1', 70.4, bindings=_pages('next'), paper_base=69.6),
     # 10 v.
     'vision_trained_from_scratch': Ablation(
-        'vision encoder trained, random init', 61.4,
-        _fields({'trains_vision_encoder': True}, VISION_ENCODER=''),
-    ),
+        'vision encoder trained, random init', 61.4, _VISION,
+        bindings={'VISION_ENCODER': ''}),
     'vision_trained': Ablation(
-        'vision encoder trained, pretrained init', 68.1,
-        _fields({'trains_vision_encoder': True}),
-    ),
+        'vision encoder trained, pretrained init', 68.1, _VISION),
 }
-RUNS = {BASE: Ablation('the tiny model', PAPER_OVERALL, {})} | ABLATIONS
+RUNS = {BASE: Ablation('the tiny model', PAPER_OVERALL)} | ABLATIONS

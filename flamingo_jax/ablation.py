@@ -27,7 +27,6 @@ from flamingo_jax.data.buckets import as_folder
 from flamingo_jax.data.storage import write_atomically
 from flamingo_jax.errors import UserError
 
-
 # Calls `flamingo` with arguments; raises UserError if it fails.
 Flamingo = Callable[[Sequence[str]], None]
 
@@ -89,7 +88,8 @@ class Ablating:
 
   def _cache(self, ablation: Ablation, seed: int) -> list[str]:
     """Flags: most runs of a seed see the same pictures with one encoder."""
-    if not self.cache_media or ablation.tower or ablation.trains_vision:
+    own = ablation.tower or 'trains_vision_encoder' in ablation.overrides
+    if not self.cache_media or own:
       return []
     return [f'--cache_media={self.out / "media" / f"seed_{seed}"}']
 

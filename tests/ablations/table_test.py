@@ -57,7 +57,6 @@ def test_a_row_changes_one_thing(name, tmp_path):
       'strategy': data.strategy != base.strategy,
   }
   assert sum(changed.values()) == 1, changed
-  assert ABLATIONS[name].trains_vision == model.config.trains_vision_encoder
   # Each dataset has its lengths and the size of its batches.
   assert pipeline.dataset_batch_sizes(data).keys() == (
       pipeline.dataset_weights(data).keys()

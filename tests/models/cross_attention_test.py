@@ -37,11 +37,6 @@ def block():
   return run, x, media
 
 
-def test_identity_at_init(block):
-  run, x, media = block
-  np.testing.assert_array_equal(run(x, media), x)
-
-
 def test_each_gate_opens_its_branch_by_its_tanh(block):
   run, x, media = block
   attn = run(x, media, attn_gate=0.5) - x
