@@ -5,7 +5,6 @@
 import dataclasses
 import json
 
-import jax
 import pytest
 
 from flamingo_jax import cli
@@ -13,8 +12,6 @@ from flamingo_jax.commands import planning
 from flamingo_jax.errors import UserError
 from flamingo_jax.planning import plan as plan_lib
 from flamingo_jax.planning import printout
-from flamingo_jax.training.partitioner import Partitioner
-from flamingo_jax.training.train_step import abstract_state
 
 
 @pytest.fixture(scope='module')
@@ -93,20 +90,6 @@ def test_refusals_name_the_largest():
 def test_other_errors_of_the_compiler_are_one_sentence():
   with pytest.raises(UserError, match='refuses this program: INTERNAL'):
     plan_lib.read_refusal('INTERNAL: something\nbroke')
-
-
-def test_an_axis_that_does_not_divide_is_named_with_sizes_that_do(small_run):
-  partitioner = Partitioner({'model': 8}, 'tensor_parallel', jax.devices())
-  with pytest.raises(
-      UserError,
-      match=r'has 4 heads, which the mesh axis model of 8 .* are 1, 2, 4$',
-  ):
-    abstract_state(small_run.model, partitioner)
-
-
-def test_a_mesh_of_another_size_than_the_slice_is_refused(small_run, slice_2x2):
-  with pytest.raises(UserError, match='needs 8 devices and there are 4'):
-    plan_lib.make_plan(small_run, slice_2x2, {'fsdp': 8})
 
 
 @pytest.mark.parametrize('text', ['rows:4', 'fsdp', 'fsdp:0', 'fsdp:x'])
