@@ -43,12 +43,17 @@ def make_plans(
       mesh_shape or run.mesh_shape, run.rules, topology.devices
   )
   model = run.model.module
-  params = merge_params(*abstract_params(run.model, partitioner))
+  trainable, frozen = abstract_params(run.model, partitioner)
+  params = merge_params(trainable, frozen)
   prompts = sharding.batch_parts(partitioner.mesh, partitioner.rules)
   rows = lambda dtype, *shape: jax.ShapeDtypeStruct(
       shape, dtype, sharding=partitioner.batch_sharding
   )
-  make = functools.partial(_plan, run, topology, partitioner, params)
+  make = functools.partial(_plan, run, topology, partitioner, params, {
+      'frozen': plan_lib.shard_gib(frozen),
+      'trainable': plan_lib.shard_gib(trainable),
+      'optimizer': 0.0,
+  })
 
   def encode(params, pixels, mask):
     return programs.encode(model, params, None, (pixels, mask))
@@ -106,8 +111,8 @@ def make_plans(
 
 def _plan(
     run: PlannedRun, topology: Topology, partitioner: Partitioner,
-    params: Tree, function: Any, *arguments: Any, tokens: int = 0,
-    pictures: int = 0, **jit: Any,
+    params: Tree, sizes: Mapping[str, float], function: Any, *arguments: Any,
+    tokens: int = 0, pictures: int = 0, **jit: Any,
 ) -> tuple[plan_lib.Plan, Any]:
   """Compiles one part; without it, it doesn't fit."""
   start = time.monotonic()
@@ -115,12 +120,7 @@ def _plan(
     lowered = jax.jit(function, **jit).lower(params, *arguments)
   return plan_lib.compile_plan(
       lowered, topology, partitioner, start,
-      sizes={
-          'frozen': plan_lib.shard_gib(params),
-          'trainable': 0.0,
-          'optimizer': 0.0,
-          'batch': plan_lib.shard_gib(arguments),
-      },
+      sizes={**sizes, 'batch': plan_lib.shard_gib(arguments)},
       rules=run.rules, remat=run.remat, num_microbatches=1,
       program=function.__name__,
       model_flops=forward_flops(function, params, *arguments), tokens=tokens,
