@@ -10,8 +10,8 @@ from flamingo_jax.data import interleaved, pipeline
 from flamingo_jax.data.media import load_frames
 from flamingo_jax.data.vocabulary import default_vocabulary
 from flamingo_jax.errors import UserError
-from flamingo_jax.evaluation import features as evaluation_features
 from flamingo_jax.evaluation import prompts, tasks
+from flamingo_jax.evaluation.examples import MODEL_FEATURES, FeatureConverter
 from tests.evaluation.conftest import (
     EPISODE,
     LENGTHS,
@@ -104,13 +104,13 @@ def test_tasks_of_a_mixture_share_what_seqio_wants_shared():
 
 
 def test_the_model_gets_its_features_and_no_more():
-  converter = evaluation_features.FeatureConverter(pack=False)
+  converter = FeatureConverter(pack=False)
   dataset = seqio.TaskRegistry.get('open_2shot').get_dataset(
       sequence_length=LENGTHS, split='test', shuffle=False
   )
   spec = converter(dataset, LENGTHS).element_spec
   assert {k: (x.dtype, len(x.shape)) for k, x in spec.items()} == (
-      evaluation_features.MODEL_FEATURES
+      MODEL_FEATURES
   )
   assert all(x.shape.is_fully_defined() for x in spec.values())
 

@@ -13,7 +13,7 @@ import pytest
 
 from flamingo_jax import predictor
 from flamingo_jax.data.buckets import as_folder
-from flamingo_jax.driver.metrics import MetricsLog
+from flamingo_jax.driver.log import MetricsLog
 from flamingo_jax.errors import UserError
 from flamingo_jax.models import (
     ContrastiveConfig,
