@@ -18,14 +18,10 @@ from flamingo_jax import broken_pipe
 from flamingo_jax import cli
 from flamingo_jax.commands import prompting
 from tests.evaluation import miniature
+from tests.random_weights import SMALL
 from tests.xla_flags import QUICK
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-SMALL = {
-    'decoder.layers': 1, 'decoder.width': 16, 'decoder.heads': 2,
-    'decoder.head_size': 8, 'resampler.layers': 1, 'resampler.width': 16,
-    'resampler.heads': 2, 'resampler.head_size': 8,
-}
 
 
 def write_documents(folder, captions):

@@ -13,18 +13,13 @@ import pytest
 from flamingo_jax import cli
 from flamingo_jax.data import documents, features
 from flamingo_jax.data.frames import Sampling
-from flamingo_jax.data.vocabulary import default_vocabulary
 from flamingo_jax.errors import UserError
 from flamingo_jax.evaluation import paper_benchmarks
 from flamingo_jax.evaluation import retrieval
 from flamingo_jax.models import DualTower, contrastive
-from flamingo_jax.run_dir import checkpoint
-from flamingo_jax.run_dir import model_json
-from flamingo_jax.training.train_step import TrainState
 from tests.evaluation import miniature
-from tests.t5x import two_tasks  # has the vision encoder
+from tests.random_weights import save_run
 
-assert two_tasks
 CONFIG = contrastive.ContrastiveConfig(
     vision='one_block',
     text=contrastive.TextEncoderConfig(
@@ -85,10 +80,7 @@ def run(tmp_path_factory):
       jax.random.key(0), jnp.zeros((1, 16, 16, 3), jnp.uint8),
       jnp.zeros((1, 1), jnp.int32), jnp.ones((1, 1), bool),
   ))['params']
-  checkpoints = checkpoint.Checkpoints(folder)
-  checkpoints.save(5, TrainState(jnp.int32(5), params, None), {}, None)
-  checkpoints.close()
-  model_json.write_model_json(folder, CONFIG, default_vocabulary(), 1, 1)
+  save_run(folder, CONFIG, 5, params, {})
   pictures = [
       documents.image(np.full((16, 16, 3), 60 * i, np.uint8)) for i in range(4)
   ]
