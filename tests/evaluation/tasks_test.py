@@ -27,9 +27,9 @@ def registered():
   add_tasks()
 
 
-def read(name, shard=None, lengths=LENGTHS):
+def read(name, lengths=LENGTHS):
   dataset = seqio.TaskRegistry.get(name).get_dataset(
-      sequence_length=lengths, split='test', shuffle=False, shard_info=shard
+      sequence_length=lengths, split='test', shuffle=False
   )
   with pipeline.reading_errors():
     return list(dataset.as_numpy_iterator())
@@ -80,19 +80,6 @@ def test_a_close_ended_query_has_an_example_per_candidate():
     )
     assert target['is_correct'] == (name == query.answers[0])
     assert target['candidates'] == len(NAMES)
-
-
-def test_shards_have_the_same_examples():
-  whole = {x['source_pretokenized']: x for x in read('open_2shot')}
-  shards = [
-      example
-      for index in range(3)
-      for example in read('open_2shot', seqio.ShardInfo(index, 3))
-  ]
-  assert len(shards) == len(whole)
-  for example in shards:
-    for key, value in whole[example['source_pretokenized']].items():
-      np.testing.assert_array_equal(example[key], value)
 
 
 def test_tasks_of_a_mixture_share_what_seqio_wants_shared():
