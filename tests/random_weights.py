@@ -77,7 +77,9 @@ def random_weights(config: models.FlamingoConfig, scale: float):
   )
 
 
-def save_run(folder, config, step, params, frozen_params, max_media=1, frames=1):
+def save_run(
+    folder, config, step, params, frozen_params, max_media=1, frames=1
+):
   """Writes the MODEL_DIR of a run that stands at `step`."""
   checkpoints = checkpoint.Checkpoints(folder)
   checkpoints.save(
