@@ -289,9 +289,10 @@ def test_neither_shots_read_once_nor_batches_change_a_bit_of_scores(
   miniature.WRITERS['hateful_memes'](tmp_path / 'data' / 'hateful_memes')
   monkeypatch.setattr(answering, '_CHUNK', 2)  # three calls for six queries
   predictor = fj.load(run_dir)
-  score, read, reads = predictor.score, predictor._read, []
+  score, read, reads = predictor.score, predictor._inference._read, []
   monkeypatch.setattr(
-      predictor, '_read', lambda *args: reads.append(0) or read(*args)
+      predictor._inference, '_read',
+      lambda *args: reads.append(0) or read(*args),
   )
   run = lambda name, batch_size=1: evaluate(
       tmp_path / 'data', tmp_path / name, 'hateful_memes', answerer=predictor,
