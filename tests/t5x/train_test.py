@@ -10,7 +10,6 @@ import sys
 
 import jax
 import numpy as np
-import orbax.checkpoint as ocp
 import pytest
 from tensorboard.backend.event_processing import event_accumulator
 from tensorboard.util import tensor_util
@@ -262,10 +261,7 @@ def test_microbatches_change_neither_loss_nor_gradient(t5x_runs, folder):
     """Adam's first moments, a tenth of which is the step's gradient."""
     path = checkpoint.checkpoint_folder(model_dir, 11) / 'state'
     target = {'opt_state': checkpoint.read_metadata(path)['opt_state']}
-    restore_args = jax.tree.map(
-        lambda _: ocp.RestoreArgs(restore_type=np.ndarray), target
-    )
-    tree = checkpoint.read_tree(path, target, restore_args)
+    tree = checkpoint.read_tree(path, target, as_numpy=True)
     flat = jax.tree_util.tree_leaves_with_path(tree)
     return {
         jax.tree_util.keystr(key): x for key, x in flat
