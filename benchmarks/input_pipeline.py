@@ -49,7 +49,7 @@ from flamingo_jax.data import features
 from flamingo_jax.data import pipeline
 from flamingo_jax.data import records
 from flamingo_jax.data.document_source import Documents
-from flamingo_jax.errors import UserError
+from flamingo_jax.errors import UserError, exit_status
 from flamingo_jax.machine import cores
 
 LENGTHS = {  # Flamingo B.1.2
@@ -240,8 +240,8 @@ def _media(document: Any) -> list[Any]:
   return [part for part in document.parts if not isinstance(part, str)]
 
 
-def main() -> int:
-  """Prints one JSON object; returns the exit code."""
+def main() -> None:
+  """Prints one JSON object."""
   parser = argparse.ArgumentParser(
       description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
   )
@@ -252,27 +252,22 @@ def main() -> int:
   options = parser.parse_args()
   size, limit = options.image_size, options.documents
   result = {}
-  try:
-    with tempfile.TemporaryDirectory() as name:
-      for kind, folder in (
-          ('images', options.images), ('videos', options.videos)
-      ):
-        folder = folder or photographs.prepare(
-            pathlib.Path(name), kind, limit, size
-        )
-        documents = Counted(records.RecordDocuments(folder), limit)
-        result[kind] = measure(kind, documents, size)
-    documents = Counted(photographs.h264(H264_DOCUMENTS), limit)
-    result['h264'] = measure('videos', documents, size)
-  except UserError as error:
-    print(f'error: {error}', file=sys.stderr)
-    return 2
+  with tempfile.TemporaryDirectory() as name:
+    for kind, folder in (
+        ('images', options.images), ('videos', options.videos)
+    ):
+      folder = folder or photographs.prepare(
+          pathlib.Path(name), kind, limit, size
+      )
+      documents = Counted(records.RecordDocuments(folder), limit)
+      result[kind] = measure(kind, documents, size)
+  documents = Counted(photographs.h264(H264_DOCUMENTS), limit)
+  result['h264'] = measure('videos', documents, size)
   result['image_size'] = size
   result['cores'] = cores()
   result['pillow'], result['av'] = PIL.__version__, av.__version__
   print(json.dumps(result, indent=2))
-  return 0
 
 
 if __name__ == '__main__':
-  sys.exit(main())
+  sys.exit(exit_status(main))

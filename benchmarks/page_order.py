@@ -22,7 +22,7 @@ from urllib import parse
 
 from flamingo_jax.data.media import Media
 from flamingo_jax.data.records import RecordDocuments
-from flamingo_jax.errors import UserError
+from flamingo_jax.errors import exit_status
 
 _IMAGE = '\x01{}\x02'
 _ANY_IMAGES = '(?:\x01[^\x02]*\x02)*'
@@ -79,11 +79,7 @@ def main() -> int:
   """Runs the program."""
   parser = argparse.ArgumentParser()
   parser.add_argument('directory', metavar='DIR')
-  try:
-    documents = RecordDocuments(parser.parse_args().directory)
-  except UserError as error:
-    print(f'error: {error}', file=sys.stderr)
-    return 2
+  documents = RecordDocuments(parser.parse_args().directory)
   found = {'documents': len(documents), 'lines': 0, 'images': 0}
   elsewhere = []
   for document in (documents[i] for i in range(len(documents))):
@@ -103,4 +99,4 @@ def main() -> int:
 
 
 if __name__ == '__main__':
-  sys.exit(main())
+  sys.exit(exit_status(main))

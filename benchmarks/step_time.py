@@ -28,7 +28,7 @@ import jax
 from flamingo_jax import gin_config
 from flamingo_jax import gin_program
 from flamingo_jax.driver.media_cache import open_cache
-from flamingo_jax.errors import UserError
+from flamingo_jax.errors import exit_status
 from flamingo_jax.training.train_step import init_state
 
 WARMUP = 2
@@ -119,22 +119,15 @@ def _size(tree: Any) -> int:
   return sum(x.size for x in jax.tree.leaves(tree))
 
 
-def main() -> int:
-  """Prints one JSON object; returns the exit code."""
+def main() -> None:
+  """Prints one JSON object."""
   gin_files, bindings = gin_program.parse_arguments(sys.argv[1:])
   measure = gin.configurable(train)
-  try:
-    with tempfile.TemporaryDirectory() as model_dir:
-      gin_config.parse(
-          gin_files, [*bindings, f'MODEL_DIR={model_dir}']
-      )
-      result = gin_config.one_sentence(measure)
-  except UserError as error:
-    print(f'error: {error}', file=sys.stderr)
-    return 2
+  with tempfile.TemporaryDirectory() as model_dir:
+    gin_config.parse(gin_files, [*bindings, f'MODEL_DIR={model_dir}'])
+    result = gin_config.one_sentence(measure)
   print(json.dumps(result, indent=2))
-  return 0
 
 
 if __name__ == '__main__':
-  sys.exit(main())
+  sys.exit(exit_status(main))

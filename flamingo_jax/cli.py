@@ -48,10 +48,7 @@ def run_subcommand(argv: Sequence[str] | None) -> int:
   if '' not in sys.path:  # the current folder: modules of one's own
     sys.path.insert(0, '')
   try:
-    return options.run(options, rest) or 0
-  except errors.UserError as e:
-    print(f'error: {e}', file=sys.stderr)
-    return 2
+    return errors.exit_status(lambda: options.run(options, rest))
   except KeyboardInterrupt:
     return 130
 

@@ -249,10 +249,9 @@ def machine() -> Finding:
   return Finding('ok', f'{cores()} cores, {total / 1e9:.1f} GB of memory')
 
 
-def findings(path: Sequence[str] | None = None) -> Iterator[Finding]:
-  """Every line of the report, in order, over the packages on the path."""
-  path = sys.path if path is None else path
-  versions = installed_versions(path)
+def findings() -> Iterator[Finding]:
+  """Every line of the report, in order."""
+  versions = installed_versions(sys.path)
   yield check_python(sys.version_info[:3])
   yield machine()
   shown = ('flamingo-jax', 'jax', 'jaxlib', 'flax', 'optax', 'orbax-checkpoint',
@@ -265,7 +264,7 @@ def findings(path: Sequence[str] | None = None) -> Iterator[Finding]:
   except metadata.PackageNotFoundError:
     yield Finding('BAD', 'flamingo_jax itself is not installed',
                   'pip install -e . -c constraints.txt')
-  yield from check_overwritten(path, versions)
+  yield from check_overwritten(sys.path, versions)
   yield from check_jax_pair(versions)
   yield check_t5x()
   yield check_backend()

@@ -2,9 +2,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """The one exception that users are meant to read."""
 
+from collections.abc import Callable
+import sys
+
 
 class UserError(ValueError):
   """Bad input, told in one sentence: the file, line or value, and the remedy.
 
   Programs print it as `error: ...` without a traceback and exit with code 2.
   """
+
+
+def exit_status(program: Callable[[], int | None]) -> int:
+  """Runs a program; a UserError is told, and the status is 2."""
+  try:
+    return program() or 0
+  except UserError as error:
+    print(f'error: {error}', file=sys.stderr)
+    return 2

@@ -159,8 +159,4 @@ def main(model_dir: pathlib.Path) -> int:
 
 if __name__ == '__main__':
   logging.set_verbosity(logging.ERROR)
-  try:
-    sys.exit(main(pathlib.Path(sys.argv[1])))
-  except errors.UserError as e:
-    print(f'error: {e}', file=sys.stderr)
-    sys.exit(2)
+  sys.exit(errors.exit_status(lambda: main(pathlib.Path(sys.argv[1]))))

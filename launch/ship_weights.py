@@ -58,8 +58,6 @@ def main(model_dir: pathlib.Path, name: str) -> None:
 
 
 if __name__ == '__main__':
-  try:
-    main(pathlib.Path(sys.argv[1]), sys.argv[2])
-  except errors.UserError as e:
-    print(f'error: {e}', file=sys.stderr)
-    sys.exit(2)
+  sys.exit(errors.exit_status(
+      lambda: main(pathlib.Path(sys.argv[1]), sys.argv[2])
+  ))

@@ -18,14 +18,10 @@ from flamingo_jax import broken_pipe
 from flamingo_jax import cli
 from flamingo_jax.commands import prompting
 from tests.evaluation import miniature
+from tests.random_weights import SMALL
 from tests.xla_flags import QUICK
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-SMALL = {
-    'decoder.layers': 1, 'decoder.width': 16, 'decoder.heads': 2,
-    'decoder.head_size': 8, 'resampler.layers': 1, 'resampler.width': 16,
-    'resampler.heads': 2, 'resampler.head_size': 8,
-}
 
 
 def write_documents(folder, captions):
@@ -102,27 +98,16 @@ def test_bad_input_is_one_line_and_status_2(arguments, named, capsys):
   assert line.startswith('error: ') and named in line
 
 
-def test_a_line_without_a_document_is_named(tmp_path, capsys):
-  path = write_documents(tmp_path, ['one', 'two'])
-  assert cli.main(['explain', f'--jsonl={path}', '--line=3']) == 2
-  assert 'line 3' in error_line(capsys)
-
-
-def test_explain_shows_the_document_of_the_line(tmp_path, capsys):
-  path = write_documents(tmp_path, ['apple', 'zebra'])
-  assert cli.main(['explain', f'--jsonl={path}', '--line=2']) == 0
-  output = capsys.readouterr().out
-  assert '1.png' in output and '0.png' not in output
-  assert '<EOC>' in output
-
-
-def test_explain_reads_no_other_document(tmp_path, capsys):
+def test_explain_shows_the_document_of_the_line_and_reads_no_other(
+    tmp_path, capsys
+):
   path = write_documents(tmp_path, ['apple', 'zebra', 'cherry'])
   (tmp_path / '0.png').unlink()
   lines = path.read_text(encoding='utf-8').splitlines()
   path.write_text('\n'.join([*lines[:2], '', '{']), encoding='utf-8')
   assert cli.main(['explain', f'--jsonl={path}', '--line=2']) == 0
-  assert '1.png' in capsys.readouterr().out
+  output = capsys.readouterr().out
+  assert '1.png' in output and '<EOC>' in output
   for line, problem in ((1, '0.png does not exist'), (3, 'no document on line'),
                         (4, ':4: not JSON')):
     assert cli.main(['explain', f'--jsonl={path}', f'--line={line}']) == 2

@@ -200,16 +200,6 @@ def test_every_model_is_some_experiments():
     assert f"include 'configs/models/{file}'" in text
 
 
-def test_the_learning_rate_of_a_run_is_the_papers(tmp_path):
-  gin.configurable(train)
-  gin_config.parse(
-      [str(CONFIGS / 'runs/pretrain.gin')],
-      [f'MODEL_DIR={tmp_path}', 'TRAIN_STEPS=1'],
-  )
-  assert gin.query_parameter('LEARNING_RATE/macro.value') == 1e-4
-  assert gin.query_parameter('WARMUP_STEPS/macro.value') == 5000
-
-
 @pytest.mark.parametrize('files, bindings, sentence', [
     (['nowhere.gin'], [], 'nowhere.gin does not exist'),
     (['own_data.gin'], ['MODEL_DIR=x'], 'DATA must be set: add --gin.DATA=...'),

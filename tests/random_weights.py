@@ -8,7 +8,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from flamingo_jax import models
+from flamingo_jax.data.vocabulary import default_vocabulary
 from flamingo_jax.models import nfnet
+from flamingo_jax.run_dir import checkpoint, model_json
+from flamingo_jax.training.train_step import TrainState
 
 # With random weights, what pictures differ in gets through this one.
 nfnet.NFNETS['four_blocks'] = nfnet.NFNetVariant(
@@ -19,6 +22,17 @@ nfnet.NFNETS['four_blocks'] = nfnet.NFNetVariant(
 nfnet.NFNETS['one_block'] = nfnet.NFNetVariant(
     depths=(1,), widths=(32,), strides=(2,), stem=(8, 16), group_width=16
 )
+
+# Overrides of the model of any gin file, so that it compiles soon.
+SMALL = {
+    'decoder.layers': 1, 'decoder.width': 16, 'decoder.heads': 2,
+    'decoder.head_size': 8, 'resampler.layers': 1, 'resampler.width': 16,
+    'resampler.heads': 2, 'resampler.head_size': 8,
+}
+# And where its towers are its own, not those that are shipped.
+ONE_BLOCK = SMALL | {
+    'resampler.latents': 4, 'image_size': 16, 'vision': 'one_block'
+}
 
 
 def tiny_config(**decoder):
@@ -60,4 +74,19 @@ def random_weights(config: models.FlamingoConfig, scale: float):
   return jax.tree.map(
       jnp.asarray,
       jax.tree_util.tree_map_with_path(leaf, nn.unbox(shapes)['params']),
+  )
+
+
+def save_run(
+    folder, config, step, params, frozen_params, max_media=1, frames=1
+):
+  """Writes the MODEL_DIR of a run that stands at `step`."""
+  checkpoints = checkpoint.Checkpoints(folder)
+  checkpoints.save(
+      step, TrainState(jnp.int32(step), params, opt_state={}), {}, None
+  )
+  checkpoints.close()
+  checkpoint.save_frozen(folder, frozen_params)
+  model_json.write_model_json(
+      folder, config, default_vocabulary(), max_media, frames
   )

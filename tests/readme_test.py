@@ -14,16 +14,11 @@ import pytest
 
 from flamingo_jax.data import documents
 from tests.pictures import png
+from tests.random_weights import SMALL
 from tests.shards import write_shards
 from tests.xla_flags import QUICK
 
 ROOT = pathlib.Path(__file__).parents[1]
-# The smallest that can be trained; all else is as it is written.
-SMALL = {
-    'decoder.layers': 1, 'decoder.width': 16, 'decoder.heads': 2,
-    'decoder.head_size': 8, 'resampler.layers': 1, 'resampler.width': 16,
-    'resampler.heads': 2, 'resampler.head_size': 8,
-}
 
 
 def block(begin):

@@ -3,7 +3,8 @@
 """flamingo eval --benchmark, --list and --replay."""
 
 import argparse
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+import contextlib
 import json
 import os
 from typing import Any
@@ -136,7 +137,7 @@ def _evaluate(options: argparse.Namespace) -> None:
       )
   found = []
   for settings in all_settings:
-    with Bar(settings.name) as progress:
+    with bar(settings.name) as progress:
       found.append(cards.evaluate(
           benchmark, options.data, settings, predictor, model, output_dir,
           allow_missing=options.allow_missing, progress=progress,
@@ -172,7 +173,7 @@ def _replay(options: argparse.Namespace) -> None:
   output_dir = options.out or os.path.join(
       os.path.dirname(os.path.abspath(options.replay)), 'replay'
   )
-  with Bar(settings.name) as progress:
+  with bar(settings.name) as progress:
     new = cards.evaluate(
         paper_benchmarks.find(settings.benchmark),
         options.data or old['data']['folder'], settings, predictor, model,
@@ -202,26 +203,15 @@ def load(model_dir: str, **mesh: Any) -> tuple[Any, Mapping[str, Any]]:
   }
 
 
-class Bar:
-  """Queries done, on standard error where that is a terminal."""
+@contextlib.contextmanager
+def bar(name: str) -> Iterator[Callable[[int, int], None]]:
+  """Shows queries done, on standard error where that is a terminal."""
+  import tqdm
 
-  def __init__(self, name: str):
-    """Shows nothing yet."""
-    self._name = name
-    self._bar = None
+  # With a delay, nothing is shown before the first query.
+  with tqdm.tqdm(desc=name, unit='query', disable=None, delay=1e-3) as shown:
+    def progress(done: int, total: int) -> None:
+      shown.total = total
+      shown.update(done - shown.n)
 
-  def __enter__(self) -> 'Bar':
-    return self
-
-  def __call__(self, done: int, total: int) -> None:
-    import tqdm
-
-    if self._bar is None:
-      self._bar = tqdm.tqdm(
-          total=total, desc=self._name, unit='query', disable=None,
-      )
-    self._bar.update(done - self._bar.n)
-
-  def __exit__(self, *exception: Any) -> None:
-    if self._bar is not None:
-      self._bar.close()
+    yield progress

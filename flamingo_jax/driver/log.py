@@ -4,10 +4,10 @@
 
 import collections
 from collections.abc import Mapping
+import contextlib
 import json
 import os
 import time
-from typing import Any
 
 from clu import metric_writers
 from etils import epath
@@ -189,15 +189,7 @@ def _lines_until(path: epath.Path, step: int) -> str:
   """The whole lines of a log that are not after `step`."""
   kept = []
   for line in path.read_text(encoding='utf-8').splitlines(keepends=True):
-    entry = _parse(line)
-    if entry is not None and line.endswith('\n') and entry['step'] <= step:
-      kept.append(line)
+    with contextlib.suppress(ValueError, KeyError, TypeError):  # no entry
+      if line.endswith('\n') and json.loads(line)['step'] <= step:
+        kept.append(line)
   return ''.join(kept)
-
-
-def _parse(line: str) -> dict[str, Any] | None:
-  try:
-    entry = json.loads(line)
-  except ValueError:
-    return None
-  return entry if isinstance(entry, dict) and 'step' in entry else None

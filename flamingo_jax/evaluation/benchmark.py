@@ -3,7 +3,7 @@
 """What a benchmark is: files, a prompt, a metric (Flamingo A.2, B.1.4)."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 import dataclasses
 import functools
 import hashlib
@@ -25,7 +25,7 @@ _SUPPORTS = 2048  # as many as the paper has (B.1.4)
 # The files of the queries and of the supports are read once for all shots.
 @functools.lru_cache(maxsize=2)
 def _read(
-    read: Callable[[Source], list[Sample]], source: Source
+    read: Callable[[Source], Iterator[Sample]], source: Source
 ) -> tuple[Sample, ...]:
   samples = tuple(read(source))
   if not samples:
@@ -93,7 +93,7 @@ class Benchmark:
 
   name: str
   title: str
-  read: Callable[[Source], list[Sample]]
+  read: Callable[[Source], Iterator[Sample]]
   splits: Mapping[str, tuple[str, ...]]
   split: str
   origin: str

@@ -49,6 +49,15 @@ def _coco_questions(prefix: str, answers: str, **more) -> dict:
   return {'train': pair('train'), 'validation': pair('val'), **more}
 
 
+def _parts(files: str, **parts: str) -> dict[str, tuple[str, ...]]:
+  """Files by split, whose names differ in a part; {} stands for it."""
+  parts = parts or {'train': 'train', 'validation': 'val', 'test': 'test'}
+  return {
+      split: tuple(file.format(part) for file in files.split())
+      for split, part in parts.items()
+  }
+
+
 _ROWS = (
     _captions(
         'coco', 'MS-COCO', read=captions.karpathy,
@@ -86,11 +95,7 @@ _ROWS = (
     ),
     _questions(
         'textvqa', 'TextVQA', read=questions.textvqa,
-        splits={
-            'train': ('TextVQA_0.5.1_train.json',),
-            'validation': ('TextVQA_0.5.1_val.json',),
-            'test': ('TextVQA_0.5.1_test.json',),
-        },
+        splits=_parts('TextVQA_0.5.1_{}.json'),
         split='validation', origin='textvqa.org/dataset',
         media='train_images/<image_id>.jpg, test_images/',
         secret=('test',),
@@ -98,10 +103,7 @@ _ROWS = (
     ),
     _questions(
         'vizwiz', 'VizWiz', read=questions.vizwiz,
-        splits={
-            'train': ('train.json',), 'validation': ('val.json',),
-            'test': ('test.json',),
-        },
+        splits=_parts('{}.json'),
         split='validation', origin='vizwiz.org/tasks-and-datasets/vqa',
         media='train/, val/ and test/', metrics=_VQA_METRICS,
         secret=('test',),
@@ -117,77 +119,60 @@ _ROWS = (
         split='validation', origin='visualdialog.org/data',
         media='VisualDialog_val2018/, and COCO\'s train2014/ and val2014/',
         prompt='{caption} {history}' + _QUESTION, metrics=(metrics.NDCG,),
-        submission=submissions.ranks(), shots=SHOTS[:-1],
+        submission=submissions.RANKS, shots=SHOTS[:-1],
     ),
     Benchmark(
         'hateful_memes', 'HatefulMemes', choices.hateful_memes,
         splits={
-            'train': ('train.jsonl',), 'dev_seen': ('dev_seen.jsonl',),
-            'test_seen': ('test_seen.jsonl',),
+            split: (f'{split}.jsonl',)
+            for split in ('train', 'dev_seen', 'test_seen')
         },
         split='test_seen', origin='hatefulmemeschallenge.com', media='img/',
         prompt='is an image with written: "{text}" on it. Is it hateful? '
         'Answer:',
         metrics=(metrics.ROC_AUC, metrics.AVERAGE_PRECISION),
         secret=('test_seen',),
-        submission=submissions.probabilities(),
+        submission=submissions.PROBABILITIES,
     ),
     _questions(
         'msvdqa', 'MSVDQA', read=questions.msvdqa,
-        splits={
-            split: (f'{part}_qa.json', 'youtube_mapping.txt')
-            for split, part in (
-                ('train', 'train'), ('validation', 'val'), ('test', 'test')
-            )
-        },
+        splits=_parts('{}_qa.json youtube_mapping.txt'),
         split='test', origin='github.com/xudejing/video-question-answering',
         media='YouTubeClips/<name>.avi', shows='video', metrics=(metrics.TOP1,),
         submission=submissions.answers('id'),
     ),
     _questions(
         'msrvttqa', 'MSRVTTQA', read=questions.msrvttqa,
-        splits={
-            'train': ('train_qa.json',), 'validation': ('val_qa.json',),
-            'test': ('test_qa.json',),
-        },
+        splits=_parts('{}_qa.json'),
         split='test', origin='github.com/xudejing/video-question-answering',
         media='videos/video<n>.mp4', shows='video', metrics=(metrics.TOP1,),
         submission=submissions.answers('id'),
     ),
     _questions(
         'ivqa', 'iVQA', read=questions.ivqa,
-        splits={
-            'train': ('train.csv',), 'validation': ('val.csv',),
-            'test': ('test.csv',),
-        },
+        splits=_parts('{}.csv'),
         split='test', origin='github.com/antoyang/just-ask',
         media='clips/<video_id>_<start>_<end>.mp4', shows='video',
         metrics=(metrics.IVQA_ACCURACY,), submission=submissions.answers('id'),
     ),
     _questions(
         'nextqa', 'NextQA', read=questions.nextqa,
-        splits={
-            'train': ('train.csv', 'map_vid_vidorID.json'),
-            'validation': ('val.csv', 'map_vid_vidorID.json'),
-            'test': ('test.csv', 'map_vid_vidorID.json',
-                     'add_reference_answer_test.json'),
-        },
+        splits=_parts('{}.csv map_vid_vidorID.json') | {'test': (
+            'test.csv', 'map_vid_vidorID.json', 'add_reference_answer_test.json'
+        )},
         split='test', origin='github.com/doc-doc/NExT-OE',
         media='NExTVideo/<VidOR id>.mp4', shows='video',
-        metrics=(metrics.WUPS,), submission=submissions.by_video(),
+        metrics=(metrics.WUPS,), submission=submissions.BY_VIDEO,
     ),
     Benchmark(
         'star', 'STAR', choices.star,
-        splits={
-            'train': ('STAR_train.json',), 'validation': ('STAR_val.json',),
-            'test': ('STAR_test.json',),
-        },
+        splits=_parts('STAR_{}.json'),
         split='validation', origin='bobbywu.com/STAR',
         media='clips/<video_id>_<start>_<end>.mp4', shows='video',
         prompt=_QUESTION,
         metrics=(metrics.STAR_ACCURACY, metrics.RANKING_TOP1),
         secret=('test',),
-        submission=submissions.choices_by_type(),
+        submission=submissions.CHOICES_BY_TYPE,
     ),
     _captions(
         'vatex', 'VATEX', read=captions.vatex,
@@ -215,33 +200,30 @@ _ROWS = (
         origin='github.com/antoine77340/RareAct',
         media='clips/<video_id>_<start>_<end>.mp4', shows='video',
         prompt='Caption: a person', metrics=(metrics.MWAP,),
-        submission=submissions.score_matrix(), shots=(0,), supports=None,
+        submission=submissions.SCORE_MATRIX, shots=(0,), supports=None,
     ),
     Benchmark(
         'imagenet', 'ImageNet', choices.imagenet,
-        splits={
-            'train': ('LOC_train_solution.csv', 'LOC_synset_mapping.txt'),
-            'validation': ('LOC_val_solution.csv', 'LOC_synset_mapping.txt'),
-        },
+        splits=_parts(
+            'LOC_{}_solution.csv LOC_synset_mapping.txt', train='train',
+            validation='val',
+        ),
         split='validation',
         origin='kaggle.com/c/imagenet-object-localization-challenge',
         media='ILSVRC/Data/CLS-LOC/train/<synset>/ and val/',
         prompt=_CAPTION, metrics=(metrics.RANKING_TOP1,),
-        submission=submissions.best_candidates(),
+        submission=submissions.BEST_CANDIDATES,
         supports_of_a_class=_SUPPORTS_OF_A_CLASS,
     ),
     Benchmark(
         'kinetics700', 'Kinetics700', choices.kinetics,
-        splits={
-            'train': ('train.csv', 'train.csv'),
-            'validation': ('validate.csv', 'train.csv'),
-        },
+        splits=_parts('{}.csv train.csv', train='train', validation='validate'),
         split='validation', origin='github.com/cvdfoundation/kinetics-dataset',
         media='train/ and val/<label>/<youtube_id>_<start>_<end>.mp4',
         shows='video',
         prompt=_CAPTION,
         metrics=(metrics.MEAN_TOP1_TOP5, metrics.RANKING_TOP1),
-        submission=submissions.best_candidates(),
+        submission=submissions.BEST_CANDIDATES,
         supports_of_a_class=_SUPPORTS_OF_A_CLASS,
     ),
 )

@@ -94,14 +94,12 @@ class Towers:
   """The towers of a run, ready to embed."""
 
   def __init__(
-      self, model_dir: str | os.PathLike, step: int | None = None,
-      sampling: Sampling = EVALUATION,
+      self, model_dir: str | os.PathLike, sampling: Sampling = EVALUATION
   ):
-    """Reads a checkpoint.
+    """Reads the newest checkpoint.
 
     Args:
       model_dir: of a contrastive run.
-      step: which checkpoint; the newest if None.
       sampling: what is read of a video.
 
     Raises:
@@ -113,7 +111,7 @@ class Towers:
         description['architecture'], f'the model in {folder}'
     )
     self.vocabulary = Vocabulary(folder / 'vocabulary.model')
-    params, self.step = load_params(folder, step)
+    params, self.step = load_params(folder)
     self._variables = jax.device_put({'params': params})
     embed = lambda method: jax.jit(
         functools.partial(DualTower(self.config).apply, method=method)

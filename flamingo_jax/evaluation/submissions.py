@@ -48,79 +48,67 @@ def answers(key: str) -> Submission:
   return _list(key, 'answer')
 
 
-def by_video() -> Submission:
-  """NExT-QA's {video: {question: answer}}."""
-
-  def write(queries, outputs):
-    videos = {}
-    for query, output in zip(queries, outputs, strict=True):
-      record = query.record
-      videos.setdefault(record['video'], {})[record['qid']] = output
-    return _json(videos)
-
-  return Submission('.json', write)
+def _by_video(queries, outputs):
+  videos = {}
+  for query, output in zip(queries, outputs, strict=True):
+    record = query.record
+    videos.setdefault(record['video'], {})[record['qid']] = output
+  return _json(videos)
 
 
-def ranks() -> Submission:
-  """VisDial's list; ranks[i] is the place of candidate i, from 1."""
-
-  def write(queries, scores):
-    order = np.argsort(-np.asarray(scores), axis=1, kind='stable')
-    places = np.argsort(order, axis=1) + 1
-    return _json([
-        {'image_id': query.record['image_id'],
-         'round_id': query.record['round_id'], 'ranks': row.tolist()}
-        for query, row in zip(queries, places, strict=True)
-    ])
-
-  return Submission('.json', write)
+def _ranks(queries, scores):
+  order = np.argsort(-np.asarray(scores), axis=1, kind='stable')
+  places = np.argsort(order, axis=1) + 1
+  return _json([
+      {'image_id': query.record['image_id'],
+       'round_id': query.record['round_id'], 'ranks': row.tolist()}
+      for query, row in zip(queries, places, strict=True)
+  ])
 
 
-def probabilities() -> Submission:
-  """HatefulMemes' id,proba,label; the last candidate is 'yes'."""
-
-  def write(queries, scores):
-    scores = np.asarray(scores, np.float64)
-    total = np.logaddexp.reduce(scores, axis=1)
-    lines = ['id,proba,label']
-    for query, row, norm in zip(queries, scores, total, strict=True):
-      share = float(np.exp(row[-1] - norm))
-      lines.append(f'{query.record["id"]},{share:.6f},{int(share > 0.5)}')
-    return ('\n'.join(lines) + '\n').encode()
-
-  return Submission('.csv', write)
+def _probabilities(queries, scores):
+  scores = np.asarray(scores, np.float64)
+  total = np.logaddexp.reduce(scores, axis=1)
+  lines = ['id,proba,label']
+  for query, row, norm in zip(queries, scores, total, strict=True):
+    share = float(np.exp(row[-1] - norm))
+    lines.append(f'{query.record["id"]},{share:.6f},{int(share > 0.5)}')
+  return ('\n'.join(lines) + '\n').encode()
 
 
-def choices_by_type() -> Submission:
-  """STAR's {type: [{question_id, answer: number of the choice}]}."""
-
-  def write(queries, scores):
-    types = {}
-    for query, row in zip(queries, scores, strict=True):
-      types.setdefault(query.record['type'], []).append({
-          'question_id': query.record['question_id'],
-          'answer': int(np.argmax(row)),
-      })
-    return _json(types)
-
-  return Submission('.json', write)
+def _choices_by_type(queries, scores):
+  types = {}
+  for query, row in zip(queries, scores, strict=True):
+    types.setdefault(query.record['type'], []).append({
+        'question_id': query.record['question_id'],
+        'answer': int(np.argmax(row)),
+    })
+  return _json(types)
 
 
-def best_candidates() -> Submission:
-  """[{id, answer}] with the likeliest candidate."""
-  return Submission('.json', lambda queries, scores: _json([
+def _best_candidates(queries, scores):
+  return _json([
       {'id': query.record['id'], 'answer': query.candidates[np.argmax(row)]}
       for query, row in zip(queries, scores, strict=True)
-  ]))
+  ])
 
 
-def score_matrix() -> Submission:
-  """RareAct's clips x classes, as NumPy saves them."""
+def _score_matrix(queries, scores):
+  del queries
+  file = io.BytesIO()
+  np.save(file, np.asarray(scores, np.float32))
+  return file.getvalue()
 
-  def write(queries, scores):
-    del queries
-    file = io.BytesIO()
-    np.save(file, np.asarray(scores, np.float32))
-    return file.getvalue()
 
-  return Submission('.npy', write)
+# NExT-QA's {video: {question: answer}}.
+BY_VIDEO = Submission('.json', _by_video)
+# VisDial's list; ranks[i] is the place of candidate i, from 1.
+RANKS = Submission('.json', _ranks)
+# HatefulMemes' id,proba,label; the last candidate is 'yes'.
+PROBABILITIES = Submission('.csv', _probabilities)
+# STAR's {type: [{question_id, answer: number of the choice}]}.
+CHOICES_BY_TYPE = Submission('.json', _choices_by_type)
+# [{id, answer}] with the likeliest candidate.
+BEST_CANDIDATES = Submission('.json', _best_candidates)
+# RareAct's clips x classes, as NumPy saves them.
+SCORE_MATRIX = Submission('.npy', _score_matrix)

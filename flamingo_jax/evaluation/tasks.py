@@ -108,20 +108,12 @@ def add_close_ended_task(
 ) -> seqio.Task:
   """Registers a task that ranks candidates, in the place of one of that name.
 
-  Its examples have the candidate in 'targets', which must have room for it;
-  other arguments and lengths are those of `add_open_ended_task`.
+  Its examples have the candidate in 'targets', which must have room for it. Of
+  no shots, the query stands alone. Lengths and arguments are otherwise those of
+  `add_open_ended_task`; metrics are given scores in the place of predictions.
 
   Args:
-    name: of the task.
-    queries: for each split a function that returns its samples.
-    supports: returns the samples that shots are taken from.
     candidates: the answers there are; each sample's own is one of them.
-    shots: how many; 0 is the query alone.
-    seed: of the choice of shots.
-    kind: one of prompts.SHOTS_KINDS.
-    metric_fns: of (targets, scores); see `evaluation.metrics`.
-    vocabulary: returns the tokenizer; called when the task is first read.
-    sampling: how videos are read if the lengths don't say.
 
   Raises:
     UserError: there are fewer than two candidates, or two that are the same.
@@ -158,17 +150,13 @@ def add_episode_task(
 ) -> seqio.Task:
   """Registers a task that ranks candidates which each query brings.
 
-  Its examples and lengths are those of `add_close_ended_task`.
+  Its examples, lengths and other arguments are those of `add_close_ended_task`.
 
   Args:
-    name: of the task.
     episodes: for each split a function that returns its episodes.
     candidates: how many each query has.
     limits: lengths that no episode exceeds, so that those of few shots are not
       padded to the lengths that a mixture needs for many.
-    metric_fns: of (targets, scores); see `evaluation.metrics`.
-    vocabulary: returns the tokenizer; called when the task is first read.
-    sampling: how videos are read if the lengths don't say.
   """
 
   def lay_out(episode: Episode) -> tuple[Sample, Prompt]:
@@ -202,27 +190,19 @@ def _add_task(
     metric_fns: see above, as the rest.
   """
   source = DocumentSource(name, items, vocabulary)
-  feature = lambda dtype, rank: seqio.ContinuousFeature(dtype=dtype, rank=rank)
   output_features = {
-      key: feature(*spec) for key, spec in MODEL_FEATURES.items()
+      key: seqio.ContinuousFeature(dtype=dtype, rank=rank)
+      for key, (dtype, rank) in MODEL_FEATURES.items()
   }
   output_features['targets'] = seqio.Feature(
       vocabulary=SeqioVocabulary(vocabulary), add_eos=False, dtype=tf.int32
   )
   read = functools.partial(
-      _read_examples,
-      name=name,
-      source=source,
-      lay_out=lay_out,
-      candidates=candidates,
-      sampling=sampling,
-      limits=limits or {},
+      _read_examples, name=name, source=source, lay_out=lay_out,
+      candidates=candidates, sampling=sampling, limits=limits or {},
   )
   return features.replace_task(
-      name,
-      source,
-      read,
-      output_features,
+      name, source, read, output_features,
       postprocess_fn=functools.partial(
           _postprocess, candidates=candidates, trim=trim
       ),
@@ -299,10 +279,7 @@ def _shapes(lengths: Mapping[str, int]) -> dict[str, tuple[int | None, ...]]:
   """The shape of each feature of an example of these (complete) lengths."""
   shapes = features.example_shapes(lengths)
   return {
-      'tokens': shapes['tokens'],
-      'media_index': shapes['media_index'],
-      'media': shapes['media'],
-      'media_mask': shapes['media_mask'],
+      **{key: shapes[key] for key in MODEL_FEATURES if key in shapes},
       'targets': (lengths['targets'],),
       'lengths': (2,),
       **{key: () for key in _RECORD},

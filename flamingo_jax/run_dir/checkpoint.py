@@ -20,6 +20,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from etils import epath
 import jax
+import numpy as np
 import orbax.checkpoint as ocp
 
 from flamingo_jax.data import storage
@@ -281,9 +282,7 @@ def restore_frozen(model_dir: str | os.PathLike, abstract: Tree) -> Tree:
     return {}
   path = as_folder(model_dir) / 'frozen'
   check_same_tree(abstract, read_metadata(path), os.fspath(path))
-  return read_tree(
-      path, abstract, ocp.checkpoint_utils.construct_restore_args(abstract)
-  )
+  return read_tree(path, abstract)
 
 
 def restore_step(
@@ -317,11 +316,7 @@ def restore_step(
         f'{folder} does not say where its data stood: it was saved with '
         'save_dataset = False'
     )
-  state = read_tree(
-      folder / 'state',
-      target,
-      ocp.checkpoint_utils.construct_restore_args(target),
-  )
+  state = read_tree(folder / 'state', target)
   if iterator is not None:
     _IteratorHandler().restore(
         folder / 'data_iterator', _IteratorArgs(iterator)
@@ -349,7 +344,18 @@ def read_metadata(path: epath.Path) -> Any:
   return ocp.PyTreeCheckpointHandler().metadata(path).tree
 
 
-def read_tree(path: epath.Path, target: Tree, restore_args: Tree) -> Tree:
-  """Those leaves of a saved item that `target` has, as `restore_args` say."""
+def read_tree(
+    path: epath.Path, target: Tree, as_numpy: bool = False
+) -> Tree:
+  """Those leaves of a saved item that `target` has.
+
+  Args:
+    path: of the item.
+    target: shapes, dtypes and shardings to read leaves as.
+    as_numpy: whether to read arrays of NumPy, as they were saved.
+  """
+  restore_args = jax.tree.map(
+      lambda _: ocp.RestoreArgs(restore_type=np.ndarray), target
+  ) if as_numpy else ocp.checkpoint_utils.construct_restore_args(target)
   args = ocp.args.PyTreeRestore(target, restore_args, partial_restore=True)
   return ocp.PyTreeCheckpointHandler().restore(path, args=args)

@@ -16,7 +16,6 @@ from typing import Any
 from etils import epath
 from flax import traverse_util
 import jax
-import orbax.checkpoint as ocp
 
 from flamingo_jax.data import storage
 from flamingo_jax.data.buckets import as_folder
@@ -171,9 +170,7 @@ def load_tower(
   check_same_tree(read_as, stored, f'the {name} of {folder}')
   for key in reversed(path):
     target = {key: target}
-  tree = checkpoint.read_tree(
-      folder, target, ocp.checkpoint_utils.construct_restore_args(target)
-  )
+  tree = checkpoint.read_tree(folder, target)
   for key in path:
     tree = tree[key]
   return regroup(tree, abstract), folder

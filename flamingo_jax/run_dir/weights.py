@@ -2,14 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """A checkpoint's weights, to answer with."""
 
-from collections.abc import Callable
 import os
 from typing import Any
 
 from etils import epath
 import jax
-import numpy as np
-import orbax.checkpoint as ocp
 
 from flamingo_jax.data.buckets import as_folder
 from flamingo_jax.run_dir import checkpoint
@@ -64,9 +61,7 @@ def _read(
       ), wanted, stored,
   )
   target = {item: wanted} if item else wanted
-  found = checkpoint.read_tree(
-      path, target, ocp.checkpoint_utils.construct_restore_args(target)
-  )
+  found = checkpoint.read_tree(path, target)
   return found[item] if item else found
 
 
@@ -87,18 +82,11 @@ def load_params(
   """
   model_dir = as_folder(model_dir)
   step = checkpoint.find_step(model_dir, step)
-
-  def read(path: epath.Path, choose: Callable[[Tree], Tree]) -> Tree:
-    target = choose(checkpoint.read_metadata(path))
-    as_numpy = jax.tree.map(
-        lambda _: ocp.RestoreArgs(restore_type=np.ndarray), target
-    )
-    return checkpoint.read_tree(path, target, as_numpy)
-
-  params = read(
-      checkpoint.checkpoint_folder(model_dir, step) / 'state',
-      lambda tree: {'params': tree['params']},
-  )['params']
-  frozen = model_dir / 'frozen'
-  frozen_params = read(frozen, lambda tree: tree) if frozen.exists() else {}
+  state = checkpoint.checkpoint_folder(model_dir, step) / 'state'
+  target = {'params': checkpoint.read_metadata(state)['params']}
+  params = checkpoint.read_tree(state, target, as_numpy=True)['params']
+  frozen, frozen_params = model_dir / 'frozen', {}
+  if frozen.exists():
+    target = checkpoint.read_metadata(frozen)
+    frozen_params = checkpoint.read_tree(frozen, target, as_numpy=True)
   return merge_params(params, frozen_params), step

@@ -28,19 +28,15 @@ from flamingo_jax.driver import loop
 from flamingo_jax.run_dir import checkpoint
 from flamingo_jax.tasks import prepared
 from tests.shards import write_shards
+from tests.random_weights import ONE_BLOCK
 from tests.t5x import two_tasks
-from tests.t5x.program import ROOT, run_built_in
+from tests.t5x.program import ROOT, flags, run_built_in
 from tests.xla_flags import QUICK
 
 FILES = ('configs/flamingo_tiny.gin', 'tests/t5x/two_tasks.gin')
 # Killed within a log line's steps, stopped anywhere, evaluated in between.
 STEPS = 14
-SMALL = {
-    'vision': 'one_block', 'decoder.layers': 2, 'decoder.width': 16,
-    'decoder.heads': 2, 'decoder.head_size': 8, 'resampler.layers': 1,
-    'resampler.width': 16, 'resampler.heads': 2, 'resampler.head_size': 8,
-    'image_size': 16,
-}
+SMALL = ONE_BLOCK | {'decoder.layers': 2}
 LENGTHS = {
     'clips': {'tokens': 16, 'media': 1, 'frames': 2, 'image_size': 16},
     'pages': {'tokens': 24, 'media': 2, 'image_size': 16},
@@ -65,17 +61,10 @@ def planned(name, model_dir, *more):
   }
 
 
-def arguments(plan):
-  """The same, for a program."""
-  return [f'--gin_file={file}' for file in plan['files']] + [
-      f'--gin.{binding}' for binding in plan['bindings']
-  ]
-
-
 def program_of(plan):
   """A process that trains."""
   return subprocess.Popen(
-      [sys.executable, '-m', 'flamingo_jax.train', *arguments(plan)],
+      [sys.executable, '-m', 'flamingo_jax.train', *flags(plan)],
       cwd=ROOT, stderr=subprocess.PIPE, text=True,
       env=os.environ | {'XLA_FLAGS': QUICK},
   )
@@ -97,7 +86,7 @@ def complaint(monkeypatch, capfd):
     device = jax.devices()[:1]
     monkeypatch.setattr(jax, 'devices', lambda *unused: device)
     assert gin_program.run(
-        loop.train, arguments(planned('', model_dir, *more))) == 2
+        loop.train, flags(planned('', model_dir, *more))) == 2
     return capfd.readouterr().err.splitlines()[-1]
 
   gin.clear_config()

@@ -16,8 +16,9 @@ import numpy as np
 import pytest
 
 from tests.t5x.conftest import FOLDERS, REASON, ROOT
-from tests.t5x.program import run_built_in
-from tests.t5x.train_test import SMALL, losses
+from tests.random_weights import ONE_BLOCK
+from tests.t5x.program import flags, run_built_in
+from tests.t5x.train_test import losses
 from tests.xla_flags import QUICK
 
 STEPS = 30
@@ -25,14 +26,15 @@ FILES = ('configs/flamingo_tiny.gin', 'tests/t5x/two_tasks.gin')
 LENGTHS = {'pages': {'tokens': 24, 'media': 2, 'image_size': 16}}
 
 
-def bindings(model_dir):
-  return [
+def planned(model_dir, *more):
+  """One entry of a plan."""
+  return {'name': str(model_dir), 'files': FILES, 'devices': 1, 'bindings': [
       f'MODEL_DIR={str(model_dir)!r}', f'TRAIN_STEPS={STEPS}',
       'MIXTURE_OR_TASK_NAME="pages"', 'STATS_PERIOD=1',
       'CHECKPOINT_PERIOD=20', 'EVAL_PERIOD=2', 'train.eval_steps=1',
-      f'variant.overrides={SMALL}', f'TASK_FEATURE_LENGTHS={LENGTHS}',
-      'BATCH_SIZES={"pages": 4}',
-  ]
+      f'variant.overrides={ONE_BLOCK}', f'TASK_FEATURE_LENGTHS={LENGTHS}',
+      'BATCH_SIZES={"pages": 4}', *more,
+  ]}
 
 
 def environment(**more):
@@ -56,12 +58,7 @@ def start_two():
     address = f'localhost:{free_port()}'
     return [
         subprocess.Popen(
-            [
-                sys.executable, '-m', module,
-                *(f'--gin_file={file}' for file in FILES),
-                *(f'--gin.{binding}' for binding in bindings(model_dir)),
-                *(f'--gin.{binding}' for binding in more),
-            ],
+            [sys.executable, '-m', module, *flags(planned(model_dir, *more))],
             cwd=ROOT, stderr=subprocess.PIPE, text=True,
             env=environment(
                 JAX_COORDINATOR_ADDRESS=address, JAX_NUM_PROCESSES='2',
@@ -101,12 +98,7 @@ def one_process(stopped, tmp_path_factory):
   """A folder: a run of one process, and one that goes on where two stopped."""
   folder = tmp_path_factory.mktemp('one')
   shutil.copytree(stopped[0], folder / 'continued')
-  plan = [
-      {'name': name, 'files': FILES, 'devices': 1,
-       'bindings': bindings(folder / name)}
-      for name in ('straight', 'continued')
-  ]
-  run_built_in(plan)
+  run_built_in([planned(folder / name) for name in ('straight', 'continued')])
   return folder
 
 

@@ -10,12 +10,11 @@ import numpy as np
 import pytest
 
 from flamingo_jax.errors import UserError
-from flamingo_jax.evaluation import cards
 from flamingo_jax.evaluation import paper_benchmarks
 from flamingo_jax.evaluation import report
 from flamingo_jax.evaluation.fewshot import Settings, read_queries
 from flamingo_jax.evaluation.metrics import NDCG
-from tests.evaluation.answerers import Oracle
+from tests.evaluation.answerers import Oracle, evaluate
 from tests.evaluation.miniature import files
 
 VQA = 'v2_mscoco_val2014_annotations.json'
@@ -112,17 +111,13 @@ def test_labels_of_no_class_are_refused(change, label):
 # Benchmark, file, the place of a value and what is wrong with it.
 WRONG = [
     ('coco', 'dataset_coco.json', ('images', 0, 'sentences'), []),
-    ('coco', 'dataset_coco.json', ('images', 0, 'sentences'), None),
     ('coco', 'dataset_coco.json', ('images', 0, 'sentences', 1, 'raw'), ' '),
     ('coco', 'dataset_coco.json', ('images', 0, 'sentences', 1), 'a cat'),
     ('coco', 'dataset_coco.json', ('images', 0, 'split'), 'tset'),
     ('coco', 'dataset_coco.json', ('images', 0, 'cocoid'), None),
     ('vatex', 'vatex_public_test_english_v1.1.json', (0, 'enCap'), []),
-    ('vatex', 'vatex_public_test_english_v1.1.json', (0, 'enCap'), 'a cat'),
     ('vatex', 'vatex_public_test_english_v1.1.json', (0, 'enCap', 2), ''),
     ('vatex', 'vatex_public_test_english_v1.1.json', (0,), 'a cat'),
-    ('vqav2', VQA, ('annotations', 0, 'answers'), []),
-    ('vqav2', VQA, ('annotations', 0, 'answers'), None),
     ('vqav2', VQA, ('annotations', 0, 'answers'), 'cat'),
     ('vqav2', VQA, ('annotations', 0, 'question_id'), [1]),
     ('vqav2', QUESTIONS, ('questions', 0, 'question'), None),
@@ -137,7 +132,6 @@ WRONG = [
     ('ivqa', 'test.csv', (0, 'start'), ''),
     ('nextqa', 'test.csv', (0, 'answer'), ' '),
     ('star', 'STAR_val.json', (0, 'answer'), 'nothing of these'),
-    ('star', 'STAR_val.json', (0, 'answer'), 4),
     ('star', 'STAR_val.json', (0, 'choices'), []),
     ('star', 'STAR_val.json', (0, 'choices', 0, 'choice'), ''),
     ('star', 'STAR_val.json', (0, 'choices', 0, 'choice_id'), 7),
@@ -155,7 +149,6 @@ WRONG = [
     ('rareact', 'rareact.csv', (0, 'annotation'), 5),
     ('rareact', 'rareact.csv', (0, 'noun'), ''),
     ('imagenet', 'LOC_val_solution.csv', (0, 'PredictionString'), 'n0 1 2'),
-    ('imagenet', 'LOC_val_solution.csv', (0, 'PredictionString'), ' '),
     ('kinetics700', 'validate.csv', (0, 'label'), 'no such label'),
     ('kinetics700', 'validate.csv', (0, 'time_start'), '-1'),
 ]
@@ -226,14 +219,10 @@ def test_answers_of_a_secret_split_are_those_of_all_or_of_none(change):
 def test_the_model_is_not_asked_where_a_question_has_no_answer(
     change, data, tmp_path
 ):
-  benchmark = paper_benchmarks.find('vqav2')
-  oracle = Oracle(benchmark.queries(data, 'validation'))
+  oracle = Oracle(paper_benchmarks.find('vqav2').queries(data, 'validation'))
   change('vqav2', VQA, put([], 'annotations', 0, 'answers'))
   with pytest.raises(UserError, match=f'{VQA}: entry 0 has no answer'):
-    cards.evaluate(
-        benchmark, tmp_path, Settings('vqav2', 'validation', 2), oracle,
-        {'sha256': 'none'}, tmp_path / 'out',
-    )
+    evaluate(tmp_path, tmp_path / 'out', answerer=oracle)
   assert not oracle.asked
 
 

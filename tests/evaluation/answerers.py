@@ -2,11 +2,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Models whose score is known: one that is always right, and the opposite."""
 
+import json
 import pathlib
 
 import numpy as np
 
 from flamingo_jax.data.vocabulary import default_vocabulary
+from flamingo_jax.evaluation import cards
+from flamingo_jax.evaluation import paper_benchmarks
+from flamingo_jax.evaluation.fewshot import Settings
 from tests.evaluation.miniature import files, views
 
 _PHOTOGRAPHS = {files.image_id(view): view.photograph for view in views.VIEWS}
@@ -98,3 +102,28 @@ class Rambling(Oracle):
     said = super().generate(asked, **options)
     return [f' {text} {keyword}: and so on Answer: more' for text in said]
 
+
+def evaluate(data, folder, name='vqav2', model=Oracle, answerer=None,
+             allow_missing=False, batch_size=8, **more):
+  """(the card, the model)."""
+  benchmark = paper_benchmarks.find(name)
+  settings = Settings(
+      **{'benchmark': name, 'split': benchmark.split, 'shots': 2} | more
+  )
+  answerer = answerer or model(benchmark.queries(data, settings.split))
+  return cards.evaluate(
+      benchmark, data, settings, answerer,
+      {'sha256': 'none', 'model_dir': 'nowhere'}, folder,
+      allow_missing=allow_missing, batch_size=batch_size,
+  ), answerer
+
+
+def results(folder, card):
+  """The folder of an evaluation."""
+  return folder / Settings(**card['settings']).name
+
+
+def examples(folder, card):
+  """Its queries and what was answered."""
+  lines = (results(folder, card) / 'examples.jsonl').read_text().splitlines()
+  return list(map(json.loads, lines))

@@ -18,30 +18,17 @@ from flamingo_jax.evaluation import paper_benchmarks
 from flamingo_jax.evaluation.fewshot import Settings
 from flamingo_jax.evaluation.prompts import as_text
 from tests.evaluation import miniature
-from tests.evaluation.answerers import Oracle, Silent, photograph
+from tests.evaluation.answerers import (
+    Oracle,
+    Silent,
+    evaluate,
+    examples,
+    photograph,
+    results,
+)
 from tests.evaluation.miniature import files, views
 
-MODEL = {'sha256': 'none', 'model_dir': 'nowhere'}
 BEST = 93.75  # of VQAv2's miniature, where annotators disagree
-
-
-def evaluate(data, folder, name='vqav2', model=Oracle, answerer=None,
-             allow_missing=False, batch_size=8, **more):
-  """(the card, the model)."""
-  benchmark = paper_benchmarks.find(name)
-  settings = Settings(
-      **{'benchmark': name, 'split': benchmark.split, 'shots': 2} | more
-  )
-  answerer = answerer or model(benchmark.queries(data, benchmark.split))
-  return cards.evaluate(
-      benchmark, data, settings, answerer, MODEL, folder,
-      allow_missing=allow_missing, batch_size=batch_size,
-  ), answerer
-
-
-def examples(folder, card):
-  path = folder / Settings(**card['settings']).name / 'examples.jsonl'
-  return [json.loads(line) for line in path.read_text().splitlines()]
 
 
 def test_a_card_tells_all_that_decides_the_score(data, tmp_path):
@@ -158,7 +145,7 @@ def test_fixed_shots_are_those_of_all_queries(data, tmp_path):
   (folder,) = tmp_path.iterdir()
   assert folder.name == 'vqav2_validation_3shot_fixed_seed0'
   assert len(set(map(str, shots_of(oracle)))) == 1
-  assert score_of(card) == BEST
+  assert card['scores']['vqa_accuracy']['score'] == BEST
   assert card['prompt']['shots'].startswith('the same for all queries: shot i')
   other, _ = evaluate(data, tmp_path, shots=3, fixed_shots=True, seed=1)
   shown = [examples(tmp_path, c)[0]['shots'] for c in (card, other)]
@@ -169,20 +156,6 @@ def test_fixed_shots_are_those_of_all_queries(data, tmp_path):
   ):
     with pytest.raises(UserError, match=sentence):
       evaluate(data, tmp_path, fixed_shots=True, **more)
-
-
-def test_supports_are_embedded_once(data, tmp_path):
-  class Counts(Oracle):
-    embedded = 0
-
-    def embed(self, media):
-      self.embedded += len(media)
-      return super().embed(media)
-
-  _, first = evaluate(data, tmp_path, model=Counts, shots=1, rices=True)
-  _, again = evaluate(data, tmp_path, model=Counts, shots=2, rices=True)
-  # 32 questions each, of which 8 are about a picture of another one.
-  assert (first.embedded, again.embedded) == (24 + 24, 24)
 
 
 def test_log_likelihoods_are_averaged_over_orders(data, tmp_path):
@@ -246,10 +219,6 @@ def test_what_makes_no_sense_is_one_sentence(data, tmp_path):
   error('CIDEr is not defined', name='vatex', limit=1)
   # What cannot be scored is said before the model is asked.
   assert not list(tmp_path.glob('vatex*'))
-
-
-def score_of(card):
-  return card['scores']['vqa_accuracy']['score']
 
 
 def test_seeds_have_an_interval_of_their_own():
@@ -320,13 +289,14 @@ def test_neither_shots_read_once_nor_batches_change_a_bit_of_scores(
   miniature.WRITERS['hateful_memes'](tmp_path / 'data' / 'hateful_memes')
   monkeypatch.setattr(answering, '_CHUNK', 2)  # three calls for six queries
   predictor = fj.load(run_dir)
-  score, read, reads = predictor.score, predictor._read, []
+  score, read, reads = predictor.score, predictor._inference._read, []
   monkeypatch.setattr(
-      predictor, '_read', lambda *args: reads.append(0) or read(*args)
+      predictor._inference, '_read',
+      lambda *args: reads.append(0) or read(*args),
   )
-  run = lambda name: evaluate(
+  run = lambda name, batch_size=1: evaluate(
       tmp_path / 'data', tmp_path / name, 'hateful_memes', answerer=predictor,
-      shots=1, limit=6, fixed_shots=True, batch_size=1,
+      shots=1, limit=6, fixed_shots=True, batch_size=batch_size,
   )[0]
   once = run('once')
   assert len(reads) == 1
@@ -342,11 +312,7 @@ def test_neither_shots_read_once_nor_batches_change_a_bit_of_scores(
   ]
   assert files[0] == files[1]
   cards.check_replay(once, anew)
-  many = evaluate(
-      tmp_path / 'data', tmp_path / 'many', 'hateful_memes',
-      answerer=predictor, shots=1, limit=6, fixed_shots=True, batch_size=4,
-  )[0]
-  cards.check_replay(once, many)
+  cards.check_replay(once, run('many', batch_size=4))
 
 
 @pytest.mark.parametrize('arguments, named', [
@@ -373,8 +339,7 @@ def test_the_list_has_every_benchmark_and_its_files(capsys):
 def test_a_page_shows_examples_and_a_panel_the_scores(data, tmp_path):
   zero, _ = evaluate(data, tmp_path, shots=0)
   two, _ = evaluate(data, tmp_path)
-  folder = tmp_path / Settings(**two['settings']).name
-  page = (folder / 'examples.html').read_text()
+  page = (results(tmp_path, two) / 'examples.html').read_text()
   assert page.count('<article') == 20
   assert page.count('<img') == 20 * 3  # two shots and the query
   assert page.count('<b>title</b>\n<br>expected: title · a picture') == 1

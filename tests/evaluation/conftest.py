@@ -5,7 +5,6 @@
 import dataclasses
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -13,13 +12,10 @@ from flamingo_jax.data.documents import image
 from flamingo_jax.data.vocabulary import default_vocabulary
 from flamingo_jax.evaluation import tasks
 from flamingo_jax.evaluation.prompts import Episode, Sample
-from flamingo_jax.run_dir import checkpoint
-from flamingo_jax.run_dir import model_json
-from flamingo_jax.training.train_step import TrainState
 from flamingo_jax.training.trainable import split_params
 from flamingo_jax.training.trained_model import FlamingoModel
 from tests.evaluation import miniature
-from tests.random_weights import random_weights, tiny_config
+from tests.random_weights import random_weights, save_run, tiny_config
 
 CONFIG = tiny_config(
     vocab=default_vocabulary().base_size, layers=2, xattn_every=1, context=128
@@ -79,12 +75,7 @@ def run_dir(tmp_path_factory):
   """MODEL_DIR with a checkpoint of step 7."""
   folder = tmp_path_factory.mktemp('run')
   params, frozen_params = split_params(random_weights(CONFIG, scale=0.3))
-  checkpoints = checkpoint.Checkpoints(folder)
-  state = TrainState(step=jnp.int32(7), params=params, opt_state={})
-  checkpoints.save(7, state, {}, None)
-  checkpoints.close()
-  checkpoint.save_frozen(folder, frozen_params)
-  model_json.write_model_json(folder, CONFIG, default_vocabulary(), 3, 2)
+  save_run(folder, CONFIG, 7, params, frozen_params, max_media=3, frames=2)
   return folder
 
 

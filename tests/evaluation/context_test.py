@@ -11,8 +11,7 @@ from flamingo_jax.data.vocabulary import default_vocabulary
 from flamingo_jax.errors import UserError
 from flamingo_jax.evaluation import paper_benchmarks
 from flamingo_jax.evaluation import report
-from tests.evaluation.answerers import Oracle
-from tests.evaluation.cards_test import evaluate, examples
+from tests.evaluation.answerers import Oracle, evaluate, examples
 from tests.evaluation.miniature import files
 
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Every gin file of an evaluation parses, builds, and lowers."""
+"""Every gin file of an evaluation parses and is what its macros say."""
 
 import pathlib
 
@@ -14,6 +14,7 @@ from flamingo_jax.evaluation import seqio_scores
 from flamingo_jax.evaluation.examples import FeatureConverter
 from flamingo_jax.models import variants
 from flamingo_jax.run_dir.model_json import write_model_json
+from flamingo_jax.shipped import shipped_weights
 from flamingo_jax.tasks import shapes_vocabulary
 from tests.evaluation import miniature
 from tests.evaluation.miniature import views
@@ -25,17 +26,13 @@ INFERENCES = sorted(path.name for path in CONFIGS.glob('infer_*.gin'))
 pytestmark = pytest.mark.usefixtures('this_is_main')
 
 
-def evaluate(*, model, dataset_cfg, partitioner, **unused):
-  """A driver that says where answers would go, and of what shape media are."""
-  assert {'output_dir', 'restore_checkpoint_cfg'} <= set(unused)
+def evaluate(
+    *, model, dataset_cfg, partitioner, restore_checkpoint_cfg, output_dir,
+    **unused
+):
+  """A driver that does nothing, and tells what it would read and where."""
   assert model.config and partitioner.get_data_layout(dataset_cfg.batch_size)
-  return unused['output_dir'], max(
-      tuple(FeatureConverter()(
-          task.get_dataset(dataset_cfg.task_feature_lengths, dataset_cfg.split),
-          dataset_cfg.task_feature_lengths,
-      ).element_spec['media'].shape)
-      for task in pipeline.mixture_tasks(dataset_cfg.mixture_or_task_name)
-  )
+  return dataset_cfg, output_dir
 
 
 def infer(*, mode, checkpoint_period, shard_id, num_shards, **same):
@@ -44,10 +41,22 @@ def infer(*, mode, checkpoint_period, shard_id, num_shards, **same):
   return evaluate(**same)
 
 
+def train(*, infer_eval_dataset_cfg, inference_evaluator_cls, **unused):
+  """As `evaluate`, of what is evaluated while it trains."""
+  return infer_eval_dataset_cfg, inference_evaluator_cls
+
+
 def run(driver, files, *bindings):
   configured = gin.configurable(driver)
-  gin_config.parse([str(file) for file in files], bindings)
+  gin_config.parse([str(CONFIGS / file) for file in files], bindings)
   return gin_config.one_sentence(configured)
+
+
+def datasets(cfg):
+  return [
+      task.get_dataset(cfg.task_feature_lengths, cfg.split)
+      for task in pipeline.mixture_tasks(cfg.mixture_or_task_name)
+  ]
 
 
 @pytest.mark.parametrize('file, driver, name', [
@@ -63,26 +72,15 @@ def test_every_evaluation_is_configured(file, driver, name, tmp_path):
   if 'benchmark' in file:
     miniature.WRITERS['vqav2'](tmp_path / 'vqav2')
     bindings.append(f'DATA_DIR={tmp_path}')
-  output_dir, media = run(driver, [CONFIGS / file], *bindings)
+  cfg, output_dir = run(driver, [file], *bindings)
   assert output_dir == str(tmp_path / name)
-  assert media == {
+  assert max(
+      tuple(FeatureConverter()(dataset, {}).element_spec['media'].shape)
+      for dataset in datasets(cfg)
+  ) == {
       'eval_benchmark.gin': (5, 1, 64, 64, 3),
       'eval_shapes_clips.gin': (5, 8, 48, 48, 3),
   }.get(file, (17, 1, 48, 48, 3))
-
-
-def train(*, infer_eval_dataset_cfg, inference_evaluator_cls, **unused):
-  """A driver that reads what is evaluated while it trains: {task: examples}."""
-  del unused
-  cfg = infer_eval_dataset_cfg
-  evaluators = [
-      seqio_scores.make_evaluator(task, cfg, inference_evaluator_cls, '')
-      for task in seqio_scores.scored_tasks(cfg.mixture_or_task_name)
-  ]
-  return {
-      name: len(list(examples)) for evaluator in evaluators
-      for name, examples in evaluator.cached_task_datasets.items()
-  }
 
 
 @pytest.mark.parametrize('base, tasks, asked, count', [
@@ -98,6 +96,45 @@ def test_every_evaluation_while_training_is_read(
     views.write_picture(tmp_path / 'one.png', views.VIEWS[0])
     data.write_text('{"parts": [{"image": "one.png"}, {"text": "a word"}]}\n')
     bindings += [f'BENCHMARK_DIR={tmp_path}', f'DATA={data}']
-  files = [CONFIGS / f'{base}.gin', CONFIGS / f'runs/fewshot_{tasks}.gin']
-  found = run(train, files, *bindings)
-  assert len(found) > 1 and set(found.values()) == {count}
+  files = [f'{base}.gin', f'runs/fewshot_{tasks}.gin']
+  cfg, make = run(train, files, *bindings)
+  evaluators = [
+      seqio_scores.make_evaluator(task, cfg, make, '')
+      for task in seqio_scores.scored_tasks(cfg.mixture_or_task_name)
+  ]
+  found = [
+      len(list(examples)) for evaluator in evaluators
+      for examples in evaluator.cached_task_datasets.values()
+  ]
+  assert len(found) > 1 and set(found) == {count}
+
+
+@pytest.fixture(scope='module')
+def clips(tmp_path_factory):
+  """DATA with the videos of one benchmark."""
+  folder = tmp_path_factory.mktemp('data')
+  miniature.WRITERS['ivqa'](folder / 'ivqa')
+  return folder
+
+
+@pytest.mark.parametrize('driver, files, name', [
+    (evaluate, ['eval_benchmark.gin'], ''),
+    (infer, ['runs/infer.gin', 'mixtures/benchmark.gin'], ''),
+    (train, ['flamingo_tiny.gin', 'runs/fewshot_benchmark.gin'], 'FEWSHOT_'),
+])
+@pytest.mark.parametrize('asked, frames, shown', [
+    # A miniature's clips have three seconds.
+    ((), 30, 9), (('FRAMES=4',), 4, 4), (('FRAMES=8', 'FPS=2'), 8, 6),
+])
+def test_videos_are_read_as_the_gin_file_says(
+    driver, files, name, asked, frames, shown, clips
+):
+  folder = 'BENCHMARK_DIR' if driver is train else 'DATA_DIR'
+  cfg, _ = run(
+      driver, files, f'{folder}={str(clips)!r}', 'BENCHMARK="ivqa"',
+      'SHOTS=(0,)', f'{name}SPLIT="test"', f'MODEL_DIR={shipped_weights()}',
+      *(f'{name}{binding}' for binding in asked),
+  )
+  (dataset,) = datasets(cfg)
+  mask = next(dataset.as_numpy_iterator())['media_mask']
+  assert mask.shape[1] == frames and mask[0].sum() == shown

@@ -10,8 +10,8 @@ from flamingo_jax.data import interleaved, pipeline
 from flamingo_jax.data.media import load_frames
 from flamingo_jax.data.vocabulary import default_vocabulary
 from flamingo_jax.errors import UserError
-from flamingo_jax.evaluation import features as evaluation_features
 from flamingo_jax.evaluation import prompts, tasks
+from flamingo_jax.evaluation.examples import MODEL_FEATURES, FeatureConverter
 from tests.evaluation.conftest import (
     EPISODE,
     LENGTHS,
@@ -27,9 +27,9 @@ def registered():
   add_tasks()
 
 
-def read(name, shard=None, lengths=LENGTHS):
+def read(name, lengths=LENGTHS):
   dataset = seqio.TaskRegistry.get(name).get_dataset(
-      sequence_length=lengths, split='test', shuffle=False, shard_info=shard
+      sequence_length=lengths, split='test', shuffle=False
   )
   with pipeline.reading_errors():
     return list(dataset.as_numpy_iterator())
@@ -82,19 +82,6 @@ def test_a_close_ended_query_has_an_example_per_candidate():
     assert target['candidates'] == len(NAMES)
 
 
-def test_shards_have_the_same_examples():
-  whole = {x['source_pretokenized']: x for x in read('open_2shot')}
-  shards = [
-      example
-      for index in range(3)
-      for example in read('open_2shot', seqio.ShardInfo(index, 3))
-  ]
-  assert len(shards) == len(whole)
-  for example in shards:
-    for key, value in whole[example['source_pretokenized']].items():
-      np.testing.assert_array_equal(example[key], value)
-
-
 def test_tasks_of_a_mixture_share_what_seqio_wants_shared():
   first, *others = (
       seqio.TaskRegistry.get(name).output_features
@@ -104,13 +91,13 @@ def test_tasks_of_a_mixture_share_what_seqio_wants_shared():
 
 
 def test_the_model_gets_its_features_and_no_more():
-  converter = evaluation_features.FeatureConverter(pack=False)
+  converter = FeatureConverter(pack=False)
   dataset = seqio.TaskRegistry.get('open_2shot').get_dataset(
       sequence_length=LENGTHS, split='test', shuffle=False
   )
   spec = converter(dataset, LENGTHS).element_spec
   assert {k: (x.dtype, len(x.shape)) for k, x in spec.items()} == (
-      evaluation_features.MODEL_FEATURES
+      MODEL_FEATURES
   )
   assert all(x.shape.is_fully_defined() for x in spec.values())
 

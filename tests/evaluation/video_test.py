@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """How benchmarks of videos are read, what a card says of it, and its replay."""
 
-
 import numpy as np
 import pytest
 import seqio
@@ -15,11 +14,10 @@ from flamingo_jax.evaluation import clips
 from flamingo_jax.evaluation import paper_benchmarks
 from flamingo_jax.evaluation import retrieval
 from flamingo_jax.evaluation.seqio_scores import EvaluationDatasetConfig
-from flamingo_jax.evaluation.fewshot import Settings
 from flamingo_jax.tasks import benchmarks as tasks
 from tests.data.video_test import encode
 from tests.evaluation import miniature
-from tests.evaluation.answerers import Oracle
+from tests.evaluation.answerers import Oracle, evaluate
 
 VIDEOS = {'msvdqa', 'msrvttqa', 'ivqa', 'nextqa', 'star', 'vatex', 'youcook2',
           'rareact', 'kinetics700'}
@@ -32,17 +30,6 @@ class Watching(Oracle):
   def embed(self, media, **sampling):
     self.sampling.append(sampling)
     return np.random.default_rng(0).normal(size=(len(media), 4))
-
-
-def evaluate(name, data, folder, **more):
-  """(the card, the model)."""
-  benchmark = paper_benchmarks.find(name)
-  oracle = Watching(benchmark.queries(data, benchmark.split))
-  settings = Settings(name, benchmark.split, **{'shots': 1} | more)
-  model = {'sha256': 'none', 'model_dir': 'nowhere'}
-  return cards.evaluate(
-      benchmark, data, settings, oracle, model, folder
-  ), oracle
 
 
 @pytest.fixture(scope='module')
@@ -70,11 +57,13 @@ def test_a_row_says_what_its_samples_show(name, data):
     ('ivqa', {'rices': True}), ('star', {}), ('rareact', {'shots': 0}),
 ])
 def test_videos_are_read_as_the_paper_reads_them(name, more, data, tmp_path):
-  card, oracle = evaluate(name, data, tmp_path, **more)
+  run = lambda **asked: evaluate(
+      data, tmp_path, name, Watching, **{'shots': 1} | more | asked
+  )
+  card, oracle = run()
   assert oracle.sampling and all(told == PAPER for told in oracle.sampling)
   assert {key: card['settings'][key] for key in PAPER} == PAPER
-  more |= {'frames': 7, 'fps': 0.5}
-  card, oracle = evaluate(name, data, tmp_path, **more)
+  card, oracle = run(frames=7, fps=0.5)
   assert all(told == {'frames': 7, 'fps': 0.5} for told in oracle.sampling)
   assert (card['settings']['frames'], card['settings']['fps']) == (7, 0.5)
   # Each has a folder, and features, of its own.
@@ -83,10 +72,10 @@ def test_videos_are_read_as_the_paper_reads_them(name, more, data, tmp_path):
 
 
 def test_pictures_have_no_frames_and_no_fps(data, tmp_path):
-  card, oracle = evaluate('vqav2', data, tmp_path)
+  card, oracle = evaluate(data, tmp_path)
   assert not any(oracle.sampling) and 'clips' not in card
   with pytest.raises(UserError, match='vqav2 shows pictures, and frames and'):
-    evaluate('vqav2', data, tmp_path, frames=30)
+    evaluate(data, tmp_path, frames=30)
 
 
 @pytest.mark.parametrize('wrong, sentence', [
@@ -95,7 +84,7 @@ def test_pictures_have_no_frames_and_no_fps(data, tmp_path):
 ])
 def test_what_makes_no_sense_is_one_sentence(wrong, sentence, data, tmp_path):
   with pytest.raises(UserError, match=sentence):
-    evaluate('ivqa', data, tmp_path, **wrong)
+    evaluate(data, tmp_path, 'ivqa', **wrong)
   with pytest.raises(UserError, match=sentence):
     EvaluationDatasetConfig('x', {}, 'test', 1, **wrong)
   with pytest.raises(UserError, match=sentence):
@@ -114,7 +103,7 @@ def test_what_makes_no_sense_is_one_sentence(wrong, sentence, data, tmp_path):
 def test_a_card_says_which_videos_are_covered_evenly(
     asked, even, repeated, lengths, tmp_path
 ):
-  card, _ = evaluate('ivqa', lengths, tmp_path, shots=0, **asked)
+  card, _ = evaluate(lengths, tmp_path, 'ivqa', shots=0, **asked)
   found = card['clips']
   assert 'longer than frames / fps seconds is covered evenly' in found['rule']
   assert found['covered_evenly'] == even

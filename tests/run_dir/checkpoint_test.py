@@ -3,7 +3,6 @@
 """Saving and restoring: bit for bit, strictly, and with a full disk."""
 
 import contextlib
-import dataclasses
 import pathlib
 import resource
 
@@ -12,12 +11,9 @@ import jax
 import numpy as np
 import pytest
 
-from flamingo_jax.data.vocabulary import default_vocabulary
-from flamingo_jax.data.vocabulary import train_vocabulary
 from flamingo_jax.errors import UserError
 from flamingo_jax.run_dir import checkpoint
 from flamingo_jax.run_dir import weights
-from flamingo_jax.run_dir import model_json
 from flamingo_jax.training.train_step import abstract_state, init_state
 from flamingo_jax.training.trainable import merge_params
 
@@ -129,24 +125,6 @@ def test_another_models_parameters_are_refused_by_name(
       'decoder/new_token_embedding has shape (1, 5) where the model has '
       '(1, 16); extra is not in the model'
   )
-
-
-def test_architecture_and_vocabulary_have_to_fit(tmp_path, config):
-  vocabulary = default_vocabulary()
-  model_json.write_model_json(tmp_path, config, vocabulary, 5, 1)
-  model_json.check_model_json(tmp_path, config, vocabulary)
-  copy = tmp_path / 'vocabulary.model'
-  assert copy.read_bytes() == pathlib.Path(vocabulary.path).read_bytes()
-  wider = dataclasses.replace(
-      config, decoder=dataclasses.replace(config.decoder, width=32)
-  )
-  with pytest.raises(
-      UserError, match='decoder/width is 16 there and 32 in this run'
-  ):
-    model_json.check_model_json(tmp_path, wider, vocabulary)
-  other = train_vocabulary(['some words', 'more words'], tmp_path / 'v', 400)
-  with pytest.raises(UserError, match='another vocabulary.*vocabulary.model'):
-    model_json.check_model_json(tmp_path, config, other)
 
 
 @contextlib.contextmanager

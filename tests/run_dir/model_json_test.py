@@ -13,7 +13,7 @@ import pytest
 
 from flamingo_jax import predictor
 from flamingo_jax.data.buckets import as_folder
-from flamingo_jax.driver.metrics import MetricsLog
+from flamingo_jax.driver.log import MetricsLog
 from flamingo_jax.errors import UserError
 from flamingo_jax.models import (
     ContrastiveConfig,
@@ -85,6 +85,8 @@ def test_a_run_describes_itself_in_a_bucket(bucket, model, config):
   assert sorted(path.name for path in (bucket / 'run').iterdir()) == [
       'model.json', 'vocabulary.model'
   ]
+  copy = bucket / 'run' / 'vocabulary.model'
+  assert copy.read_bytes() == pathlib.Path(model.vocabulary.path).read_bytes()
   path = as_folder(RUN) / 'model.json'
   write_atomically(path, path.read_text().replace(
       model.vocabulary.sha256, 'another'

@@ -103,8 +103,12 @@ def test_what_does_not_fit_is_one_sentence(
   )
   decoder = source[1]['decoder'] | {'final_norm': {'scale': np.zeros(3)}}
   other = save_tree(tmp_path / 'other', {'decoder': decoder})
-  assert 'of another architecture: final_norm/' in sentence(
-      language_model=str(other)
+  assert sentence(language_model=str(other)).endswith(
+      'is of another architecture: final_norm/scale has shape (3,) where the '
+      'model has (16,)'
+  )
+  assert 'nowhere, the source of the decoder, does not exist' in sentence(
+      language_model='nowhere'
   )
   vocabulary = train_vocabulary(['red', 'blue'], tmp_path / 'words', 400)
   foreign = FlamingoModel(

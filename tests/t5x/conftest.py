@@ -58,18 +58,28 @@ def t5x_environment():
 
 
 @pytest.fixture(scope='session')
-def run_plan(t5x_environment, tmp_path_factory):
+def run_python(t5x_environment):
+  """(devices, arguments) -> what a process with t5x said until it ended."""
+
+  def run(devices, arguments, status=0):
+    result = subprocess.run(
+        [sys.executable, *arguments], cwd=ROOT, env=t5x_environment(devices),
+        capture_output=True, text=True, check=False,
+    )
+    assert result.returncode == status, result.stderr[-5000:]
+    return result
+
+  return run
+
+
+@pytest.fixture(scope='session')
+def run_plan(run_python, tmp_path_factory):
   """(devices, plan) -> what tests/t5x/program.py saw."""
 
   def run(devices, plan):
     file = tmp_path_factory.mktemp('plan') / 'plan.json'
     file.write_text(json.dumps(plan))
-    result = subprocess.run(
-        [sys.executable, '-m', 'tests.t5x.program', str(file)],
-        cwd=ROOT, env=t5x_environment(devices), capture_output=True, text=True,
-        check=False,
-    )
-    assert result.returncode == 0, result.stderr[-5000:]
+    result = run_python(devices, ['-m', 'tests.t5x.program', str(file)])
     return json.loads(result.stdout.splitlines()[-1])
 
   return run

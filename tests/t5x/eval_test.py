@@ -3,33 +3,21 @@
 """t5x's own eval and infer give what the built-in ones give."""
 
 import json
-import subprocess
 import sys
 
 import gin
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from flamingo_jax import gin_program
-from flamingo_jax.data.vocabulary import default_vocabulary
 from flamingo_jax.evaluation.seqio_scores import evaluate
 from flamingo_jax.evaluation.seqio_answers import infer
 from flamingo_jax.models import variants
-from flamingo_jax.run_dir import checkpoint
-from flamingo_jax.run_dir import model_json
-from flamingo_jax.training.train_step import TrainState
 from flamingo_jax.training.trainable import split_params
-from tests.random_weights import random_weights
+from tests.random_weights import ONE_BLOCK, random_weights, save_run
 from tests.t5x import three_scores
-from tests.t5x.conftest import ROOT
+from tests.t5x.program import ROOT, flags
 
-SMALL = {
-    'decoder.layers': 1, 'decoder.width': 16, 'decoder.heads': 2,
-    'decoder.head_size': 8, 'resampler.layers': 1, 'resampler.width': 16,
-    'resampler.heads': 2, 'resampler.head_size': 8, 'resampler.latents': 4,
-    'image_size': 16, 'vision': 'one_block',
-}
 LENGTHS = {'tokens': 160, 'media': 5, 'image_size': 16, 'targets': 6}
 TWO_BY_TWO = (
     "MESH_SHAPE={'fsdp': 2, 'model': 2}", "LOGICAL_AXIS_RULES='tensor_parallel'"
@@ -40,27 +28,20 @@ TWO_BY_TWO = (
 def run_dir(tmp_path_factory):
   """MODEL_DIR of the built-in driver, random weights, step 3."""
   folder = tmp_path_factory.mktemp('run')
-  config = variants.get('flamingo_small', SMALL)
+  config = variants.get('flamingo_small', ONE_BLOCK)
   params, frozen_params = split_params(random_weights(config, scale=0.3))
-  checkpoints = checkpoint.Checkpoints(folder)
-  state = TrainState(step=jnp.int32(3), params=params, opt_state={})
-  checkpoints.save(3, state, {}, None)
-  checkpoints.close()
-  checkpoint.save_frozen(folder, frozen_params)
-  model_json.write_model_json(folder, config, default_vocabulary(), 5, 1)
+  save_run(folder, config, 3, params, frozen_params, max_media=5)
   return folder
 
 
 def options(name, run_dir, output_dir, *more):
-  files = f'configs/{name}_shapes.gin', 'tests/t5x/three_scores.gin'
-  return [f'--gin_file={file}' for file in files] + [
-      f'--gin.{binding}'
-      for binding in (
+  return flags({
+      'files': (f'configs/{name}_shapes.gin', 'tests/t5x/three_scores.gin'),
+      'bindings': (
           f'MODEL_DIR={str(run_dir)!r}', f'OUTPUT_DIR={str(output_dir)!r}',
-          f'TASK_FEATURE_LENGTHS={LENGTHS}', 'BATCH_SIZE=16',
-          *more,
-      )
-  ]
+          f'TASK_FEATURE_LENGTHS={LENGTHS}', 'BATCH_SIZE=16', *more,
+      ),
+  })
 
 
 @pytest.fixture
@@ -79,14 +60,6 @@ def built_in(monkeypatch):
   gin.clear_config()
 
 
-def t5x(module, environment, arguments):
-  result = subprocess.run(
-      [sys.executable, '-m', module, *arguments], cwd=ROOT, env=environment,
-      capture_output=True, text=True, check=False,
-  )
-  assert result.returncode == 0, result.stderr[-5000:]
-
-
 def read_lines(path):
   return [json.loads(line) for line in path.read_text().splitlines()]
 
@@ -101,12 +74,13 @@ def check_same(found, expected):
 
 
 def test_eval_gives_the_same_scores_and_answers_on_other_devices(
-    run_dir, tmp_path, built_in, t5x_environment
+    run_dir, tmp_path, built_in, run_python
 ):
   more = 'NUM_EXAMPLES=48', 'FRAMES=2', 'FPS=1.5'
   built_in(evaluate, options('eval', run_dir, tmp_path / 'own', *more))
-  t5x('t5x.eval', t5x_environment(4),
-      options('eval', run_dir, tmp_path / 'four', *more, *TWO_BY_TWO))
+  run_python(4, ['-m', 't5x.eval', *options(
+      'eval', run_dir, tmp_path / 'four', *more, *TWO_BY_TWO
+  )])
   files = sorted((tmp_path / 'own' / 'inference_eval').iterdir())
   assert len(files) == 2 * len(three_scores.TASKS)
   for file in files:
@@ -118,14 +92,13 @@ def test_eval_gives_the_same_scores_and_answers_on_other_devices(
     assert len({row['score'] for row in read_lines(ranked)}) > 24
 
 
-def test_infer_writes_the_same_lines(
-    run_dir, tmp_path, built_in, t5x_environment
-):
+def test_infer_writes_the_same_lines(run_dir, tmp_path, built_in, run_python):
   more = ('MIXTURE_OR_TASK_NAME="questions"', 'CHECKPOINT_PERIOD=3',
           'FRAMES=2', 'FPS=1.5')
   built_in(infer, options('infer', run_dir, tmp_path / 'own', *more))
-  t5x('t5x.infer', t5x_environment(1),
-      options('infer', run_dir, tmp_path / 'one', *more))
+  run_python(1, [
+      '-m', 't5x.infer', *options('infer', run_dir, tmp_path / 'one', *more)
+  ])
   name = 'questions-predict_with_aux.jsonl-00000-of-00001'
   own, other = (read_lines(tmp_path / f / name) for f in ('own', 'one'))
   for row in own + other:

@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Few-shot scores in training are those of the checkpoint, of either driver."""
 
-import subprocess
 import sys
 
 import gin
@@ -17,43 +16,36 @@ from flamingo_jax.evaluation.seqio_scores import FewShotEvaluator
 from flamingo_jax.models import variants
 from flamingo_jax.training.partitioner import Partitioner
 from flamingo_jax.training.trained_model import LanguageModel
+from tests.random_weights import ONE_BLOCK
 from tests.t5x import three_scores
-from tests.t5x.conftest import ROOT
 from tests.t5x.eval_test import check_same, options, read_lines
-from tests.t5x.program import run_built_in
-from tests.t5x.train_test import FILES, NO_EVALUATION, SMALL, bindings
+from tests.t5x.program import ROOT, flags, run_built_in
+from tests.t5x.train_test import FILES, NO_EVALUATION, bindings
 
-FEWSHOT = (*FILES, 'tests/t5x/fewshot.gin')
 STEPS = 2
 
 
-def settings(model_dir, *more):
-  return bindings(
-      model_dir, 'EVAL_PERIOD=1', 'CHECKPOINT_PERIOD=1', *more, steps=STEPS
-  )
+def run(model_dir, *more):
+  """The entry of a plan."""
+  return {
+      'name': 'run', 'files': (*FILES, 'tests/t5x/fewshot.gin'), 'devices': 1,
+      'bindings': bindings(
+          model_dir, 'EVAL_PERIOD=1', 'CHECKPOINT_PERIOD=1', *more, steps=STEPS
+      ),
+  }
 
 
 @pytest.fixture(scope='module')
 def built_in_run(tmp_path_factory):
   folder = tmp_path_factory.mktemp('built_in')
-  run_built_in([{
-      'name': 'run', 'files': list(FEWSHOT), 'devices': 1,
-      'bindings': settings(folder),
-  }])
+  run_built_in([run(folder)])
   return folder
 
 
 @pytest.fixture(scope='module')
-def t5x_run(tmp_path_factory, t5x_environment):
+def t5x_run(tmp_path_factory, run_python):
   folder = tmp_path_factory.mktemp('t5x')
-  result = subprocess.run(
-      [sys.executable, '-m', 't5x.train',
-       *(f'--gin_file={file}' for file in FEWSHOT),
-       *(f'--gin.{binding}' for binding in settings(folder, NO_EVALUATION))],
-      cwd=ROOT, env=t5x_environment(1), capture_output=True, text=True,
-      check=False,
-  )
-  assert result.returncode == 0, result.stderr[-5000:]
+  run_python(1, ['-m', 't5x.train', *flags(run(folder, NO_EVALUATION))])
   return folder
 
 
@@ -92,7 +84,7 @@ def test_the_log_of_a_run_has_them(built_in_run):
 
 
 def test_a_model_that_answers_nothing_is_one_sentence():
-  config = variants.get('flamingo_small', SMALL)
+  config = variants.get('flamingo_small', ONE_BLOCK)
   model = LanguageModel(config, default_vocabulary(), None)
   cfg = EvaluationDatasetConfig('three_scores', {}, 'validation', 8)
   with pytest.raises(UserError, match='this is a LanguageModel, which answers'):

@@ -21,6 +21,14 @@ from unittest import mock
 ROOT = pathlib.Path(__file__).parents[2]
 
 
+def flags(plan):
+  """One entry of a plan, as arguments of a program."""
+  return [
+      *(f'--gin_file={file}' for file in plan['files']),
+      *(f'--gin.{binding}' for binding in plan['bindings']),
+  ]
+
+
 def see(state, model_dir):
   """Bytes of a t5x state, and whether its frozen part is the one on disk."""
   import jax

@@ -11,19 +11,14 @@ import pytest
 
 from flamingo_jax.run_dir import weights
 from flamingo_jax.run_dir.fingerprint import fingerprint
+from tests.random_weights import ONE_BLOCK
 from tests.t5x.program import run_built_in
 
-SMALL = {
-    'decoder.layers': 1, 'decoder.width': 16, 'decoder.heads': 2,
-    'decoder.head_size': 8, 'resampler.layers': 1, 'resampler.width': 16,
-    'resampler.heads': 2, 'resampler.head_size': 8, 'resampler.latents': 4,
-    'image_size': 16, 'vision': 'one_block',
-}
 ROW = {'tokens': 24, 'documents': 2}
 PAIR = {'tokens': 16, 'media': 1, 'image_size': 16}
 STAGES = {
     'lm': ['configs/lm_tiny.gin', [
-        f'variant.overrides={SMALL}', "INITIAL_WEIGHTS=''",
+        f'variant.overrides={ONE_BLOCK}', "INITIAL_WEIGHTS=''",
         f'TASK_FEATURE_LENGTHS={ {"shapes_text": ROW} }',
         'BATCH_SIZES={"shapes_text": 4}',
     ]],
@@ -93,7 +88,7 @@ def test_flamingo_begins_with_the_towers_of_the_other_driver(runs, run_plan):
   seen = run_plan(1, [run(
       'flamingo', runs / 'flamingo',
       'configs/flamingo_tiny.gin', [
-          f'variant.overrides={SMALL}', 'MIXTURE_OR_TASK_NAME=shapes_pairs',
+          f'variant.overrides={ONE_BLOCK}', 'MIXTURE_OR_TASK_NAME=shapes_pairs',
           f'TASK_FEATURE_LENGTHS={ {"shapes_pairs": PAIR} }', 'BATCH_SIZES={"shapes_pairs": 4}',
           f'VISION_ENCODER={str(sources["vision_encoder"])!r}',
           f'LANGUAGE_MODEL={str(sources["decoder"])!r}',

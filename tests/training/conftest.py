@@ -88,6 +88,22 @@ def train(model, partitioner, start, steps=3):
   return Trained(compiled, losses, gradient, first, state, frozen_params)
 
 
+def train_tower(model, partitioner, batch, loss_weights):
+  """Three steps from scratch: (losses of each, state, metrics of the last)."""
+  state, frozen_params = init_state(model, partitioner, jax.random.key(0))
+  trainer = Trainer(model, partitioner, lambda step: 0.0, loss_weights)
+  batch = partitioner.put_batch(batch)
+  step = trainer.compile_train(state, frozen_params, batch)
+  losses = []
+  for _ in range(3):
+    state, metrics = step(state, frozen_params, batch)
+    losses.append([
+        float(metrics[f'{name}/loss_sum'] / metrics[f'{name}/weight'])
+        for name in loss_weights
+    ])
+  return losses, state, metrics
+
+
 def adam(opt_state):
   is_adam = lambda x: isinstance(x, optax.ScaleByAdamState)
   return next(filter(is_adam, jax.tree.leaves(opt_state, is_leaf=is_adam)))

@@ -11,11 +11,9 @@ import jax
 import numpy as np
 import pytest
 
-from flamingo_jax.data.vocabulary import default_vocabulary, train_vocabulary
+from flamingo_jax.data.vocabulary import default_vocabulary
 from flamingo_jax.driver.validation import Evaluator
 from flamingo_jax.errors import UserError
-from flamingo_jax.run_dir import checkpoint
-from flamingo_jax.run_dir import model_json
 from flamingo_jax.run_dir.fingerprint import fingerprint
 from flamingo_jax.run_dir.pretrained import TrainStateInitializer, load_tower
 from flamingo_jax.run_dir.regroup import regroup
@@ -27,6 +25,10 @@ from flamingo_jax.training.optimizer import (
 from flamingo_jax.training.partitioner import Partitioner
 from flamingo_jax.training.train_step import Trainer, abstract_state, init_state
 from flamingo_jax.training.trained_model import FlamingoModel, LanguageModel
+from tests.random_weights import save_run
+from tests.training.conftest import train_tower
+
+LAMBDA = {'text': 1.0}
 
 
 def make_batch(seed, rows=8, length=12):
@@ -51,42 +53,24 @@ def language_model(config):
   )
 
 
-def train(model, partitioner, steps=3):
-  state, frozen_params = init_state(model, partitioner, jax.random.key(0))
-  trainer = Trainer(model, partitioner, lambda step: 0.0, {'text': 1.0})
-  losses, step = [], None
-  for i in range(steps):
-    batch = partitioner.put_batch(make_batch(0))
-    step = step or trainer.compile_train(state, frozen_params, batch)
-    state, metrics = step(state, frozen_params, batch)
-    losses.append(float(metrics['text/loss_sum'] / metrics['text/weight']))
-  assert metrics['tokens'] == np.sum(make_batch(0)['text/loss_weights'] > 0)
-  assert 'images' not in metrics
-  return losses, state, trainer
-
-
 @pytest.fixture(scope='module')
 def trained(language_model, one_device):
-  return train(language_model, one_device)
+  return train_tower(language_model, one_device, make_batch(0), LAMBDA)
 
 
 @pytest.fixture(scope='module')
 def run(trained, language_model, tmp_path_factory):
   """The MODEL_DIR of a run of three steps."""
   folder = tmp_path_factory.mktemp('run')
-  checkpoint.save_frozen(folder, {})
-  checkpoints = checkpoint.Checkpoints(folder)
-  checkpoints.save(3, trained[1], {}, None)
-  checkpoints.close()
-  model_json.write_model_json(
-      folder, language_model.config, default_vocabulary(), 0, 1
-  )
+  save_run(folder, language_model.config, 3, trained[1].params, {})
   return folder
 
 
 def test_all_of_it_is_trained(language_model, one_device, trained):
-  losses, state, _ = trained
+  losses, state, metrics = trained
   assert losses[2] < losses[0]
+  assert metrics['tokens'] == np.sum(make_batch(0)['text/loss_weights'] > 0)
+  assert 'images' not in metrics
   start, frozen_params = init_state(
       language_model, one_device, jax.random.key(0)
   )
@@ -99,12 +83,14 @@ def test_all_of_it_is_trained(language_model, one_device, trained):
 
 def test_a_mesh_gives_the_same_losses(language_model, trained):
   mesh = Partitioner({'fsdp': 4, 'model': 2}, 'sequence_parallel')
-  losses, _, _ = train(language_model, mesh)
+  losses, *_ = train_tower(language_model, mesh, make_batch(0), LAMBDA)
   np.testing.assert_allclose(losses, trained[0], rtol=1e-5)
 
 
-def test_perplexity_is_the_exponential_of_the_loss(trained, one_device):
-  _, state, trainer = trained
+def test_perplexity_is_the_exponential_of_the_loss(
+    language_model, trained, one_device
+):
+  trainer = Trainer(language_model, one_device, lambda step: 0.0, LAMBDA)
   batch = {k.removeprefix('text/'): x[:, 0] for k, x in make_batch(1).items()}
 
   class Twice:
@@ -112,7 +98,7 @@ def test_perplexity_is_the_exponential_of_the_loss(trained, one_device):
       return iter([batch, batch])
 
   values = Evaluator(trainer, {'text': Twice()}).evaluate(
-      0, state.params, {}
+      0, trained[1].params, {}
   )
   assert values['eval/perplexity/text'] == pytest.approx(
       math.exp(values['eval/loss/text'])
@@ -142,6 +128,10 @@ def test_flamingo_reads_it_and_says_so(
       model, partitioner, language_model=str(run / 'checkpoint_3')
   ).from_scratch(jax.random.key(1))
   chex.assert_trees_all_equal(jax.device_get(frozen['decoder']), mine)
+  with pytest.raises(UserError, match=r'holds no vision_encoder \(but decoder'):
+    TrainStateInitializer(
+        model, partitioner, vision_encoder=str(run)
+    ).from_scratch(jax.random.key(1))
 
 
 @pytest.mark.parametrize('first, every, shapes', [
@@ -190,43 +180,6 @@ def test_a_next_phase_has_its_weights_and_a_new_optimizer(
   assert state.step == 0
   chex.assert_trees_all_equal(state.opt_state, new.opt_state)
   assert 'weights' in json.loads((tmp_path / 'restored.json').read_text())
-
-
-def test_what_does_not_fit_is_one_sentence(
-    model, one_device, run, config, tmp_path
-):
-  def sentence(model=model, **sources):
-    initializer = TrainStateInitializer(model, one_device, **sources)
-    with pytest.raises(UserError) as error:
-      initializer.from_scratch(jax.random.key(0))
-    assert '\n' not in str(error.value)
-    return str(error.value)
-
-  assert f'{run} holds no vision_encoder (but decoder)' in sentence(
-      vision_encoder=str(run)
-  )
-  assert 'nowhere, the source of the decoder, does not exist' in sentence(
-      language_model='nowhere'
-  )
-  wide = FlamingoModel(
-      config.from_dict(config.to_dict() | {
-          'decoder': config.to_dict()['decoder'] | {'width': 32}
-      }),
-      default_vocabulary(), model.optimizer,
-  )
-  assert 'has shape (16,) where the model has (32,)' in sentence(
-      wide, language_model=str(run)
-  )
-  words = train_vocabulary(['red', 'blue'], tmp_path / 'words', 400)
-  other = FlamingoModel(
-      config.from_dict(config.to_dict() | {
-          'decoder': config.to_dict()['decoder'] | {'vocab': words.base_size}
-      }),
-      words, model.optimizer,
-  )
-  assert 'was trained with another vocabulary' in sentence(
-      other, language_model=str(run)
-  )
 
 
 def test_chinchillas_schedule():

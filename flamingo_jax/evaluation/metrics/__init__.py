@@ -6,10 +6,7 @@ Functions over a task's targets for seqio, and `Metric`s for the benchmarks.
 """
 
 from flamingo_jax.evaluation.metrics.captions import CIDER
-from flamingo_jax.evaluation.metrics.exact import (
-    IVQA_ACCURACY,
-    TOP1,
-)
+from flamingo_jax.evaluation.metrics.exact import IVQA_ACCURACY, TOP1
 from flamingo_jax.evaluation.metrics.metric import Metric
 from flamingo_jax.evaluation.metrics.ranking import (
     AVERAGE_PRECISION,

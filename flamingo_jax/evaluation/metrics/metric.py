@@ -33,9 +33,8 @@ class Metric:
     version: to be raised whenever a score may change; cards have it.
     measure: of (targets[Q], what the model says: str[Q], or log-likelihoods
       f32[Q C] of a close-ended benchmark): Q rows, one per query.
-    aggregate: rows to the score, a share of `scale`; their mean if not given.
+    aggregate: rows to the score, a share; their mean if not given.
     is_ranking: whether it is of log-likelihoods.
-    scale: of the number that is printed; CIDEr is 100 times its formula, too.
     notes: what decides the score beside the texts, such as a tokenizer.
   """
 
@@ -44,7 +43,6 @@ class Metric:
   measure: Callable[[Sequence[Target], Any], np.ndarray]
   aggregate: Callable[[np.ndarray], float] = _mean
   is_ranking: bool = False
-  scale: float = 100.0
   notes: str = ''
 
   def rows(self, targets: Sequence[Target], outputs: Any) -> np.ndarray:
@@ -62,8 +60,8 @@ class Metric:
     return self.measure(targets, outputs)
 
   def score(self, rows: np.ndarray) -> float:
-    """The score of rows, times `scale`."""
-    return self.scale * self.aggregate(rows)
+    """The score of rows, in percent."""
+    return 100.0 * self.aggregate(rows)
 
   def interval(self, rows: np.ndarray) -> tuple[float, float]:
     """95 % interval over examples: a percentile bootstrap, always the same.

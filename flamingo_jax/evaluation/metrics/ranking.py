@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Metrics of candidates' log-likelihoods [Q C], for close-ended benchmarks."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 import functools
 
 import numpy as np
@@ -56,28 +56,17 @@ def _probability(targets: Sequence[Target], scores: np.ndarray) -> np.ndarray:
   return np.stack([_right(targets)[:, -1], share[:, -1]], axis=1)
 
 
-def _of_classes(
-    rows: np.ndarray, name: str, function: Callable[..., float]
-) -> float:
+def _of_classes(rows: np.ndarray, name: str, function: str) -> float:
+  """What a function of sklearn.metrics makes of `_probability`."""
+  import sklearn.metrics
+
   labels, probabilities = rows[:, 0], rows[:, 1]
   if len(set(labels)) < 2:
     raise UserError(
         f'{name} is not defined, as all examples have the same label: '
         'evaluate more'
     )
-  return float(function(labels, probabilities))
-
-
-def _roc_auc(rows: np.ndarray) -> float:
-  from sklearn.metrics import roc_auc_score
-
-  return _of_classes(rows, 'ROC AUC', roc_auc_score)
-
-
-def _average_precision(rows: np.ndarray) -> float:
-  from sklearn.metrics import average_precision_score
-
-  return _of_classes(rows, 'average precision', average_precision_score)
+  return float(getattr(sklearn.metrics, function)(labels, probabilities))
 
 
 def _ndcg(targets: Sequence[Target], scores: np.ndarray) -> np.ndarray:
@@ -177,9 +166,14 @@ STAR_ACCURACY = _ranking(
     'star_accuracy', 1, _typed_top1, _mean_of_types,
     notes='mean over the types of questions',
 )
-ROC_AUC = _ranking('roc_auc', 1, _probability, _roc_auc)
+ROC_AUC = _ranking('roc_auc', 1, _probability, functools.partial(
+    _of_classes, name='ROC AUC', function='roc_auc_score'
+))
 AVERAGE_PRECISION = _ranking(
-    'average_precision', 1, _probability, _average_precision
+    'average_precision', 1, _probability, functools.partial(
+        _of_classes, name='average precision',
+        function='average_precision_score',
+    )
 )
 NDCG = _ranking('ndcg', 1, _ndcg)
 MWAP = _ranking('mwap', 1, _clips, _mwap)

@@ -7,7 +7,7 @@ each; the mean over leaving each of them out. The rules below, with their
 oddities, are those that every published number was computed with.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 import functools
 import re
 
@@ -104,14 +104,11 @@ def _measure(
   ])
 
 
-def _metric(always: bool) -> Callable[..., np.ndarray]:
-  return functools.partial(_measure, always=always)
-
-
 VQA_ACCURACY = Metric(
-    'vqa_accuracy', 1, _metric(False),
+    'vqa_accuracy', 1, functools.partial(_measure, always=False),
     notes='answers normalised where annotators differ, as the official program',
 )
 VQA_ACCURACY_ALWAYS_NORMALISED = Metric(
-    'vqa_accuracy_always_normalised', 1, _metric(True)
+    'vqa_accuracy_always_normalised', 1,
+    functools.partial(_measure, always=True),
 )

@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Captions: Karpathy's files of COCO and Flickr30k, VATEX, YouCook2."""
 
+from collections.abc import Iterator
+
 from flamingo_jax.evaluation.prompts import Sample
 from flamingo_jax.evaluation.readers.source import Source
 
@@ -12,9 +14,8 @@ _KARPATHY = {
 _YOUCOOK2 = {'train': 'training', 'validation': 'validation'}
 
 
-def karpathy(source: Source) -> list[Sample]:
+def karpathy(source: Source) -> Iterator[Sample]:
   """dataset_coco.json and dataset_flickr30k.json."""
-  samples = []
   images = source.entries(0, 'images')
   splits = [part for parts in _KARPATHY.values() for part in parts]
   for number, image in source.fields_of(
@@ -25,32 +26,28 @@ def karpathy(source: Source) -> list[Sample]:
     folder = (
         image.text('filepath') if 'filepath' in image else 'flickr30k-images'
     )
-    samples.append(source.sample(
+    yield source.sample(
         number,
         source.image(f'{folder}/{image.text("filename")}'),
         {},
         [sentence.text('raw') for sentence in image.records('sentences')],
         {'image_id': image.name('cocoid' if 'cocoid' in image else 'filename')},
-    ))
-  return samples
+    )
 
 
-def vatex(source: Source) -> list[Sample]:
+def vatex(source: Source) -> Iterator[Sample]:
   """[{videoID, enCap: ten}]; clips are <videoID>.mp4."""
-  return [
-      source.sample(
-          number, source.video(f'videos/{entry.text("videoID")}.mp4'), {},
-          entry.texts('enCap'), {'id': entry.name('videoID')},
-      )
-      for number, entry in source.fields_of(
-          source.entries(0), 'videoID', 'enCap'
-      )
-  ]
+  for number, entry in source.fields_of(
+      source.entries(0), 'videoID', 'enCap'
+  ):
+    yield source.sample(
+        number, source.video(f'videos/{entry.text("videoID")}.mp4'), {},
+        entry.texts('enCap'), {'id': entry.name('videoID')},
+    )
 
 
-def youcook2(source: Source) -> list[Sample]:
+def youcook2(source: Source) -> Iterator[Sample]:
   """Every annotated segment, cut out as clips/<video>_<segment's id>.mp4."""
-  samples = []
   database = source.mapping(0).get('database')
   if not isinstance(database, dict):
     raise source.error(0, "has no field 'database'")
@@ -62,8 +59,7 @@ def youcook2(source: Source) -> list[Sample]:
       number += 1
       if subset == _YOUCOOK2[source.split]:
         name = f'{video}_{segment.name("id")}'
-        samples.append(source.sample(
+        yield source.sample(
             number, source.video(f'clips/{name}.mp4'), {},
             [segment.text('sentence')], {'id': name},
-        ))
-  return samples
+        )

@@ -3,6 +3,7 @@
 """Close-ended benchmarks: queries with the candidates for their answer."""
 
 from collections import Counter
+from collections.abc import Iterator
 
 from flamingo_jax.evaluation.prompts import Sample
 from flamingo_jax.evaluation.readers.record import Record
@@ -15,21 +16,18 @@ _GRADES = 5  # of what a clip of RareAct shows
 _IMAGENET_NAMES = {'n02012849': 'crane bird', 'n03126707': 'construction crane'}
 
 
-def hateful_memes(source: Source) -> list[Sample]:
+def hateful_memes(source: Source) -> Iterator[Sample]:
   """{id, img, label, text} per line; the text in the picture is given."""
-  return [
-      source.sample(
-          number, source.image(entry.text('img')),
-          {'text': entry.text('text')}, entry.label('label', _HATEFUL),
-          {'id': entry.name('id')}, _HATEFUL,
-      )
-      for number, entry in source.fields_of(
-          source.read_json_lines(0), 'id', 'img', 'text'
-      )
-  ]
+  for number, entry in source.fields_of(
+      source.read_json_lines(0), 'id', 'img', 'text'
+  ):
+    yield source.sample(
+        number, source.image(entry.text('img')), {'text': entry.text('text')},
+        entry.label('label', _HATEFUL), {'id': entry.name('id')}, _HATEFUL,
+    )
 
 
-def visdial(source: Source) -> list[Sample]:
+def visdial(source: Source) -> Iterator[Sample]:
   """VisDial 1.0: the annotated round of each dialogue, 100 candidates.
 
   In training dialogues, which become shots, it is the last round.
@@ -48,7 +46,6 @@ def visdial(source: Source) -> list[Sample]:
       dense[entry.whole('image_id')] = entry
   asked = lambda turn: turn.pick('question', questions) + '?'
   said = lambda turn: turn.pick('answer', answers)
-  samples = []
   for number, dialogue in source.fields_of(
       dialogs, 'image_id', 'caption', 'dialog'
   ):
@@ -68,7 +65,7 @@ def visdial(source: Source) -> list[Sample]:
         f'Question: {asked(earlier)} Answer: {said(earlier)}. '
         for earlier in rounds[:last]
     )
-    samples.append(source.sample(
+    yield source.sample(
         number,
         source.image(_visdial_image(source, image_id)),
         {'caption': dialogue.text('caption') + '.', 'history': history,
@@ -76,8 +73,7 @@ def visdial(source: Source) -> list[Sample]:
         [said(turn)],
         {'image_id': image_id, 'round_id': last + 1, 'relevance': relevance},
         options,
-    ))
-  return samples
+    )
 
 
 def _relevance(entry: Record, count: int) -> list[float]:
@@ -104,9 +100,8 @@ def _visdial_image(source: Source, image_id: int) -> str:
   return (found or names)[0]
 
 
-def star(source: Source) -> list[Sample]:
+def star(source: Source) -> Iterator[Sample]:
   """Four choices to each clip, cut out as clips/<video>_<start>_<end>.mp4."""
-  samples = []
   for number, entry in source.fields_of(
       source.entries(0), 'question_id', 'question', 'video_id', 'choices'
   ):
@@ -121,17 +116,16 @@ def star(source: Source) -> list[Sample]:
       )
     clip = '_'.join(str(entry.name(n)) for n in ('video_id', 'start', 'end'))
     name = entry.text('question_id')
-    samples.append(source.sample(
+    yield source.sample(
         number, source.video(f'clips/{clip}.mp4'),
         {'question': entry.text('question')},
         entry.answer('answer'),
         {'question_id': name, 'type': name.split('_')[0]},
         [choice.text('choice') for choice in choices],
-    ))
-  return samples
+    )
 
 
-def rareact(source: Source) -> list[Sample]:
+def rareact(source: Source) -> Iterator[Sample]:
   """Clips, cut out as clips/<video>_<start>_<end>.mp4, and all actions."""
   rows = list(source.fields_of(
       source.read_csv(0), 'video_id', 'start', 'end', 'class_id', 'verb',
@@ -150,20 +144,15 @@ def rareact(source: Source) -> list[Sample]:
         0, f'does not have all class_ids from 0 to {max(actions, default=0)}'
     )
   candidates = tuple(actions[i] for i in range(len(actions)))
-  return [
-      source.sample(
-          number,
-          source.video('clips/' + '_'.join(
-              row.text(name) for name in ('video_id', 'start', 'end')
-          ) + '.mp4'),
-          {}, [_action(row)],
-          {'video': row.text('video_id'), 'verb': row.text('verb'),
-           'noun': row.text('noun'), 'class_id': row.whole('class_id'),
-           'annotation': row.whole('annotation', 0, _GRADES)},
-          candidates,
-      )
-      for number, row in rows
-  ]
+  for number, row in rows:
+    clip = '_'.join(row.text(name) for name in ('video_id', 'start', 'end'))
+    yield source.sample(
+        number, source.video(f'clips/{clip}.mp4'), {}, [_action(row)],
+        {'video': row.text('video_id'), 'verb': row.text('verb'),
+         'noun': row.text('noun'), 'class_id': row.whole('class_id'),
+         'annotation': row.whole('annotation', 0, _GRADES)},
+        candidates,
+    )
 
 
 def _action(row: Record) -> str:
@@ -178,7 +167,7 @@ def _action(row: Record) -> str:
   return f'{verb} {"an" if noun[0] in _VOWELS else "a"} {noun}'
 
 
-def imagenet(source: Source) -> list[Sample]:
+def imagenet(source: Source) -> Iterator[Sample]:
   """ILSVRC2012 as Kaggle packs it: 'n01440764 tench, Tinca tinca' per class."""
   whole = {}
   for number, line in enumerate(source.read_text(1).split('\n'), 1):
@@ -191,7 +180,6 @@ def imagenet(source: Source) -> list[Sample]:
   counts = Counter(first.values())
   names = {s: n if counts[n] == 1 else whole[s] for s, n in first.items()}
   candidates = tuple(names.values())
-  samples = []
   for number, row in source.fields_of(
       source.read_csv(0), 'ImageId', 'PredictionString'
   ):
@@ -202,14 +190,13 @@ def imagenet(source: Source) -> list[Sample]:
     path = f'train/{synset}/{image}' if source.split == 'train' else (
         f'val/{image}'
     )
-    samples.append(source.sample(
+    yield source.sample(
         number, source.image(f'ILSVRC/Data/CLS-LOC/{path}.JPEG'), {},
         [names[synset]], {'id': image}, candidates,
-    ))
-  return samples
+    )
 
 
-def kinetics(source: Source) -> list[Sample]:
+def kinetics(source: Source) -> Iterator[Sample]:
   """Clips <part>/<label>/<youtube id>_<start>_<end>.mp4 and their labels."""
   rows = list(source.fields_of(
       source.read_csv(0), 'label', 'youtube_id', 'time_start', 'time_end',
@@ -220,14 +207,12 @@ def kinetics(source: Source) -> list[Sample]:
       for _, row in source.fields_of(source.read_csv(1), 'label', number=1)
   }))
   folder = 'train' if source.split == 'train' else 'val'
-  samples = []
   for number, row in rows:
     start, end = row.whole('time_start'), row.whole('time_end')
     clip = f'{row.text("youtube_id")}_{start:06d}_{end:06d}'
     label = row.text('label')
-    samples.append(source.sample(
+    yield source.sample(
         number, source.video(f'{folder}/{label}/{clip}.mp4'), {},
         [label], {'id': clip}, labels,
-    ))
-  return samples
+    )
 

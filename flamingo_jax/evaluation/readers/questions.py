@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Open-ended questions about pictures and videos."""
 
+from collections.abc import Iterator
 import re
 
 from flamingo_jax.errors import UserError
@@ -10,7 +11,7 @@ from flamingo_jax.evaluation.readers.record import Record
 from flamingo_jax.evaluation.readers.source import Source
 
 
-def vqa(source: Source) -> list[Sample]:
+def vqa(source: Source) -> Iterator[Sample]:
   """VQAv2 and OK-VQA: a file of questions and, unless secret, one of answers.
 
   OK-VQA's answers are those that people wrote, not their stems.
@@ -28,7 +29,6 @@ def vqa(source: Source) -> list[Sample]:
   # Of '..._test-dev2015_questions.json', the pictures are those of test2015.
   found = re.search(r'(train|val|test)\D*(\d{4})', source.files[0])
   folder = ''.join(found.groups())
-  samples = []
   for number, entry in source.fields_of(
       source.entries(0, 'questions'), 'question_id', 'image_id', 'question'
   ):
@@ -39,51 +39,46 @@ def vqa(source: Source) -> list[Sample]:
           f'{name!r}, entry {number} of {source.files[0]}: take both from one '
           'release'
       )
-    samples.append(source.sample(
+    yield source.sample(
         number,
         source.image(f'{folder}/COCO_{folder}_{image:012d}.jpg'),
         {'question': entry.text('question')},
         answers.get(name, []),
         {'question_id': name},
-    ))
-  return samples
+    )
 
 
-def textvqa(source: Source) -> list[Sample]:
+def textvqa(source: Source) -> Iterator[Sample]:
   """TextVQA 0.5.1; its validation pictures lie among the training ones."""
   folder = 'test_images' if source.split == 'test' else 'train_images'
-  return [
-      source.sample(
-          number,
-          source.image(f'{folder}/{entry.text("image_id")}.jpg'),
-          {'question': entry.text('question')},
-          entry.answers('answers', 'answer'),
-          {'question_id': entry.name('question_id')},
-      )
-      for number, entry in source.fields_of(
-          source.entries(0, 'data'), 'question_id', 'image_id', 'question'
-      )
-  ]
+  for number, entry in source.fields_of(
+      source.entries(0, 'data'), 'question_id', 'image_id', 'question'
+  ):
+    yield source.sample(
+        number,
+        source.image(f'{folder}/{entry.text("image_id")}.jpg'),
+        {'question': entry.text('question')},
+        entry.answers('answers', 'answer'),
+        {'question_id': entry.name('question_id')},
+    )
 
 
-def vizwiz(source: Source) -> list[Sample]:
+def vizwiz(source: Source) -> Iterator[Sample]:
   """VizWiz-VQA; a question is known by its picture."""
   folder = source.files[0].removesuffix('.json').split('/')[-1]
-  return [
-      source.sample(
-          number,
-          source.image(f'{folder}/{entry.text("image")}'),
-          {'question': entry.text('question')},
-          entry.answers('answers', 'answer'),
-          {'image': entry.name('image')},
-      )
-      for number, entry in source.fields_of(
-          source.entries(0), 'image', 'question'
-      )
-  ]
+  for number, entry in source.fields_of(
+      source.entries(0), 'image', 'question'
+  ):
+    yield source.sample(
+        number,
+        source.image(f'{folder}/{entry.text("image")}'),
+        {'question': entry.text('question')},
+        entry.answers('answers', 'answer'),
+        {'image': entry.name('image')},
+    )
 
 
-def msvdqa(source: Source) -> list[Sample]:
+def msvdqa(source: Source) -> Iterator[Sample]:
   """Questions about 'vid<n>', whose clip's name youtube_mapping.txt has."""
   names = {}
   for number, line in enumerate(source.read_text(1).split('\n'), 1):
@@ -95,25 +90,21 @@ def msvdqa(source: Source) -> list[Sample]:
             1, f'has in line {number} not a clip and a video, but {line!r:.60}'
         ) from None
       names[video] = clip
-  samples = []
   for number, entry in _of_videos(source):
     video = f'vid{entry.text("video_id")}'
     if video not in names:
       raise entry.error(f'is about {video}, which {source.files[1]} lacks')
-    samples.append(_video_question(
+    yield _video_question(
         source, number, entry, f'YouTubeClips/{names[video]}.avi'
-    ))
-  return samples
+    )
 
 
-def msrvttqa(source: Source) -> list[Sample]:
+def msrvttqa(source: Source) -> Iterator[Sample]:
   """Questions about videos/video<n>.mp4."""
-  return [
-      _video_question(
-          source, number, entry, f'videos/video{entry.text("video_id")}.mp4'
-      )
-      for number, entry in _of_videos(source)
-  ]
+  for number, entry in _of_videos(source):
+    yield _video_question(
+        source, number, entry, f'videos/video{entry.text("video_id")}.mp4'
+    )
 
 
 def _of_videos(source: Source):
@@ -129,27 +120,24 @@ def _video_question(source, number, entry, video) -> Sample:
   )
 
 
-def ivqa(source: Source) -> list[Sample]:
+def ivqa(source: Source) -> Iterator[Sample]:
   """Five answers to each clip, cut out as clips/<video>_<start>_<end>.mp4."""
-  samples = []
   for number, row in source.fields_of(
       source.read_csv(0), 'video_id', 'start', 'end', 'question', 'answer5'
   ):
     clip = '_'.join(row.text(name) for name in ('video_id', 'start', 'end'))
     answers = [row[f'answer{i}'] for i in range(1, 6)]
-    samples.append(source.sample(
+    yield source.sample(
         number, source.video(f'clips/{clip}.mp4'),
         {'question': row.text('question')},
         row.by_frequency('answer5', answers), {'id': clip},
-    ))
-  return samples
+    )
 
 
-def nextqa(source: Source) -> list[Sample]:
+def nextqa(source: Source) -> Iterator[Sample]:
   """The open-ended part; of the test split some have a second answer."""
   names = source.mapping(1)
   more = source.mapping(2) if source.files[2:] else {}
-  samples = []
   for number, row in source.fields_of(
       source.read_csv(0), 'video', 'question', 'answer', 'qid', 'type'
   ):
@@ -161,11 +149,10 @@ def nextqa(source: Source) -> list[Sample]:
     if qid in second:
       path = source.path(source.files[2])
       answers += Record(second, path, video, source.origin).answer(qid)
-    samples.append(source.sample(
+    yield source.sample(
         number,
         source.video(f'NExTVideo/{names.get(video, video)}.mp4'),
         {'question': row.text('question')},
         answers,
         {'video': video, 'qid': qid, 'type': row.text('type')},
-    ))
-  return samples
+    )
