@@ -287,21 +287,6 @@ def test_when_documents_are_dealt_out(size, file_count, batch_size, stretches):
   assert global_order.stretches_of([*found], 1, batch_size) == 1
 
 
-@pytest.mark.parametrize('size', [128, 135, 1001])
-@pytest.mark.parametrize('each', [1, 3])
-def test_numbers_run_through_epochs(size, each):
-  order = global_order.GlobalOrder(size, each, 8)
-  longest = -(-(-(-size // 8)) // each)
-  for epoch in range(2):
-    seen = []
-    numbers = range(epoch * longest * 8, (epoch + 1) * longest * 8)
-    for at in map(order.find, numbers):
-      if at is not None:
-        assert at.epoch == epoch
-        seen += order.documents(at, (1, epoch))
-    assert sorted(seen) == list(range(size))
-
-
 def test_one_stretch_is_shuffled_as_it_always_was():
   # Models were trained in this order.
   order = global_order.GlobalOrder(10, 1, 1)

@@ -204,11 +204,6 @@ def test_the_shipped_file_is_made_by_the_committed_text(vocabulary, tmp_path):
   assert again.pieces(every_id) == vocabulary.pieces(every_id)
 
 
-def test_the_digest_is_that_of_the_file(vocabulary):
-  data = pathlib.Path(vocabulary.path).read_bytes()
-  assert vocabulary.sha256 == hashlib.sha256(data).hexdigest()
-
-
 def test_vocabularies_are_equal_by_content(vocabulary, tmp_path):
   copy = tmp_path / 'copy.model'
   copy.write_bytes(pathlib.Path(vocabulary.path).read_bytes())
