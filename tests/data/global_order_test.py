@@ -8,7 +8,6 @@ import chex
 import numpy as np
 import pytest
 
-from flamingo_jax.data import documents
 from flamingo_jax.data import features
 from flamingo_jax.data import global_order
 from flamingo_jax.data import pipeline
@@ -17,6 +16,7 @@ from flamingo_jax.data import shuffling
 from flamingo_jax.data import streams
 from flamingo_jax.data import text
 from flamingo_jax.data.batches import get_batches
+from flamingo_jax.data.documents import image
 from tests import datasets
 from tests.pictures import png
 from tests.shards import write_shards
@@ -33,19 +33,10 @@ def config(**changes):
 
 def folder_of(directory, broken=frozenset(), shards=SHARDS):
   """Document i has a picture of colour i, or one that is no picture."""
-  return write_shards(
-      [
-          documents.Document(
-              (
-                  documents.image(b'-' if i in broken else png(i)),
-                  f'{i} is here',
-              ),
-              f'test:{i}', i,
-          )
-          for i in range(COUNT)
-      ],
-      directory, shards=shards,
-  )
+  found = datasets.numbered(COUNT, lambda i: (
+      image(b'-' if i in broken else png(i)), f'{i} is here'
+  ))
+  return write_shards(found, directory, shards=shards)
 
 
 @pytest.fixture(scope='module')

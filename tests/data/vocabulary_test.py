@@ -253,12 +253,6 @@ def test_a_missing_file_is_named(tmp_path):
     vocabulary_lib.Vocabulary(tmp_path / 'absent.model')
 
 
-def test_a_vocabulary_too_small_for_the_bytes_is_refused(tmp_path):
-  with pytest.raises(UserError, match='no vocabulary of 10 pieces'):
-    vocabulary_lib.train_vocabulary(['a cat'], tmp_path / 'm.model', 10)
-  assert not (tmp_path / 'm.model').exists()
-
-
 def test_ends_have_the_names_that_models_give_them(tmp_path):
   for make, names in (
       (byte_level, ['<|endoftext|>', '<|endoftext|>']), (llama, ['<s>', '</s>'])
