@@ -82,12 +82,7 @@ class JsonlDocuments:
   """
 
   def __init__(self, path: str | os.PathLike, media: bool = True):
-    """Checks the file.
-
-    Args:
-      path: of the file.
-      media: whether documents need a medium; else they are of text alone.
-    """
+    """Checks the file; documents need a medium, or are of text alone."""
     self.path = os.path.abspath(path)
     self._media = media
     problems = iter_problems(self.path, _DECODE_AT_MOST, media)
@@ -246,10 +241,8 @@ def _unreadable(error: OSError) -> Line:
 def media_problem(media: Media, decode: bool, to_end: bool) -> str | None:
   """What is wrong with a file, or None.
 
-  Args:
-    media: a file or its bytes.
-    decode: looks past the header of an image.
-    to_end: looks past the first frame of a video.
+  With `decode` past the header of an image, with `to_end` past the first frame
+  of a video.
   """
   try:
     with media_reader.open_file(media) as file:

@@ -27,13 +27,7 @@ _ATTEMPTS_AT_HOME = 8
 
 
 def stretches_of(documents: Documents, each: int, batch_size: int) -> int:
-  """As many as a batch has examples, or one.
-
-  Args:
-    documents: of a dataset.
-    each: how many an example is made of.
-    batch_size: examples of a batch over all hosts.
-  """
+  """As many as a batch has examples, over all hosts, or one."""
   several = getattr(documents, 'file_count', 1) > 1
   enough = len(documents) >= LEAST_EXAMPLES * each * batch_size
   return batch_size if several and enough else 1
@@ -95,9 +89,7 @@ class GlobalOrder:
   def documents(self, at: Place, key: Sequence[int] | None) -> list[int]:
     """The indices of the documents of an example.
 
-    Args:
-      at: its place.
-      key: of the permutations of the epoch; None: as they lie.
+    The key is of the permutations of its epoch; None: as they lie.
     """
     begin, end = shard_range(self.size, at.stretch, self.stretches)
     first = begin + at.index * self.each

@@ -52,11 +52,8 @@ class TokenizedDocument:
   def what_fits(self, tokens: int, media: int | None = None) -> str:
     """How much of its end would fit, for messages; <BOS> stays.
 
-    Of a few-shot prompt the query, at the end, is what has to stay.
-
-    Args:
-      tokens: that there is room for.
-      media: likewise; None: any number.
+    Of a few-shot prompt the query, at the end, is what has to stay. None: any
+    number of media.
     """
     fits = int(np.sum(1 + len(self.tokens) - self.positions <= tokens))
     if media is not None:

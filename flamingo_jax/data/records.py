@@ -92,10 +92,7 @@ def write_manifest(
 ) -> dict[str, Any]:
   """Makes shards that lie in a folder one data set; returns the manifest.
 
-  Args:
-    folder: where the shards are.
-    shards: in order.
-    facts: more that the manifest says, such as where the documents are from.
+  It says `facts` too, such as where the documents are from.
   """
   np.save(folder / _INDEX, np.concatenate([shard.index for shard in shards]))
   manifest = {

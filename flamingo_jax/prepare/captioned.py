@@ -12,17 +12,11 @@ VIDEO_FIELDS = ('mp4', 'webm', 'mkv', 'mov', 'avi', 'm4v', 'gif')
 def convert(
     media: Media, caption: str, place: str, fitter: Fitter, sought: str
 ) -> Converted:
-  """The medium, then its caption.
-
-  Args:
-    media: not fitted yet.
-    caption: '' if there is none.
-    place: what messages call the item.
-    fitter: makes the medium small.
-    sought: where the caption would be, for messages.
+  """The medium, which is not fitted yet, then its caption, '' if there is none.
 
   Raises:
-    Dropped: there is no caption, or the medium cannot be used.
+    Dropped: there is no caption where one was sought, or the medium cannot be
+      used.
   """
   if not caption.strip():
     raise Dropped('no caption', f'nothing in {sought}')

@@ -182,11 +182,9 @@ def check(
     macros: of its gin file.
     out_html: where a page with 20 samples is written, if anywhere.
 
-  Returns:
-    The report; problems of the data are in it and raise nothing.
-
   Raises:
-    UserError: the page cannot be written.
+    UserError: the page cannot be written. Problems of the data raise nothing;
+      they are in the report.
   """
   report = Report(os.fspath(path), Misfits(lengths, macros))
   samples, rng = [], np.random.default_rng(0)

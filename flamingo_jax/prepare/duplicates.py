@@ -88,10 +88,6 @@ def judge_all(
   """The verdicts on all units, in order, with all counts in memory.
 
   That takes about 200 bytes for each image and line.
-
-  Args:
-    read: from the number of a unit to its documents.
-    units: how many there are.
   """
   counts = collections.Counter()
   for index in range(units):
@@ -169,10 +165,8 @@ def judge(
 ) -> Verdict:
   """The verdict on a unit.
 
-  Args:
-    entries: its documents.
-    repeated: the places of those that were there before -> the reason.
-    often: its images and lines that occur too often.
+  `repeated` are the places of documents that were there before -> the reason,
+  `often` its images and lines that occur too often.
   """
   kept, drops = [], spool.Tally()
   for place, entry in enumerate(entries):

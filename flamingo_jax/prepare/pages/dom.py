@@ -91,11 +91,7 @@ class Image:
 
 
 def read_page(html: str, url: str) -> list[Text | Image]:
-  """What a page shows, in order.
-
-  Args:
-    html: the page.
-    url: where it is from; relative URLs of images start there.
+  """What a page shows, in order; relative URLs of images start at its own.
 
   Raises:
     Dropped: it nests too deeply.

@@ -114,12 +114,7 @@ def _matrix(page: dict[str, Any]) -> tuple[list[str], np.ndarray]:
 
 
 def assign(similarity: np.ndarray, images: list[int]) -> dict[int, int]:
-  """Sentence -> image, for the images that are there.
-
-  Args:
-    similarity: f64[images, sentences].
-    images: the rows that are there.
-  """
+  """Sentence -> image, for the images that are there, rows of the matrix."""
   if not images:
     return {}
   rows, sentences = scipy.optimize.linear_sum_assignment(-similarity[images])
