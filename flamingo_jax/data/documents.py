@@ -58,18 +58,12 @@ END_OF_CHUNK = EndOfChunk()
 
 @dataclasses.dataclass(frozen=True)
 class Document:
-  """Text and media in reading order.
+  """Text and media in reading order."""
 
-  Attributes:
-    parts: each a text, a medium or END_OF_CHUNK; `Text` in documents of text
-      alone.
-    source: where it is from, for messages ("own.jsonl:12").
-    example_id: its place in the source; of a JSONL file the line, from 1.
-  """
-
+  # Each a text, a medium or END_OF_CHUNK; `Text` in documents of text alone.
   parts: tuple[str | Text | Media | EndOfChunk, ...]
-  source: str
-  example_id: int
+  source: str  # where it is from, for messages ("own.jsonl:12")
+  example_id: int  # its place in the source; of a JSONL file the line, from 1
 
 
 class JsonlDocuments:
@@ -132,17 +126,11 @@ def iter_problems(
 
 @dataclasses.dataclass(frozen=True)
 class Line:
-  """A line of a JSONL file: a document, or what is wrong with it.
+  """A line of a JSONL file: a document, or what is wrong with it."""
 
-  Attributes:
-    number: from 1; 0 for a problem of the file as a whole.
-    document: None if there are problems.
-    problems: sentences.
-  """
-
-  number: int
-  document: Document | None
-  problems: tuple[str, ...]
+  number: int  # from 1; 0 for a problem of the file as a whole
+  document: Document | None  # None if there are problems
+  problems: tuple[str, ...]  # sentences
 
   def checked(self, path: str | os.PathLike) -> Document:
     """The document.

@@ -35,32 +35,20 @@ def stretches_of(documents: Documents, each: int, batch_size: int) -> int:
 
 @dataclasses.dataclass(frozen=True)
 class Place:
-  """Where an example stands.
+  """Where an example stands."""
 
-  Attributes:
-    epoch: from 0.
-    stretch: of documents.
-    index: of the example among those of its stretch in the epoch.
-  """
-
-  epoch: int
-  stretch: int
-  index: int
+  epoch: int  # from 0
+  stretch: int  # of documents
+  index: int  # of the example among those of its stretch in the epoch
 
 
 @dataclasses.dataclass(frozen=True)
 class GlobalOrder:
-  """The examples of all epochs, by their numbers.
+  """The examples of all epochs, by their numbers."""
 
-  Attributes:
-    size: N, the number of documents.
-    each: documents of an example; fewer at the end of an epoch.
-    stretches: of documents; example n is of stretch n mod stretches.
-  """
-
-  size: int
-  each: int
-  stretches: int
+  size: int  # N, the number of documents
+  each: int  # documents of an example; fewer at the end of an epoch
+  stretches: int  # of documents; example n is of stretch n mod stretches
 
   def find(self, number: int) -> Place | None:
     """None: its stretch has no example left in this epoch, others have one."""

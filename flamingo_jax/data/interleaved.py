@@ -26,20 +26,13 @@ from flamingo_jax.typing import Example
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class TokenizedDocument:
-  """Tokens of a document, or of a window of one, and its media.
+  """Tokens of a document, or of a window of one, and its media."""
 
-  Attributes:
-    tokens: int32[n].
-    is_tag: bool[n], True for the tokens of the `<image>` tags.
-    positions: int64[m], where the tag of each medium begins.
-    media: the m media, numbered from 1.
-    next_media: whether tokens see the next medium rather than the last one.
-  """
-
-  tokens: np.ndarray
-  is_tag: np.ndarray
-  positions: np.ndarray
-  media: tuple[Media, ...]
+  tokens: np.ndarray  # int32[n]
+  is_tag: np.ndarray  # bool[n], True for the tokens of the `<image>` tags
+  positions: np.ndarray  # int64[m], where the tag of each medium begins
+  media: tuple[Media, ...]  # the m media, numbered from 1
+  # Whether tokens see the next medium rather than the last one.
   next_media: bool
 
   @property

@@ -29,17 +29,12 @@ _PAD_COLOR = tuple(round(255 * mean) for mean in IMAGE_MEAN)
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Media:
-  """One image or video of a document: a file, its bytes, or its pixels.
-
-  Attributes:
-    kind: 'image' or 'video'.
-    path: absolute path, or a name for messages where `data` is given.
-    data: None (read `path`), encoded bytes, or uint8[h w 3] pixels of an image
-      and uint8[T h w 3] frames of a video at one frame per second.
-  """
+  """One image or video of a document: a file, its bytes, or its pixels."""
 
   kind: Literal['image', 'video']
-  path: str
+  path: str  # absolute path, or a name for messages where `data` is given
+  # None (read `path`), encoded bytes, or uint8[h w 3] pixels of an image and
+  # uint8[T h w 3] frames of a video at one frame per second.
   data: bytes | np.ndarray | None = None
 
 

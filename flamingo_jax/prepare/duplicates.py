@@ -42,17 +42,11 @@ Key = str | int  # of an image; of a line of text
 
 @dataclasses.dataclass(frozen=True)
 class Verdict:
-  """What becomes of the documents of a unit.
+  """What becomes of the documents of a unit."""
 
-  Attributes:
-    kept: places, from 0, of those that stay.
-    often: the unit's images and lines that occur too often.
-    drops: why the others go.
-  """
-
-  kept: tuple[int, ...]
-  often: frozenset[Key]
-  drops: spool.Tally
+  kept: tuple[int, ...]  # places, from 0, of those that stay
+  often: frozenset[Key]  # the unit's images and lines that occur too often
+  drops: spool.Tally  # why the others go
 
   def apply(self, entries: Iterable[spool.Entry]) -> Iterator[spool.Entry]:
     """The unit's documents that stay, without what occurs too often."""

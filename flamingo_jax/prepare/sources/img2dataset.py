@@ -24,14 +24,10 @@ class Img2dataset(Source):
 
   Beside each shard img2dataset writes its metadata, also as .parquet: of a
   folder with tar or TFRecord files only these are read.
-
-  Attributes:
-    paths: output folders or files.
-    text_key: the column of the caption.
   """
 
-  paths: tuple[str, ...]
-  text_key: str = 'caption'
+  paths: tuple[str, ...]  # output folders or files
+  text_key: str = 'caption'  # the column of the caption
 
   def units(self) -> list[Unit]:
     files = find_files(

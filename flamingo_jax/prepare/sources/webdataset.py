@@ -15,14 +15,10 @@ from flamingo_jax.prepare.source import (
 
 @dataclasses.dataclass(frozen=True)
 class Webdataset(Source):
-  """Samples of a picture and a text.
+  """Samples of a picture and a text."""
 
-  Attributes:
-    paths: tar files, or folders of them.
-    text_key: where in the JSON of a sample its text is, if it has no .txt.
-  """
-
-  paths: tuple[str, ...]
+  paths: tuple[str, ...]  # tar files, or folders of them
+  # Where in the JSON of a sample its text is, if it has no .txt.
   text_key: str = 'caption'
 
   def units(self) -> list[Unit]:
