@@ -148,13 +148,9 @@ def train_vocabulary(
   """Trains a lossless vocabulary of at most `size` pieces and writes it.
 
   Text is not normalised and unknown characters fall back to bytes, as in
-  Chinchilla's vocabulary. The same texts give the same file.
-
-  Args:
-    texts: what the pieces are learnt from.
-    path: where the model file goes.
-    size: pieces, those of the 256 bytes and of the symbols among them.
-    symbols: texts that are one piece wherever they stand, the longest first.
+  Chinchilla's vocabulary; the pieces of the 256 bytes and of the symbols, texts
+  that are one piece wherever they stand, the longest first, are among `size`.
+  The same texts give the same file.
 
   Raises:
     UserError: there is no vocabulary of this size, or no place for the file.
