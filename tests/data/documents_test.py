@@ -21,15 +21,12 @@ def folder(tmp_path):
   """Media of every condition."""
   (tmp_path / 'sub').mkdir()
   noise = np.random.default_rng(0).integers(0, 255, (3, 64, 64, 3), np.uint8)
-  frames = [PIL.Image.fromarray(frame) for frame in noise]
   jpeg = pictures.encode(noise[0], 'JPEG')
   files = {
       'a.png': pictures.encode(noise[0]),
       'sub/b.jpg': jpeg,
-      'moving.gif': pictures.animate(frames, 'GIF'),
-      'moving.webp': pictures.animate(frames, 'WEBP'),
+      'moving.gif': pictures.animate([*map(PIL.Image.fromarray, noise)], 'GIF'),
       'empty.jpg': b'',
-      'empty.mp4': b'',
       'cut.jpg': jpeg[:1000],
       'text.jpg': b'not found',
   }
@@ -122,10 +119,6 @@ PROBLEMS = [
     (parts({'image': 'sub'}, TEXT), "sub' cannot be read"),
     (parts({'image': 'empty.jpg'}, TEXT), r'empty.jpg is empty \(0 bytes\)'),
     (parts({'image': 'cut.jpg'}, TEXT), 'cut.jpg is corrupt or cut short'),
-    (parts({'image': 'text.jpg'}, TEXT), 'text.jpg is not an image'),
-    (parts({'image': 'moving.gif'}, TEXT), 'animated GIF of 3 .*as a video'),
-    (parts({'image': 'moving.webp'}, TEXT), 'animated WEBP of 3 .*as a video'),
-    (parts({'video': 'empty.mp4'}, TEXT), r'empty.mp4 is empty \(0 bytes\)'),
     (parts({'video': 'text.jpg'}, TEXT), 'text.jpg cannot be decoded'),
     (parts({'video': 'absent.mp4'}, TEXT), 'absent.mp4 does not exist'),
 ]

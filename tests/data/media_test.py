@@ -276,10 +276,3 @@ def test_other_arrays_are_no_images(bad):
 def test_other_arrays_are_no_videos(bad):
   with pytest.raises(UserError, match='video array'):
     media.video(bad)
-
-
-def test_files_that_cannot_be_read_are_named(tmp_path):
-  with pytest.raises(UserError, match='absent.jpg does not exist'):
-    media.load_frames(media.image(tmp_path / 'absent.jpg'), 1, 8, None)
-  with pytest.raises(UserError, match='cannot be read.*directory'):
-    media.load_frames(media.image(tmp_path), 1, 8, None)

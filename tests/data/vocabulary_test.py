@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Vocabulary: lossless, deterministic, one added entry; of either kind of file."""
 
-import hashlib
 import io
 import json
 import pathlib

@@ -10,7 +10,6 @@ import pytest
 
 from flamingo_jax import models
 from flamingo_jax.models import nfnet
-from flamingo_jax.models.nfnet import StandardizedConv
 from tests.models import nfnet_of_paper
 
 # Every kind of block: a change of width, a stride, and blocks that are scanned.
