@@ -12,9 +12,9 @@ import sentencepiece
 import tokenizers
 from tokenizers import decoders, models, normalizers, pre_tokenizers, trainers
 
-from flamingo_jax.data import plain_english
 from flamingo_jax.data import vocabulary as vocabulary_lib
 from flamingo_jax.errors import UserError
+from tests.data import plain_english
 
 TEXTS = [
     '',

@@ -7,9 +7,9 @@ import itertools
 import pytest
 
 from flamingo_jax import cli
-from flamingo_jax.data import plain_english
 from flamingo_jax.data import vocabulary
 from flamingo_jax.prepare import texts
+from tests.data import plain_english
 from tests.datasets import write_jsonl
 
 
