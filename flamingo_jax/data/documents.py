@@ -27,8 +27,7 @@ from flamingo_jax.errors import UserError
 
 __all__ = [
     'Document', 'END_OF_CHUNK', 'EndOfChunk', 'JsonlDocuments', 'Line',
-    'Media', 'Text', 'image', 'iter_problems', 'lines', 'read_line', 'scan',
-    'video',
+    'Media', 'Text', 'image', 'lines', 'read_line', 'scan', 'video',
 ]
 
 _PART_KEYS = ('text', 'image', 'video')
@@ -79,9 +78,12 @@ class JsonlDocuments:
     """Checks the file; documents need a medium, or are of text alone."""
     self.path = os.path.abspath(path)
     self._media = media
-    problems = iter_problems(self.path, _DECODE_AT_MOST, media)
-    first = next(problems, None)
-    if first is not None:
+    problems = (
+        (line.number, problem)
+        for line in scan(self.path, _DECODE_AT_MOST, media)
+        for problem in line.problems
+    )
+    if first := next(problems, None):
       line, message = first
       more = sum(1 for _ in problems)
       others = (
@@ -109,19 +111,6 @@ class JsonlDocuments:
           ' it was opened)'
       )
     return Document(tuple(parts), _place(self.path, number), number)
-
-
-def iter_problems(
-    path: str | os.PathLike,
-    decode_at_most: int | None = None,
-    media: bool = True,
-) -> Iterator[tuple[int, str]]:
-  """Yields (line, sentence) for everything wrong with a JSONL file.
-
-  Line 0 stands for the file as a whole. See `scan`.
-  """
-  for line in scan(path, decode_at_most, media):
-    yield from ((line.number, problem) for problem in line.problems)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -23,17 +23,16 @@ def convert(
   return Converted.of((fitter.fit(media), caption.strip()), place)
 
 
-def first_field(
-    fields: dict[str, bytes], names: tuple[str, ...]
-) -> tuple[str, bytes]:
-  """(name, value) of the first field there is.
+def find_medium(kind: str, fields: dict[str, bytes], place: str) -> Media:
+  """The first field that is one.
 
   Raises:
-    Dropped: there is none of them.
+    Dropped: there is none.
   """
+  names = IMAGE_FIELDS if kind == 'image' else VIDEO_FIELDS
   for name in names:
     if name in fields:
-      return name, fields[name]
+      return Media(kind, f'{place}.{name}', fields[name])
   raise Dropped(
       'sample has no medium',
       f'it has {", ".join(sorted(fields)[:9]) or "nothing"}, and none of '

@@ -63,8 +63,7 @@ class Video(Source):
       media = Media('video', item.value)
       caption = self._caption_of_file(item.value)
     else:
-      name, data = captioned.first_field(item.value, captioned.VIDEO_FIELDS)
-      media = Media('video', f'{item.place}.{name}', data)
+      media = captioned.find_medium('video', item.value, item.place)
       caption = tars.caption(item.value, self.text_key)
     sought = self.captions or (
         f'txt, nor in {self.text_key!r} of json (--text_key)'

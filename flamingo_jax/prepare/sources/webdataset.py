@@ -5,7 +5,6 @@
 from collections.abc import Iterator
 import dataclasses
 
-from flamingo_jax.data.documents import Media
 from flamingo_jax.prepare import captioned
 from flamingo_jax.prepare import tars
 from flamingo_jax.prepare.source import (
@@ -31,9 +30,8 @@ class Webdataset(Source):
     facts = tars.json_field(item.value)
     if facts.get('status', 'success') != 'success':
       raise Dropped('download failed', str(facts.get('error_message')))
-    name, data = captioned.first_field(item.value, captioned.IMAGE_FIELDS)
+    media = captioned.find_medium('image', item.value, item.place)
     caption = tars.caption(item.value, self.text_key)
-    media = Media('image', f'{item.place}.{name}', data)
     return captioned.convert(
         media, caption, item.place, fitter,
         f'txt, nor in {self.text_key!r} of json (--text_key)',
