@@ -59,13 +59,7 @@ class AblatedConfig(FlamingoConfig):
 def variant(
     name: str, overrides: Mapping[str, Any] | None = None, ablation: str = ''
 ) -> FlamingoConfig:
-  """A member of the zoo, or an ablation of it.
-
-  Args:
-    name: as of `models.variants.get`.
-    overrides: likewise.
-    ablation: the part that is another; '': none.
-  """
+  """As `models.variants.get`, or an ablation of it: a part that is another."""
   config = variants.get(name, overrides)
   if not ablation:
     return config

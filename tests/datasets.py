@@ -5,6 +5,12 @@
 import json
 
 from flamingo_jax.data import pipeline
+from flamingo_jax.data.documents import Document
+
+
+def numbered(count, parts):
+  """Document i has `parts(i)`."""
+  return [Document(tuple(parts(i)), f'test:{i}', i) for i in range(count)]
 
 
 def config(name, lengths, sizes, **changes):

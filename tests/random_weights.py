@@ -35,10 +35,10 @@ ONE_BLOCK = SMALL | {
 }
 
 
-def tiny_config(**decoder):
+def tiny_config(vision='four_blocks', **decoder):
   """A Flamingo that compiles soon; `decoder` are a DecoderConfig's fields."""
   return models.FlamingoConfig(
-      vision='four_blocks',
+      vision=vision,
       resampler=models.ResamplerConfig(
           layers=1, width=16, heads=2, head_size=8, latents=3, frames=2
       ),

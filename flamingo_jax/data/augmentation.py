@@ -23,14 +23,11 @@ _TO_GRAY = np.array([(*_LUMA, 0)] * 3, np.float32)
 def draw(
     rng: np.random.Generator,
 ) -> Callable[[np.ndarray, np.ndarray], None]:
-  """One augmentation, the same for all frames of a medium.
+  """One augmentation, the same for all frames of a medium, of four numbers.
 
   Half of them flip left and right; all change brightness, contrast (about the
   picture's mean) and saturation a little. The three are one product with a
   matrix: a picture is passed over once, and nothing is cut off between them.
-
-  Args:
-    rng: gives four numbers.
 
   Returns:
     A function of a picture uint8[h w 3] and of another, where it writes the

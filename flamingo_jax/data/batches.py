@@ -28,9 +28,8 @@ class Batches(dataset_iterator.DatasetIterator):
   ):
     """Reads nothing yet.
 
-    Args:
-      start: from the number of batches to leave out to the others.
-      unreadable: counts documents that could not be read.
+    `start` gives the batches after so many; `unreadable` counts documents that
+    could not be read.
     """
     self._start = start
     self.unreadable = unreadable
@@ -79,16 +78,8 @@ def get_batches(
 ) -> Batches:
   """`pipeline.get_dataset` as an iterator that can be saved.
 
-  The signature is that of t5x's `get_dataset`.
-
-  Args:
-    cfg: what to read.
-    shard_id: which host this is.
-    num_shards: how many hosts there are.
-    feature_converter_cls: not used: tasks yield what the model reads.
-
-  Raises:
-    UserError: a name, split, length or batch size does not fit.
+  The signature is that of t5x's `get_dataset`; no converter is needed, as tasks
+  yield what the model reads.
   """
   del feature_converter_cls
   return Batches(

@@ -28,11 +28,6 @@ def read(
 
   TensorStore tries again where that may help, and reads 32 files at once.
 
-  Args:
-    path: of the file.
-    begin: the first byte.
-    end: after the last byte; None is the end of the file.
-
   Raises:
     FileNotFoundError: there is no such file.
     OSError: the bucket does not answer or refuses, or the file ends before

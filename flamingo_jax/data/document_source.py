@@ -55,14 +55,10 @@ class Share(seqio.ShardInfo):
   """The examples of an endless stream that one host reads, by their numbers.
 
   It takes the way of a seqio.ShardInfo through seqio; nothing is repeated.
-
-  Attributes:
-    numbers: of the examples.
-    stretches: of documents, as in `global_order`.
   """
 
-  numbers: tf.data.Dataset
-  stretches: int
+  numbers: tf.data.Dataset  # of the examples
+  stretches: int  # of documents, as in `global_order`
 
 
 class DocumentSource(seqio.DataSource):

@@ -27,8 +27,7 @@ from flamingo_jax.errors import UserError
 
 __all__ = [
     'Document', 'END_OF_CHUNK', 'EndOfChunk', 'JsonlDocuments', 'Line',
-    'Media', 'Text', 'image', 'iter_problems', 'lines', 'read_line', 'scan',
-    'video',
+    'Media', 'Text', 'image', 'lines', 'read_line', 'scan', 'video',
 ]
 
 _PART_KEYS = ('text', 'image', 'video')
@@ -58,18 +57,12 @@ END_OF_CHUNK = EndOfChunk()
 
 @dataclasses.dataclass(frozen=True)
 class Document:
-  """Text and media in reading order.
+  """Text and media in reading order."""
 
-  Attributes:
-    parts: each a text, a medium or END_OF_CHUNK; `Text` in documents of text
-      alone.
-    source: where it is from, for messages ("own.jsonl:12").
-    example_id: its place in the source; of a JSONL file the line, from 1.
-  """
-
+  # Each a text, a medium or END_OF_CHUNK; `Text` in documents of text alone.
   parts: tuple[str | Text | Media | EndOfChunk, ...]
-  source: str
-  example_id: int
+  source: str  # where it is from, for messages ("own.jsonl:12")
+  example_id: int  # its place in the source; of a JSONL file the line, from 1
 
 
 class JsonlDocuments:
@@ -82,17 +75,15 @@ class JsonlDocuments:
   """
 
   def __init__(self, path: str | os.PathLike, media: bool = True):
-    """Checks the file.
-
-    Args:
-      path: of the file.
-      media: whether documents need a medium; else they are of text alone.
-    """
+    """Checks the file; documents need a medium, or are of text alone."""
     self.path = os.path.abspath(path)
     self._media = media
-    problems = iter_problems(self.path, _DECODE_AT_MOST, media)
-    first = next(problems, None)
-    if first is not None:
+    problems = (
+        (line.number, problem)
+        for line in scan(self.path, _DECODE_AT_MOST, media)
+        for problem in line.problems
+    )
+    if first := next(problems, None):
       line, message = first
       more = sum(1 for _ in problems)
       others = (
@@ -122,32 +113,13 @@ class JsonlDocuments:
     return Document(tuple(parts), _place(self.path, number), number)
 
 
-def iter_problems(
-    path: str | os.PathLike,
-    decode_at_most: int | None = None,
-    media: bool = True,
-) -> Iterator[tuple[int, str]]:
-  """Yields (line, sentence) for everything wrong with a JSONL file.
-
-  Line 0 stands for the file as a whole. See `scan`.
-  """
-  for line in scan(path, decode_at_most, media):
-    yield from ((line.number, problem) for problem in line.problems)
-
-
 @dataclasses.dataclass(frozen=True)
 class Line:
-  """A line of a JSONL file: a document, or what is wrong with it.
+  """A line of a JSONL file: a document, or what is wrong with it."""
 
-  Attributes:
-    number: from 1; 0 for a problem of the file as a whole.
-    document: None if there are problems.
-    problems: sentences.
-  """
-
-  number: int
-  document: Document | None
-  problems: tuple[str, ...]
+  number: int  # from 1; 0 for a problem of the file as a whole
+  document: Document | None  # None if there are problems
+  problems: tuple[str, ...]  # sentences
 
   def checked(self, path: str | os.PathLike) -> Document:
     """The document.
@@ -246,10 +218,8 @@ def _unreadable(error: OSError) -> Line:
 def media_problem(media: Media, decode: bool, to_end: bool) -> str | None:
   """What is wrong with a file, or None.
 
-  Args:
-    media: a file or its bytes.
-    decode: looks past the header of an image.
-    to_end: looks past the first frame of a video.
+  With `decode` past the header of an image, with `to_end` past the first frame
+  of a video.
   """
   try:
     with media_reader.open_file(media) as file:

@@ -137,12 +137,8 @@ def replace_task(
 ) -> seqio.Task:
   """Registers a task with one preprocessor, in the place of one of that name.
 
-  Args:
-    name: as for `add_task`.
-    source: of documents.
-    read: from (dataset of the source, sequence_length) to examples.
-    output_features: of an example.
-    **options: more arguments of seqio's.
+  `read` maps (dataset of the source, sequence_length) to examples; options are
+  more arguments of seqio's.
   """
   seqio.TaskRegistry.remove(name)
   return seqio.TaskRegistry.add(
@@ -168,13 +164,9 @@ def check_lengths(
 ) -> dict[str, int]:
   """Completes the lengths of a task's examples.
 
-  Args:
-    name: of the task.
-    lengths: what was given for it.
-    example: lengths of which each has to be given, for the message.
-
   Raises:
-    UserError: a length is missing, unknown or not a positive number.
+    UserError: one of those of `example` is missing, or one is unknown or not a
+      positive number.
   """
   defaults = {'frames': 1} if 'frames' in example else {}
   lengths = defaults | dict(lengths or {})

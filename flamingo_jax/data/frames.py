@@ -17,15 +17,12 @@ AnyNumber = Any  # what a caller gives; `Sampling` says what is wrong with it
 class Sampling:
   """What is read of a video; an image is always one frame.
 
-  Attributes:
-    frames: how many, at most.
-    fps: frames per second of the video's time, which need not be whole.
-
   Raises:
     UserError: a value that makes no sense.
   """
 
-  frames: AnyNumber
+  frames: AnyNumber  # how many, at most
+  # Frames per second of the video's time, which need not be whole.
   fps: AnyNumber
 
   def __post_init__(self):

@@ -27,13 +27,7 @@ _ATTEMPTS_AT_HOME = 8
 
 
 def stretches_of(documents: Documents, each: int, batch_size: int) -> int:
-  """As many as a batch has examples, or one.
-
-  Args:
-    documents: of a dataset.
-    each: how many an example is made of.
-    batch_size: examples of a batch over all hosts.
-  """
+  """As many as a batch has examples, over all hosts, or one."""
   several = getattr(documents, 'file_count', 1) > 1
   enough = len(documents) >= LEAST_EXAMPLES * each * batch_size
   return batch_size if several and enough else 1
@@ -41,32 +35,20 @@ def stretches_of(documents: Documents, each: int, batch_size: int) -> int:
 
 @dataclasses.dataclass(frozen=True)
 class Place:
-  """Where an example stands.
+  """Where an example stands."""
 
-  Attributes:
-    epoch: from 0.
-    stretch: of documents.
-    index: of the example among those of its stretch in the epoch.
-  """
-
-  epoch: int
-  stretch: int
-  index: int
+  epoch: int  # from 0
+  stretch: int  # of documents
+  index: int  # of the example among those of its stretch in the epoch
 
 
 @dataclasses.dataclass(frozen=True)
 class GlobalOrder:
-  """The examples of all epochs, by their numbers.
+  """The examples of all epochs, by their numbers."""
 
-  Attributes:
-    size: N, the number of documents.
-    each: documents of an example; fewer at the end of an epoch.
-    stretches: of documents; example n is of stretch n mod stretches.
-  """
-
-  size: int
-  each: int
-  stretches: int
+  size: int  # N, the number of documents
+  each: int  # documents of an example; fewer at the end of an epoch
+  stretches: int  # of documents; example n is of stretch n mod stretches
 
   def find(self, number: int) -> Place | None:
     """None: its stretch has no example left in this epoch, others have one."""
@@ -95,9 +77,7 @@ class GlobalOrder:
   def documents(self, at: Place, key: Sequence[int] | None) -> list[int]:
     """The indices of the documents of an example.
 
-    Args:
-      at: its place.
-      key: of the permutations of the epoch; None: as they lie.
+    The key is of the permutations of its epoch; None: as they lie.
     """
     begin, end = shard_range(self.size, at.stretch, self.stretches)
     first = begin + at.index * self.each

@@ -26,20 +26,13 @@ from flamingo_jax.typing import Example
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class TokenizedDocument:
-  """Tokens of a document, or of a window of one, and its media.
+  """Tokens of a document, or of a window of one, and its media."""
 
-  Attributes:
-    tokens: int32[n].
-    is_tag: bool[n], True for the tokens of the `<image>` tags.
-    positions: int64[m], where the tag of each medium begins.
-    media: the m media, numbered from 1.
-    next_media: whether tokens see the next medium rather than the last one.
-  """
-
-  tokens: np.ndarray
-  is_tag: np.ndarray
-  positions: np.ndarray
-  media: tuple[Media, ...]
+  tokens: np.ndarray  # int32[n]
+  is_tag: np.ndarray  # bool[n], True for the tokens of the `<image>` tags
+  positions: np.ndarray  # int64[m], where the tag of each medium begins
+  media: tuple[Media, ...]  # the m media, numbered from 1
+  # Whether tokens see the next medium rather than the last one.
   next_media: bool
 
   @property
@@ -52,11 +45,8 @@ class TokenizedDocument:
   def what_fits(self, tokens: int, media: int | None = None) -> str:
     """How much of its end would fit, for messages; <BOS> stays.
 
-    Of a few-shot prompt the query, at the end, is what has to stay.
-
-    Args:
-      tokens: that there is room for.
-      media: likewise; None: any number.
+    Of a few-shot prompt the query, at the end, is what has to stay. None: any
+    number of media.
     """
     fits = int(np.sum(1 + len(self.tokens) - self.positions <= tokens))
     if media is not None:

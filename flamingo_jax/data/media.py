@@ -29,17 +29,12 @@ _PAD_COLOR = tuple(round(255 * mean) for mean in IMAGE_MEAN)
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Media:
-  """One image or video of a document: a file, its bytes, or its pixels.
-
-  Attributes:
-    kind: 'image' or 'video'.
-    path: absolute path, or a name for messages where `data` is given.
-    data: None (read `path`), encoded bytes, or uint8[h w 3] pixels of an image
-      and uint8[T h w 3] frames of a video at one frame per second.
-  """
+  """One image or video of a document: a file, its bytes, or its pixels."""
 
   kind: Literal['image', 'video']
-  path: str
+  path: str  # absolute path, or a name for messages where `data` is given
+  # None (read `path`), encoded bytes, or uint8[h w 3] pixels of an image and
+  # uint8[T h w 3] frames of a video at one frame per second.
   data: bytes | np.ndarray | None = None
 
 
@@ -217,16 +212,8 @@ def resize_and_pad(
   """uint8[h w 3] to uint8[size size 3] without distortion (Flamingo B.1.2).
 
   The longer side becomes `size` (bicubic, antialiased); the rest is filled with
-  the mean colour of images, equally on both sides.
-
-  Args:
-    picture: RGB.
-    size: pixels.
-    out: uint8[size size 3] to write to; None makes it.
-    augment: writes the picture, when it has its size, to its part of `out`.
-
-  Returns:
-    out.
+  the mean colour of images, equally on both sides. `augment` writes the
+  picture, when it has its size, to its part of `out`, or of a new array.
   """
   height, width = picture.shape[:2]
   width, height = _fitted(width, height, size)
@@ -293,11 +280,9 @@ def load_frames(
   beginning, or evenly over the whole of one that is longer (`clip_times`).
   With `rng` and `augment` it is flipped and recoloured at random too.
 
-  Args:
-    out: uint8[T size size 3] to write to; None makes it.
-
   Returns:
-    out, zero where there is no frame, and the mask bool[T] of those that exist.
+    `out`, or a new uint8[T size size 3], zero where there is no frame, and the
+    mask bool[T] of those that exist.
 
   Raises:
     UserError: the medium cannot be read or decoded.

@@ -14,29 +14,19 @@ class Misfits:
   """Counts of documents of which an example shows a part.
 
   `flamingo check` and the warning of a run have their numbers from here.
-
-  Attributes:
-    lengths: of an example: 'tokens', 'media' and 'frames'.
-    macros: of the run's gin file; TOKENS, MEDIA and FRAMES among them are
-      these lengths.
-    documents: that were looked at.
-    truncated: those longer than an example.
-    crowded: those with more media than an example has.
-    left_out: media beyond these, in all of them.
-    stills: those with videos of which one frame is seen.
-    longest: tokens that the longest one needs.
-    most_media: of a document.
   """
 
-  lengths: Mapping[str, int]
+  lengths: Mapping[str, int]  # of an example: 'tokens', 'media' and 'frames'
+  # Of the run's gin file; TOKENS, MEDIA and FRAMES among them are these
+  # lengths.
   macros: Collection[str] = ('TOKENS', 'MEDIA', 'FRAMES')
-  documents: int = 0
-  truncated: int = 0
-  crowded: int = 0
-  left_out: int = 0
-  stills: int = 0
-  longest: int = 0
-  most_media: int = 0
+  documents: int = 0  # that were looked at
+  truncated: int = 0  # those longer than an example
+  crowded: int = 0  # those with more media than an example has
+  left_out: int = 0  # media beyond these, in all of them
+  stills: int = 0  # those with videos of which one frame is seen
+  longest: int = 0  # tokens that the longest one needs
+  most_media: int = 0  # of a document
 
   def add(self, document: TokenizedDocument) -> None:
     """Counts one more document."""

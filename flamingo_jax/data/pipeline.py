@@ -142,16 +142,11 @@ def get_dataset(
 
   They go on for ever, through one epoch of the tasks' documents after another.
   Each host reads consecutive rows of the batch, and the batch is the same for
-  any number of hosts. With the same config the same batches come again. At the
-  end of an epoch some examples may be blank (loss weights and masks 0, ids -1):
-  documents of several files are dealt out as `global_order` says.
-
-  Args:
-    cfg: what to read.
-    shard_id: which host this is.
-    num_shards: how many hosts there are.
-    first: how many batches to leave out; it takes no time, but for the draws of
-      `merged`.
+  any number of hosts. With the same config the same batches come again; those
+  before `first` are left out, which takes no time, but for the draws of
+  `merged`. At the end of an epoch some examples may be blank (loss weights and
+  masks 0, ids -1): documents of several files are dealt out as `global_order`
+  says.
 
   Raises:
     UserError: a name, split, length or batch size does not fit.

@@ -55,17 +55,12 @@ def shard_range(count: int, shard: int, shards: int) -> tuple[int, int]:
 
 @dataclasses.dataclass(frozen=True)
 class Shard:
-  """A file that has been written.
+  """A file that has been written."""
 
-  Attributes:
-    entry: its file, documents, bytes and sha256, for the manifest.
-    index: of each document where it is.
-    kinds: how many texts, images and videos.
-  """
-
+  # Its file, documents, bytes and sha256, for the manifest.
   entry: dict[str, Any]
-  index: np.ndarray
-  kinds: dict[str, int]
+  index: np.ndarray  # of each document where it is
+  kinds: dict[str, int]  # how many texts, images and videos
 
 
 def write_shard(documents: Iterable[Document], path: pathlib.Path) -> Shard:
@@ -92,10 +87,7 @@ def write_manifest(
 ) -> dict[str, Any]:
   """Makes shards that lie in a folder one data set; returns the manifest.
 
-  Args:
-    folder: where the shards are.
-    shards: in order.
-    facts: more that the manifest says, such as where the documents are from.
+  It says `facts` too, such as where the documents are from.
   """
   np.save(folder / _INDEX, np.concatenate([shard.index for shard in shards]))
   manifest = {

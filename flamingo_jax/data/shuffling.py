@@ -21,12 +21,8 @@ def shuffled(index: int, size: int, key: Sequence[int]) -> int:
 
   A Feistel network permutes the smallest range of 4^b numbers that holds
   `size`; results outside range(size) are permuted again until one falls inside,
-  which keeps the map one to one.
-
-  Args:
-    index: a number in range(size).
-    size: how many numbers there are.
-    key: non-negative integers, for example (seed, epoch).
+  which keeps the map one to one. A key is of non-negative integers, for example
+  (seed, epoch).
   """
   if not 0 <= index < size:
     raise ValueError(f'index {index} is not in range({size})')

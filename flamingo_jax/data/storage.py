@@ -61,11 +61,8 @@ def explain(
   """Why a disk or a bucket refused; None if an error is of something else.
 
   The memory of a device, which may be RESOURCE_EXHAUSTED too, is something
-  else.
-
-  Args:
-    error: may have been raised from the one that says it.
-    path: what was written or read, if it is known.
+  else. An error may have been raised from the one that says it; `path` is what
+  was written or read, if it is known.
   """
   while error is not None:
     if getattr(error, 'errno', None) in _ERRNOS:

@@ -29,10 +29,7 @@ class Part:
   def numbers(self, batch_size: int) -> tf.data.Dataset:
     """The numbers of this host's examples of one stream.
 
-    The second of two hosts, batches of 4: 2 3 6 7 10 11 ...
-
-    Args:
-      batch_size: examples of a batch over all hosts.
+    The second of two hosts, batches of 4 over all of them: 2 3 6 7 10 11 ...
     """
     size = batch_size // self.count
     start = self.first * batch_size + self.index * size
@@ -166,10 +163,8 @@ def zip_flat(batches: Mapping[str, tf.data.Dataset]) -> tf.data.Dataset:
 def finish(batches: tf.data.Dataset, in_python: bool) -> tf.data.Dataset:
   """Reads ahead, in a fixed order.
 
-  Args:
-    batches: to read.
-    in_python: whether making them is work of Python's interpreter, which one
-      thread does as fast as several that wait for each other.
+  What is work of Python's interpreter one thread does as fast as several that
+  wait for each other.
   """
   options = tf.data.Options()
   options.deterministic = True

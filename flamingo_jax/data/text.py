@@ -52,18 +52,14 @@ def add_task(
 ) -> seqio.Task:
   """Registers documents as a task of packed text, in the place of one.
 
-  Media of the documents are left out. The lengths of its examples come with
-  each use, as seqio's `sequence_length`: {'tokens': L, 'documents': n}. A row
-  takes the next n documents, so an epoch is as many rows as that needs; what is
-  beyond L tokens is cut off. So n times the usual length should be about L.
+  Media of the documents are left out; texts are str, or `documents.Text` with a
+  weight of its own. The lengths of its examples come with each use, as seqio's
+  `sequence_length`: {'tokens': L, 'documents': n}. A row takes the next n
+  documents, so an epoch is as many rows as that needs; what is beyond L tokens
+  is cut off. So n times the usual length should be about L.
 
   Shuffled, documents meet in other rows in every epoch, and one that is longer
-  than L gives another window.
-
-  Args:
-    name: as of `features.add_task`.
-    splits: likewise; texts (str, or `documents.Text` with a weight of its own).
-    vocabulary: returns the tokenizer; called when the task is first read.
+  than L gives another window. Arguments are those of `features.add_task`.
   """
   source = DocumentSource(name, splits, vocabulary, LENGTHS)
 
@@ -82,15 +78,10 @@ def pack(
     vocabulary: Vocabulary,
     rng: np.random.Generator | None,
 ) -> TextExample:
-  """One row of the documents, in their order.
+  """One row of L = `length` tokens of the documents, in their order.
 
-  Args:
-    found: at most `count` documents; those that don't fit are left out.
-    length: L.
-    count: of documents that a row may hold.
-    vocabulary: of the language model.
-    rng: draws the window of a document of more than L tokens; None: its
-      beginning.
+  Of at most `count` documents those that don't fit are left out. rng draws the
+  window of a document of more than L tokens; None: its beginning.
   """
   rows = {
       'tokens': np.full(length, vocabulary.pad_id, np.int32),

@@ -32,11 +32,7 @@ class TokenizersModel:
   """
 
   def __init__(self, data: bytes, path: str):
-    """Reads the contents of a file.
-
-    Args:
-      data: the contents.
-      path: for messages.
+    """Reads the contents of a file; `path` is for messages.
 
     Raises:
       UserError: they are no tokenizer, or the package is not installed.

@@ -32,9 +32,8 @@ class Unreadable:
   ) -> Mapping[str, np.ndarray]:
     """An example, or another that can be read.
 
-    Args:
-      make: from the number of the attempt, 0 for the example itself, to an
-        example; the same on any number of hosts and after a resume.
+    `make` gives that of an attempt, 0 for the example itself; the same on any
+    number of hosts and after a resume.
 
     Raises:
       UserError: a disk is gone, or something else that leaves nothing to read.

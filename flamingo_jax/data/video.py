@@ -211,12 +211,8 @@ def _seek_each(
 ) -> list[Any]:
   """What `_at_times` yields, without decoding what is between.
 
-  Args:
-    timed: from a second, the frames from the key frame before it.
-    times: of the frames.
-
-  Returns:
-    Nothing if seeking misses, as it does in files without an index.
+  `timed` maps a second to the frames from the key frame before it. Nothing if
+  seeking misses, as it does in files without an index.
   """
   chosen = []
   for i, time in enumerate(times):

@@ -7,7 +7,6 @@
 <BOS> or <EOS>: callers splice those ids in.
 """
 
-import argparse
 from collections.abc import Callable
 import functools
 import hashlib
@@ -21,12 +20,9 @@ from typing import Iterable, Sequence, SupportsInt
 from etils import epath
 import sentencepiece
 
-from flamingo_jax.data import plain_english
 from flamingo_jax.data.sentencepiece_model import META_SPACE, SentencePieceModel
 from flamingo_jax.data.tokenizers_model import TokenizersModel
 from flamingo_jax.errors import UserError
-
-_SHIPPED_SIZE = 2048
 
 
 class Vocabulary:
@@ -134,7 +130,7 @@ def _read(path: str) -> bytes:
 
 @functools.cache
 def default_vocabulary() -> Vocabulary:
-  """The small English vocabulary that ships with the package."""
+  """The small English one that is shipped, of tests/data/plain_english.py."""
   asset = importlib.resources.files('flamingo_jax') / 'assets/vocabulary.model'
   return Vocabulary(str(asset))
 
@@ -148,13 +144,9 @@ def train_vocabulary(
   """Trains a lossless vocabulary of at most `size` pieces and writes it.
 
   Text is not normalised and unknown characters fall back to bytes, as in
-  Chinchilla's vocabulary. The same texts give the same file.
-
-  Args:
-    texts: what the pieces are learnt from.
-    path: where the model file goes.
-    size: pieces, those of the 256 bytes and of the symbols among them.
-    symbols: texts that are one piece wherever they stand, the longest first.
+  Chinchilla's vocabulary; the pieces of the 256 bytes and of the symbols, texts
+  that are one piece wherever they stand, the longest first, are among `size`.
+  The same texts give the same file.
 
   Raises:
     UserError: there is no vocabulary of this size, or no place for the file.
@@ -200,17 +192,3 @@ def train_vocabulary(
         ' free space, or name another file'
     ) from None
   return Vocabulary(path)
-
-
-def main() -> None:
-  """Writes the shipped vocabulary: python -m flamingo_jax.data.vocabulary."""
-  parser = argparse.ArgumentParser(description=main.__doc__)
-  parser.add_argument('path', help='where the .model file goes')
-  vocabulary = train_vocabulary(
-      plain_english.sentences(), parser.parse_args().path, _SHIPPED_SIZE
-  )
-  print(f'{vocabulary.path}: {vocabulary.size} entries, {vocabulary.sha256}')
-
-
-if __name__ == '__main__':
-  main()

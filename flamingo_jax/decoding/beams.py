@@ -35,19 +35,8 @@ def beam_search(
 
   A beam ends when `stop` is among the K likeliest continuations of its row's
   beams. The result is the best of the ended beams and of those that reach
-  `max_new_tokens`; one beam is greedy decoding.
-
-  Args:
-    model: the model.
-    params: its whole tree.
-    logits: of the next token, from `read_prompts`.
-    cache: from `read_prompts`; copied to every beam.
-    beams: K.
-    max_new_tokens: most tokens of a continuation, with its stop.
-    stop: the token that ends one, <EOC>.
-
-  Returns:
-    The best continuation of each row.
+  `max_new_tokens`, the stop included; one beam is greedy decoding. `logits` and
+  `cache` are those of `read_prompts`.
   """
   batch = len(logits)
 

@@ -54,20 +54,16 @@ def read_prompts(
     max_new_tokens: int,
     prefix: Cache | None = None,
 ) -> tuple[Float[Array, 'B V'], Cache]:
-  """Reads prompts once.
+  """Logits of each prompt's next token, and the cache to go on from.
 
   Args:
     model: the model.
     params: its whole tree, frozen and trainable.
     prompts: what to read.
-    latents: of their media, M at least 1; rows with fewer are filled with
-      anything.
+    latents: of their media, M at least 1; of fewer, filled with anything.
     max_new_tokens: how many tokens the cache keeps room for.
     prefix: from `read_prefix`, of what stands before all prompts, each of
       which then begins with a medium.
-
-  Returns:
-    Logits of each prompt's next token, and the cache to go on from.
   """
   return model.apply(
       {'params': params}, prompts.tokens, prompts.media_index, latents,
@@ -82,17 +78,10 @@ def read_prefix(
     prefix: Prompts,
     latents: Float[Array, '1 M R Dr'],
 ) -> Cache:
-  """Reads what many prompts begin with, such as their shots, once.
+  """Reads what many prompts begin with, such as shots, for `read_prompts`.
 
-  Args:
-    model: the model; its text sees the last medium only
-      (FlamingoConfig.shares_prefixes).
-    params: its whole tree.
-    prefix: one row without padding.
-    latents: of its media, M at least 1.
-
-  Returns:
-    A cache for `read_prompts`.
+  The prefix is one row without padding, with one medium at least; the model's
+  text sees the last medium only (FlamingoConfig.shares_prefixes).
   """
   return read_prompts(model, params, prefix, latents, max_new_tokens=0)[1]
 

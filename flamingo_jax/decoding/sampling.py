@@ -45,21 +45,9 @@ def sample(
 ) -> Decoded:
   """A random token at every step; see `sample_token` for the options.
 
-  Args:
-    model: the model.
-    params: its whole tree.
-    logits: of the next token, from `read_prompts`.
-    cache: from `read_prompts`.
-    keys: one per row, so that a row's sample does not depend on its batch.
-    max_new_tokens: most tokens of a continuation.
-    stop: the token that ends one, <EOC>.
-    temperature: 0 is greedy decoding.
-    top_k: 0 for all.
-    top_p: 1 for all.
-
-  Returns:
-    The continuations; their log-probabilities are those of the model itself,
-    before temperature, top-k and top-p.
+  `logits` and `cache` are those of `read_prompts`. Each row has a key, so that
+  its sample does not depend on its batch. Log-probabilities are those of the
+  model itself, before temperature, top-k and top-p.
   """
   def choose(logits, step):
     return jax.vmap(

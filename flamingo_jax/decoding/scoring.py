@@ -19,19 +19,10 @@ def score(
 ) -> Float[Array, 'B C']:
   """Log-probability of each of C continuations of each prompt (§2.3, B.1.5).
 
-  The sum over a candidate's tokens, not their mean, as the paper's 'rank by
-  log-likelihood'. All candidates are read at once, over copies of the cache.
-
-  Args:
-    model: the model.
-    params: its whole tree.
-    logits: of the next token, from `read_prompts`.
-    cache: from `read_prompts`, with room for n - 1 tokens.
-    candidates: their tokens, padded on the right with any id.
-    lengths: tokens of each candidate, at least 1.
-
-  Returns:
-    The sums, in nats.
+  The sum over a candidate's tokens, in nats, not their mean, as the paper's
+  'rank by log-likelihood'. All candidates, padded on the right with any id, are
+  read at once, over copies of the cache; `logits` and `cache`, with room for
+  n - 1 tokens, are those of `read_prompts`.
   """
   batch, count, size = candidates.shape
   picked = log_prob(

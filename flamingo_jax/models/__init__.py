@@ -11,5 +11,5 @@ from flamingo_jax.models.language_model import (
     LanguageModel,
     LanguageModelConfig,
 )
-from flamingo_jax.models.nfnet import NFNETS, NFNet
+from flamingo_jax.models.nfnet import NFNet
 from flamingo_jax.models.resampler import PerceiverResampler, ResamplerConfig

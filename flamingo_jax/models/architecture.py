@@ -37,11 +37,10 @@ class Architecture:
   def from_dict(
       cls, values: dict[str, Any], where: str = 'the architecture'
   ) -> 'Architecture':
-    """The inverse of `to_dict`; a field that is missing has its default.
+    """The inverse of `to_dict`, of this version or an earlier one.
 
-    Args:
-      values: what `to_dict` returned, in this version or an earlier one.
-      where: what `values` are, to begin the sentence.
+    A field that is missing has its default; `where` begins the sentence of an
+    error.
 
     Raises:
       UserError: another kind of model's, or a later version's: names the fields

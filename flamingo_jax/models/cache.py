@@ -130,14 +130,7 @@ def empty_layers(
 ) -> GroupCache:
   """Room for `size` positions in a stack of layers, behind those of a prefix.
 
-  Args:
-    layers: the stack's shape.
-    batch: rows.
-    size: positions of each row's own.
-    heads: of a layer.
-    head_size: of a head.
-    dtype: of keys and values.
-    prefix: the same stack's cache of one row, full.
+  The prefix is the same stack's cache of one row, full.
   """
   zeros = jnp.zeros((*layers, batch, heads, size, head_size), dtype)
   shared = prefix and SharedKeys(

@@ -48,16 +48,10 @@ class GatedCrossAttentionBlock(nn.Module):
       media: Float[Array, 'B S D'] | MediaKeys,
       mask: Bool[Array, 'B L S'],
   ) -> tuple[Float[Array, 'B L D'], MediaKeys]:
-    """Adds what the tokens see to the residual stream.
+    """The residual stream with what the tokens see, and keys of the media.
 
-    Args:
-      x: the residual stream.
-      media: the latents, or their keys and values from an earlier call.
-      mask: which latents each token sees. The feed-forward acts on tokens that
-        see none too, as in the paper.
-
-    Returns:
-      The residual stream, and the keys and values of the media.
+    Media are latents, or their keys and values from an earlier call. The
+    feed-forward acts on tokens that see none too, as in the paper.
     """
     y, media = self.attend(x, media, mask)
     x += self.gate('attn_gate') * y

@@ -197,13 +197,8 @@ class Decoder(nn.Module):
   ) -> tuple[dict[str, GroupCache], Int[Array, 'B']]:
     """What is kept of a prompt that has been read.
 
-    Args:
-      stacks: with the keys of R latents of each medium.
-      medium: that the last token saw, which is all that later tokens see.
-      latents: R.
-
-    Returns:
-      The stacks with the keys of that medium alone, and its number there.
+    Of `stacks` with the keys of R latents of each medium those of the one that
+    the last token saw, as later tokens see no other, and its number there.
     """
     index = jnp.maximum(medium - 1, 0)
     kept = {

@@ -32,11 +32,6 @@ class DecoderConfig:
       )
 
   @property
-  def blocks(self) -> int:
-    """How many gated blocks there are."""
-    return self.groups + bool(self.tail_layers)
-
-  @property
   def groups(self) -> int:
     """Full groups of one gated block and `xattn_every` layers."""
     return (self.layers - self.first) // self.xattn_every

@@ -40,10 +40,8 @@ class LanguageModel(nn.Module):
   ) -> Float[Array, 'B L V']:
     """Float32 logits over the vocabulary.
 
-    Args:
-      tokens: ids below `config.decoder.vocab`.
-      segments: which document of its row each token is of; None: rows are one
-        document each.
+    `segments` says which document of its row each token is of; None: rows are
+    one document each.
     """
     cfg = self.config
     decoder = Decoder(cfg.decoder, cfg.dtype, added=False, name='decoder')

@@ -147,9 +147,7 @@ class NFBlock(nn.Module):
   ) -> tuple[Float[Array, 'N _ _ Cout'], None]:
     """Adds to x what the block makes of it; None is for the scan.
 
-    Args:
-      x: the grid.
-      beta: 1 / expected deviation of the grid.
+    beta is 1 / expected deviation of the grid.
     """
     conv = lambda name, channels, size, **kwargs: StandardizedConv(
         channels, size, dtype=self.dtype, name=name, **kwargs

@@ -135,14 +135,10 @@ class PerceiverResampler(Resampler):
       features: Float[Array, 'N T P Dv'],
       frame_mask: Bool[Array, 'N T'],
   ) -> Float[Array, 'N R D']:
-    """Resamples N media.
+    """R latents of each of N media, whatever T and P.
 
-    Args:
-      features: P features of each of T frames, from the vision encoder.
-      frame_mask: False on frames that are padding; no latent sees those.
-
-    Returns:
-      R latents per medium, whatever T and P.
+    Features are P of each of T frames, from the vision encoder; no latent sees
+    those of frames that are padding, where `frame_mask` is False.
     """
     cfg = self.config
     x = self.embed(features)

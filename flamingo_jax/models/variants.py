@@ -77,9 +77,7 @@ def get(
 ) -> FlamingoConfig:
   """A member of the zoo, with fields replaced by dotted name.
 
-  Args:
-    name: a key of `VARIANTS`.
-    overrides: for example {'decoder.layers': 40, 'image_size': 480}.
+  For example get('flamingo_9b', {'decoder.layers': 40, 'image_size': 480}).
 
   Raises:
     UserError: an unknown member or field; says which there are.
@@ -96,11 +94,8 @@ def train_towers_not_given(
 ) -> dict[str, bool]:
   """Overrides of `get`: a tower without pretrained weights is trained along.
 
-  Between random frozen towers the blocks learn to ignore the pictures.
-
-  Args:
-    vision_encoder: the source of its weights, '' if they are random.
-    language_model: likewise.
+  Between random frozen towers the blocks learn to ignore the pictures. '' is
+  given where there are no weights.
   """
   return {
       'trains_vision_encoder': not vision_encoder,

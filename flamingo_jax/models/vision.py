@@ -8,16 +8,10 @@ from flamingo_jax.models.vit import VITS, ViT
 
 
 def vision_encoder(variant: str, dtype: str) -> NFNet | ViT:
-  """A module from pictures [N h w 3] to a grid of features [N _ _ Dv].
+  """A row of nfnet.NFNETS or vit.VITS, as a module; UserError if there is none.
 
-  Its property `features` is Dv.
-
-  Args:
-    variant: a row of nfnet.NFNETS or vit.VITS.
-    dtype: of activations.
-
-  Raises:
-    UserError: there is no such row.
+  From pictures [N h w 3] to a grid of features [N _ _ Dv]; its property
+  `features` is Dv.
   """
   if variant in NFNETS:
     return NFNet(variant, dtype)

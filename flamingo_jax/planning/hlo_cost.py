@@ -16,7 +16,6 @@ Between slices data goes through the hosts and the data-centre network: the
 compiler reduces over a slice first and makes of the rest a `send` and a `recv`.
 """
 
-from collections.abc import Mapping
 import dataclasses
 import math
 import re
@@ -76,13 +75,7 @@ class Cost:
 def analyze(
     text: str, chip: Chip, links: interconnect.Interconnect
 ) -> Cost:
-  """The cost of a program.
-
-  Args:
-    text: `compiled.as_text()`.
-    chip: that it runs on.
-    links: between the program's partitions.
-  """
+  """The cost of `compiled.as_text()`, with links between its partitions."""
   program = hlo.parse(text)
   flops = moved = matmul_seconds = other_seconds = 0.0
   collectives: dict[str, Collective] = {}
@@ -316,11 +309,5 @@ def _add_between_slices(
   size = math.fsum(a.bytes for a in computation[send.operands[0]].arrays)
   sent = interconnect.wire_bytes(kind, size, links.slices)
   found[send.name] = Collective(
-      kind, 'slices', times * sent, times, times * links.slices_seconds(sent)
+      kind, 'slices', times * sent, times, times * sent / links.dcn_bandwidth
   )
-
-
-def largest_collectives(cost: Cost, count: int) -> list[Mapping[str, object]]:
-  """The collectives that take most of the time, as plain values."""
-  ranked = sorted(cost.collectives, key=lambda c: -c.seconds)[:count]
-  return [dataclasses.asdict(c) for c in ranked]

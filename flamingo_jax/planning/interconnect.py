@@ -74,10 +74,6 @@ class Interconnect:
       return 0.0
     return float(max(sent / bandwidth, hops * HOP_SECONDS))
 
-  def slices_seconds(self, sent: float) -> float:
-    """Time in which each chip sends `sent` bytes to other slices."""
-    return sent / self.dcn_bandwidth
-
   def permute_seconds(
       self, pairs: Sequence[Sequence[int]], sent: float
   ) -> float:

@@ -25,11 +25,7 @@ def search(
   For each size of tensor parallelism that divides the model, it takes the
   first way to save activations that leaves enough memory. What a larger size
   brings, it costs in communication: it ends where that makes a step slower.
-
-  Args:
-    run: its batch sizes and its model are kept.
-    topology: the slice.
-    mesh_shape: the only mesh to try, if not None.
+  A mesh that is given is the only one.
   """
   meshes = [mesh_shape] if mesh_shape else [
       {'fsdp': topology.chips // model, 'model': model}

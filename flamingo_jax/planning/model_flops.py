@@ -40,11 +40,8 @@ def train_flops(
 ) -> float:
   """Of one update over all datasets, without the optimizer.
 
-  Args:
-    model: what is trained.
-    params: the trainable tree; arrays or shapes, as are the following.
-    frozen_params: the frozen tree.
-    batch: flat, '<dataset>/<feature>' -> [B, k_d, ...].
+  Weights and the batch, flat '<dataset>/<feature>' -> [B, k_d, ...], may be
+  shapes.
   """
   def losses(params, frozen_params, batch):
     batch = model.prepare(frozen_params, batch)
@@ -75,9 +72,7 @@ def _flops_of(
 def _count(jaxpr: Jaxpr, varies: Sequence[bool]) -> tuple[float, list[bool]]:
   """(FLOPs, which results depend on a trained parameter).
 
-  Args:
-    jaxpr: a program or the body of a part of it.
-    varies: which of its inputs depend on one.
+  `varies` says which inputs do.
   """
   total = 0.0
   known = dict(zip(jaxpr.invars, varies, strict=True))
@@ -174,14 +169,8 @@ def taps_inside(
 ) -> int:
   """Multiplications of a convolution along one axis, none with padding.
 
-  Args:
-    size: of the input.
-    kernel: taps.
-    results: places of the output.
-    stride: between these.
-    pad: before the input.
-    dilation: of the input, whose zeros don't count either.
-    step: between taps.
+  `pad` stands before the input; the zeros of its dilation don't count either;
+  `step` is between taps.
   """
   at = np.arange(results)[:, None] * stride + np.arange(kernel) * step - pad
   last = (size - 1) * dilation

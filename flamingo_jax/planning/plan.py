@@ -112,11 +112,6 @@ def make_plan(
 ) -> Plan:
   """Lowers and compiles the train step of `run` without allocating anything.
 
-  Args:
-    run: from `planned_run.read`.
-    topology: the slice.
-    mesh_shape: in the place of the run's own.
-
   Raises:
     UserError: a mesh that is not of the slice's size, a batch or a parameter
       that the mesh doesn't divide.
@@ -194,13 +189,9 @@ def compile_plan(
 ) -> tuple[Plan, jax.stages.Compiled | None]:
   """Compiles for the slice and reads what comes out, or why nothing does.
 
-  Args:
-    lowered: the program.
-    topology: the slice.
-    partitioner: with the mesh of its devices.
-    start: `time.monotonic()` before lowering.
-    sizes: GiB per chip of the program's arguments, by kind.
-    **described: the fields of `Plan` that the program's text does not tell.
+  `start` is `time.monotonic()` before lowering, `sizes` are GiB per chip of the
+  program's arguments, and `described` the fields of `Plan` that its text does
+  not tell.
   """
   what = described | {
       'topology': topology.name,

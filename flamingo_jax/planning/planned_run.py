@@ -113,10 +113,7 @@ def read(gin_files: Sequence[str], bindings: Sequence[str] = ()) -> PlannedRun:
   """Reads the gin files of a run as the program that trains does.
 
   Neither the vocabulary, nor the data, nor a model directory has to exist.
-
-  Args:
-    gin_files: as of `flamingo train --gin_file`.
-    bindings: 'NAME=value', as of its --gin.NAME=value.
+  Bindings are 'NAME=value', as of its --gin.NAME=value.
 
   Raises:
     UserError: what `gin_config.parse` refuses, lengths that no example has, or

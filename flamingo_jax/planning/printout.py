@@ -7,7 +7,6 @@ import dataclasses
 import json
 from typing import Any
 
-from flamingo_jax.planning.hlo_cost import largest_collectives
 from flamingo_jax.planning.plan import HEADROOM, Plan
 
 _CAVEAT = 'predicted, not measured: compiled for the slice, never run on it'
@@ -32,7 +31,10 @@ def as_json(plan: Plan) -> str:
         'sent_bytes': plan.cost.sent(),
         'step_seconds': plan.seconds,
         'mfu': plan.mfu,
-        'largest_collectives': largest_collectives(plan.cost, 10),
+        'largest_collectives': [
+            dataclasses.asdict(c)
+            for c in sorted(plan.cost.collectives, key=lambda c: -c.seconds)[:10]
+        ],
     }
   return json.dumps(values, indent=2)
 

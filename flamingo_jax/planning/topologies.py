@@ -124,11 +124,9 @@ def parse(name: str) -> tuple[Chip, tuple[int, ...]]:
 
 
 def get_topology(name: str, slices: int = 1) -> Topology:
-  """The slice of that name, to compile for.
+  """The slices of that name, to compile for, as in 'v5e:16x16'.
 
-  Args:
-    name: as in 'v5e:16x16'.
-    slices: so many of them, joined by the data-centre network.
+  Several are joined by the data-centre network.
 
   Raises:
     UserError: an unknown name, libtpu is missing or cannot be used.

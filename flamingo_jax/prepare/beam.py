@@ -32,13 +32,10 @@ _LOCAL = '--runner=apache_beam.runners.portability.fn_api_runner.FnApiRunner'
 
 @dataclasses.dataclass(frozen=True)
 class Beam(Engine):
-  """Pipelines of Apache Beam.
+  """Pipelines of Apache Beam."""
 
-  Attributes:
-    options: of the pipelines, such as '--runner=FlinkRunner'; by default the
-      runner is the one in this process.
-  """
-
+  # Of the pipelines, such as '--runner=FlinkRunner'; by default the runner is
+  # the one in this process.
   options: tuple[str, ...] = ()
 
   def convert(

@@ -12,34 +12,27 @@ VIDEO_FIELDS = ('mp4', 'webm', 'mkv', 'mov', 'avi', 'm4v', 'gif')
 def convert(
     media: Media, caption: str, place: str, fitter: Fitter, sought: str
 ) -> Converted:
-  """The medium, then its caption.
-
-  Args:
-    media: not fitted yet.
-    caption: '' if there is none.
-    place: what messages call the item.
-    fitter: makes the medium small.
-    sought: where the caption would be, for messages.
+  """The medium, which is not fitted yet, then its caption, '' if there is none.
 
   Raises:
-    Dropped: there is no caption, or the medium cannot be used.
+    Dropped: there is no caption where one was sought, or the medium cannot be
+      used.
   """
   if not caption.strip():
     raise Dropped('no caption', f'nothing in {sought}')
   return Converted.of((fitter.fit(media), caption.strip()), place)
 
 
-def first_field(
-    fields: dict[str, bytes], names: tuple[str, ...]
-) -> tuple[str, bytes]:
-  """(name, value) of the first field there is.
+def find_medium(kind: str, fields: dict[str, bytes], place: str) -> Media:
+  """The first field that is one.
 
   Raises:
-    Dropped: there is none of them.
+    Dropped: there is none.
   """
+  names = IMAGE_FIELDS if kind == 'image' else VIDEO_FIELDS
   for name in names:
     if name in fields:
-      return name, fields[name]
+      return Media(kind, f'{place}.{name}', fields[name])
   raise Dropped(
       'sample has no medium',
       f'it has {", ".join(sorted(fields)[:9]) or "nothing"}, and none of '

@@ -26,35 +26,24 @@ _SHORT = 16  # tokens, of the first bin of lengths
 
 @dataclasses.dataclass
 class Report:
-  """What a data set holds; printing it gives a table.
+  """What a data set holds; printing it gives a table."""
 
-  Attributes:
-    path: the JSONL file, or the folder that `flamingo prepare` has made.
-    misfits: documents that an example of the run cannot hold.
-    documents: good ones. The counts below are about these.
-    images: in all documents, counted as often as they occur.
-    videos: likewise.
-    tokens: with tags, <BOS>, <EOC> and <EOS>.
-    sizes: tokens of each document.
-    learned: tokens that training predicts: no tags, not the first.
-    duplicates: documents that are equal to an earlier one.
-    media_counts: how many documents have how many media.
-    problems: (line, sentence) of all that has to be mended; line 0 is the file.
-      Of a folder, documents count as lines, from 1.
-  """
-
-  path: str
-  misfits: Misfits
-  documents: int = 0
-  images: int = 0
-  videos: int = 0
-  tokens: int = 0
+  path: str  # the JSONL file, or the folder that `flamingo prepare` has made
+  misfits: Misfits  # documents that an example of the run cannot hold
+  documents: int = 0  # good ones; the counts below are about these
+  images: int = 0  # in all documents, counted as often as they occur
+  videos: int = 0  # likewise
+  tokens: int = 0  # with tags, <BOS>, <EOC> and <EOS>
+  # Tokens of each document.
   sizes: list[int] = dataclasses.field(default_factory=list)
-  learned: int = 0
-  duplicates: int = 0
+  learned: int = 0  # tokens that training predicts: no tags, not the first
+  duplicates: int = 0  # documents that are equal to an earlier one
+  # How many documents have how many media.
   media_counts: collections.Counter[int] = dataclasses.field(
       default_factory=collections.Counter
   )
+  # (line, sentence) of all that has to be mended; line 0 is the file. Of a
+  # folder, documents count as lines, from 1.
   problems: list[tuple[int, str]] = dataclasses.field(default_factory=list)
   _seen: set[bytes] = dataclasses.field(default_factory=set)
 
@@ -182,11 +171,9 @@ def check(
     macros: of its gin file.
     out_html: where a page with 20 samples is written, if anywhere.
 
-  Returns:
-    The report; problems of the data are in it and raise nothing.
-
   Raises:
-    UserError: the page cannot be written.
+    UserError: the page cannot be written. Problems of the data raise nothing;
+      they are in the report.
   """
   report = Report(os.fspath(path), Misfits(lengths, macros))
   samples, rng = [], np.random.default_rng(0)

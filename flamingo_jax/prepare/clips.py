@@ -23,13 +23,8 @@ def fit(data: bytes, name: str, limit: int, quality: int) -> bytes:
   """An encoded video with one frame per second.
 
   The bytes stay what they are if no side is longer than `limit`, and frames
-  come no more often than every second.
-
-  Args:
-    data: anything that FFmpeg reads, or an animated GIF, PNG or WebP.
-    name: what messages call it.
-    limit: pixels of the longer side.
-    quality: of a JPEG.
+  come no more often than every second. Read is what FFmpeg does, or an animated
+  GIF, PNG or WebP.
 
   Raises:
     Dropped: it is no video, is corrupt, or its codec or size is beyond us.

@@ -27,17 +27,10 @@ def convert_unit(
     stop: int | None = None,
     progress: Callable[[int], None] = lambda ordinal: None,
 ) -> None:
-  """Writes the documents of a unit and counts what gave none.
+  """Writes the documents of unit number `index` and counts what gave none.
 
-  Args:
-    source: reads and converts.
-    fitter: makes media small.
-    unit: the piece of input.
-    folder: where `spool` writes.
-    index: the number of the unit.
-    skip: items, from 0, that are not converted, and why.
-    stop: the item that cannot even be read, if there is one.
-    progress: called with the number of items that are done.
+  Items, from 0, that are to be skipped are not converted; at `stop` is one that
+  cannot even be read. `progress` is called with the number of those done.
 
   Raises:
     UserError: the input is not what the source reads.

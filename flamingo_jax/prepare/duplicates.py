@@ -42,17 +42,11 @@ Key = str | int  # of an image; of a line of text
 
 @dataclasses.dataclass(frozen=True)
 class Verdict:
-  """What becomes of the documents of a unit.
+  """What becomes of the documents of a unit."""
 
-  Attributes:
-    kept: places, from 0, of those that stay.
-    often: the unit's images and lines that occur too often.
-    drops: why the others go.
-  """
-
-  kept: tuple[int, ...]
-  often: frozenset[Key]
-  drops: spool.Tally
+  kept: tuple[int, ...]  # places, from 0, of those that stay
+  often: frozenset[Key]  # the unit's images and lines that occur too often
+  drops: spool.Tally  # why the others go
 
   def apply(self, entries: Iterable[spool.Entry]) -> Iterator[spool.Entry]:
     """The unit's documents that stay, without what occurs too often."""
@@ -88,10 +82,6 @@ def judge_all(
   """The verdicts on all units, in order, with all counts in memory.
 
   That takes about 200 bytes for each image and line.
-
-  Args:
-    read: from the number of a unit to its documents.
-    units: how many there are.
   """
   counts = collections.Counter()
   for index in range(units):
@@ -169,10 +159,8 @@ def judge(
 ) -> Verdict:
   """The verdict on a unit.
 
-  Args:
-    entries: its documents.
-    repeated: the places of those that were there before -> the reason.
-    often: its images and lines that occur too often.
+  `repeated` are the places of documents that were there before -> the reason,
+  `often` its images and lines that occur too often.
   """
   kept, drops = [], spool.Tally()
   for place, entry in enumerate(entries):

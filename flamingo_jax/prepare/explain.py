@@ -18,15 +18,9 @@ def explain(
 ) -> str:
   """One line per token: position, token, the medium it sees, its loss weight.
 
-  Args:
-    parts: texts and media in reading order.
-    vocabulary: of the language model.
-    next_media: tokens see the next medium, as for half of the web documents in
-      training (Flamingo A.3.2).
-    close: end the document with <EOC> and <EOS>; False shows a prompt.
-
-  Returns:
-    The table. The weight is that of predicting the token of its line.
+  The weight is that of predicting the token of its line. With `next_media`
+  tokens see the next medium, as for half of the web documents in training
+  (Flamingo A.3.2); without `close` no <EOC> and <EOS> end a prompt.
   """
   doc = interleaved.tokenize_document(
       parts, vocabulary, next_media=next_media, close=close

@@ -29,14 +29,11 @@ class FetchedImages:
   """What img2dataset has fetched, as tar files or as single ones.
 
   Each image lies beside a JSON with its URL.
-
-  Attributes:
-    folder: that img2dataset has written.
-    index: a folder where `write_index` has written; the images are found anew
-      if it is empty, which reads all JSON.
   """
 
-  folder: str
+  folder: str  # that img2dataset has written
+  # A folder where `write_index` has written; the images are found anew if it is
+  # empty, which reads all JSON.
   index: str = ''
 
   def __fspath__(self) -> str:

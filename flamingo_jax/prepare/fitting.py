@@ -34,18 +34,13 @@ _MAX_PIXELS = 178_000_000  # of an image; decoded they are half a gigabyte
 
 @dataclasses.dataclass(frozen=True)
 class MediaFitter(Fitter):
-  """Fits media to the size of training.
+  """Fits media to the size of training."""
 
-  Attributes:
-    image_size: pixels of the longer side in training; 0 keeps all bytes.
-    excluded: `identity` of images that must not occur, such as those of
-      benchmarks.
-    scorers: thresholds of your own for images, such as 'my.module:safe>=0.9'
-      (`thresholds.scorer`).
-  """
-
-  image_size: int
+  image_size: int  # pixels of the longer side in training; 0 keeps all bytes
+  # `identity` of images that must not occur, such as those of benchmarks.
   excluded: tuple[int | str, ...] = ()
+  # Thresholds of your own for images, such as 'my.module:safe>=0.9'
+  # (`thresholds.scorer`).
   scorers: tuple[str, ...] = ()
 
   @property

@@ -29,9 +29,7 @@ def is_near(look: int, others: np.ndarray) -> bool:
 def near_times(looks: np.ndarray, times: np.ndarray) -> np.ndarray:
   """How often there are looks near each of u64[N], all different; i64[N].
 
-  Args:
-    looks: u64[N].
-    times: i64[N], how often each occurs; it is not near itself.
+  `times` is how often each occurs; it is not near itself.
   """
   return sum(
       (near_times_in(mask, looks, times) for mask in range(len(MASKS))),

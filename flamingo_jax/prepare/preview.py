@@ -34,15 +34,9 @@ def render(
 ) -> str:
   """One HTML page that needs no other file.
 
-  Args:
-    samples: documents whose media can be read.
-    title: of the data set.
-    rows: (what, how much, remark), shown at the top.
-    problems: (line, sentence).
-    histograms: of each title, (what, how many documents).
-    vocabulary: of the language model.
-    length: L, tokens of a training example; longer samples show the first L.
-    max_media: M, media of a training example.
+  The rows (what, how much, remark) stand at the top, then problems, histograms
+  of how many documents there are of what, and samples whose media can be read:
+  of longer ones the first `length` tokens.
   """
   return html_page.render(
       'preview.html', title=os.path.basename(os.path.abspath(title)),

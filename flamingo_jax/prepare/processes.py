@@ -38,13 +38,9 @@ class Engine(Protocol):
 
 @dataclasses.dataclass(frozen=True)
 class Processes(Engine):
-  """Processes of this machine convert; the rest is done in this one.
+  """Processes of this machine convert; the rest is done in this one."""
 
-  Attributes:
-    workers: how many; 0 converts in this process, for a debugger.
-  """
-
-  workers: int
+  workers: int  # how many; 0 converts in this process, for a debugger
 
   def convert(
       self,

@@ -19,21 +19,14 @@ from flamingo_jax.prepare import spool
 
 @dataclasses.dataclass(frozen=True)
 class Layout:
-  """Which documents of which units are in which shard.
+  """Which documents of which units are in which shard."""
 
-  Attributes:
-    directory: where the shards are.
-    working: where the units are.
-    sizes: how many documents of each unit there are in the shards.
-    shards: how many there are.
-    deduplicate: whether each unit has a verdict.
-  """
-
-  directory: pathlib.Path
-  working: pathlib.Path
+  directory: pathlib.Path  # where the shards are
+  working: pathlib.Path  # where the units are
+  # How many documents of each unit there are in the shards.
   sizes: Sequence[int]
-  shards: int
-  deduplicate: bool
+  shards: int  # how many there are
+  deduplicate: bool  # whether each unit has a verdict
 
   def is_done(self, shard: int) -> bool:
     """Whether a shard has been written."""

@@ -30,21 +30,14 @@ class Dropped(Exception):
 
 @dataclasses.dataclass(frozen=True)
 class Unit:
-  """A piece of the input that one worker reads at a time.
+  """A piece of the input that one worker reads at a time."""
 
-  Attributes:
-    path: a file, or the folder of `members`.
-    begin: where the piece begins; bytes, rows or whatever the source counts.
-    end: where it ends.
-    first: the number of the first item, for messages.
-    members: files, relative to `path`.
-  """
-
-  path: str
+  path: str  # a file, or the folder of `members`
+  # Where the piece begins; bytes, rows or whatever the source counts.
   begin: int = 0
-  end: int = 0
-  first: int = 0
-  members: tuple[str, ...] = ()
+  end: int = 0  # where it ends
+  first: int = 0  # the number of the first item, for messages
+  members: tuple[str, ...] = ()  # files, relative to `path`
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,21 +50,13 @@ class Item:
 
 @dataclasses.dataclass(frozen=True)
 class Fitted:
-  """A medium as it is stored.
+  """A medium as it is stored."""
 
-  Attributes:
-    media: encoded, its longer side at most 1.15 times that of training.
-    width: pixels of the original; 0 for a video.
-    height: likewise.
-    look: difference hash, 64 bits; near ones are the same picture.
-    contrast: standard deviation of the brightness, 0 to 128.
-  """
-
-  media: Media
-  width: int = 0
-  height: int = 0
-  look: int = 0
-  contrast: float = 0.0
+  media: Media  # encoded, its longer side at most 1.15 times that of training
+  width: int = 0  # pixels of the original; 0 for a video
+  height: int = 0  # likewise
+  look: int = 0  # difference hash, 64 bits; near ones are the same picture
+  contrast: float = 0.0  # standard deviation of the brightness, 0 to 128
 
 
 @runtime_checkable
@@ -88,19 +73,13 @@ class Fitter(Protocol):
 
 @dataclasses.dataclass(frozen=True)
 class Converted:
-  """A document and what was left out of it.
+  """A document and what was left out of it."""
 
-  Attributes:
-    document: its media are encoded bytes.
-    losses: why media were left out, one reason for each.
-    url: of a page, '' where there is none; pages are taken once.
-    looks: difference hashes of the images, in order.
-  """
-
-  document: Document
+  document: Document  # its media are encoded bytes
+  # Why media were left out, one reason for each.
   losses: tuple[Dropped, ...] = ()
-  url: str = ''
-  looks: tuple[int, ...] = ()
+  url: str = ''  # of a page, '' where there is none; pages are taken once
+  looks: tuple[int, ...] = ()  # difference hashes of the images, in order
 
   @classmethod
   def of(

@@ -51,18 +51,13 @@ class Tally(dict[str, dict[str, Any]]):
 
 @dataclasses.dataclass
 class Counts:
-  """What became of the items of a unit, or of all.
+  """What became of the items of a unit, or of all."""
 
-  Attributes:
-    items: in the input.
-    documents: that were made of them.
-    drops: items that gave no document, and pieces that could not be read.
-    losses: media that were left out of documents.
-  """
-
-  items: int = 0
-  documents: int = 0
+  items: int = 0  # in the input
+  documents: int = 0  # that were made of them
+  # Items that gave no document, and pieces that could not be read.
   drops: Tally = dataclasses.field(default_factory=Tally)
+  # Media that were left out of documents.
   losses: Tally = dataclasses.field(default_factory=Tally)
 
   def merge(self, other: 'Counts') -> None:

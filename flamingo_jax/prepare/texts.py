@@ -16,9 +16,8 @@ _AT_ONCE = 1000
 def texts(paths: Iterable[str]) -> Iterator[str]:
   """The lines of all texts, long ones in pieces.
 
-  Args:
-    paths: JSONL files, with or without media, which are not looked at, and
-      folders that `flamingo prepare` has made.
+  Paths are JSONL files, whose media are not looked at, and folders that
+  `flamingo prepare` has made.
 
   Raises:
     UserError: a path is neither, or a line is no document.

@@ -18,21 +18,13 @@ _MOST = math.inf
 
 @dataclasses.dataclass(frozen=True)
 class Threshold:
-  """What is kept: low <= measure <= high.
+  """What is kept: low <= measure <= high."""
 
-  Attributes:
-    name: what is counted when it is not.
-    measure: of a text, or of an image.
-    low: the least.
-    high: the most.
-    english: whether it makes sense for English alone.
-  """
-
-  name: str
-  measure: Callable[[Any], float]
-  low: float | int = 0
-  high: float | int = _MOST
-  english: bool = False
+  name: str  # what is counted when it is not
+  measure: Callable[[Any], float]  # of a text, or of an image
+  low: float | int = 0  # the least
+  high: float | int = _MOST  # the most
+  english: bool = False  # whether it makes sense for English alone
 
   def check(self, value: Any) -> None:
     """Raises Dropped if the value is outside."""

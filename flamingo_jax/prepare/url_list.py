@@ -18,9 +18,8 @@ from flamingo_jax.prepare.source import Dropped, Item, names_of
 def write(source: Any, path: str | os.PathLike) -> tuple[int, spool.Tally]:
   """Writes each URL once, one per line, in the order of the input.
 
-  Args:
-    source: with a method `urls(item)`: html, obelics or mmc4.
-    path: of the list; img2dataset reads it with --input_format=txt.
+  The source, html, obelics or mmc4, has a method `urls(item)`; img2dataset
+  reads the list with --input_format=txt.
 
   Returns:
     How many there are, and what of the input could not be used.

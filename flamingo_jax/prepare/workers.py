@@ -92,12 +92,7 @@ def convert_units(
 ) -> Iterator[int]:
   """Converts units in any order, and yields the number of each when it is done.
 
-  Args:
-    source: reads and converts.
-    fitter: makes media small.
-    units: those that are to be converted, by their numbers.
-    folder: where the documents go.
-    workers: processes; 0 converts in this one, for a debugger.
+  That takes so many processes; with 0 this one converts, for a debugger.
 
   Raises:
     UserError: the input is not what the source reads, or the disk is full.

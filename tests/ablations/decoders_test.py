@@ -10,28 +10,18 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from flamingo_jax import models
 from flamingo_jax.ablations import architecture
 from flamingo_jax.training.trainable import split_params
-from tests.random_weights import random_weights
+from tests.random_weights import random_weights, tiny_config
 
 # A group of two layers and a tail of one.
-OVERRIDES = {
-    'vision': 'one_block',
-    'image_size': 16,
-    'resampler': models.ResamplerConfig(
-        layers=1, width=16, heads=2, head_size=8, latents=2
-    ),
-    'decoder': models.DecoderConfig(
-        vocab=11, layers=3, width=16, heads=2, head_size=8, xattn_every=2
-    ),
-}
+OVERRIDES = vars(tiny_config('one_block', vocab=11, layers=3, xattn_every=2))
 NAMES = ('no_gate', 'vanilla_xattn', 'grafting', 'all_previous_images')
 # No token sees medium 1.
 INDEX = np.array([0, 2, 2, 2, 2, 3, 3, 3])
 RNG = np.random.default_rng(1)
 TOKENS = RNG.integers(0, 11, 8)
-LATENTS = RNG.normal(size=(3, 2, 16)).astype(np.float32)
+LATENTS = RNG.normal(size=(3, 3, 16)).astype(np.float32)
 
 
 class Variant:
@@ -99,7 +89,7 @@ def test_decoding_with_a_cache_equals_the_full_pass(variant):
   index[0, 1:5], index[1, 3:] = 1, 2
   index[1, :3], index[0, 5:] = 1, 1  # what follows sees the last one
   tokens = rng.integers(0, 11, (5, 8))
-  latents = rng.normal(size=(5, 3, 2, 16)).astype(np.float32)
+  latents = rng.normal(size=(5, 3, 3, 16)).astype(np.float32)
   whole = variant.forward(variant.params, tokens, index, latents)
   prompt = lambda x: jnp.where(np.arange(6) < lengths[:, None], x[:, :6], 0)
 
@@ -137,12 +127,9 @@ def test_where_text_sees_media(name, gates):
 
 def test_grafted_layers_have_the_parameters_of_the_blocks():
   def count(name, part, layers):
-    decoder = models.DecoderConfig(
-        vocab=11, layers=layers, width=16, heads=2, head_size=8, xattn_every=1
-    )
-    config = architecture.variant(
-        'flamingo_tiny', OVERRIDES | {'decoder': decoder}, name
-    )
+    config = architecture.variant('flamingo_tiny', OVERRIDES | {
+        'decoder.layers': layers, 'decoder.xattn_every': 1
+    }, name)
     params = random_weights(config, scale=0.0)['decoder']
     flat = traverse_util.flatten_dict(params)
     return sum(x.size for path, x in flat.items() if part in path)

@@ -161,4 +161,3 @@ def test_how_many_layers_are_below_each_block(name, below):
   assert below == list(
       range(config.first, config.layers, config.xattn_every)
   )
-  assert config.blocks == len(below)

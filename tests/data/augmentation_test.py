@@ -22,32 +22,6 @@ def changed(rng, picture):
   return out
 
 
-@pytest.fixture(scope='module')
-def drawn():
-  rng = np.random.default_rng(0)
-  picture = PIL.Image.fromarray(RAMP)
-  return [changed(rng, picture) for _ in range(200)]
-
-
-def test_half_are_flipped_and_nothing_else_is_moved(drawn):
-  slopes = [np.diff(x.astype(int).sum((0, 2))) for x in drawn]
-  flipped = np.array([slope.mean() < 0 for slope in slopes])
-  assert 0.4 < flipped.mean() < 0.6
-  for slope, down in zip(slopes, flipped):
-    assert (slope <= 0).all() if down else (slope >= 0).all()
-
-
-def test_colours_change_a_little_and_in_three_ways(drawn):
-  brightness = np.array([x.mean() for x in drawn]) / RAMP.mean()
-  contrast = np.array([x.std() for x in drawn]) / RAMP.std()
-  redness = np.array([(x[..., 0] * 1.0 - x[..., 1]).mean() for x in drawn]) / 10
-  assert 0.78 < brightness.min() < 0.85 and 1.15 < brightness.max() < 1.22
-  for factor in (contrast, redness):  # brightness scales them too
-    assert 0.5 < factor.min() < 0.8 and 1.2 < factor.max() < 1.7
-  assert abs(np.corrcoef(contrast, brightness)[0, 1]) < 0.95
-  assert abs(np.corrcoef(redness, brightness)[0, 1]) < 0.95
-
-
 def test_the_matrix_is_what_pillows_enhancers_do_one_after_the_other():
   noise = np.random.default_rng(0).normal((90, 120, 100), 15, (64, 64, 3))
   picture = PIL.Image.fromarray(noise.round().astype(np.uint8))

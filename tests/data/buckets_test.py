@@ -13,12 +13,12 @@ import pytest
 
 from flamingo_jax import cli
 from flamingo_jax.data import buckets
-from flamingo_jax.data import documents
 from flamingo_jax.data import records
 from flamingo_jax.data.batches import get_batches
+from flamingo_jax.data.documents import image
 from flamingo_jax.errors import UserError
 from flamingo_jax.tasks import prepared
-from tests.datasets import config
+from tests.datasets import config, numbered
 from tests.pictures import png
 from tests.shards import write_shards
 
@@ -94,10 +94,8 @@ def server():
 
 @pytest.fixture
 def bucket(server, tmp_path):
-  write_shards([
-      documents.Document((documents.image(png(i)), f'{i}'), f'own:{i}', i)
-      for i in range(COUNT)
-  ], tmp_path / 'data/pages/train', shards=3)
+  found = numbered(COUNT, lambda i: (image(png(i)), f'{i}'))
+  write_shards(found, tmp_path / 'data/pages/train', shards=3)
   server.root, server.asked, server.refuses = tmp_path, [], False
   return server
 

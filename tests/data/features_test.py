@@ -10,28 +10,22 @@ import numpy as np
 import pytest
 import seqio
 
-from flamingo_jax.data import documents
 from flamingo_jax.data import features
 from flamingo_jax.data import interleaved
+from flamingo_jax.data.documents import image
 from flamingo_jax.data.vocabulary import default_vocabulary
 from flamingo_jax.errors import UserError
+from tests.datasets import numbered
 
 LENGTHS = {'tokens': 12, 'media': 2, 'image_size': 4}
 
 
 def _documents(count, words=1):
   """Document i: a picture of colour i, and a text of different words."""
-  return [
-      documents.Document(
-          (
-              documents.image(np.full((4, 4, 3), i, np.uint8)),
-              ' '.join(f'{j}' for j in range(words)),
-          ),
-          f'test:{i}',
-          i,
-      )
-      for i in range(count)
-  ]
+  text = ' '.join(map(str, range(words)))
+  return numbered(
+      count, lambda i: (image(np.full((4, 4, 3), i, np.uint8)), text)
+  )
 
 
 def _task(count=10, words=1, name='features_test', **kwargs):

@@ -8,7 +8,6 @@ import chex
 import numpy as np
 import pytest
 
-from flamingo_jax.data import documents
 from flamingo_jax.data import features
 from flamingo_jax.data import global_order
 from flamingo_jax.data import pipeline
@@ -17,6 +16,7 @@ from flamingo_jax.data import shuffling
 from flamingo_jax.data import streams
 from flamingo_jax.data import text
 from flamingo_jax.data.batches import get_batches
+from flamingo_jax.data.documents import image
 from tests import datasets
 from tests.pictures import png
 from tests.shards import write_shards
@@ -33,19 +33,10 @@ def config(**changes):
 
 def folder_of(directory, broken=frozenset(), shards=SHARDS):
   """Document i has a picture of colour i, or one that is no picture."""
-  return write_shards(
-      [
-          documents.Document(
-              (
-                  documents.image(b'-' if i in broken else png(i)),
-                  f'{i} is here',
-              ),
-              f'test:{i}', i,
-          )
-          for i in range(COUNT)
-      ],
-      directory, shards=shards,
-  )
+  found = datasets.numbered(COUNT, lambda i: (
+      image(b'-' if i in broken else png(i)), f'{i} is here'
+  ))
+  return write_shards(found, directory, shards=shards)
 
 
 @pytest.fixture(scope='module')
@@ -285,21 +276,6 @@ def test_when_documents_are_dealt_out(size, file_count, batch_size, stretches):
   found.file_count = file_count
   assert global_order.stretches_of(found, 1, batch_size) == stretches
   assert global_order.stretches_of([*found], 1, batch_size) == 1
-
-
-@pytest.mark.parametrize('size', [128, 135, 1001])
-@pytest.mark.parametrize('each', [1, 3])
-def test_numbers_run_through_epochs(size, each):
-  order = global_order.GlobalOrder(size, each, 8)
-  longest = -(-(-(-size // 8)) // each)
-  for epoch in range(2):
-    seen = []
-    numbers = range(epoch * longest * 8, (epoch + 1) * longest * 8)
-    for at in map(order.find, numbers):
-      if at is not None:
-        assert at.epoch == epoch
-        seen += order.documents(at, (1, epoch))
-    assert sorted(seen) == list(range(size))
 
 
 def test_one_stretch_is_shuffled_as_it_always_was():

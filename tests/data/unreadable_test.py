@@ -7,14 +7,14 @@ import chex
 import numpy as np
 import pytest
 
-from flamingo_jax.data import documents
 from flamingo_jax.data import features
 from flamingo_jax.data import global_order
 from flamingo_jax.data import pipeline
 from flamingo_jax.data import unreadable
 from flamingo_jax.data.batches import get_batches
+from flamingo_jax.data.documents import image
 from flamingo_jax.errors import UserError
-from tests.datasets import config
+from tests.datasets import config, numbered
 
 NAME = 'unreadable_test'
 COUNT = 20
@@ -23,13 +23,9 @@ BROKEN = {3, 4, 17}
 
 def register(broken, **options):
   """Document i has a picture of colour i, or one that is no picture."""
-  def document(i):
-    pixels = np.full((4, 4, 3), i, np.uint8)
-    picture = b'no picture' if i in broken else pixels
-    return documents.Document(
-        (documents.image(picture), f'{i}'), f'test:{i}', i
-    )
-  found = [document(i) for i in range(COUNT)]
+  found = numbered(COUNT, lambda i: (
+      image(b'-' if i in broken else np.full((4, 4, 3), i, np.uint8)), f'{i}'
+  ))
   features.add_task(NAME, {'train': lambda: found}, **options)
 
 

@@ -30,16 +30,6 @@ def test_prefill_and_extend_equal_the_full_forward(either):
     )
 
 
-def test_row_equals_itself_alone_without_padding(tiny):
-  logits, _ = tiny.read
-  alone = jax.tree.map(lambda x: x[2:3], tiny.prompts)
-  alone = alone.replace(
-      tokens=alone.tokens[:, :5], media_index=alone.media_index[:, :5]
-  )
-  single, _ = tiny.read_prompts(tiny.params, alone, tiny.latents[2:3, :2])
-  np.testing.assert_allclose(single[0], logits[2], atol=1e-5)
-
-
 def test_padding_changes_nothing_and_media_do(tiny):
   """Tokens and latents of padding are never read; those of prompts are."""
   prompts, latents = tiny.prompts, tiny.latents

@@ -20,14 +20,3 @@ def test_scores_equal_the_full_forward(either):
     np.testing.assert_allclose(
         scores[row], np.where(inside, each, 0).sum(axis=1), atol=1e-4
     )
-
-
-def test_scores_of_one_token_are_a_distribution(tiny):
-  candidates = np.broadcast_to(np.arange(6, dtype=np.int32), (4, 6))[..., None]
-  scores = tiny.jit(decoding.score)(
-      tiny.params, *tiny.read, candidates, np.ones((4, 6), np.int32)
-  )
-  np.testing.assert_allclose(np.exp(scores).sum(axis=1), 1.0, atol=1e-5)
-  np.testing.assert_array_equal(
-      np.argmax(scores, axis=1), np.argmax(tiny.read[0], axis=1)
-  )

@@ -19,8 +19,9 @@ from tests import random_weights
 VOCAB = 50
 # Two groups of two layers and a tail of one.
 CONFIG = dataclasses.replace(
-    random_weights.tiny_config(vocab=VOCAB, layers=5, xattn_every=2),
-    vision='one_block', dtype='bfloat16', frozen_dtype='bfloat16',
+    random_weights.tiny_config(
+        'one_block', vocab=VOCAB, layers=5, xattn_every=2
+    ), dtype='bfloat16', frozen_dtype='bfloat16',
 )
 INDEX = jnp.array([[0, 0, 1, 1, 1, 2, 2, 2], [1, 1, 1, 1, 2, 2, 3, 3]])
 # Of numbers with 8 bits, rounded after each of some twenty operations.

@@ -57,10 +57,3 @@ def test_token_depends_on_a_medium_iff_it_is_its_own(block):
   for token, index in enumerate(np.asarray(INDEX[0])):
     for medium in range(1, 4):
       assert (strength[token, medium - 1] > 0) == (index == medium)
-
-
-def test_tokens_before_the_first_medium_get_nothing_from_attention(block):
-  run, x, media = block
-  y = run(x, media, attn_gate=1.0)
-  np.testing.assert_array_equal(y[0, :2], x[0, :2])
-  assert float(jnp.abs(y[0, 2:] - x[0, 2:]).min()) > 0

@@ -9,20 +9,11 @@ import numpy as np
 import pytest
 
 from flamingo_jax import models
-from tests.random_weights import random_weights
+from tests.random_weights import random_weights, tiny_config
 
 
 # Two groups of two layers and a tail of one.
-CONFIG = models.variants.get('flamingo_small', {
-    'vision': 'one_block',
-    'image_size': 16,
-    'resampler': models.ResamplerConfig(
-        layers=1, width=16, heads=2, head_size=8, latents=4
-    ),
-    'decoder': models.DecoderConfig(
-        vocab=50, layers=5, width=16, heads=2, head_size=8, xattn_every=2
-    ),
-})
+CONFIG = tiny_config('one_block', vocab=50, layers=5, xattn_every=2)
 MODULE = models.LanguageModel(
     models.LanguageModelConfig(CONFIG.decoder, CONFIG.dtype)
 )

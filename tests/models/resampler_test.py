@@ -30,12 +30,6 @@ def features(frames, positions, seed=0):
   return jax.random.normal(jax.random.key(seed), (2, frames, positions, 12))
 
 
-@pytest.mark.parametrize('frames, positions', [(1, 1), (1, 9), (8, 4), (30, 3)])
-def test_output_is_64_latents_for_any_input(resample, frames, positions):
-  y = resample(features(frames, positions), jnp.ones((2, frames), bool))
-  assert y.shape == (2, 64, 16)
-
-
 def test_masked_frames_do_not_matter_at_all(resample):
   mask = jnp.array([[True] * 3 + [False] * 5] * 2)
   x = features(8, 4)

@@ -16,7 +16,7 @@ from flamingo_jax import models
 from flamingo_jax.models import contrastive, nfnet
 from flamingo_jax.planning import model_flops, planned_run
 from flamingo_jax.training import accumulate
-from flamingo_jax.training import model as trained
+from flamingo_jax.training import trained_model as trained
 
 TOKENS, MEDIA = 256, 5
 PLACE = SingleDeviceSharding(jax.devices()[0])

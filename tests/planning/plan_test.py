@@ -8,7 +8,7 @@ import json
 import pytest
 
 from flamingo_jax import cli
-from flamingo_jax.commands import planning
+from flamingo_jax import sharding
 from flamingo_jax.errors import UserError
 from flamingo_jax.planning import plan as plan_lib
 from flamingo_jax.planning import printout
@@ -95,11 +95,11 @@ def test_other_errors_of_the_compiler_are_one_sentence():
 @pytest.mark.parametrize('text', ['rows:4', 'fsdp', 'fsdp:0', 'fsdp:x'])
 def test_a_mesh_that_is_none_is_refused(text):
   with pytest.raises(UserError, match='AXIS:SIZE with an axis of replica'):
-    planning.parse_mesh(text)
+    sharding.parse_mesh(text)
 
 
 def test_mesh_of_the_command_line():
-  assert planning.parse_mesh('fsdp:16,model:4') == {'fsdp': 16, 'model': 4}
+  assert sharding.parse_mesh('fsdp:16,model:4') == {'fsdp': 16, 'model': 4}
 
 
 def test_what_the_compiler_accepts_above_the_limit_does_not_fit(plan):

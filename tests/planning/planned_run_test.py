@@ -8,7 +8,7 @@ import pytest
 from flamingo_jax import cli
 from flamingo_jax.errors import UserError
 from flamingo_jax.planning import planned_run
-from flamingo_jax.training import model as trained
+from flamingo_jax.training import trained_model as trained
 from flamingo_jax.training.partitioner import Partitioner
 
 FILE = """

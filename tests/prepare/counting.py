@@ -5,25 +5,16 @@
 from collections.abc import Iterator
 import dataclasses
 import hashlib
-import io
 import os
 import pathlib
 import signal
 
-import PIL.Image
-
 from flamingo_jax.data.documents import Document, Media
 from flamingo_jax.errors import UserError
 from flamingo_jax.prepare.source import Converted, Dropped, Fitter, Item, Unit
+from tests.pictures import png
 
 WORDS = 'one two three four five six seven eight nine ten eleven'
-
-
-def png(shade: int) -> bytes:
-  """A picture that is not like the next one."""
-  buffer = io.BytesIO()
-  PIL.Image.new('RGB', (9, 8), (shade, 99, 9)).save(buffer, 'PNG')
-  return buffer.getvalue()
 
 
 def digests(folder: pathlib.Path) -> dict[str, str]:

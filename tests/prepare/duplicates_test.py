@@ -9,8 +9,7 @@ import pytest
 
 from flamingo_jax.prepare import duplicates
 from flamingo_jax.prepare import spool
-
-WORDS = 'one two three four five six seven eight nine ten eleven'
+from tests.prepare.counting import WORDS
 
 
 def entry(number, *parts, url=None):

@@ -16,6 +16,8 @@ import PIL.Image
 import pyarrow
 from pyarrow import parquet
 
+from tests.pictures import encode
+
 # A page of the web has at least fifty words.
 PROSE = (
     'These are the shapes of a small world that we have drawn for you, and '
@@ -29,15 +31,6 @@ PROSE = (
 def picture(size=(80, 70), kind='PNG'):
   """An encoded picture with something on it."""
   return encode(PIL.Image.effect_noise(size, 60).convert('RGB'), kind)
-
-
-def encode(image, kind='PNG'):
-  """A PIL.Image.Image, or pixels, as a file."""
-  if isinstance(image, np.ndarray):
-    image = PIL.Image.fromarray(image)
-  buffer = io.BytesIO()
-  image.save(buffer, kind)
-  return buffer.getvalue()
 
 
 def write_tar(path, samples):

@@ -13,16 +13,15 @@ import io
 import json
 import pathlib
 import random
-import struct
 import tarfile
 import tempfile
 import zipfile
-import zlib
 
 import numpy as np
 import pyarrow
 from pyarrow import parquet
 
+from tests.pictures import png_by_hand
 from tests.prepare import exporters
 
 # What a reader is called, and how its files end.
@@ -39,15 +38,7 @@ READERS = {
 
 def bomb_png(side=30_000):
   """A PNG whose header claims a square of black; 30,000 pixels are 2.7 GB."""
-  def chunk(name, data):
-    checked = name + data
-    return (struct.pack('>I', len(data)) + checked
-            + struct.pack('>I', zlib.crc32(checked)))
-
-  header = struct.pack('>IIBBBBB', side, side, 8, 2, 0, 0, 0)
-  rows = zlib.compress(bytes(2**20))
-  return (b'\x89PNG\r\n\x1a\n' + chunk(b'IHDR', header)
-          + chunk(b'IDAT', rows) + chunk(b'IEND', b''))
+  return png_by_hand(side, side, bytes(2**20))
 
 
 GOOD = exporters.picture()

@@ -10,8 +10,8 @@ import PIL.Image
 import pytest
 
 from flamingo_jax.data import media
+from tests.pictures import encode, png
 from tests.prepare import exporters
-from tests.prepare.counting import png
 
 
 def picture(seed, size=(90, 80), kind='PNG'):
@@ -20,7 +20,7 @@ def picture(seed, size=(90, 80), kind='PNG'):
   large = PIL.Image.fromarray(squares).resize(
       size, PIL.Image.Resampling.NEAREST
   )
-  return exporters.encode(large, kind)
+  return encode(large, kind)
 
 
 @pytest.fixture

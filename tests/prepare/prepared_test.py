@@ -6,34 +6,24 @@ import json
 
 import pytest
 
-from flamingo_jax.data import documents
-from flamingo_jax.data import vocabulary
-from flamingo_jax.prepare import check
+from flamingo_jax.data.documents import image
 from tests import shards
-from tests.prepare.counting import png
-
-VOCABULARY = vocabulary.default_vocabulary()
+from tests.datasets import numbered
+from tests.pictures import png
+from tests.prepare.check_test import run
 
 
 def write(folder, *parts):
-  found = [
-      documents.Document(tuple(p), f'in:{i}', i) for i, p in enumerate(parts)
-  ]
-  return shards.write_shards(found, folder)
+  return shards.write_shards(numbered(len(parts), parts.__getitem__), folder)
 
 
 @pytest.fixture
 def folder(tmp_path):
-  one = documents.image(png(1))
+  one = image(png(1))
   return write(
       tmp_path / 'train', (one, 'a cat'), (one, 'a cat', one, 'again'),
-      (one, 'a cat'), (documents.image(png(2)), 'a cat'),
+      (one, 'a cat'), (image(png(2)), 'a cat'),
   )
-
-
-def run(folder):
-  lengths = {'tokens': 256, 'media': 5, 'frames': 1}
-  return check.check(folder, vocabulary=VOCABULARY, lengths=lengths)
 
 
 def test_a_good_folder(folder):
@@ -66,8 +56,8 @@ def test_a_manifest_that_counts_wrong(folder):
 
 def test_documents_that_teach_nothing(tmp_path):
   folder = write(
-      tmp_path / 'train', ('text alone',), (documents.image(png(1)),),
-      (documents.image(b'no image'), 'text'),
+      tmp_path / 'train', ('text alone',), (image(png(1)),),
+      (image(b'no image'), 'text'),
   )
   told = [problem for _, problem in run(folder).problems]
   assert 'no image or video' in told[0]

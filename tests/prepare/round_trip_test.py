@@ -7,6 +7,7 @@ import pytest
 
 from flamingo_jax.data import media
 from flamingo_jax.tasks import shapes
+from tests.pictures import encode
 from tests.prepare import exporters
 
 COUNT = 6
@@ -20,7 +21,7 @@ def draw(task, function):
 @pytest.fixture(scope='module')
 def pairs():
   return [
-      (exporters.encode(image.data), text)
+      (encode(image.data), text)
       for image, text in draw('shapes_pairs', shapes.draw_pair)
   ]
 
@@ -35,7 +36,7 @@ def pages():
     found.append([exporters.PROSE.format(i)])
     for image, text in zip(images, texts):
       # As pages are read.
-      found[-1] += [exporters.encode(image.data), text.strip()]
+      found[-1] += [encode(image.data), text.strip()]
   return found
 
 

@@ -3,21 +3,14 @@
 """`flamingo vocabulary train`: from data sets to a vocabulary."""
 
 import itertools
-import json
 
 import pytest
 
 from flamingo_jax import cli
-from flamingo_jax.data import plain_english
 from flamingo_jax.data import vocabulary
 from flamingo_jax.prepare import texts
-
-
-def write(path, documents):
-  path.write_text(
-      '\n'.join(json.dumps({'parts': parts}) for parts in documents) + '\n'
-  )
-  return str(path)
+from tests.data import plain_english
+from tests.datasets import write_jsonl
 
 
 def train(*arguments):
@@ -25,12 +18,13 @@ def train(*arguments):
 
 
 def test_texts_are_those_of_files_and_folders_in_order(tmp_path, prepare):
-  paired = write(tmp_path / 'a.jsonl', [
+  paired = write_jsonl(
+      tmp_path / 'a.jsonl',
       [{'image': 'absent.png'}, {'text': 'One.\nTwo.'}], [{'text': 'x' * 1001}],
-  ])
-  alone = write(tmp_path / 'b.jsonl', [[{'text': 'Three.'}]])
+  )
+  alone = write_jsonl(tmp_path / 'b.jsonl', [{'text': 'Three.'}])
   folder = prepare('jsonl', alone, '--text').out
-  assert list(texts.texts([paired, str(folder)])) == [
+  assert list(texts.texts([str(paired), str(folder)])) == [
       'One.', 'Two.', 'x' * 1000, 'x', 'Three.',
   ]
 
@@ -39,9 +33,9 @@ def test_a_trained_vocabulary_is_the_same_again_and_fits_its_texts(
     tmp_path, capsys
 ):
   sentences = list(itertools.islice(plain_english.sentences(), 300))
-  path = write(tmp_path / 'a.jsonl', [[{'text': s}] for s in sentences])
+  path = write_jsonl(tmp_path / 'a.jsonl', *([{'text': s}] for s in sentences))
   for name in 'ab':
-    assert train(path, f'--out={tmp_path / name}', '--size=600') == 0
+    assert train(str(path), f'--out={tmp_path / name}', '--size=600') == 0
   assert capsys.readouterr().out.endswith('b: 601 entries with <EOC>\n')
   assert (tmp_path / 'a').read_bytes() == (tmp_path / 'b').read_bytes()
   trained = vocabulary.Vocabulary(tmp_path / 'a')
@@ -62,7 +56,7 @@ def test_what_is_wrong_is_told_and_nothing_is_written(
     tmp_path, monkeypatch, capsys, arguments, sentence
 ):
   monkeypatch.chdir(tmp_path)
-  write(tmp_path / 'good.jsonl', [[{'text': 'A text.'}]])
+  write_jsonl(tmp_path / 'good.jsonl', [{'text': 'A text.'}])
   (tmp_path / 'bad.jsonl').write_text('{"parts": [{"text": "a"}]}\n{"parts"\n')
   (tmp_path / 'empty.jsonl').write_text('\n')
   assert train(*arguments) == 2

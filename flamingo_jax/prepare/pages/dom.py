@@ -62,40 +62,25 @@ del _INVISIBLE[0x200c], _INVISIBLE[0x200d]  # they shape letters
 
 @dataclasses.dataclass(frozen=True)
 class Text:
-  """A block of text.
+  """A block of text."""
 
-  Attributes:
-    text: its white space is that of a reader.
-    gap: what is between it and the text before it, one line end or two.
-    linked: share of the characters in links.
-  """
-
-  text: str
-  gap: str
-  linked: float
+  text: str  # its white space is that of a reader
+  gap: str  # what is between it and the text before it, one line end or two
+  linked: float  # share of the characters in links
 
 
 @dataclasses.dataclass(frozen=True)
 class Image:
-  """An image of a page.
+  """An image of a page."""
 
-  Attributes:
-    urls: absolute, the best first; none if the page names none of use.
-    width: as the page asks for it; None if it does not.
-    height: likewise.
-  """
-
+  # Absolute, the best first; none if the page names none of use.
   urls: tuple[str, ...]
-  width: int | None
-  height: int | None
+  width: int | None  # as the page asks for it; None if it does not
+  height: int | None  # likewise
 
 
 def read_page(html: str, url: str) -> list[Text | Image]:
-  """What a page shows, in order.
-
-  Args:
-    html: the page.
-    url: where it is from; relative URLs of images start there.
+  """What a page shows, in order; relative URLs of images start at its own.
 
   Raises:
     Dropped: it nests too deeply.

@@ -46,10 +46,8 @@ def candidates(
 ) -> tuple[str, ...]:
   """Absolute URLs of one image, the best first.
 
-  Args:
-    attributes: of <img>.
-    sources: of the <source> elements of the <picture> around it.
-    base: what relative URLs start from.
+  Sources are the attributes of the <source> elements of a <picture> around it;
+  relative URLs start from `base`.
   """
   found = [
       url for url in _found(attributes, sources) if not _is_placeholder(url)

@@ -33,18 +33,12 @@ _ENCODINGS = ('Transfer-Encoding', 'Content-Encoding')
 
 @dataclasses.dataclass(frozen=True)
 class Page:
-  """A page as it was fetched.
+  """A page as it was fetched."""
 
-  Attributes:
-    url: absolute; file:/// and a path below `root` for a page of a folder.
-    data: encoded.
-    charset: what the server said, '' if nothing.
-    root: the folder in which images of file URLs are, '' if there is none.
-  """
-
-  url: str
-  data: bytes
-  charset: str = ''
+  url: str  # absolute; file:/// and a path below `root` for a page of a folder
+  data: bytes  # encoded
+  charset: str = ''  # what the server said, '' if nothing
+  # The folder in which images of file URLs are, '' if there is none.
   root: str = ''
 
   def text(self) -> str:

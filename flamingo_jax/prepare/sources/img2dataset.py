@@ -6,7 +6,6 @@ from collections.abc import Iterator
 import dataclasses
 from typing import Any
 
-from flamingo_jax.data.documents import Media
 from flamingo_jax.errors import UserError
 from flamingo_jax.prepare import captioned
 from flamingo_jax.prepare import json_values
@@ -24,14 +23,10 @@ class Img2dataset(Source):
 
   Beside each shard img2dataset writes its metadata, also as .parquet: of a
   folder with tar or TFRecord files only these are read.
-
-  Attributes:
-    paths: output folders or files.
-    text_key: the column of the caption.
   """
 
-  paths: tuple[str, ...]
-  text_key: str = 'caption'
+  paths: tuple[str, ...]  # output folders or files
+  text_key: str = 'caption'  # the column of the caption
 
   def units(self) -> list[Unit]:
     files = find_files(
@@ -72,11 +67,10 @@ class Img2dataset(Source):
     facts = {**fields, **tars.json_field(fields)}
     if _text(facts.get('status', 'success')) != 'success':
       raise Dropped('download failed', _text(facts.get('error_message', '')))
-    name, data = captioned.first_field(fields, captioned.IMAGE_FIELDS)
+    media = captioned.find_medium('image', fields, item.place)
     caption = tars.text_field(fields) or json_values.text_of(
         {self.text_key: _text(facts.get(self.text_key, ''))}, self.text_key
     )
-    media = Media('image', f'{item.place}.{name}', data)
     return captioned.convert(
         media, caption, item.place, fitter,
         f'txt, nor in {self.text_key!r} (--text_key)',

@@ -19,14 +19,10 @@ class Jsonl(Source):
 
   A document of which anything cannot be read is dropped: who wrote it meant it
   to be whole.
-
-  Attributes:
-    paths: files, or folders of files that end in .jsonl.
-    text: documents are of text alone, for language models.
   """
 
-  paths: tuple[str, ...]
-  text: bool = False
+  paths: tuple[str, ...]  # files, or folders of files that end in .jsonl
+  text: bool = False  # documents are of text alone, for language models
 
   def units(self) -> list[Unit]:
     files = find_files(self.paths, json_values.ENDINGS)

@@ -24,14 +24,10 @@ _PREFIXES = {
 
 @dataclasses.dataclass(frozen=True)
 class Llava(Source):
-  """One document for each conversation.
+  """One document for each conversation."""
 
-  Attributes:
-    paths: JSON arrays or JSONL files, or folders of them.
-    images: the folder in which the images are; that of the file if not given.
-  """
-
-  paths: tuple[str, ...]
+  paths: tuple[str, ...]  # JSON arrays or JSONL files, or folders of them
+  # The folder in which the images are; that of the file if not given.
   images: str | None = None
 
   def units(self) -> list[Unit]:

@@ -29,13 +29,10 @@ class Mmc4(Source):
   is made anew: one sentence for each image, so that the sum of similarities is
   largest; an image goes before its sentence. Images that are hardly similar to
   theirs are left out.
-
-  Attributes:
-    paths: JSONL files, also in ZIP, or folders of them.
-    images: that were fetched; only `urls` does without.
   """
 
-  paths: tuple[str, ...]
+  paths: tuple[str, ...]  # JSONL files, also in ZIP, or folders of them
+  # That were fetched; only `urls` does without.
   images: fetched.FetchedImages = fetched.FetchedImages('')
 
   def units(self) -> list[Unit]:
@@ -114,12 +111,7 @@ def _matrix(page: dict[str, Any]) -> tuple[list[str], np.ndarray]:
 
 
 def assign(similarity: np.ndarray, images: list[int]) -> dict[int, int]:
-  """Sentence -> image, for the images that are there.
-
-  Args:
-    similarity: f64[images, sentences].
-    images: the rows that are there.
-  """
+  """Sentence -> image, for the images that are there, rows of the matrix."""
   if not images:
     return {}
   rows, sentences = scipy.optimize.linear_sum_assignment(-similarity[images])

@@ -22,13 +22,10 @@ class Obelics(Source):
   """Pages whose images img2dataset has fetched.
 
   An image that is missing is left out of its page; a page needs one.
-
-  Attributes:
-    paths: Parquet files, or folders of them.
-    images: that were fetched; only `urls` does without.
   """
 
-  paths: tuple[str, ...]
+  paths: tuple[str, ...]  # Parquet files, or folders of them
+  # That were fetched; only `urls` does without.
   images: fetched.FetchedImages = fetched.FetchedImages('')
 
   def units(self) -> list[Unit]:

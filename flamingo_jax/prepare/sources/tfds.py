@@ -22,20 +22,17 @@ class Tfds(Source):
   """A builder with an image and a text or a class.
 
   An image with several texts, such as those of COCO, is a document for each.
-
-  Attributes:
-    paths: the name of the builder, such as coco_captions/2014:1.1.0.
-    split: of the builder.
-    data_dir: where it was prepared; TensorFlow Datasets' own if not given.
-    image_key: the feature with the image; the first one by name if not given.
-    text_key: the feature with the text, parts of a path with / between; the
-      first one by name, or else the first class, if not given.
   """
 
+  # The name of the builder, such as coco_captions/2014:1.1.0.
   paths: tuple[str, ...]
-  split: str = 'train'
+  split: str = 'train'  # of the builder
+  # Where it was prepared; TensorFlow Datasets' own if not given.
   data_dir: str | None = None
+  # The feature with the image; the first one by name if not given.
   image_key: str | None = None
+  # The feature with the text, parts of a path with / between; the first one by
+  # name, or else the first class, if not given.
   text_key: str | None = None
 
   def units(self) -> list[Unit]:

@@ -31,17 +31,13 @@ class Video(Source):
   """Clips of which one frame per second is kept, with its timestamp.
 
   The caption of clip.mp4 is in clip.txt or clip.json, or in one table.
-
-  Attributes:
-    paths: video or tar files, or folders of either.
-    captions: a CSV or JSONL file with a column path (or file, video, videoid),
-      of which the name of the file counts, and caption (or text, name).
-    text_key: where the caption is in a JSON beside a video.
   """
 
-  paths: tuple[str, ...]
+  paths: tuple[str, ...]  # video or tar files, or folders of either
+  # A CSV or JSONL file with a column path (or file, video, videoid), of which
+  # the name of the file counts, and caption (or text, name).
   captions: str | None = None
-  text_key: str = 'caption'
+  text_key: str = 'caption'  # where the caption is in a JSON beside a video
 
   def units(self) -> list[Unit]:
     if self.captions is not None:
@@ -67,8 +63,7 @@ class Video(Source):
       media = Media('video', item.value)
       caption = self._caption_of_file(item.value)
     else:
-      name, data = captioned.first_field(item.value, captioned.VIDEO_FIELDS)
-      media = Media('video', f'{item.place}.{name}', data)
+      media = captioned.find_medium('video', item.value, item.place)
       caption = tars.caption(item.value, self.text_key)
     sought = self.captions or (
         f'txt, nor in {self.text_key!r} of json (--text_key)'

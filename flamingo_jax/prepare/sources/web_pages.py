@@ -23,21 +23,17 @@ from flamingo_jax.prepare.source import (
 
 @dataclasses.dataclass(frozen=True)
 class Html(Source):
-  """Pages of folders, WARC files or JSONL files with "url" and "html".
+  """Pages of folders, WARC files or JSONL files with "url" and "html"."""
 
-  Attributes:
-    paths: files or folders of them. Images beside the pages of a folder are
-      found there.
-    images: that were fetched; None if all are beside the pages.
-    filters: 'm3w' or 'obelics' (`pages.filters`).
-    language: of the pages, '' for any. Pages that say another are dropped.
-    scorers: more thresholds, such as 'my.module:english>=0.8'.
-  """
-
+  # Files or folders of them. Images beside the pages of a folder are found
+  # there.
   paths: tuple[str, ...]
+  # That were fetched; None if all are beside the pages.
   images: FetchedImages | None = None
-  filters: str = 'm3w'
+  filters: str = 'm3w'  # 'm3w' or 'obelics' (`pages.filters`)
+  # Of the pages, '' for any. Pages that say another are dropped.
   language: str = 'en'
+  # More thresholds, such as 'my.module:english>=0.8'.
   scorers: tuple[str, ...] = ()
 
   def units(self) -> list[Unit]:

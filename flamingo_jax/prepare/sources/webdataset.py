@@ -5,7 +5,6 @@
 from collections.abc import Iterator
 import dataclasses
 
-from flamingo_jax.data.documents import Media
 from flamingo_jax.prepare import captioned
 from flamingo_jax.prepare import tars
 from flamingo_jax.prepare.source import (
@@ -15,14 +14,10 @@ from flamingo_jax.prepare.source import (
 
 @dataclasses.dataclass(frozen=True)
 class Webdataset(Source):
-  """Samples of a picture and a text.
+  """Samples of a picture and a text."""
 
-  Attributes:
-    paths: tar files, or folders of them.
-    text_key: where in the JSON of a sample its text is, if it has no .txt.
-  """
-
-  paths: tuple[str, ...]
+  paths: tuple[str, ...]  # tar files, or folders of them
+  # Where in the JSON of a sample its text is, if it has no .txt.
   text_key: str = 'caption'
 
   def units(self) -> list[Unit]:
@@ -35,9 +30,8 @@ class Webdataset(Source):
     facts = tars.json_field(item.value)
     if facts.get('status', 'success') != 'success':
       raise Dropped('download failed', str(facts.get('error_message')))
-    name, data = captioned.first_field(item.value, captioned.IMAGE_FIELDS)
+    media = captioned.find_medium('image', item.value, item.place)
     caption = tars.caption(item.value, self.text_key)
-    media = Media('image', f'{item.place}.{name}', data)
     return captioned.convert(
         media, caption, item.place, fitter,
         f'txt, nor in {self.text_key!r} of json (--text_key)',

@@ -8,11 +8,11 @@ import math
 import pytest
 
 from flamingo_jax.prepare.pages import filters
-from flamingo_jax.prepare.source import Dropped
+from tests.prepare.pages.filters_test import reasons
 
 # Of five letters, as "the be" is together; no two are the same.
 WORDS = [''.join(w) for w in itertools.product('abcdefghijk', repeat=5)]
-ROWS = {threshold.name: threshold for threshold in filters.PAGES['m3w']}
+ROWS = filters.PAGES['m3w']
 
 
 def page(words, line=10, end='\n'):
@@ -111,23 +111,13 @@ TABLE = [
 ]
 
 
-def reasons(text):
-  found = []
-  for threshold in ROWS.values():
-    try:
-      threshold.check(text)
-    except Dropped as dropped:
-      found.append(dropped.reason)
-  return found
-
-
 @pytest.mark.parametrize(
     'reason, kept, dropped', TABLE, ids=[row[0] for row in TABLE]
 )
 def test_a_page_is_dropped_just_beyond_a_threshold(reason, kept, dropped):
-  assert reasons(kept) == []
-  assert reason in reasons(dropped)
+  assert reasons(ROWS, kept) == []
+  assert reason in reasons(ROWS, dropped)
 
 
 def test_each_threshold_is_tested():
-  assert list(ROWS) == list(dict.fromkeys(reason for reason, *_ in TABLE))
+  assert [row.name for row in ROWS] == list(dict.fromkeys(reason for reason, *_ in TABLE))

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The text of our own that the shipped vocabulary is trained on."""
 
-import importlib.resources
 import itertools
+import pathlib
 import re
 from typing import Iterator
 
@@ -81,10 +81,9 @@ _SHAPE_TEMPLATES = (
 
 
 def load_words() -> dict[str, list[str]]:
-  """The lists of assets/plain_english.txt by name; a sentence is one line."""
-  asset = importlib.resources.files('flamingo_jax') / 'assets/plain_english.txt'
-  lists, name = {}, ''
-  for line in asset.read_text(encoding='utf-8').splitlines():
+  """The lists of plain_english.txt by name; a sentence is one line."""
+  path, lists, name = pathlib.Path(__file__).with_suffix('.txt'), {}, ''
+  for line in path.read_text(encoding='utf-8').splitlines():
     line = line.strip()
     if not line or line.startswith('#'):
       continue
