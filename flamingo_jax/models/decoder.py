@@ -13,11 +13,7 @@ from collections.abc import Callable, Mapping
 from flax import linen as nn
 import jax.numpy as jnp
 
-from flamingo_jax.models.cache import (
-    Cache,
-    GroupCache,
-    keep_medium,
-)
+from flamingo_jax.models.cache import Cache, GroupCache, keep_medium
 from flamingo_jax.models.cross_attention import (
     GatedCrossAttentionBlock,
     visible_latents,
