@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from flax import linen as nn
 import jax.numpy as jnp
 
-from flamingo_jax.models.cache import GroupCache, MediaKeys
+from flamingo_jax.models.cache import GroupCache, KeptKeys
 from flamingo_jax.models.cross_attention import GatedCrossAttentionBlock
 from flamingo_jax.models.decoder import Decoder, DecoderGroup
 from flamingo_jax.models.decoder_layer import DecoderLayer
@@ -36,9 +36,9 @@ class SparseBlock(GatedCrossAttentionBlock):
   def __call__(
       self,
       x: Float[Array, 'B L D'],
-      media: Float[Array, 'B S D'] | MediaKeys,
+      media: Float[Array, 'B S D'] | KeptKeys,
       mask: Bool[Array, 'B L S'],
-  ) -> tuple[Float[Array, 'B L D'], MediaKeys]:
+  ) -> tuple[Float[Array, 'B L D'], KeptKeys]:
     """As GatedCrossAttentionBlock."""
     y, media = self.attend(x, media, mask)
     return x + self.gate('attn_gate') * y, media

@@ -10,11 +10,15 @@ from flamingo_jax.typing import Array, Float, Int
 
 
 @struct.dataclass
-class SharedKeys:
-  """Keys and values of P tokens that all rows begin with, kept once."""
+class KeptKeys:
+  """Keys and values that are computed once per prompt, or for all prompts.
 
-  keys: Float[Array, '*stack H P K']
-  values: Float[Array, '*stack H P K']
+  Of the latents of a block's media [B H S K], and of the P tokens that all rows
+  begin with [H P K].
+  """
+
+  keys: Float[Array, '*stack H _ K']
+  values: Float[Array, '*stack H _ K']
 
 
 @struct.dataclass
@@ -30,7 +34,7 @@ class LayerCache:
   # Projected distances N-1 .. 0 (positions.Relative), the same for every row;
   # None until filled, and among the entries of tokens that came after.
   relative: Float[Array, '*stack H N K'] | None = None
-  shared: SharedKeys | None = None  # of tokens in front of all rows' own
+  shared: KeptKeys | None = None  # of tokens in front of all rows' own
 
   @property
   def start(self) -> int:
@@ -72,14 +76,6 @@ class LayerCache:
 
 
 @struct.dataclass
-class MediaKeys:
-  """Keys and values of the latents of one block, computed once per prompt."""
-
-  keys: Float[Array, '*stack B H S K']
-  values: Float[Array, '*stack B H S K']
-
-
-@struct.dataclass
 class GroupCache:
   """What is kept of a decoder group: its layers' keys, and its media's.
 
@@ -87,7 +83,7 @@ class GroupCache:
   """
 
   layers: LayerCache
-  media: MediaKeys | None = None
+  media: KeptKeys | None = None
 
   def append(
       self, new: 'GroupCache', position: Int[Array, 'B'] | None
@@ -133,7 +129,7 @@ def empty_layers(
   The prefix is the same stack's cache of one row, full.
   """
   zeros = jnp.zeros((*layers, batch, heads, size, head_size), dtype)
-  shared = prefix and SharedKeys(
+  shared = prefix and KeptKeys(
       prefix.layers.keys[..., 0, :, :, :], prefix.layers.values[..., 0, :, :, :]
   )
   return GroupCache(LayerCache(keys=zeros, values=zeros, shared=shared))

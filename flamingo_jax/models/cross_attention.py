@@ -11,7 +11,7 @@ from flamingo_jax.models.attention import (
     attend,
     dot_scores,
 )
-from flamingo_jax.models.cache import MediaKeys
+from flamingo_jax.models.cache import KeptKeys
 from flamingo_jax.models.layers import (
     FeedForward,
     LayerNorm,
@@ -45,9 +45,9 @@ class GatedCrossAttentionBlock(nn.Module):
   def __call__(
       self,
       x: Float[Array, 'B L D'],
-      media: Float[Array, 'B S D'] | MediaKeys,
+      media: Float[Array, 'B S D'] | KeptKeys,
       mask: Bool[Array, 'B L S'],
-  ) -> tuple[Float[Array, 'B L D'], MediaKeys]:
+  ) -> tuple[Float[Array, 'B L D'], KeptKeys]:
     """The residual stream with what the tokens see, and keys of the media.
 
     Media are latents, or their keys and values from an earlier call. The
@@ -62,17 +62,17 @@ class GatedCrossAttentionBlock(nn.Module):
   def attend(
       self,
       x: Float[Array, 'B L D'],
-      media: Float[Array, 'B S D'] | MediaKeys,
+      media: Float[Array, 'B S D'] | KeptKeys,
       mask: Bool[Array, 'B L S'],
-  ) -> tuple[Float[Array, 'B L D'], MediaKeys]:
+  ) -> tuple[Float[Array, 'B L D'], KeptKeys]:
     """What the tokens see, and the keys and values of the media."""
     project = lambda name, axis: HeadsProjection(
         self.heads, self.head_size, self.dtype, axis=axis, name=name
     )
-    if not isinstance(media, MediaKeys):
+    if not isinstance(media, KeptKeys):
       # One norm serves keys and values (v1 §3.1.2).
       media = LayerNorm(self.dtype, name='media_norm')(media)
-      media = MediaKeys(*(
+      media = KeptKeys(*(
           project(name, 'kv_heads')(media) for name in ('key', 'value')
       ))
     y = LayerNorm(self.dtype, name='attn_norm')(x)

@@ -8,7 +8,7 @@
 Everything here is what XLA prints; nothing knows chips or models.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 import dataclasses
 import functools
 import math
@@ -227,9 +227,9 @@ def parse(text: str) -> Program:
       current = None
     elif current is not None and (found := _INSTRUCTION.match(line)):
       root, name, kind, opcode, rest = found.groups()
-      arguments = rest[: _closing(rest)]
+      arguments = re.sub(r'/\*.*?\*/', '', rest[: _closing(rest)])
       current[name] = Instruction(
-          name, kind, opcode, tuple(_operands(arguments)), rest, bool(root)
+          name, kind, opcode, tuple(_NAME.findall(arguments)), rest, bool(root)
       )
   if entry is None:
     raise ValueError('this is not the text of a compiled program')
@@ -244,10 +244,6 @@ def _closing(rest: str) -> int:
     if depth == 0:
       return place
   return len(rest)
-
-
-def _operands(arguments: str) -> Sequence[str]:
-  return _NAME.findall(re.sub(r'/\*.*?\*/', '', arguments))
 
 
 def replica_groups(attributes: str) -> np.ndarray | None:

@@ -78,18 +78,13 @@ class PlannedRun:
     batch = {}
     for name, lengths in self.lengths.items():
       lead = (rows, self.batch_sizes[name] // rows)
-      kind = _kind_of_example(lengths)
+      kind = features if 'media' in lengths else text  # packed
       for feature, shape in kind.example_shapes(lengths).items():
         dtype = kind.OUTPUT_FEATURES[feature].dtype.as_numpy_dtype
         batch[f'{name}/{feature}'] = jax.ShapeDtypeStruct(
             lead + shape, dtype, sharding=sharding
         )
     return batch
-
-
-def _kind_of_example(lengths: Mapping[str, int]) -> Any:
-  """The module that knows their shapes: packed text, or text and media."""
-  return features if 'media' in lengths else text
 
 
 class AnyVocabulary(runtime.Vocabulary):

@@ -75,17 +75,14 @@ def _frames(
         break
       # The frame that is shown when the next second begins.
       if not chosen or last >= chosen[-1][0] + 1 - 0.5 / _rate(stream):
-        chosen.append((last, _shrink(_upright(frame), limit)))
+        upright = frame.to_image().rotate(frame.rotation, expand=True)
+        chosen.append((last, _shrink(upright, limit)))
     side = max(stream.width, stream.height)
   return chosen, (count - 1) / last if last else 0.0, side
 
 
 def _rate(stream: Any) -> float:
   return float(stream.average_rate or 0) or 25.0
-
-
-def _upright(frame: Any) -> PIL.Image.Image:
-  return frame.to_image().rotate(frame.rotation, expand=True)
 
 
 def _shrink(picture: PIL.Image.Image, limit: int) -> PIL.Image.Image:

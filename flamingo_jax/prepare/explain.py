@@ -34,14 +34,11 @@ def explain(
   for i, (piece, index) in enumerate(zip(pieces, doc.media_index)):
     # Nothing predicts the first token, and tags are given, not generated.
     weight = '0' if i == 0 or doc.is_tag[i] else '1'
-    rows.append((str(i), _printable(piece), names[index], weight))
+    printable = piece if piece.isprintable() else repr(piece)[1:-1]
+    rows.append((str(i), printable, names[index], weight))
   widths = [max(map(len, column)) for column in zip(*rows)]
   return '\n'.join(
       f'{position:>{widths[0]}}  {token:<{widths[1]}}  {sees:<{widths[2]}}'
       f'  {loss:>{widths[3]}}'
       for position, token, sees, loss in rows
   )
-
-
-def _printable(piece: str) -> str:
-  return piece if piece.isprintable() else repr(piece)[1:-1]

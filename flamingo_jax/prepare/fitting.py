@@ -59,7 +59,8 @@ class MediaFitter(Fitter):
           f'{media.path} has {len(media.data):,} bytes',
       )
     if media.kind == 'video':
-      return self._fit_video(media)
+      data = clips.fit(media.data, media.path, self.limit, _QUALITY)
+      return Fitted(dataclasses.replace(media, data=data))
     fitted = self._fit_image(media)
     if _is_one_of(identity(fitted.look, media.data), self.excluded):
       raise Dropped('image is one of those excluded', media.path)
@@ -88,13 +89,6 @@ class MediaFitter(Fitter):
     return Fitted(
         dataclasses.replace(media, data=data), width, height,
         _difference_hash(small), float(small.std()),
-    )
-
-  def _fit_video(self, media: Media) -> Fitted:
-    return Fitted(
-        dataclasses.replace(
-            media, data=clips.fit(media.data, media.path, self.limit, _QUALITY)
-        )
     )
 
 

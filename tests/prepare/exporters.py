@@ -264,16 +264,17 @@ def html_jsonl(documents, folder):
 
 
 def encode_video(
-    frames, rate=1, codec='libx264rgb', pix_fmt='rgb24', **options
+    frames, rate=1, codec='libx264rgb', pix_fmt='rgb24', format='mp4', **options
 ):
-  """uint8[T h w 3] as an MP4 of `rate` frames per second.
+  """uint8[T h w 3] as a video of `rate` frames per second.
 
-  Without loss, but for what `pix_fmt` loses, unless options of x264 say else.
+  Without loss, but for what `pix_fmt` loses, unless options of the codec say
+  else.
   """
   import av
 
   buffer = io.BytesIO()
-  with av.open(buffer, 'w', format='mp4') as container:
+  with av.open(buffer, 'w', format=format) as container:
     stream = container.add_stream(codec, rate=rate)
     stream.width, stream.height = frames.shape[2], frames.shape[1]
     stream.pix_fmt, stream.options = pix_fmt, options or {'qp': '0'}

@@ -68,7 +68,8 @@ class Html(Source):
         losses.append(loss)
     images = [node for node in kept if isinstance(node, Fitted)]
     if not images:
-      raise Dropped('page has no image left', _reasons(losses))
+      reasons = ', '.join(sorted({loss.reason for loss in losses}))
+      raise Dropped('page has no image left', reasons[:200])
     if len(images) > filters.MOST_IMAGES[self.filters]:
       raise Dropped('page has too many images', str(len(images)))
     parts = join(kept)
@@ -176,7 +177,3 @@ def decode_data_uri(url: str) -> bytes:
     return base64.b64decode(data + b'=' * (-len(data) % 4))
   except binascii.Error as error:
     raise Dropped('image is corrupt', f'data: URI: {error}') from None
-
-
-def _reasons(losses: list[Dropped]) -> str:
-  return ', '.join(sorted({loss.reason for loss in losses}))[:200]
