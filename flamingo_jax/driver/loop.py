@@ -155,7 +155,8 @@ class Loop:
     while step < total_steps and not stopping:
       if compiled is None:
         self._exit_if_asked(stop)
-      batch = self._next_batch()
+      with pipeline.reading_errors():
+        batch = next(self._parts.batches)
       if self._media_cache:
         batch = self._media_cache(batch)
       on_device = trainer.partitioner.put_batch(batch)
@@ -183,10 +184,6 @@ class Loop:
     if stop and jax.process_count() == 1:  # others would wait for this one
       self._progress.say(at_rest(stop.signal_name))
       raise SystemExit(exit_status(stop.signal_name))
-
-  def _next_batch(self) -> dict[str, np.ndarray]:
-    with pipeline.reading_errors():
-      return next(self._parts.batches)
 
   def _between_steps(
       self,

@@ -9,7 +9,6 @@ import jax
 import tqdm
 
 
-
 class Progress:
   """A bar where standard error is a terminal, else one line per log line.
 

@@ -8,7 +8,6 @@ from etils import epath
 import numpy as np
 import pytest
 
-import flamingo_jax as fj
 from flamingo_jax import cli, shipped
 from flamingo_jax.errors import UserError
 from flamingo_jax.evaluation import answering
@@ -249,7 +248,7 @@ def test_without_a_model_dir_the_shipped_model_answers(data, tmp_path, capsys):
 
 
 def test_the_command_scores_a_model_and_replays_it(
-    run_dir, data, tmp_path, capsys
+    run_dir, predictor, data, tmp_path, capsys
 ):
   more = [f'--data={data}', f'--model_dir={run_dir}', '--limit=2']
   command = ['eval', *more, f'--out={tmp_path}']
@@ -265,7 +264,6 @@ def test_the_command_scores_a_model_and_replays_it(
   assert cli.main(command) == 0
   folder = tmp_path / 'vqav2_validation_1shot_fixed_first2_seed0'
   card = cards.read(folder / 'card.json')
-  predictor = fj.load(run_dir)
   assert card['model']['sha256'] == predictor.sha256
   capsys.readouterr()
   assert card['decoding']['batch_size'] == 8
@@ -284,11 +282,11 @@ def test_the_command_scores_a_model_and_replays_it(
 
 
 def test_neither_shots_read_once_nor_batches_change_a_bit_of_scores(
-    run_dir, tmp_path, monkeypatch
+    predictor, tmp_path, monkeypatch
 ):
   miniature.WRITERS['hateful_memes'](tmp_path / 'data' / 'hateful_memes')
   monkeypatch.setattr(answering, '_CHUNK', 2)  # three calls for six queries
-  predictor = fj.load(run_dir)
+  predictor.forget()
   score, read, reads = predictor.score, predictor._inference._read, []
   monkeypatch.setattr(
       predictor._inference, '_read',

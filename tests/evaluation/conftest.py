@@ -8,6 +8,7 @@ import jax
 import numpy as np
 import pytest
 
+import flamingo_jax as fj
 from flamingo_jax.data.documents import image
 from flamingo_jax.data.vocabulary import default_vocabulary
 from flamingo_jax.evaluation import tasks
@@ -77,6 +78,11 @@ def run_dir(tmp_path_factory):
   params, frozen_params = split_params(random_weights(CONFIG, scale=0.3))
   save_run(folder, CONFIG, 7, params, frozen_params, max_media=3, frames=2)
   return folder
+
+
+@pytest.fixture(scope='session')
+def predictor(run_dir):
+  return fj.load(run_dir)
 
 
 @pytest.fixture(scope='session')

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import seqio
 
-import flamingo_jax as fj
 from flamingo_jax.evaluation import prompts
 from flamingo_jax.evaluation.examples import ExampleInference, FeatureConverter
 from flamingo_jax.run_dir.weights import restore_params
@@ -36,11 +35,6 @@ def make_inference(model, run_dir, batch_size, **mesh):
 @pytest.fixture(scope='module')
 def one_device(model, run_dir):
   return make_inference(model, run_dir, 4)
-
-
-@pytest.fixture(scope='module')
-def predictor(run_dir):
-  return fj.load(run_dir)
 
 
 def asked(shots, text_only_at_zero=True):

@@ -10,7 +10,6 @@ import pathlib
 import numpy as np
 import pytest
 
-import flamingo_jax as fj
 from flamingo_jax.errors import UserError
 from flamingo_jax.evaluation import paper_benchmarks
 from flamingo_jax.evaluation import prompts
@@ -135,11 +134,6 @@ def test_models_that_are_not_right_have_the_official_score(
   card, *_ = evaluated(name, model)
   expected = pytest.approx(SCORES[name][place], rel=1e-10, abs=1e-10)
   assert score(card) == expected
-
-
-@pytest.fixture(scope='module')
-def predictor(run_dir):
-  return fj.load(run_dir)
 
 
 @pytest.mark.parametrize('name', paper_benchmarks.BENCHMARKS)

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import seqio
 
-import flamingo_jax as fj
 from flamingo_jax import gin_config, models
 from flamingo_jax.data import features
 from flamingo_jax.data.vocabulary import default_vocabulary, train_vocabulary
@@ -67,10 +66,11 @@ def read_lines(path):
   return [json.loads(line) for line in path.read_text().splitlines()]
 
 
-def test_scores_are_those_of_the_predictor(model, run_dir, tmp_path, capsys):
+def test_scores_are_those_of_the_predictor(
+    model, predictor, run_dir, tmp_path, capsys
+):
   scores = evaluate(model, run_dir, tmp_path)
 
-  predictor = fj.load(run_dir)
   asked = [prompts.make_prompt(q, SUPPORTS, 2, 0, True) for q in QUERIES]
   best = predictor.score(asked, NAMES).argmax(axis=1)
   hits = [NAMES[i] == q.answers[0] for i, q in zip(best, QUERIES)]

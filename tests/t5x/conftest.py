@@ -57,6 +57,12 @@ def t5x_environment():
   return environment
 
 
+@pytest.fixture(scope='module')
+def folder(tmp_path_factory, t5x_environment):
+  del t5x_environment  # skips if there is no t5x
+  return tmp_path_factory.mktemp('runs')
+
+
 @pytest.fixture(scope='session')
 def run_python(t5x_environment):
   """(devices, arguments) -> what a process with t5x said until it ended."""

@@ -43,12 +43,6 @@ def run(name, model_dir, file, bindings, steps):
 
 
 @pytest.fixture(scope='module')
-def folder(tmp_path_factory, t5x_environment):
-  del t5x_environment  # skips if there is no t5x
-  return tmp_path_factory.mktemp('runs')
-
-
-@pytest.fixture(scope='module')
 def runs(run_plan, folder):
   """Both stages by both drivers, four steps each."""
   drivers = {'t5x': functools.partial(run_plan, 1), 'built_in': run_built_in}

@@ -65,12 +65,6 @@ def stopped(model_dir, copy, steps=(0, 10)):
 
 
 @pytest.fixture(scope='module')
-def folder(tmp_path_factory, t5x_environment):
-  del t5x_environment  # skips if there is no t5x
-  return tmp_path_factory.mktemp('runs')
-
-
-@pytest.fixture(scope='module')
 def module_form(run_python, folder):
   """python -m t5x.train, ten steps on one device."""
   plan = run('module_form', folder / 'module_form', steps=10)
