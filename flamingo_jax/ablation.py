@@ -45,23 +45,15 @@ def call_flamingo(arguments: Sequence[str]) -> None:
 
 @dataclasses.dataclass(frozen=True)
 class Ablating:
-  """All that runs have in common.
+  """All that runs have in common."""
 
-  Attributes:
-    out: the folder of the runs, the table and its JSON.
-    steps: updates of the base.
-    examples: of each task of the evaluation.
-    bindings: '--gin.NAME=value' for every training.
-    cache_media: whether features of pictures are kept in OUT/media.
-    flamingo: runs the program.
-  """
-
-  out: epath.Path
-  steps: int
-  examples: int
-  bindings: tuple[str, ...] = ()
+  out: epath.Path  # the folder of the runs, the table and its JSON
+  steps: int  # updates of the base
+  examples: int  # of each task of the evaluation
+  bindings: tuple[str, ...] = ()  # '--gin.NAME=value' for every training
+  # Whether features of pictures are kept in OUT/media.
   cache_media: bool = False
-  flamingo: Flamingo = call_flamingo
+  flamingo: Flamingo = call_flamingo  # runs the program
 
   def scores(self, name: str, seed: int) -> Mapping[str, Any]:
     """{task: {metric: score}} of a run, which is done if it is not yet."""

@@ -50,18 +50,13 @@ Parts = tuple[str | documents.Media | documents.EndOfChunk, ...]
 
 @dataclasses.dataclass(frozen=True)
 class ShapesDocuments:
-  """The documents of one split of one task, made when they are asked for.
+  """The documents of one split of one task, made when they are asked for."""
 
-  Attributes:
-    task: its name.
-    split: one of `splits`.
-    draw: of a generator and what the split is drawn from.
-    splits: how many documents each has, and what they are drawn from.
-  """
-
-  task: str
-  split: str
+  task: str  # its name
+  split: str  # one of `splits`
+  # Of a generator and what the split is drawn from.
   draw: Callable[[np.random.Generator, Any], Parts]
+  # How many documents each has, and what they are drawn from.
   splits: Mapping[str, tuple[int, Any]] = dataclasses.field(
       default_factory=lambda: SPLITS
   )

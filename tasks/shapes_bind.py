@@ -88,19 +88,12 @@ def _in_any_colour(
 
 @dataclasses.dataclass(frozen=True)
 class ShapesEpisodes:
-  """Episodes to score; episode i is the same everywhere.
+  """Episodes to score; episode i is the same everywhere."""
 
-  Attributes:
-    ways: K.
-    shots: supports of an episode.
-    split: of `shapes.SPLITS`.
-    control: what is changed, one of CONTROLS; or ''.
-  """
-
-  ways: int
-  shots: int
-  split: str
-  control: str = ''
+  ways: int  # K
+  shots: int  # supports of an episode
+  split: str  # of `shapes.SPLITS`
+  control: str = ''  # what is changed, one of CONTROLS; or ''
 
   def __len__(self) -> int:
     return EPISODES

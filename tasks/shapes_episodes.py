@@ -43,19 +43,12 @@ ATTRIBUTES = {
 
 @dataclasses.dataclass(frozen=True)
 class Episode:
-  """K words, and things with the word that stands for each.
+  """K words, and things with the word that stands for each."""
 
-  Attributes:
-    attribute: what the words tell of a thing, a key of ATTRIBUTES.
-    words: K words that share no syllable.
-    scenes: of one thing each.
-    labels: of each scene, the place of its word in `words`.
-  """
-
-  attribute: str
-  words: tuple[str, ...]
-  scenes: tuple[shapes_world.Scene, ...]
-  labels: tuple[int, ...]
+  attribute: str  # what the words tell of a thing, a key of ATTRIBUTES
+  words: tuple[str, ...]  # K words that share no syllable
+  scenes: tuple[shapes_world.Scene, ...]  # of one thing each
+  labels: tuple[int, ...]  # of each scene, the place of its word in `words`
 
   @property
   def answers(self) -> tuple[str, ...]:

@@ -39,21 +39,13 @@ Draw = Callable[[np.random.Generator, shapes.Pairs], Drawn]
 
 @dataclasses.dataclass(frozen=True)
 class ShapesSamples:
-  """Pictures with a question; sample i is the same everywhere.
+  """Pictures with a question; sample i is the same everywhere."""
 
-  Attributes:
-    task: what is asked.
-    split: of `shapes.SPLITS`.
-    size: how many there are.
-    draw: makes a sample.
-    is_blank: whether pictures are plain grey.
-  """
-
-  task: str
-  split: str
-  size: int
-  draw: Draw
-  is_blank: bool = False
+  task: str  # what is asked
+  split: str  # of `shapes.SPLITS`
+  size: int  # how many there are
+  draw: Draw  # makes a sample
+  is_blank: bool = False  # whether pictures are plain grey
 
   def __len__(self) -> int:
     return self.size

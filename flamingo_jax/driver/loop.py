@@ -44,36 +44,25 @@ from flamingo_jax.typing import Tree
 
 @dataclasses.dataclass(frozen=True)
 class Parts:
-  """The parts of a run, made before anything is written.
+  """The parts of a run, made before anything is written."""
 
-  Attributes:
-    trainer: compiles the steps; has the model and the partitioner.
-    initializer: makes the state of a run that begins from scratch.
-    random_seed: of its random weights.
-    dataset_cfg: what is trained on.
-    batches: this process's share of that, at its beginning.
-    evaluators: of losses and of few-shot scores.
-    checkpoint_cfg: when to save, and what to start from.
-    model_dir: the run's folder.
-    total_steps: updates after which training ends, counted from step 0.
-    stats_period: updates between log lines; 0 is never.
-    eval_period: updates between evaluations; 0 is never.
-    cache_media: where features are kept, as for `media_cache.open_cache`.
-    summarize_config: is given (model_dir, TensorBoard writer, step).
-  """
-
-  trainer: Trainer
+  trainer: Trainer  # compiles the steps; has the model and the partitioner
+  # Makes the state of a run that begins from scratch.
   initializer: TrainStateInitializer
-  random_seed: int
-  dataset_cfg: pipeline.DatasetConfig
-  batches: Batches
+  random_seed: int  # of its random weights
+  dataset_cfg: pipeline.DatasetConfig  # what is trained on
+  batches: Batches  # this process's share of that, at its beginning
+  # Of losses and of few-shot scores.
   evaluators: Sequence[Evaluator | FewShotEvaluator]
+  # When to save, and what to start from.
   checkpoint_cfg: checkpoint.CheckpointConfig
-  model_dir: str
-  total_steps: int
-  stats_period: int
-  eval_period: int
+  model_dir: str  # the run's folder
+  total_steps: int  # updates after which training ends, counted from step 0
+  stats_period: int  # updates between log lines; 0 is never
+  eval_period: int  # updates between evaluations; 0 is never
+  # Where features are kept, as for `media_cache.open_cache`.
   cache_media: bool | str
+  # Is given (model_dir, TensorBoard writer, step).
   summarize_config: Callable[[str, Any, int], None]
 
   @property

@@ -61,22 +61,15 @@ class Answerer(Protocol):
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
-  """What was answered.
+  """What was answered."""
 
-  Attributes:
-    outputs: answers[Q], or log-likelihoods f32[Q C].
-    shots: of each query, in their order.
-    beyond: places of the queries that were not asked, as their prompts are
-      longer than the model's context: they have '' or zeros as outputs.
-    longest: tokens of the longest prompt.
-    example: the first query's prompt.
-  """
-
-  outputs: Any
-  shots: list[list[Sample]]
+  outputs: Any  # answers[Q], or log-likelihoods f32[Q C]
+  shots: list[list[Sample]]  # of each query, in their order
+  # Places of the queries that were not asked, as their prompts are longer than
+  # the model's context: they have '' or zeros as outputs.
   beyond: list[int]
-  longest: int
-  example: str
+  longest: int  # tokens of the longest prompt
+  example: str  # the first query's prompt
 
 
 def answer(

@@ -68,45 +68,32 @@ def _check(source: Source, samples: tuple[Sample, ...]) -> None:
 
 @dataclasses.dataclass(frozen=True)
 class Benchmark:
-  """A row.
+  """A row."""
 
-  Attributes:
-    name: as commands have it, and of its folder in the data folder.
-    title: as tables have it.
-    read: makes samples of a split's annotation files.
-    splits: their annotation files, official names, relative to the folder.
-    split: the one that is scored if none is named; the paper's, unless its
-      answers are secret.
-    origin: where the files come from.
-    media: where pictures or clips have to be, relative to the folder.
-    prompt: template of a sample's text.
-    metrics: the first is the benchmark's, others are reported beside it.
-    submission: what a file of predictions looks like.
-    max_new_tokens: of an answer; 0 if candidates are ranked.
-    trim: words of the prompt; an answer ends before them.
-    shots: that the paper has.
-    supports: the split that shots are from; None without shots.
-    supports_of_a_class: most supports of one answer; None: any number.
-    secret: splits whose files may come without answers.
-    shows: the kind of the media of all samples.
-  """
-
-  name: str
-  title: str
+  name: str  # as commands have it, and of its folder in the data folder
+  title: str  # as tables have it
+  # Makes samples of a split's annotation files.
   read: Callable[[Source], Iterator[Sample]]
+  # Their annotation files, official names, relative to the folder.
   splits: Mapping[str, tuple[str, ...]]
+  # The one that is scored if none is named; the paper's, unless its answers are
+  # secret.
   split: str
-  origin: str
-  media: str
-  prompt: str
+  origin: str  # where the files come from
+  media: str  # where pictures or clips have to be, relative to the folder
+  prompt: str  # template of a sample's text
+  # The first is the benchmark's, others are reported beside it.
   metrics: tuple[Metric, ...]
-  submission: Submission
-  max_new_tokens: int = 0
-  trim: tuple[str, ...] = ()
-  shots: tuple[int, ...] = SHOTS
+  submission: Submission  # what a file of predictions looks like
+  max_new_tokens: int = 0  # of an answer; 0 if candidates are ranked
+  trim: tuple[str, ...] = ()  # words of the prompt; an answer ends before them
+  shots: tuple[int, ...] = SHOTS  # that the paper has
+  # The split that shots are from; None without shots.
   supports: str | None = 'train'
+  # Most supports of one answer; None: any number.
   supports_of_a_class: int | None = None
-  secret: tuple[str, ...] = ()
+  secret: tuple[str, ...] = ()  # splits whose files may come without answers
+  # The kind of the media of all samples.
   shows: Literal['image', 'video'] = 'image'
 
   @property

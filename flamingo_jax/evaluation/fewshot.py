@@ -24,37 +24,27 @@ _LISTED = 5  # missing files that a message names
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-  """What decides the predictions, beside the model and the files.
+  """What decides the predictions, beside the model and the files."""
 
-  Attributes:
-    benchmark: its name.
-    split: of the queries.
-    shots: how many.
-    seed: of the choice of shots.
-    shots_kind: one of prompts.SHOTS_KINDS.
-    rices: whether shots are the nearest supports instead of random ones.
-    permutations: how many orders of the shots log-likelihoods are averaged
-      over (close-ended benchmarks; the paper has 6).
-    limit: how many queries, chosen by a hash; None: all.
-    beams: of the search for an answer.
-    fixed_shots: whether all queries get the same shots, in the same order,
-      which are then read once.
-    frames: that are read of a video; None: the paper's 30. Benchmarks of
-      pictures have none.
-    fps: frames per second of a video, likewise; the paper's are 3.
-  """
-
-  benchmark: str
-  split: str
-  shots: int
-  seed: int = 0
-  shots_kind: str = 'paired'
+  benchmark: str  # its name
+  split: str  # of the queries
+  shots: int  # how many
+  seed: int = 0  # of the choice of shots
+  shots_kind: str = 'paired'  # one of prompts.SHOTS_KINDS
+  # Whether shots are the nearest supports instead of random ones.
   rices: bool = False
+  # How many orders of the shots log-likelihoods are averaged over (close-ended
+  # benchmarks; the paper has 6).
   permutations: int = 1
-  limit: int | None = None
-  beams: int = BEAMS
+  limit: int | None = None  # how many queries, chosen by a hash; None: all
+  beams: int = BEAMS  # of the search for an answer
+  # Whether all queries get the same shots, in the same order, which are then
+  # read once.
   fixed_shots: bool = False
+  # That are read of a video; None: the paper's 30. Benchmarks of pictures have
+  # none.
   frames: AnyNumber = None
+  # Frames per second of a video, likewise; the paper's are 3.
   fps: AnyNumber = None
 
   @property
@@ -95,17 +85,11 @@ class Settings:
 
 @dataclasses.dataclass(frozen=True)
 class Queries:
-  """What is asked, and what shots are taken from; all media are there.
+  """What is asked, and what shots are taken from; all media are there."""
 
-  Attributes:
-    queries: in the order of the annotations.
-    pool: of supports.
-    missing: files of media that are not there, of either.
-  """
-
-  queries: list[Sample]
-  pool: list[Sample]
-  missing: list[str]
+  queries: list[Sample]  # in the order of the annotations
+  pool: list[Sample]  # of supports
+  missing: list[str]  # files of media that are not there, of either
 
 
 def read_queries(

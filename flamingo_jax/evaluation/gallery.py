@@ -20,19 +20,13 @@ _PIXELS = 96
 
 @dataclasses.dataclass(frozen=True)
 class Example:
-  """A query that was answered.
+  """A query that was answered."""
 
-  Attributes:
-    query: what was asked.
-    shots: what its prompt showed before.
-    output: the answer, or the likeliest candidate.
-    value: what the metric gives it, or a word such as 'wrong'; None if it has no
-      value of its own.
-  """
-
-  query: Sample
-  shots: Sequence[Sample]
-  output: str
+  query: Sample  # what was asked
+  shots: Sequence[Sample]  # what its prompt showed before
+  output: str  # the answer, or the likeliest candidate
+  # What the metric gives it, or a word such as 'wrong'; None if it has no value
+  # of its own.
   value: Any
 
   def to_dict(self) -> dict[str, Any]:

@@ -43,19 +43,12 @@ def manifest() -> Any:
 
 @dataclasses.dataclass(frozen=True)
 class Docs:
-  """Documents of a task's split as samples, by index.
+  """Documents of a task's split as samples, by index."""
 
-  Attributes:
-    task: lmms-eval's, whose functions make pictures, texts and targets.
-    name: of the task and the split.
-    rows: documents by index, with a length.
-    template: of a text.
-  """
-
-  task: Any
-  name: str
-  rows: Any
-  template: str
+  task: Any  # lmms-eval's, whose functions make pictures, texts and targets
+  name: str  # of the task and the split
+  rows: Any  # documents by index, with a length
+  template: str  # of a text
 
   def __len__(self) -> int:
     return len(self.rows)

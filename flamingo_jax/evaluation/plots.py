@@ -15,23 +15,15 @@ Point = tuple[float, float | None, float | None]
 
 @dataclasses.dataclass(frozen=True)
 class Panel:
-  """Curves over one axis.
+  """Curves over one axis."""
 
-  Attributes:
-    title: above it.
-    x: what the axis is.
-    y: what the values are.
-    curves: points by place on the axis, by name.
-    dashed: names of curves to compare with the others.
-    spaces_evenly: whether places are so, as those that double.
-  """
-
-  title: str
-  x: str
-  y: str
+  title: str  # above it
+  x: str  # what the axis is
+  y: str  # what the values are
+  # Points by place on the axis, by name.
   curves: Mapping[str, Mapping[int, Point]]
-  dashed: Sequence[str] = ()
-  spaces_evenly: bool = True
+  dashed: Sequence[str] = ()  # names of curves to compare with the others
+  spaces_evenly: bool = True  # whether places are so, as those that double
 
 
 def draw(panels: Sequence[Panel]) -> bytes:

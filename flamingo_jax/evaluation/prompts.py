@@ -25,26 +25,20 @@ _TEXT_ONLY_SHOTS = 2
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Sample:
-  """A query or a support of a benchmark.
+  """A query or a support of a benchmark."""
 
-  Attributes:
-    media: what is shown, before the text.
-    text: what is asked, left open, such as 'Output:' or 'Question: What is it?
-      Answer:'; may be empty.
-    answers: all that are right; a support shows the first. Only queries of a
-      split whose answers are kept secret have none.
-    source: where it is from, for messages and records.
-    example_id: its place in the source.
-    candidates: what its answer is one of, in a close-ended benchmark.
-    record: what a metric or a submission needs besides, as JSON has it.
-  """
-
-  media: tuple[Media, ...]
+  media: tuple[Media, ...]  # what is shown, before the text
+  # What is asked, left open, such as 'Output:' or 'Question: What is it?
+  # Answer:'; may be empty.
   text: str
+  # All that are right; a support shows the first. Only queries of a split whose
+  # answers are kept secret have none.
   answers: tuple[str, ...]
-  source: str
-  example_id: int
+  source: str  # where it is from, for messages and records
+  example_id: int  # its place in the source
+  # What its answer is one of, in a close-ended benchmark.
   candidates: tuple[str, ...] = ()
+  # What a metric or a submission needs besides, as JSON has it.
   record: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
   def __post_init__(self):
@@ -69,15 +63,10 @@ class Samples(typing.Protocol):
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Episode:
-  """A query, which has candidates, with supports of its own.
+  """A query, which has candidates, with supports of its own."""
 
-  Attributes:
-    supports: the shots, in their order.
-    query: what is asked last.
-  """
-
-  supports: tuple[Sample, ...]
-  query: Sample
+  supports: tuple[Sample, ...]  # the shots, in their order
+  query: Sample  # what is asked last
 
 
 @typing.runtime_checkable

@@ -15,14 +15,10 @@ from flamingo_jax.evaluation.prompts import Sample
 
 @dataclasses.dataclass(frozen=True)
 class Submission:
-  """How predictions are written: the file's suffix, and its bytes.
+  """How predictions are written: the file's suffix, and its bytes."""
 
-  Attributes:
-    suffix: of the file.
-    write: of (queries, answers, or log-likelihoods[Q C]).
-  """
-
-  suffix: str
+  suffix: str  # of the file
+  # Of (queries, answers, or log-likelihoods[Q C]).
   write: Callable[[Sequence[Sample], Any], bytes]
 
 

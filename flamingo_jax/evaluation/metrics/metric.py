@@ -26,23 +26,17 @@ def _mean(rows: np.ndarray) -> float:
 
 @dataclasses.dataclass(frozen=True)
 class Metric:
-  """How a benchmark scores what a model says, or how likely candidates are.
+  """How a benchmark scores what a model says, or how likely candidates are."""
 
-  Attributes:
-    name: as it is printed.
-    version: to be raised whenever a score may change; cards have it.
-    measure: of (targets[Q], what the model says: str[Q], or log-likelihoods
-      f32[Q C] of a close-ended benchmark): Q rows, one per query.
-    aggregate: rows to the score, a share; their mean if not given.
-    is_ranking: whether it is of log-likelihoods.
-    notes: what decides the score beside the texts, such as a tokenizer.
-  """
-
-  name: str
-  version: int
+  name: str  # as it is printed
+  version: int  # to be raised whenever a score may change; cards have it
+  # Of (targets[Q], what the model says: str[Q], or log-likelihoods f32[Q C] of
+  # a close-ended benchmark): Q rows, one per query.
   measure: Callable[[Sequence[Target], Any], np.ndarray]
+  # Rows to the score, a share; their mean if not given.
   aggregate: Callable[[np.ndarray], float] = _mean
-  is_ranking: bool = False
+  is_ranking: bool = False  # whether it is of log-likelihoods
+  # What decides the score beside the texts, such as a tokenizer.
   notes: str = ''
 
   def rows(self, targets: Sequence[Target], outputs: Any) -> np.ndarray:

@@ -14,21 +14,13 @@ from flamingo_jax.errors import UserError
 
 @dataclasses.dataclass(frozen=True)
 class Record:
-  """One entry; what cannot be meant is an error that names file and entry.
+  """One entry; what cannot be meant is an error that names file and entry."""
 
-  Attributes:
-    entry: its fields.
-    path: of the file.
-    number: its place in the file, from 0, or its key there.
-    origin: where the file comes from.
-    is_secret: whether its split may come without answers.
-  """
-
-  entry: Mapping[str, Any]
-  path: pathlib.Path
-  number: int | str
-  origin: str
-  is_secret: bool = False
+  entry: Mapping[str, Any]  # its fields
+  path: pathlib.Path  # of the file
+  number: int | str  # its place in the file, from 0, or its key there
+  origin: str  # where the file comes from
+  is_secret: bool = False  # whether its split may come without answers
 
   def error(self, problem: str) -> UserError:
     """What is wrong with this entry, and the remedy."""

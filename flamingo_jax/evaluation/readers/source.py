@@ -18,25 +18,15 @@ from flamingo_jax.evaluation.readers.record import Record
 
 @dataclasses.dataclass(frozen=True)
 class Source:
-  """One split of a benchmark on disk.
+  """One split of a benchmark on disk."""
 
-  Attributes:
-    folder: DATA/<benchmark>.
-    benchmark: its name.
-    split: which one.
-    files: of the split, relative to the folder.
-    origin: where they come from.
-    prompt: a template of a sample's text.
-    is_secret: whether its answers may be kept secret.
-  """
-
-  folder: pathlib.Path
-  benchmark: str
-  split: str
-  files: tuple[str, ...]
-  origin: str
-  prompt: str
-  is_secret: bool = False
+  folder: pathlib.Path  # DATA/<benchmark>
+  benchmark: str  # its name
+  split: str  # which one
+  files: tuple[str, ...]  # of the split, relative to the folder
+  origin: str  # where they come from
+  prompt: str  # a template of a sample's text
+  is_secret: bool = False  # whether its answers may be kept secret
 
   def path(self, name: str) -> pathlib.Path:
     """Where an annotation file is.

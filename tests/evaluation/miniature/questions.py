@@ -20,21 +20,13 @@ _OF_FIVE = (5, 3, 2, 1)  # of iVQA's
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-  """A question.
+  """A question."""
 
-  Attributes:
-    number: its place among those of its split.
-    view: what it is about.
-    place: among the questions about this view.
-    question: ends in a question mark.
-    answer: to it.
-  """
-
-  number: int
-  view: views.View
-  place: int
-  question: str
-  answer: str
+  number: int  # its place among those of its split
+  view: views.View  # what it is about
+  place: int  # among the questions about this view
+  question: str  # ends in a question mark
+  answer: str  # to it
 
   @property
   def question_id(self):

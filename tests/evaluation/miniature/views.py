@@ -23,25 +23,15 @@ SIZE = 48  # pixels
 
 @dataclasses.dataclass(frozen=True)
 class View:
-  """A part of a photograph.
+  """A part of a photograph."""
 
-  Attributes:
-    number: its place among all views.
-    photograph: as scikit-image or scikit-learn name it.
-    box: (left, top, right, bottom) in percent.
-    thing: what is there; no two views have the same.
-    captions: two.
-    question: that only some views are asked.
-    answer: to it.
-  """
-
-  number: int
-  photograph: str
-  box: tuple[int, int, int, int]
-  thing: str
-  captions: tuple[str, str]
-  question: str
-  answer: str
+  number: int  # its place among all views
+  photograph: str  # as scikit-image or scikit-learn name it
+  box: tuple[int, int, int, int]  # (left, top, right, bottom) in percent
+  thing: str  # what is there; no two views have the same
+  captions: tuple[str, str]  # two
+  question: str  # that only some views are asked
+  answer: str  # to it
 
   @functools.cached_property
   def pixels(self) -> np.ndarray:
