@@ -134,6 +134,9 @@ def _plan(
       field.name: getattr(source, field.name)
       for field in dataclasses.fields(source)
   }
+  for value in options.values():
+    if isinstance(value, FetchedImages):
+      digest.update(repr(value.listing()).encode())
   plan = {
       'source': type(source).__name__.lower(),
       'options': {

@@ -21,7 +21,11 @@ from flamingo_jax.prepare.source import Dropped, find_files, has_ending
 
 _LARGEST = 2**26  # bytes of an image
 _ENDINGS = ('.tar', '.json')
-_KEYS, _PLACES, _DAMAGED = 'keys.npy', 'places.npy', 'damaged.json'
+_KEYS, _PLACES = 'keys.npy', 'places.npy'
+_FILES, _DAMAGED = 'files.json', 'damaged.json'
+
+# Its name in the folder, and its size.
+File = tuple[str, int]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,14 +50,19 @@ class FetchedImages:
       UserError: there is no image.
     """
     if not (index / _PLACES).exists():
-      keys, places, damaged = _find(self.folder)
+      keys, places, files, damaged = _find(self.folder)
       index.mkdir(exist_ok=True)
-      text = json.dumps(damaged, sort_keys=True)
-      (index / _DAMAGED).write_text(text, encoding='utf-8')
+      for name, value in ((_FILES, files), (_DAMAGED, damaged)):
+        text = json.dumps(value, sort_keys=True)
+        (index / name).write_text(text, encoding='utf-8')
       np.save(index / _KEYS, keys)
       np.save(index / f'draft-{_PLACES}', places)
       os.replace(index / f'draft-{_PLACES}', index / _PLACES)
     return FetchedImages(self.folder, os.fspath(index))
+
+  def listing(self) -> list[File]:
+    """All that a downloader has written there, which documents depend on."""
+    return [_file(path, self.folder) for path in _files(self.folder)]
 
   def damaged(self) -> spool.Tally:
     """Files of which not all could be read, if there is an index."""
@@ -71,41 +80,60 @@ class FetchedImages:
     if place == len(keys) or keys[place] != _key(url):
       raise Dropped('image was not fetched', url)
     number, offset, size = places[place].tolist()
-    path = files[number]
-    if has_ending(path, '.json'):
-      path, size = _image_beside(path), _LARGEST
+    name, whole = files[number]
+    path = os.path.join(self.folder, name)
     try:
       with open(path, 'rb') as file:
+        if os.fstat(file.fileno()).st_size != whole:
+          raise Dropped(
+              'file of fetched images has changed since the run began', path
+          )
         file.seek(offset)
         return file.read(min(size, _LARGEST))
     except OSError as error:
       raise Dropped(
-          'image cannot be read', f'{files[number]}: {error.strerror}'
+          'image cannot be read', f'{path}: {error.strerror}'
       ) from None
 
 
 @functools.lru_cache(maxsize=1)
-def _load(images: FetchedImages) -> tuple[np.ndarray, np.ndarray, list[str]]:
-  files = find_files([images.folder], _ENDINGS)
+def _load(images: FetchedImages) -> tuple[np.ndarray, np.ndarray, list[File]]:
   if not images.index:
-    return *_find(images.folder)[:2], files
+    return _find(images.folder)[:3]
+  index = pathlib.Path(images.index)
   keys, places = (
-      np.load(pathlib.Path(images.index, name), mmap_mode='r')
-      for name in (_KEYS, _PLACES)
+      np.load(index / name, mmap_mode='r') for name in (_KEYS, _PLACES)
   )
-  return keys, places, files
+  files = json.loads((index / _FILES).read_text(encoding='utf-8'))
+  return keys, places, list(map(tuple, files))
 
 
-def _find(folder: str) -> tuple[np.ndarray, np.ndarray, spool.Tally]:
-  """Sorted keys of URLs, i64[N 3]: file, offset and size, and what is damaged.
+def _files(folder: str) -> list[str]:
+  return find_files([folder], _ENDINGS)
+
+
+def _file(path: str, folder: str) -> File:
+  return os.path.relpath(path, folder), os.path.getsize(path)
+
+
+def _find(
+    folder: str,
+) -> tuple[np.ndarray, np.ndarray, list[File], spool.Tally]:
+  """What is where, and what is damaged.
+
+  Returns:
+    Sorted keys of URLs; of each the number of its file, offset and size, as
+    i64[N 3]; the files by their numbers; what was not seen.
 
   Raises:
     UserError: there is no image.
   """
   keys, places, damaged = [], [], spool.Tally()
-  for number, path in enumerate(find_files([folder], _ENDINGS)):
+  files: dict[File, int] = {}
+  for path in _files(folder):
     try:
-      for url, offset, size in _images_of(path):
+      for url, image, offset, size in _images_of(path):
+        number = files.setdefault(_file(image, folder), len(files))
         keys.append(_key(url))
         places.append((number, offset, size))
     except (tarfile.TarError, OSError, EOFError) as error:
@@ -120,7 +148,8 @@ def _find(folder: str) -> tuple[np.ndarray, np.ndarray, spool.Tally]:
         'that img2dataset has written with --output_format webdataset or files'
     )
   order = np.argsort(np.array(keys), kind='stable')
-  return np.array(keys)[order], np.array(places, np.int64)[order], damaged
+  places = np.array(places, np.int64)[order]
+  return np.array(keys)[order], places, list(files), damaged
 
 
 def _key(url: str) -> np.bytes_:
@@ -128,8 +157,8 @@ def _key(url: str) -> np.bytes_:
   return np.bytes_(hashlib.blake2b(url.encode(), digest_size=12).hexdigest())
 
 
-def _images_of(path: str) -> Iterable[tuple[str, int, int]]:
-  """(URL, offset, size) of the images of a file.
+def _images_of(path: str) -> Iterable[tuple[str, str, int, int]]:
+  """(URL, file, offset, size) of the images that a file tells of.
 
   Raises:
     tarfile.TarError, OSError, EOFError: it is damaged; what came is good.
@@ -137,11 +166,11 @@ def _images_of(path: str) -> Iterable[tuple[str, int, int]]:
   if has_ending(path, '.json'):
     image = _image_beside(path)
     url = _url(pathlib.Path(path).read_bytes()) if image else ''
-    return [(url, 0, 0)] if url else []
+    return [(url, image, 0, _LARGEST)] if url else []
   return _images_of_tar(path)
 
 
-def _images_of_tar(path: str) -> Iterable[tuple[str, int, int]]:
+def _images_of_tar(path: str) -> Iterable[tuple[str, str, int, int]]:
   found = {}
   with tarfile.open(path, 'r:', tarinfo=tars.Header) as archive:
     for member in archive:
@@ -153,7 +182,7 @@ def _images_of_tar(path: str) -> Iterable[tuple[str, int, int]]:
       elif field in captioned.IMAGE_FIELDS and member.isreg():
         place = member.offset_data, member.size
       if url and place:
-        yield url, *place
+        yield url, path, *place
       elif url or place:
         found[stem] = url, place
 

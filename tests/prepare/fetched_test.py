@@ -98,3 +98,40 @@ def test_nothing_but_a_damaged_tar(folder, refuse):
   path.write_bytes(b'x' * 2000)
   message = refuse(*arguments(folder))
   assert 'holds no image' in message and f'({path}: ' in message
+
+
+@pytest.mark.parametrize('as_tar', [True, False])
+def test_more_files_do_not_shift_the_images(tmp_path, as_tar):
+  folder = tmp_path / 'in'
+  folder.mkdir()
+  samples = {url: exporters.fetched(url) for url in URLS}
+
+  def fetch(name, url):
+    if as_tar:
+      exporters.write_tar(folder / f'{name}.tar', [samples[url]])
+    else:
+      for ending, data in samples[url].items():
+        (folder / f'{name}.{ending}').write_bytes(data)
+
+  fetch('b', URLS[0])
+  fetch('c', URLS[1])
+  images = FetchedImages(str(folder)).write_index(tmp_path / 'index')
+  fetch('a', URLS[2])
+  again = FetchedImages(str(folder)).write_index(tmp_path / 'index')
+  for found in (images, again):
+    assert [found.read(url) for url in URLS[:2]] == [
+        samples[url]['png'] for url in URLS[:2]
+    ]
+  fetch('c', URLS[0] if as_tar else URLS[1])  # another file in its place
+  (folder / ('c.tar' if as_tar else 'c.png')).open('ab').write(b'more')
+  with pytest.raises(Dropped, match='has changed since the run began'):
+    images.read(URLS[1])
+
+
+def test_other_images_are_another_run(folder, prepare, refuse):
+  prepare(*arguments(folder))
+  assert prepare(*arguments(folder)).manifest['documents'] == 3
+  exporters.write_tar(
+      folder / 'fetched' / '2.tar', [exporters.fetched('http://a.b/9.png')]
+  )
+  assert 'exists already' in refuse(*arguments(folder))
