@@ -22,7 +22,7 @@ import numpy as np
 
 from flamingo_jax.prepare import looks
 from flamingo_jax.prepare import spool
-from flamingo_jax.prepare.source import Dropped
+from flamingo_jax.prepare.source import Dropped, close_gaps
 
 _IMAGE_AT_MOST = 10  # times in all documents; logos and icons have more
 _LINE_AT_MOST = 2  # documents of one domain; menus and footers have more
@@ -194,13 +194,15 @@ def trim(entry: spool.Entry, often: Set[Key]) -> spool.Entry:
   parts = []
   for part in entry.parts:
     if 'text' in part:
-      part = {'text': _without_lines(part['text'], _domain(entry.url), often)}
-      if not part['text'].strip():
-        continue
-    elif not often.isdisjoint(_image_keys(part)):
-      continue
-    parts.append(part)
-  return dataclasses.replace(entry, parts=tuple(parts))
+      text = _without_lines(part['text'], _domain(entry.url), often)
+      parts.append(text if text.strip() else None)
+    else:
+      is_kept = often.isdisjoint(_image_keys(part))
+      parts.append(part if is_kept else None)
+  return dataclasses.replace(entry, parts=tuple(
+      {'text': part} if isinstance(part, str) else part
+      for part in close_gaps(parts)
+  ))
 
 
 def _without_lines(text: str, domain: str, often: Set[Key]) -> str:

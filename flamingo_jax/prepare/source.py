@@ -98,6 +98,23 @@ class Converted:
     )
 
 
+def close_gaps(parts: Iterable[Any]) -> list[Any]:
+  """The parts without None, which stands for what was left out.
+
+  Texts that become neighbours so are paragraphs of one text.
+  """
+  closed, is_gap = [], False
+  for part in parts:
+    if part is not None and is_gap and closed and isinstance(part, str) and (
+        isinstance(closed[-1], str)
+    ):
+      closed[-1] = f'{closed[-1].rstrip()}\n\n{part.lstrip()}'
+    elif part is not None:
+      closed.append(part)
+    is_gap = part is None
+  return closed
+
+
 @runtime_checkable
 class Source(Protocol):
   """One format. A frozen dataclass, whose fields are its options.

@@ -46,6 +46,18 @@ def test_pages_that_differ_are_kept_as_they_are():
   assert run(pages) == (pages, [])
 
 
+def test_texts_around_what_is_removed_are_paragraphs():
+  pages = [
+      entry(i, f'{WORDS} {i}.', image(99), f'After {i}.', image(i))
+      for i in range(11)
+  ]
+  kept, _ = run(pages)
+  assert [page.parts for page in kept] == [
+      ({'text': f'{WORDS} {i}.\n\nAfter {i}.'}, pages[i].parts[-1])
+      for i in range(11)
+  ]
+
+
 @pytest.mark.parametrize('second, reason', [
     (entry(1, 'other ' + WORDS, image(1), url='http://a.org/0#part'),
      'page was there before'),

@@ -11,7 +11,7 @@ from flamingo_jax.data.documents import Media
 from flamingo_jax.prepare import fetched
 from flamingo_jax.prepare import tables
 from flamingo_jax.prepare.source import (
-    Converted, Dropped, Fitter, Item, Source, Unit, find_files,
+    Converted, Dropped, Fitter, Item, Source, Unit, close_gaps, find_files,
 )
 
 _COLUMNS = ('images', 'texts')
@@ -39,12 +39,14 @@ class Obelics(Source):
     parts, losses = [], []
     for url, text in _page(item.value):
       if text is not None:
-        parts += [text] if text.strip() else []
+        # Texts without an image between are paragraphs too.
+        parts += [None, text] if text.strip() else [None]
         continue
       try:
         parts.append(fitter.fit(Media('image', url, self.images.read(url))))
       except Dropped as loss:
         losses.append(loss)
+    parts = close_gaps(parts)
     if all(isinstance(part, str) for part in parts):
       raise Dropped('no image is left', ', '.join(d.reason for d in losses))
     if not any(isinstance(part, str) for part in parts):

@@ -26,3 +26,18 @@ def test_a_row_that_is_no_page_is_counted(tmp_path, prepare, fetched, row):
   urls = tmp_path / 'urls.txt'
   prepare('obelics', *paths, f'--list_urls={urls}', out=None)
   assert urls.read_text().split() == [ADDRESS]
+
+
+def test_texts_around_a_missing_image_are_paragraphs(
+    tmp_path, prepare, fetched
+):
+  row = {
+      'images': [None, 'http://x.org/gone.png', None, ADDRESS, None, None],
+      'texts': ['On the beach.', None, 'Here is a cake.', None, 'One.', 'Two.'],
+  }
+  path = tmp_path / '0.parquet'
+  parquet.write_table(pyarrow.Table.from_pylist([row]), path)
+  (document,) = prepare('obelics', path, fetched).documents
+  first, _, last = document.parts
+  assert first == 'On the beach.\n\nHere is a cake.'
+  assert last == 'One.\n\nTwo.'
