@@ -113,7 +113,7 @@ class ExampleInference:
     and their prompt once.
     """
     scores = []
-    for queries in _chunks(_queries(_examples(dataset)), self._rows):
+    for queries in _chunks(_queries(_examples(dataset)), self._batch_size):
       firsts = [query[0][1] for query in queries]
       found = self._inference.score(
           list(map(_document, firsts)),

@@ -77,15 +77,14 @@ def make_plans(
 
   size, pictures = run.model.config.image_size, partitioner.mesh.size
   plans = {}
-  plans['encode'], compiled = make(
-      encode, rows(jnp.uint8, pictures, 1, 1, size, size, 3),
-      rows(bool, pictures, 1, 1), pictures=pictures,
+  shown = (
+      rows(jnp.uint8, pictures, 1, 1, size, size, 3),
+      rows(bool, pictures, 1, 1),
   )
+  plans['encode'], compiled = make(encode, *shown, pictures=pictures)
   if compiled is None:
     return plans
-  (latents,) = jax.tree.leaves(jax.eval_shape(
-      encode, params, *compiled.args_info[0][1:]
-  ))
+  latents = jax.eval_shape(encode, params, *shown)
   length = (SHOTS + 1) * _TOKENS
   tokens = rows(jnp.int32, prompts, length)
   read = (

@@ -4,7 +4,6 @@
 
 from collections.abc import Sequence
 import functools
-import hashlib
 from typing import Any
 
 import jax
@@ -211,16 +210,6 @@ class Inference:
     """Frees the memory of what is kept for later calls."""
     self._encoder.forget()
     self._prefix = None, None
-
-  @functools.cached_property
-  def sha256(self) -> str:
-    """Of all weights: tells one checkpoint from another."""
-    digest = hashlib.sha256()
-    for path, leaf in jax.tree_util.tree_leaves_with_path(self.params):
-      leaf = fetch(leaf)
-      digest.update(f'{jax.tree_util.keystr(path)} {leaf.dtype}'.encode())
-      digest.update(np.ascontiguousarray(leaf).tobytes())
-    return digest.hexdigest()
 
   def _rows(
       self, documents: Sequence[TokenizedDocument], sampling: Sampling,

@@ -3,7 +3,10 @@
 """A model with its vocabulary: parts in, answers out."""
 
 from collections.abc import Sequence
+import functools
+import hashlib
 
+import jax
 import numpy as np
 
 from flamingo_jax.data.frames import TRAINING, AnyNumber, Sampling
@@ -12,6 +15,7 @@ from flamingo_jax.data.media import Media
 from flamingo_jax.data.vocabulary import Vocabulary
 from flamingo_jax.models import Cache, FlamingoConfig
 from flamingo_jax.predictor import inputs
+from flamingo_jax.predictor.devices import fetch
 from flamingo_jax.predictor.inference import Inference
 from flamingo_jax.predictor.inputs import Prompt
 from flamingo_jax.training.partitioner import Partitioner
@@ -204,10 +208,15 @@ class Predictor:
     """Frames per second of a video, likewise."""
     return self._sampling.fps
 
-  @property
+  @functools.cached_property
   def sha256(self) -> str:
     """Of all weights: tells one checkpoint from another."""
-    return self._inference.sha256
+    digest = hashlib.sha256()
+    for path, leaf in jax.tree_util.tree_leaves_with_path(self.params):
+      leaf = fetch(leaf)
+      digest.update(f'{jax.tree_util.keystr(path)} {leaf.dtype}'.encode())
+      digest.update(np.ascontiguousarray(leaf).tobytes())
+    return digest.hexdigest()
 
   def embed(
       self, media: Sequence[Media], *, frames: AnyNumber = None,

@@ -84,9 +84,14 @@ def test_results_are_the_same_on_any_devices_in_any_batch(
     one_device, model, run_dir, batch_size, mesh
 ):
   inference = make_inference(model, run_dir, batch_size, **mesh)
+  calls, compiled = [], inference._inference._score
+  inference._inference._score = lambda *args, **options: (
+      calls.append(0) or compiled(*args, **options)
+  )
   scores, expected = (
       dict(x.score(examples('close_2'))) for x in (inference, one_device)
   )
+  assert len(calls) == -(-len(QUERIES) // batch_size)  # all devices at once
   assert list(scores) == list(expected)
   np.testing.assert_allclose(
       list(scores.values()), list(expected.values()), rtol=1e-5
