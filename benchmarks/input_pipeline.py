@@ -49,7 +49,7 @@ from flamingo_jax.data import features
 from flamingo_jax.data import pipeline
 from flamingo_jax.data import records
 from flamingo_jax.data.document_source import Documents
-from flamingo_jax.errors import UserError, exit_status
+from flamingo_jax.errors import UserError, status_of
 from flamingo_jax.machine import cores
 
 LENGTHS = {  # Flamingo B.1.2
@@ -270,4 +270,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-  sys.exit(exit_status(main))
+  sys.exit(status_of(main))

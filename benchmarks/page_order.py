@@ -22,7 +22,7 @@ from urllib import parse
 
 from flamingo_jax.data.media import Media
 from flamingo_jax.data.records import RecordDocuments
-from flamingo_jax.errors import exit_status
+from flamingo_jax.errors import status_of
 
 _IMAGE = '\x01{}\x02'
 _ANY_IMAGES = '(?:\x01[^\x02]*\x02)*'
@@ -99,4 +99,4 @@ def main() -> int:
 
 
 if __name__ == '__main__':
-  sys.exit(exit_status(main))
+  sys.exit(status_of(main))

@@ -28,7 +28,7 @@ import jax
 from flamingo_jax import gin_config
 from flamingo_jax import gin_program
 from flamingo_jax.driver.media_cache import open_cache
-from flamingo_jax.errors import exit_status
+from flamingo_jax.errors import status_of
 from flamingo_jax.training.train_step import init_state
 
 WARMUP = 2
@@ -130,4 +130,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-  sys.exit(exit_status(main))
+  sys.exit(status_of(main))

@@ -48,7 +48,7 @@ def run_subcommand(argv: Sequence[str] | None) -> int:
   if '' not in sys.path:  # the current folder: modules of one's own
     sys.path.insert(0, '')
   try:
-    return errors.exit_status(lambda: options.run(options, rest))
+    return errors.status_of(lambda: options.run(options, rest))
   except KeyboardInterrupt:
     return 130
 

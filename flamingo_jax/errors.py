@@ -13,7 +13,7 @@ class UserError(ValueError):
   """
 
 
-def exit_status(program: Callable[[], int | None]) -> int:
+def status_of(program: Callable[[], int | None]) -> int:
   """Runs a program; a UserError is told, and the status is 2."""
   try:
     return program() or 0

@@ -13,7 +13,7 @@ import gin
 from flamingo_jax import gin_config
 from flamingo_jax.data import storage
 from flamingo_jax.driver import processes
-from flamingo_jax.errors import UserError
+from flamingo_jax.errors import status_of
 
 _TOLD = 300  # characters of what a library says
 
@@ -51,13 +51,14 @@ def run(
   gin_files, bindings = parse_arguments(argv)
   logging.set_verbosity(logging.WARNING)
   configured = gin.configurable(function)
-  try:
+
+  def program() -> None:
     processes.join()
     gin_config.parse(gin_files, bindings)
     gin_config.one_sentence(configured)
-  except UserError as error:
-    print(f'error: {error}', file=sys.stderr)
-    return 2
+
+  try:
+    return status_of(program)
   except Exception as error:
     refusal = storage.explain(error)
     if refusal is None:
@@ -68,4 +69,3 @@ def run(
         file=sys.stderr,
     )
     return 2
-  return 0

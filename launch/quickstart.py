@@ -159,4 +159,4 @@ def main(model_dir: pathlib.Path) -> int:
 
 if __name__ == '__main__':
   logging.set_verbosity(logging.ERROR)
-  sys.exit(errors.exit_status(lambda: main(pathlib.Path(sys.argv[1]))))
+  sys.exit(errors.status_of(lambda: main(pathlib.Path(sys.argv[1]))))

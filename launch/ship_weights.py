@@ -58,6 +58,6 @@ def main(model_dir: pathlib.Path, name: str) -> None:
 
 
 if __name__ == '__main__':
-  sys.exit(errors.exit_status(
+  sys.exit(errors.status_of(
       lambda: main(pathlib.Path(sys.argv[1]), sys.argv[2])
   ))
