@@ -21,6 +21,7 @@ from flamingo_jax.errors import UserError
 from flamingo_jax.models import Flamingo, FlamingoConfig, variants
 from flamingo_jax.models.decoder import Decoder
 
+
 @dataclasses.dataclass(frozen=True)
 class AblatedConfig(FlamingoConfig):
   """A Flamingo with another part in the place of one of its own."""
