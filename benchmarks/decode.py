@@ -67,7 +67,8 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
       decoding.read_prompts, model, max_new_tokens=options.new_tokens
   ))
   decode = jax.jit(functools.partial(
-      decoding.greedy, model, max_new_tokens=options.new_tokens, stop=NEVER
+      decoding.greedy, model, room=options.new_tokens,
+      max_new_tokens=options.new_tokens, stop=NEVER,
   ))
   runs = {}
   for images in options.images:

@@ -3,14 +3,11 @@
 """How many frames of a video are read, and how far apart (Flamingo B.1.2)."""
 
 import dataclasses
-import math
-import numbers
-from typing import Any
 
-from flamingo_jax.errors import UserError
+from flamingo_jax import options
+from flamingo_jax.options import AnyNumber
 
-
-AnyNumber = Any  # what a caller gives; `Sampling` says what is wrong with it
+_MOST_FRAMES = 10_000  # of 320 pixels: 3 GB
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,20 +23,15 @@ class Sampling:
   fps: AnyNumber
 
   def __post_init__(self):
-    frames, fps = self.frames, self.fps
-    if not _is(numbers.Integral, frames) or frames < 1:
-      raise UserError(
-          f'frames is {frames!r} and must be a whole number from 1: how many '
-          'are read of a video'
-      )
-    if not _is(numbers.Real, fps) or not 0 < fps < math.inf:
-      raise UserError(
-          f'fps is {fps!r} and must be a number above 0, such as 3 or 0.5: '
-          'frames per second of a video'
-      )
     # As JSON has them.
-    object.__setattr__(self, 'frames', int(frames))
-    object.__setattr__(self, 'fps', float(fps))
+    object.__setattr__(self, 'frames', options.whole_number(
+        'frames', self.frames, 1, _MOST_FRAMES,
+        meaning='how many are read of a video',
+    ))
+    object.__setattr__(self, 'fps', options.real_number(
+        'fps', self.fps, 0, above=True,
+        meaning='frames per second of a video, such as 3 or 0.5',
+    ))
 
   def override(
       self, frames: AnyNumber = None, fps: AnyNumber = None
@@ -54,11 +46,6 @@ class Sampling:
   def seconds(self) -> float:
     """Of the longest video that is read at `fps`; a longer one is covered."""
     return self.frames / self.fps
-
-
-def _is(kind: type, value: object) -> bool:
-  """Whether it is such a number; no bool is meant as one."""
-  return isinstance(value, kind) and not isinstance(value, bool)
 
 
 # The paper's.

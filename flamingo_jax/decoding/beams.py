@@ -28,15 +28,16 @@ def beam_search(
     cache: Cache,
     *,
     beams: int,
-    max_new_tokens: int,
+    room: int,
+    max_new_tokens: int | Int[Array, ''],
     stop: int,
 ) -> Decoded:
   """The likeliest continuation found with K beams (the paper: 3).
 
   A beam ends when `stop` is among the K likeliest continuations of its row's
   beams. The result is the best of the ended beams and of those that reach
-  `max_new_tokens`, the stop included; one beam is greedy decoding. `logits` and
-  `cache` are those of `read_prompts`.
+  `max_new_tokens`, the stop included; one beam is greedy decoding. `logits`,
+  `cache` and `room` are as for `greedy`.
   """
   batch = len(logits)
 
@@ -56,11 +57,11 @@ def beam_search(
     return step + 1, cache, _grow(step, logits, beam, stop)
 
   beam = _Beams(
-      tokens=jnp.full((batch, beams, max_new_tokens), stop, jnp.int32),
+      tokens=jnp.full((batch, beams, room), stop, jnp.int32),
       log_probs=jnp.full((batch, beams), -jnp.inf).at[:, 0].set(0.0),
       parents=jnp.zeros((batch, beams), jnp.int32),
       best=Decoded(
-          tokens=jnp.full((batch, max_new_tokens), stop, jnp.int32),
+          tokens=jnp.full((batch, room), stop, jnp.int32),
           lengths=jnp.zeros(batch, jnp.int32),
           log_probs=jnp.full(batch, -jnp.inf),
       ),

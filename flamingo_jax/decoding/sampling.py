@@ -22,12 +22,19 @@ def greedy(
     logits: Float[Array, 'B V'],
     cache: Cache,
     *,
-    max_new_tokens: int,
+    room: int,
+    max_new_tokens: int | Int[Array, ''],
     stop: int,
 ) -> Decoded:
-  """The likeliest token at every step, up to `stop` or `max_new_tokens`."""
+  """The likeliest token at every step, up to `stop` or `max_new_tokens`.
+
+  `logits` and `cache` are those of `read_prompts`, with room for that many
+  tokens at least, for which the result has room too.
+  """
   choose = lambda logits, step: jnp.argmax(logits, axis=-1)
-  return _decode(model, params, logits, cache, choose, max_new_tokens, stop)
+  return _decode(
+      model, params, logits, cache, choose, room, max_new_tokens, stop
+  )
 
 
 def sample(
@@ -37,7 +44,8 @@ def sample(
     cache: Cache,
     keys: Key[Array, 'B'],
     *,
-    max_new_tokens: int,
+    room: int,
+    max_new_tokens: int | Int[Array, ''],
     stop: int,
     temperature: float | Float[Array, ''] = 1.0,
     top_k: int | Int[Array, ''] = 0,
@@ -45,7 +53,7 @@ def sample(
 ) -> Decoded:
   """A random token at every step; see `sample_token` for the options.
 
-  `logits` and `cache` are those of `read_prompts`. Each row has a key, so that
+  `logits`, `cache` and `room` are as for `greedy`. Each row has a key, so that
   its sample does not depend on its batch. Log-probabilities are those of the
   model itself, before temperature, top-k and top-p.
   """
@@ -56,7 +64,9 @@ def sample(
         )
     )(keys, logits)
 
-  return _decode(model, params, logits, cache, choose, max_new_tokens, stop)
+  return _decode(
+      model, params, logits, cache, choose, room, max_new_tokens, stop
+  )
 
 
 def sample_token(
@@ -90,7 +100,8 @@ def _decode(
     logits: Float[Array, 'B V'],
     cache: Cache,
     choose: Choose,
-    max_new_tokens: int,
+    room: int,
+    max_new_tokens: int | Int[Array, ''],
     stop: int,
 ) -> Decoded:
   """One token per row and step until every row has stopped."""
@@ -116,7 +127,7 @@ def _decode(
 
   batch = len(logits)
   out = append(jnp.int32(0), logits, Decoded(
-      tokens=jnp.full((batch, max_new_tokens), stop, jnp.int32),
+      tokens=jnp.full((batch, room), stop, jnp.int32),
       lengths=jnp.zeros(batch, jnp.int32),
       log_probs=jnp.zeros(batch),
   ))

@@ -13,7 +13,7 @@ import numpy as np
 
 from flamingo_jax.data import pipeline
 from flamingo_jax.data.buckets import as_folder
-from flamingo_jax.data.frames import EVALUATION, AnyNumber, Sampling
+from flamingo_jax.data.frames import EVALUATION, Sampling
 from flamingo_jax.data.media import Media, load_frames
 from flamingo_jax.data.vocabulary import Vocabulary
 from flamingo_jax.errors import UserError
@@ -21,6 +21,7 @@ from flamingo_jax.evaluation import clips
 from flamingo_jax.evaluation import fewshot
 from flamingo_jax.evaluation import paper_benchmarks
 from flamingo_jax.models import ContrastiveConfig, DualTower
+from flamingo_jax.options import AnyNumber
 from flamingo_jax.run_dir.weights import load_params
 from flamingo_jax.run_dir.model_json import read_model_json
 from flamingo_jax.typing import Bool, Float, Int

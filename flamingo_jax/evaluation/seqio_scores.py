@@ -19,11 +19,12 @@ import seqio
 import tqdm
 
 from flamingo_jax.data import pipeline
-from flamingo_jax.data.frames import AnyNumber, Sampling
+from flamingo_jax.data.frames import Sampling
 from flamingo_jax.data.storage import write_atomically
 from flamingo_jax.errors import UserError
 from flamingo_jax.evaluation import shots_table
 from flamingo_jax.evaluation.examples import ExampleInference, FeatureConverter
+from flamingo_jax.options import AnyNumber
 from flamingo_jax.run_dir import checkpoint
 from flamingo_jax.run_dir.checkpoint import RestoreCheckpointConfig
 from flamingo_jax.run_dir.model_json import check_model_json

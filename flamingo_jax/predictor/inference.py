@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A model on a mesh: tokenized prompts in, tokens and likelihoods out."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 import functools
 from typing import Any
 
@@ -80,7 +80,7 @@ class Inference:
     compiled = lambda program, *static, **options: self._devices.compile(
         functools.partial(program, model.module), *static, **options
     )
-    limits = ('room', 'max_new_tokens', 'stop')
+    limits = ('room', 'stop')
     self._read = compiled(programs.read_prefix, splits=False)
     self._greedy = compiled(programs.greedy, *limits)
     self._sample = compiled(programs.sample, *limits)
@@ -113,22 +113,21 @@ class Inference:
       prefix: from `read_prefix`.
       shape: see above.
     """
+    shared = prefix, np.int32(max_new_tokens)
     if beams > 1:
-      program, shared = functools.partial(self._beam_search, beams=beams), prefix
+      program = functools.partial(self._beam_search, beams=beams)
     elif draws:
-      program, shared = self._sample, (prefix, jax.random.key(seed), draws)
+      program, shared = self._sample, (*shared, jax.random.key(seed), draws)
     else:
-      program, shared = self._greedy, prefix
+      program = self._greedy
     answers: list[Any] = [None] * len(documents)
-    for numbers, count in inputs.batches(
-        documents, batch_size, self._devices.count, shape
-    ):
+    for numbers, count in self._batches(documents, batch_size, shape):
       rows = self._rows([documents[i] for i in numbers], sampling, shape)
       if draws:
         rows = rows, np.array(numbers, np.int32)
       decoded = program(
-          self.params, shared, rows, room=inputs.bucket(max_new_tokens),
-          max_new_tokens=max_new_tokens, stop=self._eoc,
+          self.params, shared, rows, room=inputs.answer_room(max_new_tokens),
+          stop=self._eoc,
       )
       found = map(fetch, (decoded.tokens, decoded.lengths, decoded.log_probs))
       for number, answer in zip(numbers[:count], zip(*found)):
@@ -161,9 +160,7 @@ class Inference:
     count = max(map(len, candidates))
     room = inputs.bucket(max(len(ids) for row in candidates for ids in row))
     scores = np.zeros((len(documents), count), np.float32)
-    for numbers, real in inputs.batches(
-        documents, batch_size, self._devices.count, shape
-    ):
+    for numbers, real in self._batches(documents, batch_size, shape):
       rows = self._rows([documents[i] for i in numbers], sampling, shape)
       copies = _SCORING_BYTES // self._cache_bytes(rows[0], room)
       at_once = min(inputs.bucket(count), 1 << max(copies, 1).bit_length() - 1)
@@ -195,7 +192,7 @@ class Inference:
     )
     if self._prefix[0] != key:
       self._prefix = None, None  # its memory goes before the next one comes
-      shape = len(document.tokens), inputs.row_shape(document)[1]
+      shape = len(document.tokens), self._shape(document)[1]
       rows = self._rows([document], sampling, shape)
       self._prefix = key, self._read(self.params, None, rows)
     return self._prefix[1]
@@ -211,6 +208,19 @@ class Inference:
     self._encoder.forget()
     self._prefix = None, None
 
+  def _shape(self, document: TokenizedDocument) -> inputs.Shape:
+    return inputs.row_shape(document, self._config.decoder.context)
+
+  def _batches(
+      self, documents: Sequence[TokenizedDocument], batch_size: int,
+      shape: inputs.Shape | None,
+  ) -> Iterator[tuple[list[int], int]]:
+    """See `inputs.batches`."""
+    shapes = [shape or self._shape(document) for document in documents]
+    return inputs.batches(
+        shapes, batch_size, self._devices.count, is_full=shape is not None
+    )
+
   def _rows(
       self, documents: Sequence[TokenizedDocument], sampling: Sampling,
       shape: inputs.Shape | None,
@@ -219,7 +229,7 @@ class Inference:
 
     Each medium is encoded once.
     """
-    tokens, media = shape or inputs.row_shape(documents[0])
+    tokens, media = shape or self._shape(documents[0])
     wanted = dict.fromkeys(m for d in documents for m in d.media)
     found = self._encoder.latents(self.params, wanted, sampling)
     resampler = self._config.resampler

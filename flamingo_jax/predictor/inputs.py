@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from flamingo_jax import decoding
+from flamingo_jax import options
 from flamingo_jax.data.documents import EndOfChunk
 from flamingo_jax.data.interleaved import (
     TokenizedDocument,
@@ -17,17 +18,35 @@ from flamingo_jax.data.interleaved import (
 from flamingo_jax.data.media import Media
 from flamingo_jax.data.vocabulary import Vocabulary
 from flamingo_jax.errors import UserError
+from flamingo_jax.options import AnyNumber
 from flamingo_jax.typing import Float
 
 Prompt = Sequence[str | Media | EndOfChunk]
 
-_LEAST_LENGTH = 16  # tokens; shorter prompts are padded to it
+_MOST_BEAMS = 256
+# Lengths have this ratio, so that any model's context has few: a program for
+# each is compiled, for seconds or minutes, and reading what is padded is
+# cheap beside the answer's tokens.
+_RATIO = 4
+_LEAST_LENGTH = 64  # tokens; shorter prompts are padded to it
+# Most prompts have the room of their length for media too.
+_TOKENS_PER_MEDIUM = 16
+_USUAL_MEDIA = 64  # at most
+_LEAST_ROOM = 64  # tokens of an answer
 _EXAMPLE = "[fj.image('a.jpg'), 'Output:']"
 
 
-def bucket(size: int, least: int = 1) -> int:
-  """`size` rounded up to a power of two, so that few shapes are compiled."""
-  return max(least, 1 << (size - 1).bit_length())
+def bucket(size: int, least: int = 1, ratio: int = 2) -> int:
+  """`size` rounded up to `least` times a power, so that few are compiled."""
+  rounded = least
+  while rounded < size:
+    rounded *= ratio
+  return rounded
+
+
+def answer_room(max_new_tokens: int) -> int:
+  """Of tokens, in programs that answer."""
+  return bucket(max_new_tokens, _LEAST_ROOM, _RATIO)
 
 
 # Tokens and media that each row of a batch has room for.
@@ -35,8 +54,8 @@ Shape = tuple[int, int]
 
 
 def batches(
-    documents: Sequence[TokenizedDocument], size: int, parts: int = 1,
-    shape: Shape | None = None,
+    shapes: Sequence[Shape], size: int, parts: int = 1,
+    is_full: bool = False,
 ) -> Iterator[tuple[list[int], int]]:
   """(rows of a batch, how many are real); the others are there to fill it.
 
@@ -45,17 +64,16 @@ def batches(
   them make a batch depends on the devices.
 
   Args:
-    documents: all rows.
+    shapes: of all rows.
     size: most rows of a part.
     parts: of a batch.
-    shape: of all rows, whose parts then have `size` rows; None: of each its
-      own.
+    is_full: whether parts have `size` rows, however few are real.
   """
   alike = {}
-  for row, document in enumerate(documents):
-    alike.setdefault(shape or row_shape(document), []).append(row)
+  for row, shape in enumerate(shapes):
+    alike.setdefault(shape, []).append(row)
   for group in alike.values():
-    part = size if shape else min(size, bucket(len(group)))
+    part = size if is_full else min(size, bucket(len(group)))
     for start in range(0, len(group), part * parts):
       rows = group[start : start + part * parts]
       real = len(rows)
@@ -64,12 +82,16 @@ def batches(
       yield rows, real
 
 
-def row_shape(document: TokenizedDocument) -> Shape:
-  """Of a row that has few shapes in common with others."""
-  return (
-      bucket(len(document.tokens), _LEAST_LENGTH),
-      bucket(max(1, len(document.media))),
-  )
+def row_shape(document: TokenizedDocument, context: int) -> Shape:
+  """Of a row that has few shapes in common with others.
+
+  Args:
+    document: of the row, no longer than the context.
+    context: how many tokens the model reads.
+  """
+  tokens = bucket(len(document.tokens), _LEAST_LENGTH, _RATIO)
+  usual = min(tokens // _TOKENS_PER_MEDIUM, _USUAL_MEDIA)
+  return min(tokens, context), bucket(len(document.media), usual)
 
 
 def as_list(prompts: Any) -> tuple[list[Prompt], bool]:
@@ -194,6 +216,25 @@ def split_prefix(
   return window(documents[0], start - 1, media, 0), rest
 
 
+def check_candidates(candidates: Any) -> list[str]:
+  """A list of texts, of any sequence or array of them.
+
+  Raises:
+    UserError: it is no such list, or empty.
+  """
+  if not isinstance(candidates, (str, bytes, Mapping)):
+    try:
+      found = list(candidates)
+    except TypeError:
+      found = []
+    if found and all(isinstance(text, str) for text in found):
+      return list(map(str, found))  # of NumPy's, too
+  raise UserError(
+      "candidates are a list of at least one text, such as ['a cat', 'a dog'], "
+      f'and not {candidates!r:.60}'
+  )
+
+
 def tokenize_candidates(
     prompt: Prompt,
     candidates: Sequence[str],
@@ -211,12 +252,8 @@ def tokenize_candidates(
     close: put <EOC> behind.
 
   Raises:
-    UserError: there is no candidate, or one without tokens.
+    UserError: a candidate has no tokens.
   """
-  if isinstance(candidates, str) or not candidates:
-    raise UserError(
-        "candidates are a list of at least one text, such as ['a cat', 'a dog']"
-    )
   end = [vocabulary.eoc_id] if close else []
   touches = isinstance(prompt[-1], str) and not prompt[-1][-1].isspace()
   ids = []
@@ -233,35 +270,45 @@ def tokenize_candidates(
 
 def check_options(
     *,
-    max_new_tokens: int = 1,
-    beams: int = 1,
-    temperature: float = 0.0,
-    top_k: int | None = None,
-    top_p: float | None = None,
-    batch_size: int = 1,
-) -> None:
-  """Raises UserError for options that make no sense, naming the first."""
-  at_least_1 = {
-      'max_new_tokens': max_new_tokens, 'beams': beams,
-      'batch_size': batch_size, 'top_k': 1 if top_k is None else top_k,
+    max_new_tokens: AnyNumber = 1,
+    beams: AnyNumber = 1,
+    temperature: AnyNumber = 0.0,
+    top_k: AnyNumber = None,
+    top_p: AnyNumber = None,
+    seed: AnyNumber = 0,
+    batch_size: AnyNumber = 1,
+) -> dict[str, Any]:
+  """The options as plain numbers, by their names.
+
+  Raises:
+    UserError: one that makes no sense, the first.
+  """
+  found = {
+      'max_new_tokens': options.whole_number(
+          'max_new_tokens', max_new_tokens, 1
+      ),
+      'beams': options.whole_number('beams', beams, 1, _MOST_BEAMS),
+      'temperature': options.real_number(
+          'temperature', temperature, 0,
+          meaning='0 takes the likeliest token',
+      ),
+      'top_k': None,
+      'top_p': None,
+      'seed': options.seed(seed),
+      'batch_size': options.whole_number('batch_size', batch_size, 1),
   }
-  for name, value in at_least_1.items():
-    if value < 1:
-      raise UserError(f'{name} is {value} and must be at least 1')
-  if not 0 <= temperature < float('inf'):
-    raise UserError(
-        f'temperature is {temperature} and must be a number from 0, which '
-        'takes the likeliest token'
-    )
-  if top_p is not None and not 0 < top_p <= 1:
-    raise UserError(f'top_p is {top_p} and must be above 0 and at most 1')
-  if temperature == 0 and not (top_k is None and top_p is None):
+  if top_k is not None:
+    found['top_k'] = options.whole_number('top_k', top_k, 1)
+  if top_p is not None:
+    found['top_p'] = options.real_number('top_p', top_p, 0, 1, above=True)
+  if found['temperature'] == 0 and not (top_k is None and top_p is None):
     raise UserError(
         'top_k and top_p choose among tokens drawn at random: set temperature '
         'above 0, for example to 1'
     )
-  if temperature > 0 and beams > 1:
+  if found['temperature'] > 0 and found['beams'] > 1:
     raise UserError(
         f'beam search draws nothing at random: set beams to 1 or leave '
         f'temperature={temperature} out'
     )
+  return found

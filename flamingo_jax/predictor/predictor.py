@@ -5,15 +5,17 @@
 from collections.abc import Sequence
 import functools
 import hashlib
+from typing import Any
 
 import jax
 import numpy as np
 
-from flamingo_jax.data.frames import TRAINING, AnyNumber, Sampling
+from flamingo_jax.data.frames import TRAINING, Sampling
 from flamingo_jax.data.interleaved import TokenizedDocument
 from flamingo_jax.data.media import Media
 from flamingo_jax.data.vocabulary import Vocabulary
 from flamingo_jax.models import Cache, FlamingoConfig
+from flamingo_jax.options import AnyNumber
 from flamingo_jax.predictor import inputs
 from flamingo_jax.predictor.devices import fetch
 from flamingo_jax.predictor.inference import Inference
@@ -69,13 +71,13 @@ class Predictor:
       self,
       prompts: Prompt | Sequence[Prompt],
       *,
-      max_new_tokens: int = 64,
-      beams: int = 1,
-      temperature: float = 0.0,
-      top_k: int | None = None,
-      top_p: float | None = None,
-      seed: int = 0,
-      batch_size: int = 8,
+      max_new_tokens: AnyNumber = 64,
+      beams: AnyNumber = 1,
+      temperature: AnyNumber = 0.0,
+      top_k: AnyNumber = None,
+      top_p: AnyNumber = None,
+      seed: AnyNumber = 0,
+      batch_size: AnyNumber = 8,
       prefix: Prompt = (),
       frames: AnyNumber = None,
       fps: AnyNumber = None,
@@ -108,26 +110,29 @@ class Predictor:
       UserError: an empty prompt, one that is too long, a medium that cannot be
         read, or options that make no sense.
     """
-    inputs.check_options(
+    given = inputs.check_options(
         max_new_tokens=max_new_tokens, beams=beams, temperature=temperature,
-        top_k=top_k, top_p=top_p, batch_size=batch_size,
+        top_k=top_k, top_p=top_p, seed=seed, batch_size=batch_size,
     )
     sampling = self._sampling.override(frames, fps)
     prompts, is_single = inputs.as_list(prompts)
     shared, documents = self._tokenize(
-        prefix, prompts, max_new_tokens, sampling
+        prefix, prompts, given['max_new_tokens'], sampling
     )
     draws = None
-    if temperature > 0:
+    if given['temperature'] > 0:
       draws = {
-          'temperature': temperature, 'top_k': top_k or 0,
-          'top_p': 1.0 if top_p is None else top_p,
+          'temperature': given['temperature'],
+          # More than all is all.
+          'top_k': min(given['top_k'] or 0, self.config.decoder.vocab),
+          'top_p': given['top_p'] or 1.0,
       }
     texts = [
         self.vocabulary.decode(tokens[:length]).strip()
         for tokens, length, _ in self._inference.answer(
-            documents, max_new_tokens=max_new_tokens, batch_size=batch_size,
-            sampling=sampling, beams=beams, draws=draws, seed=seed,
+            documents, max_new_tokens=given['max_new_tokens'],
+            batch_size=given['batch_size'], sampling=sampling,
+            beams=given['beams'], draws=draws, seed=given['seed'],
             prefix=shared,
         )
     ]
@@ -136,11 +141,11 @@ class Predictor:
   def score(
       self,
       prompts: Prompt | Sequence[Prompt],
-      candidates: Sequence[str],
+      candidates: Any,  # a sequence or an array of texts
       *,
       separator: str = ' ',
       close: bool = False,
-      batch_size: int = 8,
+      batch_size: AnyNumber = 8,
       prefix: Prompt = (),
       frames: AnyNumber = None,
       fps: AnyNumber = None,
@@ -168,7 +173,8 @@ class Predictor:
     Raises:
       UserError: as `generate`, and for a candidate without tokens.
     """
-    inputs.check_options(batch_size=batch_size)
+    batch_size = inputs.check_options(batch_size=batch_size)['batch_size']
+    candidates = inputs.check_candidates(candidates)
     sampling = self._sampling.override(frames, fps)
     prompts, is_single = inputs.as_list(prompts)
     ids = [

@@ -12,6 +12,8 @@ from flamingo_jax.models import Cache, Flamingo
 from flamingo_jax.typing import Array, Bool, Float, Int, Tree, UInt8
 
 _Prompts = tuple[decoding.Prompts, Array]  # and the latents of their media
+# What all have in front, and the most tokens of an answer.
+_Shared = tuple[Cache | None, int | Int[Array, '']]
 
 
 def encode(
@@ -46,37 +48,47 @@ def read_prefix(
 
 
 def greedy(
-    model: Flamingo, params: Tree, prefix: Cache | None, rows: _Prompts, *,
-    room: int, **limits: int,
+    model: Flamingo, params: Tree, shared: _Shared, rows: _Prompts, *,
+    room: int, stop: int,
 ) -> decoding.Decoded:
   """Reads prompts and takes the likeliest token at every step."""
+  prefix, limit = shared
   state = decoding.read_prompts(model, params, *rows, room, prefix)
-  return decoding.greedy(model, params, *state, **limits)
+  return decoding.greedy(
+      model, params, *state, room=room, max_new_tokens=limit, stop=stop
+  )
 
 
 def beam_search(
-    model: Flamingo, params: Tree, prefix: Cache | None, rows: _Prompts, *,
-    room: int, **limits: int,
+    model: Flamingo, params: Tree, shared: _Shared, rows: _Prompts, *,
+    room: int, beams: int, stop: int,
 ) -> decoding.Decoded:
   """Reads prompts and searches for their likeliest continuation."""
+  prefix, limit = shared
   state = decoding.read_prompts(model, params, *rows, room, prefix)
-  return decoding.beam_search(model, params, *state, **limits)
+  return decoding.beam_search(
+      model, params, *state, beams=beams, room=room, max_new_tokens=limit,
+      stop=stop,
+  )
 
 
 def sample(
     model: Flamingo, params: Tree,
-    shared: tuple[Cache | None, Array, dict[str, Any]],
-    rows: tuple[_Prompts, Int[Array, 'B']], *, room: int, **limits: int,
+    shared: tuple[Cache | None, int | Int[Array, ''], Array, dict[str, Any]],
+    rows: tuple[_Prompts, Int[Array, 'B']], *, room: int, stop: int,
 ) -> decoding.Decoded:
   """Reads prompts and draws tokens, of each row with a key of its number.
 
-  `shared` has the key that those of rows are made from, and the options of
-  `decoding.sample`.
+  `shared` ends with the key that those of rows are made from, and the options
+  of `decoding.sample`.
   """
-  (prefix, key, options), (prompts, numbers) = shared, rows
+  (prefix, limit, key, options), (prompts, numbers) = shared, rows
   keys = jax.vmap(jax.random.fold_in, (None, 0))(key, numbers)
   state = decoding.read_prompts(model, params, *prompts, room, prefix)
-  return decoding.sample(model, params, *state, keys, **options, **limits)
+  return decoding.sample(
+      model, params, *state, keys, room=room, max_new_tokens=limit, stop=stop,
+      **options,
+  )
 
 
 def score(

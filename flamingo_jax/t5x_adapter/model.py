@@ -157,8 +157,8 @@ class FlamingoModel(_T5xModel, trained_model.FlamingoModel):
     params = merge_params(params, flax_mutables['frozen_params'])
     room = batch['targets'].shape[1]
     decoded = programs.beam_search(
-        self.module, params, None, self._rows(params, batch), room=room,
-        beams=BEAMS, max_new_tokens=room, stop=self.vocabulary.eoc_id,
+        self.module, params, (None, room), self._rows(params, batch), room=room,
+        beams=BEAMS, stop=self.vocabulary.eoc_id,
     )
     return decoded.tokens, {'scores': decoded.log_probs}
 

@@ -11,6 +11,7 @@ import pytest
 from flamingo_jax import decoding
 
 STEPS = 3
+LIMITS = {'room': STEPS, 'max_new_tokens': STEPS}
 
 
 @functools.cache
@@ -35,7 +36,7 @@ def log_probs(tiny, row):
 @functools.cache
 def compiled(tiny, beams):
   return tiny.jit(
-      decoding.beam_search, beams=beams, max_new_tokens=STEPS, stop=tiny.stop
+      decoding.beam_search, beams=beams, **LIMITS, stop=tiny.stop
   )
 
 
@@ -45,7 +46,7 @@ def search(tiny, beams):
 
 @pytest.fixture(scope='module')
 def greedy(tiny):
-  run = tiny.jit(decoding.greedy, max_new_tokens=STEPS, stop=tiny.stop)
+  run = tiny.jit(decoding.greedy, **LIMITS, stop=tiny.stop)
   return run(tiny.params, *tiny.read)
 
 

@@ -85,7 +85,7 @@ def test_prompts_share_what_they_begin_with(tiny):
   def answer(model, params, rows, latents, prefix):
     state = decoding.read_prompts(model, params, rows, latents, 4, prefix)
     found = decoding.beam_search(
-        model, params, *state, beams=3, max_new_tokens=4, stop=tiny.stop
+        model, params, *state, beams=3, room=4, max_new_tokens=4, stop=tiny.stop
     )
     scores = decoding.score(
         model, params, *state, candidates, jnp.full((4, 2), 3)

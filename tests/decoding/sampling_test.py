@@ -13,19 +13,20 @@ from flamingo_jax import decoding
 from flamingo_jax import models
 
 STEPS = 4
+LIMITS = {'room': STEPS, 'max_new_tokens': STEPS}
 # The model's own probabilities, for the tests of one token.
 PROBS = np.array([0.05, 0.4, 0.15, 0.3, 0.1])
 
 
 @pytest.fixture(scope='module')
 def greedy(tiny):
-  run = tiny.jit(decoding.greedy, max_new_tokens=STEPS, stop=tiny.stop)
+  run = tiny.jit(decoding.greedy, **LIMITS, stop=tiny.stop)
   return run(tiny.params, *tiny.read)
 
 
 @pytest.fixture(scope='module')
 def sample(tiny):
-  run = tiny.jit(decoding.sample, max_new_tokens=STEPS, stop=tiny.stop)
+  run = tiny.jit(decoding.sample, **LIMITS, stop=tiny.stop)
 
   def call(*args, temperature=1.0, top_k=0, top_p=1.0):  # compiled once
     return run(

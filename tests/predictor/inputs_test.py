@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 import flamingo_jax as fj
-from flamingo_jax.data.interleaved import tokenize_document
-from flamingo_jax.data.vocabulary import default_vocabulary
+from flamingo_jax.data.interleaved import TokenizedDocument
 from flamingo_jax.predictor import inputs
 
 PICTURE = fj.image(np.zeros((2, 2, 3), np.uint8))
@@ -34,35 +33,37 @@ def test_one_prompt_or_a_list_of_them():
   assert inputs.as_list(([PICTURE], ('a', ''))) == ([[PICTURE], ['a']], False)
 
 
-def test_buckets_are_few_and_hold_what_they_must():
-  sizes = [inputs.bucket(n) for n in range(1, 1025)]
-  assert all(n <= size < 2 * n for n, size in enumerate(sizes, 1))
-  assert len(set(sizes)) == 11
-  assert inputs.bucket(3, least=16) == 16
-
-
-def documents(lengths):
-  return [
-      tokenize_document(['word ' * n], default_vocabulary(), close=False)
-      for n in lengths
-  ]
+def test_shapes_are_few_and_hold_what_they_must():
+  size = lambda n, media: inputs.row_shape(
+      TokenizedDocument(
+          tokens=np.zeros(n, np.int32), is_tag=np.zeros(n, bool),
+          positions=np.arange(media), media=(PICTURE,) * media,
+          next_media=False,
+      ), 2048,
+  )
+  shapes = {(n, media): size(n, media)
+            for n in range(1, 2049, 7) for media in range(0, n // 8 + 1, 3)}
+  for (n, media), (tokens, places) in shapes.items():
+    assert n <= tokens <= 2048 and media <= places
+    assert tokens <= max(64, 4 * n) and places <= max(2 * media, tokens // 16)
+  assert len(set(shapes.values())) <= 12
+  assert len({inputs.answer_room(n) for n in range(1, 2048)}) == 4
 
 
 @pytest.mark.parametrize('devices', [1, 2, 8])
 def test_batches_hold_every_row_once_among_rows_of_its_shape(devices):
-  rows = documents([3, 20, 4] * 6 + [4])
+  rows = [(64, 4), (128, 8), (64, 4)] * 6 + [(64, 4)]
   seen = []
   for batch, count in inputs.batches(rows, 4, devices):
     assert len(batch) % devices == 0 and len(batch) <= 4 * devices
-    assert len({len(rows[i].tokens) > 16 for i in batch}) == 1
+    assert len({rows[i] for i in batch}) == 1
     seen += batch[:count]
   assert sorted(seen) == list(range(19))
 
 
 def test_a_device_is_given_what_it_would_be_given_alone():
-  rows = documents([3] * 11)
+  rows = [(64, 4)] * 11
   alone = [batch for batch, _ in inputs.batches(rows, 4)]
   assert alone == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9, 10, 8]]
   ((together, count),) = inputs.batches(rows, 4, 4)
   assert together == [*sum(alone, []), *alone[0]] and count == 11
-

@@ -165,16 +165,31 @@ def test_candidates_in_several_goes_score_the_same(model, monkeypatch):
   )
 
 
-def test_like_prompts_compile_nothing_new(model):
+def test_few_programs_answer_prompts_of_all_lengths_and_limits(model):
   lowered = []
   jax.monitoring.register_event_duration_secs_listener(
       lambda name, *_, **__: lowered.append(name) if 'mlir' in name else None
   )
-  model.generate([CAT, 'one two'], max_new_tokens=11)
-  assert lowered
-  lowered.clear()
-  model.generate([DOG, 'one two three'], max_new_tokens=11)
-  assert not lowered
+  rng = np.random.default_rng(0)
+  for _ in range(100):
+    prompt = [part for medium in rng.choice([CAT, DOG, FISH], rng.integers(4))
+              for part in (medium, 'word ' * rng.integers(1, 5))]
+    model.generate(prompt or ['word'], max_new_tokens=int(rng.integers(1, 20)))
+  assert len(lowered) <= 3
+
+
+@pytest.mark.parametrize('options', [
+    {'max_new_tokens': np.int64(STEPS)},
+    {'max_new_tokens': np.uint8(STEPS), 'beams': np.array(1)},
+    {'temperature': np.float32(1), 'top_k': 1},
+    {'temperature': 1, 'top_k': np.int32(1), 'top_p': np.float64(0.5)},
+    {'temperature': 1, 'top_p': 1e-9, 'top_k': 10**10},
+    {'batch_size': 10**10, 'seed': 2**32 - 1},
+], ids=str)
+def test_numbers_of_any_kind_are_options(model, options):
+  expected = model.generate([CAT, 'a'], max_new_tokens=STEPS)
+  options = {'max_new_tokens': STEPS, **options}
+  assert model.generate([CAT, 'a'], **options) == expected
 
 
 @pytest.mark.parametrize('prompt, options, words', [
@@ -185,6 +200,22 @@ def test_like_prompts_compile_nothing_new(model):
      r'reads 64 tokens.* the last [3-6] images'),
     ([CAT], {'max_new_tokens': 64}, 'leaves no room'),
     ([CAT], {'max_new_tokens': 0}, 'max_new_tokens is 0'),
+    ([CAT], {'max_new_tokens': 5.0}, r'max_new_tokens is 5\.0 and must be a '
+     'whole number from 1'),
+    ([CAT], {'max_new_tokens': None}, 'max_new_tokens is None'),
+    ([CAT], {'max_new_tokens': True}, 'max_new_tokens is True'),
+    ([CAT], {'max_new_tokens': '5'}, "max_new_tokens is '5'"),
+    ([CAT], {'max_new_tokens': 10**10}, 'leaves no room'),
+    ([CAT], {'beams': 10**10}, 'beams is 1.* from 1 to 256'),
+    ([CAT], {'seed': 2**64}, 'seed is 18446744073709551616 and must be a '
+     'whole number from 0 to 4294967295'),
+    ([CAT], {'seed': 2**32}, 'seed is 4294967296'),
+    ([CAT], {'seed': -1}, 'seed is -1'),
+    ([CAT], {'seed': 0.5}, r'seed is 0\.5'),
+    ([CAT], {'temperature': 1.0, 'top_k': 2.5}, r'top_k is 2\.5'),
+    ([CAT], {'temperature': '1'}, "temperature is '1'"),
+    ([CAT], {'frames': 10**10}, 'frames is 1.* from 1 to 10000'),
+    ([CAT], {'batch_size': 0}, 'batch_size is 0'),
     ([CAT], {'beams': 0}, 'beams is 0'),
     ([CAT], {'temperature': -1.0}, r'temperature is -1'),
     ([CAT], {'temperature': float('nan')}, r'temperature is nan'),
@@ -211,10 +242,25 @@ def test_as_many_media_fit_as_the_message_says(model):
     ('a cat', 'at least one text'),
     (['a cat', ''], r"candidate 2 \(''\) has no tokens"),
     (['word ' * 100], 'leaves no room for a prompt'),
-], ids=['none', 'not a list', 'empty', 'too long'])
+    (b'a cat', 'at least one text'),
+    (3, 'at least one text.* not 3'),
+    ([3, 4], r'at least one text.* not \[3, 4\]'),
+    ([['a'], ['b']], 'at least one text'),
+    (np.array([[['a']]]), 'at least one text'),
+    (np.array(3), 'at least one text'),
+    ({'a': 'cat'}, 'at least one text'),
+    (['a', None], 'at least one text'),
+], ids=str)
 def test_bad_candidates_are_told(model, candidates, words):
   with pytest.raises(fj.UserError, match=words):
     model.score([CAT, 'Output:'], candidates)
+
+
+def test_candidates_may_be_an_array_of_texts(model):
+  texts = ['a cat', 'a dog']
+  np.testing.assert_array_equal(
+      model.score([CAT], np.array(texts)), model.score([CAT], texts)
+  )
 
 
 def test_vocabulary_of_another_size_is_told(model):
