@@ -10,8 +10,9 @@ import jax.numpy as jnp
 from flamingo_jax.models.cache import GroupCache, KeptKeys
 from flamingo_jax.models.cross_attention import GatedCrossAttentionBlock
 from flamingo_jax.models.decoder import Decoder, DecoderGroup
-from flamingo_jax.models.decoder_layer import DecoderLayer
+from flamingo_jax.models.decoder_layer import DecoderLayer, Numbers
 from flamingo_jax.models.layer_stack import remat, scan
+from flamingo_jax.sharding import constrain
 from flamingo_jax.typing import Array, Bool, Float, Int, Tree
 
 
@@ -51,7 +52,7 @@ class CrossAttendingLayer(DecoderLayer):
   def __call__(
       self,
       x: Float[Array, 'B L D'],
-      cache: GroupCache | None,
+      stacked: tuple[GroupCache | None, Numbers],
       position: Int[Array, 'B'] | None,
       segments: Int[Array, 'B L'] | None,
       media: Float[Array, 'B S D'] | None,
@@ -59,11 +60,14 @@ class CrossAttendingLayer(DecoderLayer):
   ) -> tuple[Float[Array, 'B L D'], GroupCache | None]:
     """As DecoderLayer, and as DecoderGroup for media."""
     cfg = self.config
-    x, new = self.attend(x, cache and cache.layers, position, segments)
-    x, keys = SparseBlock(cfg.heads, cfg.head_size, self.dtype, name='xattn')(
-        x, cache.media if media is None else media, mask
+    cache, numbers = stacked
+    y, new = self.attend(
+        x, (cache and cache.layers, numbers), position, segments
     )
-    x = self.feed_forward(x)
+    x, keys = SparseBlock(cfg.heads, cfg.head_size, self.dtype, name='xattn')(
+        x + y, cache.media if media is None else media, mask
+    )
+    x = constrain(x + self.feed_forward(x), 'text', 'length', 'embed')
     if cache is None:
       return x, None
     return x, GroupCache(new, None if media is None else keys)
@@ -76,7 +80,7 @@ class VanillaGroup(DecoderGroup):
   def __call__(
       self,
       x: Float[Array, 'B L D'],
-      stacked: tuple[GroupCache | None, Int[Array, ''] | None],
+      stacked: tuple[GroupCache | None, Int[Array, ''] | None, Numbers],
       position: Int[Array, 'B'] | None,
       media: Float[Array, 'B S D'] | None,
       mask: Bool[Array, 'B L S'] | None,
@@ -91,7 +95,7 @@ class VanillaGroup(DecoderGroup):
     cfg = self.config
     layer = remat(cfg.remat, CrossAttendingLayer)
     return scan(layer, self.layers, 'layers', 4)(cfg, self.dtype, name='lm')(
-        x, stacked[0], position, segments, media, mask
+        x, stacked[::2], position, segments, media, mask
     )
 
 
@@ -123,7 +127,7 @@ class GraftedDecoder(Decoder):
     (count,) = self.stacks()['graft']
     layer = remat(cfg.remat, CrossAttendingLayer)
     x, graft = scan(layer, count, 'layers', 4)(cfg, self.dtype, name='graft')(
-        x, stacks.get('graft'), position, segments, media, mask
+        x, (stacks.get('graft'), {}), position, segments, media, mask
     )
     return x, new | {'graft': graft}
 

@@ -77,8 +77,12 @@ def _problems(cls: type, values: Any, prefix: str) -> Iterator[str]:
 
 
 def _build(cls: type, values: dict[str, Any]) -> Any:
-  return cls(**{
-      field.name: _build(field.type, values[field.name])
-      if dataclasses.is_dataclass(field.type) else values[field.name]
-      for field in dataclasses.fields(cls) if field.name in values
-  })
+  found = {}
+  for field in dataclasses.fields(cls):
+    if field.name not in values:
+      continue
+    value = values[field.name]
+    if dataclasses.is_dataclass(field.type):
+      value = _build(field.type, value)
+    found[field.name] = tuple(value) if isinstance(value, list) else value
+  return cls(**found)

@@ -11,7 +11,6 @@ from flax import linen as nn
 import jax
 import jax.numpy as jnp
 
-from flamingo_jax.models.cache import LayerCache
 from flamingo_jax.models.layers import Einsum, split_text
 from flamingo_jax.sharding import constrain
 from flamingo_jax.typing import Array, Bool, Float, Int
@@ -48,6 +47,8 @@ def attend_behind(
   """
   scores = jnp.where(mask[:, None], scores.astype(jnp.float32), -1e30)
   scores = jnp.moveaxis(scores, 1, 0)
+  if shared_mask is not None:
+    shared_scores = jnp.where(shared_mask, shared_scores, -1e30)
   # Never of masked keys alone, so that these weigh exactly 0.
   highest = jnp.maximum(*(
       x.max(axis=-1, keepdims=True) for x in (shared_scores, scores)
@@ -102,6 +103,9 @@ class HeadsProjection(nn.Module):
   dtype: str = 'float32'
   rows: str = 'batch'  # logical name of the first axis, if there is one
   axis: str = 'heads'  # logical name of H; of keys and values 'kv_heads'
+  bias: bool = False
+  # Of all heads as one, before they are parted; none for None.
+  norm: Callable[[Array], Array] | None = None
 
   @nn.compact
   def __call__(self, x: Float[Array, '*B L D']) -> Float[Array, '*B H L K']:
@@ -109,8 +113,10 @@ class HeadsProjection(nn.Module):
     # every product.
     y = Einsum(
         '...LD,DF->...LF', (x.shape[-1], self.heads * self.head_size),
-        ('embed', self.axis), dtype=self.dtype, name='map',
+        ('embed', self.axis), dtype=self.dtype, bias=self.bias, name='map',
     )(x)
+    if self.norm is not None:
+      y = self.norm(y)
     y = y.reshape(*y.shape[:-1], self.heads, self.head_size)
     rows = (self.rows,) * (x.ndim - 2)
     return constrain(jnp.moveaxis(y, -2, -3), *rows, self.axis, 'length', 'kv')
@@ -122,6 +128,7 @@ class OutputProjection(nn.Module):
   width: int
   dtype: str = 'float32'
   rows: str = 'batch'  # logical name of the first axis
+  bias: bool = False
 
   @nn.compact
   def __call__(self, x: Float[Array, 'B H L K']) -> Float[Array, 'B L D']:
@@ -129,73 +136,7 @@ class OutputProjection(nn.Module):
     x = constrain(x, self.rows, 'heads', 'length', 'kv')
     x = Einsum(
         'BHLK,HKD->BLD', (x.shape[1], x.shape[3], self.width),
-        ('heads', 'kv', 'embed'), in_axes=2, dtype=self.dtype, name='map',
+        ('heads', 'kv', 'embed'), in_axes=2, dtype=self.dtype, bias=self.bias,
+        name='map',
     )(x)
     return split_text(x, self.rows)
-
-
-class SelfAttention(nn.Module):
-  """Causal self-attention over a text, and over what is cached of it."""
-
-  heads: int
-  head_size: int
-  positions: Callable[..., nn.Module]  # a class of positions.py
-  dtype: str = 'float32'
-
-  @nn.compact
-  def __call__(
-      self,
-      x: Float[Array, 'B L D'],
-      cache: LayerCache | None = None,
-      position: Int[Array, 'B'] | None = None,
-      segments: Int[Array, 'B L'] | None = None,
-  ) -> tuple[Float[Array, 'B L D'], LayerCache | None]:
-    """Attention of L new tokens.
-
-    Args:
-      x: the new tokens.
-      cache: what came before, or an empty one to fill. None for a full forward
-        pass without one.
-      position: where row b continues its cache. None: at the cache's start,
-        so that the tokens are 0 .. L-1 if no others are shared.
-      segments: of a row of several documents, without a cache: tokens see
-        those of their own number. None: a row is one document.
-
-    Returns:
-      The attention output, and the entries to append to a cache that is given.
-    """
-    length, width = x.shape[1:]
-    positions = self.positions(self.heads, self.head_size, width, self.dtype)
-    nn.share_scope(self, positions)
-    project = lambda name, axis: HeadsProjection(
-        self.heads, self.head_size, self.dtype, axis=axis, name=name
-    )
-    # Gathered once for the three, and their gradients summed before they are
-    # split again.
-    x = constrain(x, 'batch', None, 'embed')
-    queries = project('query', 'heads')(x)
-    keys = project('key', 'kv_heads')(x)
-    values = project('value', 'kv_heads')(x)
-
-    first = position
-    if position is None:
-      first = 0 if cache is None else cache.start
-    room = length if cache is None else cache.size
-    keys, relative = positions.keep(keys, first, room)
-    new = LayerCache(keys, values, relative)
-    if position is None:
-      seen = new.replace(shared=cache and cache.shared)
-    else:
-      seen = cache.append(new, position)
-
-    scores, before = positions.scores(queries, seen, first)
-    mask = causal_mask(length, scores.shape[-1], first - seen.start)
-    if segments is not None:
-      # Distances within a document are what they were on its own.
-      mask &= segments[:, :, None] == segments[:, None, :]
-    if seen.shared is None:
-      y = attend(scores, seen.values, mask)
-    else:
-      y = attend_behind(before, seen.shared.values, scores, seen.values, mask)
-    y = OutputProjection(width, self.dtype, name='out')(y)
-    return y, None if cache is None else new

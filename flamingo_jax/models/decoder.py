@@ -11,6 +11,7 @@ and before every k-th block"). Where k does not divide the depth, a shorter
 from collections.abc import Callable, Mapping
 
 from flax import linen as nn
+import jax
 import jax.numpy as jnp
 
 from flamingo_jax.models.cache import Cache, GroupCache, keep_medium
@@ -19,9 +20,9 @@ from flamingo_jax.models.cross_attention import (
     visible_latents,
 )
 from flamingo_jax.models.decoder_config import DecoderConfig
-from flamingo_jax.models.decoder_layer import DecoderLayer
+from flamingo_jax.models.decoder_layer import DecoderLayer, Numbers, make_norm
 from flamingo_jax.models.layer_stack import remat, scan, scan_frozen
-from flamingo_jax.models.layers import Einsum, RMSNorm, partitioned
+from flamingo_jax.models.layers import Einsum, partitioned
 from flamingo_jax.sharding import constrain
 from flamingo_jax.typing import Array, Bool, Float, Int, Tree
 
@@ -38,7 +39,7 @@ class DecoderGroup(nn.Module):
   def __call__(
       self,
       x: Float[Array, 'B L D'],
-      stacked: tuple[GroupCache | None, Int[Array, ''] | None],
+      stacked: tuple[GroupCache | None, Int[Array, ''] | None, Numbers],
       position: Int[Array, 'B'] | None,
       media: Float[Array, 'B S D'] | None,
       mask: Bool[Array, 'B L S'] | None,
@@ -49,7 +50,8 @@ class DecoderGroup(nn.Module):
 
     Args:
       x: the residual stream.
-      stacked: the group's cache, and its place among the groups.
+      stacked: the group's cache, its place among the groups, and what differs
+        from layer to layer.
       position: where each row continues its cache.
       media: keys for the gated block; None: those of the cache.
       mask: which of them each token sees. None: the gated block is left out,
@@ -58,14 +60,14 @@ class DecoderGroup(nn.Module):
       weights: the language model's, of all groups. None: the group's own.
     """
     cfg = self.config
-    cache, group = stacked
+    cache, group, numbers = stacked
     keys = None
     if mask is not None:
       x, keys = remat(cfg.remat, self.block)(
           cfg.heads, cfg.head_size, self.dtype, name='xattn'
       )(x, cache.media if media is None else media, mask)
       x = constrain(x, 'text', 'length', 'embed')
-    layers = cache and cache.layers
+    layers = cache and cache.layers, numbers
     if weights is None:
       x, layers = scan(remat(cfg.remat, DecoderLayer), self.layers, 'layers', 2)(
           cfg, self.dtype, name='lm'
@@ -119,6 +121,8 @@ class Decoder(nn.Module):
     cfg = self.config
     embed, unembed = self.embeddings()
     x = embed(tokens)
+    if cfg.layer.positions == 'learned':
+      x += self._learned_positions(tokens, cache, position, segments)
     media, mask = None, None
     if latents is not None:
       # Of a text's media, as what follows: left as the resampler splits them,
@@ -139,7 +143,8 @@ class Decoder(nn.Module):
     x, new = self.trunk(x, stacks, position, media, mask, segments)
     if last is not None:
       x = jnp.take_along_axis(x, last[:, None, None], axis=1)
-    return unembed(RMSNorm(self.dtype, name='final_norm')(x)), {
+    norm = make_norm(cfg.layer, self.dtype)(name='final_norm')
+    return unembed(norm(x)), {
         name: stack.append(new[name], position)
         for name, stack in stacks.items()
     }
@@ -157,9 +162,12 @@ class Decoder(nn.Module):
     cfg = self.config
     new = {}
     blocks, weights = (media, mask), None
+    stacked = lambda name, place=None: (
+        stacks.get(name), place, cfg.numbers(name)
+    )
     if cfg.first:
       x, new['head'] = self.group(cfg, cfg.first, self.dtype, name='head')(
-          x, (stacks.get('head'), None), position, None, None, segments, None
+          x, stacked('head'), position, None, None, segments, None
       )
     # Without gated blocks the language model may be what is trained: gradients
     # of each layer's weights then go to their place in the stack.
@@ -168,13 +176,13 @@ class Decoder(nn.Module):
     x, new['groups'] = scan(self.group, cfg.groups, 'groups', 5, cfg.unroll)(
         cfg, cfg.xattn_every, self.dtype, name='groups'
     )(
-        x, (stacks.get('groups'), jnp.arange(cfg.groups)), position, *blocks,
+        x, stacked('groups', jnp.arange(cfg.groups)), position, *blocks,
         segments, weights,
     )
     if cfg.tail_layers:
       x, new['tail'] = self.group(
           cfg, cfg.tail_layers, self.dtype, name='tail'
-      )(x, (stacks.get('tail'), None), position, *blocks, segments, None)
+      )(x, stacked('tail'), position, *blocks, segments, None)
     return x, new
 
   def stacks(self) -> dict[str, tuple[int, ...]]:
@@ -204,10 +212,10 @@ class Decoder(nn.Module):
     return kept, jnp.minimum(medium, 1)
 
   def embeddings(self) -> tuple[Callable[..., Array], Callable[..., Array]]:
-    """Maps into and out of the trunk, over one tied table.
+    """Maps into and out of the trunk, over one tied table or two.
 
     <EOC>, the only entry added to the vocabulary (v1 §3.2.1), has a row of its
-    own: the frozen table then needs no gradient mask.
+    own, into and out of it: the frozen table then needs no gradient mask.
     """
     cfg = self.config
     normal = nn.initializers.normal(stddev=cfg.width**-0.5)
@@ -215,6 +223,9 @@ class Decoder(nn.Module):
         name, partitioned(normal, axis, 'embed'), (size, cfg.width), jnp.float32
     ).astype(self.dtype)
     table = param('token_embedder', 'vocab', cfg.vocab)
+    head = table
+    if not cfg.tied:
+      head = param('token_unembedder', 'vocab', cfg.vocab)
     added = None
     if self.added:
       added = param('new_token_embedding', 'new_vocab', 1)
@@ -229,17 +240,46 @@ class Decoder(nn.Module):
         x = jnp.where(is_added[..., None], added[0], x)
       # Rows have norm 1, as logits want; the trunk's input has variance 1, or
       # the first layer would drown it. No paper of the family says.
-      x *= cfg.width**0.5
+      if cfg.scaled_embedding:
+        x *= cfg.width**0.5
       return constrain(x, 'text', 'length', 'embed')
 
     def unembed(x):
       x = constrain(x, 'batch', None, 'embed')
-      logits = lambda rows: jnp.einsum(
-          'BLD,VD->BLV', x, rows, preferred_element_type=jnp.float32
-      )
-      known = constrain(logits(table), 'batch', 'length', 'vocab')
+      def logits(rows):
+        y = jnp.einsum(
+            'BLD,VD->BLV', x, rows, preferred_element_type=jnp.float32
+        )
+        cap = cfg.logit_cap
+        return cap * jnp.tanh(y / cap) if cap else y
+
+      known = constrain(logits(head), 'batch', 'length', 'vocab')
       if added is None:
         return known
       return jnp.concatenate([known, logits(added)], axis=-1)
 
     return embed, unembed
+
+  def _learned_positions(
+      self,
+      tokens: Int[Array, 'B L'],
+      cache: Cache | None,
+      position: Int[Array, 'B'] | None,
+      segments: Int[Array, 'B L'] | None,
+  ) -> Float[Array, '#B L D']:
+    """Of each token, in its document (GPT-2, OPT)."""
+    cfg = self.config
+    table = self.param(
+        'position_embedder',
+        partitioned(nn.initializers.normal(stddev=0.02), None, 'embed'),
+        (cfg.context, cfg.width), jnp.float32,
+    ).astype(self.dtype)
+    first = position
+    if position is None:
+      first = 0 if cache is None else cache.start
+    at = jnp.reshape(first, (-1, 1)) + jnp.arange(tokens.shape[1])
+    if segments is not None:
+      changes = segments[:, 1:] != segments[:, :-1]
+      begins = jnp.where(changes, at[:, 1:], 0)
+      at -= jnp.pad(jax.lax.cummax(begins, axis=1), ((0, 0), (1, 0)))
+    return table[at]

@@ -3,8 +3,13 @@
 """The shape of a decoder: its layers, and where gated blocks stand."""
 
 import dataclasses
+import math
+
+import numpy as np
 
 from flamingo_jax.errors import UserError
+from flamingo_jax.models.layer_config import LayerConfig
+from flamingo_jax.typing import Int
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,13 +28,32 @@ class DecoderConfig:
   # having no loop; large ones would take that many times as long to compile.
   unroll: int = 1
   first: int = 0  # layers before the first gated block
+  layer: LayerConfig = LayerConfig()
+  tied: bool = True  # one table maps into and out of the trunk
+  scaled_embedding: bool = True  # times the root of the width
+  logit_cap: float = 0.0  # by tanh (Gemma 2); 0: none
 
   def __post_init__(self):
+    if self.layer.positions == 'relative' and self.kv_heads != self.heads:
+      raise UserError(
+          f'decoder.layer.kv_heads is {self.kv_heads}: relative positions go '
+          f'with as many as there are heads, {self.heads}'
+      )
+    if self.heads % self.kv_heads:
+      raise UserError(
+          f'decoder.layer.kv_heads is {self.kv_heads}, which does not divide '
+          f'the {self.heads} heads'
+      )
     if not 0 <= self.first < self.layers:
       raise UserError(
           f'decoder.first is {self.first}: of {self.layers} layers, 0 to '
           f'{self.layers - 1} can stand before the first gated block'
       )
+
+  @property
+  def kv_heads(self) -> int:
+    """Heads of keys and values."""
+    return self.layer.kv_heads or self.heads
 
   @property
   def groups(self) -> int:
@@ -50,3 +74,21 @@ class DecoderConfig:
         'tail': (self.tail_layers,),
     }
     return {name: shape for name, shape in shapes.items() if shape != (0,)}
+
+  def numbers(self, stack: str) -> dict[str, Int[np.ndarray, '...']]:
+    """What differs from layer to layer of a stack, of its shape.
+
+    'window' and 'rotary', each only where a model's layers differ in it.
+    """
+    start = 0
+    for name, shape in self.stacks.items():
+      if name == stack:
+        break
+      start += math.prod(shape)
+    at = start + np.arange(math.prod(shape)).reshape(shape)
+    return {
+        name: np.array(values, np.int32)[at % len(values)]
+        for name, values in (
+            ('window', self.layer.windows), ('rotary', self.layer.rotary_kinds)
+        ) if len(set(values)) > 1
+    }

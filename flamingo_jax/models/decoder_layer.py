@@ -2,20 +2,43 @@
 # SPDX-License-Identifier: Apache-2.0
 """A layer of the frozen language model (Flamingo §2.2, figure 4, grey)."""
 
+from collections.abc import Callable, Mapping
+import functools
+
 from flax import linen as nn
 import jax
 
-from flamingo_jax.models.attention import SelfAttention
 from flamingo_jax.models.cache import LayerCache
 from flamingo_jax.models.decoder_config import DecoderConfig
-from flamingo_jax.models.layers import FeedForward, RMSNorm
-from flamingo_jax.models.positions import Relative
+from flamingo_jax.models.layer_config import LayerConfig
+from flamingo_jax.models.layers import FeedForward, LayerNorm, RMSNorm
+from flamingo_jax.models.self_attention import SelfAttention
 from flamingo_jax.sharding import constrain
 from flamingo_jax.typing import Array, Float, Int
 
+# What differs from layer to layer, by name (`DecoderConfig.numbers`).
+Numbers = Mapping[str, Int[Array, '...']]
+
+_ACTIVATIONS = {
+    'gelu': jax.nn.gelu,
+    'gelu_exact': functools.partial(jax.nn.gelu, approximate=False),
+    'silu': jax.nn.silu,
+    'relu': jax.nn.relu,
+}
+
+
+def make_norm(layer: LayerConfig, dtype: str) -> Callable[..., nn.Module]:
+  """The class of a language model's norms, all but its fields set."""
+  norm = RMSNorm if layer.norm == 'rms' else LayerNorm
+  return functools.partial(norm, dtype, layer.norm_eps)
+
 
 class DecoderLayer(nn.Module):
-  """Self-attention, then a feed-forward with GELU, each behind a norm."""
+  """Self-attention and a feed-forward, added to the residual stream.
+
+  Chinchilla's has norms before both and GELU between two maps; `LayerConfig`
+  says what others have.
+  """
 
   config: DecoderConfig
   dtype: str
@@ -24,31 +47,50 @@ class DecoderLayer(nn.Module):
   def __call__(
       self,
       x: Float[Array, 'B L D'],
-      cache: LayerCache | None,
+      stacked: tuple[LayerCache | None, Numbers],
       position: Int[Array, 'B'] | None,
       segments: Int[Array, 'B L'] | None,
   ) -> tuple[Float[Array, 'B L D'], LayerCache | None]:
     """The residual stream, and the entries to append to a cache."""
-    x, new = self.attend(x, cache, position, segments)
-    return self.feed_forward(x), new
+    y, new = self.attend(x, stacked, position, segments)
+    if self.config.layer.parallel:
+      x += self.feed_forward(x)
+      return constrain(x + y, 'text', 'length', 'embed'), new
+    x += y
+    x += self.feed_forward(x)
+    return constrain(x, 'text', 'length', 'embed'), new
 
   def attend(
       self,
       x: Float[Array, 'B L D'],
-      cache: LayerCache | None,
+      stacked: tuple[LayerCache | None, Numbers],
       position: Int[Array, 'B'] | None,
       segments: Int[Array, 'B L'] | None,
   ) -> tuple[Float[Array, 'B L D'], LayerCache | None]:
-    """The first half: text sees what stands before it."""
-    y = RMSNorm(self.dtype, name='attn_norm')(x)
-    y, new = SelfAttention(
-        self.config.heads, self.config.head_size, Relative, self.dtype,
-        name='attn',
-    )(y, cache, position, segments)
-    return x + y, new
+    """What the first half adds: text sees what stands before it."""
+    cache, numbers = stacked
+    y = self._norm(x, 'attn_norm')
+    y, new = SelfAttention(self.config, self.dtype, name='attn')(
+        y, cache, position, segments, numbers
+    )
+    return self._norm_after(y, 'attn_norm'), new
 
   def feed_forward(self, x: Float[Array, 'B L D']) -> Float[Array, 'B L D']:
-    """The second half, of each token by itself."""
-    y = RMSNorm(self.dtype, name='ffw_norm')(x)
-    x += FeedForward(jax.nn.gelu, self.dtype, name='ffw')(y)
-    return constrain(x, 'text', 'length', 'embed')
+    """What the second half adds, to each token by itself."""
+    layer = self.config.layer
+    y = self._norm(x, 'ffw_norm')
+    y = FeedForward(
+        _ACTIVATIONS[layer.activation], self.dtype, hidden=layer.mlp_width,
+        gated=layer.gated, bias=layer.mlp_bias, name='ffw',
+    )(y)
+    return self._norm_after(y, 'ffw_norm')
+
+  def _norm(self, x: Float[Array, 'B L D'], name: str) -> Array:
+    if self.config.layer.norm_place == 'after':
+      return x
+    return make_norm(self.config.layer, self.dtype)(name=name)(x)
+
+  def _norm_after(self, y: Float[Array, 'B L D'], name: str) -> Array:
+    if self.config.layer.norm_place == 'before':
+      return y
+    return make_norm(self.config.layer, self.dtype)(name=f'{name}_after')(y)

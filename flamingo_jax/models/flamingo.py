@@ -166,7 +166,7 @@ class Flamingo(nn.Module):
     cache = Cache(
         stacks={
             name: empty_layers(
-                shape, len(tokens), cache_length, cfg.heads, cfg.head_size,
+                shape, len(tokens), cache_length, cfg.kv_heads, cfg.head_size,
                 self.config.dtype, prefix and prefix.stacks[name],
             )
             for name, shape in self.decoder.stacks().items()

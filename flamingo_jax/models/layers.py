@@ -31,21 +31,27 @@ def fan_in_normal(in_axes: int) -> nn.initializers.Initializer:
 
 
 class Einsum(nn.Module):
-  """A linear map without bias, written as the einsum it computes."""
+  """A linear map, written as the einsum it computes."""
 
   equation: str
   shape: tuple[int, ...]  # of the kernel, input axes first
   axes: tuple[str | None, ...]  # logical axes of the kernel
   in_axes: int = 1  # how many leading kernel axes are inputs
   dtype: str = 'float32'
+  bias: bool = False  # added to the output axes, which are the last ones
 
   @nn.compact
   def __call__(self, x: Float[Array, '...']) -> Float[Array, '...']:
     init = partitioned(fan_in_normal(self.in_axes), *self.axes)
     kernel = self.param('kernel', init, self.shape, jnp.float32)
-    return jnp.einsum(
+    y = jnp.einsum(
         self.equation, x.astype(self.dtype), kernel.astype(self.dtype)
     )
+    if not self.bias:
+      return y
+    zeros = partitioned(nn.initializers.zeros, *self.axes[self.in_axes :])
+    bias = self.param('bias', zeros, self.shape[self.in_axes :], jnp.float32)
+    return y + bias.astype(self.dtype)
 
 
 def split_text(
@@ -65,14 +71,16 @@ class RMSNorm(nn.Module):
   """x / rms(x) * scale, statistics in float32 (the language model's norm)."""
 
   dtype: str = 'float32'
+  eps: float = 1e-6
+  axis: str = 'embed'  # logical name of the last one
 
   @nn.compact
   def __call__(self, x: Float[Array, '... D']) -> Float[Array, '... D']:
     scale = self.param(
-        'scale', partitioned(nn.initializers.ones, 'embed'), (x.shape[-1],)
+        'scale', partitioned(nn.initializers.ones, self.axis), (x.shape[-1],)
     )
     x = x.astype(jnp.float32)
-    x *= jax.lax.rsqrt(jnp.mean(x**2, axis=-1, keepdims=True) + 1e-6)
+    x *= jax.lax.rsqrt(jnp.mean(x**2, axis=-1, keepdims=True) + self.eps)
     return (x * scale.astype(jnp.float32)).astype(self.dtype)
 
 
@@ -80,15 +88,17 @@ class LayerNorm(nn.Module):
   """LayerNorm with learnt scale and bias, as in GPT-2 (Flamingo v1 §3.1.2)."""
 
   dtype: str = 'float32'
+  eps: float = 1e-5
+  axis: str = 'embed'  # logical name of the last one
 
   @nn.compact
   def __call__(self, x: Float[Array, '... D']) -> Float[Array, '... D']:
-    size = (x.shape[-1],)
-    scale = self.param('scale', partitioned(nn.initializers.ones, 'embed'), size)
-    bias = self.param('bias', partitioned(nn.initializers.zeros, 'embed'), size)
+    size, axis = (x.shape[-1],), self.axis
+    scale = self.param('scale', partitioned(nn.initializers.ones, axis), size)
+    bias = self.param('bias', partitioned(nn.initializers.zeros, axis), size)
     x = x.astype(jnp.float32)
     x -= jnp.mean(x, axis=-1, keepdims=True)
-    x *= jax.lax.rsqrt(jnp.mean(x**2, axis=-1, keepdims=True) + 1e-5)
+    x *= jax.lax.rsqrt(jnp.mean(x**2, axis=-1, keepdims=True) + self.eps)
     return (x * scale + bias).astype(self.dtype)
 
 
@@ -103,19 +113,26 @@ class FeedForward(nn.Module):
   activation: Callable[[Array], Array]
   dtype: str = 'float32'
   rows: str = 'batch'  # logical name of the first axis
+  hidden: int = 0  # width between the maps; 0: 4 D
+  gated: bool = False  # by a third map, which the activation is of
+  bias: bool = False
 
   @nn.compact
   def __call__(self, x: Float[Array, 'B L D']) -> Float[Array, 'B L D']:
     width = x.shape[-1]
+    hidden = self.hidden or 4 * width
     x = constrain(x, self.rows, None, 'embed')
-    x = Einsum(
-        'BLD,DF->BLF', (width, 4 * width), ('embed', 'mlp'),
-        dtype=self.dtype, name='up',
+    widen = lambda name: Einsum(
+        'BLD,DF->BLF', (width, hidden), ('embed', 'mlp'),
+        dtype=self.dtype, bias=self.bias, name=name,
     )(x)
-    x = self.activation(x)
-    x = constrain(x, self.rows, 'length', 'mlp')
-    x = Einsum(
-        'BLF,FD->BLD', (4 * width, width), ('mlp', 'embed'),
-        dtype=self.dtype, name='down',
-    )(x)
-    return split_text(x, self.rows)
+    if self.gated:
+      y = self.activation(widen('gate')) * widen('up')
+    else:
+      y = self.activation(widen('up'))
+    y = constrain(y, self.rows, 'length', 'mlp')
+    y = Einsum(
+        'BLF,FD->BLD', (hidden, width), ('mlp', 'embed'),
+        dtype=self.dtype, bias=self.bias, name='down',
+    )(y)
+    return split_text(y, self.rows)

@@ -2,17 +2,23 @@
 # SPDX-License-Identifier: Apache-2.0
 """What self-attention knows of where tokens stand: a module of two methods.
 
-`keep` is given the keys of new tokens and returns them as the cache holds them,
-with what it holds of positions beside; `scores` are those of queries and the keys
-that they may see. Their parameters lie among those of self-attention.
+`at` is given the queries and keys of new tokens and returns them as they are
+compared and as the cache holds them, with what it holds of positions beside;
+`scores` are those of queries and the keys that they may see. Their parameters lie
+among those of self-attention.
 """
+
+from typing import Any
 
 from flax import linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from flamingo_jax.models.attention import HeadsProjection, dot_scores
 from flamingo_jax.models.cache import LayerCache
+from flamingo_jax.models.decoder_config import DecoderConfig
+from flamingo_jax.models.layer_config import LayerConfig
 from flamingo_jax.models.layers import partitioned
 from flamingo_jax.typing import Array, Float, Int
 
@@ -88,20 +94,24 @@ class Relative(nn.Module):
     self.content_bias = bias('content_bias')
     self.position_bias = bias('position_bias')
 
-  def keep(
+  def at(
       self,
+      queries: Float[Array, 'B H L K'],
       keys: Float[Array, 'B H L K'],
       first: Int[Array, 'B'] | int,
       room: int,
-  ) -> tuple[Float[Array, 'B H L K'], Float[Array, 'H N K'] | None]:
-    """What the cache holds of the L tokens from `first` on, of N in all.
+      kind: Any,
+  ) -> tuple[Array, Array, Float[Array, 'H N K'] | None]:
+    """Those of the L tokens from `first` on as they are, of N in all.
 
-    Their keys as they are, and W_kR R of the distances N-1 .. 0. These are
-    projected where rows begin, at an int; for each token it would cost N x D^2.
+    Beside them W_kR R of the distances N-1 .. 0. These are projected where rows
+    begin, at an int; for each token it would cost N x D^2.
     """
+    del kind  # there is one
     if not isinstance(first, int):
-      return keys, None
-    return keys, self.relative(sinusoids(room, self.width).astype(self.dtype))
+      return queries, keys, None
+    distances = sinusoids(room, self.width).astype(self.dtype)
+    return queries, keys, self.relative(distances)
 
   def scores(
       self,
@@ -134,3 +144,152 @@ class Relative(nn.Module):
     if isinstance(first, int):
       distances = distances[:, -(first + queries.shape[2]) :]
     return own, scores(seen.shared.keys, distances, first, 'HBLS')
+
+
+class Absent(nn.Module):
+  """Nothing, in self-attention; 'learned' ones are added to the embeddings."""
+
+  def at(
+      self,
+      queries: Float[Array, 'B H L K'],
+      keys: Float[Array, 'B J L K'],
+      first: Int[Array, 'B'] | int,
+      room: int,
+      kind: Int[Array, ''] | int,
+  ) -> tuple[Array, Array, None]:
+    """Both as they are."""
+    del first, room, kind
+    return queries, keys, None
+
+  def scores(
+      self,
+      queries: Float[Array, 'B J N K'],
+      seen: LayerCache,
+      first: Int[Array, 'B'] | int,
+  ) -> tuple[Float[Array, 'B J N S'], Float[Array, 'J B N P'] | None]:
+    """Of the L tokens from `first` on: each row's own keys, then shared ones.
+
+    N = g L queries of the g heads that share one of the J heads of keys.
+    """
+    del first
+    own = dot_scores(queries, seen.keys)
+    if seen.shared is None:
+      return own, None
+    return own, dot_scores(queries, seen.shared.keys, 'HBLS')
+
+
+class Rotary(Absent):
+  """Pairs of a head, of its halves, turned by angles that grow with position.
+
+  RoFormer (Su et al. 2021), in the order of GPT-NeoX; `LayerConfig` has the
+  kinds of a model, of which each layer has one.
+  """
+
+  layer: LayerConfig
+
+  def at(
+      self,
+      queries: Float[Array, 'B H L K'],
+      keys: Float[Array, 'B J L K'],
+      first: Int[Array, 'B'] | int,
+      room: int,
+      kind: Int[Array, ''] | int,
+  ) -> tuple[Array, Array, None]:
+    """Both turned."""
+    del room
+    length, size = queries.shape[2:]
+    rates = jnp.asarray(rotary_rates(self.layer, size))[kind]
+    at = jnp.reshape(first, (-1, 1)) + jnp.arange(length)
+    angles = (at[..., None] * rates)[:, None]  # B 1 L K/2
+    turns = jnp.cos(angles), jnp.sin(angles)
+    return _turn(queries, *turns), _turn(keys, *turns), None
+
+
+def rotary_rates(layer: LayerConfig, size: int) -> Float[np.ndarray, 'kinds _']:
+  """Radians per position of each pair of a head of `size`, by kind."""
+  size = int(size * layer.rotary_share)
+  rows = []
+  for theta, factor in zip(layer.rotary_thetas, layer.rotary_factors):
+    rates = np.zeros(size // 2)
+    if theta:
+      rates = theta ** (-np.arange(0, size, 2) / size) / factor
+      if layer.rotary_llama3:
+        rates = _slow_down(rates, *layer.rotary_llama3)
+    rows.append(rates)
+  return np.array(rows, np.float32)
+
+
+def _slow_down(
+    rates: Float[np.ndarray, 'n'], factor: float, low: float, high: float,
+    context: float,
+) -> Float[np.ndarray, 'n']:
+  """Llama 3's: `factor` slower are pairs that turn less than `low` times in a
+  context, none that turns more than `high` times; between is between.
+  """
+  turns = context * rates / (2 * np.pi)
+  share = np.clip((turns - low) / (high - low), 0, 1)
+  return rates * (share + (1 - share) / factor)
+
+
+def _turn(
+    x: Float[Array, 'B H L K'],
+    cos: Float[Array, '#B 1 L N'], sin: Float[Array, '#B 1 L N'],
+) -> Float[Array, 'B H L K']:
+  size = cos.shape[-1]
+  a, b = (part.astype(jnp.float32)
+          for part in (x[..., :size], x[..., size : 2 * size]))
+  turned = jnp.concatenate([a * cos - b * sin, b * cos + a * sin], axis=-1)
+  return jnp.concatenate(
+      [turned.astype(x.dtype), x[..., 2 * size :]], axis=-1
+  )
+
+
+class Alibi(Absent):
+  """Scores fall with the distance, at a slope for each head (Press et al. 2021).
+
+  As MPT has it: slopes 2^(-8 h / H) of a power of two of heads, of others every
+  second one of the next power.
+  """
+
+  heads: int
+
+  def scores(
+      self,
+      queries: Float[Array, 'B J N K'],
+      seen: LayerCache,
+      first: Int[Array, 'B'] | int,
+  ) -> tuple[Float[Array, 'B J N S'], Float[Array, 'J B N P'] | None]:
+    """As Absent, less what the distance takes away."""
+    own, before = super().scores(queries, seen, first)
+    group = self.heads // own.shape[1]
+    at = jnp.reshape(first, (-1, 1)) + jnp.arange(own.shape[2] // group)
+
+    def fall(start, count):
+      slopes = jnp.asarray(alibi_slopes(self.heads)).reshape(-1, group, 1, 1)
+      distance = at[:, None, None, :, None] - (start + jnp.arange(count))
+      y = slopes * distance  # B J g L S
+      return y.reshape(*y.shape[:2], -1, count)
+
+    own -= fall(seen.start, own.shape[-1])
+    if before is not None:
+      before -= jnp.moveaxis(fall(0, before.shape[-1]), 1, 0)
+    return own, before
+
+
+def alibi_slopes(heads: int) -> Float[np.ndarray, 'H']:
+  """Of each head; the first falls the fastest."""
+  power = 1 << (heads - 1).bit_length()
+  slopes = 2.0 ** (-8 * np.arange(1, power + 1) / power)
+  if power != heads:
+    slopes = np.concatenate([slopes[1::2], slopes[::2]])
+  return slopes[:heads].astype(np.float32)
+
+
+def make(config: DecoderConfig, width: int, dtype: str) -> nn.Module:
+  """The positions of a model's self-attention."""
+  kind = config.layer.positions
+  if kind == 'relative':
+    return Relative(config.heads, config.head_size, width, dtype)
+  if kind == 'rotary':
+    return Rotary(config.layer)
+  return Alibi(config.heads) if kind == 'alibi' else Absent()

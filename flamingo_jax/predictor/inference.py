@@ -242,5 +242,5 @@ class Inference:
     """What a candidate's copy of the cache takes."""
     decoder = self._config.decoder
     entries = decoder.layers * (prompts.tokens.shape[1] + room)
-    entries *= decoder.heads * decoder.head_size
+    entries *= decoder.kv_heads * decoder.head_size
     return 2 * entries * jnp.dtype(self._config.dtype).itemsize

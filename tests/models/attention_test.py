@@ -8,9 +8,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from flamingo_jax.models.attention import SelfAttention, attend
+from flamingo_jax.models.attention import attend
 from flamingo_jax.models.cache import LayerCache
-from flamingo_jax.models.positions import Relative, align_distances, sinusoids
+from flamingo_jax.models.decoder_config import DecoderConfig
+from flamingo_jax.models.positions import align_distances, sinusoids
+from flamingo_jax.models.self_attention import SelfAttention
 
 
 @pytest.mark.parametrize('first', [0, (0, 5), (3, 1)])
@@ -65,7 +67,9 @@ def reference(params, x, heads):
 
 
 def attention_and_params(x):
-  model = SelfAttention(heads=2, head_size=4, positions=Relative)
+  model = SelfAttention(DecoderConfig(
+      vocab=1, layers=1, width=8, heads=2, head_size=4, xattn_every=1
+  ))
   params = nn.unbox(model.init(jax.random.key(0), x))['params']
   for i, name in enumerate(('content_bias', 'position_bias')):
     noise = jax.random.normal(jax.random.key(i), params[name].shape)

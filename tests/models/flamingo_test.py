@@ -155,7 +155,9 @@ def unrolled(params, tokens, index, latents):
       x, _ = block.apply({'params': group['xattn']}, x, media, mask)
     for i in range(len(group['lm']['attn_norm']['scale'])):
       layer = DecoderLayer(cfg, 'float32')
-      x, _ = layer.apply({'params': at(group['lm'], i)}, x, None, None, None)
+      x, _ = layer.apply(
+          {'params': at(group['lm'], i)}, x, (None, {}), None, None
+      )
   x = RMSNorm().apply({'params': p['final_norm']}, x)
   return x @ table.T
 

@@ -1,0 +1,109 @@
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""GPT-NeoX: Pythia, RedPajama-INCITE."""
+
+import numpy as np
+
+from flamingo_jax.convert.hub_folder import Attributes, Tensors
+from flamingo_jax.convert.rules import (
+    Mapping,
+    Rule,
+    from_heads,
+    same,
+    transposed,
+)
+from flamingo_jax.models.decoder_config import DecoderConfig
+from flamingo_jax.models.language_model import LanguageModelConfig
+from flamingo_jax.models.layer_config import LayerConfig
+
+_PARTS = ('query', 'key', 'value')
+
+
+def mapping(kind: str, config: Attributes, tensors: Tensors) -> Mapping:
+  """Of a GPT-NeoX.
+
+  Raises:
+    UserError: it has what is not known here.
+  """
+  del kind
+  width, heads = config.take('hidden_size'), config.take('num_attention_heads')
+  rope = Attributes(
+      config.take_if_any('rope_parameters') or {},
+      f'{config.path}, rope_parameters',
+  )
+  rope.expect('rope_type', 'default', None)
+  share = config.take_if_any('rotary_pct')
+  theta = config.take_if_any('rotary_emb_base')
+  share = rope.take('partial_rotary_factor', 0.25 if share is None else share)
+  theta = rope.take('rope_theta', theta or 10_000.0)
+  rope.finish()
+  config.expect('rope_scaling', None)
+  config.expect('attention_bias', True)
+  config.expect('is_decoder', False, True)
+  tied = bool(config.take('tie_word_embeddings', False))
+  prefix = 'gpt_neox.' if 'gpt_neox.embed_in.weight' in tensors else ''
+  decoder = DecoderConfig(
+      vocab=config.take('vocab_size'), layers=config.take('num_hidden_layers'),
+      width=width, heads=heads, xattn_every=1, head_size=width // heads,
+      context=config.take('max_position_embeddings'),
+      layer=LayerConfig(
+          positions='rotary', rotary_thetas=(float(theta),),
+          rotary_share=float(share), norm='layer',
+          norm_eps=config.take('layer_norm_eps', 1e-5),
+          parallel=config.take('use_parallel_residual', True),
+          activation=_activation(config),
+          mlp_width=config.take('intermediate_size'),
+          qkv_bias=True, out_bias=True, mlp_bias=True,
+      ),
+      tied=tied, scaled_embedding=False,
+  )
+  table = f'{prefix}embed_in.weight'
+  dtype = 'bfloat16' if tensors.dtype(table) == 'bfloat16' else 'float32'
+  at = f'{prefix}layers.{{}}.'
+  attn = f'{at}attention.'
+
+  def weights(x: np.ndarray) -> list[np.ndarray]:
+    x = x.reshape(heads, 3, -1, width)  # of each head, all three
+    return [x[:, i].reshape(-1, width).T for i in range(3)]
+
+  def biases(x: np.ndarray) -> list[np.ndarray]:
+    x = x.reshape(heads, 3, -1)
+    return [x[:, i].reshape(-1) for i in range(3)]
+
+  norm = lambda source, target: [
+      same(f'{source}.weight', f'{target}/scale'),
+      same(f'{source}.bias', f'{target}/bias'),
+  ]
+  layer = [
+      *norm(f'{at}input_layernorm', 'attn_norm'),
+      *norm(f'{at}post_attention_layernorm', 'ffw_norm'),
+      Rule(f'{attn}query_key_value.weight',
+           tuple(f'attn/{part}/map/kernel' for part in _PARTS), weights),
+      Rule(f'{attn}query_key_value.bias',
+           tuple(f'attn/{part}/map/bias' for part in _PARTS), biases),
+      from_heads(f'{attn}dense.weight', 'attn/out', heads),
+      same(f'{attn}dense.bias', 'attn/out/map/bias'),
+  ]
+  for source, target in (('dense_h_to_4h', 'up'), ('dense_4h_to_h', 'down')):
+    layer += [
+        transposed(f'{at}mlp.{source}.weight', f'ffw/{target}'),
+        same(f'{at}mlp.{source}.bias', f'ffw/{target}/bias'),
+    ]
+  ends = [
+      same(table, 'token_embedder'),
+      *norm(f'{prefix}final_layer_norm', 'final_norm'),
+  ]
+  if not tied:
+    ends.append(same('embed_out.weight', 'token_unembedder'))
+  return Mapping(
+      LanguageModelConfig(decoder, dtype=dtype), tuple(layer), tuple(ends),
+      left_out=('rotary_emb.inv_freq', 'attention.bias',
+                'attention.masked_bias', 'embed_out.weight'),
+  )
+
+
+def _activation(config: Attributes) -> str:
+  name = config.take('hidden_act', 'gelu')
+  config = Attributes({'hidden_act': name}, config.path)
+  config.expect('hidden_act', 'gelu', 'gelu_new', 'gelu_fast', 'relu')
+  return {'gelu': 'gelu_exact', 'relu': 'relu'}.get(name, 'gelu')
