@@ -19,13 +19,15 @@ CONFIG = 'config.json'
 # Of a config.json, what changes no number: who wrote it, how it was trained,
 # how it is saved, which ids begin and end texts (the tokenizer's matter).
 IRRELEVANT = '''
-    _name_or_path architectures attention_dropout attn_pdrop auto_map
-    bos_token_id classifier_dropout dropout dtype emb_pdrop embd_pdrop
-    eos_token_id hidden_dropout init_std initializer_range layerdrop model_type
-    output_attentions output_hidden_states pad_token_id pretraining_tp prefix
-    resid_pdrop return_dict torch_dtype transformers.js_config
-    transformers_version use_cache _sliding_window_pattern cache_implementation
-    unsloth_fixed unsloth_version is_llama_config
+    _name_or_path _sliding_window_pattern architectures attention_dropout
+    attn_pdrop auto_map bos_token_id cache_implementation
+    chunk_size_feed_forward classifier_dropout dropout dtype emb_pdrop
+    embd_pdrop eos_token_id finetuning_task hidden_dropout id2label init_std
+    initializer_range is_encoder_decoder is_llama_config label2id layerdrop
+    model_type output_attentions output_hidden_states pad_token_id prefix
+    pretraining_tp problem_type resid_pdrop return_dict task_specific_params
+    tie_encoder_decoder torch_dtype transformers.js_config
+    transformers_version unsloth_fixed unsloth_version use_cache
 '''.split()
 _SINGLE, _INDEX = 'model.safetensors', 'model.safetensors.index.json'
 _FLOATS = (np.float32, np.float16, ml_dtypes.bfloat16)

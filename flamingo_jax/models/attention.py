@@ -39,8 +39,9 @@ def attend_behind(
     scores: Float[Array, 'B H L S'],
     values: Float[Array, 'B H S K'],
     mask: Bool[Array, '#B L S'],
+    shared_mask: Bool[Array, '#B L P'] | None = None,
 ) -> Float[Array, 'B H L K']:
-  """The same with P keys in front that all rows share and see.
+  """The same with P keys in front that all rows share, and see if unmasked.
 
   Heads come first, as in the products with what is shared: those are then one
   matrix for all rows, and nothing as large as the scores is rearranged.

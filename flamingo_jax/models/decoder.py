@@ -14,7 +14,12 @@ from flax import linen as nn
 import jax
 import jax.numpy as jnp
 
-from flamingo_jax.models.cache import Cache, GroupCache, keep_medium
+from flamingo_jax.models.cache import (
+    Cache,
+    GroupCache,
+    empty_layers,
+    keep_medium,
+)
 from flamingo_jax.models.cross_attention import (
     GatedCrossAttentionBlock,
     visible_latents,
@@ -148,6 +153,47 @@ class Decoder(nn.Module):
         name: stack.append(new[name], position)
         for name, stack in stacks.items()
     }
+
+  def prefill(
+      self,
+      tokens: Int[Array, 'B L'],
+      media_index: Int[Array, 'B L'] | None,
+      latents: Float[Array, 'B M R Dr'] | None,
+      lengths: Int[Array, 'B'],
+      cache_length: int,
+      prefix: Cache | None = None,
+  ) -> tuple[Float[Array, 'B V'], Cache]:
+    """See `Flamingo.prefill`; without media, the bare language model."""
+    cfg = self.config
+    cache = Cache(
+        stacks={
+            name: empty_layers(
+                shape, len(tokens), cache_length, cfg.kv_heads, cfg.head_size,
+                self.dtype, prefix and prefix.stacks[name],
+            )
+            for name, shape in self.stacks().items()
+        },
+        position=lengths + (prefix.size if prefix else 0),
+        medium=jnp.zeros(len(tokens), jnp.int32),
+    )
+    logits, stacks = self(tokens, media_index, latents, cache, last=lengths - 1)
+    if media_index is None:
+      return logits[:, 0], cache.replace(stacks=stacks)
+    medium = jnp.take_along_axis(media_index, lengths[:, None] - 1, axis=1)[:, 0]
+    stacks, medium = self.remember(stacks, medium, latents.shape[2])
+    return logits[:, 0], cache.replace(medium=medium, stacks=stacks)
+
+  def extend(
+      self, tokens: Int[Array, 'B n'], cache: Cache, sees_media: bool = True
+  ) -> tuple[Float[Array, 'B n V'], Cache]:
+    """See `Flamingo.extend`; without media, the bare language model."""
+    index = None
+    if sees_media:
+      index = jnp.broadcast_to(cache.medium[:, None], tokens.shape)
+    logits, stacks = self(tokens, index, None, cache, position=cache.position)
+    return logits, cache.replace(
+        position=cache.position + tokens.shape[1], stacks=stacks
+    )
 
   def trunk(
       self,

@@ -17,7 +17,7 @@ from flax import linen as nn
 import jax.numpy as jnp
 
 from flamingo_jax.models.architecture import Architecture
-from flamingo_jax.models.cache import Cache, empty_layers
+from flamingo_jax.models.cache import Cache
 from flamingo_jax.models.decoder import Decoder
 from flamingo_jax.models.decoder_config import DecoderConfig
 from flamingo_jax.models.nfnet import normalize_pixels
@@ -162,36 +162,15 @@ class Flamingo(nn.Module):
       it keeps only the keys and values of each prompt's last one, which is all
       that later tokens see.
     """
-    cfg = self.config.decoder
-    cache = Cache(
-        stacks={
-            name: empty_layers(
-                shape, len(tokens), cache_length, cfg.kv_heads, cfg.head_size,
-                self.config.dtype, prefix and prefix.stacks[name],
-            )
-            for name, shape in self.decoder.stacks().items()
-        },
-        position=lengths + (prefix.size if prefix else 0),
-        medium=jnp.zeros(len(tokens), jnp.int32),
+    return self.decoder.prefill(
+        tokens, media_index, latents, lengths, cache_length, prefix
     )
-    logits, stacks = self.decoder(
-        tokens, media_index, latents, cache, last=lengths - 1
-    )
-    medium = jnp.take_along_axis(media_index, lengths[:, None] - 1, axis=1)[:, 0]
-    stacks, medium = self.decoder.remember(stacks, medium, latents.shape[2])
-    return logits[:, 0], cache.replace(medium=medium, stacks=stacks)
 
   def extend(
       self, tokens: Int[Array, 'B n'], cache: Cache
   ) -> tuple[Float[Array, 'B n V'], Cache]:
     """Logits after each of n more tokens, which see what the last one saw."""
-    index = jnp.broadcast_to(cache.medium[:, None], tokens.shape)
-    logits, stacks = self.decoder(
-        tokens, index, None, cache, position=cache.position
-    )
-    return logits, cache.replace(
-        position=cache.position + tokens.shape[1], stacks=stacks
-    )
+    return self.decoder.extend(tokens, cache)
 
   def language_model(self, tokens: Int[Array, 'B L']) -> Float[Array, 'B L V']:
     """The frozen language model alone: what Flamingo is before training."""

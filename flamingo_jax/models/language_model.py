@@ -12,6 +12,7 @@ import dataclasses
 from flax import linen as nn
 
 from flamingo_jax.models.architecture import Architecture
+from flamingo_jax.models.cache import Cache
 from flamingo_jax.models.decoder import Decoder
 from flamingo_jax.models.decoder_config import DecoderConfig
 from flamingo_jax.typing import Array, Float, Int
@@ -32,7 +33,11 @@ class LanguageModel(nn.Module):
 
   config: LanguageModelConfig
 
-  @nn.compact
+  def setup(self):
+    """The decoder, under its name in Flamingo."""
+    cfg = self.config
+    self.decoder = Decoder(cfg.decoder, cfg.dtype, added=False)
+
   def __call__(
       self,
       tokens: Int[Array, 'B L'],
@@ -43,6 +48,25 @@ class LanguageModel(nn.Module):
     `segments` says which document of its row each token is of; None: rows are
     one document each.
     """
-    cfg = self.config
-    decoder = Decoder(cfg.decoder, cfg.dtype, added=False, name='decoder')
-    return decoder(tokens, None, None, segments=segments)[0]
+    return self.decoder(tokens, None, None, segments=segments)[0]
+
+  def prefill(
+      self,
+      tokens: Int[Array, 'B L'],
+      media_index: Int[Array, 'B L'],
+      latents: Float[Array, 'B M R Dr'],
+      lengths: Int[Array, 'B'],
+      cache_length: int,
+      prefix: Cache | None = None,
+  ) -> tuple[Float[Array, 'B V'], Cache]:
+    """As `Flamingo.prefill`, of prompts that have no media."""
+    del media_index, latents
+    return self.decoder.prefill(
+        tokens, None, None, lengths, cache_length, prefix
+    )
+
+  def extend(
+      self, tokens: Int[Array, 'B n'], cache: Cache
+  ) -> tuple[Float[Array, 'B n V'], Cache]:
+    """As `Flamingo.extend`."""
+    return self.decoder.extend(tokens, cache, sees_media=False)
