@@ -52,18 +52,6 @@ def mapping(kind: str, config: Attributes, tensors: Tensors) -> Mapping:
   config.ignore('learned_pos_emb', 'low_precision_layernorm', 'init_config',
                 'param_init_fn', 'verbose', 'init_device', 'mlp_type')
   context = config.take('max_seq_len')
-  decoder = DecoderConfig(
-      vocab=config.take('vocab_size'), layers=config.take('n_layers'),
-      width=width, heads=heads, xattn_every=1, head_size=width // heads,
-      context=context,
-      layer=LayerConfig(
-          positions='alibi', norm='layer',
-          norm_eps=config.take('layer_norm_epsilon', 1e-5),
-          activation='gelu_exact', mlp_width=int(ratio * width),
-          qkv_clip=float(clip), qk_norm='whole' if has_norm else 'none',
-      ),
-      scaled_embedding=False,
-  )
   prefix = 'transformer.' if 'transformer.wte.weight' in tensors else ''
   table = f'{prefix}wte.weight'
   dtype = 'bfloat16' if tensors.dtype(table) == 'bfloat16' else 'float32'
@@ -76,6 +64,19 @@ def mapping(kind: str, config: Attributes, tensors: Tensors) -> Mapping:
   if f'{prefix}blocks.0.norm_1.weight' in tensors:
     first, second = 'norm_1', 'norm_2'
   final = 'norm_f' if f'{prefix}norm_f.weight' in tensors else 'ln_f'
+  hidden = tensors.shape(f'{at}{up}.weight'.format(0))[0]
+  decoder = DecoderConfig(
+      vocab=config.take('vocab_size'), layers=config.take('n_layers'),
+      width=width, heads=heads, xattn_every=1, head_size=width // heads,
+      context=context,
+      layer=LayerConfig(
+          positions='alibi', norm='layer',
+          norm_eps=config.take('layer_norm_epsilon', 1e-5),
+          activation='gelu_exact', mlp_width=hidden,
+          qkv_clip=float(clip), qk_norm='whole' if has_norm else 'none',
+      ),
+      scaled_embedding=False,
+  )
 
   def norm(source: str, target: str) -> Rule:
     return Rule(

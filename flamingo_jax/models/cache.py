@@ -114,6 +114,11 @@ class Cache:
     return next(iter(self.stacks.values())).layers.size
 
   @property
+  def start(self) -> int:
+    """The position of each row's first token of its own."""
+    return next(iter(self.stacks.values())).layers.start
+
+  @property
   def media_keys(self) -> int:
     """Keys of the media that are kept: R of the last one."""
     media = next(x.media for x in self.stacks.values() if x.media is not None)
