@@ -62,6 +62,10 @@ class SentencePieceModel:
       ids += self._processor.encode(part)
     return ids
 
+  def encode_whole(self, text: str) -> list[int]:
+    """Ids of a text that is a whole document, <BOS> in front."""
+    return [self.bos_id, *self.encode(text)]
+
   def encode_with_ends(self, text: str) -> tuple[list[int], list[int]]:
     """`encode`, and for each id where in the text it ends, in UTF-8 bytes."""
     ids, ends, start = [], [], 0

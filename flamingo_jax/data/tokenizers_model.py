@@ -3,6 +3,7 @@
 """A tokenizer.json of Hugging Face's tokenizers, every space counting."""
 
 from collections.abc import Sequence
+import functools
 import json
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 
 from flamingo_jax.errors import UserError
 
+TOKENIZER = 'tokenizer'
 # Which entries begin and end documents, the file does not say: the names that
 # published language models give them, the more particular first.
 _NAMES = {
@@ -26,6 +28,10 @@ _NAMES = {
 
 class TokenizersModel:
   """What `Vocabulary` asks of a file; attributes as of SentencePieceModel.
+
+  The file may be an object that has the tokenizer under TOKENIZER, and beside it
+  what only the model says: the rows of its table, which may be more than there
+  are entries, and its bos_id, eos_id and pad_id.
 
   Files that write a space as \N{LOWER ONE EIGHTH BLOCK}, such as Llama's, cannot
   tell the two apart: of a text that holds the character, a space comes back.
@@ -45,8 +51,12 @@ class TokenizersModel:
           "not installed; pip install -e '.[tokenizers]' -c constraints.txt"
       ) from None
     try:
-      spec = _without_added_spaces(json.loads(data))
-      self._tokenizer = tokenizers.Tokenizer.from_str(json.dumps(spec))
+      spec = json.loads(data)
+      told = spec if TOKENIZER in spec else {}
+      self._spec = told.get(TOKENIZER, spec)
+      self._tokenizer = tokenizers.Tokenizer.from_str(
+          json.dumps(_without_added_spaces(self._spec))
+      )
     except Exception as error:  # the package raises Exception itself
       raise UserError(
           f"vocabulary {path} is no tokenizer of Hugging Face's tokenizers "
@@ -57,11 +67,25 @@ class TokenizersModel:
     self._tokenizer.no_truncation()
     self._tokenizer.no_padding()
     entries = self._tokenizer.get_vocab(with_added_tokens=True)
-    self.size = 1 + max(entries.values(), default=-1)
+    self.size = told.get('rows', 1 + max(entries.values(), default=-1))
     self.bos_id, self.eos_id, self.pad_id = (
-        next((entries[name] for name in names if name in entries), -1)
-        for names in _NAMES.values()
+        told.get(key, next((entries[n] for n in names if n in entries), -1))
+        for key, names in _NAMES.items()
     )
+
+  @functools.cached_property
+  def _as_it_is(self) -> Any:
+    """The tokenizer as its file says: with its spaces and special entries."""
+    import tokenizers
+
+    tokenizer = tokenizers.Tokenizer.from_str(json.dumps(self._spec))
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    return tokenizer
+
+  def encode_whole(self, text: str) -> list[int]:
+    """Ids of a text that is a whole document, as its language model reads it."""
+    return self._as_it_is.encode(text).ids
 
   def encode(self, text: str) -> list[int]:
     """Ids of the text alone."""

@@ -70,14 +70,11 @@ class Vocabulary:
 
   def encode(self, text: str) -> list[int]:
     """Ids of the text alone: every space counts, tags are not special."""
-    try:
-      text.encode()
-    except UnicodeEncodeError as error:
-      raise UserError(
-          f'text {text[:40]!r} is not valid Unicode (character {error.start} is'
-          ' half of a surrogate pair); fix it where the text was made'
-      ) from None
-    return self._model.encode(text)
+    return self._model.encode(_checked_text(text))
+
+  def encode_whole(self, text: str) -> list[int]:
+    """Ids of a whole document of text, as a language model alone reads it."""
+    return self._model.encode_whole(_checked_text(text))
 
   def encode_with_ends(self, text: str) -> tuple[list[int], list[int]]:
     """`encode`, and for each id where in the text it ends, in UTF-8 bytes."""
@@ -111,6 +108,17 @@ class Vocabulary:
 
   def __repr__(self) -> str:
     return f'Vocabulary({self.path!r}, size={self.size})'
+
+
+def _checked_text(text: str) -> str:
+  try:
+    text.encode()
+  except UnicodeEncodeError as error:
+    raise UserError(
+        f'text {text[:40]!r} is not valid Unicode (character {error.start} is'
+        ' half of a surrogate pair); fix it where the text was made'
+    ) from None
+  return text
 
 
 # Called when a task is first read, so that to register one reads no file.

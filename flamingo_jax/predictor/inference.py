@@ -14,6 +14,7 @@ from flamingo_jax import decoding
 from flamingo_jax.data.frames import Sampling
 from flamingo_jax.data.interleaved import TokenizedDocument
 from flamingo_jax.data.media import Media
+from flamingo_jax.errors import UserError
 from flamingo_jax.models import Cache
 from flamingo_jax.predictor import inputs
 from flamingo_jax.predictor import programs
@@ -22,7 +23,7 @@ from flamingo_jax.predictor.media_encoder import MediaEncoder, content
 from flamingo_jax.training.partitioner import Partitioner
 from flamingo_jax.training.train_step import abstract_params
 from flamingo_jax.training.trainable import merge_params
-from flamingo_jax.training.trained_model import FlamingoModel
+from flamingo_jax.training.trained_model import FlamingoModel, LanguageModel
 from flamingo_jax.typing import Float, Int, Tree
 
 _SCORING_BYTES = 2**30  # on a device, for candidates' copies of the cache
@@ -48,7 +49,7 @@ class Inference:
 
   def __init__(
       self,
-      model: FlamingoModel,
+      model: FlamingoModel | LanguageModel,
       params: Tree | None,
       partitioner: Partitioner | None,
       keep_latents: int,
@@ -74,8 +75,14 @@ class Inference:
     self.params = params and self._devices.place(params)
     self.parts = self._devices.count
     self._config = model.config
-    self._eoc = model.vocabulary.eoc_id
-    self._encoder = MediaEncoder(model.config, keep_latents, self._devices)
+    self._stop = model.vocabulary.eos_id
+    self._encoder, self._latents = None, (1, 1)
+    if isinstance(model, FlamingoModel):
+      self._stop = model.vocabulary.eoc_id
+      self._encoder = MediaEncoder(model.config, keep_latents, self._devices)
+      self._latents = (
+          model.config.resampler.latents, model.config.resampler.width
+      )
     self._prefix = None, None  # what the last one was, and its cache
     compiled = lambda program, *static, **options: self._devices.compile(
         functools.partial(program, model.module), *static, **options
@@ -127,7 +134,7 @@ class Inference:
         rows = rows, np.array(numbers, np.int32)
       decoded = program(
           self.params, shared, rows, room=inputs.answer_room(max_new_tokens),
-          stop=self._eoc,
+          stop=self._stop,
       )
       found = map(fetch, (decoded.tokens, decoded.lengths, decoded.log_probs))
       for number, answer in zip(numbers[:count], zip(*found)):
@@ -201,12 +208,22 @@ class Inference:
       self, media: Sequence[Media], sampling: Sampling
   ) -> Float[np.ndarray, 'media Dv']:
     """The vision encoder's features of each medium, their mean."""
-    return self._encoder.features(self.params, media, sampling)
+    return self._seeing().features(self.params, media, sampling)
 
   def forget(self) -> None:
     """Frees the memory of what is kept for later calls."""
-    self._encoder.forget()
+    if self._encoder:
+      self._encoder.forget()
     self._prefix = None, None
+
+  def _seeing(self) -> MediaEncoder:
+    """What encodes media; UserError of a language model."""
+    if self._encoder is None:
+      raise UserError(
+          'a language model alone sees no images or videos: leave them out, or '
+          'load a Flamingo'
+      )
+    return self._encoder
 
   def _shape(self, document: TokenizedDocument) -> inputs.Shape:
     return inputs.row_shape(document, self._config.decoder.context)
@@ -231,11 +248,11 @@ class Inference:
     """
     tokens, media = shape or self._shape(documents[0])
     wanted = dict.fromkeys(m for d in documents for m in d.media)
-    found = self._encoder.latents(self.params, wanted, sampling)
-    resampler = self._config.resampler
+    found = {}
+    if wanted:
+      found = self._seeing().latents(self.params, wanted, sampling)
     return inputs.pad_prompts(documents, tokens), inputs.pad_latents(
-        documents, found, (media, resampler.latents, resampler.width),
-        self._config.dtype,
+        documents, found, (media, *self._latents), self._config.dtype,
     )
 
   def _cache_bytes(self, prompts: decoding.Prompts, room: int) -> int:

@@ -135,6 +135,29 @@ def tokenize_prompts(
   ]
 
 
+def tokenize_texts(
+    prompts: Sequence[Prompt], vocabulary: Vocabulary
+) -> list[TokenizedDocument]:
+  """The texts of each as a language model alone reads them.
+
+  Raises:
+    UserError: a prompt holds something else, or is empty.
+  """
+  documents = []
+  for prompt in prompts:
+    if not all(isinstance(part, str) for part in prompt):
+      raise UserError(
+          'a language model alone takes texts: leave media out of the prompt, '
+          'or load a Flamingo'
+      )
+    tokens = vocabulary.encode_whole(''.join(prompt))
+    documents.append(TokenizedDocument(
+        tokens=np.array(tokens, np.int32), is_tag=np.zeros(len(tokens), bool),
+        positions=np.zeros(0, np.int64), media=(), next_media=False,
+    ))
+  return documents
+
+
 def check_lengths(
     documents: Sequence[TokenizedDocument], new_tokens: int, context: int
 ) -> None:

@@ -20,7 +20,7 @@ from flamingo_jax.run_dir.model_json import (
 from flamingo_jax.run_dir.weights import restore_params
 from flamingo_jax.shipped import shipped_weights
 from flamingo_jax.training.partitioner import Partitioner
-from flamingo_jax.training.trained_model import FlamingoModel
+from flamingo_jax.training.trained_model import answering
 
 
 def load(
@@ -65,7 +65,7 @@ def load(
   trained = Sampling(read_model_json(model_dir)['frames'], TRAINING.fps)
   sampling = trained.override(frames, fps)
   params = restore_params(
-      FlamingoModel(config, vocabulary, None), partitioner, model_dir,
+      answering(config, vocabulary), partitioner, model_dir,
       find_step(model_dir, step),
   )
   return Predictor(

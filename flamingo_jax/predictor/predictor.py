@@ -14,23 +14,26 @@ from flamingo_jax.data.frames import TRAINING, Sampling
 from flamingo_jax.data.interleaved import TokenizedDocument
 from flamingo_jax.data.media import Media
 from flamingo_jax.data.vocabulary import Vocabulary
-from flamingo_jax.models import Cache, FlamingoConfig
+from flamingo_jax.models import Cache, FlamingoConfig, LanguageModelConfig
 from flamingo_jax.options import AnyNumber
 from flamingo_jax.predictor import inputs
 from flamingo_jax.predictor.devices import fetch
 from flamingo_jax.predictor.inference import Inference
 from flamingo_jax.predictor.inputs import Prompt
 from flamingo_jax.training.partitioner import Partitioner
-from flamingo_jax.training.trained_model import FlamingoModel
+from flamingo_jax.training.trained_model import answering
 from flamingo_jax.typing import Float, Tree
 
 
 class Predictor:
-  """A model with its vocabulary; make one with `load`."""
+  """A model with its vocabulary; make one with `load`.
+
+  A language model alone takes texts, and stops where it ends a document.
+  """
 
   def __init__(
       self,
-      config: FlamingoConfig,
+      config: FlamingoConfig | LanguageModelConfig,
       params: Tree,
       vocabulary: Vocabulary,
       *,
@@ -62,8 +65,12 @@ class Predictor:
     self.config = config
     self.vocabulary = vocabulary
     self._sampling = Sampling(frames, fps)
+    self._is_flamingo = isinstance(config, FlamingoConfig)
+    self._tokenize_prompts = (
+        inputs.tokenize_prompts if self._is_flamingo else inputs.tokenize_texts
+    )
     self._inference = Inference(
-        FlamingoModel(config, vocabulary, None), params, partitioner,
+        answering(config, vocabulary), params, partitioner,
         keep_latents,
     )
 
@@ -238,7 +245,7 @@ class Predictor:
     """The cache of the prefix, and the documents behind it."""
     if prefix:
       (prefix,), _ = inputs.as_list([prefix])
-    documents = inputs.tokenize_prompts(
+    documents = self._tokenize_prompts(
         [[*prefix, *prompt] for prompt in prompts], self.vocabulary
     )
     inputs.check_lengths(documents, new_tokens, self.context)
@@ -257,7 +264,8 @@ class Predictor:
     a prompt does not begin with its own, or text sees all so far.
     """
     begins = all(isinstance(prompt[0], Media) for prompt in prompts)
-    if not (prefix and begins and self.config.shares_prefixes):
+    shares = self._is_flamingo and self.config.shares_prefixes
+    if not (prefix and begins and shares):
       return None, documents
     first, rest = inputs.split_prefix(documents, prefix)
     return self._inference.read_prefix(first, sampling), rest

@@ -13,7 +13,7 @@ from flamingo_jax.data.buckets import as_folder
 from flamingo_jax.data.storage import write_atomically
 from flamingo_jax.data.vocabulary import Vocabulary
 from flamingo_jax.errors import UserError
-from flamingo_jax.models import FlamingoConfig
+from flamingo_jax.models import FlamingoConfig, LanguageModelConfig
 from flamingo_jax.models.architecture import Architecture
 from flamingo_jax.run_dir.checkpoint import split_path
 from flamingo_jax.run_dir.differences import check_same_values
@@ -40,9 +40,10 @@ def write_model_json(
   """
   model_dir = as_folder(model_dir)
   copy = model_dir / 'vocabulary.model'
-  draft = copy.with_name(copy.name + '.tmp')
-  epath.Path(vocabulary.path).copy(draft, overwrite=True)
-  draft.replace(copy)
+  if epath.Path(vocabulary.path) != copy:
+    draft = copy.with_name(copy.name + '.tmp')
+    epath.Path(vocabulary.path).copy(draft, overwrite=True)
+    draft.replace(copy)
   description = {
       'format': _FORMAT,
       'architecture': config.to_dict(),
@@ -110,17 +111,23 @@ def check_model_json(
     )
 
 
-def stored_config(model_dir: str | os.PathLike) -> FlamingoConfig:
+def stored_config(
+    model_dir: str | os.PathLike,
+) -> FlamingoConfig | LanguageModelConfig:
   """The architecture of a run, from its MODEL_DIR or one of its checkpoints.
 
   Raises:
-    UserError: there is no run, or it is that of a tower.
+    UserError: there is no run, or it is that of a vision encoder.
   """
   folder, _ = split_path(model_dir)
   architecture = read_model_json(folder)['architecture']
+  if 'resampler' not in architecture and 'decoder' in architecture:
+    return LanguageModelConfig.from_dict(
+        architecture, f'the model in {folder}'
+    )
   if 'resampler' not in architecture:
     raise UserError(
-        f'{folder} holds a tower that was pretrained by itself, no Flamingo: '
+        f'{folder} holds a vision encoder that was pretrained, no Flamingo: '
         'train one on it with configs/runs/pretrain_from_towers.gin'
     )
   kind = FlamingoConfig

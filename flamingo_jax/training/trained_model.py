@@ -220,6 +220,17 @@ class LanguageModel(TrainedModel):
     )
 
 
+def answering(
+    config: models.FlamingoConfig | models.LanguageModelConfig,
+    vocabulary: Vocabulary,
+) -> FlamingoModel | LanguageModel:
+  """The model of a config, to answer with: nothing is trained."""
+  is_flamingo = isinstance(config, models.FlamingoConfig)
+  return (FlamingoModel if is_flamingo else LanguageModel)(
+      config, vocabulary, None
+  )
+
+
 class ContrastiveModel(TrainedModel):
   """A vision encoder and a text encoder that find each other (B.1.3)."""
 

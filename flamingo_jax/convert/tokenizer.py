@@ -1,0 +1,78 @@
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""A public model's tokenizer, with what only its other files say of it."""
+
+import json
+import pathlib
+from typing import Any
+
+from flamingo_jax.convert.hub_folder import read_json
+from flamingo_jax.data.tokenizers_model import TOKENIZER
+from flamingo_jax.errors import UserError
+
+_FILE = 'tokenizer.json'
+_SETTINGS = 'tokenizer_config.json'
+_ENDS = ('bos', 'eos', 'pad')
+
+
+def vocabulary_bytes(folder: pathlib.Path, rows: int) -> bytes:
+  """The file that `Vocabulary` reads.
+
+  Where nothing begins documents, what ends them does, as GPT-2's end of text.
+
+  Args:
+    folder: of the model.
+    rows: of its table of words.
+
+  Raises:
+    UserError: it has no tokenizer.json, or one with more entries than rows, or
+      nothing says what ends a text.
+  """
+  tokenizer = read_json(folder / _FILE)
+  entries = dict(_entries(tokenizer))
+  if max(entries.values(), default=-1) >= rows:
+    raise UserError(
+        f'{folder / _FILE} has ids up to {max(entries.values())}, and the '
+        f'table of the model {rows} rows; the files do not belong together'
+    )
+  settings = {}
+  if (folder / _SETTINGS).exists():
+    settings = read_json(folder / _SETTINGS)
+  config = read_json(folder / 'config.json')
+  ids = {name: _id_of(name, settings, config, entries) for name in _ENDS}
+  if ids['eos'] is None:
+    raise UserError(
+        f'{folder}: neither {_SETTINGS} nor config.json says what ends a text; '
+        "give it an 'eos_token'"
+    )
+  if ids['bos'] is None:
+    ids['bos'] = ids['eos']
+  told = {f'{name}_id': i for name, i in ids.items() if i is not None}
+  return json.dumps(
+      {'rows': rows, **told, TOKENIZER: tokenizer}, ensure_ascii=False
+  ).encode()
+
+
+def _entries(tokenizer: dict[str, Any]):
+  """(text, id) of all entries."""
+  vocab = tokenizer.get('model', {}).get('vocab', {})
+  if isinstance(vocab, dict):
+    yield from vocab.items()
+  else:  # of Unigram models: [[text, score], ...]
+    yield from ((entry[0], i) for i, entry in enumerate(vocab))
+  for entry in tokenizer.get('added_tokens', ()):
+    yield entry['content'], entry['id']
+
+
+def _id_of(
+    name: str, settings: dict[str, Any], config: dict[str, Any],
+    entries: dict[str, int],
+) -> int | None:
+  """By the tokenizer's settings, else by the config."""
+  text = settings.get(f'{name}_token')
+  if isinstance(text, dict):
+    text = text.get('content')
+  if text in entries:
+    return entries[text]
+  found = config.get(f'{name}_token_id')
+  return found[0] if isinstance(found, list) and found else found
