@@ -150,7 +150,7 @@ class Tensors:
     self._unused.pop(name, None)
     return self._files[name][0].get_tensor(name)
 
-  def unused(self) -> dict[str, str]:
+  def unused(self) -> dict[str, pathlib.Path]:
     """Tensors that nobody has read, and their files."""
     return dict(self._unused)
 

@@ -53,8 +53,8 @@ class LanguageModel(nn.Module):
   def prefill(
       self,
       tokens: Int[Array, 'B L'],
-      media_index: Int[Array, 'B L'],
-      latents: Float[Array, 'B M R Dr'],
+      media_index: Int[Array, 'B L'] | None,
+      latents: Float[Array, 'B M R Dr'] | None,
       lengths: Int[Array, 'B'],
       cache_length: int,
       prefix: Cache | None = None,

@@ -1,0 +1,166 @@
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Converted language models against what the reference implementations say.
+
+references/record.py made the references; their weights are made anew here.
+"""
+
+import functools
+import json
+import pathlib
+
+from flax import traverse_util
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+from flamingo_jax.convert import rules
+from flamingo_jax.convert.hub_folder import Attributes, Tensors, read_json
+from flamingo_jax.convert.language_models import FAMILIES, find_mapping
+from flamingo_jax.errors import UserError
+from flamingo_jax.models.language_model import LanguageModel
+from tests.convert.reference_weights import values
+
+REFERENCES = pathlib.Path(__file__).parent / 'references'
+TOLD = json.loads((REFERENCES / 'language_models.json').read_text())
+LOGITS = np.load(REFERENCES / 'language_models.npz')
+TOKENS = jnp.array(TOLD['tokens'], jnp.int32)
+LENGTHS = jnp.array(TOLD['lengths'], jnp.int32)
+NAMES = sorted(TOLD['models'])
+
+
+def write_model(folder, name, config=None, rename=lambda name: name, **extra):
+  """A folder as the hub has it, without a tokenizer."""
+  model = TOLD['models'][name]
+  tensors = {
+      rename(key): values(key, tuple(shape))
+      for key, shape in model['tensors'].items()
+  }
+  save_file(tensors | extra, folder / 'model.safetensors')
+  text = json.dumps(model['config'] if config is None else config)
+  (folder / 'config.json').write_text(text)
+  return folder
+
+
+def read_model(folder):
+  """(config, parameters of the decoder)."""
+  path = folder / 'config.json'
+  tensors = Tensors(folder)
+  mapping = find_mapping(folder, Attributes(read_json(path), f'{path}'), tensors)
+  found = {
+      path: np.zeros(leaf.shape, np.float32)
+      for path, leaf in rules.abstract_decoder(mapping.config).items()
+  }
+  for path, place, piece in rules.pieces(mapping, tensors):
+    found[path][place] = piece
+  found = jax.tree.map(jnp.asarray, found)
+  return mapping.config, traverse_util.unflatten_dict(found)
+
+
+@pytest.fixture(scope='module')
+def read(tmp_path_factory):
+  return functools.cache(
+      lambda name: read_model(write_model(tmp_path_factory.mktemp(name), name))
+  )
+
+
+def test_every_family_has_a_reference():
+  recorded = {TOLD['models'][name]['config']['model_type'] for name in NAMES}
+  assert recorded | {'mosaic_gpt'} == set(FAMILIES)
+
+
+@pytest.mark.parametrize('name', NAMES)
+def test_logits_and_greedy_tokens_are_those_of_the_reference(read, name):
+  config, params = read(name)
+  model, params = LanguageModel(config), {'params': {'decoder': params}}
+  logits = jax.jit(model.apply)(params, TOKENS)
+  np.testing.assert_allclose(logits, LOGITS[name], atol=5e-5)
+
+  longest, new = int(LENGTHS.max()), len(TOLD['models'][name]['greedy'][0])
+
+  @jax.jit
+  def continue_prompts(params):
+    prefill = functools.partial(model.apply, params, method='prefill')
+    first, cache = prefill(
+        TOKENS[:, :longest], None, None, LENGTHS, longest + new
+    )
+
+    def step(state, _):
+      logits, cache = state
+      token = logits.argmax(-1)
+      y, cache = model.apply(params, token[:, None], cache, method='extend')
+      return (y[:, 0], cache), token
+
+    return jax.lax.scan(step, (first, cache), None, new)[1].T
+
+  assert continue_prompts(params).tolist() == TOLD['models'][name]['greedy']
+
+
+@pytest.mark.parametrize('name', ['mistral', 'mpt', 'opt', 'smollm3'])
+def test_a_shared_prefix_changes_no_logits(read, name):
+  config, params = read(name)
+  model, params = LanguageModel(config), {'params': {'decoder': params}}
+  prefill = functools.partial(model.apply, params, method='prefill')
+  _, prefix = prefill(TOKENS[:1, :7], None, None, jnp.array([7]), 7)
+  rows = jnp.stack([TOKENS[0, 7:13]] * 2)
+  logits, cache = prefill(rows, None, None, jnp.array([6, 4]), 10, prefix)
+  np.testing.assert_allclose(
+      logits, LOGITS[name][0, [12, 10]], atol=5e-5
+  )
+  more, _ = model.apply(params, TOKENS[jnp.array([0, 0]), 11:13], cache, method='extend')
+  np.testing.assert_allclose(more[1], LOGITS[name][0, 11:13], atol=5e-5)
+
+
+@pytest.mark.parametrize('name', ['opt', 'pythia'])
+def test_packed_documents_are_what_they_are_alone(read, name):
+  config, params = read(name)
+  segments = jnp.array([[0] * 8 + [1] * 13] * 2)
+  packed = jnp.concatenate([TOKENS[:, :8], TOKENS[:, :13]], axis=1)
+  logits = LanguageModel(config).apply(
+      {'params': {'decoder': params}}, packed, segments
+  )
+  np.testing.assert_allclose(logits[:, 8:], LOGITS[name][:, :13], atol=5e-5)
+
+
+def old_names(config):
+  """As transformers before 5 wrote it."""
+  config = dict(config, torch_dtype=config.pop('dtype'))
+  rope = config.pop('rope_parameters')
+  config['rope_theta'] = rope.pop('rope_theta')
+  if rope['rope_type'] != 'default':
+    config['rope_scaling'] = {'type': rope.pop('rope_type'), **rope}
+  return config
+
+
+@pytest.mark.parametrize('name', ['llama', 'llama_3_2', 'llama_with_biases'])
+def test_files_of_earlier_versions_are_the_same_model(tmp_path, read, name):
+  config = old_names(json.loads(json.dumps(TOLD['models'][name]['config'])))
+  inverse = {'layers.0.self_attn.rotary_emb.inv_freq': np.ones(2, np.float32)}
+  folder = write_model(
+      tmp_path, name, config, lambda key: key.removeprefix('model.'), **inverse
+  )
+  found, params = read_model(folder)
+  assert found == read(name)[0]
+  jax.tree.map(np.testing.assert_array_equal, params, read(name)[1])
+
+
+@pytest.mark.parametrize('change, words', [
+    ({'model_type': 'mamba'}, "models of type 'mamba' are not known"),
+    ({'attention_sinks': 4}, r'config\.json: attention_sinks is 4, an attrib'),
+    ({'hidden_act': 'xielu'}, "hidden_act is 'xielu'"),
+    ({'rope_parameters': {'rope_type': 'yarn', 'rope_theta': 1e4, 'factor': 4}},
+     "rope_type is 'yarn'"),
+    ({'intermediate_size': 32}, r'gate_proj.* of shape \[16, 24\].*\[16, 32\]'),
+    ({'num_hidden_layers': 4}, r"no tensor 'model\.layers\.3\."),
+    ({'num_hidden_layers': 2}, r"9 tensors that are not known.*layers\.2\."),
+    ({'vocab_size': 64}, 'vocab_size is 64, and the table .* has 61 rows'),
+    ({'hidden_size': None}, "has no 'hidden_size'"),
+    ({'num_key_value_heads': 3}, 'kv_heads is 3, which does not divide'),
+], ids=str)
+def test_what_is_not_understood_is_told(tmp_path, change, words):
+  config = dict(TOLD['models']['llama']['config'], **change)
+  folder = write_model(tmp_path, 'llama', config)
+  with pytest.raises(UserError, match=words):
+    read_model(folder)

@@ -1,0 +1,133 @@
+#!/usr/bin/env python3
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Records what the reference implementations of language models compute.
+
+  python3 -m venv refs && refs/bin/pip install torch transformers
+  refs/bin/python tests/convert/references/record.py
+
+Tiny models of every family, with all that sets it apart switched on; their
+weights are made of names and shapes (reference_weights.py). Writes
+language_models.json, their config.json, shapes and greedy tokens, and
+language_models.npz, their logits. Last run with transformers 5.23.0 and torch
+2.13.0.
+"""
+
+import json
+import pathlib
+import sys
+import tempfile
+
+import numpy as np
+from safetensors.numpy import load_file, save_file
+import torch
+import transformers
+
+HERE = pathlib.Path(__file__).parent
+sys.path.insert(0, str(HERE.parent))
+from reference_weights import values  # noqa: E402
+
+SIZES = {
+    'vocab_size': 61, 'hidden_size': 16, 'intermediate_size': 24,
+    'num_hidden_layers': 3, 'num_attention_heads': 4,
+    'num_key_value_heads': 2, 'max_position_embeddings': 64,
+}
+NEOX = {
+    'vocab_size': 61, 'hidden_size': 32, 'intermediate_size': 48,
+    'num_hidden_layers': 3, 'num_attention_heads': 4,
+    'max_position_embeddings': 64,
+}
+IDS = {'pad_token_id': 0, 'bos_token_id': 1, 'eos_token_id': 2}
+LLAMA3 = {
+    'rope_type': 'llama3', 'rope_theta': 10_000.0, 'factor': 8.0,
+    'low_freq_factor': 1.0, 'high_freq_factor': 4.0,
+    'original_max_position_embeddings': 32,
+}
+CASES = {
+    'llama': ('Llama', SIZES | {'tie_word_embeddings': False}),
+    'llama_3_2': ('Llama', SIZES | {
+        'rope_parameters': LLAMA3, 'tie_word_embeddings': True,
+    }),
+    'llama_with_biases': ('Llama', SIZES | {
+        'attention_bias': True, 'mlp_bias': True, 'head_dim': 6,
+        'rope_parameters': {
+            'rope_type': 'linear', 'rope_theta': 500.0, 'factor': 2.0,
+        },
+    }),
+    'mistral': ('Mistral', SIZES | {'sliding_window': 5, 'head_dim': 8}),
+    'qwen2': ('Qwen2', SIZES | {
+        'tie_word_embeddings': True, 'use_sliding_window': True,
+        'sliding_window': 6, 'max_window_layers': 1,
+    }),
+    'qwen3': ('Qwen3', SIZES | {'head_dim': 8}),
+    'smollm3': ('SmolLM3', SIZES | IDS | {
+        'num_hidden_layers': 5, 'no_rope_layer_interval': 2,
+    }),
+    'olmo2': ('Olmo2', SIZES | IDS),
+    'phi3': ('Phi3', SIZES | IDS | {'sliding_window': 7}),
+    'gemma2': ('Gemma2', SIZES | {
+        'head_dim': 8, 'query_pre_attn_scalar': 11, 'sliding_window': 5,
+        'final_logit_softcapping': 3.0, 'attn_logit_softcapping': 2.0,
+    }),
+    'gemma3': ('Gemma3Text', SIZES | {
+        'num_hidden_layers': 7, 'head_dim': 8, 'query_pre_attn_scalar': 11,
+        'sliding_window': 5,
+    }),
+    'pythia': ('GPTNeoX', NEOX | {'rotary_pct': 0.25}),
+    'redpajama': ('GPTNeoX', NEOX | {
+        'use_parallel_residual': False, 'rotary_pct': 1.0,
+    }),
+    'mpt': ('Mpt', {
+        'vocab_size': 61, 'd_model': 24, 'n_heads': 3, 'n_layers': 3,
+        'max_seq_len': 64, 'attn_config': {'clip_qkv': 0.5},
+    }),
+    'opt': ('OPT', {
+        'vocab_size': 61, 'hidden_size': 16, 'ffn_dim': 24,
+        'num_hidden_layers': 3, 'num_attention_heads': 2,
+        'max_position_embeddings': 64, 'word_embed_proj_dim': 16,
+    }),
+}
+TOKENS = np.random.default_rng(0).integers(3, 61, (2, 21))
+NEW = 20  # greedy tokens behind the first 9 and 6 of each row
+LENGTHS = (9, 6)
+
+
+def record(kind, options):
+  """(config, shapes, logits, greedy tokens) of one model."""
+  config = getattr(transformers, f'{kind}Config')(**options)
+  auto = transformers.AutoModelForCausalLM
+  with tempfile.TemporaryDirectory() as folder:
+    auto.from_config(config).save_pretrained(folder)
+    saved = json.loads(pathlib.Path(folder, 'config.json').read_text())
+    path = f'{folder}/model.safetensors'
+    shapes = {name: x.shape for name, x in load_file(path).items()}
+    save_file(
+        {name: values(name, shape) for name, shape in shapes.items()}, path,
+        metadata={'format': 'pt'},
+    )
+    model = auto.from_pretrained(folder, attn_implementation='eager').eval()
+  with torch.no_grad():
+    logits = model(torch.tensor(TOKENS)).logits.numpy()
+    greedy = []
+    for row, length in zip(TOKENS, LENGTHS):
+      ids = torch.tensor(row[None, :length])
+      for _ in range(NEW):
+        ids = torch.cat([ids, model(ids).logits[:, -1:].argmax(-1)], dim=1)
+      greedy.append(ids[0, length:].tolist())
+  return saved, shapes, logits, greedy
+
+
+def main():
+  """Writes both files."""
+  told, logits = {}, {}
+  for name, (kind, options) in CASES.items():
+    config, shapes, logits[name], greedy = record(kind, options)
+    told[name] = {'config': config, 'tensors': shapes, 'greedy': greedy}
+    print(name, logits[name].std())
+  told = {'tokens': TOKENS.tolist(), 'lengths': LENGTHS, 'models': told}
+  (HERE / 'language_models.json').write_text(json.dumps(told) + '\n')
+  np.savez_compressed(HERE / 'language_models.npz', **logits)
+
+
+if __name__ == '__main__':
+  main()
