@@ -9,6 +9,7 @@ everything else goes on from those two.
 
 from flamingo_jax.decoding.beams import beam_search
 from flamingo_jax.decoding.prefill import (
+    Answering,
     Decoded,
     Prompts,
     encode_media,

@@ -6,8 +6,8 @@ from flax import struct
 import jax
 import jax.numpy as jnp
 
-from flamingo_jax.decoding.prefill import Decoded, extend
-from flamingo_jax.models import Cache, Flamingo, gather_cache
+from flamingo_jax.decoding.prefill import Answering, Decoded, extend
+from flamingo_jax.models import Cache, gather_cache
 from flamingo_jax.typing import Array, Bool, Float, Int, Tree
 
 
@@ -22,7 +22,7 @@ class _Beams:
 
 
 def beam_search(
-    model: Flamingo,
+    model: Answering,
     params: Tree,
     logits: Float[Array, 'B V'],
     cache: Cache,

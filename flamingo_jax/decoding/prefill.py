@@ -7,8 +7,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from flamingo_jax.models import Cache, Flamingo
+from flamingo_jax.models import Cache, Flamingo, LanguageModel
 from flamingo_jax.typing import Array, Bool, Float, Int, Tree, UInt8
+
+# What can be asked; of a language model alone, prompts have no media.
+Answering = Flamingo | LanguageModel
 
 
 @struct.dataclass
@@ -47,7 +50,7 @@ def encode_media(
 
 
 def read_prompts(
-    model: Flamingo,
+    model: Answering,
     params: Tree,
     prompts: Prompts,
     latents: Float[Array, 'B M R Dr'],
@@ -73,7 +76,7 @@ def read_prompts(
 
 
 def read_prefix(
-    model: Flamingo,
+    model: Answering,
     params: Tree,
     prefix: Prompts,
     latents: Float[Array, '1 M R Dr'],
@@ -87,7 +90,7 @@ def read_prefix(
 
 
 def extend(
-    model: Flamingo, params: Tree, tokens: Int[Array, 'B n'], cache: Cache
+    model: Answering, params: Tree, tokens: Int[Array, 'B n'], cache: Cache
 ) -> tuple[Float[Array, 'B n V'], Cache]:
   """Logits after each of n more tokens, which see the last medium only."""
   return model.apply({'params': params}, tokens, cache, method='extend')

@@ -8,8 +8,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Key
 
-from flamingo_jax.decoding.prefill import Decoded, extend, log_prob
-from flamingo_jax.models import Cache, Flamingo
+from flamingo_jax.decoding.prefill import Answering, Decoded, extend, log_prob
+from flamingo_jax.models import Cache
 from flamingo_jax.typing import Array, Float, Int, Tree
 
 # Logits [B V] and the number of the step to a token for each row [B].
@@ -17,7 +17,7 @@ Choose = Callable[[Array, Array], Array]
 
 
 def greedy(
-    model: Flamingo,
+    model: Answering,
     params: Tree,
     logits: Float[Array, 'B V'],
     cache: Cache,
@@ -38,7 +38,7 @@ def greedy(
 
 
 def sample(
-    model: Flamingo,
+    model: Answering,
     params: Tree,
     logits: Float[Array, 'B V'],
     cache: Cache,
@@ -95,7 +95,7 @@ def sample_token(
 
 
 def _decode(
-    model: Flamingo,
+    model: Answering,
     params: Tree,
     logits: Float[Array, 'B V'],
     cache: Cache,

@@ -4,13 +4,13 @@
 
 import jax.numpy as jnp
 
-from flamingo_jax.decoding.prefill import extend, log_prob
-from flamingo_jax.models import Cache, Flamingo, gather_cache
+from flamingo_jax.decoding.prefill import Answering, extend, log_prob
+from flamingo_jax.models import Cache, gather_cache
 from flamingo_jax.typing import Array, Float, Int, Tree
 
 
 def score(
-    model: Flamingo,
+    model: Answering,
     params: Tree,
     logits: Float[Array, 'B V'],
     cache: Cache,

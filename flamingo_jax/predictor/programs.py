@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from flamingo_jax import decoding
+from flamingo_jax.decoding import Answering
 from flamingo_jax.models import Cache, Flamingo
 from flamingo_jax.typing import Array, Bool, Float, Int, Tree, UInt8
 
@@ -40,7 +41,7 @@ def mean_features(
 
 
 def read_prefix(
-    model: Flamingo, params: Tree, shared: None, rows: _Prompts
+    model: Answering, params: Tree, shared: None, rows: _Prompts
 ) -> Cache:
   """The cache of what prompts begin with."""
   del shared
@@ -48,7 +49,7 @@ def read_prefix(
 
 
 def greedy(
-    model: Flamingo, params: Tree, shared: _Shared, rows: _Prompts, *,
+    model: Answering, params: Tree, shared: _Shared, rows: _Prompts, *,
     room: int, stop: int,
 ) -> decoding.Decoded:
   """Reads prompts and takes the likeliest token at every step."""
@@ -60,7 +61,7 @@ def greedy(
 
 
 def beam_search(
-    model: Flamingo, params: Tree, shared: _Shared, rows: _Prompts, *,
+    model: Answering, params: Tree, shared: _Shared, rows: _Prompts, *,
     room: int, beams: int, stop: int,
 ) -> decoding.Decoded:
   """Reads prompts and searches for their likeliest continuation."""
@@ -73,7 +74,7 @@ def beam_search(
 
 
 def sample(
-    model: Flamingo, params: Tree,
+    model: Answering, params: Tree,
     shared: tuple[Cache | None, int | Int[Array, ''], Array, dict[str, Any]],
     rows: tuple[_Prompts, Int[Array, 'B']], *, room: int, stop: int,
 ) -> decoding.Decoded:
@@ -92,7 +93,7 @@ def sample(
 
 
 def score(
-    model: Flamingo, params: Tree, prefix: Cache | None,
+    model: Answering, params: Tree, prefix: Cache | None,
     rows: tuple[_Prompts, Int[Array, 'B C n'], Int[Array, 'B C']], *,
     room: int, at_once: int, groups: int = 1,
 ) -> Float[Array, 'B C']:

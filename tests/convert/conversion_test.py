@@ -1,0 +1,193 @@
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""`flamingo convert`: from a folder of the hub to a tower that is used."""
+
+import json
+import re
+
+import jax
+import jax.numpy as jnp
+import ml_dtypes
+import numpy as np
+import optax
+import pytest
+from safetensors.numpy import load_file, save_file
+
+import flamingo_jax as fj
+from flamingo_jax import cli
+from flamingo_jax import models
+from flamingo_jax.models import FlamingoConfig, LanguageModel
+from flamingo_jax.models.decoder_config import DecoderConfig
+from flamingo_jax.models.resampler import ResamplerConfig
+from flamingo_jax.run_dir.pretrained import TrainStateInitializer
+from flamingo_jax.training.partitioner import Partitioner
+from flamingo_jax.training.trained_model import FlamingoModel
+from tests.convert.language_models_test import LOGITS, TOKENS, write_model
+
+WORDS = ['<pad>', '<s>', '</s>', '<unk>'] + [f'w{i}' for i in range(4, 55)]
+TOKENIZER = {
+    'version': '1.0',
+    'added_tokens': [
+        {'id': i, 'content': WORDS[i], 'special': True, 'single_word': False,
+         'lstrip': False, 'rstrip': False, 'normalized': False}
+        for i in range(3)
+    ],
+    'pre_tokenizer': {'type': 'Whitespace'},
+    'model': {
+        'type': 'WordLevel', 'unk_token': '<unk>',
+        'vocab': {word: i for i, word in enumerate(WORDS)},
+    },
+}
+
+
+@pytest.fixture
+def model(tmp_path):
+  """A folder as the hub has it, whose table has more rows than it has words."""
+  folder = tmp_path / 'hub'
+  folder.mkdir()
+  write_model(folder, 'llama_3_2')
+  (folder / 'tokenizer.json').write_text(json.dumps(TOKENIZER))
+  (folder / 'tokenizer_config.json').write_text(
+      json.dumps({'bos_token': '<s>', 'eos_token': {'content': '</s>'}})
+  )
+  return folder
+
+
+def cast(folder, dtype):
+  path = folder / 'model.safetensors'
+  tensors = {name: x.astype(dtype) for name, x in load_file(path).items()}
+  save_file(tensors, path)
+  return tensors
+
+
+def convert(folder, out):
+  return cli.main(['convert', str(folder), f'--out={out}'])
+
+
+def test_a_tower_answers_and_is_built_on(model, tmp_path, capsys):
+  tower = tmp_path / 'tower'
+  assert convert(model, tower) == 0
+  said = capsys.readouterr().out
+  assert 'llama: ' in said and 'attn' in said and 'fingerprint' in said
+  loaded = fj.load(tower)
+  assert loaded.vocabulary.base_size == 61 == loaded.vocabulary.eoc_id
+
+  text = ' '.join(WORDS[i] for i in [7, 20, 9])
+  logits = jax.jit(LanguageModel(loaded.config).apply)(
+      {'params': loaded.params}, jnp.array([[7, 20, 9]])
+  )
+  assert loaded.score([text], ['w30'], separator=' ').shape == (1,)
+  (answer,) = loaded.generate([[text]], max_new_tokens=1)
+  assert answer in ('', WORDS[min(54, int(logits[0, -1].argmax()))])
+
+  config = FlamingoConfig(
+      vision='tiny', image_size=48, dtype='float32', frozen_dtype='float32',
+      resampler=ResamplerConfig(
+          layers=1, width=8, heads=2, head_size=4, latents=2
+      ),
+      decoder=DecoderConfig(**{
+          **vars(loaded.config.decoder), 'xattn_every': 2, 'first': 1,
+      }),
+  )
+  flamingo = FlamingoModel(config, loaded.vocabulary, optax.sgd(0.1))
+  _, frozen = TrainStateInitializer(
+      flamingo, Partitioner(devices=jax.devices()[:1]),
+      language_model=str(tower),
+  ).from_scratch(jax.random.key(0))
+  config = models.LanguageModelConfig(config.decoder, 'float32')
+  found = LanguageModel(config).apply(
+      {'params': {'decoder': frozen['decoder']}}, TOKENS
+  )
+  np.testing.assert_allclose(found, LOGITS['llama_3_2'], atol=5e-5)
+
+
+@pytest.mark.parametrize('dtype, stored', [
+    (np.float16, np.float32), (ml_dtypes.bfloat16, ml_dtypes.bfloat16),
+])
+def test_weights_keep_their_values(model, tmp_path, dtype, stored):
+  tensors = cast(model, dtype)
+  assert convert(model, tmp_path / 'tower') == 0
+  decoder = fj.load(tmp_path / 'tower').params['decoder']
+  table = np.asarray(decoder['token_embedder'])
+  assert table.dtype == stored
+  np.testing.assert_array_equal(
+      table.astype(np.float32),
+      tensors['model.embed_tokens.weight'].astype(np.float32),
+  )
+  up = np.asarray(decoder['groups']['lm']['ffw']['up']['kernel'])
+  for layer in range(3):
+    source = tensors[f'model.layers.{layer}.mlp.up_proj.weight']
+    np.testing.assert_array_equal(up[layer, 0], source.T.astype(stored))
+
+
+def shard(folder):
+  """The same model in two files and an index."""
+  whole = folder / 'model.safetensors'
+  tensors = load_file(whole)
+  names, places = sorted(tensors), {}
+  for number in range(2):
+    file = f'model-{number + 1}-of-2.safetensors'
+    part = names[number::2]
+    save_file({name: tensors[name] for name in part}, folder / file)
+    places |= dict.fromkeys(part, file)
+  whole.unlink()
+  (folder / 'model.safetensors.index.json').write_text(
+      json.dumps({'metadata': {}, 'weight_map': places})
+  )
+
+
+def test_shards_are_one_model(model, tmp_path, capsys):
+  assert convert(model, tmp_path / 'whole') == 0
+  whole = capsys.readouterr().out.splitlines()[:-1]
+  shard(model)
+  assert convert(model, tmp_path / 'parts') == 0
+  assert capsys.readouterr().out.splitlines()[:-1] == whole
+
+
+def without_a_shard(folder):
+  shard(folder)
+  (folder / 'model-2-of-2.safetensors').unlink()
+
+
+def cut(folder):
+  path = folder / 'model.safetensors'
+  path.write_bytes(path.read_bytes()[:-100])
+
+
+def with_integers(folder):
+  path = folder / 'model.safetensors'
+  tensors = load_file(path)
+  name = 'model.embed_tokens.weight'
+  save_file(tensors | {name: tensors[name].astype(np.int8)}, path)
+
+
+def with_more_words(folder):
+  words = {f'more{i}': i for i in range(70)}
+  spec = TOKENIZER | {'model': TOKENIZER['model'] | {'vocab': words}}
+  (folder / 'tokenizer.json').write_text(json.dumps(spec))
+
+
+@pytest.mark.parametrize('damage, words', [
+    (without_a_shard, 'model-2-of-2.safetensors does not exist, but .*index'),
+    (cut, r'model\.safetensors cannot be read as safetensors'),
+    (with_integers, r'embed_tokens\.weight is of type I8'),
+    (with_more_words, r'ids up to 69, and the table of the model 61 rows'),
+    (lambda f: (f / 'model.safetensors').unlink(), 'holds no safetensors file'),
+    (lambda f: (f / 'config.json').unlink(), r'config\.json does not exist'),
+    (lambda f: (f / 'config.json').write_text('['), 'cannot be read as JSON'),
+    (lambda f: (f / 'tokenizer.json').unlink(), r'tokenizer\.json does not'),
+])
+def test_a_damaged_folder_is_told_and_leaves_nothing(
+    model, tmp_path, capsys, damage, words
+):
+  damage(model)
+  assert convert(model, tmp_path / 'tower') == 2
+  error = capsys.readouterr().err
+  assert error.count('\n') == 1 and re.search(words, error), error
+  assert [path.name for path in tmp_path.iterdir()] == ['hub']
+
+
+def test_a_tower_is_never_replaced(model, tmp_path, capsys):
+  (tmp_path / 'tower').mkdir()
+  assert convert(model, tmp_path / 'tower') == 2
+  assert 'exists already' in capsys.readouterr().err
