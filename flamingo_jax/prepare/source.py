@@ -9,7 +9,7 @@ import pathlib
 from typing import Any, Protocol, runtime_checkable
 
 from flamingo_jax.data.documents import Document, Media
-from flamingo_jax.errors import UserError
+from flamingo_jax.errors import UserError, one_line
 
 _PATHS_TOLD = 3
 
@@ -91,7 +91,8 @@ class Converted:
     fitted = [part for part in parts if not isinstance(part, str)]
     return cls(
         Document(
-            tuple(p if isinstance(p, str) else p.media for p in parts), place, 0
+            tuple(p if isinstance(p, str) else p.media for p in parts),
+            one_line(place), 0,
         ),
         tuple(losses), url,
         tuple(f.look for f in fitted if f.media.kind == 'image'),
