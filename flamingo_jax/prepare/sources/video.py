@@ -60,15 +60,17 @@ class Video(Source):
 
   def convert(self, item: Item, fitter: Fitter) -> Converted:
     if isinstance(item.value, str):
-      media = Media('video', item.value)
+      media, losses = Media('video', item.value), []
       caption = self._caption_of_file(item.value)
     else:
-      media = captioned.find_medium('video', item.value, item.place)
+      media, losses = captioned.find_medium('video', item.value, item.place)
       caption = tars.caption(item.value, self.text_key)
-    sought = self.captions or (
-        f'txt, nor in {self.text_key!r} of json (--text_key)'
+    sought = f'txt, nor in {self.text_key!r} of json (--text_key)'
+    if isinstance(item.value, str) and self.captions is not None:
+      sought = self.captions
+    return captioned.convert(
+        media, caption, item.place, fitter, sought, losses
     )
-    return captioned.convert(media, caption, item.place, fitter, sought)
 
   def _caption_of_file(self, path: str) -> str:
     stem, _ = os.path.splitext(path)
