@@ -30,7 +30,6 @@ def captions(tmp_path):
         tuple(str(tmp_path / name) for name in named), captions=str(table)
     )
     found = {}
-    video._table.cache_clear()  # tables of one name
     for unit in source.units():
       for item in source.read(unit):
         name = item.value.removeprefix(f'{tmp_path}/clips/')

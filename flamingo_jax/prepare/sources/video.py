@@ -35,6 +35,7 @@ class Video(Source):
   text_key: str = 'caption'  # where the caption is in a JSON beside a video
 
   def units(self) -> list[Unit]:
+    _table.cache_clear()  # it may be another table than in an earlier run
     if self.captions is not None:
       _table(self.captions, self.paths)
     files = find_files(self.paths, _ENDINGS + tars.ENDINGS)
