@@ -194,14 +194,20 @@ def names_of(paths: Sequence[str]) -> str:
 
 
 def path_inside(folder: str, name: str) -> str:
-  """The path of a file that some data set names, below a folder.
+  """The path of a file that an archive, a crawl or a download names.
+
+  It is below the folder, also where links lead; lists that are the user's own
+  may name any file, and need no such care.
 
   Raises:
-    Dropped: it would lead out of the folder.
+    Dropped: it would lead out of the folder, or is no path.
   """
-  root = os.path.realpath(folder)
-  path = os.path.realpath(os.path.join(root, name))
-  if os.path.commonpath([root, path]) != root:
+  try:
+    root = os.path.realpath(folder)
+    path = os.path.realpath(os.path.join(root, name))
+  except ValueError as error:  # NUL
+    raise Dropped('path cannot be read', f'{name}: {error}') from None
+  if not folder or os.path.commonpath([root, path]) != root:
     raise Dropped('path leads out of its folder', name)
   return path
 
