@@ -13,7 +13,7 @@ from flamingo_jax.errors import UserError
 from flamingo_jax.evaluation import paper_benchmarks
 from tests.evaluation import miniature
 
-MUTATIONS = 12  # of each file
+MUTATIONS = 8  # of each file
 VALUES = [
     None, '', ' ', [], {}, 1.5, 'x', '1.0', 'nan', -1, True, float('nan'),
     float('inf'), 10**400, 1e300, '9' * 10_000, 'x' * 100_000, [[[]]], '\0',
