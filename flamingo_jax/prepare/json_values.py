@@ -5,13 +5,13 @@
 from collections.abc import Iterator
 import gzip
 import io
-import json
 import mmap
 import re
 from typing import Any
 import zipfile
 
-from flamingo_jax.errors import UserError
+from flamingo_jax.data import json_objects
+from flamingo_jax.errors import UserError, shown
 from flamingo_jax.prepare.source import Dropped, Item, Unit, has_ending
 
 ENDINGS = ('.jsonl', '.jsonl.gz', '.jsonl.zip', '.ndjson')
@@ -157,24 +157,21 @@ def _objects(
         yield start, match.end()
 
 
-def parse(text: bytes) -> dict[str, Any]:
+def parse(text: bytes, numbers_as_written: bool = False) -> dict[str, Any]:
   """The object that a text is.
 
   Raises:
     Dropped: it is none.
   """
   try:
-    value = json.loads(text)
-  except (ValueError, RecursionError) as error:
-    raise Dropped('not JSON', str(error)[:200]) from None
+    value = json_objects.parse(text, numbers_as_written)
+  except ValueError as error:
+    raise Dropped('not JSON', str(error)) from None
   if not isinstance(value, dict):
-    raise Dropped('not an object', repr(value)[:60])
+    raise Dropped('not an object', shown(value))
   return value
 
 
 def text_of(value: dict[str, Any], key: str) -> str:
-  """A text of an object, stripped; '' if it has none."""
-  text = value.get(key)
-  if not isinstance(text, str):
-    return ''
-  return text.encode('utf-8', 'replace').decode().strip()
+  """A text or number of an object, stripped; '' if it has none."""
+  return (json_objects.text_of(value.get(key)) or '').strip()

@@ -9,7 +9,7 @@ import pathlib
 from typing import Any, Protocol, runtime_checkable
 
 from flamingo_jax.data.documents import Document, Media
-from flamingo_jax.errors import UserError
+from flamingo_jax.errors import UserError, one_line
 
 _PATHS_TOLD = 3
 
@@ -91,7 +91,8 @@ class Converted:
     fitted = [part for part in parts if not isinstance(part, str)]
     return cls(
         Document(
-            tuple(p if isinstance(p, str) else p.media for p in parts), place, 0
+            tuple(p if isinstance(p, str) else p.media for p in parts),
+            one_line(place), 0,
         ),
         tuple(losses), url,
         tuple(f.look for f in fitted if f.media.kind == 'image'),
@@ -193,14 +194,20 @@ def names_of(paths: Sequence[str]) -> str:
 
 
 def path_inside(folder: str, name: str) -> str:
-  """The path of a file that some data set names, below a folder.
+  """The path of a file that an archive, a crawl or a download names.
+
+  It is below the folder, also where links lead; lists that are the user's own
+  may name any file, and need no such care.
 
   Raises:
-    Dropped: it would lead out of the folder.
+    Dropped: it would lead out of the folder, or is no path.
   """
-  root = os.path.realpath(folder)
-  path = os.path.realpath(os.path.join(root, name))
-  if os.path.commonpath([root, path]) != root:
+  try:
+    root = os.path.realpath(folder)
+    path = os.path.realpath(os.path.join(root, name))
+  except ValueError as error:  # NUL
+    raise Dropped('path cannot be read', f'{name}: {error}') from None
+  if not folder or os.path.commonpath([root, path]) != root:
     raise Dropped('path leads out of its folder', name)
   return path
 

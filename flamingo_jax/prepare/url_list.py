@@ -64,5 +64,5 @@ def _urls_of(source: Any, item: Item, drops: spool.Tally) -> list[str]:
   except Dropped as dropped:
     drops.add(dropped.reason, f'{item.place}: {dropped.detail}')
   except Exception as error:  # what is in a crawl is beyond imagination
-    drops.add('item cannot be understood', f'{item.place}: {error!r}'[:200])
+    drops.add('item cannot be understood', f'{item.place}: {error!r}')
   return []
