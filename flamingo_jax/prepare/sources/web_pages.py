@@ -15,6 +15,7 @@ from flamingo_jax.prepare import thresholds
 from flamingo_jax.prepare.fetched import FetchedImages
 from flamingo_jax.prepare.pages import dom
 from flamingo_jax.prepare.pages import filters
+from flamingo_jax.prepare.pages import parsing
 from flamingo_jax.prepare.pages import reading
 from flamingo_jax.prepare.source import (
     Converted, Dropped, Fitted, Fitter, Item, Source, Unit, path_inside,
@@ -92,7 +93,7 @@ class Html(Source):
 
   def _nodes(self, page: reading.Page) -> list[dom.Text | dom.Image]:
     html = page.text()
-    said = dom.language(html)
+    said = parsing.language(html)
     if self.language and said and said != self.language:
       raise Dropped('page is in another language', said)
     return dom.read_page(html, page.url)
