@@ -145,7 +145,8 @@ class _Walk:
     if tag == '-text':
       self._add_text(node.text_content or '')
       return False
-    if tag in self._dropped or tag.startswith(('-', '!')):
+    # Processing instructions, as of PHP, have none.
+    if tag is None or tag in self._dropped or tag.startswith(('-', '!')):
       return False
     attributes = node.attributes
     if _is_hidden(attributes):

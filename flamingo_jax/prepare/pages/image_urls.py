@@ -102,7 +102,7 @@ def _is_placeholder(url: str) -> bool:
   url = _CONTROL.sub('', url.strip())
   if url[:5].lower() == 'data:':
     return len(url) < _SHORTEST_DATA
-  path = re.split('[?#]', url, maxsplit=1)[0]
+  path = re.split('[?#]', url, maxsplit=1)[0].replace('\\', '/')
   stem, _ = posixpath.splitext(posixpath.basename(path))
   words = set(_WORD.findall(stem.lower()))
   stands_in = words & _STAND_INS or _DOT.search(stem)

@@ -16,7 +16,7 @@ from flamingo_jax.prepare.source import Dropped
 # Of elements in elements. Lexbor takes quadratic time over such.
 _MAX_DEPTH = 2000
 _TAG = re.compile(r'</?[a-zA-Z]')
-_ENTITY = re.compile(r'&([a-zA-Z][a-zA-Z0-9]*;)')
+_ENTITY = re.compile(r'&(#[0-9]+;|#x[0-9a-fA-F]+;|[a-zA-Z][a-zA-Z0-9]*;)?')
 _OF_XML = frozenset(['amp;', 'lt;', 'gt;', 'quot;', 'apos;'])
 _VOID = frozenset('''
     area base basefont bgsound br col embed frame hr img input keygen link meta
@@ -154,11 +154,13 @@ class _Xhtml:
 
 
 def _as_number(entity: re.Match) -> str:
-  """A character that HTML has a name for, as XML knows it too."""
-  name = entity[1]
-  if name in _OF_XML or name not in html.entities.html5:
+  """What an & begins in HTML, as XML knows it too."""
+  name = entity[1] or ''
+  if name.startswith('#') or name in _OF_XML:
     return entity[0]
-  return ''.join(f'&#{ord(c)};' for c in html.entities.html5[name])
+  if name in html.entities.html5:
+    return ''.join(f'&#{ord(c)};' for c in html.entities.html5[name])
+  return f'&amp;{name}'
 
 
 def _refuse(*_: object) -> None:

@@ -65,8 +65,8 @@ def _page(record: WarcRecord, url: str) -> Page:
   if record.is_http:
     try:
       record.parse_http()
-    except OSError as error:
-      raise Dropped(_IS_SHORT, f'{url}: {error}') from None
+    except (OSError, ValueError) as error:
+      raise Dropped(_IS_SHORT, f'{url}: {error}'[:200]) from None
     http = record.http_headers
     kind = _told(http, 'Content-Type')
   data = record.reader.read(LONGEST + 1)
@@ -102,8 +102,8 @@ def _body(data: bytes, http: Any, url: str) -> bytes:
   told = f'{_told(http, "Content-Encoding")}, {_told(http, "Transfer-Encoding")}'
   names = [name.strip().lower() for name in told.split(',')]
   names = [name for name in names if name not in ('', 'identity')]
-  length = _told(http, 'Content-Length')
-  if not names and length.isdecimal() and int(length) > len(data) < LONGEST:
+  length = re.fullmatch('[0-9]{1,18}', _told(http, 'Content-Length'))
+  if not names and length and int(length[0]) > len(data):
     raise Dropped(_IS_SHORT, url)
   try:
     for name in reversed(names):

@@ -7,6 +7,7 @@ import binascii
 from collections.abc import Iterator
 import dataclasses
 import functools
+import os
 import urllib.parse
 
 from flamingo_jax.data.documents import Media
@@ -130,7 +131,10 @@ class Html(Source):
     if url[:5].lower() == 'data:':
       return Media('image', 'data: URI', decode_data_uri(url))
     if url.startswith('file:'):
-      name = urllib.parse.unquote(urllib.parse.urlsplit(url).path).lstrip('/')
+      path = urllib.parse.unquote_to_bytes(urllib.parse.urlsplit(url).path)
+      name = os.fsdecode(path).lstrip('/')
+      if '\0' in name:
+        raise Dropped('image cannot be read', url)
       return Media('image', path_inside(page.root, name))
     if self.images is None:
       raise Dropped('image was not fetched', url)

@@ -27,7 +27,8 @@ def seen(html):
     f'<!--[if mso]>{"<w:LsdException>" * 5000}<![endif]-->',
     f'<style>{"a::after{content:<b}" * 5000}</style>', '<p>' * 5000,
     f'<ul>{"<li>one" * 5000}</ul>', '<table>' * 5000 + '</table>',
-    '<x-a/>' * 100, '<b>bold<i></b></i>' * 1000, '<div>' * 1500 + '</div>' * 1500,
+    '<x-a/>' * 100, '<?p?>', '<?php echo 1; ?>', '<![CDATA[', '<!ELEMENT x>',
+    '<?xml:namespace prefix = o ns = "urn:schemas-microsoft-com" />', '<b>bold<i></b></i>' * 1000, '<div>' * 1500 + '</div>' * 1500,
 ])
 def test_what_does_not_nest_is_no_nesting(beside):
   assert seen(f'<p>Before.</p>{beside}{SHOWN}')[-1] == (
@@ -63,13 +64,13 @@ def test_xhtml_is_xml(inside):
 
 
 def test_xhtml_has_the_entities_of_html():
-  inside = '<body><div class="ad"/><p>a&nbsp;&eacute; &lt;&amp;&copy; &#169;</p></body>'
-  assert seen(XHTML.format(inside)) == ['a \xe9 <&\xa9 \xa9']
+  inside = '<body><div class="ad"/><p>a&nbsp;&eacute; &lt;&amp;&copy; &#169; &none; R&D a&b=c</p></body>'
+  assert seen(XHTML.format(inside)) == ['a \xe9 <&\xa9 \xa9 &none; R&D a&b=c']
 
 
 @pytest.mark.parametrize('page', [
     f'<html><body><p>Words.<br/>More.{SHOWN}</body></html>',  # not well-formed
-    XHTML.format(f'<body>{SHOWN}<p>R & D</p></body>'),
+    XHTML.format(f'<body>{SHOWN}<script>if (a < b) c();</script></body>'),
     '<!DOCTYPE html [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;">]>'
     f'<html><body>&b;{SHOWN}</body></html>',
 ])
