@@ -17,6 +17,7 @@ from flamingo_jax.errors import UserError
 from flamingo_jax.prepare import captioned
 from flamingo_jax.prepare import spool
 from flamingo_jax.prepare import tars
+from flamingo_jax.prepare import web_urls
 from flamingo_jax.prepare.source import Dropped, find_files, has_ending
 
 _LARGEST = 2**26  # bytes of an image
@@ -159,8 +160,9 @@ def _find(
 
 
 def _key(url: str) -> np.bytes_:
+  spelt = (web_urls.requested(url) or url).encode('utf-8', 'replace')
   # In hexadecimal: numpy drops zeros at the end of bytes.
-  return np.bytes_(hashlib.blake2b(url.encode(), digest_size=12).hexdigest())
+  return np.bytes_(hashlib.blake2b(spelt, digest_size=12).hexdigest())
 
 
 @dataclasses.dataclass(frozen=True)

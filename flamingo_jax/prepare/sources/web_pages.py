@@ -7,6 +7,7 @@ import binascii
 from collections.abc import Iterator
 import dataclasses
 import functools
+import os
 import urllib.parse
 
 from flamingo_jax.data.documents import Media
@@ -15,6 +16,7 @@ from flamingo_jax.prepare import thresholds
 from flamingo_jax.prepare.fetched import FetchedImages
 from flamingo_jax.prepare.pages import dom
 from flamingo_jax.prepare.pages import filters
+from flamingo_jax.prepare.pages import parsing
 from flamingo_jax.prepare.pages import reading
 from flamingo_jax.prepare.source import (
     Converted, Dropped, Fitted, Fitter, Item, Source, Unit, path_inside,
@@ -92,7 +94,7 @@ class Html(Source):
 
   def _nodes(self, page: reading.Page) -> list[dom.Text | dom.Image]:
     html = page.text()
-    said = dom.language(html)
+    said = parsing.language(html)
     if self.language and said and said != self.language:
       raise Dropped('page is in another language', said)
     return dom.read_page(html, page.url)
@@ -129,7 +131,10 @@ class Html(Source):
     if url[:5].lower() == 'data:':
       return Media('image', 'data: URI', decode_data_uri(url))
     if url.startswith('file:'):
-      name = urllib.parse.unquote(urllib.parse.urlsplit(url).path).lstrip('/')
+      path = urllib.parse.unquote_to_bytes(urllib.parse.urlsplit(url).path)
+      name = os.fsdecode(path).lstrip('/')
+      if '\0' in name:
+        raise Dropped('image cannot be read', url)
       return Media('image', path_inside(page.root, name))
     if self.images is None:
       raise Dropped('image was not fetched', url)
