@@ -149,8 +149,7 @@ def _encoded_file(medium: Media, source: str) -> bytes:
         'save it as PNG or MP4'
     )
   try:
-    with media_reader.open_file(medium) as file:
-      return file.read()
+    return media_reader.read_file(medium)
   except UserError as error:
     raise UserError(f'{source}: {error}') from None
 
