@@ -19,7 +19,7 @@ from typing import Any, Iterator
 
 import numpy as np
 
-from flamingo_jax import files
+from flamingo_jax import opening
 from flamingo_jax.data import media as media_reader
 from flamingo_jax.data import pictures
 from flamingo_jax.data import video as video_reader
@@ -100,7 +100,7 @@ class JsonlDocuments:
 
   def __getitem__(self, index: int) -> Document:
     number = int(self._numbers[index])
-    with files.open_file(self.path) as file:
+    with opening.open_file(self.path) as file:
       file.seek(int(self._starts[index]))
       line = file.readline()
     parts, problems = parse_line(
@@ -258,7 +258,7 @@ def lines(path: str | os.PathLike) -> Iterator[tuple[int, int, bytes]]:
     OSError: the file cannot be read.
   """
   start = 0
-  with files.open_file(path) as file:
+  with opening.open_file(path) as file:
     for number, line in enumerate(file, 1):
       if line.strip():
         yield start, number, line

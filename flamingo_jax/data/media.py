@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 import PIL.Image
 
-from flamingo_jax import files
+from flamingo_jax import opening
 from flamingo_jax.data import augmentation
 from flamingo_jax.data import data_uri
 from flamingo_jax.data import pictures
@@ -23,8 +23,6 @@ from flamingo_jax.data.pictures import MediumError, decode_image
 from flamingo_jax.errors import UserError
 from flamingo_jax.typing import IMAGE_MEAN
 
-# Bytes of a file that is read whole: every image, and what `prepare` stores.
-_LARGEST = {'image': 2**26, 'video': 2**30}
 _WEB = re.compile(r'(https?|ftps?|s3|gs)://', re.I)
 _TOLD = 80  # characters of an address that messages show
 _PAD_COLOR = tuple(round(255 * mean) for mean in IMAGE_MEAN)
@@ -170,7 +168,7 @@ def open_file(media: Media) -> io.BufferedIOBase:
   if media.data is not None:
     return io.BytesIO(media.data)
   try:
-    file = files.open_file(media.path)
+    file = opening.open_file(media.path)
   except FileNotFoundError:
     raise MediumError(
         'cannot be read',
@@ -185,9 +183,9 @@ def open_file(media: Media) -> io.BufferedIOBase:
         ' path or its permissions',
     ) from None
   size = os.fstat(file.fileno()).st_size
-  if media.kind == 'image' and size > _LARGEST['image']:
+  if media.kind == 'image' and size > pictures.LARGEST['image']:
     file.close()
-    raise _too_large(media, f'{size:,}')
+    raise pictures.too_large('image', media.path, f'{size:,}')
   return file
 
 
@@ -197,23 +195,15 @@ def read_file(media: Media) -> bytes:
   Raises:
     MediumError: it cannot be read, or is too large to be read whole.
   """
-  most = _LARGEST[media.kind]
+  most = pictures.LARGEST[media.kind]
   with open_file(media) as file:
     try:
       data = file.read(most + 1)
     except OSError as error:
       raise pictures.failed(f'{media.kind} {media.path}', error) from None
   if len(data) > most:
-    raise _too_large(media, f'more than {most:,}')
+    raise pictures.too_large(media.kind, media.path, f'more than {most:,}')
   return data
-
-
-def _too_large(media: Media, size: str) -> MediumError:
-  return MediumError(
-      'is too large',
-      f'{media.kind} {media.path} has {size} bytes, and {_LARGEST[media.kind]:,}'
-      ' are the most; make it smaller',
-  )
 
 
 def load_frames(

@@ -297,6 +297,10 @@ def opened(file: io.BufferedIOBase, name: str) -> Iterator[Film | Animation]:
       )
     file.seek(0)
     if is_animation(file):
+      size = file.seek(0, io.SEEK_END)
+      file.seek(0)
+      if size > pictures.LARGEST['video']:
+        raise pictures.too_large('video', name, f'{size:,}')
       yield Animation(file)
       return
     with av.open(file) as container:

@@ -12,6 +12,9 @@ import PIL.PngImagePlugin
 
 from flamingo_jax.errors import UserError
 
+# Bytes of a file that is read whole: every image; of videos, animations and what
+# `flamingo prepare` stores.
+LARGEST = {'image': 2**26, 'video': 2**30}
 # Formats that hold animations. Others with several frames hold variants of one
 # picture (MPO, from phones), of which the first is the picture.
 _ANIMATED_FORMATS = frozenset({'GIF', 'WEBP', 'PNG', 'AVIF'})
@@ -53,6 +56,15 @@ def failed(name: str, error: Exception) -> MediumError:
   return MediumError(
       'is corrupt',
       f'{name} is corrupt or cut short ({error}); copy or export it again',
+  )
+
+
+def too_large(kind: str, name: str, size: str) -> MediumError:
+  """What is said of a file that has more bytes than `LARGEST`."""
+  return MediumError(
+      'is too large',
+      f'{kind} {name} has {size} bytes, and {LARGEST[kind]:,} are the most; make'
+      ' it smaller',
   )
 
 
@@ -139,28 +151,38 @@ def open_encoded(file: io.BufferedIOBase) -> PIL.Image.Image:
 def _without_refused(file: io.BufferedIOBase) -> io.BufferedIOBase:
   """A PNG without the texts and profiles for which Pillow refuses all of it.
 
-  They are larger than its limits (a megabyte each, 64 in all), or malformed.
+  They are larger than its limits (a megabyte each, 64 in all), or malformed. Of
+  an animation all count again each time that it is read, so none is kept.
   """
-  kept, refused = [(0, len(_PNG))], False
+  kept, refused, is_animated = [(0, len(_PNG))], False, False
   file.seek(len(_PNG))
   chunks = PIL.PngImagePlugin.PngStream(file)
   while head := file.read(8):
     length, name = int.from_bytes(head[:4]), head[4:]
     begin, end = file.tell(), file.tell() + length + 4  # and its checksum
-    if name in _REMARKS:
-      try:
-        chunks.call(name, begin, length)
-      except (ValueError, SyntaxError, IndexError):
-        refused = True
-        file.seek(end)
-        continue
-    kept.append((begin - 8, end))
+    is_animated |= name == b'acTL'
+    if name in _REMARKS and (is_animated or _refuses(chunks, name, length)):
+      refused = True
+    else:
+      kept.append((begin - 8, end))
+    if name == b'IEND':
+      break
     file.seek(end)
   file.seek(0)
   if not refused:
     return file
   data = memoryview(file.read())
   return io.BytesIO(b''.join(data[begin:end] for begin, end in kept))
+
+
+def _refuses(
+    chunks: PIL.PngImagePlugin.PngStream, name: bytes, length: int
+) -> bool:
+  try:
+    chunks.call(name, 0, length)
+    return False
+  except (ValueError, SyntaxError, IndexError):
+    return True
 
 
 def finish(picture: PIL.Image.Image, name: str) -> PIL.Image.Image:

@@ -29,6 +29,7 @@ from google.protobuf import message
 import numpy as np
 import tensorflow as tf
 
+from flamingo_jax import opening
 from flamingo_jax.data import buckets
 from flamingo_jax.data import media as media_reader
 from flamingo_jax.data.documents import Document, Media
@@ -223,7 +224,8 @@ def _read(
   if buckets.is_address(path):
     return buckets.read(path, begin, end)
   if end is None:
-    return pathlib.Path(path).read_bytes()
+    with opening.open_file(path) as file:
+      return file.read()
   file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
   try:
     return os.pread(file, end - begin, begin)

@@ -114,7 +114,7 @@ def identities_of_folder(folder: str | os.PathLike) -> tuple[int | str, ...]:
   """The `identity` of all images below a folder, sorted.
 
   Raises:
-    UserError: there is none.
+    UserError: there is none, or a file cannot be read.
   """
   fitter, found = MediaFitter(64), set()
   for path, _, names in os.walk(folder):
@@ -124,7 +124,10 @@ def identities_of_folder(folder: str | os.PathLike) -> tuple[int | str, ...]:
         data = media_reader.read_file(medium)
         look = fitter.fit(dataclasses.replace(medium, data=data)).look
         found.add(identity(look, data))
-      except (Dropped, MediumError):
+      except MediumError as error:
+        if error.reason == 'cannot be read':  # is it one of those?
+          raise UserError(f'{os.fspath(folder)}: {error}') from None
+      except Dropped:
         continue  # annotations lie beside images
   if not found:
     raise UserError(

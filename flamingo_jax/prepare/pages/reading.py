@@ -11,6 +11,7 @@ import urllib.parse
 
 import charset_normalizer
 
+from flamingo_jax import opening
 from flamingo_jax.prepare import json_values
 from flamingo_jax.prepare.source import (
     Dropped, Item, Unit, find_files, group, has_ending, read_bytes,
@@ -107,7 +108,7 @@ def _read_warc(path: str) -> Iterator[Item | Dropped]:
   from fastwarc.warc import ArchiveIterator, WarcRecordType
 
   found = False
-  with open(path, 'rb') as file:
+  with opening.open_file(path) as file:
     records = ArchiveIterator(
         file, record_types=WarcRecordType.response, parse_http=True
     )

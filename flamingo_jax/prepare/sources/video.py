@@ -10,6 +10,7 @@ import json
 import os
 from typing import Any
 
+from flamingo_jax import opening
 from flamingo_jax.data.documents import Media
 from flamingo_jax.errors import UserError
 from flamingo_jax.prepare import captioned
@@ -87,7 +88,7 @@ class Video(Source):
 def _captions(path: str) -> dict[str, str]:
   """Name of a video, with or without its ending -> caption."""
   try:
-    with open(path, encoding='utf-8-sig', newline='') as file:
+    with opening.open_file(path, 'r', encoding='utf-8-sig', newline='') as file:
       if has_ending(path, '.csv'):
         rows = list(csv.DictReader(file))
       else:

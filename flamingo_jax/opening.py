@@ -11,7 +11,7 @@ import os
 import stat
 from typing import IO, Any
 
-_OTHERS = {
+_KINDS = {
     stat.S_IFIFO: 'a named pipe', stat.S_IFSOCK: 'a socket',
     stat.S_IFCHR: 'a device', stat.S_IFBLK: 'a device',
     stat.S_IFDIR: 'a folder',
@@ -39,6 +39,11 @@ def check(path: str | os.PathLike) -> None:
   _check(os.stat(path), path)
 
 
+def kind_of(path: str | os.PathLike) -> str:
+  """What is there that is no file: 'a named pipe', 'a folder' ..."""
+  return _kind(os.stat(path))
+
+
 def _open_regular(path: str, flags: int) -> int:
   check(path)  # to open some devices does something to them
   # What took the file's place since is told as well: nothing waits for a pipe.
@@ -52,7 +57,11 @@ def _open_regular(path: str, flags: int) -> int:
 
 
 def _check(found: os.stat_result, path: str | os.PathLike) -> None:
-  kind = stat.S_IFMT(found.st_mode)
-  if kind != stat.S_IFREG:
-    what = _OTHERS.get(kind, 'something else')
-    raise OSError(errno.EINVAL, f'it is {what}, not a file', os.fspath(path))
+  if not stat.S_ISREG(found.st_mode):
+    raise OSError(
+        errno.EINVAL, f'it is {_kind(found)}, not a file', os.fspath(path)
+    )
+
+
+def _kind(found: os.stat_result) -> str:
+  return _KINDS.get(stat.S_IFMT(found.st_mode), 'something else')
