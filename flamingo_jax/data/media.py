@@ -182,11 +182,16 @@ def open_file(media: Media) -> io.BufferedIOBase:
         f'{media.kind} {media.path!r} cannot be read ({reason}); correct the'
         ' path or its permissions',
     ) from None
-  size = os.fstat(file.fileno()).st_size
-  if media.kind == 'image' and size > pictures.LARGEST['image']:
-    file.close()
-    raise pictures.too_large('image', media.path, f'{size:,}')
+  if media.kind == 'image':
+    _check_size(media, file)
   return file
+
+
+def _check_size(media: Media, file: io.BufferedIOBase) -> None:
+  size = os.fstat(file.fileno()).st_size
+  if size > pictures.LARGEST[media.kind]:
+    file.close()
+    raise pictures.too_large(media.kind, media.path, f'{size:,}')
 
 
 def read_file(media: Media) -> bytes:
@@ -197,6 +202,8 @@ def read_file(media: Media) -> bytes:
   """
   most = pictures.LARGEST[media.kind]
   with open_file(media) as file:
+    if media.data is None:
+      _check_size(media, file)
     try:
       data = file.read(most + 1)
     except OSError as error:

@@ -27,6 +27,7 @@ from flamingo_jax.errors import UserError
 TOLERANCE = 1e-3
 _FAR = 10.0  # seconds between frames from which seeking is faster than decoding
 _LATE = 0.5  # seconds; before that a start changes no length to speak of
+_LONGEST_SEARCH = 2**28  # bytes that hold no frame
 _MOST_STRETCHED = 16  # beyond this, the shape that pixels claim is damage
 
 Fit = Callable[[int, int], tuple[int, int]]
@@ -94,6 +95,36 @@ def _seconds(frame: PIL.Image.Image) -> float:
   return (frame.info.get('duration') or 100) / 1000
 
 
+class Patient:
+  """A file for FFmpeg, which would search 40 GB of zeros for what comes next.
+
+  It ends where nothing was found for long, or where the disk fails.
+
+  Attributes:
+    failure: of the disk, if it failed.
+  """
+
+  def __init__(self, file: io.BufferedIOBase):
+    self._file, self._left = file, _LONGEST_SEARCH
+    self.seek, self.tell = file.seek, file.tell
+    self.failure: OSError | None = None
+
+  def found(self) -> None:
+    """What was searched for is there: the next search begins."""
+    self._left = _LONGEST_SEARCH
+
+  def read(self, size: int) -> bytes:
+    """As of files, or nothing."""
+    self._left -= size
+    if self._left < 0:
+      return b''
+    try:
+      return self._file.read(size)
+    except OSError as error:  # of which PyAV prints all but the last
+      self.failure = error
+      return b''
+
+
 class Film:
   """A video that FFmpeg reads, opened.
 
@@ -102,16 +133,19 @@ class Film:
     rate: frames per second on average, infinite if that is not known.
     size: width and height of its pictures but for a rotation.
     count: of frames that the header claims; 0 where it claims nothing.
+    is_bare: whether it is a stream without a container, which can only be read
+      from its beginning.
   """
 
   def __init__(
-      self, container: av.container.InputContainer, name: str,
+      self, container: av.container.InputContainer, file: Patient, name: str,
       span: tuple[float, float] | None = None,
   ):
     """Reads the header.
 
     Args:
-      container: the file.
+      container: the file, opened.
+      file: the file.
       name: what messages call it.
       span: when its first frame begins and its last one ends, if they were
         measured; else `seconds` is None where the header does not tell.
@@ -130,9 +164,8 @@ class Film:
           f'{name} has a codec that cannot be read; export it again, for'
           ' example as MP4',
       )
-    self._container, self._stream = container, stream
-    # A stream without a container can only be read from its beginning.
-    self._can_seek = not (
+    self._container, self._file, self._stream = container, file, stream
+    self.is_bare = bool(
         container.format.flags & av.format.Flags.no_timestamps.value
     )
     span = span or _told(container, stream)
@@ -147,11 +180,12 @@ class Film:
 
     From the key frame before `start`.
     """
-    if start > 0 and self._can_seek:
+    if start > 0 and not self.is_bare:
       offset = int((start + self._origin) / self._stream.time_base)
       self._container.seek(offset, stream=self._stream)
     end = 0.0
     for frame in self._container.decode(self._stream):
+      self._file.found()
       # Without a container there are no timestamps, only durations.
       known = frame.time is not None
       second = frame.time - self._origin if known else end
@@ -160,7 +194,7 @@ class Film:
 
   def at(self, times: np.ndarray) -> Iterator[av.VideoFrame]:
     """The frame on screen at each of the rising times."""
-    if self._can_seek and len(times) > 1 and times[1] - times[0] > _FAR:
+    if not self.is_bare and len(times) > 1 and times[1] - times[0] > _FAR:
       found = self._seek_each(times)
       if found:
         return iter(found)
@@ -214,11 +248,13 @@ def _told(
 
 
 def _measured(
-    container: av.container.InputContainer, stream: av.VideoStream
+    container: av.container.InputContainer, stream: av.VideoStream,
+    file: Patient,
 ) -> tuple[float, float]:
   """The same as far as packets tell; the container is read to its end."""
   end, begins, ends = 0, [], []
   for packet in container.demux(stream):
+    file.found()
     if packet.size:  # the last one is empty
       begins.append(end if packet.pts is None else packet.pts)
       end = begins[-1] + (packet.duration or 0)
@@ -284,12 +320,15 @@ def each_once(
 
 
 @contextlib.contextmanager
-def opened(file: io.BufferedIOBase, name: str) -> Iterator[Film | Animation]:
+def opened(
+    file: io.BufferedIOBase, name: str
+) -> Iterator[Film | Animation]:
   """An encoded video, of any format, while it is read.
 
   Raises:
     MediumError: it is empty or none, or what reads it meets damage.
   """
+  patient = Patient(file)
   try:
     if not file.read(1):
       raise MediumError(
@@ -297,31 +336,51 @@ def opened(file: io.BufferedIOBase, name: str) -> Iterator[Film | Animation]:
       )
     file.seek(0)
     if is_animation(file):
-      size = file.seek(0, io.SEEK_END)
-      file.seek(0)
-      if size > pictures.LARGEST['video']:
-        raise pictures.too_large('video', name, f'{size:,}')
-      yield Animation(file)
-      return
-    with av.open(file) as container:
-      film = Film(container, name)
-      if film.seconds is not None:
+      yield _animation(file, name)
+    else:
+      with _film(patient, name) as film:
         yield film
-        return
-      span = _measured(container, container.streams.video[0])
-    file.seek(0)
-    with av.open(file) as container:
-      yield Film(container, name, span)
-  except av.error.FFmpegError as error:
+    if patient.failure:
+      raise patient.failure
+  except UserError:
+    raise
+  except Exception as error:  # decoders of broken data raise anything
+    if patient.failure or not isinstance(error, av.error.FFmpegError):
+      raise pictures.failed(name, patient.failure or error) from None
     raise MediumError(
         'is corrupt',
         f'{name} cannot be decoded as a video ({error.strerror}); export it'
         ' again, for example as MP4',
     ) from None
-  except UserError:
-    raise
-  except Exception as error:  # decoders of broken data raise anything
-    raise pictures.failed(name, error) from None
+
+
+def _animation(file: io.BufferedIOBase, name: str) -> Animation:
+  _check_size(file, name)
+  return Animation(file)
+
+
+def _check_size(file: io.BufferedIOBase | Patient, name: str) -> None:
+  """Of what libraries may read whole to find the next frame."""
+  place = file.tell()
+  size = file.seek(0, io.SEEK_END)
+  file.seek(place)
+  if size > pictures.LARGEST['video']:
+    raise pictures.too_large('video', name, f'{size:,}')
+
+
+@contextlib.contextmanager
+def _film(file: Patient, name: str) -> Iterator[Film]:
+  with av.open(file) as container:
+    film = Film(container, file, name)
+    if film.seconds is not None:
+      yield film
+      return
+    if film.is_bare:
+      _check_size(file, name)
+    span = _measured(container, container.streams.video[0], file)
+  file.seek(0)
+  with av.open(file) as container:
+    yield Film(container, file, name, span)
 
 
 def is_animation(file: io.BufferedIOBase) -> bool:

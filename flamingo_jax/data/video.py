@@ -102,23 +102,26 @@ def check_video(file: io.BufferedIOBase, name: str, to_end: bool) -> None:
   file.seek(0)
   if not to_end or moving.is_animation(file):
     return  # decode_clip has read all of an animation
-  reached = 0.0
+  reached, patient = 0.0, moving.Patient(file)
   try:
-    with av.open(file) as container:
+    with av.open(patient) as container:
       stream = container.streams.video[0]
       origin = (container.start_time or 0) / 1e6
       duration = (container.duration or 0) / 1e6
       slack = max(_CUT, 2 / float(stream.average_rate or 1))
       for packet in container.demux():  # sound too: it may be longer
+        patient.found()
         if packet.stream == stream:
           packet.decode()
         if packet.pts is not None:
           end = (packet.pts + (packet.duration or 0)) * packet.time_base
           reached = max(reached, float(end) - origin)
+    if patient.failure:
+      raise patient.failure
   except (av.error.FFmpegError, OSError) as error:
     raise UserError(
         f'{name} cannot be decoded beyond second {reached:.1f} '
-        f'({error.strerror}); copy or export it again'
+        f'({(patient.failure or error).strerror}); copy or export it again'
     ) from None
   if reached < duration - slack:
     raise UserError(
