@@ -7,11 +7,10 @@ import dataclasses
 import difflib
 import itertools
 import json
-import os
-import pathlib
 from typing import Any
 
 from flamingo_jax.data import json_objects
+from flamingo_jax.data import media as media_reader
 from flamingo_jax.data.media import Media
 from flamingo_jax.errors import UserError, shown
 
@@ -149,4 +148,7 @@ def _parse_part(part: Any, folder: str) -> str | Media | UserError:
           ' is not Unicode; write the whole character'
       )
     return value
-  return Media(key, os.path.abspath(pathlib.Path(folder, value)))
+  try:
+    return media_reader.named(key, value, folder)
+  except UserError as error:
+    return UserError(f'cannot be read: {error}')

@@ -18,7 +18,9 @@ from typing import Iterator
 
 import numpy as np
 
+from flamingo_jax import opening
 from flamingo_jax.data import media as media_reader
+from flamingo_jax.data import pictures
 from flamingo_jax.data import video as video_reader
 from flamingo_jax.data.document_line import EXAMPLE, ParsedLine, parse_line
 from flamingo_jax.data.media import Media, image, video
@@ -98,7 +100,7 @@ class JsonlDocuments:
 
   def __getitem__(self, index: int) -> Document:
     number = int(self._numbers[index])
-    with open(self.path, 'rb') as file:
+    with opening.open_file(self.path) as file:
       file.seek(int(self._starts[index]))
       line = file.readline()
     parsed = parse_line(line, os.path.dirname(self.path), self._media)
@@ -202,7 +204,10 @@ def _check_line(
   problems = list(parsed.problems)
   for part in parsed.parts:
     if isinstance(part, Media):
-      problem = file_problem(part.kind, part.path, decode)
+      problem = (
+          file_problem(part.kind, part.path, decode) if part.data is None
+          else media_problem(part, decode, to_end=decode)
+      )
       problems += [parsed.about(problem)] if problem else []
   document = None if problems else _document(parsed, path, number)
   return Line(number, document, tuple(problems), parsed.further)
@@ -225,14 +230,16 @@ def media_problem(media: Media, decode: bool, to_end: bool) -> str | None:
   of a video.
   """
   try:
+    if media.kind == 'image' and decode:
+      # Decoding tells as much at a quarter of the size.
+      data = media_reader.read_file(media)
+      pictures.decode_image(data, media.path, size=_DECODE_AT)
+      return None
     with media_reader.open_file(media) as file:
       if media.kind == 'video':
         video_reader.check_video(file, media.path, to_end)
-      elif decode:
-        # Decoding tells as much at a quarter of the size.
-        media_reader.decode_image(file.read(), media.path, size=_DECODE_AT)
       else:
-        media_reader.open_image(file, media.path)
+        pictures.open_image(file, media.path)
   except UserError as error:
     return str(error)
   return None
@@ -255,7 +262,7 @@ def lines(path: str | os.PathLike) -> Iterator[tuple[int, int, bytes]]:
     OSError: the file cannot be read.
   """
   start = 0
-  with open(path, 'rb') as file:
+  with opening.open_file(path) as file:
     for number, line in enumerate(file, 1):
       if line.strip():
         yield start, number, line

@@ -20,6 +20,8 @@ from typing import Iterable, Sequence, SupportsInt
 from etils import epath
 import sentencepiece
 
+from flamingo_jax import opening
+from flamingo_jax.data import buckets
 from flamingo_jax.data.sentencepiece_model import META_SPACE, SentencePieceModel
 from flamingo_jax.data.tokenizers_model import TokenizersModel
 from flamingo_jax.errors import UserError
@@ -119,6 +121,8 @@ LoadVocabulary = Callable[[], Vocabulary]
 
 def _read(path: str) -> bytes:
   try:
+    if not buckets.is_address(path):
+      opening.check(path)
     return epath.Path(path).read_bytes()
   except OSError as error:
     raise UserError(

@@ -25,6 +25,7 @@ from etils import epath
 import jax
 import numpy as np
 
+from flamingo_jax import opening
 from flamingo_jax.data.buckets import as_folder
 from flamingo_jax.data.frames import Sampling
 from flamingo_jax.data.storage import write_atomically
@@ -295,7 +296,8 @@ def read(path: str | os.PathLike) -> dict[str, Any]:
     UserError: missing, or not a card of this format.
   """
   try:
-    card = json.loads(pathlib.Path(path).read_text(encoding='utf-8'))
+    with opening.open_file(path, 'r', encoding='utf-8') as file:
+      card = json.load(file)
   except OSError as error:
     raise UserError(
         f'{path} cannot be read ({error.strerror}): give the card.json of an '

@@ -8,6 +8,7 @@ import csv
 import os
 from typing import Any
 
+from flamingo_jax import opening
 from flamingo_jax.data import json_objects
 from flamingo_jax.errors import UserError, shown
 from flamingo_jax.prepare.source import Dropped, has_ending, names_of
@@ -110,7 +111,9 @@ def _read(path: str) -> Iterator[Row]:
   """
   rows = []
   try:
-    with open(path, encoding='utf-8-sig', newline='') as file:
+    with opening.open_file(
+        path, 'r', encoding='utf-8-sig', newline=''
+    ) as file:
       read = _csv_rows if has_ending(path, '.csv') else _json_rows
       rows = list(read(file))
   except UserError:

@@ -14,6 +14,7 @@ import tarfile
 import numpy as np
 
 from flamingo_jax.errors import UserError
+from flamingo_jax.opening import open_file
 from flamingo_jax.prepare import captioned
 from flamingo_jax.prepare import spool
 from flamingo_jax.prepare import tars
@@ -87,7 +88,7 @@ class FetchedImages:
     name, whole = files[number]
     path = os.path.join(self.folder, name)
     try:
-      with open(path, 'rb') as file:
+      with open_file(path) as file:
         if os.fstat(file.fileno()).st_size != whole:
           raise Dropped(
               'file of fetched images has changed since the run began', path

@@ -10,6 +10,7 @@ import re
 from typing import Any
 import zipfile
 
+from flamingo_jax import opening
 from flamingo_jax.data import json_objects
 from flamingo_jax.errors import UserError, shown
 from flamingo_jax.prepare.source import Dropped, Item, Unit, has_ending
@@ -34,7 +35,7 @@ def line_units(path: str) -> Iterator[Unit]:
     yield Unit(path, end=-1, first=1)
     return
   try:
-    with open(path, 'rb') as file:
+    with opening.open_file(path) as file:
       begin = end = 0
       first = number = 1
       for line in file:
@@ -106,7 +107,7 @@ def array_units(path: str) -> Iterator[Unit]:
     UserError: the file cannot be read.
   """
   try:
-    with open(path, 'rb') as file:
+    with opening.open_file(path) as file:
       data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
   except ValueError:  # an empty file
     yield Unit(path, end=-1)

@@ -8,6 +8,7 @@ import os
 import pathlib
 from typing import Any, Protocol, runtime_checkable
 
+from flamingo_jax import opening
 from flamingo_jax.data.documents import Document, Media
 from flamingo_jax.errors import UserError, one_line
 
@@ -167,7 +168,7 @@ def find_files(paths: Iterable[str], endings: tuple[str, ...]) -> list[str]:
     if os.path.isdir(path):
       inside = [
           os.fspath(file) for file in pathlib.Path(path).rglob('*')
-          if has_ending(file.name, endings) and file.is_file()
+          if has_ending(file.name, endings) and _is_file(file)
       ]
       if not inside:
         raise UserError(
@@ -175,7 +176,7 @@ def find_files(paths: Iterable[str], endings: tuple[str, ...]) -> list[str]:
             'the folder that does'
         )
       found += inside
-    elif os.path.isfile(path):
+    elif _is_file(path):
       if not has_ending(path, endings):
         raise UserError(
             f'{path} does not end in {" or ".join(endings)}; name a file of '
@@ -185,6 +186,22 @@ def find_files(paths: Iterable[str], endings: tuple[str, ...]) -> list[str]:
     else:
       raise UserError(f'{path} does not exist; correct the path')
   return sorted(set(found))
+
+
+def _is_file(path: str | os.PathLike) -> bool:
+  """Whether there is a file; a folder or a link to nothing is none.
+
+  Raises:
+    UserError: it is a named pipe or the like, which would be waited for.
+  """
+  if os.path.isfile(path):
+    return True
+  if os.path.exists(path) and not os.path.isdir(path):
+    raise UserError(
+        f'{os.fspath(path)} is {opening.kind_of(path)}, not a file; name files, '
+        'or save what comes from there as one'
+    )
+  return False
 
 
 def names_of(paths: Sequence[str]) -> str:
@@ -225,7 +242,7 @@ def read_bytes(path: str, limit: int) -> bytes:
     Dropped: it cannot be read, or has more than `limit` bytes.
   """
   try:
-    with open(path, 'rb') as file:
+    with opening.open_file(path) as file:
       data = file.read(limit + 1)
   except OSError as error:
     raise Dropped('file cannot be read', f'{path}: {error.strerror}') from None

@@ -9,6 +9,7 @@ import io
 import pathlib
 from typing import Any
 
+from flamingo_jax import opening
 from flamingo_jax.data import json_objects
 from flamingo_jax.data.media import Media
 from flamingo_jax.errors import UserError, shown
@@ -35,6 +36,11 @@ class Source:
       UserError: it is not there; says where it comes from.
     """
     path = self.folder / name
+    if path.exists() and not path.is_file():
+      raise UserError(
+          f'{path} is {opening.kind_of(path)}, not a file: copy it again from '
+          f'{self.origin}'
+      )
     if not path.is_file():
       raise UserError(
           f'{path} does not exist: the split {self.split!r} of '

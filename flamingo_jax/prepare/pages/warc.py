@@ -11,6 +11,7 @@ import zlib
 from fastwarc.stream_io import BrotliReader, ZstdReader
 from fastwarc.warc import ArchiveIterator, WarcRecord, WarcRecordType
 
+from flamingo_jax import opening
 from flamingo_jax.prepare.pages import charsets
 from flamingo_jax.prepare.pages.page import LONGEST, Page
 from flamingo_jax.prepare.source import Dropped, Item
@@ -30,7 +31,7 @@ _IS_SHORT = 'record is cut short'
 def read(path: str) -> Iterator[Item | Dropped]:
   """The pages of a file, and what is no page."""
   is_empty = True
-  with open(path, 'rb') as file:
+  with opening.open_file(path) as file:
     records = ArchiveIterator(
         file, record_types=WarcRecordType.any_type, parse_http=False
     )
