@@ -35,6 +35,7 @@ from flamingo_jax.errors import UserError
 from flamingo_jax.evaluation.seqio_scores import EvaluationDatasetConfig
 from flamingo_jax.evaluation.seqio_scores import FewShotEvaluator
 from flamingo_jax.run_dir import checkpoint
+from flamingo_jax.run_dir.job_owner import owned_by_job
 from flamingo_jax.run_dir.pretrained import TrainStateInitializer
 from flamingo_jax.training.partitioner import Partitioner
 from flamingo_jax.training.train_step import TrainState, Trainer
@@ -75,6 +76,7 @@ class Parts:
     with contextlib.ExitStack() as stack:
       opened = lambda x: stack.enter_context(contextlib.closing(x))
       save, restore = self.checkpoint_cfg.save, self.checkpoint_cfg.restore
+      stack.enter_context(owned_by_job(self.model_dir))
       checkpoints = opened(checkpoint.Checkpoints(self.model_dir, save.keep))
       state, frozen_params, sums = start(
           self.trainer, self.initializer, self.random_seed, self.model_dir,
@@ -334,7 +336,8 @@ def train(
     cache_media: where features are kept, as for `media_cache.open_cache`.
 
   Raises:
-    UserError: something that doesn't fit, a loss of NaN, a full disk.
+    UserError: something that doesn't fit, a loss of NaN, a full disk, or a
+      folder that another job trains in.
     SystemExit: a signal before the first step, when there is nothing to save.
   """
   checkpoint.check_are_ours(use_orbax)

@@ -102,7 +102,7 @@ def test_features_of_another_encoder_are_refused(opened, start, tmp_path):
 def test_a_folder_is_of_one_run_at_a_time(model, opened, start, tmp_path):
   opened(tmp_path)(make_batch(0))
   second = MediaCache(model, on_devices(start[1]), tmp_path)
-  with pytest.raises(UserError, match='in use by another run'):
+  with pytest.raises(UserError, match='written by another process .*--cache_media'):
     second(make_batch(0))
 
 
