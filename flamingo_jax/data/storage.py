@@ -129,19 +129,27 @@ def write_atomically(
 ) -> None:
   """Replaces a file so that a reader sees the old one or all of the new.
 
+  What a link leads to is replaced, and devices and pipes are written to.
+
   Raises:
     UserError: it cannot be written; the old one is still there, if any.
   """
-  path = epath.Path(path)
   if isinstance(content, str):
     # Names of files that are no text keep their bytes.
     content = content.encode('utf-8', 'surrogateescape')
-  # No other process has this name.
-  draft = path.with_name(f'{path.name}.{secrets.token_hex(8)}.tmp')
   with writing(path):
+    if os.path.exists(path) and not os.path.isfile(path):
+      with open(path, 'wb') as file:
+        file.write(content)
+      return
+    target = epath.Path(
+        os.fspath(path) if is_address(path) else os.path.realpath(path)
+    )
+    # No other process has this name.
+    draft = target.with_name(f'{target.name}.{secrets.token_hex(8)}.tmp')
     try:
       draft.write_bytes(content)
-      draft.replace(path)
+      draft.replace(target)
     except BaseException:
       with contextlib.suppress(OSError):
         draft.unlink(missing_ok=True)

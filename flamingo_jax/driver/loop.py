@@ -336,8 +336,7 @@ def train(
     cache_media: where features are kept, as for `media_cache.open_cache`.
 
   Raises:
-    UserError: something that doesn't fit, a loss of NaN, a full disk, or a
-      folder that another job trains in.
+    UserError: what doesn't fit, a loss of NaN, a full disk, a folder in use.
     SystemExit: a signal before the first step, when there is nothing to save.
   """
   checkpoint.check_are_ours(use_orbax)

@@ -49,10 +49,9 @@ def infer(
 ) -> list[str]:
   """Writes what the newest checkpoint of a run answers, an example per line.
 
-  A file is there when all of it is. Until then its lines are in a draft, and
-  the same command goes on behind the last whole part of it. What is there is
-  kept if it was made from the same weights and examples, in the same way, and
-  is answered anew otherwise.
+  A file is there when all of it is, and until then its lines are in a draft.
+  What is there is kept if it was made from the same weights and examples in the
+  same way, and is answered anew otherwise.
 
   Args:
     mode: 'predict', 'predict_with_aux' (and the answers' log-probabilities) or
@@ -72,8 +71,7 @@ def infer(
     The files.
 
   Raises:
-    UserError: as `evaluate`, an unknown mode, or tasks that don't go with it;
-      another job does the same shard in `output_dir`.
+    UserError: as `evaluate`, an unknown mode, or tasks that don't go with it.
   """
   if mode not in MODES:
     raise UserError(f'mode is {mode!r} and must be one of {", ".join(MODES)}')
@@ -104,34 +102,45 @@ def infer(
     if shard_id == 0:
       summarize_config_fn(model_dir=output_dir, summary_writer=None, step=step)
     for task in pipeline.mixture_tasks(dataset_cfg.mixture_or_task_name):
-      examples = task.get_dataset(
-          sequence_length=dataset_cfg.task_feature_lengths,
-          split=dataset_cfg.split,
-          shuffle=False,
-          shard_info=seqio.ShardInfo(shard_id, num_shards),
-          num_epochs=1,
-      )
-      output = AnswerFile(
+      file = AnswerFile(
           epath.Path(output_dir) / f'{task.name}-{mode}.jsonl-{shard}',
           made_from,
       )
-      vocabulary = task.output_features['targets'].vocabulary
-      with pipeline.reading_errors():
-        for batch in _chunks(
-            examples, checkpoint_period * dataset_cfg.batch_size
-        ):
-          output.add(batch, lambda: _lines(inference, mode, vocabulary, batch))
-      output.finish()
-      files.append(os.fspath(output.path))
+      chunks = _chunks(
+          task, dataset_cfg, seqio.ShardInfo(shard_id, num_shards),
+          checkpoint_period * dataset_cfg.batch_size,
+      )
+      _answer(inference, mode, task, chunks, file)
+      files.append(os.fspath(file.path))
       if jax.process_index() == 0:
-        print(output.path)
+        print(file.path)
   return files
 
 
+def _answer(
+    inference: ExampleInference,
+    mode: str,
+    task: seqio.Task,
+    chunks: Iterator[dict[str, np.ndarray]],
+    file: AnswerFile,
+) -> None:
+  """Writes what the model answers to each chunk of a task's examples."""
+  vocabulary = task.output_features['targets'].vocabulary
+  with pipeline.reading_errors():
+    for batch in chunks:
+      file.add(batch, lambda: _lines(inference, mode, vocabulary, batch))
+  file.finish()
+
+
 def _chunks(
-    examples: tf.data.Dataset, size: int
+    task: seqio.Task, cfg: EvaluationDatasetConfig, shard: seqio.ShardInfo,
+    size: int,
 ) -> Iterator[dict[str, np.ndarray]]:
   """`size` examples at a time, stacked; the last may be fewer."""
+  examples = task.get_dataset(
+      sequence_length=cfg.task_feature_lengths, split=cfg.split, shuffle=False,
+      shard_info=shard, num_epochs=1,
+  )
   kept = lambda key: key in MODEL_FEATURES or key.endswith(_RECORDED)
   pick = lambda example: {k: x for k, x in example.items() if kept(k)}
   return examples.map(pick).batch(size).as_numpy_iterator()

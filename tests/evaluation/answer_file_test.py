@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which answers that are there are kept, and which are asked for anew."""
 
+from etils import epath
 import numpy as np
 import pytest
 
@@ -19,7 +20,7 @@ def examples(part, value=0):
 
 def answer(path, parts, made_from=MADE_FROM):
   """What is asked of a model while the parts are written."""
-  asked, output = [], AnswerFile(path, made_from)
+  asked, output = [], AnswerFile(epath.Path(path), made_from)
   for part in parts:
     def ask(part=part):
       asked.append(part['tokens'][0])
@@ -78,7 +79,7 @@ def test_a_file_that_was_changed_is_not_taken_for_done(file, damage, capsys):
 def test_a_draft_is_of_the_same_model_alone(tmp_path):
   path = tmp_path / 'task-score.jsonl-00000-of-00001'
   for made_from in (MADE_FROM, MADE_FROM | {'weights': 'abd'}):
-    output = AnswerFile(path, made_from)
+    output = AnswerFile(epath.Path(path), made_from)
     output.add(examples(0), lambda: ['"x"'])  # and is killed
   (draft, other) = tmp_path.glob('*.tmp')
   draft.write_bytes(draft.read_bytes() + b'["cut')
