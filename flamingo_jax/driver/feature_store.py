@@ -127,8 +127,8 @@ def _check_manifest(folder: epath.Path, manifest: dict[str, Any]) -> None:
     write_atomically(path, json.dumps(manifest, indent=2) + '\n')
     return
   try:
-    stored = json.loads(path.read_text(encoding='utf-8'))
-  except ValueError as error:
+    stored = dict(json.loads(path.read_text(encoding='utf-8')))
+  except (ValueError, TypeError) as error:
     raise UserError(
         f'{path} is not JSON ({error}): delete {folder}'
     ) from None

@@ -106,10 +106,8 @@ def infer(
           epath.Path(output_dir) / f'{task.name}-{mode}.jsonl-{shard}',
           made_from,
       )
-      chunks = _chunks(
-          task, dataset_cfg, seqio.ShardInfo(shard_id, num_shards),
-          checkpoint_period * dataset_cfg.batch_size,
-      )
+      info = seqio.ShardInfo(shard_id, num_shards)
+      chunks = _chunks(task, dataset_cfg, info, checkpoint_period)
       _answer(inference, mode, task, chunks, file)
       files.append(os.fspath(file.path))
       if jax.process_index() == 0:
@@ -134,15 +132,16 @@ def _answer(
 
 def _chunks(
     task: seqio.Task, cfg: EvaluationDatasetConfig, shard: seqio.ShardInfo,
-    size: int,
+    batches: int,
 ) -> Iterator[dict[str, np.ndarray]]:
-  """`size` examples at a time, stacked; the last may be fewer."""
+  """So many batches at a time, as one; the last may be fewer."""
   examples = task.get_dataset(
       sequence_length=cfg.task_feature_lengths, split=cfg.split, shuffle=False,
       shard_info=shard, num_epochs=1,
   )
   kept = lambda key: key in MODEL_FEATURES or key.endswith(_RECORDED)
   pick = lambda example: {k: x for k, x in example.items() if kept(k)}
+  size = batches * cfg.batch_size
   return examples.map(pick).batch(size).as_numpy_iterator()
 
 

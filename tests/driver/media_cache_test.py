@@ -10,6 +10,7 @@ import jax
 import numpy as np
 import pytest
 
+import flamingo_jax
 from flamingo_jax.data import features, pipeline
 from flamingo_jax.driver.media_cache import MediaCache, check_cacheable
 from flamingo_jax.errors import UserError
@@ -97,6 +98,15 @@ def test_features_of_another_encoder_are_refused(opened, start, tmp_path):
   other = jax.tree.map(lambda x: x * 1.001, start[1])
   with pytest.raises(UserError, match='another vision encoder .encoder is'):
     opened(tmp_path, other)(make_batch(0))
+
+
+def test_features_of_another_version_are_refused(
+    opened, tmp_path, monkeypatch
+):
+  opened(tmp_path)(make_batch(0))
+  monkeypatch.setattr(flamingo_jax, '__version__', '9')
+  with pytest.raises(UserError, match="flamingo_jax is '.*' there and '9'"):
+    opened(tmp_path)(make_batch(0))
 
 
 def test_a_folder_is_of_one_run_at_a_time(model, opened, start, tmp_path):
