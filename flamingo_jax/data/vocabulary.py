@@ -48,7 +48,7 @@ class Vocabulary:
   def __init__(self, path: str | os.PathLike):
     self.path = os.fspath(path)
     data = _read(self.path)
-    self.sha256 = hashlib.sha256(data).hexdigest()
+    self.sha256 = file_sha256(self.path)
     read = TokenizersModel if data.startswith(b'{') else SentencePieceModel
     self._model = read(data, self.path)
     self.base_size = self._model.size
@@ -128,6 +128,15 @@ def _read(path: str) -> bytes:
         " SentencePiece .model file, or a tokenizer.json of Hugging Face's"
         ' tokenizers'
     ) from None
+
+
+def file_sha256(path: str | os.PathLike) -> str:
+  """What tells vocabularies apart: the hex digest of a file.
+
+  Raises:
+    UserError: it cannot be read.
+  """
+  return hashlib.sha256(_read(os.fspath(path))).hexdigest()
 
 
 @functools.cache

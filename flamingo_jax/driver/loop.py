@@ -37,6 +37,7 @@ from flamingo_jax.evaluation.seqio_scores import FewShotEvaluator
 from flamingo_jax.run_dir import checkpoint
 from flamingo_jax.run_dir.job_owner import owned_by_job
 from flamingo_jax.run_dir.pretrained import TrainStateInitializer
+from flamingo_jax.run_dir.quiet import told_once
 from flamingo_jax.training.partitioner import Partitioner
 from flamingo_jax.training.train_step import TrainState, Trainer
 from flamingo_jax.training.trained_model import TrainedModel
@@ -77,6 +78,7 @@ class Parts:
       opened = lambda x: stack.enter_context(contextlib.closing(x))
       save, restore = self.checkpoint_cfg.save, self.checkpoint_cfg.restore
       stack.enter_context(owned_by_job(self.model_dir))
+      stack.enter_context(told_once())  # checkpoints are saved in the background
       checkpoints = opened(checkpoint.Checkpoints(self.model_dir, save.keep))
       state, frozen_params, sums = start(
           self.trainer, self.initializer, self.random_seed, self.model_dir,
