@@ -3,6 +3,7 @@
 """The one exception that users are meant to read."""
 
 from collections.abc import Callable
+import io
 import sys
 
 
@@ -11,6 +12,13 @@ class UserError(ValueError):
 
   Programs print it as `error: ...` without a traceback and exit with code 2.
   """
+
+
+def print_any_name() -> None:
+  """Lets print write names of files that are no text, as '\\udcff'."""
+  for stream in (sys.stdout, sys.stderr):
+    if isinstance(stream, io.TextIOWrapper):
+      stream.reconfigure(errors='backslashreplace')
 
 
 def status_of(program: Callable[[], int | None]) -> int:

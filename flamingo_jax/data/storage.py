@@ -124,6 +124,28 @@ def writing(path: str | os.PathLike) -> Iterator[None]:
     ) from error
 
 
+def sentence(error: OSError | UnicodeError) -> str:
+  """What a file or a name that the system refuses is told as.
+
+  Errors that gin has raised again are told as those that they stand for.
+  """
+  while not error.args and isinstance(
+      error.__context__, (OSError, UnicodeError)
+  ):
+    error = error.__context__
+  if isinstance(error, UnicodeError):
+    return (
+        f'{getattr(error, "object", error)!r:.200} is a name or a text that is '
+        'no UTF-8: rename the file, or write the text anew'
+    )
+  refusal = explain(error) or UNKNOWN
+  path = f'{error.filename} ' if error.filename else 'a file '
+  return (
+      f'{path}cannot be read or written '
+      f'({error.strerror or " ".join(str(error).split())}); {refusal.remedy}'
+  )
+
+
 def write_atomically(
     path: str | os.PathLike, content: str | bytes
 ) -> None:

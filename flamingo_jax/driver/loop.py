@@ -288,6 +288,15 @@ def _make_evaluators(
   return evaluators
 
 
+def _check_seeds(*seeds: Any) -> None:
+  for seed in seeds:
+    if seed is not None and (type(seed) is not int or not 0 <= seed < 2**31):
+      raise UserError(
+          f'a seed is {seed!r:.40} and must be a whole number from 0 to '
+          '2147483647: set SEED to one'
+      )
+
+
 def train(
     *,
     model: TrainedModel,
@@ -344,6 +353,7 @@ def train(
   checkpoint.check_are_ours(use_orbax)
   for cfg in filter(None, (train_dataset_cfg, train_eval_dataset_cfg)):
     verify_matching_vocabs_fn(cfg, model)
+  _check_seeds(random_seed, train_dataset_cfg.seed)
   with stop_on_signals() as stop:
     trainer = trainer_cls(model=model, partitioner=partitioner)
     shard = partitioner.get_data_layout(train_dataset_cfg.batch_size).shard
