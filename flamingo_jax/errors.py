@@ -3,6 +3,7 @@
 """The one exception that users are meant to read."""
 
 from collections.abc import Callable
+import io
 import re
 import reprlib
 import sys
@@ -54,6 +55,13 @@ class UserError(ValueError):
 
   def __init__(self, message: str):
     super().__init__(one_line(message))
+
+
+def print_any_name() -> None:
+  """Lets print write names of files that are no text, as '\\udcff'."""
+  for stream in (sys.stdout, sys.stderr):
+    if isinstance(stream, io.TextIOWrapper):
+      stream.reconfigure(errors='backslashreplace')
 
 
 def status_of(program: Callable[[], int | None]) -> int:

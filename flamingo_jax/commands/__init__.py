@@ -7,6 +7,7 @@ works where the rest does not and `flamingo generate` needs no TensorFlow.
 """
 
 import argparse
+import re
 from typing import Any
 
 
@@ -17,6 +18,15 @@ def add_command(commands: Any, name: str, run: Any, summary: str) -> Any:
       formatter_class=argparse.RawDescriptionHelpFormatter)
   parser.set_defaults(run=run)
   return parser
+
+
+def seed(text: str) -> int:
+  """A seed of random numbers, for argparse."""
+  if not re.fullmatch(r'\d{1,10}', text, re.ASCII) or int(text) >= 2**31:
+    raise argparse.ArgumentTypeError(
+        f'{text!r:.40} is no whole number from 0 to 2147483647'
+    )
+  return int(text)
 
 
 def add_mesh(parser: Any) -> None:

@@ -35,7 +35,9 @@ from flamingo_jax.errors import UserError
 from flamingo_jax.evaluation.seqio_scores import EvaluationDatasetConfig
 from flamingo_jax.evaluation.seqio_scores import FewShotEvaluator
 from flamingo_jax.run_dir import checkpoint
+from flamingo_jax.run_dir.job_owner import owned_by_job
 from flamingo_jax.run_dir.pretrained import TrainStateInitializer
+from flamingo_jax.run_dir.quiet import told_once
 from flamingo_jax.training.partitioner import Partitioner
 from flamingo_jax.training.train_step import TrainState, Trainer
 from flamingo_jax.training.trained_model import TrainedModel
@@ -75,6 +77,8 @@ class Parts:
     with contextlib.ExitStack() as stack:
       opened = lambda x: stack.enter_context(contextlib.closing(x))
       save, restore = self.checkpoint_cfg.save, self.checkpoint_cfg.restore
+      stack.enter_context(owned_by_job(self.model_dir))
+      stack.enter_context(told_once())  # checkpoints are saved in the background
       checkpoints = opened(checkpoint.Checkpoints(self.model_dir, save.keep))
       state, frozen_params, sums = start(
           self.trainer, self.initializer, self.random_seed, self.model_dir,
@@ -284,6 +288,15 @@ def _make_evaluators(
   return evaluators
 
 
+def _check_seeds(*seeds: Any) -> None:
+  for seed in seeds:
+    if seed is not None and (type(seed) is not int or not 0 <= seed < 2**31):
+      raise UserError(
+          f'a seed is {seed!r:.40} and must be a whole number from 0 to '
+          '2147483647: set SEED to one'
+      )
+
+
 def train(
     *,
     model: TrainedModel,
@@ -334,12 +347,13 @@ def train(
     cache_media: where features are kept, as for `media_cache.open_cache`.
 
   Raises:
-    UserError: something that doesn't fit, a loss of NaN, a full disk.
+    UserError: what doesn't fit, a loss of NaN, a full disk, a folder in use.
     SystemExit: a signal before the first step, when there is nothing to save.
   """
   checkpoint.check_are_ours(use_orbax)
   for cfg in filter(None, (train_dataset_cfg, train_eval_dataset_cfg)):
     verify_matching_vocabs_fn(cfg, model)
+  _check_seeds(random_seed, train_dataset_cfg.seed)
   with stop_on_signals() as stop:
     trainer = trainer_cls(model=model, partitioner=partitioner)
     shard = partitioner.get_data_layout(train_dataset_cfg.batch_size).shard

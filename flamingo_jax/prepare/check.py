@@ -7,7 +7,6 @@ from collections.abc import Collection, Iterator, Mapping
 import dataclasses
 import hashlib
 import os
-import pathlib
 
 import numpy as np
 import tqdm
@@ -15,6 +14,7 @@ import tqdm
 from flamingo_jax.data import documents
 from flamingo_jax.data import interleaved
 from flamingo_jax.data.misfits import Misfits
+from flamingo_jax.data.storage import write_atomically
 from flamingo_jax.data.vocabulary import Vocabulary
 from flamingo_jax.errors import UserError, shown
 from flamingo_jax.prepare import preview
@@ -221,7 +221,7 @@ def check(
         vocabulary=vocabulary, length=lengths['tokens'],
         max_media=lengths['media'],
     )
-    _write(out_html, page)
+    write_atomically(out_html, page)
   return report
 
 
@@ -243,13 +243,3 @@ def _digest(doc: interleaved.TokenizedDocument) -> bytes:
     encoded = isinstance(medium.data, bytes)
     digest.update(medium.data if encoded else os.fsencode(medium.path))
   return digest.digest()[:16]
-
-
-def _write(path: str | os.PathLike, page: str) -> None:
-  try:
-    pathlib.Path(path).write_text(page, encoding='utf-8')
-  except OSError as error:
-    raise UserError(
-        f'the preview {os.fspath(path)} cannot be written ({error.strerror});'
-        ' name a file in a folder that exists'
-    ) from None
