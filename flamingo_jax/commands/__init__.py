@@ -7,8 +7,9 @@ works where the rest does not and `flamingo generate` needs no TensorFlow.
 """
 
 import argparse
-import re
 from typing import Any
+
+from flamingo_jax import option_values
 
 
 def add_command(commands: Any, name: str, run: Any, summary: str) -> Any:
@@ -22,11 +23,13 @@ def add_command(commands: Any, name: str, run: Any, summary: str) -> Any:
 
 def seed(text: str) -> int:
   """A seed of random numbers, for argparse."""
-  if not re.fullmatch(r'\d{1,10}', text, re.ASCII) or int(text) >= 2**31:
+  try:
+    number = int(text) if len(text) < 20 else text
+    return option_values.seed(number)
+  except ValueError:  # a UserError, too
     raise argparse.ArgumentTypeError(
-        f'{text!r:.40} is no whole number from 0 to 2147483647'
-    )
-  return int(text)
+        f'{text!r:.40} is no whole number from 0 to {option_values.LARGEST_SEED}'
+    ) from None
 
 
 def add_mesh(parser: Any) -> None:

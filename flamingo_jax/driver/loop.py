@@ -12,6 +12,7 @@ from jax.experimental import multihost_utils
 import numpy as np
 import seqio
 
+from flamingo_jax import option_values
 from flamingo_jax.data import pipeline
 from flamingo_jax.data.batches import Batches
 from flamingo_jax.driver.interrupt import (
@@ -288,13 +289,10 @@ def _make_evaluators(
   return evaluators
 
 
-def _check_seeds(*seeds: Any) -> None:
+def _check_seeds(*seeds: int | None) -> None:
   for seed in seeds:
-    if seed is not None and (type(seed) is not int or not 0 <= seed < 2**31):
-      raise UserError(
-          f'a seed is {seed!r:.40} and must be a whole number from 0 to '
-          '2147483647: set SEED to one'
-      )
+    if seed is not None:
+      option_values.seed(seed, 'SEED')
 
 
 def train(
@@ -351,9 +349,9 @@ def train(
     SystemExit: a signal before the first step, when there is nothing to save.
   """
   checkpoint.check_are_ours(use_orbax)
+  _check_seeds(random_seed, train_dataset_cfg.seed)
   for cfg in filter(None, (train_dataset_cfg, train_eval_dataset_cfg)):
     verify_matching_vocabs_fn(cfg, model)
-  _check_seeds(random_seed, train_dataset_cfg.seed)
   with stop_on_signals() as stop:
     trainer = trainer_cls(model=model, partitioner=partitioner)
     shard = partitioner.get_data_layout(train_dataset_cfg.batch_size).shard
@@ -373,8 +371,7 @@ def train(
         checkpoint_cfg=checkpoint_cfg,
         model_dir=model_dir,
         total_steps=total_steps,
-        stats_period=stats_period or eval_period,
-        eval_period=eval_period,
+        stats_period=stats_period or eval_period, eval_period=eval_period,
         cache_media=cache_media,
         summarize_config=summarize_config_fn,
     ).train(stop)

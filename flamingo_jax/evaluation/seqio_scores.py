@@ -24,7 +24,7 @@ from flamingo_jax.data.storage import write_atomically, writing
 from flamingo_jax.errors import UserError
 from flamingo_jax.evaluation import shots_table
 from flamingo_jax.evaluation.examples import ExampleInference, FeatureConverter
-from flamingo_jax.options import AnyNumber
+from flamingo_jax.option_values import AnyNumber
 from flamingo_jax.run_dir import checkpoint
 from flamingo_jax.run_dir.checkpoint import RestoreCheckpointConfig
 from flamingo_jax.run_dir.job_owner import owned_by_job
