@@ -60,7 +60,8 @@ def parse_line(line: bytes, folder: str, media: bool = True) -> ParsedLine:
         f'{EXAMPLE}{_guess(keys, "parts")}'
     )
   further = tuple(key for key in record if key != 'parts')
-  name = f'id {shown(record["id"])}' if 'id' in record else ''
+  has_name = record.get('id') not in (None, '')
+  name = f'id {shown(record["id"])}' if has_name else ''
   parts, problems = [], [
       f'unknown key {shown(key)} beside "parts"; put what it holds into'
       ' "parts", or name it otherwise'

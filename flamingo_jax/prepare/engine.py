@@ -133,9 +133,11 @@ def _plan(
       field.name: getattr(source, field.name)
       for field in dataclasses.fields(source)
   }
-  for value in options.values():
+  for name, value in options.items():
     if isinstance(value, FetchedImages):
       digest.update(repr(value.listing()).encode())
+    elif name == 'captions' and value is not None:
+      digest.update(pathlib.Path(value).read_bytes())
   plan = {
       'source': type(source).__name__.lower(),
       'options': {

@@ -101,13 +101,16 @@ def test_paths_start_at_the_folder_of_the_file(folder, monkeypatch):
 def test_other_keys_of_a_document_are_kept_for_messages_and_told(folder):
   more = {'id': 'b7', 'url': 'http://x', 'caption_source': {'text': ['alt']},
           'images': 2, 'license': None}
-  path = write(folder, parts(IMAGE, TEXT) | more, parts(IMAGE, TEXT))
+  none = parts(IMAGE, TEXT) | {'id': None}
+  path = write(folder, parts(IMAGE, TEXT) | more, none)
   named, plain = documents.JsonlDocuments(path)
   assert named.parts[0].path == plain.parts[0].path
   assert named.parts[1:] == plain.parts[1:] == ('A cat.',)
   assert (named.name, named.source) == ("id 'b7'", f"{path}:1 (id 'b7')")
   assert (plain.name, plain.source) == ('', f'{path}:2')
-  assert [line.further for line in documents.scan(path)] == [tuple(more), ()]
+  assert [line.further for line in documents.scan(path)] == [
+      tuple(more), ('id',)
+  ]
   (folder / 'a.png').unlink()
   with pytest.raises(UserError, match="own.jsonl:1: id 'b7': .*a.png does not"):
     documents.JsonlDocuments(path)
