@@ -4,8 +4,9 @@
 
 from collections.abc import Iterator
 import io
+import mmap
 import re
-from typing import Any
+from typing import Any, BinaryIO
 import zlib
 
 from fastwarc.stream_io import BrotliReader, ZstdReader
@@ -26,33 +27,103 @@ _BINARY = re.compile(rb'[\x00-\x08\x0b\x0e-\x1a\x1c-\x1f]')
 _SNIFFED = 1445  # bytes
 _MARKS = (b'\xfe\xff', b'\xff\xfe', b'<\0', b'\0<')  # UTF-16 does
 _IS_SHORT = 'record is cut short'
+_BLANK = b'\r\n\r\n'  # before and after what a record holds
+_LONGEST_RECORD = 2 * LONGEST
 
 
 def read(path: str) -> Iterator[Item | Dropped]:
-  """The pages of a file, and what is no page."""
-  is_empty = True
+  """The pages of a file, and what is no page.
+
+  Behind damage it goes on with the next record that can be found.
+  """
+  begin, answers, is_empty = 0, 0, True
   with opening.open_file(path) as file:
-    records = ArchiveIterator(
-        file, record_types=WarcRecordType.any_type, parse_http=False
-    )
-    try:
-      for number, record in enumerate(records):
-        is_cut = 'Content-Length' not in record.headers
-        if record.record_type not in _WITH_PAGES and not is_cut:
-          continue
-        is_empty = False
-        url = (record.headers.get('WARC-Target-URI') or '').strip('<>')
-        try:
-          yield Item(f'{path}, record {number} ({url})', _page(record, url))
-        except Dropped as dropped:
-          yield dropped
-    except OSError as error:
-      is_empty = False
-      yield Dropped(
-          'file is damaged, what follows in it is not seen', f'{path}: {error}'
+    while begin >= 0:
+      file.seek(begin)
+      records = ArchiveIterator(
+          file, record_types=WarcRecordType.any_type, parse_http=False
       )
+      at, size, held, error = -1, 0, None, None
+      try:
+        for record in records:
+          if held is not None:  # it ends where this one begins
+            yield held
+          held, at = None, record.stream_pos
+          size = record.content_length
+          answers += record.record_type == WarcRecordType.response
+          # Those that may have a page, and what has lost its head.
+          if (record.record_type in _WITH_PAGES
+              or record.headers.get('Content-Length') is None):
+            is_empty = False
+            held = _found(record, f'{path}, record {max(0, answers - 1)}')
+      except OSError as damage:
+        error, is_empty = damage, False
+      end = _end_of_record(file, at, size) if at >= 0 else begin
+      if error is not None and end < 0 and isinstance(held, Item):
+        held = Dropped(_IS_SHORT, held.place)
+      if held is not None:
+        yield held
+      if error is None and end >= 0 and not _has_more(file, end):
+        break
+      begin = _next_record(file, max(at + 1, begin + 1, end))
+      swallowed = begin >= 0 and not isinstance(held, Dropped)
+      if error is not None or swallowed or end >= 0:
+        unseen = '' if begin >= 0 else ', what follows is not seen'
+        why = f'{path}, byte {max(0, at)}: {error or "no record behind it"}'
+        yield Dropped(f'file is damaged{unseen}', why)
   if is_empty:
     yield Dropped('file holds no page', path)
+
+
+def _end_of_record(file: BinaryIO, begin: int, size: int) -> int:
+  """Where a record ends, -1 if it is not as long as it says."""
+  file.seek(begin)
+  data = file.read(_LONGEST_RECORD)
+  end = begin
+  if data.startswith(_GZIP):
+    stream = zlib.decompressobj(31)
+    try:
+      packed, data = data, stream.decompress(data, _LONGEST_RECORD)
+    except zlib.error:
+      return -1
+    end += len(packed) - len(stream.unused_data)
+  content = data.find(_BLANK) + len(_BLANK)
+  if not data.startswith(_BLANK, content + size):
+    return -1
+  return end if end > begin else begin + content + size + len(_BLANK)
+
+
+def _has_more(file: BinaryIO, begin: int) -> bool:
+  file.seek(begin)
+  return bool(file.read(_SNIFFED).strip())
+
+
+def _next_record(file: BinaryIO, begin: int) -> int:
+  """Where the next record begins, there or behind; -1 if there is none."""
+  file.seek(0)
+  is_zipped = file.read(2) == _GZIP
+  mark = _GZIP + b'\x08' if is_zipped else b'\nWARC/1.'
+  begin -= not is_zipped  # the end of a line before it
+  with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+    while (found := data.find(mark, begin)) >= 0:
+      if not is_zipped:
+        return found + 1
+      try:
+        head = zlib.decompressobj(31).decompress(data[found : found + 4096], 5)
+      except zlib.error:
+        head = b''
+      if head == b'WARC/':
+        return found
+      begin = found + 1
+  return -1
+
+
+def _found(record: WarcRecord, place: str) -> Item | Dropped:
+  url = (record.headers.get('WARC-Target-URI') or '').strip('<>')
+  try:
+    return Item(f'{place} ({url})', _page(record, url))
+  except Dropped as dropped:
+    return dropped
 
 
 def _page(record: WarcRecord, url: str) -> Page:
@@ -72,7 +143,7 @@ def _page(record: WarcRecord, url: str) -> Page:
     kind = _told(http, 'Content-Type')
   data = record.reader.read(LONGEST + 1)
   if (len(data) < min(record.content_length, LONGEST + 1)
-      or 'WARC-Truncated' in headers or 'Content-Length' not in headers
+      or headers.get('WARC-Truncated') or not headers.get('Content-Length')
       or record.is_http and http is None):
     raise Dropped(_IS_SHORT, url)
   essence = re.split(r'[;,\s]', kind.strip(), maxsplit=1)[0].lower()
