@@ -4,7 +4,7 @@
 
 A line of the file is one document, its parts in reading order:
   {"parts": [{"image": "a.jpg"}, {"text": "A dog."}, {"video": "b.mp4"}, ...]}
-Paths are relative to the folder of the file.
+Paths are relative to the folder of the file; a data: URI holds its file itself.
 """
 
 from collections.abc import Callable
