@@ -5,7 +5,8 @@
 A line of the file is one document, its parts in reading order:
   {"parts": [{"image": "a.jpg"}, {"text": "A dog."}, {"video": "b.mp4"}, ...]}
 Paths are relative to the folder of the file; as it is your own, they may name
-any file. Other keys than "parts" are not used, but "id" names the document.
+any file. A data: URI holds its file itself. Other keys than "parts" are not used,
+but "id" names the document.
 """
 
 from collections.abc import Callable

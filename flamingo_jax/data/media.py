@@ -47,7 +47,7 @@ def image(source: Any) -> Media:
   if isinstance(source, PIL.Image.Image):
     name = '<PIL image>'
     return Media('image', name, np.asarray(pictures.finish(source, name)))
-  if isinstance(source, (bytes, str, os.PathLike)):
+  if isinstance(source, (bytes, bytearray, memoryview, str, os.PathLike)):
     return _encoded('image', source)
   return Media('image', '<image array>', _check_image_array(source))
 
@@ -57,9 +57,9 @@ def video(source: Any) -> Media:
 
   An array has one frame per second: at 3 FPS each of its frames is read thrice.
   """
-  if isinstance(source, (bytes, str, os.PathLike)):
+  if isinstance(source, (bytes, bytearray, memoryview, str, os.PathLike)):
     return _encoded('video', source)
-  frames = np.asarray(source)
+  frames = _as_array(source, 'a video array')
   if frames.dtype != np.uint8 or frames.ndim != 4 or frames.shape[-1] != 3:
     raise UserError(
         'a video array must be uint8 of shape [frames, height, width, 3], got'
@@ -71,10 +71,11 @@ def video(source: Any) -> Media:
 
 
 def _encoded(
-    kind: Literal['image', 'video'], source: bytes | str | os.PathLike
+    kind: Literal['image', 'video'],
+    source: bytes | bytearray | memoryview | str | os.PathLike,
 ) -> Media:
-  if isinstance(source, bytes):
-    return Media(kind, f'<{kind} bytes>', source)
+  if isinstance(source, (bytes, bytearray, memoryview)):
+    return Media(kind, f'<{kind} bytes>', bytes(source))
   return named(kind, os.fspath(source))
 
 
@@ -97,8 +98,17 @@ def named(
   return Media(kind, os.path.abspath(os.path.join(folder, address)))
 
 
+def _as_array(source: Any, name: str) -> np.ndarray:
+  try:
+    return np.asarray(source)
+  except (ValueError, TypeError) as error:
+    raise UserError(
+        f'{name} must have rows, and frames, of one size: {error}'
+    ) from None
+
+
 def _check_image_array(source: Any) -> np.ndarray:
-  pixels = np.asarray(source)
+  pixels = _as_array(source, 'an image array')
   is_gray = pixels.ndim == 2
   is_image = pixels.ndim == 3 and pixels.shape[-1] in (1, 3, 4)
   if pixels.dtype != np.uint8 or not (is_gray or is_image):

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The JSONL schema: what it accepts, and a sentence for all it does not."""
 
+import base64
 import json
 
 import numpy as np
@@ -163,6 +164,28 @@ def test_each_problem_is_one_sentence_with_its_line(folder, line, message):
   assert '\n' not in str(raised.value)
   assert len(str(raised.value)) < 400 + len(str(folder)) * 2
   assert [n for n, _ in problems(path)] == [2]
+
+
+def test_a_picture_may_stand_in_the_line_itself(folder):
+  encoded = base64.b64encode((folder / 'a.png').read_bytes()).decode()
+  address = f'data:image/png;base64,{encoded}'
+  path = write(folder, parts({'image': address}, {'text': 'Red.'}))
+  (document,) = documents.JsonlDocuments(path)
+  assert document.parts[0].data == (folder / 'a.png').read_bytes()
+  assert document.parts[0].path == 'data:image/png;base64'
+
+
+@pytest.mark.parametrize('address, words', [
+    ('https://example.org/a.jpg', 'is an address of the web'),
+    ('data:image/png;base64,!', 'holds what is no base64'),
+    ('data:image/png;base64,AAAA', 'is not an image of a known format'),
+])
+def test_an_address_that_is_no_picture_is_told_with_its_line(
+    folder, address, words
+):
+  path = write(folder, parts({'image': address}, {'text': 'Red.'}))
+  with pytest.raises(UserError, match=f'^{path}:1: .*{words}'):
+    documents.JsonlDocuments(path)
 
 
 def test_no_problem_hides_another(folder):

@@ -300,6 +300,53 @@ def test_what_is_kept_is_known_by_its_content(
   np.testing.assert_array_equal(ask(model, fresh()), other)
 
 
+def test_a_picture_that_is_overwritten_is_encoded_anew(
+    model, keeps, loaded, tmp_path
+):
+  # By another of its size, by one of another size, and by what was there.
+  path, found = tmp_path / 'shown.png', []
+  shown = [PIXELS[0], PIXELS[1], np.tile(PIXELS[1], (2, 1, 1)), PIXELS[1]]
+  for pixels, new in zip(shown, (1, 1, 1, 0)):
+    Image.fromarray(pixels).save(path)
+    os.utime(path, (1, 1))
+    for prompt, prefix in (([FISH], [fj.image(path), 'a cat']),
+                           ([fj.image(path), 'Output:'], [])):
+      loaded.clear()
+      kept = keeps.score([prompt], ['yes', 'no'], prefix=prefix)
+      assert len([m for m in loaded if m.path == str(path)]) == (
+          new if prefix else 0
+      )
+      model.forget()
+      np.testing.assert_array_equal(
+          kept, model.score([prompt], ['yes', 'no'], prefix=prefix)
+      )
+      found.append(kept)
+  assert np.abs(found[0] - found[2]).max() > 1e-3
+  np.testing.assert_array_equal(found[2], found[6])
+
+
+def test_what_is_written_into_an_array_is_seen(model, keeps):
+  frames = np.array(CLIP.data)
+  medium = fj.video(frames)
+  scores = []
+  for pixels in (PIXELS[0], PIXELS[1]):
+    frames[:] = pixels
+    scores.append(keeps.score([medium, 'Output:'], ['yes', 'no']))
+    np.testing.assert_array_equal(
+        scores[-1],
+        model.score([fj.video(frames.copy()), 'Output:'], ['yes', 'no']),
+    )
+  assert np.abs(scores[0] - scores[1]).max() > 1e-3
+  # An image is what it was when it was made.
+  pixels = PIXELS[0].copy()
+  image = fj.image(pixels)
+  pixels[:] = 0
+  np.testing.assert_array_equal(
+      keeps.score([image, 'Output:'], ['yes', 'no']),
+      model.score([fj.image(PIXELS[0]), 'Output:'], ['yes', 'no']),
+  )
+
+
 def test_what_else_is_asked_changes_no_bit_of_scores(model):
   prompts = [[m, text] for text in ('Output:', 'a', 'b') for m in (CAT, DOG)]
   alone = [model.score(prompt, ['a cat', 'no']) for prompt in prompts]
