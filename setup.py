@@ -52,11 +52,13 @@ TRAIN = [
 
 # What `flamingo prepare` reads public formats with.
 PREPARE = TRAIN + [
-    'charset-normalizer',
+    'ada-url',  # URLs as browsers read them
+    'chardetng-py',  # the charset of pages that tell none
     'fastwarc',
     'pyarrow',
     'scipy',
     'selectolax>=1.0.2',
+    'webencodings>=0.6',  # names of charsets
 ]
 
 # `flamingo prepare --engine=beam`. Apache Beam holds protobuf at a version that

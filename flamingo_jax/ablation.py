@@ -7,6 +7,7 @@ MODEL_DIR.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+import contextlib
 import dataclasses
 import json
 import subprocess
@@ -15,6 +16,7 @@ from typing import Any
 
 from etils import epath
 
+import flamingo_jax
 from flamingo_jax.ablations.table import (
     ABLATIONS,
     BASE,
@@ -24,7 +26,8 @@ from flamingo_jax.ablations.table import (
     Ablation,
 )
 from flamingo_jax.data.buckets import as_folder
-from flamingo_jax.data.storage import write_atomically
+from flamingo_jax.data.owner import owned
+from flamingo_jax.data.storage import write_atomically, writing
 from flamingo_jax.errors import UserError
 
 # Calls `flamingo` with arguments; raises UserError if it fails.
@@ -61,14 +64,17 @@ class Ablating:
     folder = self.out / name / f'seed_{seed}'
     steps = self.steps * ablation.gradients
     results = folder / f'eval_{self.examples}' / 'results.json'
+    flags = [
+        '--gin_file=configs/flamingo_tiny.gin', *ablation.flags,
+        '--gin_file=configs/runs/falling_rate.gin',
+        f'--steps={steps}', f'--seed={seed}', *self.bindings,
+    ]
+    _check_made_from(folder, flags)
     if _step(results) != steps:
       if not (folder / f'checkpoint_{steps}').exists():
         self.flamingo([
-            'train', '--gin_file=configs/flamingo_tiny.gin', *ablation.flags,
-            '--gin_file=configs/runs/falling_rate.gin',
-            f'--model_dir={folder}', f'--steps={steps}', f'--seed={seed}',
+            'train', *flags, f'--model_dir={folder}',
             *self._cache(ablation, seed), *self._tower(ablation),
-            *self.bindings,
         ])
       self.flamingo([
           'eval', '--gin_file=configs/eval_shapes.gin',
@@ -92,13 +98,39 @@ class Ablating:
     ):
       return []
     folder = self.out / 'towers' / ablation.tower
+    flags = [
+        '--gin_file=configs/contrastive_tiny.gin',
+        f'--gin.VARIANT={ablation.tower}',
+    ]
+    _check_made_from(folder, flags)
     if not (folder / 'finished').exists():
-      self.flamingo([
-          'train', '--gin_file=configs/contrastive_tiny.gin',
-          f'--model_dir={folder}', f'--gin.VARIANT={ablation.tower}',
-      ])
+      self.flamingo(['train', *flags, f'--model_dir={folder}'])
       (folder / 'finished').touch()
     return [f'--gin.VISION_ENCODER={folder}']
+
+
+def _check_made_from(folder: epath.Path, flags: Sequence[str]) -> None:
+  """Writes what a run is made from, all that a finished one is known by.
+
+  Raises:
+    UserError: the folder holds a run of something else.
+  """
+  path = folder / 'made_from.json'
+  made_from = [f'flamingo_jax=={flamingo_jax.__version__}', *flags]
+  if not any(folder.glob('checkpoint_*')):
+    with writing(folder):
+      folder.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, json.dumps(made_from, indent=1) + '\n')
+    return
+  before = []
+  with contextlib.suppress(FileNotFoundError, ValueError):
+    before = json.loads(path.read_text(encoding='utf-8'))
+  if before != made_from:
+    differ = set(map(str, before)) ^ set(made_from)
+    raise UserError(
+        f'{folder} holds another run, which differs in '
+        f'{", ".join(sorted(differ))}: remove it, or name another --out'
+    )
 
 
 def _step(results: epath.Path) -> int | None:
@@ -125,7 +157,8 @@ def ablate(
     difference from the base, here and in the paper.
 
   Raises:
-    UserError: an unknown name, or a run that fails.
+    UserError: an unknown name, a run that fails, or a folder of runs that were
+      made from something else, or that another process writes.
   """
   for name in names:
     if name not in ABLATIONS:
@@ -133,20 +166,20 @@ def ablate(
           f'unknown ablation {name!r}: there are {", ".join(ABLATIONS)}'
       )
   folder = as_folder(runs.out)
-  folder.mkdir(parents=True, exist_ok=True)
   runs = dataclasses.replace(runs, out=folder)
   rows = []
-  for name in (BASE, *names):
-    scores = {seed: runs.scores(name, seed) for seed in seeds}
-    rows.append(_row(name, scores, rows[0] if rows else None))
-    record = {
-        'steps': runs.steps, 'examples': runs.examples, 'rows': rows,
-        'source of paper': SOURCE,
-    }
-    write_atomically(
-        folder / 'ablations.json', json.dumps(record, indent=2) + '\n'
-    )
-    write_atomically(folder / 'ablations.md', as_markdown(rows))
+  with owned(folder):
+    for name in (BASE, *names):
+      scores = {seed: runs.scores(name, seed) for seed in seeds}
+      rows.append(_row(name, scores, rows[0] if rows else None))
+      record = {
+          'steps': runs.steps, 'examples': runs.examples, 'rows': rows,
+          'source of paper': SOURCE,
+      }
+      write_atomically(
+          folder / 'ablations.json', json.dumps(record, indent=2) + '\n'
+      )
+      write_atomically(folder / 'ablations.md', as_markdown(rows))
   return rows
 
 

@@ -46,10 +46,18 @@ def run_subcommand(argv: Sequence[str] | None) -> int:
     parser.error(f'{options.command} does not know {unknown[0]}; see '
                  f'flamingo {options.command} --help')
   logging.set_verbosity(logging.ERROR)  # libraries' chatter
+  errors.print_any_name()
   if '' not in sys.path:  # the current folder: modules of one's own
     sys.path.insert(0, '')
   try:
     return errors.status_of(lambda: options.run(options, rest))
+  except BrokenPipeError:
+    raise
+  except (OSError, UnicodeEncodeError) as error:
+    from flamingo_jax.data import storage
+
+    print(f'error: {storage.sentence(error)}', file=sys.stderr)
+    return 2
   except KeyboardInterrupt:
     return 130
 

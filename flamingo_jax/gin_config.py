@@ -14,7 +14,7 @@ from flamingo_jax import gin_macros
 from flamingo_jax import gin_search
 from flamingo_jax.data.buckets import as_folder
 from flamingo_jax.data.pipeline import DatasetConfig
-from flamingo_jax.data.storage import write_atomically
+from flamingo_jax.data.storage import sentence, write_atomically
 from flamingo_jax.errors import UserError
 from flamingo_jax.run_dir.model_json import write_model_json
 from flamingo_jax.training.trained_model import TrainedModel
@@ -64,9 +64,9 @@ def one_sentence(call: Callable[[], Any]) -> Any:
   except UserError as error:
     text = str(error).split('\n  In ')[0]
     raise UserError(text) from error
-  except (
-      SyntaxError, NameError, AttributeError, ImportError, OSError
-  ) as error:
+  except (OSError, UnicodeError) as error:
+    raise UserError(sentence(error)) from error
+  except (SyntaxError, NameError, AttributeError, ImportError) as error:
     raise UserError(_as_line(error)) from error
   except (TypeError, ValueError, RuntimeError) as error:
     if 'configurable' not in str(error).lower().split('\n')[0]:

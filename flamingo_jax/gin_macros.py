@@ -11,6 +11,7 @@ from typing import Any
 
 from gin import config_parser
 
+from flamingo_jax import opening
 from flamingo_jax import gin_search
 from flamingo_jax.errors import UserError
 
@@ -92,7 +93,7 @@ def _read_file(
     path: pathlib.Path, asked_for: pathlib.Path, found: dict[str, Any]
 ) -> None:
   try:
-    with open(path, encoding='utf-8') as file:
+    with opening.open_file(path, 'r', encoding='utf-8') as file:
       for statement in config_parser.ConfigParser(file, _Delegate()):
         if isinstance(statement, config_parser.IncludeStatement):
           included = gin_search.find(statement.filename, asked_for)

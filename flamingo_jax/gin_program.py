@@ -13,7 +13,7 @@ import gin
 from flamingo_jax import gin_config
 from flamingo_jax.data import storage
 from flamingo_jax.driver import processes
-from flamingo_jax.errors import status_of
+from flamingo_jax.errors import print_any_name, status_of
 
 _TOLD = 300  # characters of what a library says
 
@@ -49,6 +49,7 @@ def run(
     The exit code: 2 for errors of the user, which are told in one line.
   """
   gin_files, bindings = parse_arguments(argv)
+  print_any_name()
   logging.set_verbosity(logging.WARNING)
   configured = gin.configurable(function)
 

@@ -15,6 +15,7 @@ from typing import TextIO
 
 import gin
 
+from flamingo_jax import opening
 from flamingo_jax.errors import UserError
 
 _PACKAGE = pathlib.Path(__file__).parent
@@ -39,6 +40,11 @@ def find(
     path = pathlib.Path(folder, name)
     if path.is_file():
       return path
+    if path.exists() and not path.is_dir():
+      raise UserError(
+          f'gin file {path} is {opening.kind_of(path)}, not a file; save what '
+          'comes from there as one'
+      )
   raise UserError(
       f'gin file {name} does not exist, neither here nor among those that come '
       'with flamingo_jax'
@@ -80,7 +86,7 @@ def _read(name: str) -> Iterator[TextIO]:
     )
   _being_read.append(path)
   try:
-    with open(name, encoding='utf-8') as file:
+    with opening.open_file(name, 'r', encoding='utf-8') as file:
       yield file
   finally:
     _being_read.pop()

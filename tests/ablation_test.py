@@ -2,15 +2,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """`flamingo ablate`, without training."""
 
+import dataclasses
 import json
 import pathlib
 
 from etils import epath
 import pytest
 
+import flamingo_jax
 from flamingo_jax import ablation
 from flamingo_jax import cli
 from flamingo_jax.data import pipeline
+from flamingo_jax.data.owner import owned
 from flamingo_jax.errors import UserError
 from flamingo_jax.tasks import tiny
 
@@ -31,7 +34,7 @@ class Stub:
     folder = pathlib.Path(flags['model_dir'])
     folder.mkdir(parents=True, exist_ok=True)
     if command == 'train':
-      (folder / f'checkpoint_{flags.get("steps")}').mkdir()
+      (folder / f'checkpoint_{flags.get("steps", 1)}').mkdir()
     else:
       out = pathlib.Path(flags['out'])
       out.mkdir(parents=True)
@@ -85,6 +88,35 @@ def test_what_is_finished_is_not_run_again(tmp_path, stub):
   assert [call[0] for call in stub.calls[8:]] == ['eval']
 
 
+@pytest.mark.parametrize('change, told', [
+    ({'bindings': ('--gin.SIZE=9',)}, '--gin.SIZE=9'),
+    ({'steps': 4}, '--steps=3, --steps=4'),
+])
+def test_what_is_finished_is_of_the_same_flags(tmp_path, stub, change, told):
+  ablation.ablate(['no_gate'], [0], runs(tmp_path, stub))
+  other = dataclasses.replace(runs(tmp_path, stub), **change)
+  with pytest.raises(UserError) as error:
+    ablation.ablate(['no_gate'], [0], other)
+  assert str(error.value) == (
+      f'{tmp_path}/base/seed_0 holds another run, which differs in {told}: '
+      'remove it, or name another --out'
+  )
+  assert len(stub.calls) == 4
+
+
+def test_what_is_finished_is_of_this_version(tmp_path, stub, monkeypatch):
+  ablation.ablate(['vit'], [0], runs(tmp_path, stub))
+  monkeypatch.setattr(flamingo_jax, '__version__', '9')
+  with pytest.raises(UserError, match='flamingo_jax==9'):
+    ablation.ablate([], [0], runs(tmp_path, stub))
+
+
+def test_a_folder_of_ablations_is_of_one_program_at_a_time(tmp_path, stub):
+  with owned(tmp_path), pytest.raises(UserError, match='another process'):
+    ablation.ablate([], [0], runs(tmp_path, stub))
+  assert not stub.calls
+
+
 def test_runs_are_scored_with_four_shots(tmp_path, stub):
   ablation.ablate(['no_gate'], [0], runs(tmp_path, stub))
   for call in stub.calls:
@@ -99,7 +131,7 @@ def test_runs_are_scored_with_four_shots(tmp_path, stub):
 def test_another_vision_encoder_is_trained_first_and_once(tmp_path, stub):
   ablation.ablate(['vit'], [0, 1], runs(tmp_path, stub))
   tower, = (c for c in stub.calls if 'configs/contrastive' in c[1])
-  assert tower[-1] == '--gin.VARIANT=contrastive_tiny_vit'
+  assert '--gin.VARIANT=contrastive_tiny_vit' in tower
   users = [
       c for c in stub.calls
       if f'--gin.VISION_ENCODER={tmp_path}/towers/contrastive_tiny_vit' in c

@@ -9,6 +9,8 @@ works where the rest does not and `flamingo generate` needs no TensorFlow.
 import argparse
 from typing import Any
 
+from flamingo_jax import option_values
+
 
 def add_command(commands: Any, name: str, run: Any, summary: str) -> Any:
   """A subparser whose `run(options, rest)` is called with the arguments."""
@@ -17,6 +19,17 @@ def add_command(commands: Any, name: str, run: Any, summary: str) -> Any:
       formatter_class=argparse.RawDescriptionHelpFormatter)
   parser.set_defaults(run=run)
   return parser
+
+
+def seed(text: str) -> int:
+  """A seed of random numbers, for argparse."""
+  try:
+    number = int(text) if len(text) < 20 else text
+    return option_values.seed(number)
+  except ValueError:  # a UserError, too
+    raise argparse.ArgumentTypeError(
+        f'{text!r:.40} is no whole number from 0 to {option_values.LARGEST_SEED}'
+    ) from None
 
 
 def add_mesh(parser: Any) -> None:

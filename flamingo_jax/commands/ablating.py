@@ -6,8 +6,7 @@ import argparse
 from collections.abc import Sequence
 from typing import Any
 
-from flamingo_jax.commands import add_command
-from flamingo_jax.commands.evaluating import numbers
+from flamingo_jax.commands import add_command, seed
 
 
 def add_ablate(commands: Any) -> None:
@@ -19,7 +18,10 @@ def add_ablate(commands: Any) -> None:
   parser.add_argument('--out', required=True, metavar='DIR')
   parser.add_argument('--steps', type=int, default=600, metavar='N',
                       help='updates of each run')
-  parser.add_argument('--seeds', type=numbers, default=[0], metavar='S,...')
+  parser.add_argument(
+      '--seeds', type=lambda text: list(map(seed, text.split(','))),
+      default=[0], metavar='S,...',
+  )
   parser.add_argument('--examples', type=int, default=200, metavar='N',
                       help='of each task of the evaluation; an episode '
                       'counts once for each of its possible answers')

@@ -130,20 +130,21 @@ def _evaluate(options: argparse.Namespace) -> None:
   ]
   predictor, model = load(model_dir, **mesh_options(options))
   output_dir = options.out or evaluation_dir(model_dir)
-  if len(all_settings) > 1:  # all of them before the first is asked
+  with owned(output_dir, all_settings):
+    if len(all_settings) > 1:  # all of them before the first is asked
+      for settings in all_settings:
+        cards.check(
+            benchmark, options.data, settings, predictor, options.allow_missing
+        )
+    found = []
     for settings in all_settings:
-      cards.check(
-          benchmark, options.data, settings, predictor, options.allow_missing
-      )
-  found = []
-  for settings in all_settings:
-    with bar(settings.name) as progress:
-      found.append(cards.evaluate(
-          benchmark, options.data, settings, predictor, model, output_dir,
-          allow_missing=options.allow_missing, progress=progress,
-          batch_size=cards.BATCH_SIZE if options.batch_size is None
-          else options.batch_size,
-      ))
+      with bar(settings.name) as progress:
+        found.append(cards.evaluate(
+            benchmark, options.data, settings, predictor, model, output_dir,
+            allow_missing=options.allow_missing, progress=progress,
+            batch_size=cards.BATCH_SIZE if options.batch_size is None
+            else options.batch_size,
+        ))
   rows = report.summarise(found)
   print(report.table_of_scores(rows))
   for line in filter(None, map(clips.sentence, found)):
@@ -151,7 +152,9 @@ def _evaluate(options: argparse.Namespace) -> None:
   path = as_folder(output_dir) / f'{benchmark.name}.json'
   write_atomically(path, json.dumps(rows, indent=2) + '\n')
   if any(row['metric'] for row in rows):
-    path.with_suffix('.png').write_bytes(plots.draw([report.panel(rows)]))
+    write_atomically(
+        path.with_suffix('.png'), plots.draw([report.panel(rows)])
+    )
   print(f'all scores: {path}')
 
 
@@ -173,7 +176,7 @@ def _replay(options: argparse.Namespace) -> None:
   output_dir = options.out or os.path.join(
       os.path.dirname(os.path.abspath(options.replay)), 'replay'
   )
-  with bar(settings.name) as progress:
+  with owned(output_dir, [settings]), bar(settings.name) as progress:
     new = cards.evaluate(
         paper_benchmarks.find(settings.benchmark),
         options.data or old['data']['folder'], settings, predictor, model,
@@ -201,6 +204,21 @@ def load(model_dir: str, **mesh: Any) -> tuple[Any, Mapping[str, Any]]:
       'model_dir': os.path.abspath(model_dir), 'step': step,
       'sha256': predictor.sha256, 'vocabulary': predictor.vocabulary.sha256,
   }
+
+
+@contextlib.contextmanager
+def owned(output_dir: str, all_settings: Sequence[Any]) -> Iterator[None]:
+  """Keeps others from the folders of these settings, from the first on.
+
+  Raises:
+    UserError: another process writes one of them.
+  """
+  from flamingo_jax.data import owner
+
+  with contextlib.ExitStack() as stack:
+    for name in dict.fromkeys(settings.name for settings in all_settings):
+      stack.enter_context(owner.owned(os.path.join(output_dir, name)))
+    yield
 
 
 @contextlib.contextmanager

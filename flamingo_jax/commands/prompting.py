@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from flamingo_jax import errors
-from flamingo_jax.commands import add_command, add_mesh, mesh_options
+from flamingo_jax.commands import add_command, add_mesh, mesh_options, seed
 from flamingo_jax.commands import evaluating
 
 
@@ -51,7 +51,7 @@ def add_generate(commands: Any) -> None:
                       help='0, the default, takes the likeliest token')
   parser.add_argument('--top_k', type=int, metavar='N')
   parser.add_argument('--top_p', type=float, metavar='X')
-  parser.add_argument('--seed', type=int, default=0, metavar='S')
+  parser.add_argument('--seed', type=seed, default=0, metavar='S')
 
 
 def add_score(commands: Any) -> None:

@@ -8,7 +8,7 @@ import runpy
 import sys
 from typing import Any
 
-from flamingo_jax.commands import add_command
+from flamingo_jax.commands import add_command, seed
 from flamingo_jax.commands import evaluating
 
 # Flags of the programs that gin files configure, and the macros they set.
@@ -41,7 +41,7 @@ def add_train(commands: Any) -> None:
   parser.add_argument('--data', metavar='FILE.jsonl', help='sets DATA')
   parser.add_argument('--model_dir', metavar='DIR', help='sets MODEL_DIR')
   parser.add_argument('--steps', type=int, metavar='N', help='sets TRAIN_STEPS')
-  parser.add_argument('--seed', type=int, metavar='S', help='sets SEED')
+  parser.add_argument('--seed', type=seed, metavar='S', help='sets SEED')
   parser.add_argument('--cache_media', nargs='?', const=True, metavar='DIR',
                       help='encode each picture once, and keep its features in '
                       'DIR; MODEL_DIR/media_cache if not given')

@@ -62,8 +62,15 @@ class Batches(dataset_iterator.DatasetIterator):
     epath.Path(filename).write_text(json.dumps({'batches': self._read}))
 
   def restore(self, filename: os.PathLike) -> None:
-    """Goes to the batch after those that had been read."""
-    self._go_to(json.loads(epath.Path(filename).read_text())['batches'])
+    """Goes to the batch after those that had been read.
+
+    Raises:
+      ValueError: the file does not say which.
+    """
+    batches = json.loads(epath.Path(filename).read_text())['batches']
+    if type(batches) is not int or batches < 0:
+      raise ValueError(f'{batches!r} is no number of batches')
+    self._go_to(batches)
 
   def _go_to(self, batch: int) -> None:
     self._read = batch

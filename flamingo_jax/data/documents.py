@@ -4,34 +4,35 @@
 
 A line of the file is one document, its parts in reading order:
   {"parts": [{"image": "a.jpg"}, {"text": "A dog."}, {"video": "b.mp4"}, ...]}
-Paths are relative to the folder of the file.
+Paths are relative to the folder of the file; as it is your own, they may name
+any file. A data: URI holds its file itself. Other keys than "parts" are not used,
+but "id" names the document.
 """
 
 from collections.abc import Callable
 import concurrent.futures
 import dataclasses
-import difflib
 import functools
 import itertools
-import json
 import os
-import pathlib
-from typing import Any, Iterator
+from typing import Iterator
 
 import numpy as np
 
+from flamingo_jax import opening
 from flamingo_jax.data import media as media_reader
+from flamingo_jax.data import pictures
 from flamingo_jax.data import video as video_reader
+from flamingo_jax.data.document_line import EXAMPLE, ParsedLine, parse_line
 from flamingo_jax.data.media import Media, image, video
 from flamingo_jax.errors import UserError
 
 __all__ = [
     'Document', 'END_OF_CHUNK', 'EndOfChunk', 'JsonlDocuments', 'Line',
-    'Media', 'Text', 'image', 'lines', 'read_line', 'scan', 'video',
+    'Media', 'Text', 'image', 'lines', 'parse_line', 'read_line', 'scan',
+    'video',
 ]
 
-_PART_KEYS = ('text', 'image', 'video')
-_EXAMPLE = '{"parts": [{"image": "a.jpg"}, {"text": "A dog."}]}'
 # Up to this line media are decoded whole before a run begins, in later lines no
 # more than the header is read: broken files are told early, and in seconds.
 _DECODE_AT_MOST = 500
@@ -63,6 +64,7 @@ class Document:
   parts: tuple[str | Text | Media | EndOfChunk, ...]
   source: str  # where it is from, for messages ("own.jsonl:12")
   example_id: int  # its place in the source; of a JSONL file the line, from 1
+  name: str = ''  # its "id" in the file, for messages; '' if it has none
 
 
 class JsonlDocuments:
@@ -99,18 +101,16 @@ class JsonlDocuments:
 
   def __getitem__(self, index: int) -> Document:
     number = int(self._numbers[index])
-    with open(self.path, 'rb') as file:
+    with opening.open_file(self.path) as file:
       file.seek(int(self._starts[index]))
       line = file.readline()
-    parts, problems = parse_line(
-        line, os.path.dirname(self.path), self._media
-    )
-    if problems:
+    parsed = parse_line(line, os.path.dirname(self.path), self._media)
+    if parsed.problems:
       raise UserError(
-          f'{_place(self.path, number)}: {problems[0]} (the file changed after'
-          ' it was opened)'
+          f'{_place(self.path, number)}: {parsed.problems[0]} (the file changed'
+          ' after it was opened)'
       )
-    return Document(tuple(parts), _place(self.path, number), number)
+    return _document(parsed, self.path, number)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -120,6 +120,7 @@ class Line:
   number: int  # from 1; 0 for a problem of the file as a whole
   document: Document | None  # None if there are problems
   problems: tuple[str, ...]  # sentences
+  further: tuple[str, ...] = ()  # keys of the document that nothing reads
 
   def checked(self, path: str | os.PathLike) -> Document:
     """The document.
@@ -171,7 +172,7 @@ def scan(
     yield _unreadable(error)
     return
   if not number:
-    problem = f'holds no document; write one per line, such as {_EXAMPLE}'
+    problem = f'holds no document; write one per line, such as {EXAMPLE}'
     yield Line(0, None, (problem,))
 
 
@@ -200,14 +201,22 @@ def _check_line(
     file_problem: Callable[[str, str, bool], str | None],
     media: bool = True,
 ) -> Line:
-  parts, problems = parse_line(text, os.path.dirname(path), media)
-  for part in parts:
+  parsed = parse_line(text, os.path.dirname(path), media)
+  problems = list(parsed.problems)
+  for part in parsed.parts:
     if isinstance(part, Media):
-      problem = file_problem(part.kind, part.path, decode)
-      problems += [problem] if problem else []
-  if problems:
-    return Line(number, None, tuple(problems))
-  return Line(number, Document(tuple(parts), _place(path, number), number), ())
+      problem = (
+          file_problem(part.kind, part.path, decode) if part.data is None
+          else media_problem(part, decode, to_end=decode)
+      )
+      problems += [parsed.about(problem)] if problem else []
+  document = None if problems else _document(parsed, path, number)
+  return Line(number, document, tuple(problems), parsed.further)
+
+
+def _document(parsed: ParsedLine, path: str, number: int) -> Document:
+  place = parsed.named(_place(path, number))
+  return Document(parsed.parts, place, number, parsed.name)
 
 
 def _unreadable(error: OSError) -> Line:
@@ -222,14 +231,16 @@ def media_problem(media: Media, decode: bool, to_end: bool) -> str | None:
   of a video.
   """
   try:
+    if media.kind == 'image' and decode:
+      # Decoding tells as much at a quarter of the size.
+      data = media_reader.read_file(media)
+      pictures.decode_image(data, media.path, size=_DECODE_AT)
+      return None
     with media_reader.open_file(media) as file:
       if media.kind == 'video':
         video_reader.check_video(file, media.path, to_end)
-      elif decode:
-        # Decoding tells as much at a quarter of the size.
-        media_reader.decode_image(file.read(), media.path, size=_DECODE_AT)
       else:
-        media_reader.open_image(file, media.path)
+        pictures.open_image(file, media.path)
   except UserError as error:
     return str(error)
   return None
@@ -252,91 +263,8 @@ def lines(path: str | os.PathLike) -> Iterator[tuple[int, int, bytes]]:
     OSError: the file cannot be read.
   """
   start = 0
-  with open(path, 'rb') as file:
+  with opening.open_file(path) as file:
     for number, line in enumerate(file, 1):
       if line.strip():
         yield start, number, line
       start += len(line)
-
-
-def parse_line(
-    line: bytes, folder: str, media: bool = True
-) -> tuple[list[str | Media], list[str]]:
-  """The good parts of one line and what is wrong with the others."""
-  try:
-    record = json.loads(line.decode('utf-8-sig').rstrip())
-  except UnicodeDecodeError as error:
-    return [], [f'byte {error.start} is not UTF-8; save the file as UTF-8']
-  except json.JSONDecodeError as error:
-    return [], [
-        f'not JSON at column {error.colno} ({error.msg}); a line must be one'
-        f' complete document, such as {_EXAMPLE}'
-    ]
-  except (ValueError, RecursionError):  # a number of 4301 digits, [[[[...
-    return [], [f'not a document; a line must look like {_EXAMPLE}']
-  if not isinstance(record, dict) or not isinstance(record.get('parts'), list):
-    return [], [
-        'has no list "parts"; a line must be an object such as ' + _EXAMPLE
-    ]
-  parts, problems = [], [
-      f'unknown key {key!r}; a document has only "parts"'
-      for key in record if key != 'parts'
-  ]
-  for i, part in enumerate(record['parts'], 1):
-    parsed = _parse_part(part, folder)
-    if isinstance(parsed, UserError):
-      problems.append(f'part {i} {parsed}')
-    else:
-      parts.append(parsed)
-  return parts, problems or _lacks(parts, media)
-
-
-def _lacks(parts: list[str | Media], media: bool) -> list[str]:
-  if not parts:
-    return [f'the document is empty; write parts such as {_EXAMPLE}']
-  problems = []
-  has_media = any(isinstance(part, Media) for part in parts)
-  if has_media and not media:
-    problems.append('the document has media, and this is a file of text alone')
-  if media and not has_media:
-    problems.append(
-        'the document has no image or video; add {"image": "FILE"} to its parts'
-    )
-  if not any(isinstance(part, str) for part in parts):
-    problems.append(
-        'the document has no text to learn from; add {"text": "..."} to its'
-        ' parts'
-    )
-  return problems
-
-
-def _parse_part(part: Any, folder: str) -> str | Media | UserError:
-  """One entry of "parts"; an error is returned so that all can be told."""
-  if not isinstance(part, dict) or len(part) != 1:
-    return UserError(
-        f'is {json.dumps(part)[:60]}, not an object with one key of "text",'
-        ' "image" or "video"'
-    )
-  (key, value), = part.items()
-  if key not in _PART_KEYS:
-    close = difflib.get_close_matches(key.lower(), _PART_KEYS, 1)
-    hint = f'; did you mean "{close[0]}"?' if close else ''
-    return UserError(
-        f'has the unknown key {key!r}, not "text", "image" or "video"{hint}'
-    )
-  if not isinstance(value, str):
-    return UserError(f'has a {key} that is not a string: {str(value)[:60]}')
-  if not value.strip():
-    return UserError(
-        f'has an empty {key}; remove the part or fill it in'
-    )
-  if key == 'text':
-    try:
-      value.encode()
-    except UnicodeEncodeError:
-      return UserError(
-          'has half of a surrogate pair (\\ud800 to \\udfff) in its text, which'
-          ' is not Unicode; write the whole character'
-      )
-    return value
-  return Media(key, os.path.abspath(pathlib.Path(folder, value)))

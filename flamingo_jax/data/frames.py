@@ -4,8 +4,8 @@
 
 import dataclasses
 
-from flamingo_jax import options
-from flamingo_jax.options import AnyNumber
+from flamingo_jax import option_values
+from flamingo_jax.option_values import AnyNumber
 
 _MOST_FRAMES = 10_000  # of 320 pixels: 3 GB
 
@@ -24,11 +24,11 @@ class Sampling:
 
   def __post_init__(self):
     # As JSON has them.
-    object.__setattr__(self, 'frames', options.whole_number(
+    object.__setattr__(self, 'frames', option_values.whole_number(
         'frames', self.frames, 1, _MOST_FRAMES,
         meaning='how many are read of a video',
     ))
-    object.__setattr__(self, 'fps', options.real_number(
+    object.__setattr__(self, 'fps', option_values.real_number(
         'fps', self.fps, 0, above=True,
         meaning='frames per second of a video, such as 3 or 0.5',
     ))

@@ -6,24 +6,25 @@ from collections.abc import Callable
 import dataclasses
 import functools
 import io
-import math
 import os
+import re
 from typing import Any, Literal
 
 import numpy as np
 import PIL.Image
-import PIL.ImageCms
-import PIL.ImageOps
 
+from flamingo_jax import opening
 from flamingo_jax.data import augmentation
+from flamingo_jax.data import data_uri
+from flamingo_jax.data import pictures
 from flamingo_jax.data import scaling
 from flamingo_jax.data import video as video_reader
+from flamingo_jax.data.pictures import MediumError, decode_image
 from flamingo_jax.errors import UserError
 from flamingo_jax.typing import IMAGE_MEAN
 
-# Formats that hold animations. Others with several frames hold variants of one
-# picture (MPO, from phones), of which the first is the picture.
-_ANIMATED_FORMATS = frozenset({'GIF', 'WEBP', 'PNG', 'AVIF'})
+_WEB = re.compile(r'(https?|ftps?|s3|gs)://', re.I)
+_TOLD = 80  # characters of an address that messages show
 _PAD_COLOR = tuple(round(255 * mean) for mean in IMAGE_MEAN)
 
 
@@ -39,30 +40,26 @@ class Media:
 
 
 def image(source: Any) -> Media:
-  """An image from a path, encoded bytes, a PIL image or an array.
+  """An image from a path, a data: URI, encoded bytes, a PIL image or an array.
 
   Arrays are uint8 [h w 3], [h w 4] (with alpha), [h w 1] or [h w].
   """
   if isinstance(source, PIL.Image.Image):
-    pixels = np.asarray(_to_rgb(source, '<PIL image>'))
-    return Media('image', '<PIL image>', pixels)
-  if isinstance(source, bytes):
-    return Media('image', '<image bytes>', source)
-  if isinstance(source, (str, os.PathLike)):
-    return Media('image', os.path.abspath(source))
+    name = '<PIL image>'
+    return Media('image', name, np.asarray(pictures.finish(source, name)))
+  if isinstance(source, (bytes, bytearray, memoryview, str, os.PathLike)):
+    return _encoded('image', source)
   return Media('image', '<image array>', _check_image_array(source))
 
 
 def video(source: Any) -> Media:
-  """A video from a path, encoded bytes or uint8[T h w 3].
+  """A video from a path, a data: URI, encoded bytes or uint8[T h w 3].
 
   An array has one frame per second: at 3 FPS each of its frames is read thrice.
   """
-  if isinstance(source, bytes):
-    return Media('video', '<video bytes>', source)
-  if isinstance(source, (str, os.PathLike)):
-    return Media('video', os.path.abspath(source))
-  frames = np.asarray(source)
+  if isinstance(source, (bytes, bytearray, memoryview, str, os.PathLike)):
+    return _encoded('video', source)
+  frames = _as_array(source, 'a video array')
   if frames.dtype != np.uint8 or frames.ndim != 4 or frames.shape[-1] != 3:
     raise UserError(
         'a video array must be uint8 of shape [frames, height, width, 3], got'
@@ -73,8 +70,45 @@ def video(source: Any) -> Media:
   return Media('video', '<video array>', frames)
 
 
+def _encoded(
+    kind: Literal['image', 'video'],
+    source: bytes | bytearray | memoryview | str | os.PathLike,
+) -> Media:
+  if isinstance(source, (bytes, bytearray, memoryview)):
+    return Media(kind, f'<{kind} bytes>', bytes(source))
+  return named(kind, os.fspath(source))
+
+
+def named(
+    kind: Literal['image', 'video'], address: str, folder: str = ''
+) -> Media:
+  """A medium by its path, which may start at a folder, or by its data: URI.
+
+  Raises:
+    UserError: a malformed data: URI, or an address of the web.
+  """
+  if data_uri.is_data_uri(address):
+    data = data_uri.decode(address)
+    return Media(kind, data_uri.shorten(address), data)
+  if _WEB.match(address):
+    raise UserError(
+        f'{kind} {address[:_TOLD]} is an address of the web, from which nothing '
+        'is fetched: download the file and give its path'
+    )
+  return Media(kind, os.path.abspath(os.path.join(folder, address)))
+
+
+def _as_array(source: Any, name: str) -> np.ndarray:
+  try:
+    return np.asarray(source)
+  except (ValueError, TypeError) as error:
+    raise UserError(
+        f'{name} must have rows, and frames, of one size: {error}'
+    ) from None
+
+
 def _check_image_array(source: Any) -> np.ndarray:
-  pixels = np.asarray(source)
+  pixels = _as_array(source, 'an image array')
   is_gray = pixels.ndim == 2
   is_image = pixels.ndim == 3 and pixels.shape[-1] in (1, 3, 4)
   if pixels.dtype != np.uint8 or not (is_gray or is_image):
@@ -86,117 +120,7 @@ def _check_image_array(source: Any) -> np.ndarray:
     raise UserError(f'an image array of shape {list(pixels.shape)} is empty')
   if pixels.shape[-1] == 1 and not is_gray:
     pixels = pixels[..., 0]
-  return np.asarray(_to_rgb(PIL.Image.fromarray(pixels), '<image array>'))
-
-
-def decode_image(
-    data: bytes, name: str, size: int | None = None
-) -> np.ndarray:
-  """`decode_picture` as uint8[h w 3]."""
-  return np.asarray(decode_picture(data, name, size))
-
-
-def decode_picture(
-    data: bytes, name: str, size: int | None = None
-) -> PIL.Image.Image:
-  """Decodes one still picture to sRGB, upright.
-
-  EXIF rotation is applied, alpha is laid on white, CMYK goes through its colour
-  profile where it has one, 16-bit samples are scaled to 8 bits.
-
-  Args:
-    data: the encoded file.
-    name: what messages call it.
-    size: if given, a JPEG much larger than this may be decoded at a half, a
-      quarter or an eighth, no less than twice `size` on its longer side.
-
-  Raises:
-    UserError: not an image, corrupt, truncated, animated, or beyond 178 Mpx.
-  """
-  picture = open_image(io.BytesIO(data), name)
-  if size is not None:
-    scale = 2 * size / max(picture.size)
-    if scale < 1:
-      # Decoding at full size is most of the cost of reading large photographs.
-      picture.draft(None, tuple(math.ceil(scale * n) for n in picture.size))
-  try:
-    picture.load()
-    PIL.ImageOps.exif_transpose(picture, in_place=True)  # no copy if upright
-    return _to_rgb(picture, name)
-  except UserError:
-    raise
-  except Exception as error:  # decoders of broken data raise anything
-    raise UserError(
-        f'{name} is corrupt or cut short ({error}); copy or export it again'
-    ) from None
-
-
-def open_image(file: io.BufferedIOBase, name: str) -> PIL.Image.Image:
-  """Reads the header only; the errors of decode_image as far as it tells."""
-  begins = file.read(8)
-  if not begins:
-    raise UserError(f'{name} is empty (0 bytes); copy or export it again')
-  try:
-    picture = PIL.Image.open(file)
-    frames = getattr(picture, 'n_frames', 1)
-  except PIL.Image.DecompressionBombError:
-    raise UserError(
-        f'{name} has more pixels than can be decoded safely (178 million);'
-        ' make it smaller'
-    ) from None
-  except PIL.UnidentifiedImageError:
-    raise UserError(
-        f'{name} is not an image of a known format (it begins with'
-        f' {begins!r}); export it as JPEG or PNG'
-    ) from None
-  except Exception as error:  # decoders of broken data raise anything
-    raise UserError(
-        f'{name} is corrupt or cut short ({error}); copy or export it again'
-    ) from None
-  if frames > 1 and picture.format in _ANIMATED_FORMATS:
-    raise UserError(
-        f'{name} is an animated {picture.format} of {frames} frames; pass it as'
-        ' a video ({"video": ...}) or export one frame'
-    )
-  return picture
-
-
-def _to_rgb(picture: PIL.Image.Image, name: str) -> PIL.Image.Image:
-  """Any mode of PIL to RGB; the picture itself if it is that."""
-  if picture.mode in ('I', 'F') or picture.mode.startswith('I;16'):
-    picture = _scale_to_8_bits(np.asarray(picture), name)
-  if picture.mode == 'CMYK':
-    picture = _cmyk_to_rgb(picture)
-  if picture.has_transparency_data:
-    picture = picture.convert('RGBA')
-    white = PIL.Image.new('RGBA', picture.size, 'white')
-    picture = PIL.Image.alpha_composite(white, picture)
-  return picture if picture.mode == 'RGB' else picture.convert('RGB')
-
-
-def _scale_to_8_bits(gray: np.ndarray, name: str) -> PIL.Image.Image:
-  # PIL's own conversion clips at 255, which turns 16-bit pictures white.
-  if gray.dtype.kind == 'f' or gray.min() < 0 or gray.max() > 65535:
-    raise UserError(
-        f'{name} has samples of {gray.min():g} to {gray.max():g}, which are not'
-        ' those of an 8-bit or 16-bit picture; export it as 8-bit PNG or JPEG'
-    )
-  gray = np.round(gray / 257).astype(np.uint8)  # 65535 / 257 = 255
-  return PIL.Image.fromarray(gray)
-
-
-def _cmyk_to_rgb(picture: PIL.Image.Image) -> PIL.Image.Image:
-  profile = picture.info.get('icc_profile')
-  if profile:
-    try:
-      inks = PIL.ImageCms.ImageCmsProfile(io.BytesIO(profile))
-      srgb = PIL.ImageCms.createProfile('sRGB')
-      return PIL.ImageCms.profileToProfile(
-          picture, inks, srgb, outputMode='RGB'
-      )
-    except (OSError, PIL.ImageCms.PyCMSError):
-      pass  # a broken profile says nothing about the inks
-  return picture.convert('RGB')
+  return np.asarray(pictures.to_rgb(PIL.Image.fromarray(pixels), '<image array>'))
 
 
 def _keep(picture: np.ndarray, out: np.ndarray) -> None:
@@ -246,22 +170,57 @@ def _filled(size: int) -> np.ndarray:
 
 
 def open_file(media: Media) -> io.BufferedIOBase:
-  """The encoded file of a medium that is not an array, open for reading."""
+  """The encoded file of a medium that is not an array, open for reading.
+
+  Raises:
+    MediumError: there is no such file, or it is larger than an image may be.
+  """
   if media.data is not None:
     return io.BytesIO(media.data)
   try:
-    return open(media.path, 'rb')
+    file = opening.open_file(media.path)
   except FileNotFoundError:
-    raise UserError(
+    raise MediumError(
+        'cannot be read',
         f'{media.kind} {media.path} does not exist; correct the path (in a'
-        ' JSONL file, paths start at the folder of that file)'
+        ' JSONL file, paths start at the folder of that file)',
     ) from None
   except (OSError, ValueError) as error:  # ValueError: a path with a NUL
     reason = getattr(error, 'strerror', error)
-    raise UserError(
+    raise MediumError(
+        'cannot be read',
         f'{media.kind} {media.path!r} cannot be read ({reason}); correct the'
-        ' path or its permissions'
+        ' path or its permissions',
     ) from None
+  if media.kind == 'image':
+    _check_size(media, file)
+  return file
+
+
+def _check_size(media: Media, file: io.BufferedIOBase) -> None:
+  size = os.fstat(file.fileno()).st_size
+  if size > pictures.LARGEST[media.kind]:
+    file.close()
+    raise pictures.too_large(media.kind, media.path, f'{size:,}')
+
+
+def read_file(media: Media) -> bytes:
+  """The encoded file of a medium that is not an array.
+
+  Raises:
+    MediumError: it cannot be read, or is too large to be read whole.
+  """
+  most = pictures.LARGEST[media.kind]
+  with open_file(media) as file:
+    if media.data is None:
+      _check_size(media, file)
+    try:
+      data = file.read(most + 1)
+    except OSError as error:
+      raise pictures.failed(f'{media.kind} {media.path}', error) from None
+  if len(data) > most:
+    raise pictures.too_large(media.kind, media.path, f'more than {most:,}')
+  return data
 
 
 def load_frames(
@@ -314,9 +273,9 @@ def _clip(
     if media.kind == 'image':
       return [media.data]
     return video_reader.array_clip(media.data, frames, rng, fps)
+  if media.kind == 'image':
+    return [decode_image(read_file(media), media.path, size)]
   with open_file(media) as file:
-    if media.kind == 'image':
-      return [decode_image(file.read(), media.path, size)]
     return video_reader.decode_clip(
         file, media.path, frames, rng, fps,
         functools.partial(_fitted, size=size),

@@ -29,6 +29,7 @@ from google.protobuf import message
 import numpy as np
 import tensorflow as tf
 
+from flamingo_jax import opening
 from flamingo_jax.data import buckets
 from flamingo_jax.data import media as media_reader
 from flamingo_jax.data.documents import Document, Media
@@ -149,8 +150,7 @@ def _encoded_file(medium: Media, source: str) -> bytes:
         'save it as PNG or MP4'
     )
   try:
-    with media_reader.open_file(medium) as file:
-      return file.read()
+    return media_reader.read_file(medium)
   except UserError as error:
     raise UserError(f'{source}: {error}') from None
 
@@ -224,7 +224,8 @@ def _read(
   if buckets.is_address(path):
     return buckets.read(path, begin, end)
   if end is None:
-    return pathlib.Path(path).read_bytes()
+    with opening.open_file(path) as file:
+      return file.read()
   file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
   try:
     return os.pread(file, end - begin, begin)

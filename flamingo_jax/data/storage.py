@@ -2,14 +2,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """Writing to disks and buckets, and why one takes no more."""
 
+from collections.abc import Iterator
+import contextlib
 import errno
 import os
 import re
+import secrets
 from typing import NamedTuple
 
 from etils import epath
 
 from flamingo_jax.data.buckets import is_address
+from flamingo_jax.errors import UserError
 
 
 class Refusal(NamedTuple):
@@ -20,9 +24,13 @@ class Refusal(NamedTuple):
 
 
 UNKNOWN = Refusal(
-    'it cannot be written', 'free space on its disk or mend its permissions'
+    'it cannot be written', 'mend its permissions or name another place'
 )
 _FULL = Refusal('the disk is full', 'free some space')
+_TOO_LARGE = Refusal(
+    'the disk is full, or no file may grow so large',
+    'free some space or raise the limit (ulimit -f)',
+)
 _DISK_QUOTA = Refusal(
     'the disk quota is exceeded',
     'remove some of your files there or have the quota raised',
@@ -37,7 +45,7 @@ _BUCKET_RATE = Refusal(
     'wait a while',
 )
 _ERRNOS = {
-    errno.ENOSPC: _FULL, errno.EFBIG: _FULL, errno.EDQUOT: _DISK_QUOTA
+    errno.ENOSPC: _FULL, errno.EFBIG: _TOO_LARGE, errno.EDQUOT: _DISK_QUOTA
 }
 # For what comes without an error number, as from TensorStore and TensorFlow.
 _EXHAUSTED = re.compile(r'resource_?exhausted', re.I)
@@ -94,8 +102,77 @@ def _of_text(text: str, path: str, is_exhausted: bool) -> Refusal | None:
   return None
 
 
-def write_atomically(path: epath.Path, text: str) -> None:
-  """Replaces `path` so that a reader sees the old text or all of the new."""
-  draft = path.with_name(path.name + '.tmp')
-  draft.write_text(text, encoding='utf-8')
-  draft.replace(path)
+@contextlib.contextmanager
+def writing(path: str | os.PathLike) -> Iterator[None]:
+  """Tells why a file or a folder cannot be written, if that is so.
+
+  Raises:
+    UserError: the disk or the bucket refuses; names the path and what helps.
+  """
+  try:
+    yield
+  except UserError:
+    raise
+  except Exception as error:
+    refusal = explain(error, path)
+    if refusal is None and not isinstance(error, OSError):
+      raise
+    refusal = refusal or UNKNOWN
+    reason = getattr(error, 'strerror', None) or refusal.reason
+    raise UserError(
+        f'{os.fspath(path)} cannot be written ({reason}); {refusal.remedy}'
+    ) from error
+
+
+def sentence(error: OSError | UnicodeError) -> str:
+  """What a file or a name that the system refuses is told as.
+
+  Errors that gin has raised again are told as those that they stand for.
+  """
+  while not error.args and isinstance(
+      error.__context__, (OSError, UnicodeError)
+  ):
+    error = error.__context__
+  if isinstance(error, UnicodeError):
+    return (
+        f'{getattr(error, "object", error)!r:.200} is a name or a text that is '
+        'no UTF-8: rename the file, or write the text anew'
+    )
+  refusal = explain(error) or UNKNOWN
+  path = f'{error.filename} ' if error.filename else 'a file '
+  return (
+      f'{path}cannot be read or written '
+      f'({error.strerror or " ".join(str(error).split())}); {refusal.remedy}'
+  )
+
+
+def write_atomically(
+    path: str | os.PathLike, content: str | bytes
+) -> None:
+  """Replaces a file so that a reader sees the old one or all of the new.
+
+  What a link leads to is replaced, and devices and pipes are written to.
+
+  Raises:
+    UserError: it cannot be written; the old one is still there, if any.
+  """
+  if isinstance(content, str):
+    # Names of files that are no text keep their bytes.
+    content = content.encode('utf-8', 'surrogateescape')
+  with writing(path):
+    if os.path.exists(path) and not os.path.isfile(path):
+      with open(path, 'wb') as file:
+        file.write(content)
+      return
+    target = epath.Path(
+        os.fspath(path) if is_address(path) else os.path.realpath(path)
+    )
+    # No other process has this name.
+    draft = target.with_name(f'{target.name}.{secrets.token_hex(8)}.tmp')
+    try:
+      draft.write_bytes(content)
+      draft.replace(target)
+    except BaseException:
+      with contextlib.suppress(OSError):
+        draft.unlink(missing_ok=True)
+      raise

@@ -20,7 +20,11 @@ from typing import Iterable, Sequence, SupportsInt
 from etils import epath
 import sentencepiece
 
+from flamingo_jax import opening
+from flamingo_jax.data import buckets
+from flamingo_jax.data.owner import owned
 from flamingo_jax.data.sentencepiece_model import META_SPACE, SentencePieceModel
+from flamingo_jax.data.storage import write_atomically
 from flamingo_jax.data.tokenizers_model import TokenizersModel
 from flamingo_jax.errors import UserError
 
@@ -46,7 +50,7 @@ class Vocabulary:
   def __init__(self, path: str | os.PathLike):
     self.path = os.fspath(path)
     data = _read(self.path)
-    self.sha256 = hashlib.sha256(data).hexdigest()
+    self.sha256 = file_sha256(self.path)
     read = TokenizersModel if data.startswith(b'{') else SentencePieceModel
     self._model = read(data, self.path)
     self.base_size = self._model.size
@@ -127,6 +131,8 @@ LoadVocabulary = Callable[[], Vocabulary]
 
 def _read(path: str) -> bytes:
   try:
+    if not buckets.is_address(path):
+      opening.check(path)
     return epath.Path(path).read_bytes()
   except OSError as error:
     raise UserError(
@@ -134,6 +140,15 @@ def _read(path: str) -> bytes:
         " SentencePiece .model file, or a tokenizer.json of Hugging Face's"
         ' tokenizers'
     ) from None
+
+
+def file_sha256(path: str | os.PathLike) -> str:
+  """What tells vocabularies apart: the hex digest of a file.
+
+  Raises:
+    UserError: it cannot be read.
+  """
+  return hashlib.sha256(_read(os.fspath(path))).hexdigest()
 
 
 @functools.cache
@@ -164,39 +179,36 @@ def train_vocabulary(
         f'vocabulary {os.fspath(path)} cannot be written, as there is no folder'
         f' {os.fspath(pathlib.Path(path).parent)}; make it'
     )
-  model = io.BytesIO()
-  try:
-    sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=iter(texts),
-        model_writer=model,
-        model_type='bpe',
-        vocab_size=size,
-        hard_vocab_limit=False,
-        byte_fallback=True,
-        character_coverage=1.0,
-        required_chars=string.printable.strip(),
-        normalization_rule_name='identity',
-        add_dummy_prefix=False,
-        remove_extra_whitespaces=False,
-        user_defined_symbols=[
-            symbol.replace(' ', META_SPACE) for symbol in symbols
-        ],
-        pad_id=0,
-        eos_id=1,
-        unk_id=2,
-        bos_id=3,
-        num_threads=1,
-        minloglevel=2,
-    )
-  except RuntimeError as error:
-    raise UserError(
-        f'no vocabulary of {size} pieces can be trained on these texts: {error}'
-    ) from None
-  try:
-    pathlib.Path(path).write_bytes(model.getvalue())
-  except OSError as error:
-    raise UserError(
-        f'vocabulary {os.fspath(path)} cannot be written ({error.strerror});'
-        ' free space, or name another file'
-    ) from None
+  path = pathlib.Path(path)
+  with owned(path.parent, f'.{path.name}.lock'):
+    model = io.BytesIO()
+    try:
+      sentencepiece.SentencePieceTrainer.train(
+          sentence_iterator=iter(texts),
+          model_writer=model,
+          model_type='bpe',
+          vocab_size=size,
+          hard_vocab_limit=False,
+          byte_fallback=True,
+          character_coverage=1.0,
+          required_chars=string.printable.strip(),
+          normalization_rule_name='identity',
+          add_dummy_prefix=False,
+          remove_extra_whitespaces=False,
+          user_defined_symbols=[
+              symbol.replace(' ', META_SPACE) for symbol in symbols
+          ],
+          pad_id=0,
+          eos_id=1,
+          unk_id=2,
+          bos_id=3,
+          num_threads=1,
+          minloglevel=2,
+      )
+    except RuntimeError as error:
+      raise UserError(
+          f'no vocabulary of {size} pieces can be trained on these texts: '
+          f'{error}'
+      ) from None
+    write_atomically(path, model.getvalue())
   return Vocabulary(path)

@@ -11,7 +11,7 @@ process that is killed leaves behind is cut off when the folder is next opened.
 """
 
 from collections.abc import Mapping, Sequence
-import fcntl
+import contextlib
 import hashlib
 import json
 import math
@@ -21,7 +21,8 @@ from etils import epath
 import jax.numpy as jnp
 import numpy as np
 
-from flamingo_jax.data.storage import write_atomically
+from flamingo_jax.data.owner import owned
+from flamingo_jax.data.storage import write_atomically, writing
 from flamingo_jax.errors import UserError
 
 _DIGEST = 16  # bytes
@@ -56,22 +57,22 @@ class FeatureStore:
     Raises:
       UserError: the folder holds other features, or another process uses it.
     """
+    self._folder = folder
     self._shape, self._dtype = tuple(shape), jnp.dtype(dtype)
-    folder.mkdir(parents=True, exist_ok=True)
-    self._digests = open(folder / 'digests', 'a+b')
-    try:
-      fcntl.flock(self._digests, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-      raise UserError(
-          f'{folder} is in use by another run: wait for it, or give this one '
-          'another folder with --cache_media=DIR'
-      ) from None
-    _check_manifest(folder, {
-        **source, 'shape': list(shape), 'dtype': self._dtype.name
-    })
-    self._features = open(folder / 'features', 'a+b')
-    self._rows = self._complete_rows()
     self._map = np.empty((0, *self._shape), self._dtype)
+    with contextlib.ExitStack() as stack:
+      stack.enter_context(owned(
+          folder, remedy='wait for it, or give this run another folder with '
+          '--cache_media=DIR'
+      ))
+      _check_manifest(folder, {
+          **source, 'shape': list(shape), 'dtype': self._dtype.name
+      })
+      opened = lambda name: stack.enter_context(open(folder / name, 'a+b'))
+      with writing(folder):
+        self._digests, self._features = opened('digests'), opened('features')
+        self._rows = self._complete_rows()
+      self._opened = stack.pop_all()
 
   def __len__(self) -> int:
     """Rows that are stored."""
@@ -85,10 +86,11 @@ class FeatureStore:
     """Stores rows of pictures that it does not have."""
     assert rows.shape == (len(keys), *self._shape), rows.shape
     assert rows.dtype == self._dtype, rows.dtype
-    self._features.write(np.ascontiguousarray(rows).tobytes())
-    self._features.flush()
-    self._digests.write(b''.join(keys))
-    self._digests.flush()
+    with writing(self._folder):
+      self._features.write(np.ascontiguousarray(rows).tobytes())
+      self._features.flush()
+      self._digests.write(b''.join(keys))
+      self._digests.flush()
     for key in keys:
       self._rows[key] = len(self._rows)
 
@@ -103,8 +105,7 @@ class FeatureStore:
 
   def close(self) -> None:
     """Lets another process have the folder."""
-    self._features.close()
-    self._digests.close()
+    self._opened.close()
 
   def _complete_rows(self) -> dict[bytes, int]:
     """Row by digest; what a killed process left unfinished is cut off."""
@@ -126,8 +127,8 @@ def _check_manifest(folder: epath.Path, manifest: dict[str, Any]) -> None:
     write_atomically(path, json.dumps(manifest, indent=2) + '\n')
     return
   try:
-    stored = json.loads(path.read_text(encoding='utf-8'))
-  except ValueError as error:
+    stored = dict(json.loads(path.read_text(encoding='utf-8')))
+  except (ValueError, TypeError) as error:
     raise UserError(
         f'{path} is not JSON ({error}): delete {folder}'
     ) from None

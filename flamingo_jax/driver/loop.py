@@ -12,6 +12,7 @@ from jax.experimental import multihost_utils
 import numpy as np
 import seqio
 
+from flamingo_jax import option_values
 from flamingo_jax.data import pipeline
 from flamingo_jax.data.batches import Batches
 from flamingo_jax.driver.interrupt import (
@@ -35,7 +36,9 @@ from flamingo_jax.errors import UserError
 from flamingo_jax.evaluation.seqio_scores import EvaluationDatasetConfig
 from flamingo_jax.evaluation.seqio_scores import FewShotEvaluator
 from flamingo_jax.run_dir import checkpoint
+from flamingo_jax.run_dir.job_owner import owned_by_job
 from flamingo_jax.run_dir.pretrained import TrainStateInitializer
+from flamingo_jax.run_dir.quiet import told_once
 from flamingo_jax.training.partitioner import Partitioner
 from flamingo_jax.training.train_step import TrainState, Trainer
 from flamingo_jax.training.trained_model import TrainedModel
@@ -75,6 +78,8 @@ class Parts:
     with contextlib.ExitStack() as stack:
       opened = lambda x: stack.enter_context(contextlib.closing(x))
       save, restore = self.checkpoint_cfg.save, self.checkpoint_cfg.restore
+      stack.enter_context(owned_by_job(self.model_dir))
+      stack.enter_context(told_once())  # checkpoints are saved in the background
       checkpoints = opened(checkpoint.Checkpoints(self.model_dir, save.keep))
       state, frozen_params, sums = start(
           self.trainer, self.initializer, self.random_seed, self.model_dir,
@@ -284,6 +289,12 @@ def _make_evaluators(
   return evaluators
 
 
+def _check_seeds(*seeds: int | None) -> None:
+  for seed in seeds:
+    if seed is not None:
+      option_values.seed(seed, 'SEED')
+
+
 def train(
     *,
     model: TrainedModel,
@@ -334,10 +345,11 @@ def train(
     cache_media: where features are kept, as for `media_cache.open_cache`.
 
   Raises:
-    UserError: something that doesn't fit, a loss of NaN, a full disk.
+    UserError: what doesn't fit, a loss of NaN, a full disk, a folder in use.
     SystemExit: a signal before the first step, when there is nothing to save.
   """
   checkpoint.check_are_ours(use_orbax)
+  _check_seeds(random_seed, train_dataset_cfg.seed)
   for cfg in filter(None, (train_dataset_cfg, train_eval_dataset_cfg)):
     verify_matching_vocabs_fn(cfg, model)
   with stop_on_signals() as stop:
@@ -359,8 +371,7 @@ def train(
         checkpoint_cfg=checkpoint_cfg,
         model_dir=model_dir,
         total_steps=total_steps,
-        stats_period=stats_period or eval_period,
-        eval_period=eval_period,
+        stats_period=stats_period or eval_period, eval_period=eval_period,
         cache_media=cache_media,
         summarize_config=summarize_config_fn,
     ).train(stop)

@@ -15,6 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+import flamingo_jax
 from flamingo_jax.data import pipeline
 from flamingo_jax.data.buckets import as_folder
 from flamingo_jax.driver.feature_store import FeatureStore, digest
@@ -58,7 +59,11 @@ class MediaCache:
       )
     self._module = model.module
     self._folder = as_folder(folder) / f'process_{jax.process_index()}'
-    self._encoder = fingerprint(frozen_params['vision_encoder'])
+    self._source = {
+        'encoder': fingerprint(frozen_params['vision_encoder']),
+        'vision': model.config.vision,
+        'flamingo_jax': flamingo_jax.__version__,
+    }
     # Processes meet different numbers of new pictures, so each encodes its own
     # on its own devices.
     self._local = Partitioner(
@@ -125,7 +130,7 @@ class MediaCache:
       height, width, _ = picture
       self._stores[picture] = FeatureStore(
           self._folder / f'{height}x{width}', row.shape[1:], row.dtype,
-          {'encoder': self._encoder},
+          self._source,
       )
     return self._stores[picture]
 

@@ -13,6 +13,7 @@ from etils import epath
 import numpy as np
 
 from flamingo_jax.data import interleaved
+from flamingo_jax.data import storage
 from flamingo_jax.data.media import Media
 from flamingo_jax.data.vocabulary import Vocabulary
 from flamingo_jax.errors import UserError
@@ -249,16 +250,15 @@ def _ask_all(
   others whether or not the evaluation was stopped.
   """
   outputs = dict(_read_draft(draft))
-  with draft.open('a', encoding='utf-8') as file:
-    for start in range(0, len(order), chunk):
-      rows = order[start : start + chunk]
-      if all(i in outputs for i in rows):
-        continue
-      progress(len(outputs), len(order))
-      for i, output in zip(rows, ask(rows), strict=True):
-        outputs[i] = output
-        file.write(json.dumps([i, output]) + '\n')
-      file.flush()
+  for start in range(0, len(order), chunk):
+    rows = order[start : start + chunk]
+    if all(i in outputs for i in rows):
+      continue
+    progress(len(outputs), len(order))
+    answers = dict(zip(rows, ask(rows), strict=True))
+    outputs |= answers
+    with storage.writing(draft), draft.open('a') as file:
+      file.writelines(json.dumps(item) + '\n' for item in answers.items())
   progress(len(outputs), len(order))
   return outputs
 
@@ -268,7 +268,7 @@ def _read_draft(draft: epath.Path) -> Iterator[tuple[int, Any]]:
   if not draft.exists():
     return
   lines = draft.read_bytes().split(b'\n')[:-1]
-  draft.write_bytes(b''.join(line + b'\n' for line in lines))
+  storage.write_atomically(draft, b''.join(line + b'\n' for line in lines))
   for line in lines:
     index, output = json.loads(line)
     yield index, output

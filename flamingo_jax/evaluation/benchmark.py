@@ -11,7 +11,7 @@ import os
 import pathlib
 from typing import Literal
 
-from flamingo_jax.errors import UserError
+from flamingo_jax.errors import UserError, shown
 from flamingo_jax.evaluation.metrics import Metric
 from flamingo_jax.evaluation.prompts import Sample
 from flamingo_jax.evaluation.readers.record import Record
@@ -58,11 +58,11 @@ def _check(source: Source, samples: tuple[Sample, ...]) -> None:
       # The places of VisDial's are what a relevance is given to.
       if len(known) < len(candidates) and 'relevance' not in sample.record:
         ((text, _),) = Counter(candidates).most_common(1)
-        raise record().error(f'has the candidate {text!r:.60} twice')
+        raise record().error(f'has the candidate {shown(text)} twice')
     if candidates and not known.issuperset(sample.answers):
       raise record().error(
-          f'has the answer {sample.answers[0]!r:.60}, which is none of its '
-          f'{len(candidates)} candidates, such as {candidates[0]!r:.60}'
+          f'has the answer {shown(sample.answers[0])}, which is none of its '
+          f'{len(candidates)} candidates, such as {shown(candidates[0])}'
       )
 
 

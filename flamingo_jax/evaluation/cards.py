@@ -16,7 +16,6 @@ import importlib.metadata
 import itertools
 import json
 import os
-import pathlib
 import platform
 import time
 from typing import Any
@@ -25,6 +24,7 @@ from etils import epath
 import jax
 import numpy as np
 
+from flamingo_jax import opening
 from flamingo_jax.data.buckets import as_folder
 from flamingo_jax.data.frames import Sampling
 from flamingo_jax.data.storage import write_atomically
@@ -97,7 +97,7 @@ def evaluate(
   folder.mkdir(parents=True, exist_ok=True)
   files = _hash_files(benchmark, data, settings)
   draft = _draft(
-      folder, settings, model['sha256'], files, found.missing, batch_size
+      folder, settings, benchmark, model, found, files, batch_size
   )
   outcome = answering.answer(
       benchmark, found, settings, answerer, draft=draft, model=model['sha256'],
@@ -155,12 +155,31 @@ def check(
 
 
 def _draft(
-    folder: epath.Path, settings: Settings, *same: Any
+    folder: epath.Path, settings: Settings, benchmark: Benchmark,
+    model: Mapping[str, Any], found: Queries, files: Mapping[str, str],
+    batch_size: int,
 ) -> epath.Path:
   """The file of answers so far, another one for anything that differs."""
-  told = json.dumps([dataclasses.asdict(settings), *same])
-  key = hashlib.sha256(told.encode()).hexdigest()[:16]
+  same = [
+      dataclasses.asdict(settings), benchmark.prompt, benchmark.trim,
+      benchmark.max_new_tokens, _essence(model), files, _stamps(found),
+      found.missing, batch_size, environment()['packages'],
+  ]
+  key = hashlib.sha256(json.dumps(same).encode()).hexdigest()[:16]
   return folder / f'answers.{key}.tmp'
+
+
+def _stamps(found: Queries) -> str:
+  """A digest of the sizes and times of all files of media."""
+  digest = hashlib.sha256()
+  paths = {
+      medium.path for sample in (*found.queries, *found.pool)
+      for medium in sample.media if medium.data is None
+  }
+  for path in sorted(filter(os.path.exists, paths)):
+    stat = os.stat(path)
+    digest.update(f'{path!r} {stat.st_size} {stat.st_mtime_ns}\n'.encode())
+  return digest.hexdigest()
 
 
 def _score(
@@ -188,7 +207,7 @@ def _score(
   submission = benchmark.submission
   content = submission.write(found.queries, outcome.outputs)
   file = folder / f'predictions{submission.suffix}'
-  file.write_bytes(content)
+  write_atomically(file, content)
   examples = [
       gallery.Example(query, shots, _plain(query, output), value)
       for query, shots, output, value in zip(
@@ -295,7 +314,8 @@ def read(path: str | os.PathLike) -> dict[str, Any]:
     UserError: missing, or not a card of this format.
   """
   try:
-    card = json.loads(pathlib.Path(path).read_text(encoding='utf-8'))
+    with opening.open_file(path, 'r', encoding='utf-8') as file:
+      card = json.load(file)
   except OSError as error:
     raise UserError(
         f'{path} cannot be read ({error.strerror}): give the card.json of an '

@@ -21,7 +21,7 @@ from flamingo_jax.evaluation import clips
 from flamingo_jax.evaluation import fewshot
 from flamingo_jax.evaluation import paper_benchmarks
 from flamingo_jax.models import ContrastiveConfig, DualTower
-from flamingo_jax.options import AnyNumber
+from flamingo_jax.option_values import AnyNumber
 from flamingo_jax.run_dir.weights import load_params
 from flamingo_jax.run_dir.model_json import read_model_json
 from flamingo_jax.typing import Bool, Float, Int

@@ -7,12 +7,18 @@ does not say how they are compared, and here it is by the cosine of their means.
 """
 
 from collections.abc import Callable, Sequence
+import contextlib
 import hashlib
+import io
 
+import av
 from etils import epath
 import numpy as np
+import PIL
 
+import flamingo_jax
 from flamingo_jax.data.media import Media
+from flamingo_jax.data.storage import write_atomically
 from flamingo_jax.errors import UserError
 from flamingo_jax.evaluation import neighbours
 from flamingo_jax.evaluation.prompts import Sample
@@ -88,18 +94,17 @@ class Index:
       self, media: Sequence[Media], folder: epath.Path, model: str
   ) -> np.ndarray:
     """Features of the supports, which are kept in a file."""
-    key = hashlib.sha256(model.encode())
+    versions = flamingo_jax.__version__, PIL.__version__, av.__version__
+    key = hashlib.sha256(' '.join([model, *versions]).encode())
     for medium in media:
       key.update(' '.join(content(medium)).encode())
     file = folder / f'rices.{key.hexdigest()[:16]}.npy'
     if file.exists():
-      with file.open('rb') as stream:
-        return np.load(stream)
-    table = self._features(media)
-    draft = file.with_name(f'{file.name}.tmp')
-    with draft.open('wb') as stream:
-      np.save(stream, table)
-    draft.replace(file)
+      with contextlib.suppress(ValueError, EOFError):  # not whole: made anew
+        return np.load(io.BytesIO(file.read_bytes()))
+    table, content_of_file = self._features(media), io.BytesIO()
+    np.save(content_of_file, table)
+    write_atomically(file, content_of_file.getvalue())
     return table
 
   def _features(self, media: Sequence[Media]) -> np.ndarray:

@@ -8,13 +8,14 @@ import os
 
 from etils import epath
 import jax
-from jax.experimental import multihost_utils
 import numpy as np
 import seqio
 import tensorflow as tf
 
 from flamingo_jax.data import pipeline
 from flamingo_jax.errors import UserError
+from flamingo_jax.evaluation.answer_file import AnswerFile
+from flamingo_jax.evaluation.cards import environment
 from flamingo_jax.evaluation.examples import MODEL_FEATURES, ExampleInference
 from flamingo_jax.evaluation.seqio_scores import (
     EvaluationDatasetConfig,
@@ -22,6 +23,8 @@ from flamingo_jax.evaluation.seqio_scores import (
 )
 from flamingo_jax.run_dir import checkpoint
 from flamingo_jax.run_dir.checkpoint import RestoreCheckpointConfig
+from flamingo_jax.run_dir.fingerprint import fingerprint
+from flamingo_jax.run_dir.job_owner import owned_by_job
 from flamingo_jax.run_dir.weights import restore_params
 from flamingo_jax.training.partitioner import Partitioner
 from flamingo_jax.training.trained_model import FlamingoModel
@@ -46,8 +49,9 @@ def infer(
 ) -> list[str]:
   """Writes what the newest checkpoint of a run answers, an example per line.
 
-  A file is there when all of it is. Until then its lines are in a draft, and
-  the same command goes on behind the last whole part of it.
+  A file is there when all of it is, and until then its lines are in a draft.
+  What is there is kept if it was made from the same weights and examples in the
+  same way, and is answered anew otherwise.
 
   Args:
     mode: 'predict', 'predict_with_aux' (and the answers' log-probabilities) or
@@ -79,71 +83,65 @@ def infer(
   path, step = check_parts(
       model, dataset_cfg, restore_checkpoint_cfg, partitioner
   )
-  if shard_id == 0:
-    summarize_config_fn(model_dir=output_dir, summary_writer=None, step=step)
+  params = restore_params(model, partitioner, path, step)
+  made_from = {
+      'weights': fingerprint(params),
+      'architecture': model.config.to_dict(),
+      'vocabulary': model.vocabulary.sha256,
+      'mode': mode,
+      'batch_size': dataset_cfg.batch_size,
+      'checkpoint_period': checkpoint_period,
+      'versions': environment()['packages'],
+  }
   inference = ExampleInference(
-      model, partitioner, dataset_cfg.batch_size,
-      restore_params(model, partitioner, path, step),
+      model, partitioner, dataset_cfg.batch_size, params
   )
-  chunk = checkpoint_period * dataset_cfg.batch_size
+  shard = f'{shard_id:05}-of-{num_shards:05}'
   files = []
-  for task in pipeline.mixture_tasks(dataset_cfg.mixture_or_task_name):
-    name = f'{task.name}-{mode}.jsonl-{shard_id:05}-of-{num_shards:05}'
-    examples = task.get_dataset(
-        sequence_length=dataset_cfg.task_feature_lengths,
-        split=dataset_cfg.split,
-        shuffle=False,
-        shard_info=seqio.ShardInfo(shard_id, num_shards),
-        num_epochs=1,
-    )
-    vocabulary = task.output_features['targets'].vocabulary
-    output = _Output(epath.Path(output_dir) / name, step, chunk)
-    if output.done is not None:
-      with pipeline.reading_errors():
-        for batch in _chunks(examples.skip(output.done), chunk):
-          output.append(_lines(inference, mode, vocabulary, batch))
-      output.finish()
-    files.append(os.fspath(output.path))
-    if jax.process_index() == 0:
-      print(output.path)
+  with owned_by_job(output_dir, f'.infer-{shard}.lock'):
+    if shard_id == 0:
+      summarize_config_fn(model_dir=output_dir, summary_writer=None, step=step)
+    for task in pipeline.mixture_tasks(dataset_cfg.mixture_or_task_name):
+      file = AnswerFile(
+          epath.Path(output_dir) / f'{task.name}-{mode}.jsonl-{shard}',
+          made_from,
+      )
+      info = seqio.ShardInfo(shard_id, num_shards)
+      chunks = _chunks(task, dataset_cfg, info, checkpoint_period)
+      _answer(inference, mode, task, chunks, file)
+      files.append(os.fspath(file.path))
+      if jax.process_index() == 0:
+        print(file.path)
   return files
 
 
-class _Output:
-  """A file that grows chunk by chunk under another name; host 0 writes it."""
-
-  def __init__(self, path: epath.Path, step: int, chunk: int):
-    self.path = path
-    # Another checkpoint's draft has another name.
-    self._draft = path.with_name(f'{path.name}.step{step}.tmp')
-    lines = []
-    if self._draft.exists():
-      lines = self._draft.read_bytes().split(b'\n')[:-1]
-    whole = len(lines) // chunk * chunk
-    done = -1 if path.exists() else whole
-    done = int(multihost_utils.broadcast_one_to_all(np.int32(done)))
-    # Examples that are written already; None if all are.
-    self.done = None if done < 0 else done
-    if self.done is not None and jax.process_index() == 0:
-      self._draft.parent.mkdir(parents=True, exist_ok=True)
-      self._draft.write_bytes(b''.join(x + b'\n' for x in lines[:whole]))
-
-  def append(self, lines: list[str]) -> None:
-    if jax.process_index() == 0:
-      with self._draft.open('a', encoding='utf-8') as file:
-        file.write(''.join(line + '\n' for line in lines))
-
-  def finish(self) -> None:
-    if jax.process_index() == 0:
-      self._draft.replace(self.path)
+def _answer(
+    inference: ExampleInference,
+    mode: str,
+    task: seqio.Task,
+    chunks: Iterator[dict[str, np.ndarray]],
+    file: AnswerFile,
+) -> None:
+  """Writes what the model answers to each chunk of a task's examples."""
+  vocabulary = task.output_features['targets'].vocabulary
+  with pipeline.reading_errors():
+    for batch in chunks:
+      file.add(batch, lambda: _lines(inference, mode, vocabulary, batch))
+  file.finish()
 
 
 def _chunks(
-    examples: tf.data.Dataset, size: int
+    task: seqio.Task, cfg: EvaluationDatasetConfig, shard: seqio.ShardInfo,
+    batches: int,
 ) -> Iterator[dict[str, np.ndarray]]:
-  """`size` examples at a time, stacked; the last may be fewer."""
+  """So many batches at a time, as one; the last may be fewer."""
+  examples = task.get_dataset(
+      sequence_length=cfg.task_feature_lengths, split=cfg.split, shuffle=False,
+      shard_info=shard, num_epochs=1,
+  )
   kept = lambda key: key in MODEL_FEATURES or key.endswith(_RECORDED)
   pick = lambda example: {k: x for k, x in example.items() if kept(k)}
+  size = batches * cfg.batch_size
   return examples.map(pick).batch(size).as_numpy_iterator()
 
 

@@ -20,13 +20,14 @@ import tqdm
 
 from flamingo_jax.data import pipeline
 from flamingo_jax.data.frames import Sampling
-from flamingo_jax.data.storage import write_atomically
+from flamingo_jax.data.storage import write_atomically, writing
 from flamingo_jax.errors import UserError
 from flamingo_jax.evaluation import shots_table
 from flamingo_jax.evaluation.examples import ExampleInference, FeatureConverter
-from flamingo_jax.options import AnyNumber
+from flamingo_jax.option_values import AnyNumber
 from flamingo_jax.run_dir import checkpoint
 from flamingo_jax.run_dir.checkpoint import RestoreCheckpointConfig
+from flamingo_jax.run_dir.job_owner import owned_by_job
 from flamingo_jax.run_dir.model_json import check_model_json
 from flamingo_jax.run_dir.weights import restore_params
 from flamingo_jax.training.partitioner import Partitioner
@@ -81,8 +82,9 @@ class ScoresLogger(seqio.Logger):
     folder = epath.Path(self.output_dir)
     folder.mkdir(parents=True, exist_ok=True)
     values = {name: float(value.value) for name, value in metrics.items()}
-    with (folder / f'{task_name}-metrics.jsonl').open('a') as file:
-      file.write(json.dumps({'step': step, **values}) + '\n')
+    file = folder / f'{task_name}-metrics.jsonl'
+    with writing(file), file.open('a') as lines:
+      lines.write(json.dumps({'step': step, **values}) + '\n')
     # 'output' is the prediction before a task's postprocessor, which is it.
     outputs = {k: v for k, v in inferences.items() if k != 'output'}
     rows = [
@@ -126,7 +128,7 @@ def evaluate(
 
   Raises:
     UserError: no checkpoint, or one that doesn't fit the model or the tasks; a
-      prompt that doesn't fit.
+      prompt that doesn't fit; another program writes `output_dir`.
   """
   checkpoint.check_are_ours(use_orbax)
   path, step = check_parts(
@@ -134,21 +136,24 @@ def evaluate(
   )
   name = dataset_cfg.mixture_or_task_name
   inference, scores = None, {}
-  for task in tqdm.tqdm(
-      scored_tasks(name), desc=name, unit='task', disable=None
-  ):
-    evaluator = make_evaluator(
-        task, dataset_cfg, inference_evaluator_cls, output_dir
-    )
-    if inference is None:  # what can be wrong about prompts has been found
-      summarize_config_fn(model_dir=output_dir, summary_writer=None, step=step)
-      inference = ExampleInference(
-          model, partitioner, dataset_cfg.batch_size,
-          restore_params(model, partitioner, path, step),
+  with owned_by_job(output_dir):
+    for task in tqdm.tqdm(
+        scored_tasks(name), desc=name, unit='task', disable=None
+    ):
+      evaluator = make_evaluator(
+          task, dataset_cfg, inference_evaluator_cls, output_dir
       )
-    scores |= evaluate_task(evaluator, inference, step)
-  if jax.process_index() == 0:
-    _report(scores, path, step, output_dir)
+      if inference is None:  # what can be wrong about prompts has been found
+        summarize_config_fn(
+            model_dir=output_dir, summary_writer=None, step=step
+        )
+        inference = ExampleInference(
+            model, partitioner, dataset_cfg.batch_size,
+            restore_params(model, partitioner, path, step),
+        )
+      scores |= evaluate_task(evaluator, inference, step)
+    if jax.process_index() == 0:
+      _report(scores, path, step, output_dir)
   return scores
 
 

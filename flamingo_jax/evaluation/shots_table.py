@@ -42,7 +42,7 @@ def report(
   if curves:
     print(as_table(curves))
     write_atomically(folder / 'shots.csv', as_csv(curves))
-    (folder / 'shots.png').write_bytes(plots.draw(panels(curves)))
+    write_atomically(folder / 'shots.png', plots.draw(panels(curves)))
   return {
       name: values for name, values in scores.items()
       if not (match := _NAME.fullmatch(name)) or match['task'] not in shown

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from flamingo_jax import decoding
-from flamingo_jax import options
+from flamingo_jax import option_values
 from flamingo_jax.data.documents import EndOfChunk
 from flamingo_jax.data.interleaved import (
     TokenizedDocument,
@@ -18,7 +18,7 @@ from flamingo_jax.data.interleaved import (
 from flamingo_jax.data.media import Media
 from flamingo_jax.data.vocabulary import Vocabulary
 from flamingo_jax.errors import UserError
-from flamingo_jax.options import AnyNumber
+from flamingo_jax.option_values import AnyNumber
 from flamingo_jax.typing import Float
 
 Prompt = Sequence[str | Media | EndOfChunk]
@@ -307,23 +307,23 @@ def check_options(
     UserError: one that makes no sense, the first.
   """
   found = {
-      'max_new_tokens': options.whole_number(
+      'max_new_tokens': option_values.whole_number(
           'max_new_tokens', max_new_tokens, 1
       ),
-      'beams': options.whole_number('beams', beams, 1, _MOST_BEAMS),
-      'temperature': options.real_number(
+      'beams': option_values.whole_number('beams', beams, 1, _MOST_BEAMS),
+      'temperature': option_values.real_number(
           'temperature', temperature, 0,
           meaning='0 takes the likeliest token',
       ),
       'top_k': None,
       'top_p': None,
-      'seed': options.seed(seed),
-      'batch_size': options.whole_number('batch_size', batch_size, 1),
+      'seed': option_values.seed(seed),
+      'batch_size': option_values.whole_number('batch_size', batch_size, 1),
   }
   if top_k is not None:
-    found['top_k'] = options.whole_number('top_k', top_k, 1)
+    found['top_k'] = option_values.whole_number('top_k', top_k, 1)
   if top_p is not None:
-    found['top_p'] = options.real_number('top_p', top_p, 0, 1, above=True)
+    found['top_p'] = option_values.real_number('top_p', top_p, 0, 1, above=True)
   if found['temperature'] == 0 and not (top_k is None and top_p is None):
     raise UserError(
         'top_k and top_p choose among tokens drawn at random: set temperature '

@@ -9,7 +9,7 @@ import jax
 
 from flamingo_jax.data.buckets import as_folder
 from flamingo_jax.data.frames import TRAINING, Sampling
-from flamingo_jax.options import AnyNumber
+from flamingo_jax.option_values import AnyNumber
 from flamingo_jax.predictor.predictor import Predictor
 from flamingo_jax.run_dir.checkpoint import find_step
 from flamingo_jax.run_dir.model_json import (

@@ -15,7 +15,7 @@ from flamingo_jax.data.interleaved import TokenizedDocument
 from flamingo_jax.data.media import Media
 from flamingo_jax.data.vocabulary import Vocabulary
 from flamingo_jax.models import Cache, FlamingoConfig, LanguageModelConfig
-from flamingo_jax.options import AnyNumber
+from flamingo_jax.option_values import AnyNumber
 from flamingo_jax.predictor import inputs
 from flamingo_jax.predictor.devices import fetch
 from flamingo_jax.predictor.inference import Inference

@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Documents of one medium and its caption, as ALIGN, LTIP and VTP have them."""
 
+from collections.abc import Sequence
+
 from flamingo_jax.data.documents import Media
 from flamingo_jax.prepare.source import Converted, Dropped, Fitter
 
@@ -10,7 +12,8 @@ VIDEO_FIELDS = ('mp4', 'webm', 'mkv', 'mov', 'avi', 'm4v', 'gif')
 
 
 def convert(
-    media: Media, caption: str, place: str, fitter: Fitter, sought: str
+    media: Media, caption: str, place: str, fitter: Fitter, sought: str,
+    losses: Sequence[Dropped] = (),
 ) -> Converted:
   """The medium, which is not fitted yet, then its caption, '' if there is none.
 
@@ -20,21 +23,27 @@ def convert(
   """
   if not caption.strip():
     raise Dropped('no caption', f'nothing in {sought}')
-  return Converted.of((fitter.fit(media), caption.strip()), place)
+  return Converted.of((fitter.fit(media), caption.strip()), place, losses)
 
 
-def find_medium(kind: str, fields: dict[str, bytes], place: str) -> Media:
-  """The first field that is one.
+def find_medium(
+    kind: str, fields: dict[str, bytes], place: str
+) -> tuple[Media, list[Dropped]]:
+  """The first field that is one, and those that are lost as it has one.
 
   Raises:
     Dropped: there is none.
   """
   names = IMAGE_FIELDS if kind == 'image' else VIDEO_FIELDS
-  for name in names:
-    if name in fields:
-      return Media(kind, f'{place}.{name}', fields[name])
-  raise Dropped(
-      'sample has no medium',
-      f'it has {", ".join(sorted(fields)[:9]) or "nothing"}, and none of '
-      f'{", ".join(names)}',
-  )
+  found = [name for name in names if name in fields]
+  if not found:
+    raise Dropped(
+        'sample has no medium',
+        f'it has {", ".join(sorted(fields)[:9]) or "nothing"}, and none of '
+        f'{", ".join(names)}',
+    )
+  first, *others = found
+  return Media(kind, f'{place}.{first}', fields[first]), [
+      Dropped(f'sample has one more {kind}', f'{other}, beside {first}')
+      for other in others
+  ]

@@ -7,7 +7,6 @@ from collections.abc import Collection, Iterator, Mapping
 import dataclasses
 import hashlib
 import os
-import pathlib
 
 import numpy as np
 import tqdm
@@ -15,12 +14,14 @@ import tqdm
 from flamingo_jax.data import documents
 from flamingo_jax.data import interleaved
 from flamingo_jax.data.misfits import Misfits
+from flamingo_jax.data.storage import write_atomically
 from flamingo_jax.data.vocabulary import Vocabulary
-from flamingo_jax.errors import UserError
+from flamingo_jax.errors import UserError, shown
 from flamingo_jax.prepare import preview
 
 _SAMPLES = 20
 _HISTOGRAM = 8  # numbers of media that are told
+_KEYS_TOLD = 8
 _SHORT = 16  # tokens, of the first bin of lengths
 
 
@@ -40,6 +41,10 @@ class Report:
   duplicates: int = 0  # documents that are equal to an earlier one
   # How many documents have how many media.
   media_counts: collections.Counter[int] = dataclasses.field(
+      default_factory=collections.Counter
+  )
+  # In how many documents there is a key that nothing reads.
+  further: collections.Counter[str] = dataclasses.field(
       default_factory=collections.Counter
   )
   # (line, sentence) of all that has to be mended; line 0 is the file. Of a
@@ -119,10 +124,27 @@ class Report:
          f' {self._share(misfits.crowded)} of them have more'
          if misfits.left_out else
          f'no document has more than {lengths["media"]} images or videos'),
+        *self._notes(),
         ('problems', f'{len(self.problems):,}',
          'mend these before training' if self.problems else
          'every file can be read'),
     ]
+
+  def _notes(self) -> list[tuple[str, str, str]]:
+    """A row on keys beside "parts", which are no problem, if there are any."""
+    if not self.further:
+      return []
+    names = '; "id" names documents in messages' * ('id' in self.further)
+    told = ', '.join(
+        f'{shown(key)} in {self._share(count)}'
+        for key, count in self.further.most_common(_KEYS_TOLD)
+    )
+    more = len(self.further) - _KEYS_TOLD
+    return [(
+        'other keys', f'{len(self.further):,}',
+        f'{told}{f" and {more:,} more" * (more > 0)} of the documents, beside '
+        f'"parts", are not used{names}',
+    )]
 
   def _histogram(self) -> str:
     """'1 image or video in 20.0 % of the documents, 2 in ...'."""
@@ -180,6 +202,7 @@ def check(
   # The bar shows on terminals only.
   for line in tqdm.tqdm(_scan(path), unit=' documents', disable=None):
     report.problems += [(line.number, problem) for problem in line.problems]
+    report.further.update(line.further if line.document else ())
     if line.document is None:
       continue
     report.add(interleaved.tokenize_document(line.document.parts, vocabulary))
@@ -198,7 +221,7 @@ def check(
         vocabulary=vocabulary, length=lengths['tokens'],
         max_media=lengths['media'],
     )
-    _write(out_html, page)
+    write_atomically(out_html, page)
   return report
 
 
@@ -220,13 +243,3 @@ def _digest(doc: interleaved.TokenizedDocument) -> bytes:
     encoded = isinstance(medium.data, bytes)
     digest.update(medium.data if encoded else os.fsencode(medium.path))
   return digest.digest()[:16]
-
-
-def _write(path: str | os.PathLike, page: str) -> None:
-  try:
-    pathlib.Path(path).write_text(page, encoding='utf-8')
-  except OSError as error:
-    raise UserError(
-        f'the preview {os.fspath(path)} cannot be written ({error.strerror});'
-        ' name a file in a folder that exists'
-    ) from None

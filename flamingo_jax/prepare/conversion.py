@@ -75,7 +75,7 @@ def read(source: Source, unit: Unit) -> Iterator[Item | Dropped]:
   except OSError as error:
     yield Dropped('file cannot be read', str(error))
   except Exception as error:  # readers of broken files raise anything
-    yield Dropped('file is corrupt', repr(error)[:200])
+    yield Dropped('file is corrupt', repr(error))
 
 
 def _convert(
@@ -97,7 +97,7 @@ def _convert(
     writer.drop(Dropped('item needs too much memory'), item.place)
   except Exception as error:  # what is in a crawl is beyond imagination
     writer.drop(
-        Dropped('item cannot be understood', repr(error)[:200]), item.place
+        Dropped('item cannot be understood', repr(error)), item.place
     )
   else:
     writer.add(converted, item.place)

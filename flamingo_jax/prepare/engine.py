@@ -9,10 +9,8 @@ An `Engine` does the work, in processes of this machine or in many machines;
 which one it is changes no byte.
 """
 
-from collections.abc import Iterator, Sequence
-import contextlib
+from collections.abc import Sequence
 import dataclasses
-import fcntl
 import hashlib
 import json
 import os
@@ -27,6 +25,7 @@ import tqdm
 import flamingo_jax
 from flamingo_jax.data import records
 from flamingo_jax.data import storage
+from flamingo_jax.data.owner import owned
 from flamingo_jax.errors import UserError
 from flamingo_jax.prepare import duplicates
 from flamingo_jax.prepare import fitting
@@ -94,7 +93,7 @@ def prepare(
     finished = _finished(directory, plan)
     if finished is not None:
       return finished
-    with _locked(directory):
+    with owned(directory, f'{_WORKING}/lock'):
       plan_path = directory / _WORKING / _PLAN
       spool.write_atomically(plan_path, json.dumps(plan))
       images, damaged = getattr(source, 'images', None), spool.Tally()
@@ -134,9 +133,11 @@ def _plan(
       field.name: getattr(source, field.name)
       for field in dataclasses.fields(source)
   }
-  for value in options.values():
+  for name, value in options.items():
     if isinstance(value, FetchedImages):
       digest.update(repr(value.listing()).encode())
+    elif name == 'captions' and value is not None:
+      digest.update(pathlib.Path(value).read_bytes())
   plan = {
       'source': type(source).__name__.lower(),
       'options': {
@@ -150,22 +151,6 @@ def _plan(
       },
   }
   return json.loads(json.dumps(plan, default=os.fspath))
-
-
-@contextlib.contextmanager
-def _locked(directory: pathlib.Path) -> Iterator[None]:
-  """Keeps other processes from writing the folder at the same time."""
-  working = directory / _WORKING
-  working.mkdir(parents=True, exist_ok=True)
-  with open(working / 'lock', 'w', encoding='ascii') as file:
-    try:
-      fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-      raise UserError(
-          f'{directory} is being written by another process; wait for it, or '
-          'end it'
-      ) from None
-    yield
 
 
 def _finished(

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Images that a downloader has fetched, by their URL."""
 
-from collections.abc import Iterable
+from collections.abc import Iterator
 import dataclasses
 import functools
 import hashlib
@@ -14,13 +14,16 @@ import tarfile
 import numpy as np
 
 from flamingo_jax.errors import UserError
+from flamingo_jax.opening import open_file
 from flamingo_jax.prepare import captioned
 from flamingo_jax.prepare import spool
 from flamingo_jax.prepare import tars
+from flamingo_jax.prepare import web_urls
 from flamingo_jax.prepare.source import Dropped, find_files, has_ending
 
 _LARGEST = 2**26  # bytes of an image
 _ENDINGS = ('.tar', '.json')
+_TWICE = 'name of a fetched image comes twice, none of its images is used'
 _KEYS, _PLACES = 'keys.npy', 'places.npy'
 _FILES, _DAMAGED = 'files.json', 'damaged.json'
 
@@ -32,7 +35,9 @@ File = tuple[str, int]
 class FetchedImages:
   """What img2dataset has fetched, as tar files or as single ones.
 
-  Each image lies beside a JSON with its URL.
+  Each image lies beside a JSON with its URL. Where there are two JSON or two
+  images of one name, none of them is used: which are of each other is not
+  known.
   """
 
   folder: str  # that img2dataset has written
@@ -83,7 +88,7 @@ class FetchedImages:
     name, whole = files[number]
     path = os.path.join(self.folder, name)
     try:
-      with open(path, 'rb') as file:
+      with open_file(path) as file:
         if os.fstat(file.fileno()).st_size != whole:
           raise Dropped(
               'file of fetched images has changed since the run began', path
@@ -132,10 +137,13 @@ def _find(
   files: dict[File, int] = {}
   for path in _files(folder):
     try:
-      for url, image, offset, size in _images_of(path):
-        number = files.setdefault(_file(image, folder), len(files))
-        keys.append(_key(url))
-        places.append((number, offset, size))
+      for image in _images_of(path):
+        if isinstance(image, Dropped):
+          damaged.add(image.reason, image.detail)
+          continue
+        number = files.setdefault(_file(image.path, folder), len(files))
+        keys.append(_key(image.url))
+        places.append((number, image.offset, image.size))
     except (tarfile.TarError, OSError, EOFError) as error:
       damaged.add(
           'file of fetched images is damaged, what follows in it is not seen',
@@ -153,45 +161,71 @@ def _find(
 
 
 def _key(url: str) -> np.bytes_:
+  spelt = (web_urls.requested(url) or url).encode('utf-8', 'replace')
   # In hexadecimal: numpy drops zeros at the end of bytes.
-  return np.bytes_(hashlib.blake2b(url.encode(), digest_size=12).hexdigest())
+  return np.bytes_(hashlib.blake2b(spelt, digest_size=12).hexdigest())
 
 
-def _images_of(path: str) -> Iterable[tuple[str, str, int, int]]:
-  """(URL, file, offset, size) of the images that a file tells of.
+@dataclasses.dataclass(frozen=True)
+class _Image:
+  """Where the image of a URL is."""
+
+  url: str
+  path: str  # of its file
+  offset: int = 0
+  size: int = _LARGEST
+
+
+def _images_of(path: str) -> Iterator[_Image | Dropped]:
+  """The images that a file tells of.
 
   Raises:
     tarfile.TarError, OSError, EOFError: it is damaged; what came is good.
   """
-  if has_ending(path, '.json'):
-    image = _image_beside(path)
-    url = _url(pathlib.Path(path).read_bytes()) if image else ''
-    return [(url, image, 0, _LARGEST)] if url else []
-  return _images_of_tar(path)
+  if not has_ending(path, '.json'):
+    yield from _images_of_tar(path)
+    return
+  images = _images_beside(path)
+  url = _url(pathlib.Path(path).read_bytes()) if images else ''
+  if url and len(images) > 1:
+    yield Dropped(_TWICE, f'{path}: {", ".join(map(os.path.basename, images))}')
+  elif url:
+    yield _Image(url, images[0])
 
 
-def _images_of_tar(path: str) -> Iterable[tuple[str, str, int, int]]:
-  found = {}
-  with tarfile.open(path, 'r:', tarinfo=tars.Header) as archive:
-    for member in archive:
-      archive.members.clear()
-      stem, _, field = member.name.rpartition('.')
-      url, place = found.pop(stem, ('', None))
-      if field == 'json' and member.isreg() and member.size < _LARGEST:
-        url = _url(archive.extractfile(member).read())
-      elif field in captioned.IMAGE_FIELDS and member.isreg():
-        place = member.offset_data, member.size
-      if url and place:
-        yield url, path, *place
-      elif url or place:
-        found[stem] = url, place
+def _images_of_tar(path: str) -> Iterator[_Image | Dropped]:
+  # Of each name the URLs, and where the images are.
+  found: dict[str, tuple[list[str], list[tuple[int, int]]]] = {}
+  damage = None
+  try:
+    with tarfile.open(path, 'r:', tarinfo=tars.Header) as archive:
+      for member in archive:
+        archive.members.clear()
+        stem, _, field = member.name.rpartition('.')
+        if not member.isreg():
+          continue
+        urls, places = found.setdefault(stem, ([], []))
+        field = field.lower()
+        if field == 'json' and member.size < _LARGEST:
+          urls.append(_url(archive.extractfile(member).read()))
+        elif field in captioned.IMAGE_FIELDS:
+          places.append((member.offset_data, member.size))
+  except (tarfile.TarError, OSError, EOFError) as error:
+    damage = error
+  for stem, (urls, places) in found.items():
+    if urls and places and (len(urls) > 1 or len(places) > 1):
+      yield Dropped(_TWICE, f'{path}:{stem}')
+    elif places and any(urls):
+      yield _Image(urls[0], path, *places[0])
+  if damage:
+    raise damage
 
 
-def _image_beside(path: str) -> str:
-  """The image of a JSON file, '' if there is none."""
+def _images_beside(path: str) -> list[str]:
+  """The images of a JSON file, in the order of `captioned.IMAGE_FIELDS`."""
   stem = path[: -len('.json')]
   images = (f'{stem}.{field}' for field in captioned.IMAGE_FIELDS)
-  return next((image for image in images if os.path.isfile(image)), '')
+  return list(filter(os.path.isfile, images))
 
 
 def _url(data: bytes) -> str:

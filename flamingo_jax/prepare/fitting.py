@@ -4,7 +4,7 @@
 
 Images and videos keep their bytes where their longer side is at most 1.15 times
 that of training, and are encoded anew otherwise: images as JPEG, videos as MP4
-of one JPEG for every second, whose timestamps are those of the original.
+of one JPEG for every second.
 """
 
 import dataclasses
@@ -18,7 +18,9 @@ import numpy as np
 import PIL.Image
 
 from flamingo_jax.data import media as media_reader
+from flamingo_jax.data import pictures
 from flamingo_jax.data.media import Media
+from flamingo_jax.data.pictures import MediumError
 from flamingo_jax.errors import UserError
 from flamingo_jax.prepare import clips
 from flamingo_jax.prepare import looks
@@ -28,8 +30,6 @@ from flamingo_jax.prepare.source import Dropped, Fitted, Fitter
 _MARGIN = 1.15  # room for crops, and for a better antialiasing later
 _QUALITY = 90  # of JPEGs
 _KEPT_FORMATS = ('JPEG', 'PNG', 'WEBP')
-_LARGEST = {'image': 2**26, 'video': 2**30}  # bytes of an encoded file
-_MAX_PIXELS = 178_000_000  # of an image; decoded they are half a gigabyte
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,35 +49,25 @@ class MediaFitter(Fitter):
     return round(_MARGIN * self.image_size) if self.image_size else 2**31
 
   def fit(self, media: Media) -> Fitted:
-    if media.data is None:
-      media = dataclasses.replace(media, data=_read(media))
-    if not media.data:
-      raise Dropped(f'{media.kind} is empty', media.path)
-    if len(media.data) > _LARGEST[media.kind]:
-      raise Dropped(
-          f'{media.kind} is too large',
-          f'{media.path} has {len(media.data):,} bytes',
-      )
-    if media.kind == 'video':
-      data = clips.fit(media.data, media.path, self.limit, _QUALITY)
-      return Fitted(dataclasses.replace(media, data=data))
-    fitted = self._fit_image(media)
+    try:
+      media = dataclasses.replace(media, data=media_reader.read_file(media))
+      if media.kind == 'video':
+        data = clips.fit(media.data, media.path, self.limit, _QUALITY)
+        return Fitted(dataclasses.replace(media, data=data))
+      fitted = self._fit_image(media)
+    except MediumError as error:
+      raise Dropped(f'{media.kind} {error.reason}', str(error)) from None
     if _is_one_of(identity(fitted.look, media.data), self.excluded):
       raise Dropped('image is one of those excluded', media.path)
     return fitted
 
   def _fit_image(self, media: Media) -> Fitted:
-    picture = _open(media)
-    width, height = picture.size
     draft = self.limit if self.image_size else None
-    try:
-      with warnings.catch_warnings():
-        warnings.simplefilter('ignore', PIL.Image.DecompressionBombWarning)
-        decoded = media_reader.decode_picture(
-            media.data, media.path, size=draft
-        )
-    except UserError as error:
-      raise Dropped('image is corrupt', str(error)) from None
+    with warnings.catch_warnings():
+      warnings.simplefilter('ignore', PIL.Image.DecompressionBombWarning)
+      picture = pictures.open_image(io.BytesIO(media.data), media.path)
+      decoded = pictures.decode_picture(media.data, media.path, size=draft)
+    width, height = picture.size
     data = media.data
     if max(width, height) > self.limit or picture.format not in _KEPT_FORMATS:
       decoded.thumbnail((self.limit, self.limit), PIL.Image.Resampling.BICUBIC)
@@ -90,35 +80,6 @@ class MediaFitter(Fitter):
         dataclasses.replace(media, data=data), width, height,
         _difference_hash(small), float(small.std()),
     )
-
-
-def _read(media: Media) -> bytes:
-  try:
-    with media_reader.open_file(media) as file:
-      return file.read(_LARGEST[media.kind] + 1)
-  except (UserError, OSError) as error:
-    raise Dropped(f'{media.kind} cannot be read', str(error)) from None
-
-
-def _open(media: Media) -> PIL.Image.Image:
-  """The header of an image.
-
-  Raises:
-    Dropped: it is none, is animated, or has too many pixels.
-  """
-  try:
-    with warnings.catch_warnings():
-      warnings.simplefilter('ignore', PIL.Image.DecompressionBombWarning)
-      picture = media_reader.open_image(io.BytesIO(media.data), media.path)
-  except UserError as error:
-    if isinstance(error.__context__, PIL.Image.DecompressionBombError):
-      raise Dropped('image has too many pixels', str(error)) from None
-    if 'animated' in str(error):
-      raise Dropped('image is animated', str(error)) from None
-    raise Dropped('image is of no known format', str(error)) from None
-  if picture.width * picture.height > _MAX_PIXELS:
-    raise Dropped('image has too many pixels', f'{media.path}: {picture.size}')
-  return picture
 
 
 def _encode_jpeg(picture: PIL.Image.Image) -> bytes:
@@ -153,15 +114,19 @@ def identities_of_folder(folder: str | os.PathLike) -> tuple[int | str, ...]:
   """The `identity` of all images below a folder, sorted.
 
   Raises:
-    UserError: there is none.
+    UserError: there is none, or a file cannot be read.
   """
   fitter, found = MediaFitter(64), set()
   for path, _, names in os.walk(folder):
     for name in names:
       try:
-        data = _read(Media('image', os.path.join(path, name)))
-        look = fitter.fit(Media('image', name, data)).look
+        medium = Media('image', os.path.join(path, name))
+        data = media_reader.read_file(medium)
+        look = fitter.fit(dataclasses.replace(medium, data=data)).look
         found.add(identity(look, data))
+      except MediumError as error:
+        if error.reason == 'cannot be read':  # is it one of those?
+          raise UserError(f'{os.fspath(folder)}: {error}') from None
       except Dropped:
         continue  # annotations lie beside images
   if not found:

@@ -5,13 +5,14 @@
 from collections.abc import Iterator
 import gzip
 import io
-import json
 import mmap
 import re
 from typing import Any
 import zipfile
 
-from flamingo_jax.errors import UserError
+from flamingo_jax import opening
+from flamingo_jax.data import json_objects
+from flamingo_jax.errors import UserError, shown
 from flamingo_jax.prepare.source import Dropped, Item, Unit, has_ending
 
 ENDINGS = ('.jsonl', '.jsonl.gz', '.jsonl.zip', '.ndjson')
@@ -34,7 +35,7 @@ def line_units(path: str) -> Iterator[Unit]:
     yield Unit(path, end=-1, first=1)
     return
   try:
-    with open(path, 'rb') as file:
+    with opening.open_file(path) as file:
       begin = end = 0
       first = number = 1
       for line in file:
@@ -106,7 +107,7 @@ def array_units(path: str) -> Iterator[Unit]:
     UserError: the file cannot be read.
   """
   try:
-    with open(path, 'rb') as file:
+    with opening.open_file(path) as file:
       data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
   except ValueError:  # an empty file
     yield Unit(path, end=-1)
@@ -157,24 +158,21 @@ def _objects(
         yield start, match.end()
 
 
-def parse(text: bytes) -> dict[str, Any]:
+def parse(text: bytes, numbers_as_written: bool = False) -> dict[str, Any]:
   """The object that a text is.
 
   Raises:
     Dropped: it is none.
   """
   try:
-    value = json.loads(text)
-  except (ValueError, RecursionError) as error:
-    raise Dropped('not JSON', str(error)[:200]) from None
+    value = json_objects.parse(text, numbers_as_written)
+  except ValueError as error:
+    raise Dropped('not JSON', str(error)) from None
   if not isinstance(value, dict):
-    raise Dropped('not an object', repr(value)[:60])
+    raise Dropped('not an object', shown(value))
   return value
 
 
 def text_of(value: dict[str, Any], key: str) -> str:
-  """A text of an object, stripped; '' if it has none."""
-  text = value.get(key)
-  if not isinstance(text, str):
-    return ''
-  return text.encode('utf-8', 'replace').decode().strip()
+  """A text or number of an object, stripped; '' if it has none."""
+  return (json_objects.text_of(value.get(key)) or '').strip()

@@ -9,6 +9,7 @@ import os
 import pathlib
 from typing import Any
 
+from flamingo_jax import opening
 from flamingo_jax.data import records
 from flamingo_jax.data.documents import Document, Line, Media, media_problem
 from flamingo_jax.errors import UserError
@@ -53,7 +54,7 @@ def _check_files(
   for entry in [*manifest['shards'], manifest['index']]:
     path = directory / entry['file']
     try:
-      with open(path, 'rb') as file:
+      with opening.open_file(path) as file:
         digest = hashlib.file_digest(file, 'sha256').hexdigest()
     except OSError as error:
       problem = f'{path.name} cannot be read ({error.strerror})'

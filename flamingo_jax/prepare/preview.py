@@ -63,7 +63,8 @@ def _sample(
   elif len(whole.media) == 1 and whole.media[0].kind == 'image':
     layout = 'single'
   return {
-      'line': doc.example_id, 'tokens_in_all': len(whole.tokens),
+      'line': doc.example_id, 'name': doc.name,
+      'tokens_in_all': len(whole.tokens),
       'notes': notes, 'layout': layout,
       'figures': [
           _figure(medium, i, i <= len(seen.media))

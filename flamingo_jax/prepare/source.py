@@ -8,8 +8,9 @@ import os
 import pathlib
 from typing import Any, Protocol, runtime_checkable
 
+from flamingo_jax import opening
 from flamingo_jax.data.documents import Document, Media
-from flamingo_jax.errors import UserError
+from flamingo_jax.errors import UserError, one_line
 
 _PATHS_TOLD = 3
 
@@ -91,7 +92,8 @@ class Converted:
     fitted = [part for part in parts if not isinstance(part, str)]
     return cls(
         Document(
-            tuple(p if isinstance(p, str) else p.media for p in parts), place, 0
+            tuple(p if isinstance(p, str) else p.media for p in parts),
+            one_line(place), 0,
         ),
         tuple(losses), url,
         tuple(f.look for f in fitted if f.media.kind == 'image'),
@@ -166,7 +168,7 @@ def find_files(paths: Iterable[str], endings: tuple[str, ...]) -> list[str]:
     if os.path.isdir(path):
       inside = [
           os.fspath(file) for file in pathlib.Path(path).rglob('*')
-          if has_ending(file.name, endings) and file.is_file()
+          if has_ending(file.name, endings) and _is_file(file)
       ]
       if not inside:
         raise UserError(
@@ -174,7 +176,7 @@ def find_files(paths: Iterable[str], endings: tuple[str, ...]) -> list[str]:
             'the folder that does'
         )
       found += inside
-    elif os.path.isfile(path):
+    elif _is_file(path):
       if not has_ending(path, endings):
         raise UserError(
             f'{path} does not end in {" or ".join(endings)}; name a file of '
@@ -186,6 +188,22 @@ def find_files(paths: Iterable[str], endings: tuple[str, ...]) -> list[str]:
   return sorted(set(found))
 
 
+def _is_file(path: str | os.PathLike) -> bool:
+  """Whether there is a file; a folder or a link to nothing is none.
+
+  Raises:
+    UserError: it is a named pipe or the like, which would be waited for.
+  """
+  if os.path.isfile(path):
+    return True
+  if os.path.exists(path) and not os.path.isdir(path):
+    raise UserError(
+        f'{os.fspath(path)} is {opening.kind_of(path)}, not a file; name files, '
+        'or save what comes from there as one'
+    )
+  return False
+
+
 def names_of(paths: Sequence[str]) -> str:
   """What a message calls the input, however many files it has."""
   more = len(paths) - _PATHS_TOLD
@@ -193,14 +211,20 @@ def names_of(paths: Sequence[str]) -> str:
 
 
 def path_inside(folder: str, name: str) -> str:
-  """The path of a file that some data set names, below a folder.
+  """The path of a file that an archive, a crawl or a download names.
+
+  It is below the folder, also where links lead; lists that are the user's own
+  may name any file, and need no such care.
 
   Raises:
-    Dropped: it would lead out of the folder.
+    Dropped: it would lead out of the folder, or is no path.
   """
-  root = os.path.realpath(folder)
-  path = os.path.realpath(os.path.join(root, name))
-  if os.path.commonpath([root, path]) != root:
+  try:
+    root = os.path.realpath(folder)
+    path = os.path.realpath(os.path.join(root, name))
+  except ValueError as error:  # NUL
+    raise Dropped('path cannot be read', f'{name}: {error}') from None
+  if not folder or os.path.commonpath([root, path]) != root:
     raise Dropped('path leads out of its folder', name)
   return path
 
@@ -218,7 +242,7 @@ def read_bytes(path: str, limit: int) -> bytes:
     Dropped: it cannot be read, or has more than `limit` bytes.
   """
   try:
-    with open(path, 'rb') as file:
+    with opening.open_file(path) as file:
       data = file.read(limit + 1)
   except OSError as error:
     raise Dropped('file cannot be read', f'{path}: {error.strerror}') from None

@@ -19,9 +19,11 @@ import struct
 from typing import Any
 
 from flamingo_jax.data.documents import Document, Media
+from flamingo_jax.errors import one_line
 from flamingo_jax.prepare.source import Converted, Dropped
 
 _REASONS_TOLD = 3
+_DETAIL = 400  # characters that are kept of what is known
 _LENGTH = struct.Struct('<I')
 
 
@@ -33,7 +35,9 @@ class Tally(dict[str, dict[str, Any]]):
 
   def add(self, reason: str, detail: str, count: int = 1) -> None:
     """Counts a reason."""
-    self.setdefault(reason, {'count': 0, 'first': detail})['count'] += count
+    if reason not in self:
+      self[reason] = {'count': 0, 'first': one_line(detail, _DETAIL)}
+    self[reason]['count'] += count
 
   def merge(self, other: 'Tally') -> None:
     """Adds the counts of another tally, which comes later."""

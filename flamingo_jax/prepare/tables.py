@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import pyarrow
 from pyarrow import parquet
 
-from flamingo_jax.errors import UserError
+from flamingo_jax.errors import UserError, shown
 from flamingo_jax.prepare.source import Item, Unit
 
 ENDINGS = ('.parquet',)
@@ -22,7 +22,7 @@ def row_units(
   A file that is no Parquet is a unit as well: reading it fails, and is counted.
 
   Raises:
-    UserError: a file lacks one of the columns.
+    UserError: a file lacks one of the columns, or has one twice.
   """
   units = []
   for path in paths:
@@ -40,6 +40,12 @@ def row_units(
       raise UserError(
           f'{path} has no column {" nor ".join(map(repr, missing))}, only '
           f'{", ".join(names)}; {remedy}'
+      )
+    twice = [name for name in sorted(set(names)) if names.count(name) > 1]
+    if twice:
+      raise UserError(
+          f'{path} has the column {" and ".join(map(shown, twice))} twice; '
+          'rename one'
       )
     first = 0
     for group, size in enumerate(sizes):

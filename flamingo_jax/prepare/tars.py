@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Samples of tar files as WebDataset defines them. Nothing is ever extracted.
 
-Members that follow each other and have one name up to the first dot are a
-sample; what follows the dot names the field.
+Members that follow each other and have one path up to the first dot of its last
+part are a sample; what follows the dot names the field. Names that begin with a
+dot (.DS_Store, ._0001.jpg) are of file systems and of no sample.
 """
 
 from collections.abc import Iterator
@@ -41,11 +42,14 @@ class Header(tarfile.TarInfo):
 def read_samples(path: str) -> Iterator[Item | Dropped]:
   """The samples of a tar file; values are {field: bytes}.
 
+  A sample in which a field comes twice is dropped: which one belongs to the
+  others is not known.
+
   Raises:
     Exception: the file is damaged; what came before is good, and of the last
       sample it is not known whether it is whole, so it is not among it.
   """
-  key, fields, size = '', {}, 0
+  key, fields, size, is_dropped = '', {}, 0, False
   # Not 'r|*', which reads to skip, also beyond the end of the file: for a minute
   # where a damaged header claims a terabyte.
   with tarfile.open(path, 'r:*', tarinfo=Header) as archive:
@@ -54,13 +58,26 @@ def read_samples(path: str) -> Iterator[Item | Dropped]:
       if not member.isfile():
         continue
       found, field = split_name(member.name)
-      if fields and found != key:
-        yield Item(f'{path}:{key}', fields)
-        fields, size = {}, 0
-      key, size = found, size + member.size
+      if os.path.basename(member.name).startswith('.'):
+        continue
+      if not field:
+        yield Dropped('member of a tar has no ending', f'{path}:{member.name}')
+        continue
+      if found != key:
+        if fields:
+          yield Item(f'{path}:{key}', fields)
+        key, fields, size, is_dropped = found, {}, 0, False
+      if is_dropped:
+        continue
+      size += member.size
+      reason = ''
       if member.size > _LARGEST or size > _SAMPLE or member.issparse():
-        yield Dropped('member of a tar is too large', f'{path}:{member.name}')
-        fields, size = {}, 0
+        reason = 'member of a tar is too large'
+      elif field in fields:
+        reason = 'field of a sample comes twice'
+      if reason:
+        yield Dropped(reason, f'{path}:{member.name}')
+        fields, is_dropped = {}, True
         continue
       fields[field] = archive.extractfile(member).read()
   if fields:
@@ -93,7 +110,7 @@ def json_field(fields: dict[str, bytes]) -> dict[str, Any]:
     return {}
   if len(fields['json']) > _TEXT:
     raise Dropped('JSON is too long', f'{len(fields["json"]):,} bytes')
-  return json_values.parse(fields['json'])
+  return json_values.parse(fields['json'], numbers_as_written=True)
 
 
 def text_field(fields: dict[str, bytes]) -> str:

@@ -41,10 +41,10 @@ def _of_folder(path: str) -> Iterator[Sequence[str | documents.Media]]:
 def _of_file(path: str) -> Iterator[Sequence[str | documents.Media]]:
   try:
     for _, number, line in documents.lines(path):
-      parts, problems = documents.parse_line(line, os.path.dirname(path))
-      if not parts:
-        raise UserError(f'{path}:{number}: {problems[0]}')
-      yield parts
+      parsed = documents.parse_line(line, os.path.dirname(path))
+      if not parsed.parts:
+        raise UserError(f'{path}:{number}: {parsed.problems[0]}')
+      yield parsed.parts
   except OSError as error:
     raise UserError(
         f'{path} cannot be read ({error.strerror}); name a JSONL file, or a '

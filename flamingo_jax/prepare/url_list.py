@@ -12,6 +12,7 @@ import tqdm
 from flamingo_jax.errors import UserError
 from flamingo_jax.prepare import conversion
 from flamingo_jax.prepare import spool
+from flamingo_jax.prepare import web_urls
 from flamingo_jax.prepare.source import Dropped, Item, names_of
 
 
@@ -59,10 +60,15 @@ def _urls(source: Any, drops: spool.Tally) -> Iterator[str]:
 
 
 def _urls_of(source: Any, item: Item, drops: spool.Tally) -> list[str]:
+  found = []
   try:
-    return [url for url in source.urls(item) if not set(url) & set('\r\n')]
+    for url in source.urls(item):
+      if asked := web_urls.requested(url):
+        found.append(asked)
+      else:
+        drops.add('URL cannot be requested', f'{item.place}: {url}'[:200])
   except Dropped as dropped:
     drops.add(dropped.reason, f'{item.place}: {dropped.detail}')
   except Exception as error:  # what is in a crawl is beyond imagination
-    drops.add('item cannot be understood', f'{item.place}: {error!r}'[:200])
-  return []
+    drops.add('item cannot be understood', f'{item.place}: {error!r}')
+  return found

@@ -26,8 +26,11 @@ import orbax.checkpoint as ocp
 from flamingo_jax.data import storage
 from flamingo_jax.data.buckets import as_folder
 from flamingo_jax.errors import UserError
+from flamingo_jax.run_dir import damage
 from flamingo_jax.run_dir.differences import check_same_tree
 from flamingo_jax.run_dir.leftovers import remove_leftovers
+from flamingo_jax.run_dir.quiet import told_once
+from flamingo_jax.run_dir.steps import saved_steps
 from flamingo_jax.typing import Tree
 
 
@@ -171,7 +174,8 @@ class Checkpoints:
   @contextlib.contextmanager
   def _one_sentence(self) -> Iterator[None]:
     try:
-      yield
+      with told_once():
+        yield
     except Exception as error:
       refusal = storage.explain(error, self.directory)
       if refusal is None:
@@ -193,19 +197,6 @@ def check_are_ours(use_orbax: bool) -> None:
         'use_orbax must be False: checkpoints are those of this package, which '
         'hold the frozen weights once'
     )
-
-
-def saved_steps(model_dir: str | os.PathLike) -> list[int]:
-  """The steps of a run's whole checkpoints, in order; none without a folder."""
-  found = {
-      path.name.removeprefix('checkpoint_'): path
-      for path in as_folder(model_dir).glob('checkpoint_*')
-  }
-  return sorted(
-      int(number) for number, path in found.items()
-      # gs:// has no renaming: a folder may be there before it is whole.
-      if number.isdecimal() and ocp.utils.is_checkpoint_finalized(path)
-  )
 
 
 def find_step(model_dir: str | os.PathLike, step: int | None = None) -> int:
@@ -263,7 +254,10 @@ def save_frozen(model_dir: str | os.PathLike, frozen_params: Tree) -> None:
     return
   path = as_folder(model_dir) / 'frozen'
   try:
-    with ocp.Checkpointer(ocp.PyTreeCheckpointHandler()) as checkpointer:
+    with (
+        told_once(),
+        ocp.Checkpointer(ocp.PyTreeCheckpointHandler()) as checkpointer,
+    ):
       checkpointer.save(path, ocp.args.PyTreeSave(frozen_params), force=True)
   except Exception as error:
     refusal = storage.explain(error, path)
@@ -307,6 +301,7 @@ def restore_step(
     UserError: the checkpoint holds another model; says what differs.
   """
   folder = checkpoint_folder(model_dir, step)
+  damage.check(folder, damage.of_step(folder))
   target = _as_dict(abstract)
   check_same_tree(
       target['params'], read_metadata(folder / 'state')['params'], f'{folder}'
@@ -318,10 +313,12 @@ def restore_step(
     )
   state = read_tree(folder / 'state', target)
   if iterator is not None:
-    _IteratorHandler().restore(
-        folder / 'data_iterator', _IteratorArgs(iterator)
-    )
-  progress = ocp.JsonCheckpointHandler().restore(folder / 'progress')
+    with damage.reading(folder / 'data_iterator'):
+      _IteratorHandler().restore(
+          folder / 'data_iterator', _IteratorArgs(iterator)
+      )
+  with damage.reading(folder / 'progress'):
+    progress = ocp.JsonCheckpointHandler().restore(folder / 'progress')
   return abstract.replace(**state), progress
 
 
@@ -337,11 +334,13 @@ def read_metadata(path: epath.Path) -> Any:
   """The tree of a saved item, with shapes and dtypes for leaves.
 
   Raises:
-    UserError: no such folder.
+    UserError: no such folder, or files in it are gone or cut short.
   """
   if not path.is_dir():
     raise UserError(f'{path} does not exist: the run is not complete')
-  return ocp.PyTreeCheckpointHandler().metadata(path).tree
+  damage.check(path, damage.of_tree(path))
+  with damage.reading(path):
+    return ocp.PyTreeCheckpointHandler().metadata(path).tree
 
 
 def read_tree(
@@ -353,9 +352,13 @@ def read_tree(
     path: of the item.
     target: shapes, dtypes and shardings to read leaves as.
     as_numpy: whether to read arrays of NumPy, as they were saved.
+
+  Raises:
+    UserError: one cannot be read.
   """
   restore_args = jax.tree.map(
       lambda _: ocp.RestoreArgs(restore_type=np.ndarray), target
   ) if as_numpy else ocp.checkpoint_utils.construct_restore_args(target)
   args = ocp.args.PyTreeRestore(target, restore_args, partial_restore=True)
-  return ocp.PyTreeCheckpointHandler().restore(path, args=args)
+  with damage.reading(path):
+    return ocp.PyTreeCheckpointHandler().restore(path, args=args)

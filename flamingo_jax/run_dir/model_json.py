@@ -11,7 +11,7 @@ from etils import epath
 
 from flamingo_jax.data.buckets import as_folder
 from flamingo_jax.data.storage import write_atomically
-from flamingo_jax.data.vocabulary import Vocabulary
+from flamingo_jax.data.vocabulary import Vocabulary, file_sha256
 from flamingo_jax.errors import UserError
 from flamingo_jax.models import FlamingoConfig, LanguageModelConfig
 from flamingo_jax.models.architecture import Architecture
@@ -19,6 +19,12 @@ from flamingo_jax.run_dir.checkpoint import split_path
 from flamingo_jax.run_dir.differences import check_same_values
 
 _FORMAT = 1
+_KEYS = {
+    'architecture': dict, 'vocabulary_sha256': str, 'max_media': int,
+    'frames': int,
+}
+_KINDS = {dict: 'an object', str: 'a text', int: 'a whole number'}
+_REMEDY = 'copy it back, or from another run with the same configuration'
 _PACKAGES = ('jax', 'flax', 'optax', 'orbax-checkpoint', 'numpy')
 
 
@@ -73,12 +79,18 @@ def read_model_json(model_dir: str | os.PathLike) -> dict[str, Any]:
         f'{path} does not exist: give the MODEL_DIR of a training run'
     ) from None
   except ValueError as error:
-    raise UserError(f'{path} is not JSON: {error}') from error
+    raise UserError(f'{path} is damaged ({error}): {_REMEDY}') from error
   if not isinstance(description, dict) or description.get('format') != _FORMAT:
     raise UserError(
         f'{path} is not of format {_FORMAT}: it was written by another version '
         'of flamingo_jax'
     )
+  for name, kind in _KEYS.items():
+    if type(description.get(name)) is not kind:
+      raise UserError(
+          f'{path} is damaged ({name} is {description.get(name)!r:.60} and has '
+          f'to be {_KINDS[kind]}): {_REMEDY}'
+      )
   return description
 
 
@@ -143,10 +155,11 @@ def stored_vocabulary(model_dir: str | os.PathLike) -> Vocabulary:
     UserError: there is no run, or its file is another one than in training.
   """
   folder, _ = split_path(model_dir)
-  vocabulary = Vocabulary(folder / 'vocabulary.model')
-  if vocabulary.sha256 != read_model_json(folder)['vocabulary_sha256']:
+  path = folder / 'vocabulary.model'
+  expected = read_model_json(folder)['vocabulary_sha256']
+  if path.exists() and file_sha256(path) != expected:
     raise UserError(
-        f'{vocabulary.path} is not the vocabulary that the checkpoint in '
-        f'{folder} was trained with: copy the original file back'
+        f'{path} is not the vocabulary that the checkpoint in {folder} was '
+        'trained with, or is damaged: copy the original file back'
     )
-  return vocabulary
+  return Vocabulary(path)

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The JSONL schema: what it accepts, and a sentence for all it does not."""
 
+import base64
 import json
 
 import numpy as np
@@ -98,6 +99,24 @@ def test_paths_start_at_the_folder_of_the_file(folder, monkeypatch):
   )
 
 
+def test_other_keys_of_a_document_are_kept_for_messages_and_told(folder):
+  more = {'id': 'b7', 'url': 'http://x', 'caption_source': {'text': ['alt']},
+          'images': 2, 'license': None}
+  none = parts(IMAGE, TEXT) | {'id': None}
+  path = write(folder, parts(IMAGE, TEXT) | more, none)
+  named, plain = documents.JsonlDocuments(path)
+  assert named.parts[0].path == plain.parts[0].path
+  assert named.parts[1:] == plain.parts[1:] == ('A cat.',)
+  assert (named.name, named.source) == ("id 'b7'", f"{path}:1 (id 'b7')")
+  assert (plain.name, plain.source) == ('', f'{path}:2')
+  assert [line.further for line in documents.scan(path)] == [
+      tuple(more), ('id',)
+  ]
+  (folder / 'a.png').unlink()
+  with pytest.raises(UserError, match="own.jsonl:1: id 'b7': .*a.png does not"):
+    documents.JsonlDocuments(path)
+
+
 PROBLEMS = [
     (b'{"parts": [\n', r'not JSON at column 12 .*one complete document'),
     (b'caf\xe9\n', 'byte 3 is not UTF-8'),
@@ -106,7 +125,14 @@ PROBLEMS = [
     ([1, 2], 'has no list "parts"'),
     ({'image': 'a.png', 'text': 'A cat.'}, 'has no list "parts"'),
     ({'parts': 'A cat.'}, 'has no list "parts"'),
-    ({'parts': [IMAGE, TEXT], 'id': 3}, "unknown key 'id'"),
+    ({'part': [IMAGE, TEXT]}, 'has no list "parts".*did you mean .*\'part\''),
+    ({'Parts': [IMAGE, TEXT], 'id': 3}, 'has no list "parts".*\'Parts\''),
+    (parts(IMAGE, TEXT) | {'part': []}, "unknown key 'part' beside"),
+    (parts(IMAGE, TEXT) | {'PARTS': []}, "unknown key 'PARTS' beside"),
+    (parts(IMAGE) | {'id': 'b7'}, "id 'b7': the document has no text"),
+    (parts(IMAGE) | {'txt': 'x'}, 'no text.*did you mean "text" by \'txt\''),
+    (parts(TEXT) | {'Imge': 'x'}, 'did you mean "image" by \'Imge\''),
+    (b'{"parts": [{"text": "A", "text": "B"}]}\n', "the key 'text' twice"),
     (parts(), 'the document is empty'),
     (parts(TEXT), 'has no image or video'),
     (parts(IMAGE), 'has no text'),
@@ -140,6 +166,28 @@ def test_each_problem_is_one_sentence_with_its_line(folder, line, message):
   assert [n for n, _ in problems(path)] == [2]
 
 
+def test_a_picture_may_stand_in_the_line_itself(folder):
+  encoded = base64.b64encode((folder / 'a.png').read_bytes()).decode()
+  address = f'data:image/png;base64,{encoded}'
+  path = write(folder, parts({'image': address}, {'text': 'Red.'}))
+  (document,) = documents.JsonlDocuments(path)
+  assert document.parts[0].data == (folder / 'a.png').read_bytes()
+  assert document.parts[0].path == 'data:image/png;base64'
+
+
+@pytest.mark.parametrize('address, words', [
+    ('https://example.org/a.jpg', 'is an address of the web'),
+    ('data:image/png;base64,!', 'holds what is no base64'),
+    ('data:image/png;base64,AAAA', 'is not an image of a known format'),
+])
+def test_an_address_that_is_no_picture_is_told_with_its_line(
+    folder, address, words
+):
+  path = write(folder, parts({'image': address}, {'text': 'Red.'}))
+  with pytest.raises(UserError, match=f'^{path}:1: .*{words}'):
+    documents.JsonlDocuments(path)
+
+
 def test_no_problem_hides_another(folder):
   path = write(folder, *(line for line, _ in PROBLEMS))
   found = problems(path)
@@ -155,7 +203,7 @@ def test_several_problems_of_one_line_are_all_told(folder):
   path = write(folder, parts(
       {'image': 'absent.jpg'}, {'text': ''}, {'image': 'empty.jpg'},
       {'picture': 'a.png'},
-  ) | {'id': 1})
+  ) | {'part': 1})
   messages = [message for _, message in problems(path)]
   assert len(messages) == 5
   assert {n for n, _ in problems(path)} == {1}

@@ -262,6 +262,9 @@ def test_gray_arrays_have_three_equal_channels(gray):
     np.zeros((4, 4, 2), np.uint8),
     np.zeros((2, 4, 4, 3), np.uint8),
     np.zeros((0, 4, 3), np.uint8),
+    [[1, 2], [3]],
+    None,
+    {'a': 1},
 ])
 def test_other_arrays_are_no_images(bad):
   with pytest.raises(UserError, match='image array'):
@@ -272,6 +275,8 @@ def test_other_arrays_are_no_images(bad):
     np.zeros((4, 4, 3), np.uint8),
     np.zeros((2, 4, 4, 3), np.float32),
     np.zeros((0, 4, 4, 3), np.uint8),
+    [QUARTERS, QUARTERS[:1]],
+    None,
 ])
 def test_other_arrays_are_no_videos(bad):
   with pytest.raises(UserError, match='video array'):

@@ -13,6 +13,7 @@ import PIL.Image
 import pytest
 
 from flamingo_jax.data import media
+from flamingo_jax.data import moving
 from flamingo_jax.data import video
 from flamingo_jax.data.frames import Sampling
 from flamingo_jax.errors import UserError
@@ -108,7 +109,7 @@ def test_frames_that_are_far_apart_are_the_same_as_if_all_were_decoded(
 ):
   data = encode(seconds=8, rate=5, format=format, codec=codec)
   one_by_one = numbers(decode(data, 4))
-  monkeypatch.setattr(video, '_FAR', 0.0)
+  monkeypatch.setattr(moving, '_FAR', 0.0)
   assert numbers(decode(data, 4)) == one_by_one == [0, 10, 20, 30]
 
 

@@ -4,7 +4,9 @@
 
 import io
 import json
+import os
 import pathlib
+import resource
 import sys
 
 import pytest
@@ -13,6 +15,7 @@ import tokenizers
 from tokenizers import decoders, models, normalizers, pre_tokenizers, trainers
 
 from flamingo_jax.data import vocabulary as vocabulary_lib
+from flamingo_jax.data.owner import owned
 from flamingo_jax.errors import UserError
 from tests.data import plain_english
 
@@ -277,3 +280,27 @@ def test_without_the_package_the_remedy_is_named(tmp_path, monkeypatch):
   monkeypatch.setitem(sys.modules, 'tokenizers', None)
   with pytest.raises(UserError, match=r'pip install -e .\.\[tokenizers\]'):
     vocabulary_lib.Vocabulary(path)
+
+
+def test_a_file_is_replaced_whole_or_not_at_all(tmp_path):
+  path = tmp_path / 'own.model'
+  good = vocabulary_lib.train_vocabulary(['a b c'] * 50, path, 400)
+  (tmp_path / 'link.model').symlink_to(path)
+  # What is written here and now takes no more than 100 bytes.
+  limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+  resource.setrlimit(resource.RLIMIT_FSIZE, (100, limits[1]))
+  try:
+    with pytest.raises(UserError, match='own.model cannot be written .File too'):
+      vocabulary_lib.train_vocabulary(['x y z'] * 50, path, 400)
+  finally:
+    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+  assert vocabulary_lib.Vocabulary(path) == good
+  with owned(tmp_path, '.own.model.lock'), pytest.raises(
+      UserError, match='written by another process'
+  ):
+    vocabulary_lib.train_vocabulary(['x y z'] * 50, path, 400)
+  other = vocabulary_lib.train_vocabulary(
+      ['x y z'] * 50, tmp_path / 'link.model', 400
+  )
+  assert vocabulary_lib.Vocabulary(path) == other
+  assert sorted(os.listdir(tmp_path)) == ['link.model', 'own.model']

@@ -10,6 +10,7 @@ import jax
 import numpy as np
 import pytest
 
+import flamingo_jax
 from flamingo_jax.data import features, pipeline
 from flamingo_jax.driver.media_cache import MediaCache, check_cacheable
 from flamingo_jax.errors import UserError
@@ -99,10 +100,19 @@ def test_features_of_another_encoder_are_refused(opened, start, tmp_path):
     opened(tmp_path, other)(make_batch(0))
 
 
+def test_features_of_another_version_are_refused(
+    opened, tmp_path, monkeypatch
+):
+  opened(tmp_path)(make_batch(0))
+  monkeypatch.setattr(flamingo_jax, '__version__', '9')
+  with pytest.raises(UserError, match="flamingo_jax is '.*' there and '9'"):
+    opened(tmp_path)(make_batch(0))
+
+
 def test_a_folder_is_of_one_run_at_a_time(model, opened, start, tmp_path):
   opened(tmp_path)(make_batch(0))
   second = MediaCache(model, on_devices(start[1]), tmp_path)
-  with pytest.raises(UserError, match='in use by another run'):
+  with pytest.raises(UserError, match='written by another process .*--cache_media'):
     second(make_batch(0))
 
 

@@ -3,6 +3,7 @@
 """Cards, and the protocol they describe: shots, what is missing, going on."""
 
 import json
+import os
 
 from etils import epath
 import numpy as np
@@ -74,17 +75,20 @@ def test_other_predictions_are_no_replay(data, tmp_path):
     cards.check_replay(one, other)
 
 
+class Breaks(Oracle):
+  """Is stopped at the second batch."""
+
+  calls = 0
+
+  def generate(self, asked, **options):
+    self.calls += 1
+    if self.calls > 1:
+      raise KeyboardInterrupt
+    return super().generate(asked, **options)
+
+
 def test_a_stopped_evaluation_goes_on(data, tmp_path, monkeypatch):
   monkeypatch.setattr(answering, '_CHUNK', 4)
-
-  class Breaks(Oracle):
-    calls = 0
-
-    def generate(self, asked, **options):
-      self.calls += 1
-      if self.calls > 1:
-        raise KeyboardInterrupt
-      return super().generate(asked, **options)
 
   whole, _ = evaluate(data, tmp_path / 'whole', batch_size=1)
   with pytest.raises(KeyboardInterrupt):
@@ -98,6 +102,19 @@ def test_a_stopped_evaluation_goes_on(data, tmp_path, monkeypatch):
   assert len(oracle.asked) == 32 - 4
   assert card['predictions'] == whole['predictions'] != silent['predictions']
   assert not list(tmp_path.glob('*/*.tmp'))
+
+
+def test_a_picture_that_changed_is_asked_about_again(
+    data, tmp_path, monkeypatch
+):
+  monkeypatch.setattr(answering, '_CHUNK', 4)
+
+  with pytest.raises(KeyboardInterrupt):
+    evaluate(data, tmp_path, model=Breaks, batch_size=1)
+  picture = paper_benchmarks.find('vqav2').pool(data)[0].media[0].path
+  os.utime(picture)
+  _, oracle = evaluate(data, tmp_path, batch_size=1)
+  assert len(oracle.asked) == 32
 
 
 def shots_of(oracle):

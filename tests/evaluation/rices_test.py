@@ -6,6 +6,7 @@ from etils import epath
 import numpy as np
 import pytest
 
+import flamingo_jax
 from flamingo_jax.data import documents
 from flamingo_jax.errors import UserError
 from flamingo_jax.evaluation import rices
@@ -47,7 +48,7 @@ def test_supports_of_the_querys_source_are_left_out(tmp_path):
     index.nearest(queries[0], 4)
 
 
-def test_features_are_kept_as_long_as_no_picture_changes(tmp_path):
+def test_features_are_kept_as_long_as_nothing_changes(tmp_path, monkeypatch):
   folder = epath.Path(tmp_path)
   embedded = []
 
@@ -61,3 +62,8 @@ def test_features_are_kept_as_long_as_no_picture_changes(tmp_path):
 
   # The query's features are not kept; the files are written anew each time.
   assert [index(source) for source in 'aab'] == [3, 1, 3]
+  for kept in folder.glob('rices.*.npy'):
+    kept.write_bytes(kept.read_bytes()[:-1])
+  assert [index(source) for source in 'aa'] == [3, 1]
+  monkeypatch.setattr(flamingo_jax, '__version__', '9')
+  assert [index(source) for source in 'aa'] == [3, 1]

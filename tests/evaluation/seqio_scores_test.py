@@ -3,13 +3,14 @@
 """The built-in evaluate and infer, whole, and their complaints."""
 
 import json
+import pathlib
 
 import numpy as np
 import pytest
 import seqio
 
 from flamingo_jax import gin_config, models
-from flamingo_jax.data import features
+from flamingo_jax.data import features, owner
 from flamingo_jax.data.vocabulary import default_vocabulary, train_vocabulary
 from flamingo_jax.errors import UserError
 from flamingo_jax.evaluation import output_dir, prompts
@@ -17,6 +18,7 @@ from flamingo_jax.evaluation import seqio_answers
 from flamingo_jax.evaluation import seqio_scores
 from flamingo_jax.run_dir.checkpoint import RestoreCheckpointConfig
 from flamingo_jax.training.partitioner import Partitioner
+from flamingo_jax.training.trainable import split_params
 from flamingo_jax.training.trained_model import FlamingoModel
 from tests.evaluation.conftest import (
     CONFIG,
@@ -25,6 +27,7 @@ from tests.evaluation.conftest import (
     QUERIES,
     SUPPORTS,
 )
+from tests.random_weights import random_weights, save_run
 
 
 @pytest.fixture(scope='module', autouse=True)
@@ -134,17 +137,68 @@ def test_infer_goes_on_where_it_was_interrupted(
   assert lines[1]['score'] < 0
 
   broken.mkdir()
-  draft = broken / f'{expected.name}.step7.tmp'
-  text = expected.read_text().splitlines(keepends=True)
-  # One chunk of 8 is whole, a second one is not.
-  draft.write_text('"kept"\n' * 8 + ''.join(text[8:10]) + text[10][:5])
+  answer, calls = seqio_answers._lines, []
+
+  def stop_at_the_third(*args):
+    calls.append(args)
+    if len(calls) == 3:
+      raise KeyboardInterrupt
+    return answer(*args)
+
+  with monkeypatch.context() as patch:
+    patch.setattr(seqio_answers, '_lines', stop_at_the_third)
+    with pytest.raises(KeyboardInterrupt):
+      infer('score', model, run_dir, broken, **arguments)
+  (draft,) = broken.glob('*.tmp')
+  assert len(draft.read_text().splitlines()) == 2
+  draft.write_text(draft.read_text()[:-5])  # the second part is not whole
+  calls.clear()
+  monkeypatch.setattr(
+      seqio_answers, '_lines', lambda *args: calls.append(args) or answer(*args)
+  )
   infer('score', model, run_dir, broken, **arguments)
-  found = (broken / expected.name).read_text().splitlines(keepends=True)
-  assert found == ['"kept"\n'] * 8 + text[8:]
-  assert not draft.exists()
+  assert (broken / expected.name).read_text() == expected.read_text()
+  assert len(calls) == 2
+  assert not list(broken.glob('*.tmp')) + list(broken.glob('.infer*'))
 
   monkeypatch.setattr(seqio_answers, '_lines', None)  # nothing is left to do
   assert infer('score', model, run_dir, broken, **arguments)
+
+
+def test_answers_of_other_weights_are_not_kept(
+    model, run_dir, tmp_path, capsys
+):
+  arguments = {'mixture_or_task_name': 'close_2', 'batch_size': 8}
+  (file,) = infer('score', model, run_dir, tmp_path, **arguments)
+  before = read_lines(pathlib.Path(file))
+  params, frozen_params = split_params(random_weights(CONFIG, scale=0.2))
+  save_run(
+      tmp_path / 'other', CONFIG, 7, params, frozen_params, max_media=3,
+      frames=2,
+  )
+  capsys.readouterr()
+  assert infer('score', model, tmp_path / 'other', tmp_path, **arguments) == [
+      file
+  ]
+  after = read_lines(pathlib.Path(file))
+  assert [row['inputs'] for row in after] == [row['inputs'] for row in before]
+  assert all(x['score'] != y['score'] for x, y in zip(after, before))
+  assert capsys.readouterr().err == (
+      f'{file}: answered anew, as it was made from other weights\n'
+  )
+
+
+def test_a_folder_of_results_is_of_one_program_at_a_time(
+    model, run_dir, tmp_path
+):
+  with owner.owned(tmp_path), pytest.raises(
+      UserError, match='written by another process'
+  ):
+    evaluate(model, run_dir, tmp_path, mixture_or_task_name='close_2')
+  with owner.owned(tmp_path, '.infer-00000-of-00001.lock'), pytest.raises(
+      UserError, match='written by another process'
+  ):
+    infer('score', model, run_dir, tmp_path, mixture_or_task_name='close_2')
 
 
 def test_shards_share_the_queries(model, run_dir, tmp_path):

@@ -16,10 +16,9 @@ from flamingo_jax.data import interleaved
 from flamingo_jax.data.documents import END_OF_CHUNK
 from flamingo_jax.data.frames import Sampling
 from flamingo_jax.data.media import load_frames
-from flamingo_jax.data.vocabulary import default_vocabulary
 from flamingo_jax.predictor import inference
 from flamingo_jax.predictor import media_encoder
-from tests.random_weights import random_weights, tiny_config
+from tests.random_weights import random_weights
 
 STEPS = 5
 RNG = np.random.default_rng(0)
@@ -32,15 +31,6 @@ PROMPTS = [
     ['no picture'],
     [DOG],
 ]
-
-
-@pytest.fixture(scope='module')
-def model():
-  config = tiny_config(
-      vocab=default_vocabulary().base_size, layers=3, xattn_every=2, context=64
-  )
-  params = random_weights(config, scale=0.3)
-  return fj.Predictor(config, params, default_vocabulary(), frames=2)
 
 
 @pytest.fixture(scope='module')
@@ -178,56 +168,6 @@ def test_few_programs_answer_prompts_of_all_lengths_and_limits(model):
   assert len(lowered) <= 3
 
 
-@pytest.mark.parametrize('options', [
-    {'max_new_tokens': np.int64(STEPS)},
-    {'max_new_tokens': np.uint8(STEPS), 'beams': np.array(1)},
-    {'temperature': np.float32(1), 'top_k': 1},
-    {'temperature': 1, 'top_k': np.int32(1), 'top_p': np.float64(0.5)},
-    {'temperature': 1, 'top_p': 1e-9, 'top_k': 10**10},
-    {'batch_size': 10**10, 'seed': 2**32 - 1},
-], ids=str)
-def test_numbers_of_any_kind_are_options(model, options):
-  expected = model.generate([CAT, 'a'], max_new_tokens=STEPS)
-  options = {'max_new_tokens': STEPS, **options}
-  assert model.generate([CAT, 'a'], **options) == expected
-
-
-@pytest.mark.parametrize('prompt, options, words', [
-    ([], {}, 'there is no prompt'),
-    ([fj.image('no/such.jpg')], {}, r'no.such\.jpg does not exist'),
-    ([CAT, 'word ' * 100], {}, r'shorten its text to fit 59 tokens'),
-    ([CAT, 'a b c d e'] * 7, {}, r'has \d+ tokens and 7 images .*the model '
-     r'reads 64 tokens.* the last [3-6] images'),
-    ([CAT], {'max_new_tokens': 64}, 'leaves no room'),
-    ([CAT], {'max_new_tokens': 0}, 'max_new_tokens is 0'),
-    ([CAT], {'max_new_tokens': 5.0}, r'max_new_tokens is 5\.0 and must be a '
-     'whole number from 1'),
-    ([CAT], {'max_new_tokens': None}, 'max_new_tokens is None'),
-    ([CAT], {'max_new_tokens': True}, 'max_new_tokens is True'),
-    ([CAT], {'max_new_tokens': '5'}, "max_new_tokens is '5'"),
-    ([CAT], {'max_new_tokens': 10**10}, 'leaves no room'),
-    ([CAT], {'beams': 10**10}, 'beams is 1.* from 1 to 256'),
-    ([CAT], {'seed': 2**64}, 'seed is 18446744073709551616 and must be a '
-     'whole number from 0 to 4294967295'),
-    ([CAT], {'seed': 2**32}, 'seed is 4294967296'),
-    ([CAT], {'seed': -1}, 'seed is -1'),
-    ([CAT], {'seed': 0.5}, r'seed is 0\.5'),
-    ([CAT], {'temperature': 1.0, 'top_k': 2.5}, r'top_k is 2\.5'),
-    ([CAT], {'temperature': '1'}, "temperature is '1'"),
-    ([CAT], {'frames': 10**10}, 'frames is 1.* from 1 to 10000'),
-    ([CAT], {'batch_size': 0}, 'batch_size is 0'),
-    ([CAT], {'beams': 0}, 'beams is 0'),
-    ([CAT], {'temperature': -1.0}, r'temperature is -1'),
-    ([CAT], {'temperature': float('nan')}, r'temperature is nan'),
-    ([CAT], {'temperature': 1.0, 'top_p': 1.5}, r'top_p is 1\.5'),
-    ([CAT], {'top_k': 5}, 'set temperature above 0'),
-    ([CAT], {'temperature': 1.0, 'beams': 3}, 'set beams to 1'),
-], ids=lambda x: None if isinstance(x, list) else str(x)[:20])
-def test_bad_prompts_and_options_are_told(model, prompt, options, words):
-  with pytest.raises(fj.UserError, match=words):
-    model.generate(prompt, **{'max_new_tokens': STEPS, **options})
-
-
 def test_as_many_media_fit_as_the_message_says(model):
   with pytest.raises(fj.UserError) as error:
     model.generate([CAT, 'a b c d e'] * 7, max_new_tokens=STEPS)
@@ -235,32 +175,6 @@ def test_as_many_media_fit_as_the_message_says(model):
   model.generate([CAT, 'a b c d e'] * fits, max_new_tokens=STEPS)
   with pytest.raises(fj.UserError):
     model.generate([CAT, 'a b c d e'] * (fits + 1), max_new_tokens=STEPS)
-
-
-@pytest.mark.parametrize('candidates, words', [
-    ([], 'at least one text'),
-    ('a cat', 'at least one text'),
-    (['a cat', ''], r"candidate 2 \(''\) has no tokens"),
-    (['word ' * 100], 'leaves no room for a prompt'),
-    (b'a cat', 'at least one text'),
-    (3, 'at least one text.* not 3'),
-    ([3, 4], r'at least one text.* not \[3, 4\]'),
-    ([['a'], ['b']], 'at least one text'),
-    (np.array([[['a']]]), 'at least one text'),
-    (np.array(3), 'at least one text'),
-    ({'a': 'cat'}, 'at least one text'),
-    (['a', None], 'at least one text'),
-], ids=str)
-def test_bad_candidates_are_told(model, candidates, words):
-  with pytest.raises(fj.UserError, match=words):
-    model.score([CAT, 'Output:'], candidates)
-
-
-def test_candidates_may_be_an_array_of_texts(model):
-  texts = ['a cat', 'a dog']
-  np.testing.assert_array_equal(
-      model.score([CAT], np.array(texts)), model.score([CAT], texts)
-  )
 
 
 def test_vocabulary_of_another_size_is_told(model):
@@ -384,6 +298,53 @@ def test_what_is_kept_is_known_by_its_content(
   assert len(read) == 2 and np.abs(other - one).max() > 1e-3
   model.forget()
   np.testing.assert_array_equal(ask(model, fresh()), other)
+
+
+def test_a_picture_that_is_overwritten_is_encoded_anew(
+    model, keeps, loaded, tmp_path
+):
+  # By another of its size, by one of another size, and by what was there.
+  path, found = tmp_path / 'shown.png', []
+  shown = [PIXELS[0], PIXELS[1], np.tile(PIXELS[1], (2, 1, 1)), PIXELS[1]]
+  for pixels, new in zip(shown, (1, 1, 1, 0)):
+    Image.fromarray(pixels).save(path)
+    os.utime(path, (1, 1))
+    for prompt, prefix in (([FISH], [fj.image(path), 'a cat']),
+                           ([fj.image(path), 'Output:'], [])):
+      loaded.clear()
+      kept = keeps.score([prompt], ['yes', 'no'], prefix=prefix)
+      assert len([m for m in loaded if m.path == str(path)]) == (
+          new if prefix else 0
+      )
+      model.forget()
+      np.testing.assert_array_equal(
+          kept, model.score([prompt], ['yes', 'no'], prefix=prefix)
+      )
+      found.append(kept)
+  assert np.abs(found[0] - found[2]).max() > 1e-3
+  np.testing.assert_array_equal(found[2], found[6])
+
+
+def test_what_is_written_into_an_array_is_seen(model, keeps):
+  frames = np.array(CLIP.data)
+  medium = fj.video(frames)
+  scores = []
+  for pixels in (PIXELS[0], PIXELS[1]):
+    frames[:] = pixels
+    scores.append(keeps.score([medium, 'Output:'], ['yes', 'no']))
+    np.testing.assert_array_equal(
+        scores[-1],
+        model.score([fj.video(frames.copy()), 'Output:'], ['yes', 'no']),
+    )
+  assert np.abs(scores[0] - scores[1]).max() > 1e-3
+  # An image is what it was when it was made.
+  pixels = PIXELS[0].copy()
+  image = fj.image(pixels)
+  pixels[:] = 0
+  np.testing.assert_array_equal(
+      keeps.score([image, 'Output:'], ['yes', 'no']),
+      model.score([fj.image(PIXELS[0]), 'Output:'], ['yes', 'no']),
+  )
 
 
 def test_what_else_is_asked_changes_no_bit_of_scores(model):

@@ -155,6 +155,20 @@ def test_one_bad_line_hides_no_other(folder):
     assert re.search(rf'own.jsonl:{line}: .*{sign}', printed), (line, sign)
 
 
+def test_other_keys_are_told_once_and_are_no_problem(folder):
+  path = write(folder, *(
+      json.dumps({'id': f'b{i}', 'url': 'http://x', 'parts': parts})
+      for i, parts in enumerate(GOOD)
+  ), GOOD[0])
+  html = folder / 'preview.html'
+  report = run(path, html)
+  assert report.problems == [] and report.documents == len(GOOD) + 1
+  told, = (line for line in str(report).split('\n') if 'other keys' in line)
+  assert "'url' in 75.0 %" in told and '"id" names documents' in told
+  assert all(f'(id &#39;b{i}&#39;)' in html.read_text() for i in range(3))
+  assert 'other keys' not in str(run(write(folder, *GOOD)))
+
+
 def test_nothing_but_problems(folder):
   path = write(folder, 'nothing', 'at all')
   report = run(path, out_html=folder / 'page.html')

@@ -228,10 +228,12 @@ def html_folder(documents, folder):
     (folder / f'{i:03}.html').write_text(page(parts, save), encoding='utf-8')
 
 
-def warc_record(url, body, head='', status='200 OK', kind='; charset=utf-8'):
+def warc_record(
+    url, body, head='', status='200 OK', kind='text/html; charset=utf-8'
+):
   """A response as a crawler stores it."""
   content = (
-      f'HTTP/1.1 {status}\r\nContent-Type: text/html{kind}\r\n{head}\r\n'
+      f'HTTP/1.1 {status}\r\nContent-Type: {kind}\r\n{head}\r\n'
   ).encode() + body
   return (
       f'WARC/1.0\r\nWARC-Type: response\r\nWARC-Target-URI: {url}\r\n'

@@ -2,7 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Images that a downloader has fetched, some in files that are damaged."""
 
+import io
 import pathlib
+import tarfile
 
 import pytest
 
@@ -135,3 +137,31 @@ def test_other_images_are_another_run(folder, prepare, refuse):
       folder / 'fetched' / '2.tar', [exporters.fetched('http://a.b/9.png')]
   )
   assert 'exists already' in refuse(*arguments(folder))
+
+
+@pytest.mark.parametrize('second', ['json', 'png'])
+def test_a_name_that_comes_twice_in_a_tar_gives_no_image(folder, prepare, second):
+  one, other = (exporters.fetched(url) for url in URLS[1:])
+  # In both orders some pairing would give a page the other's picture.
+  with tarfile.open(folder / 'fetched' / '1.tar', 'w') as archive:
+    for ending, data in [*one.items(), (second, other[second])]:
+      member = tarfile.TarInfo(f'x.{ending}')
+      member.size = len(data)
+      archive.addfile(member, io.BytesIO(data))
+  run = prepare(*arguments(folder))
+  assert run.manifest['documents'] == 1 and run.drops == {'no image is left': 2}
+  ((reason, loss),) = (
+      pair for pair in run.manifest['losses'].items() if 'twice' in pair[0]
+  )
+  assert loss['count'] == 1 and loss['first'].endswith('1.tar:x')
+
+
+def test_two_images_of_one_json_are_none(folder, prepare):
+  files = exporters.fetched(URLS[0])
+  (folder / 'fetched' / '0.tar').unlink()
+  for name in ('a.json', 'a.png', 'a.jpg'):
+    data = files.get(name[2:], exporters.picture(kind='JPEG'))
+    (folder / 'fetched' / name).write_bytes(data)
+  run = prepare(*arguments(folder))
+  assert run.manifest['documents'] == 2
+  assert [n for reason, n in run.losses.items() if 'twice' in reason] == [1]

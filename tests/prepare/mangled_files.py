@@ -130,7 +130,7 @@ def _page(images):
 
 def _warc(page):
   return gzip.compress(
-      exporters.warc_record('http://a.b/c', page, kind=''), mtime=0
+      exporters.warc_record('http://a.b/c', page, kind='text/html'), mtime=0
   )
 
 

@@ -38,7 +38,6 @@ def _source_of(reader, path, folder):
     images = FetchedImages(str(path.parent)).write_index(folder / 'index')
     return mmc4.Mmc4((str(path.parent / 'good.jsonl'),), images)
   if reader == 'video_captions':
-    video._captions.cache_clear()  # another file of the same name
     return video.Video((str(path.parent / 'good.mp4'),), captions=paths[0])
   return {
       'jsonl': jsonl.Jsonl, 'webdataset': webdataset.Webdataset,

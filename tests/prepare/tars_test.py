@@ -1,14 +1,16 @@
 # SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Tar files that are damaged where tarfile itself would see their end."""
+"""Samples of tar files, some damaged where tarfile would see their end."""
 
 import gzip
+import io
 import tarfile
 import time
 
 import pytest
 
 from flamingo_jax.prepare import tars
+from flamingo_jax.prepare.source import Dropped
 from tests.prepare import exporters
 
 SECOND = b'000000001.txt'
@@ -60,3 +62,50 @@ def test_a_member_that_claims_a_terabyte_takes_no_time(tmp_path, compress):
   with pytest.raises((tarfile.ReadError, EOFError)):
     next(samples)
   assert time.process_time() - before < 2  # a minute where it is read to skip
+
+
+def write(path, *members):
+  """A tar of (name, content)."""
+  with tarfile.open(path, 'w') as archive:
+    for name, data in members:
+      member = tarfile.TarInfo(name)
+      member.size = len(data)
+      archive.addfile(member, io.BytesIO(data))
+  return str(path)
+
+
+def read(*arguments):
+  """Samples by their place, and the reasons of what was dropped."""
+  found, reasons = {}, []
+  for item in tars.read_samples(write(*arguments)):
+    if isinstance(item, Dropped):
+      reasons.append(item.reason)
+    else:
+      found.setdefault(item.place.rpartition(':')[2], []).append(item.value)
+  return found, reasons
+
+
+def test_a_picture_never_gets_the_text_of_another(tmp_path):
+  found, reasons = read(
+      tmp_path / 'a.tar',
+      ('a/1.png', b'A'), ('a/1.txt', b'a'), ('b/1.png', b'B'), ('b/1.txt', b'b'),
+      # One name twice: in a row, in another writing, and later.
+      ('2.png', b'C'), ('2.txt', b'c'), ('2.png', b'D'), ('2.txt', b'd'),
+      ('3.png', b'E'), ('3.PNG', b'F'), ('3.txt', b'e'),
+      ('a/1.png', b'G'),
+  )
+  assert found == {
+      'a/1': [{'png': b'A', 'txt': b'a'}, {'png': b'G'}],
+      'b/1': [{'png': b'B', 'txt': b'b'}],
+  }
+  assert reasons == ['field of a sample comes twice'] * 2
+
+
+def test_hidden_files_do_not_separate_a_sample(tmp_path):
+  found, reasons = read(
+      tmp_path / 'a.tar',
+      ('x/1.png', b'A'), ('x/._1.txt', b'?'), ('.DS_Store', b'?'),
+      ('x/README', b'?'), ('x/1.txt', b'a'), ('x.y/.1.png', b'?'),
+  )
+  assert found == {'x/1': [{'png': b'A', 'txt': b'a'}]}
+  assert reasons == ['member of a tar has no ending']

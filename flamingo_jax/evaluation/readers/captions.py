@@ -19,7 +19,8 @@ def karpathy(source: Source) -> Iterator[Sample]:
   images = source.entries(0, 'images')
   splits = [part for parts in _KARPATHY.values() for part in parts]
   for number, image in source.fields_of(
-      images, 'filename', 'split', 'sentences'
+      images, 'filename', 'split', 'sentences',
+      key='cocoid' if source.benchmark == 'coco' else 'filename',
   ):
     if image.one_of('split', splits) not in _KARPATHY[source.split]:
       continue
@@ -52,13 +53,16 @@ def youcook2(source: Source) -> Iterator[Sample]:
   if not isinstance(database, dict):
     raise source.error(0, "has no field 'database'")
   entries = source.fields_of(list(database.values()), 'subset', 'annotations')
-  number = 0
+  number, seen = 0, set()
   for video, (_, entry) in zip(database, entries):
     subset = entry.one_of('subset', [*_YOUCOOK2.values(), 'testing'])
     for segment in entry.records('annotations'):
       number += 1
       if subset == _YOUCOOK2[source.split]:
         name = f'{video}_{segment.name("id")}'
+        if name in seen:
+          raise segment.error(f'has two segments of the id {name!r}')
+        seen.add(name)
         yield source.sample(
             number, source.video(f'clips/{name}.mp4'), {},
             [segment.text('sentence')], {'id': name},

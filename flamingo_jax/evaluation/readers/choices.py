@@ -5,6 +5,7 @@
 from collections import Counter
 from collections.abc import Iterator
 
+from flamingo_jax.errors import shown
 from flamingo_jax.evaluation.prompts import Sample
 from flamingo_jax.evaluation.readers.record import Record
 from flamingo_jax.evaluation.readers.source import Source
@@ -41,13 +42,13 @@ def visdial(source: Source) -> Iterator[Sample]:
   is_annotated = len(source.files) > 1
   if is_annotated:
     for _, entry in source.fields_of(
-        source.entries(1), 'image_id', 'round_id', number=1
+        source.entries(1), 'image_id', 'round_id', number=1, key='image_id'
     ):
       dense[entry.whole('image_id')] = entry
   asked = lambda turn: turn.pick('question', questions) + '?'
   said = lambda turn: turn.pick('answer', answers)
   for number, dialogue in source.fields_of(
-      dialogs, 'image_id', 'caption', 'dialog'
+      dialogs, 'image_id', 'caption', 'dialog', key='image_id'
   ):
     image_id, rounds = dialogue.whole('image_id'), dialogue.records('dialog')
     if is_annotated and image_id not in dense:
@@ -111,9 +112,12 @@ def star(source: Source) -> Iterator[Sample]:
     numbers = [choice.whole('choice_id') for choice in choices]
     if numbers != list(range(len(choices))):
       raise entry.error(
-          f'has choices of the numbers {numbers}, which must be 0 to '
+          f'has choices of the numbers {shown(numbers)}, which must be 0 to '
           f'{len(choices) - 1}'
       )
+    for name in ('start', 'end'):
+      entry.seconds(name)
+    # The official times have a decimal, which is in the names of the clips.
     clip = '_'.join(str(entry.name(n)) for n in ('video_id', 'start', 'end'))
     name = entry.text('question_id')
     yield source.sample(
@@ -136,8 +140,8 @@ def rareact(source: Source) -> Iterator[Sample]:
     number, action = row.whole('class_id'), _action(row)
     if actions.setdefault(number, action) != action:
       raise row.error(
-          f'is of class_id {number} and another action, {action!r}, than one '
-          f'before, {actions[number]!r}'
+          f'is of class_id {number} and another action, {shown(action)}, than '
+          f'one before, {shown(actions[number])}'
       )
   if sorted(actions) != list(range(len(actions))):
     raise source.error(
@@ -145,9 +149,8 @@ def rareact(source: Source) -> Iterator[Sample]:
     )
   candidates = tuple(actions[i] for i in range(len(actions)))
   for number, row in rows:
-    clip = '_'.join(row.text(name) for name in ('video_id', 'start', 'end'))
     yield source.sample(
-        number, source.video(f'clips/{clip}.mp4'), {}, [_action(row)],
+        number, source.video(f'clips/{row.clip()}.mp4'), {}, [_action(row)],
         {'video': row.text('video_id'), 'verb': row.text('verb'),
          'noun': row.text('noun'), 'class_id': row.whole('class_id'),
          'annotation': row.whole('annotation', 0, _GRADES)},
@@ -173,8 +176,13 @@ def imagenet(source: Source) -> Iterator[Sample]:
   for number, line in enumerate(source.read_text(1).split('\n'), 1):
     words = line.split(maxsplit=1)
     if len(words) == 1:
-      raise source.error(1, f'has no name of {words[0]!r} in line {number}')
-    whole |= dict([words]) if words else {}
+      raise source.error(
+          1, f'has no name of {shown(words[0])} in line {number}'
+      )
+    if words and whole.setdefault(*words) != words[1]:
+      raise source.error(
+          1, f'has another name of {shown(words[0])} in line {number}'
+      )
   whole |= {k: v for k, v in _IMAGENET_NAMES.items() if k in whole}
   first = {synset: names.split(',')[0] for synset, names in whole.items()}
   counts = Counter(first.values())
@@ -186,7 +194,7 @@ def imagenet(source: Source) -> Iterator[Sample]:
     image = row.text('ImageId')
     synset = row.text('PredictionString').split()[0]
     if synset not in names:
-      raise row.error(f'is of {synset!r}, which {source.files[1]} lacks')
+      raise row.error(f'is of {shown(synset)}, which {source.files[1]} lacks')
     path = f'train/{synset}/{image}' if source.split == 'train' else (
         f'val/{image}'
     )

@@ -5,7 +5,7 @@
 from collections.abc import Iterator
 import re
 
-from flamingo_jax.errors import UserError
+from flamingo_jax.errors import UserError, shown
 from flamingo_jax.evaluation.prompts import Sample
 from flamingo_jax.evaluation.readers.record import Record
 from flamingo_jax.evaluation.readers.source import Source
@@ -20,23 +20,23 @@ def vqa(source: Source) -> Iterator[Sample]:
   if source.files[1:]:
     annotations = source.entries(1, 'annotations')
     for _, entry in source.fields_of(
-        annotations, 'question_id', 'answers', number=1
+        annotations, 'question_id', 'answers', number=1, key='question_id'
     ):
-      name = entry.name('question_id')
-      if name in answers:
-        raise entry.error(f'is the second one of question_id {name}')
-      answers[name] = entry.answers('answers', 'raw_answer', 'answer')
+      answers[entry.text('question_id')] = entry.answers(
+          'answers', 'raw_answer', 'answer'
+      )
   # Of '..._test-dev2015_questions.json', the pictures are those of test2015.
   found = re.search(r'(train|val|test)\D*(\d{4})', source.files[0])
   folder = ''.join(found.groups())
   for number, entry in source.fields_of(
-      source.entries(0, 'questions'), 'question_id', 'image_id', 'question'
+      source.entries(0, 'questions'), 'question_id', 'image_id', 'question',
+      key='question_id',
   ):
-    name, image = entry.name('question_id'), entry.whole('image_id')
+    name, image = entry.text('question_id'), entry.whole('image_id')
     if source.files[1:] and name not in answers:
       raise UserError(
           f'{source.path(source.files[1])} has no answers to question '
-          f'{name!r}, entry {number} of {source.files[0]}: take both from one '
+          f'{shown(name)}, entry {number} of {source.files[0]}: take both from one '
           'release'
       )
     yield source.sample(
@@ -44,7 +44,7 @@ def vqa(source: Source) -> Iterator[Sample]:
         source.image(f'{folder}/COCO_{folder}_{image:012d}.jpg'),
         {'question': entry.text('question')},
         answers.get(name, []),
-        {'question_id': name},
+        {'question_id': entry.name('question_id')},
     )
 
 
@@ -87,13 +87,18 @@ def msvdqa(source: Source) -> Iterator[Sample]:
         clip, video = line.split()
       except ValueError:
         raise source.error(
-            1, f'has in line {number} not a clip and a video, but {line!r:.60}'
+            1, f'has in line {number} not a clip and a video, but {shown(line)}'
         ) from None
-      names[video] = clip
+      if names.setdefault(video, clip) != clip:
+        raise source.error(
+            1, f'has in line {number} another clip of {shown(video)}'
+        )
   for number, entry in _of_videos(source):
     video = f'vid{entry.text("video_id")}'
     if video not in names:
-      raise entry.error(f'is about {video}, which {source.files[1]} lacks')
+      raise entry.error(
+          f'is about {shown(video)}, which {source.files[1]} lacks'
+      )
     yield _video_question(
         source, number, entry, f'YouTubeClips/{names[video]}.avi'
     )
@@ -125,7 +130,7 @@ def ivqa(source: Source) -> Iterator[Sample]:
   for number, row in source.fields_of(
       source.read_csv(0), 'video_id', 'start', 'end', 'question', 'answer5'
   ):
-    clip = '_'.join(row.text(name) for name in ('video_id', 'start', 'end'))
+    clip = row.clip()
     answers = [row[f'answer{i}'] for i in range(1, 6)]
     yield source.sample(
         number, source.video(f'clips/{clip}.mp4'),
@@ -136,22 +141,24 @@ def ivqa(source: Source) -> Iterator[Sample]:
 
 def nextqa(source: Source) -> Iterator[Sample]:
   """The open-ended part; of the test split some have a second answer."""
-  names = source.mapping(1)
+  mapping = source.mapping(1)
+  names = Record(mapping, source.path(source.files[1]), 0, source.origin)
   more = source.mapping(2) if source.files[2:] else {}
   for number, row in source.fields_of(
       source.read_csv(0), 'video', 'question', 'answer', 'qid', 'type'
   ):
     video, qid = row.text('video'), row.text('qid')
+    name = names.text(video) if video in names else video
     answers = row.answer('answer')
     second = more.get(video) or {}
     if not isinstance(second, dict):
-      raise source.error(2, f'has no answers by question for {video!r}')
+      raise source.error(2, f'has no answers by question for {shown(video)}')
     if qid in second:
       path = source.path(source.files[2])
       answers += Record(second, path, video, source.origin).answer(qid)
     yield source.sample(
         number,
-        source.video(f'NExTVideo/{names.get(video, video)}.mp4'),
+        source.video(f'NExTVideo/{name}.mp4'),
         {'question': row.text('question')},
         answers,
         {'video': video, 'qid': qid, 'type': row.text('type')},

@@ -7,9 +7,15 @@ from collections.abc import Mapping, Sequence
 import dataclasses
 import math
 import pathlib
+import re
 from typing import Any
 
-from flamingo_jax.errors import UserError
+from flamingo_jax.errors import UserError, shown
+
+# '12', and '12.0' as programs write what they hold as a float.
+_WHOLE = re.compile(r'(-?[0-9]{1,19})(?:\.0*)?')
+_SECONDS = re.compile(r'[0-9]{1,9}(?:\.[0-9]{1,9})?')
+_LARGEST = 1e30  # of numbers that are computed with
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,6 +65,18 @@ class Record:
       raise self._wrong(name, f'a whole number from {start} {upto}')
     return value
 
+  def seconds(self, name: str) -> str:
+    """A time as names of clips have it: 1.0 is '1', and 1.5 stays."""
+    text = (_as_text(self[name]) or '').strip()
+    if not _SECONDS.fullmatch(text):
+      raise self._wrong(name, 'a time in seconds, such as 12 or 12.5')
+    return text.rstrip('0').rstrip('.') if '.' in text else text
+
+  def clip(self) -> str:
+    """The name of a clip that was cut from a video: video, start and end."""
+    times = [self.seconds(name) for name in ('start', 'end')]
+    return '_'.join([self.text('video_id'), *times])
+
   def one_of(self, name: str, known: Sequence[str]) -> str:
     """A text of a few that there are."""
     text = self.text(name)
@@ -94,7 +112,7 @@ class Record:
   def numbers(self, name: str) -> list[float]:
     """A list of finite numbers."""
     values = self[name]
-    is_number = lambda x: type(x) in (int, float) and math.isfinite(x)
+    is_number = lambda x: type(x) in (int, float) and abs(x) < _LARGEST
     if not isinstance(values, list) or not all(map(is_number, values)):
       raise self._wrong(name, 'a list of numbers')
     return values
@@ -145,7 +163,7 @@ class Record:
     if None in texts:
       raise self._wrong(name, 'a list of texts or numbers')
     if not any(text.strip() for text in texts):
-      raise self.error(f'has no answer in {name!r}, which is {values!r:.60}')
+      raise self.error(f'has no answer in {name!r}, which is {shown(values)}')
     counts = Counter(texts)
     return sorted(texts, key=lambda text: (not text.strip(), -counts[text]))
 
@@ -155,7 +173,7 @@ class Record:
 
   def _wrong(self, name: str, needed: str) -> UserError:
     value = self.entry[name]
-    return self.error(f'has {value!r:.60} as {name!r}, which must be {needed}')
+    return self.error(f'has {shown(value)} as {name!r}, which must be {needed}')
 
 
 def _as_text(value: Any) -> str | None:
@@ -176,6 +194,5 @@ def _is_whole(text: str) -> bool:
 
 def _as_whole(value: Any) -> int | None:
   text = (_as_text(value) or '').strip()
-  digits = text.removeprefix('-')
-  is_number = digits.isascii() and digits.isdecimal() and len(digits) < 20
-  return int(text) if is_number else None
+  found = _WHOLE.fullmatch(text)
+  return int(found[1]) if found else None

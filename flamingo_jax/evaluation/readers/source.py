@@ -6,12 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 import csv
 import dataclasses
 import io
-import json
 import pathlib
 from typing import Any
 
+from flamingo_jax import opening
+from flamingo_jax.data import json_objects
 from flamingo_jax.data.media import Media
-from flamingo_jax.errors import UserError
+from flamingo_jax.errors import UserError, shown
 from flamingo_jax.evaluation.prompts import Sample
 from flamingo_jax.evaluation.readers.record import Record
 
@@ -35,6 +36,11 @@ class Source:
       UserError: it is not there; says where it comes from.
     """
     path = self.folder / name
+    if path.exists() and not path.is_file():
+      raise UserError(
+          f'{path} is {opening.kind_of(path)}, not a file: copy it again from '
+          f'{self.origin}'
+      )
     if not path.is_file():
       raise UserError(
           f'{path} does not exist: the split {self.split!r} of '
@@ -47,12 +53,20 @@ class Source:
     """The split's file of this number.
 
     Raises:
-      UserError: missing or not UTF-8.
+      UserError: missing, or not UTF-8.
     """
     try:
-      return self.path(self.files[number]).read_text(encoding='utf-8')
+      data = self.path(self.files[number]).read_bytes()
+      text = data.decode('utf-8-sig')
+    except OSError as error:
+      raise self.error(number, f'cannot be read ({error.strerror})') from None
     except UnicodeDecodeError as error:
-      raise self.error(number, f'is not UTF-8 ({error})') from None
+      line = data.count(b'\n', 0, error.start) + 1
+      raise self.error(
+          number, f'is not UTF-8, byte {data[error.start]:#x} in line {line} is '
+          'of another encoding such as Latin-1'
+      ) from None
+    return text.replace('\r\n', '\n')
 
   def error(self, number: int, problem: str) -> UserError:
     """What is wrong with the file of this number, and the remedy."""
@@ -68,8 +82,10 @@ class Source:
       UserError: missing or not JSON.
     """
     try:
-      return json.loads(self.read_text(number))
-    except (ValueError, RecursionError) as error:
+      return json_objects.parse(self.read_text(number))
+    except UserError:
+      raise
+    except ValueError as error:
       raise self.error(number, f'is not JSON ({error})') from None
 
   def entries(self, number: int, *keys: str) -> list[Any]:
@@ -88,17 +104,22 @@ class Source:
     """
     for key in keys:
       if not isinstance(value, dict) or key not in value:
-        raise self.error(number, f'has no field {key!r}')
+        raise self.error(
+            number, f'has no field {key!r}, but is {shown(value)}'
+        )
       value = value[key]
     if not isinstance(value, list):
-      raise self.error(number, 'has no list of entries where it has to')
+      where = f' as {keys[-1]!r}' if keys else ''
+      raise self.error(
+          number, f'has no list of entries{where}, but {shown(value)}'
+      )
     return value
 
   def mapping(self, number: int) -> dict[str, Any]:
     """A JSON file that is one object."""
     value = self.read_json(number)
     if not isinstance(value, dict):
-      raise self.error(number, 'is not one JSON object')
+      raise self.error(number, f'is {shown(value)}, not one JSON object')
     return value
 
   def read_json_lines(self, number: int) -> list[Any]:
@@ -111,24 +132,28 @@ class Source:
     # `splitlines` would end lines at separators inside of texts, too.
     for line, text in enumerate(self.read_text(number).split('\n'), 1):
       try:
-        values += [json.loads(text)] if text.strip() else []
-      except (ValueError, RecursionError) as error:
+        values += [json_objects.parse(text)] if text.strip() else []
+      except ValueError as error:
         raise UserError(
             f'{self.path(self.files[number])}:{line}: not JSON ({error}): '
             f'copy it again from {self.origin}'
         ) from None
     return values
 
-  def read_csv(self, number: int) -> list[dict[str, str]]:
+  def read_csv(self, number: int) -> list[dict[str | None, Any]]:
     """Rows by the names of the first line.
 
     Raises:
       UserError: missing, or not CSV.
     """
+    # Strict: else an open quote takes all that follows for one value.
+    rows = csv.DictReader(io.StringIO(self.read_text(number)), strict=True)
     try:
-      return list(csv.DictReader(io.StringIO(self.read_text(number))))
+      return list(rows)
     except csv.Error as error:
-      raise self.error(number, f'is not CSV ({error})') from None
+      raise self.error(
+          number, f'is not CSV in line {rows.line_num} ({error})'
+      ) from None
 
   def image(self, name: str) -> tuple[Media, ...]:
     """A picture of the folder, which is not opened yet."""
@@ -159,7 +184,8 @@ class Source:
     )
 
   def fields_of(
-      self, entries: Sequence[Any], *names: str, number: int = 0
+      self, entries: Sequence[Any], *names: str, number: int = 0,
+      key: str = '',
   ) -> Iterator[tuple[int, Record]]:
     """(place, entry) of each; all have to have the fields.
 
@@ -167,18 +193,24 @@ class Source:
       entries: of a file.
       names: of the fields.
       number: of the file.
+      key: the field whose text no two entries have.
 
     Raises:
-      UserError: one lacks a field, so the file is of another format.
+      UserError: one lacks a field, so the file is of another format, or two
+        have one key.
     """
-    path = self.folder / self.files[number]
+    path, seen = self.folder / self.files[number], set()
     for place, entry in enumerate(entries):
       record = Record({}, path, place, self.origin, self.is_secret)
       if not isinstance(entry, dict):
-        raise record.error(f'is {entry!r:.60} and has no fields')
-      record = dataclasses.replace(record, entry=entry)
+        raise record.error(f'is {shown(entry)} and has no fields')
       if None in entry:  # of CSV
         raise record.error('has more values than the first line has names')
+      record = dataclasses.replace(record, entry=entry)
       for name in names:
         _ = record[name]
+      text = record.text(key) if key else ''
+      if key and text in seen:
+        raise record.error(f'is the second one of {key} {shown(text)}')
+      seen.add(text)
       yield place, record

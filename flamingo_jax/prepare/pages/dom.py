@@ -14,9 +14,8 @@ import re
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from flamingo_jax.prepare.pages import image_urls
-from flamingo_jax.prepare.source import Dropped
+from flamingo_jax.prepare.pages import parsing
 
-_MAX_DEPTH = 1000  # the parser takes quadratic time
 _DROPPED = frozenset('''
     applet area audio button canvas datalist dialog embed footer form frame
     frameset head iframe input label map marquee math menu meter nav object
@@ -46,16 +45,10 @@ _ROLES = frozenset('''
     toolbar
 '''.split())
 _SPACE = re.compile(r'[\s\xa0]+')
-_HIDDEN = re.compile(r'display\s*:\s*none|visibility\s*:\s*hidden', re.I)
-_LANGUAGE = re.compile(
-    r'<html\b[^>]{0,999}?\blang\s*=\s*["\']?([a-z]+)', re.I
+_HIDDEN = re.compile(
+    r'(?:^|;)\s*(?:display\s*:\s*none|(?:content-)?visibility\s*:\s*hidden)',
+    re.I,
 )
-_TAG = re.compile(r'<(/?)([a-zA-Z][a-zA-Z0-9]*)')
-# These are closed by what follows, or hold nothing.
-_NEVER_OPEN = frozenset('''
-    area base br col dd dt embed hr img input li link meta option p param source
-    tbody td tfoot th thead tr track wbr
-'''.split())
 _INVISIBLE = dict.fromkeys(map(ord, '\xad\u200b\u200c\u200d\u2060\ufeff'))
 del _INVISIBLE[0x200c], _INVISIBLE[0x200d]  # they shape letters
 
@@ -85,9 +78,7 @@ def read_page(html: str, url: str) -> list[Text | Image]:
   Raises:
     Dropped: it nests too deeply.
   """
-  _check_depth(html)
-  # NUL stands for nothing in HTML; the parser would end there.
-  parser = LexborHTMLParser(html.replace('\0', ''))
+  parser = parsing.parse(html)
   if parser.body is None:
     return []
   base = _base(parser, url)
@@ -103,26 +94,17 @@ def _length(nodes: Iterable[Text | Image]) -> int:
   return sum(len(node.text) for node in nodes if isinstance(node, Text))
 
 
-def language(html: str) -> str:
-  """'en' of <html lang="en-GB">, '' if the page does not tell."""
-  match = _LANGUAGE.search(html)
-  return match[1].lower() if match else ''
-
-
-def _check_depth(html: str) -> None:
-  depth = 0
-  for match in _TAG.finditer(html):
-    if match[2].lower() in _NEVER_OPEN:
-      continue
-    depth = max(0, depth - 1) if match[1] else depth + 1
-    if depth > _MAX_DEPTH:
-      raise Dropped('page nests too deeply', f'more than {_MAX_DEPTH} elements')
-
-
 def _base(parser: LexborHTMLParser, url: str) -> str:
   for node in parser.css('base[href]'):
     return image_urls.join(url, node.attributes['href'] or '') or url
   return url
+
+
+def _is_hidden(attributes: dict[str, str | None]) -> bool:
+  return (
+      'hidden' in attributes or attributes.get('aria-hidden') == 'true'
+      or bool(_HIDDEN.search(attributes.get('style') or ''))
+  )
 
 
 class _Walk:
@@ -163,9 +145,12 @@ class _Walk:
     if tag == '-text':
       self._add_text(node.text_content or '')
       return False
-    if tag in self._dropped or tag.startswith(('-', '!')):
+    # Processing instructions, as of PHP, have none.
+    if tag is None or tag in self._dropped or tag.startswith(('-', '!')):
       return False
     attributes = node.attributes
+    if _is_hidden(attributes):
+      return False
     if tag in ('img', 'amp-img'):
       self._add_image(attributes)
       return False
@@ -207,10 +192,6 @@ class _Walk:
       self._text.append('\n')
 
   def _is_boilerplate(self, tag: str, attributes: dict) -> bool:
-    if 'hidden' in attributes or attributes.get('aria-hidden') == 'true':
-      return True
-    if _HIDDEN.search(attributes.get('style') or ''):
-      return True
     if tag == 'header' and not self._articles:
       return True
     if (attributes.get('role') or '') in _ROLES:

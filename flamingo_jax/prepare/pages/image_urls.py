@@ -5,7 +5,8 @@
 from collections.abc import Iterable, Iterator
 import posixpath
 import re
-import urllib.parse
+
+from flamingo_jax.prepare import web_urls
 
 # What scripts load an image from, the largest first.
 _LAZY = (
@@ -101,7 +102,7 @@ def _is_placeholder(url: str) -> bool:
   url = _CONTROL.sub('', url.strip())
   if url[:5].lower() == 'data:':
     return len(url) < _SHORTEST_DATA
-  path = re.split('[?#]', url, maxsplit=1)[0]
+  path = re.split('[?#]', url, maxsplit=1)[0].replace('\\', '/')
   stem, _ = posixpath.splitext(posixpath.basename(path))
   words = set(_WORD.findall(stem.lower()))
   stands_in = words & _STAND_INS or _DOT.search(stem)
@@ -115,11 +116,8 @@ def join(base: str, url: str) -> str:
     return url
   if not url or len(url) > _LONGEST:
     return ''
-  try:
-    joined = urllib.parse.urldefrag(urllib.parse.urljoin(base, url)).url
-    scheme = urllib.parse.urlsplit(joined).scheme
-  except ValueError:  # brackets in the place of the host
-    return ''
+  joined = web_urls.requested(url, base)
+  scheme = joined.partition(':')[0]
   # A page of the web has no business with local files.
   is_local = scheme == 'file' and base.startswith('file:')
-  return joined.replace(' ', '%20') if scheme in _SCHEMES or is_local else ''
+  return joined if scheme in _SCHEMES or is_local else ''

@@ -65,19 +65,19 @@ class Img2dataset(Source):
   def convert(self, item: Item, fitter: Fitter) -> Converted:
     fields = {k: v for k, v in item.value.items() if v is not None}
     facts = {**fields, **tars.json_field(fields)}
-    if _text(facts.get('status', 'success')) != 'success':
-      raise Dropped('download failed', _text(facts.get('error_message', '')))
-    media = captioned.find_medium('image', fields, item.place)
+    if _decoded(facts.get('status', 'success')) != 'success':
+      raise Dropped('download failed', str(facts.get('error_message', '')))
+    media, losses = captioned.find_medium('image', fields, item.place)
     caption = tars.text_field(fields) or json_values.text_of(
-        {self.text_key: _text(facts.get(self.text_key, ''))}, self.text_key
+        {self.text_key: _decoded(facts.get(self.text_key))}, self.text_key
     )
     return captioned.convert(
         media, caption, item.place, fitter,
-        f'txt, nor in {self.text_key!r} (--text_key)',
+        f'txt, nor in {self.text_key!r} (--text_key)', losses,
     )
 
 
-def _text(value: Any) -> str:
-  return value.decode('utf-8', 'replace') if isinstance(value, bytes) else (
-      str(value)
-  )
+def _decoded(value: Any) -> Any:
+  """Tar files and TFRecords have bytes where Parquet has texts."""
+  is_encoded = isinstance(value, bytes)
+  return value.decode('utf-8', 'replace') if is_encoded else value

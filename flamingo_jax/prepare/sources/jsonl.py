@@ -15,7 +15,7 @@ from flamingo_jax.prepare.source import (
 
 @dataclasses.dataclass(frozen=True)
 class Jsonl(Source):
-  """JSONL files and all that they name.
+  """JSONL files and all that they name, wherever it is: they are your own.
 
   A document of which anything cannot be read is dropped: who wrote it meant it
   to be whole.
@@ -37,10 +37,14 @@ class Jsonl(Source):
 
   def convert(self, item: Item, fitter: Fitter) -> Converted:
     line, folder = item.value
-    parts, problems = documents.parse_line(line, folder, not self.text)
-    if problems:
-      raise Dropped('line is no document', problems[0])
-    return Converted.of(
-        (part if isinstance(part, str) else fitter.fit(part) for part in parts),
-        item.place,
-    )
+    parsed = documents.parse_line(line, folder, not self.text)
+    if parsed.problems:
+      raise Dropped('line is no document', parsed.problems[0])
+    try:
+      parts = [
+          part if isinstance(part, str) else fitter.fit(part)
+          for part in parsed.parts
+      ]
+    except Dropped as dropped:
+      raise Dropped(dropped.reason, parsed.about(dropped.detail)) from None
+    return Converted.of(parts, parsed.named(item.place))

@@ -2,29 +2,43 @@
 # SPDX-License-Identifier: Apache-2.0
 """Conversations about pictures, in the JSON of LLaVA."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 import dataclasses
 import os
+from typing import Any
 
+from flamingo_jax.data import json_objects
 from flamingo_jax.data.documents import Media
-from flamingo_jax.errors import UserError
+from flamingo_jax.errors import UserError, shown
 from flamingo_jax.prepare import json_values
 from flamingo_jax.prepare.source import (
-    Converted, Dropped, Fitter, Item, Source, Unit, find_files, has_ending,
-    path_inside,
+    Converted, Dropped, Fitter, Item, Source, Unit, close_gaps, find_files,
+    has_ending, path_inside,
 )
+from flamingo_jax.prepare.sources.web_pages import decode_data_uri
 
 _TAG = '<image>'
-# The paper's words for questions (Flamingo B.3).
+# The paper's words for questions (Flamingo B.3); what is said to the system
+# stands before them as it is.
 _PREFIXES = {
     'human': 'Question: ', 'user': 'Question: ',
-    'gpt': 'Answer: ', 'assistant': 'Answer: ',
+    'gpt': 'Answer: ', 'assistant': 'Answer: ', 'system': '',
 }
+_NOT_FETCHED = 'image was not fetched'
+_WEB = ('http://', 'https://')
+_IMAGES = ('image', 'image_url')  # types of parts that are images
+_ADDRESSES = ('image', 'image_url', 'url', 'path', 'source')
 
 
 @dataclasses.dataclass(frozen=True)
 class Llava(Source):
-  """One document for each conversation."""
+  """One document for each conversation.
+
+  What turns say is a text, a number, or a list of parts: texts, and images
+  where they are. A conversation of which anything else was said is dropped;
+  images that are on the web, and parts of other kinds, are left out and
+  counted. Images are files below one folder, or data: URIs.
+  """
 
   paths: tuple[str, ...]  # JSON arrays or JSONL files, or folders of them
   # The folder in which the images are; that of the file if not given.
@@ -54,54 +68,170 @@ class Llava(Source):
 
   def convert(self, item: Item, fitter: Fitter) -> Converted:
     text, folder = item.value
-    value = json_values.parse(text)
-    names = value.get('image') or []
-    names = [names] if isinstance(names, str) else list(names)
-    if not names:
+    value = json_values.parse(text, numbers_as_written=True)
+    listed = _listed(value)
+    talk = _Talk()
+    for speaker, said in _turns(value, listed):
+      talk.add(speaker, said)
+    images = _place(talk.images, listed)
+    if not images:
       raise Dropped('conversation without an image', _no('image', value))
-    images = [
-        fitter.fit(Media('image', path_inside(folder, name))) for name in names
-    ]
-    pieces = _text(value).split(_TAG)
+    pieces = '\n'.join(talk.lines).split(_TAG)
     if len(pieces) == 1:  # images that are spoken of, but not placed
       pieces = [''] * len(images) + pieces
-    if len(pieces) != len(images) + 1:
-      raise Dropped(
-          'images and tags differ in number',
-          f'{len(images)} images, {len(pieces) - 1} tags',
-      )
     parts = [pieces[0].strip()]
-    for image, piece in zip(images, pieces[1:]):
-      parts += [image, piece.strip()]
-    return Converted.of(filter(None, parts), item.place)
+    for image, piece in zip(images, pieces[1:], strict=True):
+      try:
+        parts.append(fitter.fit(_load(image, folder)))
+      except Dropped as dropped:
+        if dropped.reason != _NOT_FETCHED:
+          raise
+        talk.losses.append(dropped)
+        parts.append(None)
+      parts.append(piece.strip())
+    parts = close_gaps(part for part in parts if part != '')
+    if all(isinstance(part, str) for part in parts):
+      raise Dropped(_NOT_FETCHED, talk.losses[-1].detail)
+    return Converted.of(parts, item.place, talk.losses)
 
 
-def _no(key: str, value: dict) -> str:
-  return f'no "{key}", only {", ".join(value)}'[:200]
+class _Talk:
+  """What is said, with a tag for each image."""
+
+  def __init__(self):
+    self.lines: list[str] = []
+    # Where the image of each tag is; None: the next one that is listed.
+    self.images: list[str | None] = []
+    self.losses: list[Dropped] = []  # parts of turns
+
+  def add(self, speaker: Any, said: Any) -> None:
+    """Adds a turn.
+
+    Raises:
+      Dropped: it says nothing that can be understood.
+    """
+    name = speaker.lower() if isinstance(speaker, str) else None
+    if name not in _PREFIXES:
+      raise Dropped('turn of an unknown speaker', shown(speaker))
+    parts = said if isinstance(said, list) else [said]
+    text = '\n'.join(filter(None, map(self._text, parts))).strip()
+    if not text:
+      if name == 'system':
+        return
+      raise Dropped('turn without a text', f'{name} says {shown(said)}')
+    # A tag before a question goes before the word 'Question' as well.
+    while text.startswith(_TAG):
+      self.lines.append(_TAG)
+      text = text.removeprefix(_TAG).strip()
+    tags, rest = '', text
+    while rest.endswith(_TAG):
+      tags, rest = tags + _TAG, rest.removesuffix(_TAG).strip()
+    if _TAG in rest:  # which would come behind those of the end
+      tags, rest = '', text
+    self.lines.append(tags + _PREFIXES[name] + rest)
+
+  def _text(self, part: Any) -> str:
+    """What one part of a turn says; '' if it is left out."""
+    if isinstance(part, dict):
+      kind = part.get('type')
+      if kind in _IMAGES or kind is None and set(part) & set(_IMAGES):
+        self.images.append(_address(part))
+        return _TAG
+      if kind not in (None, 'text') or 'text' not in part:
+        self.losses.append(
+            Dropped('part of a turn is no text and no image', shown(part))
+        )
+        return ''
+      part = part['text']
+    text = json_objects.text_of(part)
+    if text is None:
+      raise Dropped('turn says what is no text', shown(part))
+    self.images += [None] * text.count(_TAG)
+    return text.strip()
 
 
-def _text(value: dict) -> str:
-  """The turns, with the tags of images where they belong."""
+def _turns(
+    value: dict[str, Any], listed: Sequence[str]
+) -> Iterator[tuple[Any, Any]]:
+  """Who says what.
+
+  Raises:
+    Dropped: there is no turn, or one is no object.
+  """
   turns = value.get('conversations') or value.get('messages')
   if not isinstance(turns, list) or not turns:
+    if not listed:
+      raise Dropped('conversation without an image', _no('image', value))
     raise Dropped(
         'conversation without a turn',
         _no('conversations" nor "messages', value),
     )
-  lines = []
+  if value.get('system') is not None:
+    yield 'system', value['system']
   for turn in turns:
-    speaker = turn.get('from') or turn.get('role')
-    if speaker not in _PREFIXES:
-      raise Dropped('turn of an unknown speaker', repr(speaker)[:60])
-    text = json_values.text_of(turn, 'value') or json_values.text_of(
-        turn, 'content'
-    )
-    # A tag before a question goes before the word 'Question' as well.
-    while text.startswith(_TAG):
-      lines.append(_TAG)
-      text = text.removeprefix(_TAG).strip()
-    tags = ''
-    while text.endswith(_TAG):
-      tags, text = tags + _TAG, text.removesuffix(_TAG).strip()
-    lines.append(tags + _PREFIXES[speaker] + text)
-  return '\n'.join(lines)
+    if not isinstance(turn, dict):
+      raise Dropped('turn is no object', shown(turn))
+    said = turn.get('value')
+    said = turn.get('content') if said in (None, '') else said
+    yield turn.get('from') or turn.get('role'), said
+
+
+def _listed(value: dict[str, Any]) -> list[str]:
+  """Where the images are that are listed beside the turns.
+
+  Raises:
+    Dropped: one is no path, or two lists differ.
+  """
+  found = []
+  for key in ('image', 'images'):
+    images = value.get(key) or []
+    images = images if isinstance(images, list) else [images]
+    addresses = list(map(_address, images))
+    if None in addresses:
+      raise Dropped('image is no path', shown(images))
+    found += [addresses] if addresses else []
+  if found and found[0] != found[-1]:
+    raise Dropped('"image" and "images" differ', shown(found))
+  return found[0] if found else []
+
+
+def _place(images: Sequence[str | None], listed: Sequence[str]) -> list[str]:
+  """Where the image of each tag is; those that are listed, without tags.
+
+  Raises:
+    Dropped: tags and images differ in number.
+  """
+  tags = images.count(None)
+  if tags == len(listed):
+    names = iter(listed)
+    return [next(names) if image is None else image for image in images]
+  if not tags and set(listed) <= set(images or listed):
+    return list(images or listed)
+  raise Dropped(
+      'images and tags differ in number', f'{len(listed)} images, {tags} tags'
+  )
+
+
+def _address(value: Any) -> str | None:
+  """The path or URL of an image, however it is wrapped; None if it has none."""
+  if isinstance(value, str):
+    return value or None
+  if not isinstance(value, dict):
+    return None
+  if isinstance(value.get('data'), str):  # {'type': 'base64', ...}
+    kind = value.get('media_type') or 'image'
+    return f'data:{kind};base64,{value["data"]}'
+  found = (_address(value[key]) for key in _ADDRESSES if key in value)
+  return next(filter(None, found), None)
+
+
+def _load(address: str, folder: str) -> Media:
+  if address[:5].lower() == 'data:':
+    return Media('image', 'data: URI', decode_data_uri(address))
+  if address.lower().startswith(_WEB):
+    raise Dropped(_NOT_FETCHED, address)
+  return Media('image', path_inside(folder, address.removeprefix('file://')))
+
+
+def _no(key: str, value: dict) -> str:
+  return f'no "{key}", only {", ".join(value)}'

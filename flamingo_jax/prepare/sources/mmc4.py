@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import scipy.optimize
 
+from flamingo_jax.data import json_objects
 from flamingo_jax.data.documents import Media
 from flamingo_jax.errors import UserError
 from flamingo_jax.prepare import conversion
@@ -67,7 +68,7 @@ class Mmc4(Source):
 
   def urls(self, item: Item) -> list[str]:
     """The images that a downloader has to fetch."""
-    return _urls(json_values.parse(item.value))
+    return list(filter(None, _urls(json_values.parse(item.value))))
 
   def _check_first(self, units: list[Unit]) -> None:
     """Raises UserError if the first line is JSON, but not of this format."""
@@ -89,7 +90,8 @@ class Mmc4(Source):
 
 def _urls(page: dict[str, Any]) -> list[str]:
   try:
-    return [str(facts['raw_url']) for facts in page['image_info']]
+    urls = [facts['raw_url'] for facts in page['image_info']]
+    return [json_objects.text_of(url) or '' for url in urls]
   except (KeyError, TypeError) as error:
     raise Dropped('line is no page of MMC4', repr(error)) from None
 
@@ -97,10 +99,12 @@ def _urls(page: dict[str, Any]) -> list[str]:
 def _matrix(page: dict[str, Any]) -> tuple[list[str], np.ndarray]:
   """Sentences, and f64[images, sentences]."""
   try:
-    sentences = [str(sentence) for sentence in page['text_list']]
+    sentences = list(map(json_objects.text_of, page['text_list']))
     matrix = np.asarray(page['similarity_matrix'], np.float64)
   except (KeyError, TypeError, ValueError) as error:
-    raise Dropped('line is no page of MMC4', repr(error)[:200]) from None
+    raise Dropped('line is no page of MMC4', repr(error)) from None
+  if None in sentences:
+    raise Dropped('line is no page of MMC4', 'a sentence is no text')
   if matrix.shape != (len(_urls(page)), len(sentences)):
     raise Dropped(
         'similarities do not fit images and sentences', str(matrix.shape)

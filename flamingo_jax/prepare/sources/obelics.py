@@ -8,6 +8,7 @@ import json
 from typing import Any
 
 from flamingo_jax.data.documents import Media
+from flamingo_jax.errors import shown
 from flamingo_jax.prepare import fetched
 from flamingo_jax.prepare import tables
 from flamingo_jax.prepare.source import (
@@ -43,6 +44,8 @@ class Obelics(Source):
         parts += [None, text] if text.strip() else [None]
         continue
       try:
+        if not url:
+          raise Dropped('image has no address')
         parts.append(fitter.fit(Media('image', url, self.images.read(url))))
       except Dropped as loss:
         losses.append(loss)
@@ -63,6 +66,9 @@ class Obelics(Source):
 def _page(row: dict[str, Any]) -> list[tuple[str | None, str | None]]:
   """URL or text of each part of a page, in reading order.
 
+  An image and a text in one place are both parts, in this order; an empty
+  address beside a text is none.
+
   Raises:
     Dropped: the row has other types, or parts with neither.
   """
@@ -70,10 +76,18 @@ def _page(row: dict[str, Any]) -> list[tuple[str | None, str | None]]:
     page = list(zip(row['images'], row['texts'], strict=True))
   except (TypeError, ValueError) as error:
     raise Dropped('row is no page of OBELICS', repr(error)) from None
+  parts = []
   for url, text in page:
-    if not isinstance(url if text is None else text, str):
-      raise Dropped('row is no page of OBELICS', repr((url, text))[:200])
-  return page
+    has_url, has_text = isinstance(url, str), isinstance(text, str)
+    if not (has_url or url is None) or not (has_text or text is None) or not (
+        has_url or has_text
+    ):
+      raise Dropped('row is no page of OBELICS', shown((url, text), 200))
+    if url or not has_text:
+      parts.append((url, None))
+    if text or not url and has_text:
+      parts.append((None, text))
+  return parts
 
 
 def _address(metadata: str | None) -> str:

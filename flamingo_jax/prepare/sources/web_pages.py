@@ -2,19 +2,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """Web pages: documents of text and images in DOM order (Flamingo A.3.1)."""
 
-import base64
-import binascii
 from collections.abc import Iterator
 import dataclasses
 import functools
+import os
 import urllib.parse
 
+from flamingo_jax.data import data_uri
 from flamingo_jax.data.documents import Media
+from flamingo_jax.data.pictures import MediumError
 from flamingo_jax.errors import UserError
 from flamingo_jax.prepare import thresholds
 from flamingo_jax.prepare.fetched import FetchedImages
 from flamingo_jax.prepare.pages import dom
 from flamingo_jax.prepare.pages import filters
+from flamingo_jax.prepare.pages import parsing
 from flamingo_jax.prepare.pages import reading
 from flamingo_jax.prepare.source import (
     Converted, Dropped, Fitted, Fitter, Item, Source, Unit, path_inside,
@@ -92,7 +94,7 @@ class Html(Source):
 
   def _nodes(self, page: reading.Page) -> list[dom.Text | dom.Image]:
     html = page.text()
-    said = dom.language(html)
+    said = parsing.language(html)
     if self.language and said and said != self.language:
       raise Dropped('page is in another language', said)
     return dom.read_page(html, page.url)
@@ -126,10 +128,16 @@ class Html(Source):
     raise loss
 
   def _load(self, page: reading.Page, url: str) -> Media:
-    if url[:5].lower() == 'data:':
-      return Media('image', 'data: URI', decode_data_uri(url))
+    if data_uri.is_data_uri(url):
+      try:
+        return Media('image', 'data: URI', data_uri.decode(url))
+      except MediumError as error:
+        raise Dropped(f'image {error.reason}', str(error)) from None
     if url.startswith('file:'):
-      name = urllib.parse.unquote(urllib.parse.urlsplit(url).path).lstrip('/')
+      path = urllib.parse.unquote_to_bytes(urllib.parse.urlsplit(url).path)
+      name = os.fsdecode(path).lstrip('/')
+      if '\0' in name:
+        raise Dropped('image cannot be read', url)
       return Media('image', path_inside(page.root, name))
     if self.images is None:
       raise Dropped('image was not fetched', url)
@@ -157,23 +165,3 @@ def join(nodes: list[dom.Text | Fitted]) -> list[str | Fitted]:
     else:
       parts.append(node.text)
   return parts
-
-
-def decode_data_uri(url: str) -> bytes:
-  """What a data: URI holds.
-
-  Raises:
-    Dropped: it is malformed, or a drawing.
-  """
-  head, comma, body = url.partition(',')
-  kind = head[5:].lower()
-  if not comma or 'svg' in kind:
-    raise Dropped('image is of no known format', head[:60])
-  data = urllib.parse.unquote_to_bytes(body)
-  if not kind.endswith(';base64'):
-    return data
-  data = b''.join(data.split())
-  try:
-    return base64.b64decode(data + b'=' * (-len(data) % 4))
-  except binascii.Error as error:
-    raise Dropped('image is corrupt', f'data: URI: {error}') from None

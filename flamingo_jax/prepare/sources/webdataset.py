@@ -30,9 +30,9 @@ class Webdataset(Source):
     facts = tars.json_field(item.value)
     if facts.get('status', 'success') != 'success':
       raise Dropped('download failed', str(facts.get('error_message')))
-    media = captioned.find_medium('image', item.value, item.place)
+    media, losses = captioned.find_medium('image', item.value, item.place)
     caption = tars.caption(item.value, self.text_key)
     return captioned.convert(
         media, caption, item.place, fitter,
-        f'txt, nor in {self.text_key!r} of json (--text_key)',
+        f'txt, nor in {self.text_key!r} of json (--text_key)', losses,
     )

@@ -41,3 +41,30 @@ def test_texts_around_a_missing_image_are_paragraphs(
   first, _, last = document.parts
   assert first == 'On the beach.\n\nHere is a cake.'
   assert last == 'One.\n\nTwo.'
+
+
+@pytest.mark.parametrize('images, texts, parts', [
+    ([ADDRESS, ''], ['', 'A text.'], ['image', 'A text.']),
+    ([ADDRESS], ['A text.'], ['image', 'A text.']),
+    (['', ADDRESS], ['Before.', 'A text.'], ['Before.', 'image', 'A text.']),
+    (['', ADDRESS], ['A text.', None], ['A text.', 'image']),
+])
+def test_no_image_is_lost_to_a_text_in_its_place(
+    tmp_path, prepare, fetched, images, texts, parts
+):
+  path = tmp_path / '0.parquet'
+  row = {'images': images, 'texts': texts}
+  parquet.write_table(pyarrow.Table.from_pylist([row]), path)
+  run = prepare('obelics', path, fetched)
+  (found,) = run.parts
+  assert [p if isinstance(p, str) else p.kind for p in found] == parts
+  assert run.losses == {}
+
+
+def test_an_image_without_an_address_is_counted(tmp_path, prepare, fetched):
+  path = tmp_path / '0.parquet'
+  row = {'images': [ADDRESS, '', None], 'texts': [None, None, 'A text.']}
+  parquet.write_table(pyarrow.Table.from_pylist([row]), path)
+  assert prepare('obelics', path, fetched).losses == {
+      'image has no address': 1
+  }

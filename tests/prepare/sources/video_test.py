@@ -36,3 +36,25 @@ def test_a_video_of_an_unknown_codec_is_counted_as_that(tmp_path, prepare):
   assert '1  video has a codec that cannot be read' in said
   assert '0.tar:000000001' in said
   assert 'export it again, for example as MP4' in said
+
+
+def test_videos_of_one_name_keep_their_captions(tmp_path, prepare):
+  shade = {'cooking': 0, 'sports': 200}
+  for name, value in shade.items():
+    (tmp_path / name).mkdir()
+    (tmp_path / name / '1.mp4').write_bytes(exporters.encode_video(
+        np.full((1, 16, 16, 3), value, np.uint8)
+    ))
+  table = tmp_path / 'captions.csv'
+  table.write_text('path,caption\n' + ''.join(
+      f'{name}/1.mp4,{name}\n' for name in shade
+  ))
+  run = prepare('video', tmp_path, f'--captions={table}')
+  assert [p[1] for p in run.parts] == ['cooking', 'sports']
+  table.write_text('path,caption\n1.mp4,cooking\n1.mp4,sports\n')
+  message = prepare('video', tmp_path, f'--captions={table}', status=2).told
+  assert 'exists already' in message  # of another table
+  message = prepare(
+      'video', tmp_path, f'--captions={table}', out='none', status=2
+  ).told
+  assert '2 times caption fits several videos' in message

@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Images of pages that are left out are counted."""
 
+import os
+
 import pytest
 
 from flamingo_jax.prepare import fitting
@@ -32,3 +34,19 @@ def test_a_page_whose_images_have_no_address(tmp_path):
   with pytest.raises(Dropped) as told:
     web_pages.Html(()).convert(Item('a', page), fitting.MediaFitter(64))
   assert told.value.detail == 'image has no address'
+
+
+def test_images_beside_a_page_may_have_any_name(tmp_path):
+  (tmp_path / 'a_files').mkdir()
+  for name in (b'a_files/\xff.png', 'a_files/\xfc b.png'.encode()):
+    (tmp_path / os.fsdecode(name)).write_bytes(mangled_files.GOOD)
+  html = (f'<img src="a_files\\%FF.png"><p>{filters_test.GOOD}</p>'
+          '<img src="a_files\\\xfc b.png"><img src="%00.png">')
+  page = reading.Page('file:///a.html', html.encode(), root=str(tmp_path))
+  converted = web_pages.Html(()).convert(
+      Item('a.html', page), fitting.MediaFitter(64)
+  )
+  first, text, second = converted.document.parts
+  assert first.data and second.data
+  assert text == ' '.join(filters_test.GOOD.split())
+  assert [loss.detail for loss in converted.losses] == ['file:///%00.png']

@@ -9,7 +9,7 @@ from typing import Any
 from flamingo_jax.errors import UserError
 
 AnyNumber = Any  # what a caller gives; the functions here say what is wrong
-_SEEDS = 2**32  # JAX drops what a seed has beyond 32 bits
+LARGEST_SEED = 2**31 - 1  # TensorFlow's; JAX drops what is beyond 32 bits
 
 
 def whole_number(
@@ -77,7 +77,7 @@ def seed(value: AnyNumber, name: str = 'seed') -> int:
   Raises:
     UserError: it is none that makes draws of its own.
   """
-  return whole_number(name, value, 0, _SEEDS - 1)
+  return whole_number(name, value, 0, LARGEST_SEED)
 
 
 def _scalar(value: AnyNumber) -> AnyNumber:

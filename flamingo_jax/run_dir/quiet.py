@@ -1,0 +1,48 @@
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""One error is told once, not by every reader and writer that meets it.
+
+Orbax ends at the first array that cannot be read or written. Those under way
+then find their event loop closed and their result unwanted, and each would print
+a traceback of its own, which Python does where nobody can catch an exception.
+"""
+
+from collections.abc import Iterator
+import contextlib
+import gc
+import logging
+import sys
+import time
+import traceback
+from typing import Any
+
+_LAST = 0.2  # seconds in which those under way end
+
+
+@contextlib.contextmanager
+def told_once() -> Iterator[None]:
+  """While a block reads or writes arrays, an error is told by what it raises."""
+  hook, log = sys.unraisablehook, logging.getLogger('asyncio')
+  wanted = lambda record: 'never retrieved' not in record.getMessage()
+  sys.unraisablehook = lambda found: None if _is_late(found) else hook(found)
+  log.addFilter(wanted)
+  try:
+    yield
+  except Exception as error:
+    time.sleep(_LAST)
+    while error is not None:  # lets go of those that wait
+      traceback.clear_frames(error.__traceback__)
+      error = error.__cause__ or error.__context__
+    gc.collect()
+    raise
+  finally:
+    sys.unraisablehook = hook
+    log.removeFilter(wanted)
+
+
+def _is_late(found: Any) -> bool:
+  """Whether it is of a reader or writer that outlived its event loop."""
+  code = getattr(found.object, 'cr_code', None)
+  return 'Event loop is closed' in str(found.exc_value) or (
+      code is not None and 'orbax' in code.co_filename
+  )

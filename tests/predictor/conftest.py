@@ -1,0 +1,18 @@
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""A tiny model of random weights that answers."""
+
+import pytest
+
+import flamingo_jax as fj
+from flamingo_jax.data.vocabulary import default_vocabulary
+from tests.random_weights import random_weights, tiny_config
+
+
+@pytest.fixture(scope='session')
+def model():
+  config = tiny_config(
+      vocab=default_vocabulary().base_size, layers=3, xattn_every=2, context=64
+  )
+  params = random_weights(config, scale=0.3)
+  return fj.Predictor(config, params, default_vocabulary(), frames=2)
