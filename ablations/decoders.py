@@ -12,7 +12,6 @@ from flamingo_jax.models.cross_attention import GatedCrossAttentionBlock
 from flamingo_jax.models.decoder import Decoder, DecoderGroup
 from flamingo_jax.models.decoder_layer import DecoderLayer, Numbers
 from flamingo_jax.models.layer_stack import remat, scan
-from flamingo_jax.sharding import constrain
 from flamingo_jax.typing import Array, Bool, Float, Int, Tree
 
 
@@ -67,7 +66,7 @@ class CrossAttendingLayer(DecoderLayer):
     x, keys = SparseBlock(cfg.heads, cfg.head_size, self.dtype, name='xattn')(
         x + y, cache.media if media is None else media, mask
     )
-    x = constrain(x + self.feed_forward(x), 'text', 'length', 'embed')
+    x = self.feed_forward(x)
     if cache is None:
       return x, None
     return x, GroupCache(new, None if media is None else keys)

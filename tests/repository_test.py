@@ -35,10 +35,10 @@ LAYERS = (
     ('data', 1),
     ('decoding', 2),
     ('ablations', 2),  # linked into the package, as tasks and configs
-    ('prepare|convert', 2),
+    ('prepare', 2),
     ('training', 3),
     ('run_dir', 4),
-    ('predictor', 5),
+    ('predictor|convert', 5),
     ('evaluation', 6),
     ('driver', 7),
     ('t5x_adapter', 8),
@@ -46,7 +46,7 @@ LAYERS = (
     ('train|eval|infer|ablation|gin_program|commands|cli|doctor', 10),
     ('tasks|configs', 11),  # linked into the package, to be installed with it
 )
-SIBLINGS = ({'models', 'data'}, {'prepare', 'convert'})
+SIBLINGS = ({'models', 'data'},)
 
 
 def check(rule, paths):

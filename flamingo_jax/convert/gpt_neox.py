@@ -59,7 +59,28 @@ def mapping(kind: str, config: Attributes, tensors: Tensors) -> Mapping:
   )
   table = f'{prefix}embed_in.weight'
   dtype = 'bfloat16' if tensors.dtype(table) == 'bfloat16' else 'float32'
-  at = f'{prefix}layers.{{}}.'
+  ends = [
+      same(table, 'token_embedder'),
+      *_norm(f'{prefix}final_layer_norm', 'final_norm'),
+  ]
+  if not tied:
+    ends.append(same('embed_out.weight', 'token_unembedder'))
+  return Mapping(
+      LanguageModelConfig(decoder, dtype=dtype),
+      tuple(_layer_rules(f'{prefix}layers.{{}}.', heads, width)), tuple(ends),
+      left_out=('rotary_emb.inv_freq', 'attention.bias',
+                'attention.masked_bias', 'embed_out.weight'),
+  )
+
+
+def _norm(source: str, target: str) -> list[Rule]:
+  return [
+      same(f'{source}.weight', f'{target}/scale'),
+      same(f'{source}.bias', f'{target}/bias'),
+  ]
+
+
+def _layer_rules(at: str, heads: int, width: int) -> list[Rule]:
   attn = f'{at}attention.'
 
   def weights(x: np.ndarray) -> list[np.ndarray]:
@@ -70,13 +91,9 @@ def mapping(kind: str, config: Attributes, tensors: Tensors) -> Mapping:
     x = x.reshape(heads, 3, -1)
     return [x[:, i].reshape(-1) for i in range(3)]
 
-  norm = lambda source, target: [
-      same(f'{source}.weight', f'{target}/scale'),
-      same(f'{source}.bias', f'{target}/bias'),
-  ]
-  layer = [
-      *norm(f'{at}input_layernorm', 'attn_norm'),
-      *norm(f'{at}post_attention_layernorm', 'ffw_norm'),
+  rules = [
+      *_norm(f'{at}input_layernorm', 'attn_norm'),
+      *_norm(f'{at}post_attention_layernorm', 'ffw_norm'),
       Rule(f'{attn}query_key_value.weight',
            tuple(f'attn/{part}/map/kernel' for part in _PARTS), weights),
       Rule(f'{attn}query_key_value.bias',
@@ -85,21 +102,11 @@ def mapping(kind: str, config: Attributes, tensors: Tensors) -> Mapping:
       same(f'{attn}dense.bias', 'attn/out/map/bias'),
   ]
   for source, target in (('dense_h_to_4h', 'up'), ('dense_4h_to_h', 'down')):
-    layer += [
+    rules += [
         transposed(f'{at}mlp.{source}.weight', f'ffw/{target}'),
         same(f'{at}mlp.{source}.bias', f'ffw/{target}/bias'),
     ]
-  ends = [
-      same(table, 'token_embedder'),
-      *norm(f'{prefix}final_layer_norm', 'final_norm'),
-  ]
-  if not tied:
-    ends.append(same('embed_out.weight', 'token_unembedder'))
-  return Mapping(
-      LanguageModelConfig(decoder, dtype=dtype), tuple(layer), tuple(ends),
-      left_out=('rotary_emb.inv_freq', 'attention.bias',
-                'attention.masked_bias', 'embed_out.weight'),
-  )
+  return rules
 
 
 def _activation(config: Attributes) -> str:

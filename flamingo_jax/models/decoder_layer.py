@@ -54,11 +54,8 @@ class DecoderLayer(nn.Module):
     """The residual stream, and the entries to append to a cache."""
     y, new = self.attend(x, stacked, position, segments)
     if self.config.layer.parallel:
-      x += self.feed_forward(x)
-      return constrain(x + y, 'text', 'length', 'embed'), new
-    x += y
-    x += self.feed_forward(x)
-    return constrain(x, 'text', 'length', 'embed'), new
+      return constrain(self.feed_forward(x) + y, 'text', 'length', 'embed'), new
+    return self.feed_forward(x + y), new
 
   def attend(
       self,
@@ -76,14 +73,15 @@ class DecoderLayer(nn.Module):
     return self._norm_after(y, 'attn_norm'), new
 
   def feed_forward(self, x: Float[Array, 'B L D']) -> Float[Array, 'B L D']:
-    """What the second half adds, to each token by itself."""
+    """The residual stream behind the second half, of each token by itself."""
     layer = self.config.layer
     y = self._norm(x, 'ffw_norm')
     y = FeedForward(
         _ACTIVATIONS[layer.activation], self.dtype, hidden=layer.mlp_width,
         gated=layer.gated, bias=layer.mlp_bias, name='ffw',
     )(y)
-    return self._norm_after(y, 'ffw_norm')
+    x += self._norm_after(y, 'ffw_norm')
+    return constrain(x, 'text', 'length', 'embed')
 
   def _norm(self, x: Float[Array, 'B L D'], name: str) -> Array:
     if self.config.layer.norm_place == 'after':
