@@ -30,20 +30,8 @@ def mapping(kind: str, config: Attributes, tensors: Tensors) -> Mapping:
   attention = Attributes(
       config.take_if_any('attn_config') or {}, f'{config.path}, attn_config'
   ) if kind == 'mpt' else config
-  attention.expect('alibi', True)
-  attention.expect('alibi_bias_max', 8)
-  attention.expect('softmax_scale', None)
-  attention.expect('prefix_lm', False)
-  attention.expect('attn_uses_sequence_id', False)
-  attention.expect('attn_type', 'multihead_attention')
-  attention.ignore('attn_impl', 'attn_pdrop', 'qk_gn', 'fused_cross_entropy')
-  clip = attention.take_if_any('clip_qkv') or       attention.take_if_any('attn_clip_qkv') or 0.0
-  has_norm = attention.take_if_any('qk_ln') or       attention.take_if_any('attn_qk_ln')
-  attention.ignore('qk_ln', 'attn_qk_ln')
-  if attention is not config:
-    attention.ignore(*IRRELEVANT)
-    attention.finish()
-  ratio = config.take_if_any('expansion_ratio') or       config.take_if_any('mlp_ratio') or 4
+  clip, has_norm = _read_attention(attention, kind == 'mpt')
+  config.ignore('expansion_ratio', 'mlp_ratio')  # the tensors tell
   config.expect('no_bias', True)
   config.expect('logit_scale', None)
   config.expect('embedding_fraction', 1.0)
@@ -73,7 +61,7 @@ def mapping(kind: str, config: Attributes, tensors: Tensors) -> Mapping:
           positions='alibi', norm='layer',
           norm_eps=config.take('layer_norm_epsilon', 1e-5),
           activation='gelu_exact', mlp_width=hidden,
-          qkv_clip=float(clip), qk_norm='whole' if has_norm else 'none',
+          qkv_clip=clip, qk_norm='whole' if has_norm else 'none',
       ),
       scaled_embedding=False,
   )
@@ -104,3 +92,22 @@ def mapping(kind: str, config: Attributes, tensors: Tensors) -> Mapping:
       LanguageModelConfig(decoder, dtype=dtype), tuple(layer), tuple(ends),
       left_out=('lm_head.weight',),
   )
+
+
+def _read_attention(
+    attention: Attributes, is_nested: bool
+) -> tuple[float, bool]:
+  """At what queries, keys and values are clipped, and whether normed."""
+  attention.expect('alibi', True)
+  attention.expect('alibi_bias_max', 8)
+  attention.expect('softmax_scale', None)
+  attention.expect('prefix_lm', False)
+  attention.expect('attn_uses_sequence_id', False)
+  attention.expect('attn_type', 'multihead_attention')
+  attention.ignore('attn_impl', 'attn_pdrop', 'qk_gn', 'fused_cross_entropy')
+  clips = [attention.take_if_any(name) for name in ('clip_qkv', 'attn_clip_qkv')]
+  norms = [attention.take_if_any(name) for name in ('qk_ln', 'attn_qk_ln')]
+  if is_nested:
+    attention.ignore(*IRRELEVANT)
+    attention.finish()
+  return float(next(filter(None, clips), 0.0)), any(norms)
