@@ -63,8 +63,8 @@ class Source:
     except UnicodeDecodeError as error:
       line = data.count(b'\n', 0, error.start) + 1
       raise self.error(
-          number, f'is not UTF-8, byte {data[error.start]:#x} in line {line} is '
-          'of another encoding such as Latin-1'
+          number, f'is not UTF-8, byte {data[error.start]:#x} in line {line} '
+          'is of another encoding such as Latin-1'
       ) from None
     return text.replace('\r\n', '\n')
 
