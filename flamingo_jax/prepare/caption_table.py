@@ -155,7 +155,7 @@ def _csv_rows(file: Any) -> Iterator[tuple[int, Mapping[str, Any]]]:
         )
       yield reader.line_num, row
   except csv.Error as error:
-    raise ValueError(f'line {reader.line_num}: {error}') from None
+    raise ValueError(f'line {reader.reader.line_num}: {error}') from None
 
 
 def _json_rows(file: Any) -> Iterator[tuple[int, Mapping[str, Any]]]:
