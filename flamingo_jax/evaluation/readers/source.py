@@ -152,7 +152,7 @@ class Source:
       return list(rows)
     except csv.Error as error:
       raise self.error(
-          number, f'is not CSV in line {rows.line_num} ({error})'
+          number, f'is not CSV in line {rows.reader.line_num} ({error})'
       ) from None
 
   def image(self, name: str) -> tuple[Media, ...]:
