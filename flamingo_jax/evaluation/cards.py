@@ -16,7 +16,6 @@ import importlib.metadata
 import itertools
 import json
 import os
-import pathlib
 import platform
 import time
 from typing import Any
