@@ -67,6 +67,14 @@ class Parts:
   # Is given (model_dir, TensorBoard writer, step).
   summarize_config: Callable[[str, Any, int], None]
 
+  def __post_init__(self):
+    seed = self.random_seed
+    if type(seed) is not int or not 0 <= seed < 2**31:
+      raise UserError(
+          f'random_seed is {seed!r:.40} and must be a whole number from 0 to '
+          '2147483647: set SEED to one'
+      )
+
   @property
   def saved_batches(self) -> Batches | None:
     """What checkpoints save the place of; None if they save none."""
@@ -288,15 +296,6 @@ def _make_evaluators(
   return evaluators
 
 
-def _check_seeds(*seeds: Any) -> None:
-  for seed in seeds:
-    if seed is not None and (type(seed) is not int or not 0 <= seed < 2**31):
-      raise UserError(
-          f'a seed is {seed!r:.40} and must be a whole number from 0 to '
-          '2147483647: set SEED to one'
-      )
-
-
 def train(
     *,
     model: TrainedModel,
@@ -348,12 +347,11 @@ def train(
 
   Raises:
     UserError: what doesn't fit, a loss of NaN, a full disk, a folder in use.
-    SystemExit: a signal before the first step, when there is nothing to save.
+    SystemExit: a signal before the first step.
   """
   checkpoint.check_are_ours(use_orbax)
   for cfg in filter(None, (train_dataset_cfg, train_eval_dataset_cfg)):
     verify_matching_vocabs_fn(cfg, model)
-  _check_seeds(random_seed, train_dataset_cfg.seed)
   with stop_on_signals() as stop:
     trainer = trainer_cls(model=model, partitioner=partitioner)
     shard = partitioner.get_data_layout(train_dataset_cfg.batch_size).shard
