@@ -11,9 +11,7 @@ import pytest
 import flamingo_jax as fj
 from flamingo_jax.data.documents import END_OF_CHUNK
 from flamingo_jax.data.media import load_frames
-from flamingo_jax.data.vocabulary import default_vocabulary
 from flamingo_jax.predictor import media_encoder
-from tests.random_weights import random_weights, tiny_config
 
 RNG = np.random.default_rng(0)
 PIXELS = [RNG.integers(0, 256, (20, 30, 3), np.uint8) for _ in range(3)]
@@ -21,15 +19,6 @@ CAT, DOG, FISH = map(fj.image, PIXELS)
 STEPS = 5
 SHOTS = [CAT, 'Output: a small cat', END_OF_CHUNK, DOG, 'Output: a dog']
 CLIP = fj.video(RNG.integers(0, 256, (3, 20, 30, 3), np.uint8))
-
-
-@pytest.fixture(scope='module')
-def model():
-  config = tiny_config(
-      vocab=default_vocabulary().base_size, layers=3, xattn_every=2, context=64
-  )
-  params = random_weights(config, scale=0.3)
-  return fj.Predictor(config, params, default_vocabulary(), frames=2)
 
 
 @pytest.fixture

@@ -14,7 +14,6 @@ from flamingo_jax.data import interleaved
 from flamingo_jax.data.frames import Sampling
 from flamingo_jax.data.media import load_frames
 from flamingo_jax.predictor import inference
-from tests.random_weights import random_weights
 
 STEPS = 5
 RNG = np.random.default_rng(0)
