@@ -69,7 +69,8 @@ class Parts:
   summarize_config: Callable[[str, Any, int], None]
 
   def __post_init__(self):
-    option_values.seed(self.random_seed, 'random_seed')
+    for seed in filter(None, (self.random_seed, self.dataset_cfg.seed)):
+      option_values.seed(seed, 'SEED')
 
   @property
   def saved_batches(self) -> Batches | None:
@@ -346,8 +347,6 @@ def train(
     SystemExit: a signal before the first step.
   """
   checkpoint.check_are_ours(use_orbax)
-  if train_dataset_cfg.seed is not None:
-    option_values.seed(train_dataset_cfg.seed, 'the seed of the data')
   for cfg in filter(None, (train_dataset_cfg, train_eval_dataset_cfg)):
     verify_matching_vocabs_fn(cfg, model)
   with stop_on_signals() as stop:
