@@ -2,9 +2,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """The `flamingo` program: train, eval, generate, score, prepare and others."""
 
+import sys
+
+from flamingo_jax import own_code
+
+if __name__ == '__main__':  # before the imports that it is about
+  own_code.keep_current_folder_out()
+
 import argparse
 from collections.abc import Sequence
-import sys
 
 from absl import logging
 
@@ -47,8 +53,6 @@ def run_subcommand(argv: Sequence[str] | None) -> int:
                  f'flamingo {options.command} --help')
   logging.set_verbosity(logging.ERROR)  # libraries' chatter
   errors.print_any_name()
-  if '' not in sys.path:  # the current folder: modules of one's own
-    sys.path.insert(0, '')
   try:
     return errors.status_of(lambda: options.run(options, rest))
   except BrokenPipeError:

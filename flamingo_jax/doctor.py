@@ -230,7 +230,7 @@ def run_python(code: str) -> tuple[str, str]:
   environ = {**os.environ, 'TF_CPP_MIN_LOG_LEVEL': '3'}
   try:
     result = subprocess.run(
-        [sys.executable, '-c', code], capture_output=True, text=True,
+        [sys.executable, '-P', '-c', code], capture_output=True, text=True,
         timeout=PROBE_SECONDS, env=environ, check=False)
   except subprocess.TimeoutExpired:
     return '', f'no answer within {PROBE_SECONDS} s'

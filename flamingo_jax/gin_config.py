@@ -12,6 +12,7 @@ import jax
 
 from flamingo_jax import gin_macros
 from flamingo_jax import gin_search
+from flamingo_jax import own_code
 from flamingo_jax.data.buckets import as_folder
 from flamingo_jax.data.pipeline import DatasetConfig
 from flamingo_jax.data.storage import sentence, write_atomically
@@ -40,6 +41,8 @@ def parse(
   """
   paths = [gin_search.find(name) for name in gin_files]
   gin_search.look_beside(paths)
+  for module in gin_macros.imported(paths):
+    one_sentence(lambda: own_code.find_here(module))
   for path in paths:
     one_sentence(lambda: gin.parse_config_file(os.fspath(path)))
   known = set(_macros())

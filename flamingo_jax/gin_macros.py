@@ -3,7 +3,8 @@
 """The values of NAME = value in gin files, read without importing anything."""
 
 import ast
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+import contextlib
 import dataclasses
 import difflib
 import pathlib
@@ -48,11 +49,25 @@ def read(
   found: dict[str, Any] = {}
   for name in gin_files:
     path = gin_search.find(name)
-    _read_file(path, path, found)
+    for statement in _statements(path, path):
+      if isinstance(statement, config_parser.BindingStatement):
+        if not (statement.scope or statement.arg_name):
+          found[statement.selector] = statement.value
   for binding in bindings:
     name, value = split(binding, set(found))
     found[name] = _literal(value.strip())
   return {name: _resolve(value, found) for name, value in found.items()}
+
+
+def imported(paths: Sequence[pathlib.Path]) -> list[str]:
+  """Full names of the modules that gin files import, as far as they are gin."""
+  modules = {}
+  with contextlib.suppress(UserError):  # gin tells it better
+    for path in paths:
+      for statement in _statements(path, path):
+        if isinstance(statement, config_parser.ImportStatement):
+          modules[statement.module] = None
+  return list(modules)
 
 
 def split(binding: str, known: Collection[str]) -> tuple[str, str]:
@@ -89,18 +104,22 @@ def _literal(value: str) -> Any:
     return value
 
 
-def _read_file(
-    path: pathlib.Path, asked_for: pathlib.Path, found: dict[str, Any]
-) -> None:
+def _statements(
+    path: pathlib.Path, asked_for: pathlib.Path,
+    including: tuple[pathlib.Path, ...] = (),
+) -> Iterator[Any]:
+  """Of a file and those that it includes, in order."""
+  place = path.resolve()
+  if place in including:
+    raise UserError(f'gin file {path} includes itself')
   try:
     with opening.open_file(path, 'r', encoding='utf-8') as file:
       for statement in config_parser.ConfigParser(file, _Delegate()):
         if isinstance(statement, config_parser.IncludeStatement):
           included = gin_search.find(statement.filename, asked_for)
-          _read_file(included, asked_for, found)
-        elif isinstance(statement, config_parser.BindingStatement):
-          if not (statement.scope or statement.arg_name):
-            found[statement.selector] = statement.value
+          yield from _statements(included, asked_for, (*including, place))
+        else:
+          yield statement
   except SyntaxError as error:
     raise UserError(f'{path}: {error}') from None
 

@@ -25,7 +25,8 @@ def test_a_message_keeps_its_beginning_and_its_end():
 
 
 @pytest.mark.parametrize('text, told', [
-    ('a\nb', r'a\nb'), ('\x1b[31mred', r'\x1b[31mred'), ('\u202eabc', r'\u202eabc'),
+    ('a\nb', r'a\nb'), ('\x1b[31mred', r'\x1b[31mred'),
+    ('\u202eabc', r'\u202eabc'),
     ('half \udce9', r'half \udce9'), ('a\u2028b', r'a\u2028b'),
     ('caf\u00e9 \u732b \u3000', 'caf\u00e9 \u732b \u3000'),
 ])

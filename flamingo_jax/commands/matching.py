@@ -4,10 +4,10 @@
 
 import argparse
 from collections.abc import Sequence
-import importlib
 import json
 from typing import Any
 
+from flamingo_jax import own_code
 from flamingo_jax.commands import add_command
 from flamingo_jax.commands.evaluating import add_sampling
 from flamingo_jax.errors import UserError
@@ -67,7 +67,7 @@ def run_match(options: argparse.Namespace, rest: Sequence[str]) -> None:
         '--frames and --fps out, or name a --benchmark of videos'
     )
   try:
-    importlib.import_module(options.module)
+    own_code.import_module(options.module)
   except ModuleNotFoundError as error:
     raise UserError(
         f'--module={options.module} cannot be imported ({error}): run it from '

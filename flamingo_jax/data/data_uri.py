@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Files that stand in their own address: data:image/png;base64,... (RFC 2397)."""
+"""Files that stand in their address: data:image/png;base64,... (RFC 2397)."""
 
 import base64
 import binascii

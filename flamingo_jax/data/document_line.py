@@ -132,7 +132,8 @@ def _parse_part(part: Any, folder: str) -> str | Media | UserError:
     close = difflib.get_close_matches(key.lower(), _PART_KEYS, 1)
     hint = f'; did you mean "{close[0]}"?' if close else ''
     return UserError(
-        f'has the unknown key {shown(key)}, not "text", "image" or "video"{hint}'
+        f'has the unknown key {shown(key)}, not "text", "image" or'
+        f' "video"{hint}'
     )
   if not isinstance(value, str):
     return UserError(f'has a {key} that is not a string: {shown(value)}')

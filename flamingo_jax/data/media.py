@@ -92,8 +92,8 @@ def named(
     return Media(kind, data_uri.shorten(address), data)
   if _WEB.match(address):
     raise UserError(
-        f'{kind} {address[:_TOLD]} is an address of the web, from which nothing '
-        'is fetched: download the file and give its path'
+        f'{kind} {address[:_TOLD]} is an address of the web, from which'
+        ' nothing is fetched: download the file and give its path'
     )
   return Media(kind, os.path.abspath(os.path.join(folder, address)))
 
@@ -120,7 +120,8 @@ def _check_image_array(source: Any) -> np.ndarray:
     raise UserError(f'an image array of shape {list(pixels.shape)} is empty')
   if pixels.shape[-1] == 1 and not is_gray:
     pixels = pixels[..., 0]
-  return np.asarray(pictures.to_rgb(PIL.Image.fromarray(pixels), '<image array>'))
+  picture = PIL.Image.fromarray(pixels)
+  return np.asarray(pictures.to_rgb(picture, '<image array>'))
 
 
 def _keep(picture: np.ndarray, out: np.ndarray) -> None:

@@ -57,7 +57,7 @@ class Animation:
     """
     self._picture = pictures.open_encoded(file)
     if self._picture.format == 'WEBP':
-      # Where no frame has alpha, Pillow takes what none of them covers for black.
+      # Pillow takes what no frame covers for black if none of them has alpha.
       self._picture._mode = self._picture.rawmode = 'RGBA'
     self._ends = list(itertools.accumulate(map(_seconds, self._frames())))
     self.seconds = self._ends[-1]
@@ -165,6 +165,7 @@ class Film:
           ' example as MP4',
       )
     self._container, self._file, self._stream = container, file, stream
+    stream.thread_type = 'NONE'  # as many files are read at once as are cores
     self.is_bare = bool(
         container.format.flags & av.format.Flags.no_timestamps.value
     )

@@ -12,8 +12,8 @@ import PIL.PngImagePlugin
 
 from flamingo_jax.errors import UserError
 
-# Bytes of a file that is read whole: every image; of videos, animations and what
-# `flamingo prepare` stores.
+# Bytes of a file that is read whole: every image; of videos, animations and
+# what `flamingo prepare` stores.
 LARGEST = {'image': 2**26, 'video': 2**30}
 # Formats that hold animations. Others with several frames hold variants of one
 # picture (MPO, from phones), of which the first is the picture.
@@ -63,8 +63,8 @@ def too_large(kind: str, name: str, size: str) -> MediumError:
   """What is said of a file that has more bytes than `LARGEST`."""
   return MediumError(
       'is too large',
-      f'{kind} {name} has {size} bytes, and {LARGEST[kind]:,} are the most; make'
-      ' it smaller',
+      f'{kind} {name} has {size} bytes, and {LARGEST[kind]:,} are the most;'
+      ' make it smaller',
   )
 
 

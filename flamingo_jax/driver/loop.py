@@ -68,6 +68,10 @@ class Parts:
   # Is given (model_dir, TensorBoard writer, step).
   summarize_config: Callable[[str, Any, int], None]
 
+  def __post_init__(self):
+    for seed in filter(None, (self.random_seed, self.dataset_cfg.seed)):
+      option_values.seed(seed, 'SEED')
+
   @property
   def saved_batches(self) -> Batches | None:
     """What checkpoints save the place of; None if they save none."""
@@ -289,12 +293,6 @@ def _make_evaluators(
   return evaluators
 
 
-def _check_seeds(*seeds: int | None) -> None:
-  for seed in seeds:
-    if seed is not None:
-      option_values.seed(seed, 'SEED')
-
-
 def train(
     *,
     model: TrainedModel,
@@ -346,10 +344,9 @@ def train(
 
   Raises:
     UserError: what doesn't fit, a loss of NaN, a full disk, a folder in use.
-    SystemExit: a signal before the first step, when there is nothing to save.
+    SystemExit: a signal before the first step.
   """
   checkpoint.check_are_ours(use_orbax)
-  _check_seeds(random_seed, train_dataset_cfg.seed)
   for cfg in filter(None, (train_dataset_cfg, train_eval_dataset_cfg)):
     verify_matching_vocabs_fn(cfg, model)
   with stop_on_signals() as stop:

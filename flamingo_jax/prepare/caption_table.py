@@ -118,7 +118,7 @@ def _read(path: str) -> Iterator[Row]:
       rows = list(read(file))
   except UserError:
     raise
-  except (OSError, ValueError, csv.Error) as error:
+  except (OSError, ValueError) as error:
     raise UserError(
         f'{path} cannot be read as a table of captions ({error}); name a CSV '
         'or JSONL file in UTF-8'
@@ -149,13 +149,16 @@ def _csv_rows(file: Any) -> Iterator[tuple[int, Mapping[str, Any]]]:
     _column(file.name, names, wanted)
   if len(set(names)) < len(names):
     raise ValueError(f'two columns have one name: {", ".join(names)}')
-  for row in reader:
-    if None in row:  # and not cut a caption at its first comma
-      raise ValueError(
-          f'line {reader.line_num} has more values than columns; quote texts '
-          'with commas'
-      )
-    yield reader.line_num, row
+  try:
+    for row in reader:
+      if None in row:  # and not cut a caption at its first comma
+        raise ValueError(
+            f'line {reader.line_num} has more values than columns; quote texts '
+            'with commas'
+        )
+      yield reader.line_num, row
+  except csv.Error as error:
+    raise ValueError(f'line {reader.reader.line_num}: {error}') from None
 
 
 def _json_rows(file: Any) -> Iterator[tuple[int, Mapping[str, Any]]]:

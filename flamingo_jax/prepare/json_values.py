@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import gzip
 import io
 import mmap
+import posixpath
 import re
 from typing import Any
 import zipfile
@@ -90,8 +91,8 @@ def _open(path: str) -> Iterator[tuple[str, io.BufferedIOBase]]:
   with zipfile.ZipFile(path) as archive:
     members = [
         name for name in archive.namelist()
-        # What macOS adds holds no lines.
-        if not name.endswith('/') and not name.startswith('__MACOSX/')
+        # What file systems add (.DS_Store, __MACOSX/._0.jsonl) has no lines.
+        if (base := posixpath.basename(name)) and base[0] != '.'
     ]
     if not members:
       raise Dropped('archive holds no file', path)

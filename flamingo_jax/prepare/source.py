@@ -198,8 +198,8 @@ def _is_file(path: str | os.PathLike) -> bool:
     return True
   if os.path.exists(path) and not os.path.isdir(path):
     raise UserError(
-        f'{os.fspath(path)} is {opening.kind_of(path)}, not a file; name files, '
-        'or save what comes from there as one'
+        f'{os.fspath(path)} is {opening.kind_of(path)}, not a file; name '
+        'files, or save what comes from there as one'
     )
   return False
 

@@ -5,11 +5,11 @@
 from collections.abc import Callable
 import dataclasses
 import functools
-import importlib
 import math
 import re
 from typing import Any
 
+from flamingo_jax import own_code
 from flamingo_jax.errors import UserError
 from flamingo_jax.prepare.source import Dropped
 
@@ -47,7 +47,7 @@ def scorer(text: str) -> Threshold:
   match = re.fullmatch(r'([\w.]+):(\w+)(>=|<=)([-+.\deE]+)', text.strip())
   try:
     module, name, sign, bound = match.groups()
-    function = getattr(importlib.import_module(module), name)
+    function = getattr(own_code.import_module(module), name)
     bound = float(bound)
   except (AttributeError, ImportError, ValueError) as error:
     raise UserError(

@@ -11,21 +11,26 @@ from collections.abc import Iterator
 import contextlib
 import gc
 import logging
+import re
 import sys
 import time
 import traceback
 from typing import Any
 
 _LAST = 0.2  # seconds in which those under way end
+# What asyncio and Orbax log of errors that are raised too.
+_UNWANTED = re.compile(r'never retrieved|_SignalingThread\.run\(\) raised')
 
 
 @contextlib.contextmanager
 def told_once() -> Iterator[None]:
   """While a block reads or writes arrays, an error is told by what it raises."""
-  hook, log = sys.unraisablehook, logging.getLogger('asyncio')
-  wanted = lambda record: 'never retrieved' not in record.getMessage()
+  hook = sys.unraisablehook
+  logs = [logging.getLogger(name) for name in ('asyncio', 'absl')]
+  wanted = lambda record: not _UNWANTED.search(record.getMessage())
   sys.unraisablehook = lambda found: None if _is_late(found) else hook(found)
-  log.addFilter(wanted)
+  for log in logs:
+    log.addFilter(wanted)
   try:
     yield
   except Exception as error:
@@ -37,7 +42,8 @@ def told_once() -> Iterator[None]:
     raise
   finally:
     sys.unraisablehook = hook
-    log.removeFilter(wanted)
+    for log in logs:
+      log.removeFilter(wanted)
 
 
 def _is_late(found: Any) -> bool:

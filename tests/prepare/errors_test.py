@@ -54,7 +54,7 @@ def test_a_json_that_cannot_be_read_is_told(tmp_path, refuse, monkeypatch):
   path = tmp_path / 'chat.json'
   path.write_text('[]')
 
-  def no_access(path, *arguments):
+  def no_access(path, *arguments, **options):
     raise PermissionError(13, 'Permission denied')
 
   with monkeypatch.context() as patch:

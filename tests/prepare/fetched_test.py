@@ -140,7 +140,9 @@ def test_other_images_are_another_run(folder, prepare, refuse):
 
 
 @pytest.mark.parametrize('second', ['json', 'png'])
-def test_a_name_that_comes_twice_in_a_tar_gives_no_image(folder, prepare, second):
+def test_a_name_that_comes_twice_in_a_tar_gives_no_image(
+    folder, prepare, second
+):
   one, other = (exporters.fetched(url) for url in URLS[1:])
   # In both orders some pairing would give a page the other's picture.
   with tarfile.open(folder / 'fetched' / '1.tar', 'w') as archive:

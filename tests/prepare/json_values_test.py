@@ -49,6 +49,7 @@ def test_all_files_of_an_archive_are_read(tmp_path):
   with zipfile.ZipFile(path, 'w') as archive:
     archive.mkdir('shards')
     archive.writestr('shards/0.jsonl', '{"a": 1}\n\n{"a": 2}\n')
+    archive.writestr('shards/.DS_Store', b'\0\1')
     archive.writestr('__MACOSX/shards/._0.jsonl', b'\0\1')
     archive.writestr('shards/1.jsonl', '{"a": 3}')
   (unit,) = json_values.line_units(str(path))

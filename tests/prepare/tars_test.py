@@ -88,7 +88,8 @@ def read(*arguments):
 def test_a_picture_never_gets_the_text_of_another(tmp_path):
   found, reasons = read(
       tmp_path / 'a.tar',
-      ('a/1.png', b'A'), ('a/1.txt', b'a'), ('b/1.png', b'B'), ('b/1.txt', b'b'),
+      ('a/1.png', b'A'), ('a/1.txt', b'a'),
+      ('b/1.png', b'B'), ('b/1.txt', b'b'),
       # One name twice: in a row, in another writing, and later.
       ('2.png', b'C'), ('2.txt', b'c'), ('2.png', b'D'), ('2.txt', b'd'),
       ('3.png', b'E'), ('3.PNG', b'F'), ('3.txt', b'e'),

@@ -14,6 +14,7 @@ import pytest
 from flamingo_jax.errors import UserError
 from flamingo_jax.run_dir import checkpoint
 from flamingo_jax.run_dir import weights
+from flamingo_jax.run_dir.quiet import told_once
 from flamingo_jax.training.train_step import abstract_state, init_state
 from flamingo_jax.training.trainable import merge_params
 
@@ -141,16 +142,17 @@ def little_disk(size):
 # The state is written in the background, the place in the data at once.
 @pytest.mark.parametrize('size, place', [(20_000, 0), (200_000, '9' * 300_000)])
 def test_a_full_disk_leaves_earlier_checkpoints_whole(
-    tmp_path, model, one_device, new_run, size, place
+    tmp_path, model, one_device, new_run, size, place, capfd
 ):
   state, _ = new_run
   save(tmp_path, state, step=1)
   checkpoints = checkpoint.Checkpoints(tmp_path)
-  with little_disk(size), pytest.raises(UserError) as error:
+  with told_once(), little_disk(size), pytest.raises(UserError) as error:
     checkpoints.save(2, state, {}, Counter(place))
     checkpoints.close()
   assert 'the disk is full' in str(error.value)
   assert 'continues from step 1' in str(error.value)
+  assert not capfd.readouterr().err  # of the threads that write
   assert [p.name for p in tmp_path.iterdir()] == ['checkpoint_1']
   again = checkpoint.Checkpoints(tmp_path)
   assert again.latest_step() == 1
@@ -160,7 +162,7 @@ def test_a_full_disk_leaves_earlier_checkpoints_whole(
   chex.assert_trees_all_equal(restored, state)
 
 
-def test_frozen_weights_on_a_full_disk(tmp_path, new_run):
+def test_frozen_weights_on_a_full_disk(tmp_path, new_run, capfd):
   with little_disk(20_000), pytest.raises(UserError, match='disk is full'):
     checkpoint.save_frozen(tmp_path, new_run[1])
-  assert not list(tmp_path.iterdir())
+  assert not list(tmp_path.iterdir()) and not capfd.readouterr().err

@@ -23,6 +23,7 @@ from flamingo_jax.models import (
 from flamingo_jax.run_dir import checkpoint
 from flamingo_jax.run_dir import weights
 from flamingo_jax.run_dir.model_json import (
+    read_model_json,
     check_model_json,
     write_atomically,
     write_model_json,
@@ -182,3 +183,21 @@ def test_what_is_no_such_architecture_is_told_by_name(
       check_model_json(tmp_path, first, model.vocabulary)
     assert str(tmp_path) in str(error.value)
     assert made.MODEL in str(error.value) and '\n' not in str(error.value)
+
+
+@pytest.mark.parametrize('change, told', [
+    ({'architecture': None}, 'architecture is None and has to be an object'),
+    ({'architecture': []}, 'architecture is [] and has to be an object'),
+    ({'frames': '8'}, "frames is '8' and has to be a whole number"),
+    ({'max_media': True}, 'max_media is True and has to be a whole number'),
+    ({'vocabulary_sha256': 5}, 'vocabulary_sha256 is 5 and has to be a text'),
+])
+def test_a_damaged_file_is_one_sentence(tmp_path, change, told):
+  path = tmp_path / 'model.json'
+  path.write_text(json.dumps({
+      'format': 1, 'architecture': {}, 'vocabulary_sha256': '', 'max_media': 1,
+      'frames': 1,
+  } | change))
+  with pytest.raises(UserError) as error:
+    read_model_json(tmp_path)
+  assert str(error.value).startswith(f'{path} is damaged ({told}): copy it back')

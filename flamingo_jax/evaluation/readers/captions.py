@@ -19,8 +19,7 @@ def karpathy(source: Source) -> Iterator[Sample]:
   images = source.entries(0, 'images')
   splits = [part for parts in _KARPATHY.values() for part in parts]
   for number, image in source.fields_of(
-      images, 'filename', 'split', 'sentences',
-      key='cocoid' if source.benchmark == 'coco' else 'filename',
+      images, 'filename', 'split', 'sentences', key='filename'
   ):
     if image.one_of('split', splits) not in _KARPATHY[source.split]:
       continue

@@ -36,8 +36,8 @@ def vqa(source: Source) -> Iterator[Sample]:
     if source.files[1:] and name not in answers:
       raise UserError(
           f'{source.path(source.files[1])} has no answers to question '
-          f'{shown(name)}, entry {number} of {source.files[0]}: take both from one '
-          'release'
+          f'{shown(name)}, entry {number} of {source.files[0]}: take both from '
+          'one release'
       )
     yield source.sample(
         number,

@@ -63,8 +63,8 @@ class Source:
     except UnicodeDecodeError as error:
       line = data.count(b'\n', 0, error.start) + 1
       raise self.error(
-          number, f'is not UTF-8, byte {data[error.start]:#x} in line {line} is '
-          'of another encoding such as Latin-1'
+          number, f'is not UTF-8, byte {data[error.start]:#x} in line {line} '
+          'is of another encoding such as Latin-1'
       ) from None
     return text.replace('\r\n', '\n')
 
@@ -152,7 +152,7 @@ class Source:
       return list(rows)
     except csv.Error as error:
       raise self.error(
-          number, f'is not CSV in line {rows.line_num} ({error})'
+          number, f'is not CSV in line {rows.reader.line_num} ({error})'
       ) from None
 
   def image(self, name: str) -> tuple[Media, ...]:

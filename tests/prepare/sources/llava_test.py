@@ -77,7 +77,8 @@ def test_what_is_no_answer_drops_the_conversation(read, said):
 
 @pytest.mark.parametrize('image', [
     {'type': 'image', 'image': 'b.png'}, {'type': 'image', 'url': 'b.png'},
-    {'type': 'image', 'path': 'b.png'}, {'type': 'image_url', 'image_url': 'b.png'},
+    {'type': 'image', 'path': 'b.png'},
+    {'type': 'image_url', 'image_url': 'b.png'},
     {'type': 'image_url', 'image_url': {'url': 'b.png', 'detail': 'low'}},
     {'image': 'b.png'}, {'image_url': {'url': 'b.png'}},
     {'type': 'image_url', 'image_url': {
