@@ -14,6 +14,7 @@ from typing import Any
 from flamingo_jax.errors import UserError
 from flamingo_jax.models.decoder_config import DecoderConfig
 from flamingo_jax.models.flamingo import FlamingoConfig
+from flamingo_jax.models.layer_config import LayerConfig
 from flamingo_jax.models.resampler import ResamplerConfig
 
 VARIANTS: Mapping[str, FlamingoConfig] = {
@@ -43,6 +44,25 @@ VARIANTS: Mapping[str, FlamingoConfig] = {
         decoder=DecoderConfig(
             vocab=2048, layers=4, width=128, heads=4, head_size=32,
             xattn_every=1, context=1024,
+        ),
+        image_size=64,
+        dtype='float32',
+        frozen_dtype='float32',
+    ),
+    # Around SmolLM2-135M (huggingface.co/HuggingFaceTB), for data of one's own.
+    'flamingo_smollm2': FlamingoConfig(
+        vision='tiny',
+        resampler=ResamplerConfig(
+            layers=2, width=128, heads=4, head_size=32, latents=16
+        ),
+        decoder=DecoderConfig(
+            vocab=49_152, layers=30, width=576, heads=9, head_size=64,
+            xattn_every=5, context=8192,
+            layer=LayerConfig(
+                positions='rotary', rotary_thetas=(100_000.0,), norm_eps=1e-5,
+                activation='silu', gated=True, mlp_width=1536, kv_heads=3,
+            ),
+            scaled_embedding=False,
         ),
         image_size=64,
         dtype='float32',
@@ -87,20 +107,6 @@ def get(
         f'unknown variant {name!r}: there are {", ".join(sorted(VARIANTS))}'
     )
   return _replace(VARIANTS[name], overrides or {})
-
-
-def train_towers_not_given(
-    vision_encoder: str, language_model: str
-) -> dict[str, bool]:
-  """Overrides of `get`: a tower without pretrained weights is trained along.
-
-  Between random frozen towers the blocks learn to ignore the pictures. '' is
-  given where there are no weights.
-  """
-  return {
-      'trains_vision_encoder': not vision_encoder,
-      'trains_language_model': not language_model,
-  }
 
 
 def _replace(config: Any, values: Mapping[str, Any]) -> Any:

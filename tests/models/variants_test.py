@@ -105,14 +105,3 @@ def test_an_architecture_of_another_version_is_refused():
   values['decoder'].pop('layers')
   with pytest.raises(UserError, match='layers'):
     models.FlamingoConfig.from_dict(values)
-
-
-@pytest.mark.parametrize('vision, language', [
-    ('', ''), ('one', ''), ('', 'other'), ('one', 'other')
-])
-def test_a_tower_that_is_not_given_is_trained(vision, language):
-  overrides = models.variants.train_towers_not_given(vision, language)
-  config = models.variants.get('flamingo_small', overrides)
-  assert config.trained_towers == (
-      ('decoder',) * (not language) + ('vision_encoder',) * (not vision)
-  )
