@@ -17,9 +17,9 @@ from flamingo_jax.data import vocabulary
 from flamingo_jax.errors import UserError
 from flamingo_jax.evaluation import cards
 from flamingo_jax.evaluation.readers.source import Source
+from flamingo_jax.prepare import caption_table
 from flamingo_jax.prepare import fitting
 from flamingo_jax.prepare import source
-from flamingo_jax.prepare.sources import video
 from tests.pictures import png
 
 KINDS = {
@@ -74,7 +74,7 @@ def _card(path):
 
 
 def _captions(path):
-  video._captions(path)
+  caption_table.CaptionTable(path, [], [])
 
 
 @pytest.mark.parametrize('use', [

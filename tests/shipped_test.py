@@ -39,7 +39,7 @@ def test_without_a_folder_the_shipped_model_is_meant(folder):
     fj.load()
   (folder / 'flamingo_tiny').mkdir()
   (folder / 'flamingo_tiny' / 'model.json').write_text('{')
-  with pytest.raises(fj.UserError, match='flamingo_tiny/model.json is not JSON'):
+  with pytest.raises(fj.UserError, match='flamingo_tiny/model.json is damaged'):
     fj.load()
 
 

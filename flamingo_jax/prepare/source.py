@@ -5,11 +5,12 @@
 from collections.abc import Iterable, Iterator, Sequence
 import dataclasses
 import os
-import pathlib
 from typing import Any, Protocol, runtime_checkable
 
 from flamingo_jax import opening
+from flamingo_jax.data import data_uri
 from flamingo_jax.data.documents import Document, Media
+from flamingo_jax.data.pictures import MediumError
 from flamingo_jax.errors import UserError, one_line
 
 _PATHS_TOLD = 3
@@ -167,8 +168,8 @@ def find_files(paths: Iterable[str], endings: tuple[str, ...]) -> list[str]:
   for path in map(os.path.abspath, paths):
     if os.path.isdir(path):
       inside = [
-          os.fspath(file) for file in pathlib.Path(path).rglob('*')
-          if has_ending(file.name, endings) and _is_file(file)
+          file for file in _below(path)
+          if has_ending(file, endings) and _is_file(file)
       ]
       if not inside:
         raise UserError(
@@ -186,6 +187,23 @@ def find_files(paths: Iterable[str], endings: tuple[str, ...]) -> list[str]:
     else:
       raise UserError(f'{path} does not exist; correct the path')
   return sorted(set(found))
+
+
+def _below(folder: str) -> Iterator[str]:
+  """All that is in a folder and those in it, but folders.
+
+  Raises:
+    UserError: one of them cannot be read.
+  """
+  def refuse(error: OSError) -> None:
+    raise UserError(
+        f'folder {error.filename} cannot be read ({error.strerror}); mend its '
+        'permissions, or name the folders beside it'
+    )
+
+  for root, _, names in os.walk(folder, onerror=refuse):
+    for name in names:
+      yield os.path.join(root, name)
 
 
 def _is_file(path: str | os.PathLike) -> bool:
@@ -227,6 +245,18 @@ def path_inside(folder: str, name: str) -> str:
   if not folder or os.path.commonpath([root, path]) != root:
     raise Dropped('path leads out of its folder', name)
   return path
+
+
+def embedded(address: str) -> Media:
+  """The image that a data: URI holds.
+
+  Raises:
+    Dropped: it is malformed.
+  """
+  try:
+    return Media('image', 'data: URI', data_uri.decode(address))
+  except MediumError as error:
+    raise Dropped(f'image {error.reason}', str(error)) from None
 
 
 def group(names: list[str], size: int) -> Iterator[tuple[str, ...]]:

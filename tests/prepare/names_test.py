@@ -11,9 +11,12 @@ import tarfile
 import numpy as np
 import pytest
 
+from flamingo_jax.errors import UserError
 from flamingo_jax.prepare import tars
 from flamingo_jax.prepare.pages import reading
-from flamingo_jax.prepare.source import Dropped, path_inside
+from flamingo_jax.prepare.source import (
+    Dropped, find_files, path_inside,
+)
 from flamingo_jax.prepare.sources.web_pages import Html
 from tests.prepare import exporters
 
@@ -88,3 +91,19 @@ def test_links_in_a_folder_of_your_own_are_followed_to_files(
   (folder / 'deep' / 'clip.txt').write_text('A clip.')
   # `deep/up` leads round in a circle: folders are not followed.
   assert prepare('video', folder).manifest['videos'] == 1
+
+
+def test_a_folder_that_cannot_be_read_is_told(tmp_path, monkeypatch):
+  # The permissions of a folder keep out no administrator, who may run this.
+  (tmp_path / 'closed').mkdir()
+  (tmp_path / 'a.tar').write_bytes(b'')
+  scandir = os.scandir
+
+  def refuse(path):
+    if os.fspath(path).endswith('closed'):
+      raise PermissionError(13, 'Permission denied', path)
+    return scandir(path)
+
+  monkeypatch.setattr(os, 'scandir', refuse)
+  with pytest.raises(UserError, match='closed cannot be read .Permission den'):
+    find_files([str(tmp_path)], ('.tar',))

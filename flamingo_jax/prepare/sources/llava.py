@@ -7,15 +7,15 @@ import dataclasses
 import os
 from typing import Any
 
+from flamingo_jax.data import data_uri
 from flamingo_jax.data import json_objects
 from flamingo_jax.data.documents import Media
 from flamingo_jax.errors import UserError, shown
 from flamingo_jax.prepare import json_values
 from flamingo_jax.prepare.source import (
-    Converted, Dropped, Fitter, Item, Source, Unit, close_gaps, find_files,
-    has_ending, path_inside,
+    Converted, Dropped, Fitter, Item, Source, Unit, close_gaps, embedded,
+    find_files, has_ending, path_inside,
 )
-from flamingo_jax.prepare.sources.web_pages import decode_data_uri
 
 _TAG = '<image>'
 # The paper's words for questions (Flamingo B.3); what is said to the system
@@ -226,8 +226,8 @@ def _address(value: Any) -> str | None:
 
 
 def _load(address: str, folder: str) -> Media:
-  if address[:5].lower() == 'data:':
-    return Media('image', 'data: URI', decode_data_uri(address))
+  if data_uri.is_data_uri(address):
+    return embedded(address)
   if address.lower().startswith(_WEB):
     raise Dropped(_NOT_FETCHED, address)
   return Media('image', path_inside(folder, address.removeprefix('file://')))

@@ -10,7 +10,6 @@ import urllib.parse
 
 from flamingo_jax.data import data_uri
 from flamingo_jax.data.documents import Media
-from flamingo_jax.data.pictures import MediumError
 from flamingo_jax.errors import UserError
 from flamingo_jax.prepare import thresholds
 from flamingo_jax.prepare.fetched import FetchedImages
@@ -19,7 +18,8 @@ from flamingo_jax.prepare.pages import filters
 from flamingo_jax.prepare.pages import parsing
 from flamingo_jax.prepare.pages import reading
 from flamingo_jax.prepare.source import (
-    Converted, Dropped, Fitted, Fitter, Item, Source, Unit, path_inside,
+    Converted, Dropped, Fitted, Fitter, Item, Source, Unit, embedded,
+    path_inside,
 )
 
 
@@ -129,10 +129,7 @@ class Html(Source):
 
   def _load(self, page: reading.Page, url: str) -> Media:
     if data_uri.is_data_uri(url):
-      try:
-        return Media('image', 'data: URI', data_uri.decode(url))
-      except MediumError as error:
-        raise Dropped(f'image {error.reason}', str(error)) from None
+      return embedded(url)
     if url.startswith('file:'):
       path = urllib.parse.unquote_to_bytes(urllib.parse.urlsplit(url).path)
       name = os.fsdecode(path).lstrip('/')
