@@ -15,10 +15,12 @@ import pytest
 
 from flamingo_jax import gin_config
 from flamingo_jax import gin_macros
-from flamingo_jax.data.vocabulary import default_vocabulary
+from flamingo_jax.data.vocabulary import Vocabulary, default_vocabulary
 from flamingo_jax.errors import UserError
-from flamingo_jax.models import contrastive, variants
+from flamingo_jax.models import LanguageModelConfig, contrastive, variants
+from flamingo_jax.run_dir.model_json import write_model_json
 from flamingo_jax.training.train_step import abstract_state
+from tests.convert.conversion_test import TOKENIZER
 
 CONFIGS = pathlib.Path(__file__).parents[1] / 'configs'
 # tests/evaluation/gin_test.py has the files of evaluations.
@@ -81,11 +83,27 @@ LARGE = ['VISION_ENCODER=one', 'LANGUAGE_MODEL=other', *LARGE_TEXT]
 TEXT = '{"parts": [{"text": "some words"}]}\n'
 
 
+def tower(folder):
+  """SmolLM2 without its weights, and with other words."""
+  folder.mkdir()
+  words = folder / 'words.json'
+  words.write_text(json.dumps({
+      'rows': 49_152, 'bos_id': 1, 'eos_id': 2, 'tokenizer': TOKENIZER,
+  }))
+  decoder = variants.get('flamingo_smollm2', {'decoder.xattn_every': 1}).decoder
+  write_model_json(
+      folder, LanguageModelConfig(decoder, 'float32'), Vocabulary(words), 0, 1
+  )
+  return folder
+
+
 @pytest.mark.parametrize('file', EXPERIMENTS)
 def test_every_experiment_lowers(file, data, papers_data, tmp_path):
   bindings = [f'MODEL_DIR={tmp_path / "run"}']
-  if file == 'own_data.gin':
+  if file in ('own_data.gin', 'flamingo_smollm2.gin'):
     bindings.append(f'DATA={data}')
+  if file == 'flamingo_smollm2.gin':
+    bindings.append(f'LANGUAGE_MODEL={tower(tmp_path / "tower")}')
   if file == 'flamingo_tiny.gin':
     bindings.append(f'BATCH_SIZES={TINY}')
   if file in PAPERS:
