@@ -9,9 +9,8 @@ import os
 import pathlib
 from typing import Any
 
-import ml_dtypes  # NumPy knows bfloat16 once this is imported
+import ml_dtypes  # NumPy and safetensors know bfloat16 thereby
 import numpy as np
-import safetensors
 
 from flamingo_jax.errors import UserError
 
@@ -30,7 +29,7 @@ IRRELEVANT = '''
     transformers_version unsloth_fixed unsloth_version use_cache
 '''.split()
 _SINGLE, _INDEX = 'model.safetensors', 'model.safetensors.index.json'
-_FLOATS = (np.float32, np.float16, ml_dtypes.bfloat16)
+_FLOATS = {'F32': np.float32, 'F16': np.float16, 'BF16': ml_dtypes.bfloat16}
 
 
 class Attributes:
@@ -96,8 +95,16 @@ class Tensors:
     """Reads the headers.
 
     Raises:
-      UserError: there is no safetensors file, or a shard is missing or cut.
+      UserError: there is no safetensors file, or a shard is missing or cut; or
+        the package is not installed.
     """
+    try:
+      import safetensors  # for those who convert
+    except ImportError:
+      raise UserError(
+          'weights are read with the package safetensors, which is not '
+          "installed; pip install -e '.[convert]' -c constraints.txt"
+      ) from None
     self._stack = contextlib.ExitStack()
     self._files, self._unused = {}, {}
     for path in _shards(folder):
@@ -135,14 +142,13 @@ class Tensors:
 
   def dtype(self, name: str) -> np.dtype:
     """Of a tensor; UserError if it is missing, or of no float type."""
-    names = {'F32': 'float32', 'F16': 'float16', 'BF16': 'bfloat16'}
     found = self._slice(name).get_dtype()
-    if found not in names:
+    if found not in _FLOATS:
       raise UserError(
           f'{self._files[name][1]}: {name} is of type {found}; weights of '
-          f'{", ".join(names)} can be read: export the model in one of these'
+          f'{", ".join(_FLOATS)} can be read: export the model in one of these'
       )
-    return np.dtype(names[found])
+    return np.dtype(_FLOATS[found])
 
   def read(self, name: str) -> np.ndarray:
     """A tensor; UserError if it is missing."""
