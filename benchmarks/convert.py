@@ -14,7 +14,6 @@ import json
 import multiprocessing
 import os
 import pathlib
-import resource
 import shutil
 import statistics
 import tempfile
@@ -73,13 +72,18 @@ def convert(folder: str, out: str, results: multiprocessing.Queue) -> None:
   begin = time.monotonic()
   conversion.convert(folder, out)
   seconds = time.monotonic() - begin
-  peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+  # Of this program alone: what getrusage tells is handed on from the parent.
+  peak = 1024 * int(_of_process('status', 'VmHWM').removesuffix(' kB'))
   results.put((seconds, _bytes_read() - before, peak))
 
 
 def _bytes_read() -> int:
-  with open('/proc/self/io', encoding='ascii') as file:
-    return int(dict(line.split(': ') for line in file)['rchar'])
+  return int(_of_process('io', 'rchar'))
+
+
+def _of_process(file: str, name: str) -> str:
+  lines = pathlib.Path('/proc/self', file).read_text(encoding='ascii')
+  return dict(line.split(':', 1) for line in lines.splitlines())[name].strip()
 
 
 def copy(source: pathlib.Path, out: pathlib.Path) -> float:

@@ -119,4 +119,6 @@ def write_tree(
     checkpointer.save(folder, ocp.args.PyTreeSave(
         traverse_util.unflatten_dict(flat),
         save_args=traverse_util.unflatten_dict(save_args),
+        # Until a file has this size it is in memory.
+        ocdbt_target_data_file_size=_UNDER_WAY,
     ))
