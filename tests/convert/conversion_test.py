@@ -70,7 +70,7 @@ def test_a_tower_answers_and_is_built_on(model, tmp_path, capsys):
   said = capsys.readouterr().out
   assert 'llama: ' in said and 'attn' in said and 'fingerprint' in said
   loaded = fj.load(tower)
-  assert loaded.vocabulary.base_size == 61 == loaded.vocabulary.eoc_id
+  assert loaded.vocabulary.base_size == 60 == loaded.vocabulary.eoc_id
 
   text = ' '.join(WORDS[i] for i in [7, 20, 9])
   logits = jax.jit(LanguageModel(loaded.config).apply)(
@@ -171,7 +171,7 @@ def with_more_words(folder):
     (without_a_shard, 'model-2-of-2.safetensors does not exist, but .*index'),
     (cut, r'model\.safetensors cannot be read as safetensors'),
     (with_integers, r'embed_tokens\.weight is of type I8'),
-    (with_more_words, r'ids up to 69, and the table of the model 61 rows'),
+    (with_more_words, r'ids up to 69, and the table of the model 60 rows'),
     (lambda f: (f / 'model.safetensors').unlink(), 'holds no safetensors file'),
     (lambda f: (f / 'config.json').unlink(), r'config\.json does not exist'),
     (lambda f: (f / 'config.json').write_text('['), 'cannot be read as JSON'),
