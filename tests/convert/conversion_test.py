@@ -80,6 +80,10 @@ def test_a_tower_answers_and_is_built_on(model, tmp_path, capsys):
   (answer,) = loaded.generate([[text]], max_new_tokens=1)
   assert answer in ('', WORDS[min(54, int(logits[0, -1].argmax()))])
 
+  with pytest.raises(fj.UserError, match='a language model alone, which sees'):
+    FlamingoModel(loaded.config, loaded.vocabulary, None)
+  with pytest.raises(fj.UserError, match='alone takes texts'):
+    loaded.generate([fj.image(np.zeros((4, 4, 3), np.uint8)), text])
   config = FlamingoConfig(
       vision='tiny', image_size=48, dtype='float32', frozen_dtype='float32',
       resampler=ResamplerConfig(
