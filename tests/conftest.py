@@ -44,10 +44,10 @@ jaxtyping.install_import_hook('flamingo_jax', 'beartype.beartype')
 _LONGEST = tuple(f'tests/{name}_test.py' for name in (
     't5x/train', 'driver/loop', 'training/partitioner', 't5x/eval',
     't5x/fewshot', 'cli', 'driver/processes', 't5x/towers', 'configs',
-    'predictor/predictor',
+    'predictor/predictor', 'convert/language_models', 'predictor/mesh',
     'models/flamingo', 'evaluation/examples', 'training/accumulate',
     'training/contrastive', 't5x/lower', 'evaluation/cards',
-    'evaluation/seqio_scores',
+    'evaluation/seqio_scores', 'evaluation/paper_benchmarks',
 ))
 
 
