@@ -49,10 +49,10 @@ class Report:
     lines += [
         f'  {name:<20} {count:>15,}' for name, count in self.parameters.items()
     ]
-    lines += [
-        f'left out, no part of the tower: {count} tensors named {part}'
-        for part, count in self.left_out.items()
-    ]
+    if self.left_out:
+      lines.append('left out, as no part of the tower, tensors named ' + ', '.join(
+          f'{part} ({count})' for part, count in self.left_out.items()
+      ))
     lines.append(f'fingerprint {self.sha256[:16]}')
     return '\n'.join(lines)
 

@@ -36,6 +36,11 @@ def vision_encoder(vision: str | ViTConfig, dtype: str) -> NFNet | ViT:
   )
 
 
+def has_places(vision: str | ViTConfig) -> bool:
+  """Whether an encoder's weights are for pictures of one size."""
+  return isinstance(vision, ViTConfig) or vision in VITS
+
+
 def normalize_pixels(
     images: UInt8[Array, '*media h w 3'], vision: str | ViTConfig
 ) -> Float[Array, '*media h w 3']:
