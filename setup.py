@@ -82,7 +82,10 @@ EVAL = [
 # Vocabularies that are a tokenizer.json.
 TOKENIZERS = ['tokenizers']
 
-TEST = PREPARE + T5X + EVAL + TOKENIZERS + [
+# `flamingo convert`: public weights.
+CONVERT = TOKENIZERS + ['safetensors']
+
+TEST = PREPARE + T5X + EVAL + CONVERT + [
     'beartype',
     'chex',
     'pytest',
@@ -118,6 +121,7 @@ setuptools.setup(
     extras_require={
         'train': TRAIN, 'prepare': PREPARE, 'beam': BEAM, 'eval': EVAL,
         't5x': TRAIN + T5X, 'test': TEST, 'tokenizers': TOKENIZERS,
+        'convert': CONVERT,
         'tpu': ['jax[tpu]>=0.10.2'],
     },
     entry_points={

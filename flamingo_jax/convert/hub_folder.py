@@ -3,15 +3,16 @@
 """A model as the Hugging Face hub has it: config.json and safetensors."""
 
 from collections.abc import Iterator
-import contextlib
+import dataclasses
 import json
+import math
 import os
 import pathlib
+import struct
 from typing import Any
 
-import ml_dtypes  # NumPy knows bfloat16 once this is imported
+import ml_dtypes  # NumPy and safetensors know bfloat16 thereby
 import numpy as np
-import safetensors
 
 from flamingo_jax.errors import UserError
 
@@ -39,7 +40,7 @@ IRRELEVANT = '''
     use_cache
 '''.split()
 _SINGLE, _INDEX = 'model.safetensors', 'model.safetensors.index.json'
-_FLOATS = (np.float32, np.float16, ml_dtypes.bfloat16)
+_FLOATS = {'F32': np.float32, 'F16': np.float16, 'BF16': ml_dtypes.bfloat16}
 
 
 class Attributes:
@@ -107,16 +108,23 @@ class Tensors:
     """Reads the headers.
 
     Raises:
-      UserError: there is no safetensors file, or a shard is missing or cut.
+      UserError: there is no safetensors file, or a shard is missing or cut; or
+        the package is not installed.
     """
-    self._stack = contextlib.ExitStack()
-    self._files, self._unused = {}, {}
+    try:
+      import safetensors  # for those who convert
+    except ImportError:
+      raise UserError(
+          'weights are read with the package safetensors, which is not '
+          "installed; pip install -e '.[convert]' -c constraints.txt"
+      ) from None
+    self._entries: dict[str, _Entry] = {}
+    self._unused: dict[str, pathlib.Path] = {}
     for path in _shards(folder):
       try:
-        file = self._stack.enter_context(
-            safetensors.safe_open(path, framework='numpy')
-        )
-        names = list(file.keys())
+        with safetensors.safe_open(path, framework='numpy'):
+          pass  # its header is checked against its size
+        found = _entries(path)
       except FileNotFoundError:
         raise UserError(
             f'{path} does not exist, but {_INDEX} names it; download the whole '
@@ -126,53 +134,77 @@ class Tensors:
         raise UserError(
             f'{path} cannot be read as safetensors ({error}); download it again'
         ) from None
-      for name in names:
-        self._files[name] = file, path
-        self._unused[name] = path
+      self._entries |= found
+      self._unused |= dict.fromkeys(found, path)
 
   def __contains__(self, name: str) -> bool:
-    return name in self._files
+    return name in self._entries
 
   def __iter__(self) -> Iterator[str]:
-    return iter(self._files)
-
-  def close(self) -> None:
-    """Lets go of the files."""
-    self._stack.close()
+    return iter(self._entries)
 
   def shape(self, name: str) -> tuple[int, ...]:
     """Of a tensor; UserError if it is missing."""
-    return tuple(self._slice(name).get_shape())
+    return self._entry(name).shape
 
   def dtype(self, name: str) -> np.dtype:
     """Of a tensor; UserError if it is missing, or of no float type."""
-    names = {'F32': 'float32', 'F16': 'float16', 'BF16': 'bfloat16'}
-    found = self._slice(name).get_dtype()
-    if found not in names:
+    entry = self._entry(name)
+    if entry.dtype not in _FLOATS:
       raise UserError(
-          f'{self._files[name][1]}: {name} is of type {found}; weights of '
-          f'{", ".join(names)} can be read: export the model in one of these'
+          f'{entry.path}: {name} is of type {entry.dtype}; weights of '
+          f'{", ".join(_FLOATS)} can be read: export the model in one of these'
       )
-    return np.dtype(names[found])
+    return np.dtype(_FLOATS[entry.dtype])
 
   def read(self, name: str) -> np.ndarray:
-    """A tensor; UserError if it is missing."""
-    self._slice(name)
+    """A tensor; raises as `dtype`.
+
+    Read, not mapped: of a map all that was ever touched counts as memory of the
+    process.
+    """
+    dtype, entry = self.dtype(name), self._entry(name)
     self._unused.pop(name, None)
-    return self._files[name][0].get_tensor(name)
+    return np.fromfile(
+        entry.path, dtype, math.prod(entry.shape), offset=entry.begin
+    ).reshape(entry.shape)
 
   def unused(self) -> dict[str, pathlib.Path]:
     """Tensors that nobody has read, and their files."""
     return dict(self._unused)
 
-  def _slice(self, name: str) -> Any:
-    if name not in self._files:
+  def _entry(self, name: str) -> '_Entry':
+    if name not in self._entries:
       raise UserError(
-          f'there is no tensor {name!r} among the {len(self._files)} of the '
+          f'there is no tensor {name!r} among the {len(self._entries)} of the '
           'folder; is a shard missing, or is it another model than its '
           f'{CONFIG} says?'
       )
-    return self._files[name][0].get_slice(name)
+    return self._entries[name]
+
+
+@dataclasses.dataclass(frozen=True)
+class _Entry:
+  """Where a tensor is."""
+
+  path: pathlib.Path
+  dtype: str  # as safetensors calls it
+  shape: tuple[int, ...]
+  begin: int  # byte of the file
+
+
+def _entries(path: pathlib.Path) -> dict[str, _Entry]:
+  """Of a file whose header is right."""
+  with open(path, 'rb') as file:
+    (size,) = struct.unpack('<Q', file.read(8))
+    header = json.loads(file.read(size))
+  return {
+      name: _Entry(
+          path, entry['dtype'], tuple(entry['shape']),
+          8 + size + entry['data_offsets'][0],
+      )
+      for name, entry in header.items() if name != '__metadata__'
+  }
 
 
 def _shards(folder: pathlib.Path) -> list[pathlib.Path]:

@@ -6,7 +6,7 @@ No parameter is ever whole in memory: its stack is a chunk for each layer, which
 TensorStore is given as soon as the layer has been read.
 """
 
-import asyncio
+import collections
 from collections.abc import Iterator, Mapping
 import dataclasses
 import math
@@ -21,7 +21,7 @@ import tensorstore as ts
 from flamingo_jax.convert.rules import Path, Piece
 
 _SMALLEST_CHUNK = 2**20  # bytes; smaller parameters are one chunk
-_AT_ONCE = 8  # pieces that are being written while the next one is read
+_UNDER_WAY = 2**28  # bytes that are being written while the next are read
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,15 +68,16 @@ class _InPieces(ocp.type_handlers.NumpyHandler):
   async def _background_serialize(self, values, infos, args=None):
     await super()._background_serialize(values, infos, args)
     dtypes = {value.path: value.dtype for value in values}
-    pending = []
+    pending = collections.deque()
     for path, place, piece in self._pieces:
       piece = np.ascontiguousarray(piece, dtypes[path])
-      pending.append(self._stores[path][place].write(
+      while pending and sum(size for size, _ in pending) > _UNDER_WAY:
+        await pending.popleft()[1]
+      pending.append((piece.nbytes, self._stores[path][place].write(
           piece, can_reference_source_data_indefinitely=True
-      ))
-      if len(pending) > _AT_ONCE:
-        await pending.pop(0)
-    await asyncio.gather(*pending)
+      )))
+    for _, written in pending:
+      await written
 
 
 def write_tree(
@@ -118,4 +119,6 @@ def write_tree(
     checkpointer.save(folder, ocp.args.PyTreeSave(
         traverse_util.unflatten_dict(flat),
         save_args=traverse_util.unflatten_dict(save_args),
+        # Until a file has this size it is in memory.
+        ocdbt_target_data_file_size=_UNDER_WAY,
     ))
