@@ -17,6 +17,7 @@ from flamingo_jax.convert.rules import (
     same,
     transposed,
 )
+from flamingo_jax.errors import UserError
 from flamingo_jax.models.vision import VisionEncoderConfig
 from flamingo_jax.models.vit import ViTConfig
 
@@ -68,8 +69,8 @@ def mapping(
       class_token=family.is_clip, patch_bias=not family.is_clip,
       pre_norm=family.is_clip,
       activation=vit_parts.activation(part, family.activation),
-      mlp_width=part.take('intermediate_size', 3072),
-      norm_eps=part.take('layer_norm_eps', family.eps),
+      mlp_width=part.count('intermediate_size', 3072),
+      norm_eps=part.number('layer_norm_eps', family.eps),
       **vit_parts.shape(part, family.patch),
       **vit_parts.statistics(pixels),
   )
@@ -98,6 +99,9 @@ def _vision_part(config: Attributes) -> Attributes:
   told = config.take_if_any('vision_config')
   instead = config.take_if_any('vision_config_dict')
   told = told if instead is None else instead
+  if not isinstance(told, dict | None):
+    raise UserError(f'{config.path}: vision_config is {told!r} and has to be an '
+                    'object')
   return Attributes(told or {}, f'{config.path}, vision_config')
 
 

@@ -48,13 +48,13 @@ def mapping(
   has_registers = kind == 'dinov2_with_registers'
   vision = ViTConfig(
       class_token=True, patch_bias=True, layer_scale=True,
-      registers=config.take('num_register_tokens', 4) if has_registers else 0,
+      registers=config.count('num_register_tokens', 4) if has_registers else 0,
       activation=vit_parts.activation(config, 'gelu'),
-      norm_eps=config.take('layer_norm_eps', 1e-6),
+      norm_eps=config.number('layer_norm_eps', 1e-6),
       **vit_parts.shape(config, 14 if kind == 'dinov2' else 16),
       **vit_parts.statistics(pixels),
   )
-  hidden = int(vision.width * config.take('mlp_ratio', 4))
+  hidden = int(vision.width * config.number('mlp_ratio', 4.0))
   if config.take('use_swiglu_ffn', False):
     hidden = (int(hidden * 2 / 3) + 7) // 8 * 8
     vision = dataclasses.replace(vision, gated=True, activation='silu')

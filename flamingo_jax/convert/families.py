@@ -36,7 +36,7 @@ def find_mapping(
   Raises:
     UserError: its family, or an attribute of it, is not known.
   """
-  kind = config.take('model_type')
+  kind = str(config.take('model_type'))
   if kind in VISION_ENCODERS:
     found = VISION_ENCODERS[kind](kind, config, tensors, read_pixels(folder))
   elif kind in LANGUAGE_MODELS:

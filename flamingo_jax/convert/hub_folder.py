@@ -65,6 +65,22 @@ class Attributes:
                       'the model')
     return value
 
+  def count(self, name: str, default: int) -> int:
+    """An attribute that must be a whole number above 0; else UserError."""
+    value = self.take(name, default)
+    if type(value) is not int or value < 1:
+      raise UserError(f'{self.path}: {name} is {value!r} and has to be a whole '
+                      'number above 0')
+    return value
+
+  def number(self, name: str, default: float) -> float:
+    """An attribute that must be a number above 0; else UserError."""
+    value = self.take(name, default)
+    if type(value) not in (int, float) or not value > 0:
+      raise UserError(f'{self.path}: {name} is {value!r} and has to be a number '
+                      'above 0')
+    return float(value)
+
   def take_if_any(self, name: str) -> Any:
     """An attribute, or None where it is missing or null."""
     return self._values.pop(name, None)

@@ -34,9 +34,12 @@ def read_pixels(folder: pathlib.Path) -> Pixels:
   if not path.exists() and (folder / _PROCESSOR).exists():
     path = folder / _PROCESSOR
     values = read_json(path).get('image_processor')
+    if not isinstance(values, dict):
+      raise UserError(f'{path} has no image_processor; use the whole folder of '
+                      'the model')
   values = Attributes(values or read_json(path), os.fspath(path))
   values.expect('do_rescale', True, None)
-  factor = values.take('rescale_factor', 1 / 255)
+  factor = values.number('rescale_factor', 1 / 255)
   if abs(factor * 255 - 1) > 1e-6:
     raise UserError(
         f'{path}: rescale_factor is {factor}, and 1/255 is what is known here; '
@@ -47,6 +50,9 @@ def read_pixels(folder: pathlib.Path) -> Pixels:
     mean, std = (
         _of_channels(values, name) for name in ('image_mean', 'image_std')
     )
+    if not all(std):
+      raise UserError(f'{path}: image_std is {std} and has to be three numbers '
+                      'other than 0')
   size, crop = values.take_if_any('size'), values.take_if_any('crop_size')
   if crop is not None and values.take('do_center_crop', True):
     size = crop
@@ -77,7 +83,7 @@ def side(size: Any, what: str) -> int:
 def _of_channels(values: Attributes, name: str) -> tuple[float, ...]:
   found = values.take(name)
   if not isinstance(found, list) or len(found) != 3 or not all(
-      isinstance(x, (int, float)) for x in found
+      type(x) in (int, float) for x in found
   ):
     raise UserError(f'{values.path}: {name} is {found!r} and has to be three '
                     'numbers')

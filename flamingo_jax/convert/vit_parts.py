@@ -24,8 +24,8 @@ def shape(config: Attributes, patch: int) -> dict[str, Any]:
   Raises:
     UserError: heads don't divide the width, or pictures have no three channels.
   """
-  width = config.take('hidden_size', 768)
-  heads = config.take('num_attention_heads', 12)
+  width = config.count('hidden_size', 768)
+  heads = config.count('num_attention_heads', 12)
   if width % heads:
     raise UserError(
         f'{config.path}: num_attention_heads is {heads}, which does not divide '
@@ -36,7 +36,7 @@ def shape(config: Attributes, patch: int) -> dict[str, Any]:
       config.take('patch_size', patch), f'{config.path}: patch_size'
   )
   return {
-      'patch': patch, 'layers': config.take('num_hidden_layers', 12),
+      'patch': patch, 'layers': config.count('num_hidden_layers', 12),
       'width': width, 'heads': heads, 'bias': True,
   }
 
@@ -49,7 +49,7 @@ def statistics(pixels: Pixels) -> dict[str, Any]:
 def activation(config: Attributes, default: str) -> str:
   """A ViTConfig's; UserError if it is none that is known."""
   name = config.take('hidden_act', default)
-  if name not in _ACTIVATIONS:
+  if not isinstance(name, str) or name not in _ACTIVATIONS:
     raise UserError(
         f'{config.path}: hidden_act is {name!r}, and known are '
         f'{", ".join(_ACTIVATIONS)}'

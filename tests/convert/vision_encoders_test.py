@@ -178,6 +178,12 @@ def test_an_encoder_in_bfloat16_is_computed_in_bfloat16(tmp_path, read):
     ('clip_gelu', {'num_hidden_layers': 2}, '16 tensors that are not known'),
     ('clip_gelu', {'num_hidden_layers': 4}, r'no tensor .*layers\.3'),
     ('clip_gelu', {'intermediate_size': 25}, r'fc1.* \[16, 24\].*\[16, 25\]'),
+    ('clip_gelu', {'hidden_size': '16'}, "hidden_size is '16' and has to be"),
+    ('clip_gelu', {'num_hidden_layers': 0}, 'layers is 0 and has to be a whole'),
+    ('clip_gelu', {'layer_norm_eps': True}, 'eps is True and has to be a num'),
+    ('clip_gelu', {'hidden_act': []}, r'hidden_act is \[\]'),
+    ('clip_gelu', {'model_type': []}, r"of type '\[\]' are not known"),
+    ('siglip', {'vision_config': 3}, 'vision_config is 3'),
     ('siglip2', {'vision_use_head': 3}, 'vision_use_head is 3'),
     ('siglip2', {'model_type': 'siglip2'}, "of type 'siglip2' are not known"),
     ('dinov2', {'qkv_bias': False}, 'qkv_bias is False'),
@@ -193,6 +199,8 @@ def test_what_is_not_understood_is_told(tmp_path, name, change, words):
 
 @pytest.mark.parametrize('change, words', [
     ({'rescale_factor': 1.0}, 'rescale_factor is 1.0, and 1/255'),
+    ({'rescale_factor': 'a'}, "is 'a' and has to be a number"),
+    ({'image_std': [1, 1, 0]}, 'image_std is .* and has to be three'),
     ({'do_rescale': False}, 'do_rescale is False'),
     ({'image_mean': 0.5}, 'image_mean is 0.5 and has to be three'),
     ({'image_std': None}, "has no 'image_std'"),

@@ -71,6 +71,9 @@ def test_a_flamingo_around_it_sees_what_it_saw_and_trains(tower):
   assert FlamingoConfig.from_dict(
       json.loads(json.dumps(config.to_dict()))
   ) == config
+  wrong = config.to_dict() | {'vision': {'patch': 4, 'windows': 2}}
+  with pytest.raises(UserError, match='vision.windows is not known .*; vision.'):
+    FlamingoConfig.from_dict(wrong)
   model = FlamingoModel(config, default_vocabulary(), optax.sgd(0.1))
   partitioner = Partitioner(devices=jax.devices()[:1])
   state, frozen = TrainStateInitializer(
