@@ -86,7 +86,7 @@ def mapping(
       VisionEncoderConfig(vision, size, vit_parts.stored(dtype)),
       tuple(_layer_rules(f'{prefix}encoder.layers.{{}}.', vision)),
       tuple(_end_rules(prefix, vision)),
-      left_out=(*_BESIDE, *(() if family.is_clip else (f'{prefix}head.',))),
+      left_out=(*_BESIDE, *(() if family.is_clip else (f'^{prefix}head.',))),
   )
 
 

@@ -53,7 +53,7 @@ class Report:
     ]
     if self.left_out:
       lines.append('left out, as no part of the tower, tensors named ' + ', '.join(
-          f'{part} ({count})' for part, count in self.left_out.items()
+          f'{part.strip("^")} ({count})' for part, count in self.left_out.items()
       ))
     lines.append(f'fingerprint {self.sha256[:16]}')
     return '\n'.join(lines)
@@ -77,10 +77,9 @@ def convert(folder: str | os.PathLike, out: str | os.PathLike) -> Report:
     raise UserError(f'{folder} is no folder; name one as the hub has it')
   if out.exists():
     raise UserError(f'{out} exists already; remove it or name another folder')
-  config = Attributes(read_json(folder / CONFIG), os.fspath(folder / CONFIG))
-  kind = str(read_json(folder / CONFIG).get('model_type'))
+  kind, config = families.read_config(folder)
   tensors = Tensors(folder)
-  mapping = families.find_mapping(folder, config, tensors)
+  mapping = families.find_mapping(folder, kind, config, tensors)
   words = None
   if isinstance(mapping.config, LanguageModelConfig):
     words = tokenizer.vocabulary_bytes(folder, mapping.config.decoder.vocab)

@@ -48,11 +48,8 @@ def read_pixels(folder: pathlib.Path) -> Pixels:
   mean, std = (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
   if values.take('do_normalize', True):
     mean, std = (
-        _of_channels(values, name) for name in ('image_mean', 'image_std')
+        of_channels(values, name) for name in ('image_mean', 'image_std')
     )
-    if not all(std):
-      raise UserError(f'{path}: image_std is {std} and has to be three numbers '
-                      'other than 0')
   size, crop = values.take_if_any('size'), values.take_if_any('crop_size')
   if crop is not None and values.take('do_center_crop', True):
     size = crop
@@ -80,11 +77,12 @@ def side(size: Any, what: str) -> int:
   return sides[0]
 
 
-def _of_channels(values: Attributes, name: str) -> tuple[float, ...]:
+def of_channels(values: Attributes, name: str) -> tuple[float, ...]:
+  """Of red, green and blue; UserError if they are no three numbers above 0."""
   found = values.take(name)
   if not isinstance(found, list) or len(found) != 3 or not all(
-      type(x) in (int, float) for x in found
+      type(x) in (int, float) and x > 0 for x in found
   ):
     raise UserError(f'{values.path}: {name} is {found!r} and has to be three '
-                    'numbers')
+                    'numbers above 0')
   return tuple(map(float, found))

@@ -57,13 +57,13 @@ class Mapping:
   config: Config
   layer: tuple[Rule, ...]
   ends: tuple[Rule, ...]  # what stands before the layers and behind them
-  # Parts of names that are knowingly not read: buffers, tied copies, and what
-  # is beside the tower, such as pooling heads.
+  # Parts of names, '^' before their first letter, that are knowingly not read:
+  # buffers, tied copies, and what is beside the tower, such as pooling heads.
   left_out: tuple[str, ...] = ()
 
   def left_out_part(self, name: str) -> str | None:
     """The one of `left_out` that a tensor's name has; None: it must be read."""
-    return next((part for part in self.left_out if part in name), None)
+    return next((x for x in self.left_out if x in f'^{name}'), None)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -18,8 +18,12 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from flamingo_jax.convert import rules
-from flamingo_jax.convert.families import VISION_ENCODERS, find_mapping
-from flamingo_jax.convert.hub_folder import Attributes, Tensors, read_json
+from flamingo_jax.convert.families import (
+    VISION_ENCODERS,
+    find_mapping,
+    read_config,
+)
+from flamingo_jax.convert.hub_folder import Tensors
 from flamingo_jax.errors import UserError
 from flamingo_jax.models import VisionEncoder, VisionEncoderConfig
 from flamingo_jax.training.partitioner import Partitioner
@@ -37,6 +41,8 @@ SPARSE = {
     },
 }
 
+OPEN_CLIP = TOLD['open_clip']['config']['model_cfg']['vision_cfg']
+
 
 def pictures(size):
   rng = np.random.default_rng(size)
@@ -53,20 +59,20 @@ def write_encoder(
       for key, shape in told['tensors'].items()
   }
   save_file(tensors, folder / 'model.safetensors')
-  (folder / 'config.json').write_text(json.dumps(
+  file = 'config.json' if name != 'open_clip' else 'open_clip_config.json'
+  (folder / file).write_text(json.dumps(
       told['config'] if config is None else config
   ))
-  (folder / 'preprocessor_config.json').write_text(json.dumps(
-      told['processor'] if processor is None else processor
-  ))
+  processor = told['processor'] if processor is None else processor
+  if name != 'open_clip':
+    (folder / 'preprocessor_config.json').write_text(json.dumps(processor))
   return folder
 
 
 def read_encoder(folder):
   """(config, parameters of the encoder, names of tensors not read)."""
-  path = folder / 'config.json'
   tensors = Tensors(folder)
-  mapping = find_mapping(folder, Attributes(read_json(path), f'{path}'), tensors)
+  mapping = find_mapping(folder, *read_config(folder), tensors)
   found = {
       path: np.zeros(leaf.shape, np.float32)
       for path, leaf in rules.abstract_tower(mapping.config).items()
@@ -85,8 +91,9 @@ def read(tmp_path_factory):
 
 
 def test_every_family_has_a_reference():
-  recorded = {told['config']['model_type'] for told in TOLD.values()}
-  assert recorded == set(VISION_ENCODERS)
+  configs = [told['config'] for told in TOLD.values()]
+  recorded = {config.get('model_type', 'open_clip') for config in configs}
+  assert recorded == {*VISION_ENCODERS, 'open_clip'}
 
 
 @pytest.mark.parametrize('name', TOLD)
@@ -112,6 +119,8 @@ def test_features_are_those_of_the_reference(read, name):
                 'logit_bias'}),
     ('siglip2', {'head'}),
     ('dinov2', {'embeddings.mask_token'}),
+    ('open_clip', {'visual.proj', 'transformer', 'token_embedding', 'ln_final',
+                   'positional_embedding', 'text_projection', 'logit_scale'}),
 ])
 def test_all_but_what_is_beside_the_encoder_is_read(read, name, parts):
   unread = read(name)[2]
@@ -184,6 +193,14 @@ def test_an_encoder_in_bfloat16_is_computed_in_bfloat16(tmp_path, read):
     ('clip_gelu', {'layer_norm_eps': True}, 'eps is True and has to be a num'),
     ('clip_gelu', {'hidden_act': []}, r'hidden_act is \[\]'),
     ('clip_gelu', {'model_type': []}, r"of type '\[\]' are not known"),
+    ('open_clip', {'model_cfg': {'vision_cfg': OPEN_CLIP | {'layers': 2}}},
+     '12 tensors that are not known'),
+    ('open_clip', {'preprocess_cfg': TOLD['open_clip']['config'][
+        'preprocess_cfg'] | {'size': [16, 16]}}, 'pictures of 16 pixels'),
+    ('open_clip', {'model_cfg': {'vision_cfg': {'timm_model_name': 'x'}}},
+     "timm_model_name is 'x'"),
+    ('open_clip', {'model_cfg': {'vision_cfg': OPEN_CLIP, 'vocoder': 1}},
+     'model_cfg: vocoder is 1, an attribute'),
     ('siglip', {'vision_config': 3}, 'vision_config is 3'),
     ('siglip2', {'vision_use_head': 3}, 'vision_use_head is 3'),
     ('siglip2', {'model_type': 'siglip2'}, "of type 'siglip2' are not known"),

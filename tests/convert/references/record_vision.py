@@ -4,7 +4,7 @@
 
 As record.py, into vision_encoders.json (config.json and shapes) and
 vision_encoders.npz (features of patches behind the last norm). Last run with
-transformers 5.23.0 and torch 2.13.0.
+transformers 5.23.0, open_clip_torch 3.3.0 and torch 2.13.0.
 """
 
 import json
@@ -13,6 +13,7 @@ import sys
 import tempfile
 
 import numpy as np
+import open_clip
 from safetensors.numpy import load_file, save_file
 import torch
 import transformers
@@ -111,11 +112,39 @@ def record(config, options, processor, how):
     return *saved, shapes, patches(model, pixels).numpy()
 
 
+def record_open_clip():
+  """As record, of a model that open_clip has written."""
+  vision = {'layers': 3, 'width': 16, 'head_width': 4, 'mlp_ratio': 2.0,
+            'patch_size': 4, 'image_size': 12}
+  text = {'context_length': 5, 'vocab_size': 9, 'width': 8, 'heads': 1,
+          'layers': 1}
+  config = {'embed_dim': 6, 'quick_gelu': True, 'vision_cfg': vision,
+            'text_cfg': text}
+  model = open_clip.CLIP(
+      6, vision | {'output_tokens': True}, text, quick_gelu=True
+  ).eval()
+  shapes = {name: tuple(x.shape) for name, x in model.state_dict().items()}
+  model.load_state_dict({
+      name: torch.tensor(values(name, shape)) for name, shape in shapes.items()
+  })
+  mean, std = open_clip.OPENAI_DATASET_MEAN, open_clip.OPENAI_DATASET_STD
+  pixels = (pictures(12) / np.float32(255) - np.array(mean)) / np.array(std)
+  pixels = torch.tensor(pixels.transpose(0, 3, 1, 2), dtype=torch.float32)
+  with torch.no_grad():
+    _, found = model.visual(pixels)
+  config = {
+      'model_cfg': config, 'preprocess_cfg': {'mean': mean, 'std': std}
+  }
+  return config, None, shapes, found.numpy()
+
+
 def main():
   """Writes both files."""
   told, features = {}, {}
-  for name, case in CASES.items():
-    config, processor, shapes, features[name] = record(*case)
+  for name, case in (*CASES.items(), ('open_clip', None)):
+    config, processor, shapes, features[name] = (
+        record(*case) if case else record_open_clip()
+    )
     told[name] = {
         'config': config, 'processor': processor, 'tensors': shapes
     }
