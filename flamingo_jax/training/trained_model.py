@@ -109,7 +109,14 @@ def _as_frozen(box: nn.LogicallyPartitioned) -> nn.LogicallyPartitioned:
 class FlamingoModel(TrainedModel):
   """Flamingo between frozen towers (§2)."""
 
-  def _build(self, config: models.FlamingoConfig) -> tuple[nn.Module, int]:
+  def _build(
+      self, config: models.FlamingoConfig | models.LanguageModelConfig
+  ) -> tuple[nn.Module, int]:
+    if not isinstance(config, models.FlamingoConfig):
+      raise UserError(
+          f'the model is {config.MODEL} alone, which sees no images or videos: '
+          'give the MODEL_DIR of a Flamingo'
+      )
     return config.build(), config.decoder.vocab
 
   def initialize(self, rng: Array) -> dict[str, Any]:

@@ -70,7 +70,7 @@ def test_a_tower_answers_and_is_built_on(model, tmp_path, capsys):
   said = capsys.readouterr().out
   assert 'llama: ' in said and 'attn' in said and 'fingerprint' in said
   loaded = fj.load(tower)
-  assert loaded.vocabulary.base_size == 61 == loaded.vocabulary.eoc_id
+  assert loaded.vocabulary.base_size == 60 == loaded.vocabulary.eoc_id
 
   text = ' '.join(WORDS[i] for i in [7, 20, 9])
   logits = jax.jit(LanguageModel(loaded.config).apply)(
@@ -80,6 +80,10 @@ def test_a_tower_answers_and_is_built_on(model, tmp_path, capsys):
   (answer,) = loaded.generate([[text]], max_new_tokens=1)
   assert answer in ('', WORDS[min(54, int(logits[0, -1].argmax()))])
 
+  with pytest.raises(fj.UserError, match='a language model alone, which sees'):
+    FlamingoModel(loaded.config, loaded.vocabulary, None)
+  with pytest.raises(fj.UserError, match='alone takes texts'):
+    loaded.generate([fj.image(np.zeros((4, 4, 3), np.uint8)), text])
   config = FlamingoConfig(
       vision='tiny', image_size=48, dtype='float32', frozen_dtype='float32',
       resampler=ResamplerConfig(
@@ -171,7 +175,7 @@ def with_more_words(folder):
     (without_a_shard, 'model-2-of-2.safetensors does not exist, but .*index'),
     (cut, r'model\.safetensors cannot be read as safetensors'),
     (with_integers, r'embed_tokens\.weight is of type I8'),
-    (with_more_words, r'ids up to 69, and the table of the model 61 rows'),
+    (with_more_words, r'ids up to 69, and the table of the model 60 rows'),
     (lambda f: (f / 'model.safetensors').unlink(), 'holds no safetensors file'),
     (lambda f: (f / 'config.json').unlink(), r'config\.json does not exist'),
     (lambda f: (f / 'config.json').write_text('['), 'cannot be read as JSON'),

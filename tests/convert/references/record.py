@@ -27,12 +27,12 @@ sys.path.insert(0, str(HERE.parent))
 from reference_weights import values  # noqa: E402
 
 SIZES = {
-    'vocab_size': 61, 'hidden_size': 16, 'intermediate_size': 24,
+    'vocab_size': 60, 'hidden_size': 16, 'intermediate_size': 24,
     'num_hidden_layers': 3, 'num_attention_heads': 4,
     'num_key_value_heads': 2, 'max_position_embeddings': 64,
 }
 NEOX = {
-    'vocab_size': 61, 'hidden_size': 32, 'intermediate_size': 48,
+    'vocab_size': 60, 'hidden_size': 32, 'intermediate_size': 48,
     'num_hidden_layers': 3, 'num_attention_heads': 4,
     'max_position_embeddings': 64,
 }
@@ -77,16 +77,16 @@ CASES = {
         'use_parallel_residual': False, 'rotary_pct': 1.0,
     }),
     'mpt': ('Mpt', {
-        'vocab_size': 61, 'd_model': 24, 'n_heads': 3, 'n_layers': 3,
+        'vocab_size': 60, 'd_model': 24, 'n_heads': 3, 'n_layers': 3,
         'max_seq_len': 64, 'attn_config': {'clip_qkv': 0.5},
     }),
     'opt': ('OPT', {
-        'vocab_size': 61, 'hidden_size': 16, 'ffn_dim': 24,
+        'vocab_size': 60, 'hidden_size': 16, 'ffn_dim': 24,
         'num_hidden_layers': 3, 'num_attention_heads': 2,
         'max_position_embeddings': 64, 'word_embed_proj_dim': 16,
     }),
 }
-TOKENS = np.random.default_rng(0).integers(3, 61, (2, 21))
+TOKENS = np.random.default_rng(0).integers(3, 60, (2, 21))
 NEW = 20  # greedy tokens behind the first 9 and 6 of each row
 LENGTHS = (9, 6)
 
