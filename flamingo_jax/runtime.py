@@ -30,7 +30,11 @@ from flamingo_jax.evaluation.output_dir import evaluation_dir, inference_dir
 from flamingo_jax.gin_config import summarize_config, write_config
 from flamingo_jax.models.contrastive import get as contrastive_variant
 from flamingo_jax.run_dir.model_json import stored_config, stored_vocabulary
-from flamingo_jax.run_dir.towers import tower_overrides, tower_vocabulary
+from flamingo_jax.run_dir.towers import (
+    tower_image_size,
+    tower_overrides,
+    tower_vocabulary,
+)
 from flamingo_jax.shipped import shipped_weights
 from flamingo_jax.t5x_adapter import installation
 from flamingo_jax.training.optimizer import (

@@ -17,7 +17,13 @@ from flamingo_jax import gin_config
 from flamingo_jax import gin_macros
 from flamingo_jax.data.vocabulary import Vocabulary, default_vocabulary
 from flamingo_jax.errors import UserError
-from flamingo_jax.models import LanguageModelConfig, contrastive, variants
+from flamingo_jax.models import (
+    LanguageModelConfig,
+    VisionEncoderConfig,
+    ViTConfig,
+    contrastive,
+    variants,
+)
 from flamingo_jax.run_dir.model_json import write_model_json
 from flamingo_jax.training.train_step import abstract_state
 from tests.convert.conversion_test import TOKENIZER
@@ -119,6 +125,19 @@ def test_every_experiment_lowers(file, data, papers_data, tmp_path):
     # Eight frames of video: 64 clips over eight devices' rows.
     assert 'tensor<64x1x1x8x320x320x3xui8>' in text
     assert 'tensor<64x4x5x1x320x320x3xui8>' in text
+
+
+def test_pictures_have_the_size_that_the_vision_encoder_knows(data, tmp_path):
+  vision = ViTConfig(patch=4, layers=1, width=8, heads=2, grid=3)
+  encoder = VisionEncoderConfig(vision, image_size=14)
+  (tmp_path / 'encoder').mkdir()
+  write_model_json(tmp_path / 'encoder', encoder, None, 0, 1)
+  model, lowered = run(
+      ['own_data.gin'], f'MODEL_DIR={tmp_path / "run"}', f'DATA={data}',
+      f'VISION_ENCODER={tmp_path / "encoder"}',
+  )
+  assert model.config.vision == vision
+  assert 'tensor<16x1x1x1x14x14x3xui8>' in lowered.as_text()
 
 
 @pytest.mark.parametrize('file, rows, mesh', [

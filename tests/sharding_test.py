@@ -33,6 +33,12 @@ for _name, _config in models.variants.VARIANTS.items():
   ZOO[f'{_name} alone'] = models.LanguageModel(
       models.LanguageModelConfig(_config.decoder, _config.dtype)
   ), (TEXT,)
+# A public vision encoder, of all that there is.
+_vit = models.VisionEncoderConfig(models.ViTConfig(
+    patch=4, layers=2, width=64, heads=4, class_token=True, registers=3,
+    patch_bias=True, pre_norm=True, bias=True, layer_scale=True, gated=True,
+), 16)
+ZOO['vit'] = models.VisionEncoder(_vit), (SHAPE((1, 16, 16, 3), jnp.uint8),)
 for _name, _config in contrastive.CONTRASTIVE.items():
   _pixels = (1, _config.image_size, _config.image_size, 3)
   ZOO[_name] = models.DualTower(_config), (

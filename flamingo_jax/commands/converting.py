@@ -14,17 +14,20 @@ def add_convert(commands: Any) -> None:
   parser = add_command(commands, 'convert', run_convert,
                        'make a tower of public weights')
   parser.add_argument('folder', metavar='FOLDER',
-                      help='with config.json, safetensors and tokenizer.json')
+                      help='with config.json, safetensors and tokenizer.json or '
+                           'preprocessor_config.json')
   parser.add_argument('--out', metavar='TOWER', required=True,
                       help='a new folder')
 
 
 def run_convert(options: argparse.Namespace, rest: Sequence[str]) -> None:
-  """Reads a language model as the hub has it and writes a tower.
+  """Reads a model as the hub has it and writes a tower.
 
     flamingo convert SmolLM2-135M --out=towers/smollm2
+    flamingo convert clip-vit-base-patch32 --out=towers/clip
 
-  Runs take it as LANGUAGE_MODEL, and `fj.load` as a model of text alone. What
+  Runs take language models as LANGUAGE_MODEL, and `fj.load` as models of text
+  alone; they take vision encoders (CLIP, SigLIP, DINOv2) as VISION_ENCODER. What
   is not known of a model's config.json or tensors is an error, and nothing is
   written.
   """

@@ -14,7 +14,7 @@ from etils import epath
 import ml_dtypes
 import numpy as np
 
-from flamingo_jax.convert import language_models
+from flamingo_jax.convert import families
 from flamingo_jax.convert import rules
 from flamingo_jax.convert import tokenizer
 from flamingo_jax.convert import tower
@@ -26,6 +26,7 @@ from flamingo_jax.convert.hub_folder import (
 )
 from flamingo_jax.data.vocabulary import Vocabulary
 from flamingo_jax.errors import UserError
+from flamingo_jax.models import LanguageModelConfig
 from flamingo_jax.run_dir import checkpoint
 from flamingo_jax.run_dir.model_json import write_model_json
 
@@ -37,25 +38,23 @@ class Report:
   """What has been read."""
 
   kind: str  # model_type
+  shape: str  # what it reads, in words
   # Parameters of each part of the tower: 'token_embedder', 'attn', ...
   parameters: dict[str, int]
-  left_out: tuple[str, ...]  # tensors that hold nothing which is learned
+  left_out: dict[str, int]  # how many tensors have such a name
   sha256: str  # of all values as they are stored, in order
-  rows: int  # of the table of words
-  context: int
 
   def __str__(self) -> str:
     """A table."""
     lines = [f'{self.kind}: {sum(self.parameters.values()):,} parameters, '
-             f'{self.rows:,} rows, context {self.context:,}']
+             f'{self.shape}']
     lines += [
         f'  {name:<20} {count:>15,}' for name, count in self.parameters.items()
     ]
     if self.left_out:
-      shown = ', '.join(self.left_out[:3])
-      more = len(self.left_out) - 3
-      lines.append(f'left out, as nothing in them is learned: {shown}'
-                   + (f' and {more} more' if more > 0 else ''))
+      lines.append('left out, as no part of the tower, tensors named ' + ', '.join(
+          f'{part.strip("^")} ({count})' for part, count in self.left_out.items()
+      ))
     lines.append(f'fingerprint {self.sha256[:16]}')
     return '\n'.join(lines)
 
@@ -66,7 +65,8 @@ def convert(folder: str | os.PathLike, out: str | os.PathLike) -> Report:
   It is there when all of it is, and reads as the MODEL_DIR of a run does.
 
   Args:
-    folder: with config.json, safetensors and tokenizer.json.
+    folder: with config.json, safetensors, and tokenizer.json or, of a vision
+      encoder, preprocessor_config.json.
     out: a folder that is not there yet.
 
   Raises:
@@ -77,11 +77,12 @@ def convert(folder: str | os.PathLike, out: str | os.PathLike) -> Report:
     raise UserError(f'{folder} is no folder; name one as the hub has it')
   if out.exists():
     raise UserError(f'{out} exists already; remove it or name another folder')
-  config = Attributes(read_json(folder / CONFIG), os.fspath(folder / CONFIG))
-  kind = str(read_json(folder / CONFIG).get('model_type'))
+  kind, config = families.read_config(folder)
   tensors = Tensors(folder)
-  mapping = language_models.find_mapping(folder, config, tensors)
-  words = tokenizer.vocabulary_bytes(folder, mapping.config.decoder.vocab)
+  mapping = families.find_mapping(folder, kind, config, tensors)
+  words = None
+  if isinstance(mapping.config, LanguageModelConfig):
+    words = tokenizer.vocabulary_bytes(folder, mapping.config.decoder.vocab)
   draft = out.with_name(out.name + '.tmp')
   shutil.rmtree(draft, ignore_errors=True)
   draft.mkdir(parents=True)
@@ -94,25 +95,27 @@ def convert(folder: str | os.PathLike, out: str | os.PathLike) -> Report:
 
 
 def _write(
-    kind: str, mapping: rules.Mapping, tensors: Tensors, words: bytes,
+    kind: str, mapping: rules.Mapping, tensors: Tensors, words: bytes | None,
     draft: pathlib.Path,
 ) -> Report:
-  vocabulary = draft / 'vocabulary.model'
-  vocabulary.write_bytes(words)
-  write_model_json(
-      draft, mapping.config, Vocabulary(vocabulary), max_media=0, frames=1
-  )
+  vocabulary = None
+  if words is not None:
+    (draft / 'vocabulary.model').write_bytes(words)
+    vocabulary = Vocabulary(draft / 'vocabulary.model')
+  write_model_json(draft, mapping.config, vocabulary, max_media=0, frames=1)
   parameters, digest = collections.Counter(), hashlib.sha256()
+  parts = rules.tower_of(mapping.config)
+  is_stacked = lambda path: path[: len(parts.stack)] == parts.stack
   leaves = {
       path: (leaf.shape, _stored_dtype(path, mapping.config.dtype),
-             2 * (path[0] == 'groups'))
-      for path, leaf in rules.abstract_decoder(mapping.config).items()
+             parts.axes * is_stacked(path))
+      for path, leaf in rules.abstract_tower(mapping.config).items()
   }
 
   def counted() -> Iterator[rules.Piece]:
     for path, place, values in rules.pieces(mapping, tensors):
       values = _in_order(values, leaves[path][1])
-      part = next(name for name in path if name not in ('groups', 'lm'))
+      part = path[len(parts.stack) * is_stacked(path)]
       parameters[part] += values.size
       digest.update(values.data.cast('B') if values.dtype.kind == 'f'
                     else values.view(np.uint8).data)
@@ -120,14 +123,25 @@ def _write(
 
   tower.write_tree(
       epath.Path(checkpoint.checkpoint_folder(draft, 0)) / 'state',
-      ('params', 'decoder'), leaves, counted(),
+      ('params', parts.name), leaves, counted(),
       step=np.array(0, np.int32),
   )
-  return Report(
-      kind, dict(parameters), tuple(sorted(tensors.unused())),
-      digest.hexdigest(), mapping.config.decoder.vocab,
-      mapping.config.decoder.context,
+  left_out = collections.Counter(
+      mapping.left_out_part(name) for name in sorted(tensors.unused())
   )
+  return Report(
+      kind, _shape(mapping.config), dict(parameters), dict(left_out),
+      digest.hexdigest(),
+  )
+
+
+def _shape(config: rules.Config) -> str:
+  if isinstance(config, LanguageModelConfig):
+    decoder = config.decoder
+    return f'{decoder.vocab:,} rows, context {decoder.context:,}'
+  side, size = config.vision.grid, config.image_size
+  return (f'{side} x {side} features of width {config.vision.features:,} of '
+          f'pictures of {size} x {size} pixels')
 
 
 def _in_order(values: np.ndarray, dtype: np.dtype) -> np.ndarray:

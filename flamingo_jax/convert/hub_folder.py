@@ -21,14 +21,23 @@ CONFIG = 'config.json'
 # how it is saved, which ids begin and end texts (the tokenizer's matter).
 IRRELEVANT = '''
     _name_or_path _sliding_window_pattern architectures attention_dropout
-    attn_pdrop auto_map bos_token_id cache_implementation
-    chunk_size_feed_forward classifier_dropout dropout dtype emb_pdrop
-    embd_pdrop eos_token_id finetuning_task hidden_dropout id2label init_std
+    attn_pdrop auto_map bad_words_ids begin_suppress_tokens bos_token_id
+    cache_implementation chunk_size_feed_forward classifier_dropout
+    cross_attention_hidden_size decoder_start_token_id diversity_penalty
+    do_sample dropout dtype early_stopping emb_pdrop embd_pdrop
+    encoder_no_repeat_ngram_size eos_token_id
+    exponential_decay_length_penalty finetuning_task forced_bos_token_id
+    forced_eos_token_id hidden_dropout id2label init_std initializer_factor
     initializer_range is_encoder_decoder is_llama_config label2id layerdrop
-    model_type output_attentions output_hidden_states pad_token_id prefix
-    pretraining_tp problem_type resid_pdrop return_dict task_specific_params
-    tie_encoder_decoder torch_dtype transformers.js_config
-    transformers_version unsloth_fixed unsloth_version use_cache
+    length_penalty max_length min_length model_type no_repeat_ngram_size
+    num_beam_groups num_beams num_return_sequences output_attentions
+    output_hidden_states output_scores pad_token_id prefix pretraining_tp
+    problem_type remove_invalid_values repetition_penalty resid_pdrop
+    return_dict return_dict_in_generate sep_token_id suppress_tokens
+    task_specific_params temperature tf_legacy_loss tie_encoder_decoder
+    tokenizer_class top_k top_p torch_dtype torchscript transformers.js_config
+    transformers_version typical_p unsloth_fixed unsloth_version use_bfloat16
+    use_cache
 '''.split()
 _SINGLE, _INDEX = 'model.safetensors', 'model.safetensors.index.json'
 _FLOATS = {'F32': np.float32, 'F16': np.float16, 'BF16': ml_dtypes.bfloat16}
@@ -48,11 +57,29 @@ class Attributes:
     Raises:
       UserError: it is missing, and there is no default.
     """
-    value = self._values.pop(name, default)
-    if value is None and default is None:
+    value = self._values.pop(name, None)
+    if value is None:
+      value = default
+    if value is None:
       raise UserError(f'{self.path} has no {name!r}; use the whole folder of '
                       'the model')
     return value
+
+  def count(self, name: str, default: int) -> int:
+    """An attribute that must be a whole number above 0; else UserError."""
+    value = self.take(name, default)
+    if type(value) is not int or value < 1:
+      raise UserError(f'{self.path}: {name} is {value!r} and has to be a whole '
+                      'number above 0')
+    return value
+
+  def number(self, name: str, default: float) -> float:
+    """An attribute that must be a number above 0; else UserError."""
+    value = self.take(name, default)
+    if type(value) not in (int, float) or not value > 0:
+      raise UserError(f'{self.path}: {name} is {value!r} and has to be a number '
+                      'above 0')
+    return float(value)
 
   def take_if_any(self, name: str) -> Any:
     """An attribute, or None where it is missing or null."""

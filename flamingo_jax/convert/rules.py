@@ -14,11 +14,12 @@ import numpy as np
 from flamingo_jax.convert.hub_folder import Tensors
 from flamingo_jax.errors import UserError
 from flamingo_jax.models.language_model import LanguageModel, LanguageModelConfig
+from flamingo_jax.models.vision import VisionEncoder, VisionEncoderConfig
 
 Path = tuple[str, ...]
 # A piece of a parameter: its path, where in its stack, and its values.
 Piece = tuple[Path, tuple[int, ...], np.ndarray]
-_LAYER = ('groups', 'lm')
+Config = LanguageModelConfig | VisionEncoderConfig
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,7 +27,7 @@ class Rule:
   """One tensor, and the parameters that it becomes."""
 
   source: str  # '{}' is the number of a layer
-  targets: tuple[str, ...]  # paths with '/', of a layer or of the decoder
+  targets: tuple[str, ...]  # paths with '/', of a layer or of the tower
   # The tensor to an array for each target, in order.
   make: Callable[[np.ndarray], Sequence[np.ndarray]]
 
@@ -51,26 +52,52 @@ def from_heads(source: str, target: str, heads: int) -> Rule:
 
 @dataclasses.dataclass(frozen=True)
 class Mapping:
-  """How a public language model becomes one of ours."""
+  """How a public model becomes one of ours."""
 
-  config: LanguageModelConfig
+  config: Config
   layer: tuple[Rule, ...]
   ends: tuple[Rule, ...]  # what stands before the layers and behind them
-  # Beginnings of names that hold nothing that is learned, and tied copies.
+  # Parts of names, '^' before their first letter, that are knowingly not read:
+  # buffers, tied copies, and what is beside the tower, such as pooling heads.
   left_out: tuple[str, ...] = ()
 
+  def left_out_part(self, name: str) -> str | None:
+    """The one of `left_out` that a tensor's name has; None: it must be read."""
+    return next((x for x in self.left_out if x in f'^{name}'), None)
 
-def abstract_decoder(config: LanguageModelConfig) -> dict[Path, Any]:
-  """Shapes of the decoder's parameters, by path."""
-  tokens = jax.ShapeDtypeStruct((1, 1), jnp.int32)
-  boxed = jax.eval_shape(
-      LanguageModel(config).init, jax.random.key(0), tokens
-  )
+
+@dataclasses.dataclass(frozen=True)
+class Tower:
+  """Where parameters are in a model's tree."""
+
+  name: str  # of the subtree
+  layers: int
+  stack: Path  # of the layers, in the subtree
+  axes: int  # of the stack, in front of a layer's own
+
+
+def tower_of(config: Config) -> Tower:
+  """The tower that a config is of."""
+  if isinstance(config, VisionEncoderConfig):
+    return Tower('vision_encoder', config.vision.layers, ('layer_blocks',), 1)
+  return Tower('decoder', config.decoder.layers, ('groups', 'lm'), 2)
+
+
+def abstract_tower(config: Config) -> dict[Path, Any]:
+  """Shapes of the tower's parameters, by path."""
+  if isinstance(config, VisionEncoderConfig):
+    shape = 1, config.image_size, config.image_size, 3
+    module = VisionEncoder(config)
+    inputs = jax.ShapeDtypeStruct(shape, jnp.uint8)
+  else:
+    module = LanguageModel(config)
+    inputs = jax.ShapeDtypeStruct((1, 1), jnp.int32)
+  boxed = jax.eval_shape(module.init, jax.random.key(0), inputs)
   tree = jax.tree.map(
       lambda x: x.unbox() if hasattr(x, 'unbox') else x, boxed,
       is_leaf=lambda x: hasattr(x, 'unbox'),
   )
-  return traverse_util.flatten_dict(tree['params']['decoder'])
+  return traverse_util.flatten_dict(tree['params'][tower_of(config).name])
 
 
 def pieces(mapping: Mapping, tensors: Tensors) -> Iterator[Piece]:
@@ -80,25 +107,25 @@ def pieces(mapping: Mapping, tensors: Tensors) -> Iterator[Piece]:
     UserError: a tensor is missing or of another shape than config.json says,
       or one is left that nobody knows.
   """
-  shapes = abstract_decoder(mapping.config)
+  shapes, tower = abstract_tower(mapping.config), tower_of(mapping.config)
   missing = set(shapes)
   for rule in mapping.ends:
     for target, values in _apply(rule, rule.source, tensors):
       missing.discard(target)
       _check(target, values, shapes[target].shape, rule.source)
       yield target, (), values
-  for layer in range(mapping.config.decoder.layers):
+  for layer in range(tower.layers):
     for rule in mapping.layer:
       source = rule.source.format(layer)
       for target, values in _apply(rule, source, tensors):
-        target = *_LAYER, *target
+        target = *tower.stack, *target
         missing.discard(target)
-        _check(target, values, shapes[target].shape[2:], source)
-        yield target, (layer, 0), values
+        _check(target, values, shapes[target].shape[tower.axes :], source)
+        yield target, (layer, *(0,) * (tower.axes - 1)), values
   assert not missing, f'no rule makes {missing}'
   unknown = {
       name: path for name, path in tensors.unused().items()
-      if not any(part in name for part in mapping.left_out)
+      if mapping.left_out_part(name) is None
   }
   for name, path in unknown.items():
     raise UserError(

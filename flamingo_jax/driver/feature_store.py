@@ -123,6 +123,7 @@ class FeatureStore:
 def _check_manifest(folder: epath.Path, manifest: dict[str, Any]) -> None:
   """Writes it, or raises UserError where the folder's is another."""
   path = folder / 'manifest.json'
+  manifest = json.loads(json.dumps(manifest))  # tuples are lists there
   if not path.exists():
     write_atomically(path, json.dumps(manifest, indent=2) + '\n')
     return

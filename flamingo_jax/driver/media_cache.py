@@ -61,7 +61,7 @@ class MediaCache:
     self._folder = as_folder(folder) / f'process_{jax.process_index()}'
     self._source = {
         'encoder': fingerprint(frozen_params['vision_encoder']),
-        'vision': model.config.vision,
+        'vision': model.config.to_dict()['vision'],
         'flamingo_jax': flamingo_jax.__version__,
     }
     # Processes meet different numbers of new pictures, so each encodes its own

@@ -13,3 +13,5 @@ from flamingo_jax.models.language_model import (
 )
 from flamingo_jax.models.nfnet import NFNet
 from flamingo_jax.models.resampler import PerceiverResampler, ResamplerConfig
+from flamingo_jax.models.vision import VisionEncoder, VisionEncoderConfig
+from flamingo_jax.models.vit import ViTConfig

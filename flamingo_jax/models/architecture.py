@@ -4,6 +4,7 @@
 
 from collections.abc import Iterator
 import dataclasses
+import typing
 from typing import Any, ClassVar
 
 from flamingo_jax.errors import UserError
@@ -70,10 +71,22 @@ def _problems(cls: type, values: Any, prefix: str) -> Iterator[str]:
       yield f'{path} is {values[name]!r}, as in an ablation'
   for name, field in fields.items():
     if name in values:
-      if dataclasses.is_dataclass(field.type):
-        yield from _problems(field.type, values[name], f'{prefix}{name}.')
+      if inner := _config_class(field.type, values[name]):
+        yield from _problems(inner, values[name], f'{prefix}{name}.')
     elif field.default is dataclasses.MISSING:
       yield f'{prefix}{name} is missing'
+
+
+def _config_class(kind: Any, value: Any) -> type | None:
+  """What a field's value is the fields of; None where it is plain.
+
+  A field of `str | Config` is either.
+  """
+  kinds = typing.get_args(kind) or (kind,)
+  configs = [kind for kind in kinds if dataclasses.is_dataclass(kind)]
+  if not configs or str in kinds and isinstance(value, str):
+    return None
+  return configs[0]
 
 
 def _build(cls: type, values: dict[str, Any]) -> Any:
@@ -82,7 +95,7 @@ def _build(cls: type, values: dict[str, Any]) -> Any:
     if field.name not in values:
       continue
     value = values[field.name]
-    if dataclasses.is_dataclass(field.type):
-      value = _build(field.type, value)
+    if inner := _config_class(field.type, value):
+      value = _build(inner, value)
     found[field.name] = tuple(value) if isinstance(value, list) else value
   return cls(**found)

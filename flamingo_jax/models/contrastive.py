@@ -19,8 +19,7 @@ from flamingo_jax.models.architecture import Architecture
 from flamingo_jax.models.encoder_layer import EncoderLayer
 from flamingo_jax.models.layer_stack import scan
 from flamingo_jax.models.layers import Einsum, LayerNorm, partitioned
-from flamingo_jax.models.nfnet import normalize_pixels
-from flamingo_jax.models.vision import vision_encoder
+from flamingo_jax.models.vision import normalize_pixels, vision_encoder
 from flamingo_jax.sharding import constrain
 from flamingo_jax.typing import Array, Bool, Float, Int, UInt8
 
@@ -167,7 +166,8 @@ class DualTower(nn.Module):
       self, images: UInt8[Array, 'N h w 3']
   ) -> Float[Array, 'N J']:
     """Unit vectors of pictures."""
-    pixels = constrain(normalize_pixels(images), 'media', None, None, None)
+    pixels = normalize_pixels(images, self.config.vision)
+    pixels = constrain(pixels, 'media', None, None, None)
     grid = self.vision_encoder(pixels)
     pooled = jnp.mean(grid.astype(jnp.float32), axis=(1, 2))
     pooled = constrain(pooled, 'batch', None)

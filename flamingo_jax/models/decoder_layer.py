@@ -6,25 +6,22 @@ from collections.abc import Callable, Mapping
 import functools
 
 from flax import linen as nn
-import jax
 
 from flamingo_jax.models.cache import LayerCache
 from flamingo_jax.models.decoder_config import DecoderConfig
 from flamingo_jax.models.layer_config import LayerConfig
-from flamingo_jax.models.layers import FeedForward, LayerNorm, RMSNorm
+from flamingo_jax.models.layers import (
+    ACTIVATIONS,
+    FeedForward,
+    LayerNorm,
+    RMSNorm,
+)
 from flamingo_jax.models.self_attention import SelfAttention
 from flamingo_jax.sharding import constrain
 from flamingo_jax.typing import Array, Float, Int
 
 # What differs from layer to layer, by name (`DecoderConfig.numbers`).
 Numbers = Mapping[str, Int[Array, '...']]
-
-_ACTIVATIONS = {
-    'gelu': jax.nn.gelu,
-    'gelu_exact': functools.partial(jax.nn.gelu, approximate=False),
-    'silu': jax.nn.silu,
-    'relu': jax.nn.relu,
-}
 
 
 def make_norm(layer: LayerConfig, dtype: str) -> Callable[..., nn.Module]:
@@ -77,7 +74,7 @@ class DecoderLayer(nn.Module):
     layer = self.config.layer
     y = self._norm(x, 'ffw_norm')
     y = FeedForward(
-        _ACTIVATIONS[layer.activation], self.dtype, hidden=layer.mlp_width,
+        ACTIVATIONS[layer.activation], self.dtype, hidden=layer.mlp_width,
         gated=layer.gated, bias=layer.mlp_bias, name='ffw',
     )(y)
     x += self._norm_after(y, 'ffw_norm')

@@ -5,6 +5,7 @@
 from collections.abc import Callable
 
 from flax import linen as nn
+import jax.numpy as jnp
 
 from flamingo_jax.models.attention import (
     HeadsProjection,
@@ -12,7 +13,7 @@ from flamingo_jax.models.attention import (
     attend,
     dot_scores,
 )
-from flamingo_jax.models.layers import FeedForward, LayerNorm
+from flamingo_jax.models.layers import FeedForward, LayerNorm, partitioned
 from flamingo_jax.sharding import constrain
 from flamingo_jax.typing import Array, Bool, Float
 
@@ -28,14 +29,37 @@ class EncoderLayer(nn.Module):
   activation: Callable[[Array], Array]
   dtype: str
   rows: str = 'batch'  # 'media': of pictures and videos
+  hidden: int = 0  # width of the feed-forward; 0: 4 D
+  gated: bool = False  # the feed-forward
+  bias: bool = False  # of all linear maps
+  eps: float = 1e-5  # of norms
+  scaled: bool = False  # what each part adds, channel by channel (LayerScale)
 
   @nn.compact
   def __call__(
       self, x: Float[Array, 'N S D'], _: None, mask: Bool[Array, '#N 1 S']
   ) -> tuple[Float[Array, 'N S D'], None]:
-    y = LayerNorm(self.dtype, name='attn_norm')(x)
-    x += attention(y, y, mask, self.heads, self.head_size, self.dtype, self.rows)
-    return feed_forward(x, self.activation, self.dtype, self.rows), None
+    y = LayerNorm(self.dtype, self.eps, name='attn_norm')(x)
+    y = attention(
+        y, y, mask, self.heads, self.head_size, self.dtype, self.rows, self.bias
+    )
+    x += self._scale('attn_scale', y)
+    y = LayerNorm(self.dtype, self.eps, name='ffw_norm')(x)
+    y = FeedForward(
+        self.activation, self.dtype, self.rows, self.hidden, self.gated,
+        self.bias, name='ffw',
+    )(y)
+    x += self._scale('ffw_scale', y)
+    return constrain(x, *_AXES[self.rows]), None
+
+  def _scale(
+      self, name: str, y: Float[Array, 'N S D']
+  ) -> Float[Array, 'N S D']:
+    if not self.scaled:
+      return y
+    ones = partitioned(nn.initializers.ones, 'embed')
+    scale = self.param(name, ones, (y.shape[-1],), jnp.float32)
+    return y * scale.astype(self.dtype)
 
 
 def attention(
@@ -46,16 +70,17 @@ def attention(
     head_size: int,
     dtype: str,
     rows: str,
+    bias: bool = False,
 ) -> Float[Array, 'N L D']:
   """Of x to all that is seen, without positions: of the layer that calls it."""
   project = lambda name, axis: HeadsProjection(
-      heads, head_size, dtype, rows, axis, name=name
+      heads, head_size, dtype, rows, axis, bias, name=name
   )
   scores = dot_scores(
       project('query', 'heads')(x), project('key', 'kv_heads')(seen)
   )
   y = attend(scores, project('value', 'kv_heads')(seen), mask)
-  return OutputProjection(x.shape[-1], dtype, rows, name='out')(y)
+  return OutputProjection(x.shape[-1], dtype, rows, bias, name='out')(y)
 
 
 def feed_forward(

@@ -20,9 +20,9 @@ from flamingo_jax.models.architecture import Architecture
 from flamingo_jax.models.cache import Cache
 from flamingo_jax.models.decoder import Decoder
 from flamingo_jax.models.decoder_config import DecoderConfig
-from flamingo_jax.models.nfnet import normalize_pixels
 from flamingo_jax.models.resampler import PerceiverResampler, ResamplerConfig
-from flamingo_jax.models.vision import vision_encoder
+from flamingo_jax.models.vision import normalize_pixels, vision_encoder
+from flamingo_jax.models.vit import ViTConfig
 from flamingo_jax.sharding import constrain
 from flamingo_jax.typing import Array, Bool, Float, Int, UInt8
 
@@ -33,7 +33,7 @@ class FlamingoConfig(Architecture):
 
   MODEL = 'a Flamingo'
 
-  vision: str  # a name that vision.vision_encoder knows
+  vision: str | ViTConfig  # a name that vision_encoder knows, or its config
   resampler: ResamplerConfig
   decoder: DecoderConfig
   image_size: int = 320  # pixels a side
@@ -115,7 +115,8 @@ class Flamingo(nn.Module):
       self, media: UInt8[Array, '*media h w 3']
   ) -> Float[Array, '*media P Dv']:
     """The vision encoder's features of each frame."""
-    pixels = normalize_pixels(media.reshape(-1, *media.shape[-3:]))
+    pixels = media.reshape(-1, *media.shape[-3:])
+    pixels = normalize_pixels(pixels, self.config.vision)
     grid = self.vision_encoder(constrain(pixels, 'media', None, None, None))
     grid = constrain(grid, 'media', None, None, None)
     return grid.reshape(*media.shape[:-3], -1, grid.shape[-1])

@@ -9,11 +9,11 @@ fold into weights (scales of queries, norms of 1 + w, fused projections) is not.
 import dataclasses
 
 from flamingo_jax.errors import UserError
+from flamingo_jax.models.layers import ACTIVATIONS
 
 POSITIONS = ('relative', 'rotary', 'alibi', 'learned', 'none')
 NORMS = ('rms', 'layer')
 NORM_PLACES = ('before', 'after', 'around')
-ACTIVATIONS = ('gelu', 'gelu_exact', 'silu', 'relu')
 QK_NORMS = ('none', 'head', 'whole')
 
 

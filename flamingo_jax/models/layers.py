@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Linear maps, norms and the feed-forward block of every transformer here."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+import functools
 import math
 
 from flax import linen as nn
@@ -100,6 +101,21 @@ class LayerNorm(nn.Module):
     x -= jnp.mean(x, axis=-1, keepdims=True)
     x *= jax.lax.rsqrt(jnp.mean(x**2, axis=-1, keepdims=True) + self.eps)
     return (x * scale + bias).astype(self.dtype)
+
+
+def quick_gelu(x: Float[Array, '...']) -> Float[Array, '...']:
+  """What OpenAI's CLIP has in the place of GELU."""
+  return x * jax.nn.sigmoid(1.702 * x)
+
+
+# Of public models, by the names that configs have for them.
+ACTIVATIONS: Mapping[str, Callable[[Array], Array]] = {
+    'gelu': jax.nn.gelu,
+    'gelu_exact': functools.partial(jax.nn.gelu, approximate=False),
+    'quick_gelu': quick_gelu,
+    'silu': jax.nn.silu,
+    'relu': jax.nn.relu,
+}
 
 
 def squared_relu(x: Float[Array, '...']) -> Float[Array, '...']:

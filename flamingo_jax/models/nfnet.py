@@ -17,7 +17,7 @@ import jax.numpy as jnp
 from flamingo_jax.models.layer_stack import scan
 from flamingo_jax.models.layers import partitioned
 from flamingo_jax.sharding import constrain
-from flamingo_jax.typing import IMAGE_MEAN, IMAGE_STD, Array, Float, UInt8
+from flamingo_jax.typing import Array, Float
 
 ALPHA = 0.2  # scale of each residual branch
 SQUEEZE_RATIO = 0.5  # hidden width of squeeze-and-excite
@@ -64,14 +64,6 @@ NFNETS: Mapping[str, NFNetVariant] = {
         stem=(8, 12, 16, 32),
     ),
 }
-
-
-def normalize_pixels(
-    images: UInt8[Array, '*media h w 3']
-) -> Float[Array, '*media h w 3']:
-  """Bytes, as pixels travel, to what the encoder reads; on the device."""
-  pixels = images.astype(jnp.float32) / 255
-  return (pixels - jnp.array(IMAGE_MEAN)) / jnp.array(IMAGE_STD)
 
 
 def scaled_gelu(x: Float[Array, '...']) -> Float[Array, '...']:

@@ -1,35 +1,63 @@
 # SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Vision Transformer (Dosovitskiy et al. 2021), to compare with the NFNet.
+"""Vision Transformer (Dosovitskiy et al. 2021), ours and public ones.
 
-In Flamingo's table 3 vii it is CLIP's ViT-L/14. What is asked for is the grid, so
-there is no class token; nor has it CLIP's biases, the norm before its layers and
-its quick GELU.
+What is asked for is the grid: where there are a class token and registers, patches
+see them, and they are not handed on.
 """
 
 from collections.abc import Mapping
 import dataclasses
 
 from flax import linen as nn
-import jax
 import jax.numpy as jnp
 
 from flamingo_jax.errors import UserError
 from flamingo_jax.models.encoder_layer import EncoderLayer
 from flamingo_jax.models.layer_stack import scan
-from flamingo_jax.models.layers import Einsum, LayerNorm, partitioned
+from flamingo_jax.models.layers import (
+    ACTIVATIONS,
+    Einsum,
+    LayerNorm,
+    partitioned,
+)
 from flamingo_jax.sharding import constrain
-from flamingo_jax.typing import Array, Float
+from flamingo_jax.typing import IMAGE_MEAN, IMAGE_STD, Array, Float
 
 
 @dataclasses.dataclass(frozen=True)
-class ViTVariant:
-  """Shape of a ViT."""
+class ViTConfig:
+  """Shape of a ViT and what it is made of; the defaults are of our own ones.
+
+  A field is here because two public checkpoints differ in it.
+  """
 
   patch: int  # pixels a side
   layers: int
   width: int
   heads: int
+  mlp_width: int = 0  # 0: four times the width
+  # Patches a side, with pixels beyond them cut off; 0: as many as there are.
+  grid: int = 0
+  class_token: bool = False  # which has a place, the first one
+  registers: int = 0  # tokens without places (Darcet et al. 2024)
+  patch_bias: bool = False
+  pre_norm: bool = False  # before the first layer (CLIP)
+  bias: bool = False  # of all linear maps of layers
+  layer_scale: bool = False  # of what parts of layers add (DINOv2)
+  activation: str = 'gelu'  # a key of ACTIVATIONS; 'gelu' by tanh
+  gated: bool = False  # activation(gate(x)) * up(x) (DINOv2-giant)
+  norm_eps: float = 1e-5
+  # Of pixels in [0, 1], by channel.
+  pixel_mean: tuple[float, ...] = IMAGE_MEAN
+  pixel_std: tuple[float, ...] = IMAGE_STD
+
+  def __post_init__(self):
+    if self.activation not in ACTIVATIONS:
+      raise UserError(
+          f'vision.activation is {self.activation!r} and must be one of '
+          f'{", ".join(ACTIVATIONS)}'
+      )
 
   @property
   def features(self) -> int:
@@ -37,53 +65,88 @@ class ViTVariant:
     return self.width
 
 
-VITS: Mapping[str, ViTVariant] = {
-    'L/14': ViTVariant(patch=14, layers=24, width=1024, heads=16),
+VITS: Mapping[str, ViTConfig] = {
+    # In Flamingo's table 3 vii; without what only CLIP's has: a class token,
+    # biases, the norm before its layers, quick GELU.
+    'L/14': ViTConfig(patch=14, layers=24, width=1024, heads=16),
     # Ours, for pictures of 48 pixels on a CPU: a grid of 3 x 3 as that of the
     # tiny NFNet, and nearly its parameters.
-    'tiny_vit': ViTVariant(patch=16, layers=2, width=96, heads=4),
+    'tiny_vit': ViTConfig(patch=16, layers=2, width=96, heads=4),
 }
 
 
 class ViT(nn.Module):
   """Pictures to a grid of features, one for each patch."""
 
-  variant: str
+  config: ViTConfig
   dtype: str = 'float32'
 
   @property
   def features(self) -> int:
     """Channels of the grid."""
-    return VITS[self.variant].features
+    return self.config.features
 
   @nn.compact
   def __call__(self, x: Float[Array, 'N h w 3']) -> Float[Array, 'N _ _ Dv']:
-    row = VITS[self.variant]
-    count, height, width, _ = x.shape
-    if height % row.patch or width % row.patch:
-      raise UserError(
-          f'pictures of {height} x {width} pixels cannot be cut into the '
-          f'patches of {row.patch} pixels of {self.variant!r}: give another '
-          'image_size'
-      )
-    grid = height // row.patch, width // row.patch
-    x = x.reshape(count, grid[0], row.patch, grid[1], row.patch, 3)
+    cfg = self.config
+    count, patch = len(x), cfg.patch
+    grid = _grid(cfg, *x.shape[1:3])
+    x = x[:, : grid[0] * patch, : grid[1] * patch]
+    x = x.reshape(count, grid[0], patch, grid[1], patch, 3)
     x = jnp.moveaxis(x, 2, 3).reshape(count, grid[0] * grid[1], -1)
     x = Einsum(
-        'NPC,CD->NPD', (x.shape[-1], row.width), ('conv_in', 'embed'),
-        dtype=self.dtype, name='patches_projection',
+        'NPC,CD->NPD', (x.shape[-1], cfg.width), ('conv_in', 'embed'),
+        dtype=self.dtype, bias=cfg.patch_bias, name='patches_projection',
     )(x)
+    if cfg.class_token:
+      x = jnp.concatenate([self._tokens('class_token', 1, count), x], axis=1)
     # A row per place: the size of pictures is part of the architecture.
-    places = self.param(
-        'position_embeddings',
-        partitioned(nn.initializers.normal(0.02), None, 'embed'),
-        (grid[0] * grid[1], row.width), jnp.float32,
-    )
-    x = constrain(x + places.astype(self.dtype), 'media', None, 'embed')
-    layers = scan(EncoderLayer, row.layers, 'layers', 1)
+    places = self._rows('position_embeddings', x.shape[1])
+    x = x + places
+    if cfg.registers:
+      registers = self._tokens('registers', cfg.registers, count)
+      x = jnp.concatenate([registers, x], axis=1)
+    x = constrain(x, 'media', None, 'embed')
+    if cfg.pre_norm:
+      x = LayerNorm(self.dtype, cfg.norm_eps, name='pre_norm')(x)
+    layers = scan(EncoderLayer, cfg.layers, 'layers', 1)
     x, _ = layers(
-        row.heads, row.width // row.heads, jax.nn.gelu, self.dtype, 'media',
-        name='layer_blocks',
+        cfg.heads, cfg.width // cfg.heads, ACTIVATIONS[cfg.activation],
+        self.dtype, 'media', cfg.mlp_width, cfg.gated, cfg.bias, cfg.norm_eps,
+        cfg.layer_scale, name='layer_blocks',
     )(x, None, jnp.ones((1, 1, x.shape[1]), bool))
-    x = LayerNorm(self.dtype, name='norm')(x)
-    return x.reshape(count, *grid, row.width)
+    x = LayerNorm(self.dtype, cfg.norm_eps, name='norm')(x)
+    x = x[:, cfg.registers + cfg.class_token :]
+    return x.reshape(count, *grid, cfg.width)
+
+  def _rows(self, name: str, count: int) -> Float[Array, '_ D']:
+    init = partitioned(nn.initializers.normal(0.02), None, 'embed')
+    shape = count, self.config.width
+    return self.param(name, init, shape, jnp.float32).astype(self.dtype)
+
+  def _tokens(
+      self, name: str, count: int, pictures: int
+  ) -> Float[Array, 'N _ D']:
+    """Learnt ones, the same for all pictures."""
+    rows = self._rows(name, count)
+    return jnp.broadcast_to(rows, (pictures, *rows.shape))
+
+
+def _grid(config: ViTConfig, height: int, width: int) -> tuple[int, int]:
+  """Patches of pictures; UserError if the encoder has no places for them."""
+  patch = config.patch
+  grid = height // patch, width // patch
+  if config.grid and grid != (config.grid, config.grid):
+    raise UserError(
+        f'pictures of {height} x {width} pixels are not of the '
+        f'{config.grid} x {config.grid} patches of {patch} pixels that the '
+        f'vision encoder knows: give an image_size of {config.grid * patch} to '
+        f'{(config.grid + 1) * patch - 1}'
+    )
+  if not config.grid and (height % patch or width % patch):
+    raise UserError(
+        f'pictures of {height} x {width} pixels cannot be cut into the '
+        f'patches of {patch} pixels of the vision encoder: give another '
+        'image_size'
+    )
+  return grid

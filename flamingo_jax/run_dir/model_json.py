@@ -31,7 +31,7 @@ _PACKAGES = ('jax', 'flax', 'optax', 'orbax-checkpoint', 'numpy')
 def write_model_json(
     model_dir: str | os.PathLike,
     config: Architecture,
-    vocabulary: Vocabulary,
+    vocabulary: Vocabulary | None,
     max_media: int,
     frames: int,
 ) -> None:
@@ -40,20 +40,20 @@ def write_model_json(
   Args:
     model_dir: the run's folder.
     config: the architecture.
-    vocabulary: its model file is copied beside.
+    vocabulary: its model file is copied beside; None: it reads no text.
     max_media: the most media per example that were trained on.
     frames: the most frames per medium that were trained on.
   """
   model_dir = as_folder(model_dir)
   copy = model_dir / 'vocabulary.model'
-  if epath.Path(vocabulary.path) != copy:
+  if vocabulary is not None and epath.Path(vocabulary.path) != copy:
     draft = copy.with_name(copy.name + '.tmp')
     epath.Path(vocabulary.path).copy(draft, overwrite=True)
     draft.replace(copy)
   description = {
       'format': _FORMAT,
       'architecture': config.to_dict(),
-      'vocabulary_sha256': vocabulary.sha256,
+      'vocabulary_sha256': vocabulary.sha256 if vocabulary else '',
       'max_media': max_media,
       'frames': frames,
       'versions': {
@@ -140,7 +140,8 @@ def stored_config(
   if 'resampler' not in architecture:
     raise UserError(
         f'{folder} holds a vision encoder that was pretrained, no Flamingo: '
-        'train one on it with configs/runs/pretrain_from_towers.gin'
+        'train one on it, as VISION_ENCODER of '
+        'configs/runs/pretrain_from_towers.gin'
     )
   kind = FlamingoConfig
   if 'ablation' in architecture:

@@ -183,7 +183,7 @@ def check_vocabulary(source: str | os.PathLike, model: TrainedModel) -> None:
   if not (run / 'model.json').exists():
     return
   stored = model_json.read_model_json(run)['vocabulary_sha256']
-  if stored != model.vocabulary.sha256:
+  if stored and stored != model.vocabulary.sha256:
     raise UserError(
         f'the language model in {run} was trained with another vocabulary than '
         f'{model.vocabulary.path}: use {run}/vocabulary.model'

@@ -7,8 +7,14 @@ import dataclasses
 from typing import Any
 
 from flamingo_jax.data.vocabulary import Vocabulary
-from flamingo_jax.models import LanguageModelConfig
+from flamingo_jax.models import (
+    LanguageModelConfig,
+    VisionEncoderConfig,
+    variants,
+)
+from flamingo_jax.models.architecture import Architecture
 from flamingo_jax.models.decoder_config import DecoderConfig
+from flamingo_jax.models.vision import has_places
 from flamingo_jax.run_dir.checkpoint import split_path
 from flamingo_jax.run_dir.model_json import (
     read_model_json,
@@ -24,9 +30,9 @@ def tower_overrides(
 ) -> dict[str, Any]:
   """Overrides of `variants.get`: what the towers say of a Flamingo.
 
-  The decoder is that of the language model, if it is told; a tower that is not
-  given is trained along: between random frozen towers the blocks learn to
-  ignore the pictures.
+  Decoder and vision encoder are those of the towers, if they are told; a tower
+  that is not given is trained along: between random frozen towers the blocks
+  learn to ignore the pictures.
 
   Args:
     vision_encoder: a source of weights, '' for none.
@@ -43,7 +49,23 @@ def tower_overrides(
         for field in dataclasses.fields(decoder)
         if field.name not in _OF_FLAMINGO
     }
+  encoder = _stored_encoder(vision_encoder)
+  if encoder is not None:
+    overrides['vision'] = encoder.vision
+    if has_places(encoder.vision):
+      overrides['image_size'] = encoder.image_size
   return overrides
+
+
+def tower_image_size(vision_encoder: str, variant: str) -> int:
+  """Pixels a side of a Flamingo's pictures: the encoder's, or the variant's.
+
+  Args:
+    vision_encoder: a source of weights, '' for none.
+    variant: a member of the zoo, which `tower_overrides` changes.
+  """
+  overrides = tower_overrides(vision_encoder, '')
+  return variants.get(variant, overrides).image_size
 
 
 def tower_vocabulary(
@@ -57,15 +79,30 @@ def tower_vocabulary(
 
 def _stored_decoder(language_model: str) -> DecoderConfig | None:
   """Of a source that has a model.json of a language model or a Flamingo."""
-  if not language_model:
+  config = _stored_part(
+      language_model, LanguageModelConfig, 'the language model'
+  )
+  return None if config is None else config.decoder
+
+
+def _stored_encoder(vision_encoder: str) -> VisionEncoderConfig | None:
+  """Of a source that has a model.json of a model that sees."""
+  return _stored_part(
+      vision_encoder, VisionEncoderConfig, 'the vision encoder'
+  )
+
+
+def _stored_part(source: str, part: type[Architecture], what: str) -> Any:
+  """The fields of a part, of what a source's model.json is of; None of none."""
+  if not source:
     return None
-  folder, _ = split_path(language_model)
+  folder, _ = split_path(source)
   if not (folder / 'model.json').exists():
     return None
   architecture = read_model_json(folder)['architecture']
-  if 'decoder' not in architecture:
+  names = [field.name for field in dataclasses.fields(part)]
+  if any(name not in architecture for name in names):
     return None
-  fields = {key: architecture[key] for key in ('decoder', 'dtype')}
-  return LanguageModelConfig.from_dict(
-      fields, f'the language model in {folder}'
-  ).decoder
+  return part.from_dict(
+      {name: architecture[name] for name in names}, f'{what} in {folder}'
+  )

@@ -17,8 +17,12 @@ import pytest
 from safetensors.numpy import save_file
 
 from flamingo_jax.convert import rules
-from flamingo_jax.convert.hub_folder import Attributes, Tensors, read_json
-from flamingo_jax.convert.language_models import FAMILIES, find_mapping
+from flamingo_jax.convert.hub_folder import Tensors
+from flamingo_jax.convert.families import (
+    LANGUAGE_MODELS,
+    find_mapping,
+    read_config,
+)
 from flamingo_jax.errors import UserError
 from flamingo_jax.models.language_model import LanguageModel
 from flamingo_jax.training.partitioner import Partitioner
@@ -47,12 +51,11 @@ def write_model(folder, name, config=None, rename=lambda name: name, **extra):
 
 def read_model(folder):
   """(config, parameters of the decoder)."""
-  path = folder / 'config.json'
   tensors = Tensors(folder)
-  mapping = find_mapping(folder, Attributes(read_json(path), f'{path}'), tensors)
+  mapping = find_mapping(folder, *read_config(folder), tensors)
   found = {
       path: np.zeros(leaf.shape, np.float32)
-      for path, leaf in rules.abstract_decoder(mapping.config).items()
+      for path, leaf in rules.abstract_tower(mapping.config).items()
   }
   for path, place, piece in rules.pieces(mapping, tensors):
     found[path][place] = piece
@@ -69,7 +72,7 @@ def read(tmp_path_factory):
 
 def test_every_family_has_a_reference():
   recorded = {TOLD['models'][name]['config']['model_type'] for name in NAMES}
-  assert recorded | {'mosaic_gpt'} == set(FAMILIES)
+  assert recorded | {'mosaic_gpt'} == set(LANGUAGE_MODELS)
 
 
 @pytest.mark.parametrize('name', NAMES)

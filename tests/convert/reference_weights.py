@@ -11,8 +11,8 @@ def values(name: str, shape: tuple[int, ...]) -> np.ndarray:
   """float32 of a size that keeps activations near 1; norms are not all 1."""
   digest = hashlib.sha256(name.encode()).digest()
   rng = np.random.default_rng(int.from_bytes(digest[:8], 'little'))
-  x = rng.standard_normal(shape)
-  if len(shape) == 1:
+  x = np.asarray(rng.standard_normal(shape))
+  if len(shape) < 2:
     is_scale = name.endswith('weight')
-    return (0.2 * x + is_scale).astype(np.float32)
+    return np.asarray(0.2 * x + is_scale, np.float32)
   return (x * shape[-1] ** -0.5).astype(np.float32)

@@ -12,7 +12,7 @@ from flamingo_jax.errors import UserError
 from flamingo_jax.models.vision import vision_encoder
 from flamingo_jax.models import vit
 
-vit.VITS['two_heads'] = vit.ViTVariant(patch=4, layers=2, width=8, heads=2)
+vit.VITS['two_heads'] = vit.ViTConfig(patch=4, layers=2, width=8, heads=2)
 
 
 def shapes(variant, pixels):

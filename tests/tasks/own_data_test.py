@@ -119,6 +119,7 @@ def test_check_says_what_the_run_warns_of(jsonl, caplog, capsys, tokens):
   options = [f'--gin.TOKENS={tokens}'] if tokens else []
   assert cli.main(['check', str(jsonl), *options]) == 0
   own = gin_macros.read(['configs/own_data.gin'])['LENGTHS']
+  own['image_size'] = 64  # which a function says
   with caplog.at_level(logging.WARNING, logger='absl'):
     own_data.mixture(str(jsonl), own | ({'tokens': tokens} if tokens else {}))
   (message,) = caplog.messages

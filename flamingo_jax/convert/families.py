@@ -1,0 +1,74 @@
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Which public models are known, by config.json's model_type."""
+
+import os
+import pathlib
+
+from flamingo_jax.convert import clip
+from flamingo_jax.convert import dinov2
+from flamingo_jax.convert import gpt_neox
+from flamingo_jax.convert import llama
+from flamingo_jax.convert import mpt
+from flamingo_jax.convert import open_clip
+from flamingo_jax.convert import opt
+from flamingo_jax.convert.hub_folder import (
+    CONFIG,
+    IRRELEVANT,
+    Attributes,
+    Tensors,
+    read_json,
+)
+from flamingo_jax.convert.pixels import read_pixels
+from flamingo_jax.convert.rules import Mapping
+from flamingo_jax.errors import UserError
+
+LANGUAGE_MODELS = {
+    **dict.fromkeys(llama.FAMILIES, llama.mapping),
+    'gpt_neox': gpt_neox.mapping,
+    'mpt': mpt.mapping,
+    'mosaic_gpt': mpt.mapping,
+    'opt': opt.mapping,
+}
+VISION_ENCODERS = {
+    **dict.fromkeys(clip.FAMILIES, clip.mapping),
+    **dict.fromkeys(dinov2.FAMILIES, dinov2.mapping),
+}
+
+
+def read_config(folder: pathlib.Path) -> tuple[str, Attributes]:
+  """What kind of model a folder holds, and all else that its config says.
+
+  Raises:
+    UserError: it has no config that is known here.
+  """
+  path = folder / CONFIG
+  if not path.exists() and (folder / open_clip.CONFIG).exists():
+    path = folder / open_clip.CONFIG
+    return 'open_clip', Attributes(read_json(path), os.fspath(path))
+  config = Attributes(read_json(path), os.fspath(path))
+  return str(config.take('model_type')), config
+
+
+def find_mapping(
+    folder: pathlib.Path, kind: str, config: Attributes, tensors: Tensors
+) -> Mapping:
+  """How the model of a folder becomes one of ours.
+
+  Raises:
+    UserError: its family, or an attribute of it, is not known.
+  """
+  if kind == 'open_clip':
+    found = open_clip.mapping(config, tensors)
+  elif kind in VISION_ENCODERS:
+    found = VISION_ENCODERS[kind](kind, config, tensors, read_pixels(folder))
+  elif kind in LANGUAGE_MODELS:
+    found = LANGUAGE_MODELS[kind](kind, config, tensors)
+  else:
+    known = ', '.join(sorted(LANGUAGE_MODELS | VISION_ENCODERS))
+    raise UserError(
+        f'{folder}: models of type {kind!r} are not known; known are {known}'
+    )
+  config.ignore(*IRRELEVANT)
+  config.finish()
+  return found

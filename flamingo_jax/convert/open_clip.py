@@ -1,0 +1,137 @@
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""The ViTs of CLIPs that open_clip has written, with its config and names."""
+
+from typing import Any
+
+import numpy as np
+
+from flamingo_jax.convert import vit_parts
+from flamingo_jax.convert.hub_folder import Attributes, Tensors
+from flamingo_jax.convert.pixels import Pixels, of_channels, side
+from flamingo_jax.convert.rules import (
+    Mapping,
+    Rule,
+    from_heads,
+    same,
+    transposed,
+)
+from flamingo_jax.errors import UserError
+from flamingo_jax.models.vision import VisionEncoderConfig
+from flamingo_jax.models.vit import ViTConfig
+
+CONFIG = 'open_clip_config.json'
+# The text tower under both of its names, and what joins the towers.
+_BESIDE = ('^text.', '^transformer.', '^token_embedding.',
+           '^positional_embedding', '^ln_final.', '^text_projection',
+           '^logit_scale', '^logit_bias', '^visual.proj')
+_PARTS = ('query', 'key', 'value')
+_AT = 'visual.transformer.resblocks.{}.'
+
+
+def mapping(config: Attributes, tensors: Tensors) -> Mapping:
+  """Of an open_clip_config.json.
+
+  Raises:
+    UserError: it has what is not known here.
+  """
+  model = _part(config, 'model_cfg')
+  part = _part(model, 'vision_cfg')
+  quick = model.take('quick_gelu', False)
+  model.ignore('embed_dim', 'text_cfg', 'custom_text', 'init_logit_scale',
+               'init_logit_bias', 'nonscalar_logit_scale')
+  vision = _vision(part, 'quick_gelu' if quick else 'gelu_exact')
+  size = side(part.take('image_size', 224), f'{part.path}: image_size')
+  _expect_plain(part)
+  pixels = _pixels(_part(config, 'preprocess_cfg'), size)
+  if pixels.size != size:
+    raise UserError(f'{config.path}: preprocess_cfg makes pictures of '
+                    f'{pixels.size} pixels a side, and vision_cfg says {size}')
+  for attributes in (model, part, config):
+    attributes.finish()
+  fields = {
+      **vars(vision), **vit_parts.statistics(pixels),
+      'grid': size // vision.patch,
+  }
+  vision = ViTConfig(**fields)
+  dtype = vit_parts.stored(tensors.dtype('visual.conv1.weight'))
+  return Mapping(
+      VisionEncoderConfig(vision, size, dtype), tuple(_layer_rules(vision)),
+      (
+          vit_parts.patches('visual.conv1.weight'),
+          vit_parts.tokens('visual.class_embedding', 'class_token'),
+          same('visual.positional_embedding', 'position_embeddings'),
+          *vit_parts.norm('visual.ln_pre', 'pre_norm'),
+          *vit_parts.norm('visual.ln_post', 'norm'),
+      ),
+      left_out=_BESIDE,
+  )
+
+
+def _vision(part: Attributes, activation: str) -> ViTConfig:
+  width, head = part.count('width', 768), part.count('head_width', 64)
+  if width % head:
+    raise UserError(f'{part.path}: head_width is {head}, which does not divide '
+                    f'width, {width}')
+  norm = Attributes(part.take_if_any('norm_kwargs') or {},
+                    f'{part.path}, norm_kwargs')
+  vision = ViTConfig(
+      patch=side(part.take('patch_size', 16), f'{part.path}: patch_size'),
+      layers=part.count('layers', 12), width=width, heads=width // head,
+      mlp_width=int(width * part.number('mlp_ratio', 4.0)), class_token=True,
+      pre_norm=True, bias=True, activation=activation,
+      norm_eps=norm.number('eps', 1e-5),
+  )
+  norm.finish()
+  return vision
+
+
+def _expect_plain(part: Attributes) -> None:
+  for name in ('attentional_pool', 'no_ln_pre', 'final_ln_after_pool',
+               'qk_norm', 'scaled_cosine_attn', 'scale_heads',
+               'scale_attn_inner', 'scale_attn', 'scale_fc'):
+    part.expect(name, False)
+  for name in ('ls_init_value', 'timm_model_name', 'act_kwargs'):
+    part.expect(name, None)
+  part.expect('pos_embed_type', 'learnable')
+  part.expect('block_type', None, 'default')
+  # Of training, and of what is made of patches behind the last norm.
+  part.ignore('patch_dropout', 'output_tokens', 'pool_type',
+              'attn_pooler_queries', 'attn_pooler_heads')
+
+
+def _pixels(part: Attributes, size: int) -> Pixels:
+  """Of this size unless it says another; what cuts pictures is not used."""
+  return Pixels(
+      side(part.take('size', size), f'{part.path}: size'),
+      of_channels(part, 'mean'), of_channels(part, 'std'), part.path,
+  )
+
+
+def _part(config: Attributes, name: str) -> Attributes:
+  value: Any = config.take(name)
+  if not isinstance(value, dict):
+    raise UserError(f'{config.path}: {name} is {value!r} and has to be an '
+                    'object')
+  return Attributes(value, f'{config.path}, {name}')
+
+
+def _layer_rules(vision: ViTConfig) -> list[Rule]:
+  rules = [
+      *vit_parts.norm(f'{_AT}ln_1', 'attn_norm'),
+      *vit_parts.norm(f'{_AT}ln_2', 'ffw_norm'),
+      Rule(f'{_AT}attn.in_proj_weight',
+           tuple(f'{part}/map/kernel' for part in _PARTS),
+           lambda x: np.split(x.T, 3, axis=1)),
+      Rule(f'{_AT}attn.in_proj_bias',
+           tuple(f'{part}/map/bias' for part in _PARTS),
+           lambda x: np.split(x, 3)),
+      from_heads(f'{_AT}attn.out_proj.weight', 'out', vision.heads),
+      same(f'{_AT}attn.out_proj.bias', 'out/map/bias'),
+  ]
+  for source, target in (('c_fc', 'ffw/up'), ('c_proj', 'ffw/down')):
+    rules += [
+        transposed(f'{_AT}mlp.{source}.weight', target),
+        same(f'{_AT}mlp.{source}.bias', f'{target}/bias'),
+    ]
+  return rules

@@ -1,0 +1,102 @@
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""What the config.json and the tensors of public ViTs have in common."""
+
+from typing import Any
+
+import numpy as np
+
+from flamingo_jax.convert.hub_folder import Attributes
+from flamingo_jax.convert.pixels import Pixels, side
+from flamingo_jax.convert.rules import Rule, same
+from flamingo_jax.errors import UserError
+
+_ACTIVATIONS = {
+    'quick_gelu': 'quick_gelu', 'gelu': 'gelu_exact',
+    'gelu_pytorch_tanh': 'gelu', 'gelu_new': 'gelu', 'relu': 'relu',
+    'silu': 'silu', 'swish': 'silu',
+}
+
+
+def shape(config: Attributes, patch: int) -> dict[str, Any]:
+  """Fields of ViTConfig; what is not said is a ViT-B's.
+
+  Raises:
+    UserError: heads don't divide the width, or pictures have no three channels.
+  """
+  width = config.count('hidden_size', 768)
+  heads = config.count('num_attention_heads', 12)
+  if width % heads:
+    raise UserError(
+        f'{config.path}: num_attention_heads is {heads}, which does not divide '
+        f'hidden_size, {width}'
+    )
+  config.expect('num_channels', 3)
+  patch = side(
+      config.take('patch_size', patch), f'{config.path}: patch_size'
+  )
+  return {
+      'patch': patch, 'layers': config.count('num_hidden_layers', 12),
+      'width': width, 'heads': heads, 'bias': True,
+  }
+
+
+def statistics(pixels: Pixels) -> dict[str, Any]:
+  """Fields of ViTConfig."""
+  return {'pixel_mean': pixels.mean, 'pixel_std': pixels.std}
+
+
+def activation(config: Attributes, default: str) -> str:
+  """A ViTConfig's; UserError if it is none that is known."""
+  name = config.take('hidden_act', default)
+  if not isinstance(name, str) or name not in _ACTIVATIONS:
+    raise UserError(
+        f'{config.path}: hidden_act is {name!r}, and known are '
+        f'{", ".join(_ACTIVATIONS)}'
+    )
+  return _ACTIVATIONS[name]
+
+
+def image_size(config: Attributes, pixels: Pixels) -> int:
+  """Pixels a side, which both files have to say alike; else UserError."""
+  size = side(config.take('image_size', 224), f'{config.path}: image_size')
+  if size != pixels.size:
+    raise UserError(
+        f'{pixels.path} makes pictures of {pixels.size} pixels a side, and '
+        f'{config.path} says {size}; the files do not belong together'
+    )
+  return size
+
+
+def expect_plain(config: Attributes) -> None:
+  """That nothing is switched on that ViTs have no use for; else UserError."""
+  config.expect('add_cross_attention', False)
+  config.expect('is_decoder', False)
+  config.expect('pruned_heads', {}, None)
+  config.ignore('tie_word_embeddings')
+
+
+def stored(dtype: np.dtype) -> str:
+  """The dtype of a tower whose tensors have this one."""
+  return 'bfloat16' if dtype == 'bfloat16' else 'float32'
+
+
+def patches(source: str) -> Rule:
+  """A convolution [D, 3, p, p] of strides p: a map of patches' pixels."""
+  return Rule(
+      source, ('patches_projection/kernel',),
+      lambda x: (x.transpose(2, 3, 1, 0).reshape(-1, x.shape[0]),),
+  )
+
+
+def tokens(source: str, target: str) -> Rule:
+  """Rows of the width, whatever stands before them."""
+  return Rule(source, (target,), lambda x: (x.reshape(-1, x.shape[-1]),))
+
+
+def norm(source: str, target: str) -> list[Rule]:
+  """Of LayerNorm."""
+  return [
+      same(f'{source}.weight', f'{target}/scale'),
+      same(f'{source}.bias', f'{target}/bias'),
+  ]
