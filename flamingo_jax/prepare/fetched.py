@@ -194,25 +194,28 @@ def _images_of(path: str) -> Iterator[_Image | Dropped]:
 
 
 def _images_of_tar(path: str) -> Iterator[_Image | Dropped]:
-  # Of each name the URLs, and where the images are.
-  found: dict[str, tuple[list[str], list[tuple[int, int]]]] = {}
+  # Of each name of an archive the URLs, and where the images are.
+  found: dict[
+      tuple[int, str], tuple[list[str], list[tuple[int, int]]]
+  ] = {}
   damage = None
   try:
-    with tarfile.open(path, 'r:', tarinfo=tars.Header) as archive:
-      for member in archive:
-        archive.members.clear()
-        stem, _, field = member.name.rpartition('.')
-        if not member.isreg():
-          continue
-        urls, places = found.setdefault(stem, ([], []))
-        field = field.lower()
-        if field == 'json' and member.size < _LARGEST:
-          urls.append(_url(archive.extractfile(member).read()))
-        elif field in captioned.IMAGE_FIELDS:
-          places.append((member.offset_data, member.size))
+    with tarfile.open(path, 'r:', tarinfo=tars.Header) as first:
+      for number, archive in enumerate(tars.archives(first)):
+        for member in archive:
+          archive.members.clear()
+          stem, _, field = member.name.rpartition('.')
+          if not member.isreg():
+            continue
+          urls, places = found.setdefault((number, stem), ([], []))
+          field = field.lower()
+          if field == 'json' and member.size < _LARGEST:
+            urls.append(_url(archive.extractfile(member).read()))
+          elif field in captioned.IMAGE_FIELDS:
+            places.append((member.offset_data, member.size))
   except (tarfile.TarError, OSError, EOFError) as error:
     damage = error
-  for stem, (urls, places) in found.items():
+  for (_, stem), (urls, places) in found.items():
     if urls and places and (len(urls) > 1 or len(places) > 1):
       yield Dropped(_TWICE, f'{path}:{stem}')
     elif places and any(urls):

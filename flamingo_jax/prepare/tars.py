@@ -49,37 +49,65 @@ def read_samples(path: str) -> Iterator[Item | Dropped]:
     Exception: the file is damaged; what came before is good, and of the last
       sample it is not known whether it is whole, so it is not among it.
   """
-  key, fields, size, is_dropped = '', {}, 0, False
   # Not 'r|*', which reads to skip, also beyond the end of the file: for a minute
   # where a damaged header claims a terabyte.
-  with tarfile.open(path, 'r:*', tarinfo=Header) as archive:
-    for member in archive:
-      archive.members.clear()  # else it keeps a list of what it has seen
-      if not member.isfile():
-        continue
-      found, field = split_name(member.name)
-      if os.path.basename(member.name).startswith('.'):
-        continue
-      if not field:
-        yield Dropped('member of a tar has no ending', f'{path}:{member.name}')
-        continue
-      if found != key:
-        if fields:
-          yield Item(f'{path}:{key}', fields)
-        key, fields, size, is_dropped = found, {}, 0, False
-      if is_dropped:
-        continue
-      size += member.size
-      reason = ''
-      if member.size > _LARGEST or size > _SAMPLE or member.issparse():
-        reason = 'member of a tar is too large'
-      elif field in fields:
-        reason = 'field of a sample comes twice'
-      if reason:
-        yield Dropped(reason, f'{path}:{member.name}')
-        fields, is_dropped = {}, True
-        continue
-      fields[field] = archive.extractfile(member).read()
+  with tarfile.open(path, 'r:*', tarinfo=Header) as first:
+    for archive in archives(first):
+      yield from _samples(archive, path)
+
+
+def archives(archive: tarfile.TarFile) -> Iterator[tarfile.TarFile]:
+  """A tar file and those that were appended to it, as `cat` does.
+
+  Each is read to its end before the next is asked for.
+
+  Raises:
+    tarfile.ReadError: what follows an end is no tar.
+  """
+  while True:
+    yield archive
+    file = archive.fileobj
+    file.seek(archive.offset)
+    while (block := file.read(tarfile.BLOCKSIZE)) and not any(block):
+      pass  # the zeros with which it ends
+    if not block:
+      return
+    file.seek(-len(block), os.SEEK_CUR)
+    archive = tarfile.open(fileobj=file, mode='r:', tarinfo=Header)
+
+
+def _samples(archive: tarfile.TarFile, path: str) -> Iterator[Item | Dropped]:
+  key, fields, size, is_dropped = '', {}, 0, False
+  for member in archive:
+    archive.members.clear()  # else it keeps a list of what it has seen
+    if member.isdir() or os.path.basename(member.name).startswith('.'):
+      continue
+    if not member.isfile():
+      yield Dropped(
+          'member of a tar is a link or no file', f'{path}:{member.name}'
+      )
+      continue
+    found, field = split_name(member.name)
+    if not field:
+      yield Dropped('member of a tar has no ending', f'{path}:{member.name}')
+      continue
+    if found != key:
+      if fields:
+        yield Item(f'{path}:{key}', fields)
+      key, fields, size, is_dropped = found, {}, 0, False
+    if is_dropped:
+      continue
+    size += member.size
+    reason = ''
+    if member.size > _LARGEST or size > _SAMPLE or member.issparse():
+      reason = 'member of a tar is too large'
+    elif field in fields:
+      reason = 'field of a sample comes twice'
+    if reason:
+      yield Dropped(reason, f'{path}:{member.name}')
+      fields, is_dropped = {}, True
+      continue
+    fields[field] = archive.extractfile(member).read()
   if fields:
     yield Item(f'{path}:{key}', fields)
 
