@@ -13,13 +13,17 @@ import tarfile
 
 import numpy as np
 
+from flamingo_jax.data import data_uri
+from flamingo_jax.data.documents import Media
 from flamingo_jax.errors import UserError
 from flamingo_jax.opening import open_file
 from flamingo_jax.prepare import captioned
 from flamingo_jax.prepare import spool
 from flamingo_jax.prepare import tars
 from flamingo_jax.prepare import web_urls
-from flamingo_jax.prepare.source import Dropped, find_files, has_ending
+from flamingo_jax.prepare.source import (
+    Dropped, embedded, find_files, has_ending,
+)
 
 _LARGEST = 2**26  # bytes of an image
 _ENDINGS = ('.tar', '.json')
@@ -40,7 +44,7 @@ class FetchedImages:
   known.
   """
 
-  folder: str  # that img2dataset has written
+  folder: str  # that img2dataset has written; '' if nothing was fetched
   # A folder where `write_index` has written; the images are found anew if it is
   # empty, which reads all JSON.
   index: str = ''
@@ -74,12 +78,24 @@ class FetchedImages:
     text = pathlib.Path(self.index, _DAMAGED).read_text(encoding='utf-8')
     return spool.Tally(json.loads(text))
 
+  def image(self, url: str) -> Media:
+    """The image of a URL, which may be a data: URI.
+
+    Raises:
+      Dropped: as of `read`, or a data: URI is malformed.
+    """
+    if data_uri.is_data_uri(url):
+      return embedded(url)
+    return Media('image', url, self.read(url))
+
   def read(self, url: str) -> bytes:
     """The bytes of an image.
 
     Raises:
       Dropped: it was not fetched, or cannot be read any more.
     """
+    if not self.folder:
+      raise Dropped('image was not fetched', url)
     keys, places, files = _load(self)
     place = int(np.searchsorted(keys, _key(url)))
     if place == len(keys) or keys[place] != _key(url):

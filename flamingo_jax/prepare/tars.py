@@ -128,7 +128,7 @@ def caption(fields: dict[str, bytes], key: str) -> str:
   return text_field(fields) or json_values.text_of(json_field(fields), key)
 
 
-def json_field(fields: dict[str, bytes]) -> dict[str, Any]:
+def json_field(fields: dict[str, Any]) -> dict[str, Any]:
   """What the field 'json' of a sample holds, {} if it has none.
 
   Raises:
@@ -141,7 +141,7 @@ def json_field(fields: dict[str, bytes]) -> dict[str, Any]:
   return json_values.parse(fields['json'], numbers_as_written=True)
 
 
-def text_field(fields: dict[str, bytes]) -> str:
+def text_field(fields: dict[str, Any]) -> str:
   """What the field 'txt' of a sample holds, '' if it has none.
 
   Raises:
