@@ -95,10 +95,10 @@ def read_model_json(model_dir: str | os.PathLike) -> dict[str, Any]:
           f'{path} is damaged ({name} is {shown(description.get(name))} and has '
           f'to be {_KINDS[kind]}): {_REMEDY}'
       )
-    if kind is int and description[name] < 1:
+    if kind is int and description[name] < 0:
       raise UserError(
           f'{path} is damaged ({name} is {shown(description[name])} and has to '
-          f'be from 1): {_REMEDY}'
+          f'be from 0): {_REMEDY}'
       )
   return description
 
