@@ -19,6 +19,7 @@ ENDINGS = ('.tar', '.tar.gz', '.tgz')
 _LARGEST = 2**30  # bytes of a member
 _SAMPLE = 2**31  # bytes of all members of a sample
 _TEXT = 2**24  # bytes of JSON that is parsed
+_ZEROS = bytes(2**20)
 
 
 class Header(tarfile.TarInfo):
@@ -66,13 +67,15 @@ def archives(archive: tarfile.TarFile) -> Iterator[tarfile.TarFile]:
   """
   while True:
     yield archive
-    file = archive.fileobj
-    file.seek(archive.offset)
-    while (block := file.read(tarfile.BLOCKSIZE)) and not any(block):
-      pass  # the zeros with which it ends
-    if not block:
+    file, end = archive.fileobj, archive.offset
+    file.seek(end)
+    while (data := file.read(len(_ZEROS))) == _ZEROS:  # with which it ends
+      end += len(data)
+    rest = data.lstrip(b'\0')
+    if not rest:
       return
-    file.seek(-len(block), os.SEEK_CUR)
+    end += len(data) - len(rest)
+    file.seek(end - (end - archive.offset) % tarfile.BLOCKSIZE)
     archive = tarfile.open(fileobj=file, mode='r:', tarinfo=Header)
 
 

@@ -21,6 +21,8 @@ from flamingo_jax.prepare.source import Dropped, Item
 # Others have none by definition.
 _WITH_PAGES = (WarcRecordType.response, WarcRecordType.resource)
 _TYPES = ('text/html', 'application/xhtml+xml')
+# Headers of records that hold a part of what was sent.
+_OF_PARTS = ('WARC-Truncated', 'WARC-Segment-Number')
 _HEAD_END = re.compile(rb'\r?\n\r?\n')
 _FOLDED = re.compile(r'\r?\n[ \t]+')  # a line that goes on in the next
 _STATUS = re.compile(r'(?:HTTP/[0-9.]+|ICY)\s+([0-9]{3})')
@@ -141,7 +143,7 @@ def _page(record: WarcRecord, url: str) -> Page:
   data = record.reader.read(LONGEST + 1)
   is_long = len(data) > LONGEST
   if (len(data) < min(record.content_length, LONGEST + 1)
-      or headers.get('WARC-Truncated') or not headers.get('Content-Length')):
+      or any(map(headers.get, _OF_PARTS)) or not headers.get('Content-Length')):
     raise Dropped(_IS_SHORT, url)
   if kind.strip().lower().startswith('application/http'):
     http, data = _split(data, url)

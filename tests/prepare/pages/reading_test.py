@@ -184,6 +184,7 @@ def test_no_page_is_half_wherever_a_file_is_cut(tmp_path, pack):
     ('', ('Content-Length: ', 'Content-Length: 9')),
     ('', ('Content-Length: ', 'Length: ')),
     ('', ('WARC-Date', 'WARC-Truncated: length\r\nWARC-Date')),
+    ('', ('WARC-Date', 'WARC-Segment-Number: 1\r\nWARC-Date')),
     ('Content-Length: 99999\r\n', ('', '')),
 ])
 def test_a_record_that_says_it_is_longer_is_cut_short(tmp_path, head, change):
