@@ -60,15 +60,14 @@ def run_subcommand(argv: Sequence[str] | None) -> int:
   except (OSError, UnicodeEncodeError) as error:
     from flamingo_jax.data import storage
 
-    print(f'error: {storage.sentence(error)}', file=sys.stderr)
-    return 2
+    return errors.tell(storage.sentence(error))
   except KeyboardInterrupt:
     return 130
 
 
 def make_parser() -> argparse.ArgumentParser:
   """The flags of every subcommand."""
-  parser = argparse.ArgumentParser(
+  parser = errors.Parser(
       prog='flamingo', allow_abbrev=False,
       description='Flamingo, a visual language model for few-shot learning.')
   commands = parser.add_subparsers(dest='command', required=True)

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The one exception that users are meant to read."""
 
+import argparse
 from collections.abc import Callable
 import io
 import re
@@ -64,10 +65,23 @@ def print_any_name() -> None:
       stream.reconfigure(errors='backslashreplace')
 
 
+class Parser(argparse.ArgumentParser):
+  """Tells wrong arguments in one line, however long they are."""
+
+  def error(self, message):
+    """Prints usage and message, and exits with 2."""
+    super().error(one_line(message))
+
+
+def tell(message: str) -> int:
+  """Prints why a program ends; returns its exit status."""
+  print(f'error: {one_line(message)}', file=sys.stderr)
+  return 2
+
+
 def status_of(program: Callable[[], int | None]) -> int:
   """Runs a program; a UserError is told, and the status is 2."""
   try:
     return program() or 0
   except UserError as error:
-    print(f'error: {error}', file=sys.stderr)
-    return 2
+    return tell(str(error))

@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the programs train, eval and infer share: gin files in, status out."""
 
-import argparse
 from collections.abc import Callable, Sequence
 import sys
 from typing import Any
@@ -13,14 +12,14 @@ import gin
 from flamingo_jax import gin_config
 from flamingo_jax.data import storage
 from flamingo_jax.driver import processes
-from flamingo_jax.errors import print_any_name, status_of
+from flamingo_jax.errors import Parser, print_any_name, status_of, tell
 
 _TOLD = 300  # characters of what a library says
 
 
 def parse_arguments(argv: Sequence[str]) -> tuple[list[str], list[str]]:
   """(gin files, bindings without --gin.)."""
-  parser = argparse.ArgumentParser(
+  parser = Parser(
       description='Runs what gin files describe.',
       epilog='--gin.NAME=VALUE sets a gin name, for example '
       '--gin.MODEL_DIR=runs/shapes.',
@@ -65,8 +64,4 @@ def run(
     if refusal is None:
       raise
     told = ' '.join(str(error).split())[:_TOLD]
-    print(
-        f'error: {refusal.reason} ({told}); {refusal.remedy} and {on_refusal}',
-        file=sys.stderr,
-    )
-    return 2
+    return tell(f'{refusal.reason} ({told}); {refusal.remedy} and {on_refusal}')

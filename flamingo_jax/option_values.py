@@ -1,12 +1,13 @@
 # SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Numbers that users give as options: whole ones, real ones, seeds."""
+"""What users give as options: numbers, seeds, texts."""
 
 import math
 import numbers
+import sys
 from typing import Any
 
-from flamingo_jax.errors import UserError
+from flamingo_jax.errors import UserError, shown
 
 AnyNumber = Any  # what a caller gives; the functions here say what is wrong
 LARGEST_SEED = 2**31 - 1  # TensorFlow's; JAX drops what is beyond 32 bits
@@ -34,7 +35,7 @@ def whole_number(
     return int(value)
   bounds = f'from {least}' + ('' if most is None else f' to {most}')
   raise UserError(
-      f'{name} is {value!r:.60} and must be a whole number {bounds}'
+      f'{name} is {shown(value)} and must be a whole number {bounds}'
       + (meaning and f': {meaning}')
   )
 
@@ -58,15 +59,16 @@ def real_number(
   """
   value = _scalar(value)
   is_real = isinstance(value, numbers.Real) and not isinstance(value, bool)
-  if is_real and math.isfinite(value) and least <= value <= most and not (
-      above and value == least
+  # Whole numbers may be larger than any of these.
+  if is_real and abs(value) <= sys.float_info.max and not (
+      value < least or value > most or (above and value == least)
   ):
     return float(value)
   bounds = f'above {least}' if above else f'from {least}'
   if most < math.inf:
     bounds += f' to {most:g}'
   raise UserError(
-      f'{name} is {value!r:.60} and must be a number {bounds}'
+      f'{name} is {shown(value)} and must be a number {bounds}'
       + (meaning and f': {meaning}')
   )
 
@@ -78,6 +80,17 @@ def seed(value: AnyNumber, name: str = 'seed') -> int:
     UserError: it is none that makes draws of its own.
   """
   return whole_number(name, value, 0, LARGEST_SEED)
+
+
+def text(name: str, value: Any) -> str:
+  """The value, which is a text.
+
+  Raises:
+    UserError: it is none.
+  """
+  if isinstance(value, str):
+    return str(value)  # of NumPy's, too
+  raise UserError(f'{name} is {shown(value)} and must be a text')
 
 
 def _scalar(value: AnyNumber) -> AnyNumber:

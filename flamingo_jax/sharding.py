@@ -15,8 +15,10 @@ from flax import linen as nn
 import jax
 from jax.experimental import mesh_utils
 from jax.sharding import AbstractMesh, Mesh, NamedSharding, PartitionSpec
+import numpy as np
 
-from flamingo_jax.errors import UserError
+from flamingo_jax import option_values
+from flamingo_jax.errors import UserError, shown
 from flamingo_jax.typing import Array, Tree
 
 # replica: data parallel copies; fsdp: data parallel, parameters split too;
@@ -148,16 +150,25 @@ def make_mesh(
     UserError: an unknown axis, sizes that don't multiply to the devices, or a
       'replica' that the number of slices doesn't divide.
   """
-  devices = jax.devices() if devices is None else devices
+  devices = _checked(devices)
   slices = slice_count(devices)
   if shape is None:
     shape = {'replica': slices, 'fsdp': len(devices) // slices}
-  unknown = sorted(set(shape) - set(MESH_AXES))
-  if unknown:
+  if not isinstance(shape, Mapping):
     raise UserError(
-        f'unknown mesh axis {unknown[0]!r}: the axes are {", ".join(MESH_AXES)}'
+        f'the mesh is {shown(shape)} and must be a size per axis, such as '
+        "{'fsdp': 4, 'model': 2}"
     )
-  sizes = tuple(shape.get(axis, 1) for axis in MESH_AXES)
+  for axis in shape:
+    if axis not in MESH_AXES:
+      raise UserError(
+          f'unknown mesh axis {shown(axis)}: the axes are '
+          f'{", ".join(MESH_AXES)}'
+      )
+  sizes = tuple(
+      option_values.whole_number(f'the mesh axis {axis}', shape.get(axis, 1), 1)
+      for axis in MESH_AXES
+  )
   if math.prod(sizes) != len(devices):
     raise UserError(
         f'the mesh {dict(zip(MESH_AXES, sizes))} needs {math.prod(sizes)} '
@@ -179,6 +190,24 @@ def make_mesh(
       ),
       MESH_AXES,
   )
+
+
+def _checked(devices: Any) -> Sequence[jax.Device]:
+  """Of a mesh; None: all of the job.
+
+  Raises:
+    UserError: they are no list of devices.
+  """
+  if devices is None:
+    return jax.devices()
+  is_list = isinstance(devices, (list, tuple, np.ndarray))
+  found = list(devices) if is_list else []
+  if not found or not all(hasattr(x, 'device_kind') for x in found):
+    raise UserError(
+        f'devices are {shown(devices)} and must be a list of devices, such as '
+        'jax.devices()'
+    )
+  return found
 
 
 def slice_count(devices: Sequence[jax.Device]) -> int:

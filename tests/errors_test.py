@@ -6,7 +6,7 @@ import pickle
 
 import pytest
 
-from flamingo_jax.errors import UserError, shown
+from flamingo_jax.errors import Parser, UserError, shown, tell
 from flamingo_jax.prepare import spool
 
 NESTED = []
@@ -50,3 +50,19 @@ def test_what_a_manifest_says_first_of_a_reason_is_short():
   assert entry['count'] == 3 and len(entry['first']) == 400
   assert entry['first'].startswith('a.warc: x')
   assert entry['first'].endswith(r'\nend')
+
+
+def test_wrong_arguments_are_told_in_short(capsys):
+  parser = Parser(prog='p')
+  parser.add_argument('--n', type=int)
+  with pytest.raises(SystemExit, match='2'):
+    parser.parse_args(['--n', '9' * 200_000 + '\x1b'])
+  usage, *told = capsys.readouterr().err.splitlines()
+  assert usage == 'usage: p [-h] [--n N]'
+  assert len(told) == 1 and len(told[0]) < 1100 and '\x1b' not in told[0]
+
+
+def test_what_ends_a_program_is_told_in_short(capsys):
+  assert tell(f'{"x" * 200_000}\n cannot be written') == 2
+  (told,) = capsys.readouterr().err.splitlines()
+  assert len(told) < 1100 and told.endswith(' cannot be written')

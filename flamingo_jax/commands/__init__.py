@@ -10,6 +10,7 @@ import argparse
 from typing import Any
 
 from flamingo_jax import option_values
+from flamingo_jax.errors import shown
 
 
 def add_command(commands: Any, name: str, run: Any, summary: str) -> Any:
@@ -28,7 +29,7 @@ def seed(text: str) -> int:
     return option_values.seed(number)
   except ValueError:  # a UserError, too
     raise argparse.ArgumentTypeError(
-        f'{text!r:.40} is no whole number from 0 to {option_values.LARGEST_SEED}'
+        f'{shown(text)} is no whole number from 0 to {option_values.LARGEST_SEED}'
     ) from None
 
 

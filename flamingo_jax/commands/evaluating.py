@@ -117,7 +117,9 @@ def _evaluate(options: argparse.Namespace) -> None:
   benchmark = paper_benchmarks.find(options.benchmark)
   if not options.data:
     raise UserError('--benchmark needs --data=DIR')
-  model_dir = options.model_dir or shipped_weights()
+  model_dir = options.model_dir
+  if model_dir is None:
+    model_dir = shipped_weights()
   all_settings = [
       Settings(
           benchmark=benchmark.name, split=options.split or benchmark.split,

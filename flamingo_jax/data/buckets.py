@@ -9,6 +9,8 @@ from typing import Any
 
 from etils import epath
 
+from flamingo_jax.errors import UserError, shown
+
 
 def is_address(path: str | os.PathLike) -> bool:
   """Whether a path leads to a bucket and not into this machine's folders."""
@@ -16,8 +18,17 @@ def is_address(path: str | os.PathLike) -> bool:
 
 
 def as_folder(path: str | os.PathLike) -> epath.Path:
-  """A folder, made absolute; gs://BUCKET/... stays what it is."""
-  name = os.fspath(path)
+  """A folder, made absolute; gs://BUCKET/... stays what it is.
+
+  Raises:
+    UserError: it is no name of a folder.
+  """
+  is_name = isinstance(path, (str, os.PathLike))
+  name = os.fspath(path) if is_name else None
+  if not name or not isinstance(name, str) or '\0' in name:
+    raise UserError(
+        f'{shown(path)} is no name of a folder: give one, such as "runs/own"'
+    )
   return epath.Path(name if is_address(name) else os.path.abspath(name))
 
 

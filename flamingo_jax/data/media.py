@@ -46,6 +46,8 @@ def image(source: Any) -> Media:
   """
   if isinstance(source, PIL.Image.Image):
     name = '<PIL image>'
+    if 0 in source.size:
+      raise UserError(f'a PIL image of size {source.size} is empty')
     return Media('image', name, np.asarray(pictures.finish(source, name)))
   if isinstance(source, (bytes, bytearray, memoryview, str, os.PathLike)):
     return _encoded('image', source)

@@ -26,6 +26,7 @@ from flamingo_jax.errors import UserError
 # Timestamps are fractions of a second that rarely hit whole ones.
 TOLERANCE = 1e-3
 _FAR = 10.0  # seconds between frames from which seeking is faster than decoding
+_NO_TIME = 10  # milliseconds
 _LATE = 0.5  # seconds; before that a start changes no length to speak of
 _LONGEST_SEARCH = 2**28  # bytes that hold no frame
 _MOST_STRETCHED = 16  # beyond this, the shape that pixels claim is damage
@@ -91,8 +92,9 @@ class Animation:
 
 
 def _seconds(frame: PIL.Image.Image) -> float:
-  # Browsers show frames that claim no time for a tenth of a second.
-  return (frame.info.get('duration') or 100) / 1000
+  # Browsers show frames that claim next to no time for a tenth of a second.
+  duration = frame.info.get('duration') or 0
+  return (duration if duration > _NO_TIME else 100) / 1000
 
 
 class Patient:

@@ -151,7 +151,7 @@ def open_encoded(file: io.BufferedIOBase) -> PIL.Image.Image:
 def _without_refused(file: io.BufferedIOBase) -> io.BufferedIOBase:
   """A PNG without the texts and profiles for which Pillow refuses all of it.
 
-  They are larger than its limits (a megabyte each, 64 in all), or malformed. Of
+  They are larger than its limits (a megabyte each, 64 in all) or damaged. Of
   an animation all count again each time that it is read, so none is kept.
   """
   kept, refused, is_animated = [(0, len(_PNG))], False, False
@@ -179,7 +179,7 @@ def _refuses(
     chunks: PIL.PngImagePlugin.PngStream, name: bytes, length: int
 ) -> bool:
   try:
-    chunks.call(name, 0, length)
+    chunks.crc(name, chunks.call(name, 0, length))
     return False
   except (ValueError, SyntaxError, IndexError):
     return True

@@ -69,6 +69,7 @@ class Parts:
   summarize_config: Callable[[str, Any, int], None]
 
   def __post_init__(self):
+    option_values.whole_number('TRAIN_STEPS', self.total_steps, 1)
     for seed in filter(None, (self.random_seed, self.dataset_cfg.seed)):
       option_values.seed(seed, 'SEED')
 
@@ -150,6 +151,11 @@ class Loop:
     compiled = None
     stopping = None
     shared_stop = SharedStop(stop)
+    if step >= total_steps:
+      self._progress.say(
+          f'step {step} of {total_steps} is done already: ask for more steps to '
+          'go on'
+      )
     while step < total_steps and not stopping:
       if compiled is None:
         self._exit_if_asked(stop)

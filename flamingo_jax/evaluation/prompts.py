@@ -15,7 +15,7 @@ from typing import Any
 
 from flamingo_jax.data.documents import END_OF_CHUNK
 from flamingo_jax.data.media import Media
-from flamingo_jax.errors import UserError
+from flamingo_jax.errors import UserError, shown
 from flamingo_jax.predictor.inputs import Prompt
 
 # Supports that a prompt of no shots shows as text alone, so that the model
@@ -45,8 +45,8 @@ class Sample:
     is_one = isinstance(self.answers, str)
     if is_one or not all(isinstance(text, str) for text in self.answers):
       raise UserError(
-          f'{self.source}: answers are {self.answers!r:.60} and must be a tuple '
-          "of texts, such as ('3',)"
+          f'{self.source}: answers are {shown(self.answers)} and must be a '
+          "tuple of texts, such as ('3',)"
       )
 
 

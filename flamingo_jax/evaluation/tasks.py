@@ -24,7 +24,7 @@ from flamingo_jax.data.document_source import DocumentSource, Splits
 from flamingo_jax.data.frames import Sampling
 from flamingo_jax.data.seqio_vocabulary import SeqioVocabulary
 from flamingo_jax.data.vocabulary import Vocabulary, default_vocabulary
-from flamingo_jax.errors import UserError
+from flamingo_jax.errors import UserError, shown
 from flamingo_jax.evaluation import metrics
 from flamingo_jax.evaluation import prompts
 from flamingo_jax.evaluation.examples import MODEL_FEATURES
@@ -122,7 +122,7 @@ def add_close_ended_task(
   if len(set(candidates)) < max(2, len(candidates)):
     raise UserError(
         f'the candidates of task {name!r} must be two or more different '
-        f'answers, not {list(candidates)!r:.100}'
+        f'answers, not {shown(list(candidates))}'
     )
   supports = functools.cache(supports)
 

@@ -17,7 +17,7 @@ from flamingo_jax.data.interleaved import (
 )
 from flamingo_jax.data.media import Media
 from flamingo_jax.data.vocabulary import Vocabulary
-from flamingo_jax.errors import UserError
+from flamingo_jax.errors import UserError, shown
 from flamingo_jax.option_values import AnyNumber
 from flamingo_jax.typing import Float
 
@@ -103,7 +103,7 @@ def as_list(prompts: Any) -> tuple[list[Prompt], bool]:
   if not isinstance(prompts, (list, tuple)):
     raise UserError(
         f'a prompt is a list of parts, such as {_EXAMPLE}, and not '
-        f'{prompts!r:.60}'
+        f'{shown(prompts)}'
     )
   if not prompts:
     raise UserError(f'there is no prompt: pass one, such as {_EXAMPLE}')
@@ -116,7 +116,7 @@ def as_list(prompts: Any) -> tuple[list[Prompt], bool]:
     for part in parts:
       if not isinstance(part, (str, Media, EndOfChunk)) or parts is not prompt:
         raise UserError(
-            f'{name} holds {part!r:.60}: a prompt is a list of texts and of '
+            f'{name} holds {shown(part)}: a prompt is a list of texts and of '
             f'media made by fj.image or fj.video, such as {_EXAMPLE}'
         )
     parts = [part for part in parts if not isinstance(part, str) or part]
@@ -254,7 +254,7 @@ def check_candidates(candidates: Any) -> list[str]:
       return list(map(str, found))  # of NumPy's, too
   raise UserError(
       "candidates are a list of at least one text, such as ['a cat', 'a dog'], "
-      f'and not {candidates!r:.60}'
+      f'and not {shown(candidates)}'
   )
 
 
@@ -283,7 +283,7 @@ def tokenize_candidates(
   for number, text in enumerate(candidates, 1):
     if not vocabulary.encode(text):
       raise UserError(
-          f'candidate {number} ({text!r}) has no tokens to score: give it a '
+          f'candidate {number} ({shown(text)}) has no tokens to score: give it a '
           'text, or leave it out'
       )
     space = separator if touches and not text[0].isspace() else ''

@@ -25,11 +25,11 @@ from flamingo_jax.training.trained_model import answering
 
 def load(
     model_dir: str | os.PathLike | None = None,
-    step: int | None = None,
+    step: AnyNumber = None,
     *,
     frames: AnyNumber = None,
     fps: AnyNumber = None,
-    keep_latents: int = 0,
+    keep_latents: AnyNumber = 0,
     devices: Sequence[jax.Device] | None = None,
     mesh: Mapping[str, int] | None = None,
     rules: str = 'data_parallel',
@@ -60,7 +60,9 @@ def load(
   if devices is None and mesh is None:
     devices = jax.local_devices()[:1]
   partitioner = Partitioner(mesh, rules, devices)
-  model_dir = as_folder(model_dir or shipped_weights())
+  model_dir = as_folder(
+      shipped_weights() if model_dir is None else model_dir
+  )
   config, vocabulary = stored_config(model_dir), stored_vocabulary(model_dir)
   trained = Sampling(read_model_json(model_dir)['frames'], TRAINING.fps)
   sampling = trained.override(frames, fps)

@@ -10,6 +10,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from flamingo_jax import option_values
 from flamingo_jax.data.frames import TRAINING, Sampling
 from flamingo_jax.data.interleaved import TokenizedDocument
 from flamingo_jax.data.media import Media
@@ -40,7 +41,7 @@ class Predictor:
       partitioner: Partitioner | None = None,
       frames: AnyNumber = TRAINING.frames,
       fps: AnyNumber = TRAINING.fps,
-      keep_latents: int = 0,
+      keep_latents: AnyNumber = 0,
   ):
     """Places the parameters; compiles nothing yet.
 
@@ -71,7 +72,7 @@ class Predictor:
     )
     self._inference = Inference(
         answering(config, vocabulary), params, partitioner,
-        keep_latents,
+        option_values.whole_number('keep_latents', keep_latents, 0),
     )
 
   def generate(
@@ -150,7 +151,7 @@ class Predictor:
       prompts: Prompt | Sequence[Prompt],
       candidates: Any,  # a sequence or an array of texts
       *,
-      separator: str = ' ',
+      separator: Any = ' ',  # a text
       close: bool = False,
       batch_size: AnyNumber = 8,
       prefix: Prompt = (),
@@ -182,6 +183,7 @@ class Predictor:
     """
     batch_size = inputs.check_options(batch_size=batch_size)['batch_size']
     candidates = inputs.check_candidates(candidates)
+    separator = option_values.text('separator', separator)
     sampling = self._sampling.override(frames, fps)
     prompts, is_single = inputs.as_list(prompts)
     ids = [

@@ -39,6 +39,7 @@ class CaptionTable:
     self._path = path
     self._found: dict[str, str] = {}
     self._doubts: dict[str, Dropped] = {}
+    self._strays, self._first_stray = 0, ''
     roots = list(dict.fromkeys([os.path.dirname(path), *folders]))
     names = _Names(videos)
     rows_of = collections.defaultdict(list)
@@ -51,6 +52,9 @@ class CaptionTable:
             'caption fits several videos',
             f'{path}:{row[0]}: {shown(row[1])} is {names_of(fitting)}',
         ))
+      else:
+        self._strays += 1
+        self._first_stray = self._first_stray or f'{row[0]}: {shown(row[1])}'
     for video, rows in rows_of.items():
       self._decide(video, rows)
 
@@ -74,6 +78,11 @@ class CaptionTable:
     if video in self._doubts:
       raise self._doubts[video]
     return self._found.get(video, '')
+
+  def strays(self) -> Iterator[Dropped]:
+    """Captions of which there is no video, for each what the first is."""
+    for _ in range(self._strays):
+      yield Dropped('caption of no video', f'line {self._first_stray}')
 
 
 class _Names:

@@ -3,8 +3,10 @@
 """Documents of one medium and its caption, as ALIGN, LTIP and VTP have them."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from flamingo_jax.data.documents import Media
+from flamingo_jax.errors import shown
 from flamingo_jax.prepare.source import Converted, Dropped, Fitter
 
 IMAGE_FIELDS = ('jpg', 'jpeg', 'png', 'webp', 'gif', 'bmp', 'image')
@@ -27,12 +29,12 @@ def convert(
 
 
 def find_medium(
-    kind: str, fields: dict[str, bytes], place: str
+    kind: str, fields: dict[str, Any], place: str
 ) -> tuple[Media, list[Dropped]]:
   """The first field that is one, and those that are lost as it has one.
 
   Raises:
-    Dropped: there is none.
+    Dropped: there is none, or it is not of bytes.
   """
   names = IMAGE_FIELDS if kind == 'image' else VIDEO_FIELDS
   found = [name for name in names if name in fields]
@@ -43,7 +45,24 @@ def find_medium(
         f'{", ".join(names)}',
     )
   first, *others = found
-  return Media(kind, f'{place}.{first}', fields[first]), [
+  data = _bytes_of(fields[first])
+  if data is None:
+    raise Dropped(
+        'medium is not of bytes', f'{first} is {shown(fields[first])}'
+    )
+  return Media(kind, f'{place}.{first}', data), [
       Dropped(f'sample has one more {kind}', f'{other}, beside {first}')
       for other in others
   ]
+
+
+def _bytes_of(value: Any) -> bytes | None:
+  """A file, also as the `datasets` of Hugging Face have it in Parquet.
+
+  There it is {'bytes': ..., 'path': ...}, alone or in a list.
+  """
+  if isinstance(value, list) and len(value) == 1:
+    value = value[0]
+  if isinstance(value, dict):
+    value = value.get('bytes')
+  return value if isinstance(value, bytes) else None

@@ -13,13 +13,17 @@ import tarfile
 
 import numpy as np
 
+from flamingo_jax.data import data_uri
+from flamingo_jax.data.documents import Media
 from flamingo_jax.errors import UserError
 from flamingo_jax.opening import open_file
 from flamingo_jax.prepare import captioned
 from flamingo_jax.prepare import spool
 from flamingo_jax.prepare import tars
 from flamingo_jax.prepare import web_urls
-from flamingo_jax.prepare.source import Dropped, find_files, has_ending
+from flamingo_jax.prepare.source import (
+    Dropped, embedded, find_files, has_ending,
+)
 
 _LARGEST = 2**26  # bytes of an image
 _ENDINGS = ('.tar', '.json')
@@ -40,7 +44,7 @@ class FetchedImages:
   known.
   """
 
-  folder: str  # that img2dataset has written
+  folder: str  # that img2dataset has written; '' if nothing was fetched
   # A folder where `write_index` has written; the images are found anew if it is
   # empty, which reads all JSON.
   index: str = ''
@@ -74,12 +78,24 @@ class FetchedImages:
     text = pathlib.Path(self.index, _DAMAGED).read_text(encoding='utf-8')
     return spool.Tally(json.loads(text))
 
+  def image(self, url: str) -> Media:
+    """The image of a URL, which may be a data: URI.
+
+    Raises:
+      Dropped: as of `read`, or a data: URI is malformed.
+    """
+    if data_uri.is_data_uri(url):
+      return embedded(url)
+    return Media('image', url, self.read(url))
+
   def read(self, url: str) -> bytes:
     """The bytes of an image.
 
     Raises:
       Dropped: it was not fetched, or cannot be read any more.
     """
+    if not self.folder:
+      raise Dropped('image was not fetched', url)
     keys, places, files = _load(self)
     place = int(np.searchsorted(keys, _key(url)))
     if place == len(keys) or keys[place] != _key(url):
@@ -194,25 +210,28 @@ def _images_of(path: str) -> Iterator[_Image | Dropped]:
 
 
 def _images_of_tar(path: str) -> Iterator[_Image | Dropped]:
-  # Of each name the URLs, and where the images are.
-  found: dict[str, tuple[list[str], list[tuple[int, int]]]] = {}
+  # Of each name of an archive the URLs, and where the images are.
+  found: dict[
+      tuple[int, str], tuple[list[str], list[tuple[int, int]]]
+  ] = {}
   damage = None
   try:
-    with tarfile.open(path, 'r:', tarinfo=tars.Header) as archive:
-      for member in archive:
-        archive.members.clear()
-        stem, _, field = member.name.rpartition('.')
-        if not member.isreg():
-          continue
-        urls, places = found.setdefault(stem, ([], []))
-        field = field.lower()
-        if field == 'json' and member.size < _LARGEST:
-          urls.append(_url(archive.extractfile(member).read()))
-        elif field in captioned.IMAGE_FIELDS:
-          places.append((member.offset_data, member.size))
+    with tarfile.open(path, 'r:', tarinfo=tars.Header) as first:
+      for number, archive in enumerate(tars.archives(first)):
+        for member in archive:
+          archive.members.clear()
+          stem, _, field = member.name.rpartition('.')
+          if not member.isreg():
+            continue
+          urls, places = found.setdefault((number, stem), ([], []))
+          field = field.lower()
+          if field == 'json' and member.size < _LARGEST:
+            urls.append(_url(archive.extractfile(member).read()))
+          elif field in captioned.IMAGE_FIELDS:
+            places.append((member.offset_data, member.size))
   except (tarfile.TarError, OSError, EOFError) as error:
     damage = error
-  for stem, (urls, places) in found.items():
+  for (_, stem), (urls, places) in found.items():
     if urls and places and (len(urls) > 1 or len(places) > 1):
       yield Dropped(_TWICE, f'{path}:{stem}')
     elif places and any(urls):

@@ -117,7 +117,8 @@ def array_units(path: str) -> Iterator[Unit]:
     raise _unreadable(path, error) from None
   with data:
     begin = end = first = number = 0
-    for start, end in _objects(data):
+    is_array = data[:_TAIL].lstrip(b'\xef\xbb\xbf \t\r\n').startswith(b'[')
+    for start, end in _objects(data) if is_array else ():
       if number % _OBJECTS == 0:
         if number:
           yield Unit(path, begin, start, first)
@@ -132,7 +133,10 @@ def array_units(path: str) -> Iterator[Unit]:
 def read_array(unit: Unit) -> Iterator[Item | Dropped]:
   """The objects of a unit, as bytes."""
   if unit.end < 0:
-    yield Dropped('file is no whole JSON array', unit.path)
+    yield Dropped(
+        'file is no whole JSON array',
+        f'{unit.path} (objects of one line each are a .jsonl)',
+    )
     return
   with open(unit.path, 'rb') as file:
     file.seek(unit.begin)

@@ -169,7 +169,10 @@ def find_files(paths: Iterable[str], endings: tuple[str, ...]) -> list[str]:
     if os.path.isdir(path):
       inside = [
           file for file in _below(path)
-          if has_ending(file, endings) and _is_file(file)
+          # Editors keep links to nothing (.#own.jsonl) beside what they open.
+          if has_ending(file, endings) and (
+              os.path.exists(file) or not os.path.basename(file)[0] == '.'
+          ) and _is_file(file)
       ]
       if not inside:
         raise UserError(
@@ -207,13 +210,19 @@ def _below(folder: str) -> Iterator[str]:
 
 
 def _is_file(path: str | os.PathLike) -> bool:
-  """Whether there is a file; a folder or a link to nothing is none.
+  """Whether there is a file; a folder is none.
 
   Raises:
-    UserError: it is a named pipe or the like, which would be waited for.
+    UserError: it is a named pipe or the like, which would be waited for, or a
+      link to nothing, as of data that were not fetched.
   """
   if os.path.isfile(path):
     return True
+  if os.path.islink(path) and not os.path.exists(path):
+    raise UserError(
+        f'{os.fspath(path)} is a link to {os.readlink(path)}, which does not '
+        'exist; fetch what it leads to, or remove it'
+    )
   if os.path.exists(path) and not os.path.isdir(path):
     raise UserError(
         f'{os.fspath(path)} is {opening.kind_of(path)}, not a file; name '

@@ -19,6 +19,7 @@ ENDINGS = ('.tar', '.tar.gz', '.tgz')
 _LARGEST = 2**30  # bytes of a member
 _SAMPLE = 2**31  # bytes of all members of a sample
 _TEXT = 2**24  # bytes of JSON that is parsed
+_ZEROS = bytes(2**20)
 
 
 class Header(tarfile.TarInfo):
@@ -49,37 +50,67 @@ def read_samples(path: str) -> Iterator[Item | Dropped]:
     Exception: the file is damaged; what came before is good, and of the last
       sample it is not known whether it is whole, so it is not among it.
   """
-  key, fields, size, is_dropped = '', {}, 0, False
   # Not 'r|*', which reads to skip, also beyond the end of the file: for a minute
   # where a damaged header claims a terabyte.
-  with tarfile.open(path, 'r:*', tarinfo=Header) as archive:
-    for member in archive:
-      archive.members.clear()  # else it keeps a list of what it has seen
-      if not member.isfile():
-        continue
-      found, field = split_name(member.name)
-      if os.path.basename(member.name).startswith('.'):
-        continue
-      if not field:
-        yield Dropped('member of a tar has no ending', f'{path}:{member.name}')
-        continue
-      if found != key:
-        if fields:
-          yield Item(f'{path}:{key}', fields)
-        key, fields, size, is_dropped = found, {}, 0, False
-      if is_dropped:
-        continue
-      size += member.size
-      reason = ''
-      if member.size > _LARGEST or size > _SAMPLE or member.issparse():
-        reason = 'member of a tar is too large'
-      elif field in fields:
-        reason = 'field of a sample comes twice'
-      if reason:
-        yield Dropped(reason, f'{path}:{member.name}')
-        fields, is_dropped = {}, True
-        continue
-      fields[field] = archive.extractfile(member).read()
+  with tarfile.open(path, 'r:*', tarinfo=Header) as first:
+    for archive in archives(first):
+      yield from _samples(archive, path)
+
+
+def archives(archive: tarfile.TarFile) -> Iterator[tarfile.TarFile]:
+  """A tar file and those that were appended to it, as `cat` does.
+
+  Each is read to its end before the next is asked for.
+
+  Raises:
+    tarfile.ReadError: what follows an end is no tar.
+  """
+  while True:
+    yield archive
+    file, end = archive.fileobj, archive.offset
+    file.seek(end)
+    while (data := file.read(len(_ZEROS))) == _ZEROS:  # with which it ends
+      end += len(data)
+    rest = data.lstrip(b'\0')
+    if not rest:
+      return
+    end += len(data) - len(rest)
+    file.seek(end - (end - archive.offset) % tarfile.BLOCKSIZE)
+    archive = tarfile.open(fileobj=file, mode='r:', tarinfo=Header)
+
+
+def _samples(archive: tarfile.TarFile, path: str) -> Iterator[Item | Dropped]:
+  key, fields, size, is_dropped = '', {}, 0, False
+  for member in archive:
+    archive.members.clear()  # else it keeps a list of what it has seen
+    if member.isdir() or os.path.basename(member.name).startswith('.'):
+      continue
+    if not member.isfile():
+      yield Dropped(
+          'member of a tar is a link or no file', f'{path}:{member.name}'
+      )
+      continue
+    found, field = split_name(member.name)
+    if not field:
+      yield Dropped('member of a tar has no ending', f'{path}:{member.name}')
+      continue
+    if found != key:
+      if fields:
+        yield Item(f'{path}:{key}', fields)
+      key, fields, size, is_dropped = found, {}, 0, False
+    if is_dropped:
+      continue
+    size += member.size
+    reason = ''
+    if member.size > _LARGEST or size > _SAMPLE or member.issparse():
+      reason = 'member of a tar is too large'
+    elif field in fields:
+      reason = 'field of a sample comes twice'
+    if reason:
+      yield Dropped(reason, f'{path}:{member.name}')
+      fields, is_dropped = {}, True
+      continue
+    fields[field] = archive.extractfile(member).read()
   if fields:
     yield Item(f'{path}:{key}', fields)
 
@@ -100,7 +131,7 @@ def caption(fields: dict[str, bytes], key: str) -> str:
   return text_field(fields) or json_values.text_of(json_field(fields), key)
 
 
-def json_field(fields: dict[str, bytes]) -> dict[str, Any]:
+def json_field(fields: dict[str, Any]) -> dict[str, Any]:
   """What the field 'json' of a sample holds, {} if it has none.
 
   Raises:
@@ -113,7 +144,7 @@ def json_field(fields: dict[str, bytes]) -> dict[str, Any]:
   return json_values.parse(fields['json'], numbers_as_written=True)
 
 
-def text_field(fields: dict[str, bytes]) -> str:
+def text_field(fields: dict[str, Any]) -> str:
   """What the field 'txt' of a sample holds, '' if it has none.
 
   Raises:

@@ -9,6 +9,7 @@ from typing import Any
 
 import tqdm
 
+from flamingo_jax.data import data_uri
 from flamingo_jax.errors import UserError
 from flamingo_jax.prepare import conversion
 from flamingo_jax.prepare import spool
@@ -63,6 +64,8 @@ def _urls_of(source: Any, item: Item, drops: spool.Tally) -> list[str]:
   found = []
   try:
     for url in source.urls(item):
+      if data_uri.is_data_uri(url):
+        continue  # the image is there already
       if asked := web_urls.requested(url):
         found.append(asked)
       else:

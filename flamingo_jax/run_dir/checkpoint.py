@@ -23,9 +23,10 @@ import jax
 import numpy as np
 import orbax.checkpoint as ocp
 
+from flamingo_jax import option_values
 from flamingo_jax.data import storage
 from flamingo_jax.data.buckets import as_folder
-from flamingo_jax.errors import UserError
+from flamingo_jax.errors import UserError, shown
 from flamingo_jax.run_dir import damage
 from flamingo_jax.run_dir.differences import check_same_tree
 from flamingo_jax.run_dir.leftovers import remove_leftovers
@@ -199,7 +200,9 @@ def check_are_ours(use_orbax: bool) -> None:
     )
 
 
-def find_step(model_dir: str | os.PathLike, step: int | None = None) -> int:
+def find_step(
+    model_dir: str | os.PathLike, step: option_values.AnyNumber = None
+) -> int:
   """One of a run's checkpoints: that of `step`, or the newest.
 
   Raises:
@@ -212,10 +215,12 @@ def find_step(model_dir: str | os.PathLike, step: int | None = None) -> int:
         f'no checkpoint in {model_dir}: give the MODEL_DIR of a run that has '
         'saved one'
     )
-  step = steps[-1] if step is None else step
+  step = steps[-1] if step is None else option_values.whole_number(
+      'step', step, 0
+  )
   if step not in steps:
     raise UserError(
-        f'no checkpoint of step {step} in {model_dir}: there are '
+        f'no checkpoint of step {shown(step)} in {model_dir}: there are '
         f'{", ".join(map(str, steps))}'
     )
   return step
@@ -308,8 +313,9 @@ def restore_step(
   )
   if iterator is not None and not (folder / 'data_iterator').exists():
     raise UserError(
-        f'{folder} does not say where its data stood: it was saved with '
-        'save_dataset = False'
+        f'{folder} does not say where its data stood: copy '
+        'data_iterator back, or, if it was saved with save_dataset = False, '
+        'set that again'
     )
   state = read_tree(folder / 'state', target)
   if iterator is not None:

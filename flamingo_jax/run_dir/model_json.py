@@ -12,7 +12,7 @@ from etils import epath
 from flamingo_jax.data.buckets import as_folder
 from flamingo_jax.data.storage import write_atomically
 from flamingo_jax.data.vocabulary import Vocabulary, file_sha256
-from flamingo_jax.errors import UserError
+from flamingo_jax.errors import UserError, shown
 from flamingo_jax.models import FlamingoConfig, LanguageModelConfig
 from flamingo_jax.models.architecture import Architecture
 from flamingo_jax.run_dir.checkpoint import split_path
@@ -74,11 +74,16 @@ def read_model_json(model_dir: str | os.PathLike) -> dict[str, Any]:
   path = as_folder(model_dir) / 'model.json'
   try:
     description = json.loads(path.read_text(encoding='utf-8'))
-  except FileNotFoundError:
+  except (FileNotFoundError, NotADirectoryError):
     raise UserError(
         f'{path} does not exist: give the MODEL_DIR of a training run'
     ) from None
-  except ValueError as error:
+  except OSError as error:
+    raise UserError(
+        f'{path} cannot be read ({error.strerror}): mend its permissions, or '
+        'give another MODEL_DIR'
+    ) from error
+  except (ValueError, RecursionError) as error:
     raise UserError(f'{path} is damaged ({error}): {_REMEDY}') from error
   if not isinstance(description, dict) or description.get('format') != _FORMAT:
     raise UserError(
@@ -88,8 +93,13 @@ def read_model_json(model_dir: str | os.PathLike) -> dict[str, Any]:
   for name, kind in _KEYS.items():
     if type(description.get(name)) is not kind:
       raise UserError(
-          f'{path} is damaged ({name} is {description.get(name)!r:.60} and has '
+          f'{path} is damaged ({name} is {shown(description.get(name))} and has '
           f'to be {_KINDS[kind]}): {_REMEDY}'
+      )
+    if kind is int and description[name] < 0:
+      raise UserError(
+          f'{path} is damaged ({name} is {shown(description[name])} and has to '
+          f'be from 0): {_REMEDY}'
       )
   return description
 

@@ -12,7 +12,7 @@ from jax.sharding import NamedSharding, PartitionSpec
 import numpy as np
 
 from flamingo_jax import sharding
-from flamingo_jax.errors import UserError
+from flamingo_jax.errors import UserError, shown
 from flamingo_jax.typing import Tree
 
 
@@ -50,9 +50,9 @@ class Partitioner:
     Raises:
       UserError: an unknown table or axis, or sizes that don't fit the devices.
     """
-    if logical_axis_rules not in sharding.RULES:
+    if logical_axis_rules not in list(sharding.RULES):
       raise UserError(
-          f'unknown sharding rules {logical_axis_rules!r}: there are '
+          f'unknown sharding rules {shown(logical_axis_rules)}: there are '
           f'{", ".join(sharding.RULES)}'
       )
     self.rules = sharding.RULES[logical_axis_rules]

@@ -56,6 +56,11 @@ def test_a_pil_picture_of_a_broken_file_is_told():
     media.image(picture)
 
 
+def test_an_empty_pil_picture_is_told():
+  with pytest.raises(UserError, match=r'of size \(0, 5\) is empty'):
+    media.image(PIL.Image.new('RGB', (0, 5)))
+
+
 def test_broken_exif_says_nothing():
   exif = b'Exif\0\0MM\0*\0\0\0\x08\xff\xff' + 9 * b'\xff'
   plain = media.decode_image(encode(QUARTERS), 'a')
@@ -89,6 +94,7 @@ LONG = zlib.compress(bytes(3_000_000))
     [text_chunk(b'iCCP', b'profile\0\0' + LONG)],
     [text_chunk(b'zTXt', b'a\0\0' + zlib.compress(bytes(1_000_000)))] * 70,
     [text_chunk(b'zTXt', b'a\0\7unknown compression')],
+    [text_chunk(b'tEXt', b'a\0its checksum is wrong')[:-1] + b'!'],
 ])
 def test_texts_of_any_length_do_not_spoil_a_png(chunks, behind):
   if behind and b'iCCP' in chunks[0][:9]:

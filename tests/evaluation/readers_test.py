@@ -88,3 +88,12 @@ def test_what_a_file_holds_wrongly_is_told(rewrite, name, file, change, told):
     rewrite(name, change, file)
   row = paper_benchmarks.find(name)
   assert (file or row.splits[row.split][0]) in str(raised.value)
+
+
+def test_secret_annotations_of_another_split_are_not_needed(rewrite):
+  def add(data):
+    value = json.loads(data)
+    value['database']['z'] = {'subset': 'testing'}
+    return json.dumps(value).encode()
+
+  assert rewrite('youcook2', add) == rewrite('youcook2', bytes)

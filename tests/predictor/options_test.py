@@ -6,9 +6,16 @@ import numpy as np
 import pytest
 
 import flamingo_jax as fj
+from flamingo_jax.errors import shown
 
 STEPS = 5
 CAT = fj.image(np.random.default_rng(0).integers(0, 256, (20, 30, 3), np.uint8))
+
+
+class Unwritable:
+
+  def __repr__(self):
+    raise RuntimeError('no text')
 
 
 @pytest.mark.parametrize('options', [
@@ -39,6 +46,11 @@ def test_numbers_of_any_kind_are_options(model, options):
     ([CAT], {'max_new_tokens': True}, 'max_new_tokens is True'),
     ([CAT], {'max_new_tokens': '5'}, "max_new_tokens is '5'"),
     ([CAT], {'max_new_tokens': 10**10}, 'leaves no room'),
+    ([CAT], {'max_new_tokens': -10**5000}, 'max_new_tokens is <a number of'),
+    ([CAT], {'seed': 10**5000}, 'seed is <a number of'),
+    ([CAT], {'temperature': 10**5000}, 'temperature is <a number of'),
+    ([CAT], {'fps': 10**5000}, 'fps is <a number of'),
+    ([CAT], {'seed': Unwritable()}, 'seed is <Unwritable instance'),
     ([CAT], {'beams': 10**10}, 'beams is 1.* from 1 to 256'),
     ([CAT], {'seed': 2**64}, 'seed is 18446744073709551616 and must be a '
      'whole number from 0 to 2147483647'),
@@ -55,7 +67,7 @@ def test_numbers_of_any_kind_are_options(model, options):
     ([CAT], {'temperature': 1.0, 'top_p': 1.5}, r'top_p is 1\.5'),
     ([CAT], {'top_k': 5}, 'set temperature above 0'),
     ([CAT], {'temperature': 1.0, 'beams': 3}, 'set beams to 1'),
-], ids=lambda x: None if isinstance(x, list) else str(x)[:20])
+], ids=lambda x: None if isinstance(x, list) else shown(x, 20))
 def test_bad_prompts_and_options_are_told(model, prompt, options, words):
   with pytest.raises(fj.UserError, match=words):
     model.generate(prompt, **{'max_new_tokens': STEPS, **options})
@@ -74,10 +86,40 @@ def test_bad_prompts_and_options_are_told(model, prompt, options, words):
     (np.array(3), 'at least one text'),
     ({'a': 'cat'}, 'at least one text'),
     (['a', None], 'at least one text'),
-], ids=str)
+    ([Unwritable()], 'at least one text'),
+    (10**5000, 'at least one text'),
+], ids=shown)
 def test_bad_candidates_are_told(model, candidates, words):
   with pytest.raises(fj.UserError, match=words):
     model.score([CAT, 'Output:'], candidates)
+
+
+@pytest.mark.parametrize('separator', [None, 5, b' ', [' ']], ids=str)
+def test_separator_is_a_text(model, separator):
+  with pytest.raises(fj.UserError, match='separator is .* must be a text'):
+    model.score([CAT, 'Output:'], ['a'], separator=separator)
+
+
+@pytest.mark.parametrize('given, words', [
+    ({'model_dir': ''}, "'' is no name of a folder"),
+    ({'model_dir': 'a\0b'}, 'is no name of a folder'),
+    ({'model_dir': 'x' * 5000}, 'cannot be read .File name too long'),
+    ({'model_dir': __file__}, 'does not exist: give the MODEL_DIR'),
+    ({'step': 10**5000}, 'no checkpoint of step <a number of'),
+    ({'step': 2400.0}, r'step is 2400\.0 and must be a whole number'),
+    ({'step': True}, 'step is True'),
+    ({'keep_latents': '5'}, "keep_latents is '5'"),
+    ({'keep_latents': -1}, 'keep_latents is -1'),
+    ({'keep_latents': float('nan')}, 'keep_latents is nan'),
+    ({'devices': []}, 'must be a list of devices'),
+    ({'mesh': {'fsdp': 0}}, 'the mesh axis fsdp is 0'),
+    ({'mesh': {'fsdp': -1, 'model': -1}}, 'the mesh axis fsdp is -1'),
+    ({'mesh': {'data': 1}}, "unknown mesh axis 'data'"),
+    ({'rules': 'x' * 10**6}, 'unknown sharding rules'),
+], ids=lambda x: shown(x, 20))
+def test_what_loads_is_checked(given, words):
+  with pytest.raises(fj.UserError, match=words):
+    fj.load(**given)
 
 
 def test_candidates_may_be_an_array_of_texts(model):

@@ -31,7 +31,7 @@ def captions(tmp_path):
     )
     found = {}
     for unit in source.units():
-      for item in source.read(unit):
+      for item in source.read(unit) if unit.members else ():
         name = item.value.removeprefix(f'{tmp_path}/clips/')
         try:
           found[name] = source._caption_of_file(item.value)

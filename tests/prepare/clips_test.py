@@ -110,6 +110,9 @@ B_FRAMES = {'bf': '2', 'qp': '0'}
     (animation('PNG', [500, 19500]), STILL_SHOWN),
     (animation('WEBP', [500, 19500]), STILL_SHOWN),
     (animation('GIF', [100, 800, 1600, 100, 2600, 1800]), UNEVEN_SHOWN),
+    # As browsers show frames of so short a time.
+    *((animation(format, [950, time, 1900]), [0, 1, 2])
+      for format in ('GIF', 'PNG', 'WEBP') for time in (0, 10)),
     # Frames without timestamps follow each other.
     (raw(20, 5, 'h264', 'h264'), [0, 1, 2, 3]),
     (raw(20, 5, 'mpeg4', 'm4v'), [0, 1, 2, 3]),

@@ -77,9 +77,8 @@ def test_links_in_tar_files_are_not_followed(folder, kind):
     archive.addfile(link)
     text = tarfile.TarInfo('1.txt')
     archive.addfile(text)
-  assert [item.value for item in tars.read_samples(str(path))] == [
-      {'txt': b''}
-  ]
+  link, sample = tars.read_samples(str(path))
+  assert isinstance(link, Dropped) and sample.value == {'txt': b''}
 
 
 def test_links_in_a_folder_of_your_own_are_followed_to_files(
@@ -107,3 +106,13 @@ def test_a_folder_that_cannot_be_read_is_told(tmp_path, monkeypatch):
   monkeypatch.setattr(os, 'scandir', refuse)
   with pytest.raises(UserError, match='closed cannot be read .Permission den'):
     find_files([str(tmp_path)], ('.tar',))
+
+
+def test_links_to_nothing_are_told(tmp_path):
+  (tmp_path / 'a.tar').touch()
+  (tmp_path / '.#a.tar').symlink_to('me@here')  # of an editor
+  assert find_files([str(tmp_path)], ('.tar',)) == [str(tmp_path / 'a.tar')]
+  (tmp_path / 'b.tar').symlink_to('.git/annex/b.tar')
+  for named in (tmp_path, tmp_path / 'b.tar'):
+    with pytest.raises(UserError, match='b.tar is a link to .git/annex/b.tar'):
+      find_files([str(named)], ('.tar',))

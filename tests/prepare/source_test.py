@@ -66,7 +66,7 @@ def test_tar_files_in_upper_case(tmp_path, source):
 
 def test_captions_and_fetched_images_in_upper_case(tmp_path):
   captions = tmp_path / 'A.CSV'
-  captions.write_text('path,caption\na.mp4,words\n')
+  captions.write_text('path,caption\nA.MP4,words\n')
   (tmp_path / 'A.MP4').touch()
   units = video.Video((str(tmp_path),), captions=str(captions)).units()
   assert [unit.members for unit in units] == [('A.MP4',)]

@@ -4,6 +4,7 @@
 
 import gzip
 import io
+import pathlib
 import tarfile
 import time
 
@@ -110,3 +111,38 @@ def test_hidden_files_do_not_separate_a_sample(tmp_path):
   )
   assert found == {'x/1': [{'png': b'A', 'txt': b'a'}]}
   assert reasons == ['member of a tar has no ending']
+
+
+@pytest.mark.parametrize('compress', [False, True])
+def test_tars_that_were_appended_are_read_and_other_data_are_told(
+    tmp_path, compress
+):
+  parts = [('1.png', b'A'), ('1.txt', b'a')], [('1.png', b'B'), ('2.png', b'C')]
+  both = b''.join(
+      pathlib.Path(write(tmp_path / 'part.tar', *part)).read_bytes()
+      for part in parts
+  )
+  pack = gzip.compress if compress else bytes
+  path = tmp_path / 'a.tar'
+  path.write_bytes(pack(both))
+  assert [item.value for item in tars.read_samples(str(path))] == [
+      {'png': b'A', 'txt': b'a'}, {'png': b'B'}, {'png': b'C'}
+  ]
+  path.write_bytes(pack(both + b'<html>'.ljust(1000)))
+  samples = tars.read_samples(str(path))
+  assert [next(samples).value for _ in range(3)][-1] == {'png': b'C'}
+  with pytest.raises(tarfile.ReadError):
+    next(samples)
+
+
+@pytest.mark.parametrize('kind', [tarfile.LNKTYPE, tarfile.SYMTYPE])
+def test_links_in_a_tar_are_counted(tmp_path, kind):
+  path = write(tmp_path / 'a.tar', ('1.png', b'A'), ('1.txt', b'a'))
+  with tarfile.open(path, 'a') as archive:
+    for name in ('2.png', '2.txt'):
+      member = tarfile.TarInfo(name)
+      member.type, member.linkname = kind, '1.png'
+      archive.addfile(member)
+  *others, sample = tars.read_samples(path)
+  assert sample.value == {'png': b'A', 'txt': b'a'}
+  assert [drop.detail for drop in others] == [f'{path}:2.png', f'{path}:2.txt']

@@ -13,6 +13,7 @@ import re
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
+from flamingo_jax.data import data_uri
 from flamingo_jax.prepare.pages import image_urls
 from flamingo_jax.prepare.pages import parsing
 
@@ -45,10 +46,11 @@ _ROLES = frozenset('''
     toolbar
 '''.split())
 _SPACE = re.compile(r'[\s\xa0]+')
-_HIDDEN = re.compile(
-    r'(?:^|;)\s*(?:display\s*:\s*none|(?:content-)?visibility\s*:\s*hidden)',
-    re.I,
+_COMMENT = re.compile(r'/\*.*?\*/', re.DOTALL)  # of CSS
+_DISPLAY = re.compile(
+    r'(?:^|;)\s*(display|(?:content-)?visibility)\s*:\s*([\w-]+)', re.I
 )
+_HIDING = frozenset(['none', 'hidden', 'collapse'])
 _INVISIBLE = dict.fromkeys(map(ord, '\xad\u200b\u200c\u200d\u2060\ufeff'))
 del _INVISIBLE[0x200c], _INVISIBLE[0x200d]  # they shape letters
 
@@ -96,15 +98,17 @@ def _length(nodes: Iterable[Text | Image]) -> int:
 
 def _base(parser: LexborHTMLParser, url: str) -> str:
   for node in parser.css('base[href]'):
-    return image_urls.join(url, node.attributes['href'] or '') or url
+    base = image_urls.join(url, node.attributes['href'] or '')
+    return url if data_uri.is_data_uri(base) else base or url
   return url
 
 
 def _is_hidden(attributes: dict[str, str | None]) -> bool:
-  return (
-      'hidden' in attributes or attributes.get('aria-hidden') == 'true'
-      or bool(_HIDDEN.search(attributes.get('style') or ''))
-  )
+  if 'hidden' in attributes or attributes.get('aria-hidden') == 'true':
+    return True
+  # Of a property that is set twice the last counts.
+  said = dict(_DISPLAY.findall(_COMMENT.sub('', attributes.get('style') or '')))
+  return not _HIDING.isdisjoint(value.lower() for value in said.values())
 
 
 class _Walk:

@@ -16,7 +16,19 @@ from flamingo_jax.prepare.source import Dropped
 # Of elements in elements. Lexbor takes quadratic time over such.
 _MAX_DEPTH = 2000
 _TAG = re.compile(r'</?[a-zA-Z]')
-_ENTITY = re.compile(r'&(#[0-9]+;|#x[0-9a-fA-F]+;|[a-zA-Z][a-zA-Z0-9]*;)?')
+# What begins with & in a text, and sections in which it stands for itself. They
+# end with the page at the latest: no beginning is searched for its end twice.
+_ENTITY = re.compile(
+    r'<!--.*?(?:-->|\Z)|<!\[CDATA\[.*?(?:\]\]>|\Z)|'
+    r'&(#[0-9]+;|#[xX][0-9a-fA-F]+;|[a-zA-Z][a-zA-Z0-9]*;)?', re.DOTALL,
+)
+# Scripts in which < stands for itself, as HTML has them.
+_SCRIPT = re.compile(
+    r'<!--.*?(?:-->|\Z)|'
+    r'(<(script|style)(?:\s[^<>]*)?(?<!/)>).*?(?=</\2\s*>|\Z)',
+    re.DOTALL | re.I,
+)
+_NOT_IN_XML = re.compile('[\x01-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]')
 _OF_XML = frozenset(['amp;', 'lt;', 'gt;', 'quot;', 'apos;'])
 _VOID = frozenset('''
     area base basefont bgsound br col embed frame hr img input keygen link meta
@@ -37,7 +49,9 @@ def parse(page: str) -> LexborHTMLParser:
   # NUL stands for nothing in HTML; the parser would end there.
   page = page.replace('\0', '')
   if '/>' in page:  # for XML alone that ends more than <br/> and its like
-    page = _Xhtml().as_html(page) or page
+    page = _Xhtml().as_html(page) or _Xhtml().as_html(
+        _SCRIPT.sub(lambda found: found[1] or found[0], page)
+    ) or page
   _check_depth(page)
   return LexborHTMLParser(page)
 
@@ -127,7 +141,8 @@ class _Xhtml:
     parser.EndElementHandler = self._end
     parser.CharacterDataHandler = self._text
     try:
-      parser.Parse(_ENTITY.sub(_as_number, page.lstrip()), True)
+      page = _NOT_IN_XML.sub(' ', page.lstrip())
+      parser.Parse(_ENTITY.sub(_as_number, page), True)
     except (expat.ExpatError, UnicodeError):
       return ''
     return ''.join(self._pieces)
@@ -136,6 +151,7 @@ class _Xhtml:
     self._pieces.append('<!DOCTYPE html>')
 
   def _start(self, name: str, attributes: list[str]) -> None:
+    name = name.lower()
     told = ''.join(
         f' {key}="{html.escape(value)}"'
         for key, value in zip(attributes[::2], attributes[1::2])
@@ -144,6 +160,7 @@ class _Xhtml:
     self._raw += name in _RAW
 
   def _end(self, name: str) -> None:
+    name = name.lower()
     if name not in _VOID:
       self._pieces.append(f'</{name}>')
     self._raw -= name in _RAW
@@ -156,10 +173,11 @@ class _Xhtml:
 def _as_number(entity: re.Match) -> str:
   """What an & begins in HTML, as XML knows it too."""
   name = entity[1] or ''
-  if name.startswith('#') or name in _OF_XML:
+  if entity[0].startswith('<') or name in _OF_XML:
     return entity[0]
-  if name in html.entities.html5:
-    return ''.join(f'&#{ord(c)};' for c in html.entities.html5[name])
+  if name.startswith('#') or name in html.entities.html5:
+    characters = _NOT_IN_XML.sub('', html.unescape(entity[0]))
+    return ''.join(f'&#{ord(c)};' for c in characters)
   return f'&amp;{name}'
 
 

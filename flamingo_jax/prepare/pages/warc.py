@@ -3,10 +3,11 @@
 """Pages of WARC files: HTML that servers answered with status 200."""
 
 from collections.abc import Iterator
+import dataclasses
 import io
 import mmap
 import re
-from typing import Any, BinaryIO
+from typing import BinaryIO
 import zlib
 
 from fastwarc.stream_io import BrotliReader, ZstdReader
@@ -20,6 +21,11 @@ from flamingo_jax.prepare.source import Dropped, Item
 # Others have none by definition.
 _WITH_PAGES = (WarcRecordType.response, WarcRecordType.resource)
 _TYPES = ('text/html', 'application/xhtml+xml')
+# Headers of records that hold a part of what was sent.
+_OF_PARTS = ('WARC-Truncated', 'WARC-Segment-Number')
+_HEAD_END = re.compile(rb'\r?\n\r?\n')
+_FOLDED = re.compile(r'\r?\n[ \t]+')  # a line that goes on in the next
+_STATUS = re.compile(r'(?:HTTP/[0-9.]+|ICY)\s+([0-9]{3})')
 _CHUNK = re.compile(rb'([0-9a-fA-F]{1,8})[ \t]*(?:;[^\r\n]*)?\r?\n')
 _GZIP, _ZSTD = b'\x1f\x8b', b'\x28\xb5\x2f\xfd'
 # No text has these (WHATWG MIME Sniffing, §3).
@@ -134,36 +140,57 @@ def _page(record: WarcRecord, url: str) -> Page:
   """
   headers = record.headers
   kind, http = headers.get('Content-Type') or '', None
-  if record.is_http:
-    try:
-      record.parse_http()
-    except (OSError, ValueError) as error:
-      raise Dropped(_IS_SHORT, f'{url}: {error}'[:200]) from None
-    http = record.http_headers
-    kind = _told(http, 'Content-Type')
   data = record.reader.read(LONGEST + 1)
+  is_long = len(data) > LONGEST
   if (len(data) < min(record.content_length, LONGEST + 1)
-      or headers.get('WARC-Truncated') or not headers.get('Content-Length')
-      or record.is_http and http is None):
+      or any(map(headers.get, _OF_PARTS)) or not headers.get('Content-Length')):
     raise Dropped(_IS_SHORT, url)
+  if kind.strip().lower().startswith('application/http'):
+    http, data = _split(data, url)
+    kind = http.told('content-type')
   essence = re.split(r'[;,\s]', kind.strip(), maxsplit=1)[0].lower()
   if essence not in _TYPES and (essence or _is_binary(data)):
     raise Dropped('record is not HTML', f'{essence or "no type"}: {url}')
   if http is not None:
-    if http.status_code != 200:
-      raise Dropped(
-          'page has a status other than 200', f'{http.status_code}: {url}'
-      )
+    if http.status != '200':
+      raise Dropped('page has a status other than 200', f'{http.status}: {url}')
+  if is_long:
+    raise Dropped('page is too long', url)
+  if http is not None:
     data = _body(data, http, url)
   return Page(url, data, charsets.of_content_type(kind))
 
 
-def _told(http: Any, name: str) -> str:
-  """All that headers of a name tell."""
-  return ', '.join(http.get_multiple(name)) if http is not None else ''
+@dataclasses.dataclass(frozen=True)
+class _Http:
+  """What a server says in front of what it sends."""
+
+  status: str  # '200'; '' if it says none
+  headers: tuple[tuple[str, str], ...]  # names in small letters, and values
+
+  def told(self, name: str) -> str:
+    """All that headers of a name tell."""
+    return ', '.join(value for key, value in self.headers if key == name)
 
 
-def _body(data: bytes, http: Any, url: str) -> bytes:
+def _split(data: bytes, url: str) -> tuple[_Http, bytes]:
+  """The head of a response, and its body; lines end as they like (RFC 9112).
+
+  Raises:
+    Dropped: the head does not end.
+  """
+  end = _HEAD_END.search(data)
+  if end is None:
+    raise Dropped(_IS_SHORT, url)
+  head = _FOLDED.sub(' ', data[: end.start()].decode('latin-1'))
+  first, *lines = re.split(r'\r?\n', head)
+  status = _STATUS.match(first)
+  pairs = (line.partition(':') for line in lines)
+  headers = ((name.strip().lower(), value.strip()) for name, _, value in pairs)
+  return _Http(status[1] if status else '', tuple(headers)), data[end.end() :]
+
+
+def _body(data: bytes, http: _Http, url: str) -> bytes:
   """The page of a response, without the encodings that its headers tell.
 
   Where it lacks one that they tell, it was stored without, as is usual.
@@ -171,18 +198,19 @@ def _body(data: bytes, http: Any, url: str) -> bytes:
   Raises:
     Dropped: it is cut short, too long, or in an encoding that is not known.
   """
-  told = f'{_told(http, "Content-Encoding")}, {_told(http, "Transfer-Encoding")}'
+  told = f'{http.told("content-encoding")}, {http.told("transfer-encoding")}'
   names = [name.strip().lower() for name in told.split(',')]
   names = [name for name in names if name not in ('', 'identity')]
-  length = re.fullmatch('[0-9]{1,18}', _told(http, 'Content-Length'))
+  length = re.fullmatch('[0-9]{1,18}', http.told('content-length'))
   if not names and length and int(length[0]) > len(data):
     raise Dropped(_IS_SHORT, url)
   try:
     for name in reversed(names):
       if len(data) <= LONGEST:
         data = _undo(name, data)
-    if names and len(data) <= LONGEST and _is_binary(data):
-      raise ValueError(f'not in {" in ".join(names)}')
+    is_packed = data.startswith((_GZIP, _ZSTD))
+    if (names or is_packed) and len(data) <= LONGEST and _is_binary(data):
+      raise ValueError(f'not in {" in ".join(names) or "plain text"}')
   except (ValueError, OSError, zlib.error) as error:
     raise Dropped('page cannot be decoded', f'{url}: {error}'[:200]) from None
   if len(data) > LONGEST:

@@ -5,6 +5,7 @@
 from collections.abc import Iterator, Sequence
 import dataclasses
 import os
+import re
 from typing import Any
 
 from flamingo_jax.data import data_uri
@@ -24,6 +25,12 @@ _PREFIXES = {
     'human': 'Question: ', 'user': 'Question: ',
     'gpt': 'Answer: ', 'assistant': 'Answer: ', 'system': '',
 }
+# What other programs have for media, in the words of those who ask.
+_OTHER_TAG = re.compile(
+    r'<\|?(?:start_of_)?(?:image|img|video|audio|vision)(?:[ _-]?\w+)?\|?>|'
+    r'\[IMG\]', re.I,
+)
+_OTHER_MEDIA = ('video', 'videos', 'audio', 'audios')  # keys
 _NOT_FETCHED = 'image was not fetched'
 _WEB = ('http://', 'https://')
 _IMAGES = ('image', 'image_url')  # types of parts that are images
@@ -35,9 +42,9 @@ class Llava(Source):
   """One document for each conversation.
 
   What turns say is a text, a number, or a list of parts: texts, and images
-  where they are. A conversation of which anything else was said is dropped;
-  images that are on the web, and parts of other kinds, are left out and
-  counted. Images are files below one folder, or data: URIs.
+  where they are. A conversation of which anything else was said is dropped, as
+  is one about a video or a sound; images that are on the web, and parts of
+  other kinds, are left out and counted. Images are files below one folder, or data: URIs.
   """
 
   paths: tuple[str, ...]  # JSON arrays or JSONL files, or folders of them
@@ -69,6 +76,10 @@ class Llava(Source):
   def convert(self, item: Item, fitter: Fitter) -> Converted:
     text, folder = item.value
     value = json_values.parse(text, numbers_as_written=True)
+    for key in filter(value.get, _OTHER_MEDIA):
+      raise Dropped(
+          'conversation about a video or a sound', f'{key}: {shown(value[key])}'
+      )
     listed = _listed(value)
     talk = _Talk()
     for speaker, said in _turns(value, listed):
@@ -119,6 +130,9 @@ class _Talk:
       if name == 'system':
         return
       raise Dropped('turn without a text', f'{name} says {shown(said)}')
+    other = _OTHER_TAG.search(text.replace(_TAG, ''))
+    if other and _PREFIXES[name] != 'Answer: ':  # which may speak of HTML
+      raise Dropped(f'tag of a medium other than {_TAG}', other[0])
     # A tag before a question goes before the word 'Question' as well.
     while text.startswith(_TAG):
       self.lines.append(_TAG)

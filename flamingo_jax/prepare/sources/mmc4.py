@@ -10,7 +10,6 @@ import numpy as np
 import scipy.optimize
 
 from flamingo_jax.data import json_objects
-from flamingo_jax.data.documents import Media
 from flamingo_jax.errors import UserError
 from flamingo_jax.prepare import conversion
 from flamingo_jax.prepare import fetched
@@ -51,7 +50,7 @@ class Mmc4(Source):
     found, losses = {}, []
     for row, url in enumerate(_urls(page)):
       try:
-        found[row] = fitter.fit(Media('image', url, self.images.read(url)))
+        found[row] = fitter.fit(self.images.image(url))
       except Dropped as loss:
         losses.append(loss)
     placed = assign(similarity, sorted(found))

@@ -7,7 +7,6 @@ import dataclasses
 import json
 from typing import Any
 
-from flamingo_jax.data.documents import Media
 from flamingo_jax.errors import shown
 from flamingo_jax.prepare import fetched
 from flamingo_jax.prepare import tables
@@ -46,7 +45,7 @@ class Obelics(Source):
       try:
         if not url:
           raise Dropped('image has no address')
-        parts.append(fitter.fit(Media('image', url, self.images.read(url))))
+        parts.append(fitter.fit(self.images.image(url)))
       except Dropped as loss:
         losses.append(loss)
     parts = close_gaps(parts)

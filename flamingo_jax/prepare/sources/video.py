@@ -8,6 +8,7 @@ import functools
 import os
 
 from flamingo_jax.data.documents import Media
+from flamingo_jax.errors import UserError
 from flamingo_jax.prepare import captioned
 from flamingo_jax.prepare import tars
 from flamingo_jax.prepare.caption_table import CaptionTable
@@ -36,18 +37,25 @@ class Video(Source):
 
   def units(self) -> list[Unit]:
     _table.cache_clear()  # it may be another table than in an earlier run
-    if self.captions is not None:
-      _table(self.captions, self.paths)
     files = find_files(self.paths, _ENDINGS + tars.ENDINGS)
     units = [Unit(path) for path in files if has_ending(path, tars.ENDINGS)]
+    if units and self.captions is not None:
+      raise UserError(
+          f'{units[0].path} holds captions itself, and {self.captions} has '
+          'those of files in folders; leave one of them out'
+      )
     for paths in group(_videos(files), _PER_UNIT):
       root = os.path.commonpath([os.path.dirname(path) for path in paths])
       names = tuple(os.path.relpath(path, root) for path in paths)
       units.append(Unit(root, members=names))
+    if self.captions is not None and any(self._strays()):
+      units.append(Unit(os.path.abspath(self.captions)))
     return units
 
   def read(self, unit: Unit) -> Iterator[Item | Dropped]:
-    if not unit.members:
+    if self.captions is not None and not unit.members:
+      yield from self._strays()
+    elif not unit.members:
       yield from tars.read_samples(unit.path)
     for name in unit.members:
       path = os.path.join(unit.path, name)
@@ -67,13 +75,17 @@ class Video(Source):
         media, caption, item.place, fitter, sought, losses
     )
 
+  def _strays(self) -> Iterator[Dropped]:
+    return _table(self.captions, self.paths).strays()
+
   def _caption_of_file(self, path: str) -> str:
     if self.captions is not None:
       return _table(self.captions, self.paths).caption_of(path)
     stem, _ = os.path.splitext(path)
     fields = {
-        ending: read_bytes(f'{stem}.{ending}', _TEXT)
-        for ending in ('txt', 'json') if os.path.exists(f'{stem}.{ending}')
+        ending.lower(): read_bytes(f'{stem}.{ending}', _TEXT)
+        for ending in ('TXT', 'txt', 'JSON', 'json')
+        if os.path.exists(f'{stem}.{ending}')
     }
     return tars.caption(fields, self.text_key)
 

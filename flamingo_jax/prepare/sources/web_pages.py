@@ -8,7 +8,6 @@ import functools
 import os
 import urllib.parse
 
-from flamingo_jax.data import data_uri
 from flamingo_jax.data.documents import Media
 from flamingo_jax.errors import UserError
 from flamingo_jax.prepare import thresholds
@@ -18,8 +17,7 @@ from flamingo_jax.prepare.pages import filters
 from flamingo_jax.prepare.pages import parsing
 from flamingo_jax.prepare.pages import reading
 from flamingo_jax.prepare.source import (
-    Converted, Dropped, Fitted, Fitter, Item, Source, Unit, embedded,
-    path_inside,
+    Converted, Dropped, Fitted, Fitter, Item, Source, Unit, path_inside,
 )
 
 
@@ -90,7 +88,7 @@ class Html(Source):
         node.urls[0] for node in nodes
         if isinstance(node, dom.Image) and node.urls
     ]
-    return [url for url in urls if url.startswith('http')]
+    return [url for url in urls if not url.startswith('file:')]
 
   def _nodes(self, page: reading.Page) -> list[dom.Text | dom.Image]:
     html = page.text()
@@ -128,17 +126,13 @@ class Html(Source):
     raise loss
 
   def _load(self, page: reading.Page, url: str) -> Media:
-    if data_uri.is_data_uri(url):
-      return embedded(url)
     if url.startswith('file:'):
       path = urllib.parse.unquote_to_bytes(urllib.parse.urlsplit(url).path)
       name = os.fsdecode(path).lstrip('/')
       if '\0' in name:
         raise Dropped('image cannot be read', url)
       return Media('image', path_inside(page.root, name))
-    if self.images is None:
-      raise Dropped('image was not fetched', url)
-    return Media('image', url, self.images.read(url))
+    return (self.images or FetchedImages('')).image(url)
 
 
 @functools.cache

@@ -53,6 +53,8 @@ def test_a_page_that_nests_without_end_is_dropped_at_once(tags):
     f'<body><a id="x"/><iframe src="b"/><textarea/>{SHOWN}</body>',
     f'<body><script>//<![CDATA[\nif (a < b) c("</p>");\n//]]></script>{SHOWN}'
     '</body>',
+    f'<body><script>if (a < b && c) d();</script><div class="ad"/>{SHOWN}</body>',
+    f'<body><!--<script>--><div class="ad"/>\x0b{SHOWN}<!--</script>--></body>',
     '<body><p><![CDATA[Words.]]></p><img alt="&lt;&nbsp;&eacute;" src="a.jpg"/>'
     '</body>',
 ])
@@ -64,8 +66,11 @@ def test_xhtml_is_xml(inside):
 
 
 def test_xhtml_has_the_entities_of_html():
-  inside = '<body><div class="ad"/><p>a&nbsp;&eacute; &lt;&amp;&copy; &#169; &none; R&D a&b=c</p></body>'
-  assert seen(XHTML.format(inside)) == ['a \xe9 <&\xa9 \xa9 &none; R&D a&b=c']
+  inside = '<body><div class="ad"/><p>a&nbsp;&eacute; &lt;&amp;&copy; &#169; &none; R&D a&b=c</p>'
+  inside += '<P>&#150;&#1;&#0;<BR/><![CDATA[&lt;a]]><!-- & --></P></body>'
+  assert seen(XHTML.format(inside)) == ['a \xe9 <&\xa9 \xa9 &none; R&D a&b=c',
+      '\u2013\ufffd\n&lt;a',
+  ]
 
 
 @pytest.mark.parametrize('page', [
@@ -103,12 +108,24 @@ def test_the_language_of_a_page(html, language):
     '<picture hidden><source srcset="c.jpg"><img src="b.jpg"></picture>',
     '<img aria-hidden="true" src="b.jpg">',
     '<noscript><img src="b.jpg" style="display:none"></noscript>',
-    '<b style="display:none">b</b>',
+    '<b style="display:none">b</b>', '<b style="visibility: collapse">b</b>',
+    '<b style="/**/ display:/*a*/NONE;color:red">b</b>',
 ])
 def test_what_is_hidden_is_not_seen(hidden):
   assert seen(hidden + SHOWN) == ['Words.', 'http://example.org/dir/a.jpg']
 
 
-def test_what_has_a_hidden_back_is_seen():
-  html = '<div style="backface-visibility:hidden">{}</div>'.format(SHOWN)
-  assert len(seen(html)) == 2
+@pytest.mark.parametrize('style', [
+    'backface-visibility:hidden', 'display:none;display:block', 'display:none2',
+    '/* display:none; */',
+])
+def test_what_is_not_hidden_is_seen(style):
+  assert len(seen(f'<div style="{style}">{SHOWN}</div>')) == 2
+
+
+@pytest.mark.parametrize('base, folder', [
+    ('/x/', 'x'), ('', 'dir'), ('javascript:1', 'dir'), ('data:,x', 'dir'),
+])
+def test_a_base_that_is_no_address_is_none(base, folder):
+  page = f'<base href="{base}">{SHOWN}'
+  assert seen(page)[-1] == f'http://example.org/{folder}/a.jpg'

@@ -5,6 +5,7 @@
 import contextlib
 import gzip
 import io
+import re
 import zlib
 
 import brotli
@@ -77,7 +78,7 @@ BROKEN = [
     (chunked(ZIPPED)[:-30], CHUNKED + GZIP), (chunked(PAGE)[:-30], CHUNKED),
     (chunked(PAGE)[:-5], CHUNKED), (zlib.compress(PAGE)[:-9], DEFLATE),
     (brotli.compress(PAGE)[:-3], BROTLI), (zstd(PAGE)[:-3], BROTLI),
-    (ZIPPED, 'Content-Encoding: unheard-of\r\n'),
+    (ZIPPED, 'Content-Encoding: unheard-of\r\n'), (ZIPPED, ''),
 ]
 
 
@@ -95,6 +96,24 @@ def test_pages_are_as_they_were_before_they_were_sent(tmp_path, pack, pack_all):
           for item in read(path)] == [
       (f'http://x.org/{i}', PAGE, 'utf-8') for i in range(len(SENT))
   ]
+
+
+@pytest.mark.parametrize('old, new', [
+    ('\r\n\r\n<html>', '\n\n<html>'),
+    ('200 OK\r\n', '200 OK\n'), ('200 OK', '200OK'), ('200 OK', '200'),
+    ('Type: text/html;', 'Type: text/html;\r\n\t'),
+    ('application/http;', 'Application/HTTP ;'),
+])
+def test_heads_are_written_in_many_ways(tmp_path, old, new):
+  path = tmp_path / 'crawl.warc'
+  data = record('a').replace(old.encode(), new.encode())
+  at = data.index(b'HTTP/1.1')
+  length = str(len(data) - at - 4).encode()
+  path.write_bytes(
+      re.sub(rb'(?<=\nContent-Length: )[0-9]+', length, data, count=1)
+  )
+  (item,) = read(path)
+  assert item.value.data == PAGE and item.value.charset == 'utf-8'
 
 
 @pytest.mark.parametrize('body, head', BROKEN, ids=range(len(BROKEN)))
@@ -165,6 +184,7 @@ def test_no_page_is_half_wherever_a_file_is_cut(tmp_path, pack):
     ('', ('Content-Length: ', 'Content-Length: 9')),
     ('', ('Content-Length: ', 'Length: ')),
     ('', ('WARC-Date', 'WARC-Truncated: length\r\nWARC-Date')),
+    ('', ('WARC-Date', 'WARC-Segment-Number: 1\r\nWARC-Date')),
     ('Content-Length: 99999\r\n', ('', '')),
 ])
 def test_a_record_that_says_it_is_longer_is_cut_short(tmp_path, head, change):

@@ -48,6 +48,18 @@ def test_captions_of_parquet(tmp_path, prepare, column, captions):
   assert run.drops == {'no caption': 1}
 
 
+def test_pictures_as_hugging_face_has_them_in_parquet(tmp_path, prepare):
+  png = exporters.picture()
+  struct = {'bytes': png, 'path': 'a.png'}
+  for name, column in (('a', [struct, {'bytes': None, 'path': 'a.png'}]),
+                       ('b', [[struct], [struct, struct]])):
+    table = pyarrow.table({'image': column, 'caption': ['one', 'two']})
+    parquet.write_table(table, tmp_path / f'{name}.parquet')
+  run = prepare('img2dataset', tmp_path)
+  assert [parts[0].data for parts in run.parts] == [png, png]
+  assert run.drops == {'medium is not of bytes': 2}
+
+
 def test_columns_of_one_name_are_told(tmp_path, refuse):
   column = pyarrow.array(['a'])
   table = pyarrow.Table.from_arrays(

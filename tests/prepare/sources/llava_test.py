@@ -187,3 +187,41 @@ def test_what_is_said_to_the_system_stands_first(read, more):
   found = chat('<image>\nWhat?', 'A cat.') | more
   assert read(found) == ([
       ['Be brief.', '<a.png>', 'Question: What?\nAnswer: A cat.']], {}, {})
+
+
+@pytest.mark.parametrize('tag', [
+    '<video>', '<IMAGE>', '<image 1>', '<image_2>', '<|image_1|>', '<img>a</img>',
+    '<|vision_start|><|image_pad|><|vision_end|>', '<ImageHere>', '<audio>',
+    '<start_of_image>', '<IMG_CONTEXT>', '[IMG]',
+])
+def test_tags_of_other_programs_do_not_become_text(read, tag):
+  documents, drops, _ = read(
+      chat(f'{tag}What?', 'A cat.'), chat('<image>What?', f'HTML has {tag}.')
+  )
+  assert documents == [
+      ['<a.png>', f'Question: What?\nAnswer: HTML has {tag}.']
+  ]
+  assert drops == {'tag of a medium other than <image>': 1}
+
+
+@pytest.mark.parametrize('more', [
+    {'video': 'a.mp4', 'image': None}, {'video': 'a.mp4'},
+    {'videos': ['a.mp4']}, {'audios': ['a.wav']},
+])
+def test_conversations_about_other_media_are_counted(read, more):
+  assert read(chat('<image>What?', 'A cat.', **more)) == (
+      [], {'conversation about a video or a sound': 1}, {}
+  )
+  empty = chat('<image>What?', 'A cat.', video=None, videos=[], audio='')
+  assert len(read(empty)[0]) == 1
+
+
+@pytest.mark.parametrize('wrap', [
+    lambda line: f'{line}\n{line}\n', lambda line: f'{{"data": [{line}]}}',
+])
+def test_a_json_that_is_no_array_is_told_as_that(tmp_path, refuse, wrap):
+  path = tmp_path / 'chat.json'
+  path.write_text(wrap(json.dumps(chat('What?', 'A cat.'))))
+  message = refuse('llava', path)
+  assert '1 times file is no whole JSON array' in message and '.jsonl' in message
+  assert 'not an object' not in message

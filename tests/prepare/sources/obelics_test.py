@@ -2,9 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Rows that are no pages."""
 
+import base64
+
 import pyarrow
 from pyarrow import parquet
 import pytest
+
+from tests.prepare import exporters
 
 ADDRESS = 'http://x.org/0.png'  # of what is fetched
 GOOD = {'images': [ADDRESS, None], 'texts': [None, 'A text.']}
@@ -68,3 +72,24 @@ def test_an_image_without_an_address_is_counted(tmp_path, prepare, fetched):
   assert prepare('obelics', path, fetched).losses == {
       'image has no address': 1
   }
+
+
+@pytest.mark.parametrize('kind', ['obelics', 'mmc4'])
+def test_images_in_data_uris_are_read_and_not_fetched(
+    tmp_path, prepare, fetched, kind
+):
+  png = exporters.picture()
+  uri = f'data:image/png;base64,{base64.b64encode(png).decode()}'
+  path = tmp_path / ('0.parquet' if kind == 'obelics' else '0.jsonl')
+  if kind == 'obelics':
+    row = {'images': [uri, ADDRESS, None], 'texts': [None, None, 'A text.']}
+    parquet.write_table(pyarrow.Table.from_pylist([row]), path)
+  else:
+    path.write_text(exporters.mmc4_line(
+        [uri, ADDRESS], ['One.', 'Two.'], [[0.9, 0.1], [0.1, 0.9]]
+    ))
+  (found,) = prepare(kind, path, fetched).parts
+  assert [p.data for p in found if not isinstance(p, str)][0] == png
+  urls = tmp_path / 'urls.txt'
+  prepare(kind, path, f'--list_urls={urls}', out=None)
+  assert urls.read_text() == f'{ADDRESS}\n'

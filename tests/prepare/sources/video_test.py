@@ -58,3 +58,31 @@ def test_videos_of_one_name_keep_their_captions(tmp_path, prepare):
       'video', tmp_path, f'--captions={table}', out='none', status=2
   ).told
   assert '2 times caption fits several videos' in message
+
+
+def test_no_caption_of_a_table_goes_unseen(tmp_path, prepare, refuse):
+  clip = exporters.encode_video(np.zeros((1, 16, 16, 3), np.uint8))
+  (tmp_path / 'clips').mkdir()
+  (tmp_path / 'clips' / 'a.MP4').write_bytes(clip)
+  table = tmp_path / 'captions.csv'
+  table.write_text('path,caption\na,one\nclips\\a.MP4,two\nb.mp4,three\n')
+  arguments = ['video', tmp_path / 'clips', f'--captions={table}']
+  run = prepare(*arguments)
+  assert [parts[1] for parts in run.parts] == ['one']
+  assert run.drops == {'caption of no video': 2}
+  first = run.manifest['drops']['caption of no video']['first']
+  assert f'{table}: line 3: ' in first
+  # A tar has its own captions, which a table would not change.
+  exporters.write_tar(tmp_path / 'clips' / '0.tar', [{'mp4': clip}])
+  assert '0.tar holds captions itself' in refuse(*arguments, out='more')
+
+
+def test_captions_beside_videos_may_have_endings_of_any_writing(
+    tmp_path, prepare
+):
+  clip = exporters.encode_video(np.zeros((1, 16, 16, 3), np.uint8))
+  (tmp_path / 'A.MP4').write_bytes(clip)
+  (tmp_path / 'A.TXT').write_text('one')
+  (tmp_path / 'B.Mp4').write_bytes(clip)
+  (tmp_path / 'B.JSON').write_text('{"caption": "two"}')
+  assert [p[1] for p in prepare('video', tmp_path).parts] == ['one', 'two']
