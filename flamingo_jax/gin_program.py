@@ -3,7 +3,6 @@
 """What the programs train, eval and infer share: gin files in, status out."""
 
 from collections.abc import Callable, Sequence
-import sys
 from typing import Any
 
 from absl import logging

@@ -18,12 +18,7 @@ from flamingo_jax.convert import families
 from flamingo_jax.convert import rules
 from flamingo_jax.convert import tokenizer
 from flamingo_jax.convert import tower
-from flamingo_jax.convert.hub_folder import (
-    CONFIG,
-    Attributes,
-    Tensors,
-    read_json,
-)
+from flamingo_jax.convert.hub_folder import Tensors
 from flamingo_jax.data.vocabulary import Vocabulary
 from flamingo_jax.errors import UserError
 from flamingo_jax.models import LanguageModelConfig

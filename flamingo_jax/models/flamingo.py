@@ -14,7 +14,6 @@ from collections.abc import Callable
 import dataclasses
 
 from flax import linen as nn
-import jax.numpy as jnp
 
 from flamingo_jax.models.architecture import Architecture
 from flamingo_jax.models.cache import Cache
