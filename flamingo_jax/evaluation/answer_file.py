@@ -105,13 +105,20 @@ class AnswerFile:
     return record if is_whole else {}
 
   def _read_draft(self) -> list[tuple[str, list[str]]]:
-    """Whole parts; a last one that was cut off is taken away."""
+    """Whole parts; what is damaged, or cut off, is taken away."""
     if not self._draft.exists():
       return []
-    lines = self._draft.read_bytes().split(b'\n')[:-1]
+    lines, parts = [], []
+    for line in self._draft.read_bytes().split(b'\n')[:-1]:
+      try:
+        digest, answers = json.loads(line)
+      except ValueError:  # a machine that lost its power may leave anything
+        break
+      lines.append(line + b'\n')
+      parts.append((digest, answers))
     if jax.process_index() == 0:
-      write_atomically(self._draft, b''.join(line + b'\n' for line in lines))
-    return [tuple(json.loads(line)) for line in lines]
+      write_atomically(self._draft, b''.join(lines))
+    return parts
 
   def _difference(self) -> str:
     """What a file that is there was made from, if not from the same."""
