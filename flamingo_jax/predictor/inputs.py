@@ -149,7 +149,7 @@ def check_media(media: Any) -> list[Media]:
   Raises:
     UserError: it is no such list.
   """
-  found = list(media) if isinstance(media, (list, tuple)) else []
+  found = list(media) if isinstance(media, Sequence) else []
   if found and all(isinstance(medium, Media) for medium in found):
     return found
   raise UserError(
