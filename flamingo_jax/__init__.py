@@ -8,7 +8,6 @@
 """
 
 import importlib
-from typing import Any
 
 __version__ = '0.1.0'
 
@@ -25,7 +24,7 @@ _EXPORTS = {
 __all__ = ['__version__', *_EXPORTS]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
   if name not in _EXPORTS:
     raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
   return getattr(importlib.import_module(_EXPORTS[name]), name)

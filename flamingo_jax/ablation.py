@@ -37,7 +37,7 @@ Flamingo = Callable[[Sequence[str]], None]
 def call_flamingo(arguments: Sequence[str]) -> None:
   """Runs the program in a process of its own, as gin's state is global."""
   done = subprocess.run(
-      [sys.executable, '-m', 'flamingo_jax.cli', *arguments], check=False
+      [sys.executable, '-P', '-m', 'flamingo_jax.cli', *arguments], check=False
   )
   if done.returncode:
     raise UserError(

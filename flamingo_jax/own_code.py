@@ -7,6 +7,7 @@ any library. It is imported where a gin file or a flag names it, if no installed
 module has the name.
 """
 
+from collections.abc import Iterator
 import contextlib
 import importlib
 import importlib.machinery
@@ -24,6 +25,20 @@ def keep_current_folder_out() -> None:
   with contextlib.suppress(OSError):  # a folder that was removed
     if not sys.flags.safe_path and sys.path[0] in ('', os.getcwd()):
       del sys.path[0]
+
+
+@contextlib.contextmanager
+def kept_out_of_processes() -> Iterator[None]:
+  """Processes that a block starts with `python -c` don't search it either."""
+  name = 'PYTHONSAFEPATH'
+  before = os.environ.get(name)
+  os.environ[name] = '1'
+  try:
+    yield
+  finally:
+    del os.environ[name]
+    if before is not None:
+      os.environ[name] = before
 
 
 def import_module(name: str) -> types.ModuleType:

@@ -20,7 +20,10 @@ TRAP = 'raise SystemExit(f"{__name__} was executed")\n'
 @pytest.fixture
 def here(tmp_path, monkeypatch):
   """The current folder, with files that nobody asked for."""
-  for name in ('random', 'jax', 'numpy', 'tqdm', 'torch', 'argparse'):
+  for name in (
+      'random', 'jax', 'numpy', 'tqdm', 'torch', 'argparse', 'typing', 'socket',
+      'selectors', 'yaml',
+  ):
     (tmp_path / f'{name}.py').write_text(TRAP)
   monkeypatch.chdir(tmp_path)
   path, modules = list(sys.path), set(sys.modules)
@@ -31,17 +34,22 @@ def here(tmp_path, monkeypatch):
       del sys.modules[name]
 
 
-@pytest.mark.parametrize('module', ['cli', 'train'])
-def test_programs_execute_nothing_of_the_current_folder(here, module):
+@pytest.mark.parametrize('module, arguments, status', [
+    ('cli', ['check', 'a.jsonl'], 1),
+    ('cli', ['prepare', 'jsonl', 'a.jsonl', '--out=out', '--workers=1'], 2),
+    ('train', ['--gin_file=no.gin'], 2),
+], ids=['check', 'prepare', 'train'])
+def test_programs_execute_nothing_of_the_current_folder(
+    here, module, arguments, status
+):
   (here / 'a.jsonl').write_text('{"parts": [{"text": "A cat."}]}\n')
-  arguments = {'cli': ['check', 'a.jsonl'], 'train': ['--gin_file=no.gin']}
   result = subprocess.run(
-      [sys.executable, '-m', f'flamingo_jax.{module}', *arguments[module]],
+      [sys.executable, '-m', f'flamingo_jax.{module}', *arguments],
       capture_output=True, text=True, check=False,
       env=os.environ | {'PYTHONPATH': str(ROOT)},
   )
   assert 'executed' not in result.stdout + result.stderr
-  assert result.returncode == (1 if module == 'cli' else 2), result.stderr
+  assert result.returncode == status, result.stderr
 
 
 def test_a_scorer_may_be_in_the_current_folder(here):

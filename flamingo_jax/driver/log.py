@@ -188,7 +188,8 @@ class MetricsLog:
 def _lines_until(path: epath.Path, step: int) -> str:
   """The whole lines of a log that are not after `step`."""
   kept = []
-  for line in path.read_text(encoding='utf-8').splitlines(keepends=True):
+  text = path.read_bytes().decode('utf-8', 'replace')
+  for line in text.splitlines(keepends=True):
     with contextlib.suppress(ValueError, KeyError, TypeError):  # no entry
       if line.endswith('\n') and json.loads(line)['step'] <= step:
         kept.append(line)

@@ -21,6 +21,7 @@ from jax.experimental import multihost_utils
 import numpy as np
 
 from flamingo_jax.data.storage import write_atomically, writing
+from flamingo_jax.evaluation import drafts
 
 _RECORD = {'made_from', 'sha256', 'parts'}
 
@@ -44,7 +45,7 @@ class AnswerFile:
     self._draft = path.with_name(f'{name}.{key[:16]}.tmp')
     self._parts: list[tuple[str, list[str]]] = []  # so far
     self._written = self._read()
-    self._known = dict(self._read_draft()) | dict(self._written)
+    self._known = dict(drafts.read(self._draft)) | dict(self._written)
 
   def add(
       self, examples: Mapping[str, np.ndarray], answer: Callable[[], list[str]]
@@ -103,15 +104,6 @@ class AnswerFile:
       return {}
     is_whole = isinstance(record, dict) and record.keys() == _RECORD
     return record if is_whole else {}
-
-  def _read_draft(self) -> list[tuple[str, list[str]]]:
-    """Whole parts; a last one that was cut off is taken away."""
-    if not self._draft.exists():
-      return []
-    lines = self._draft.read_bytes().split(b'\n')[:-1]
-    if jax.process_index() == 0:
-      write_atomically(self._draft, b''.join(line + b'\n' for line in lines))
-    return [tuple(json.loads(line)) for line in lines]
 
   def _difference(self) -> str:
     """What a file that is there was made from, if not from the same."""

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Asks a model the queries of a benchmark (Flamingo §3, B.1.5)."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 import dataclasses
 import functools
 import itertools
@@ -17,6 +17,7 @@ from flamingo_jax.data import storage
 from flamingo_jax.data.media import Media
 from flamingo_jax.data.vocabulary import Vocabulary
 from flamingo_jax.errors import UserError
+from flamingo_jax.evaluation import drafts
 from flamingo_jax.evaluation import prompts
 from flamingo_jax.evaluation import rices
 from flamingo_jax.evaluation.benchmark import Benchmark
@@ -249,7 +250,7 @@ def _ask_all(
   Chunks are asked as a whole, so that a query shares its batch with the same
   others whether or not the evaluation was stopped.
   """
-  outputs = dict(_read_draft(draft))
+  outputs = dict(drafts.read(draft))
   for start in range(0, len(order), chunk):
     rows = order[start : start + chunk]
     if all(i in outputs for i in rows):
@@ -261,17 +262,6 @@ def _ask_all(
       file.writelines(json.dumps(item) + '\n' for item in answers.items())
   progress(len(outputs), len(order))
   return outputs
-
-
-def _read_draft(draft: epath.Path) -> Iterator[tuple[int, Any]]:
-  """Whole lines; a last one that was cut off is taken away."""
-  if not draft.exists():
-    return
-  lines = draft.read_bytes().split(b'\n')[:-1]
-  storage.write_atomically(draft, b''.join(line + b'\n' for line in lines))
-  for line in lines:
-    index, output = json.loads(line)
-    yield index, output
 
 
 def _length(prompt: Prompt, vocabulary: Vocabulary) -> int:

@@ -126,6 +126,38 @@ def as_list(prompts: Any) -> tuple[list[Prompt], bool]:
   return cleaned, is_single
 
 
+def check_prefix(prefix: Any) -> Prompt:
+  """The parts in front of all prompts; there may be none.
+
+  Raises:
+    UserError: they are no list of parts.
+  """
+  if isinstance(prefix, (list, tuple)) and not prefix:
+    return ()
+  prompts, is_single = as_list(prefix)
+  if not is_single:
+    raise UserError(
+        f'a prefix is one list of parts for all prompts, such as {_EXAMPLE}, '
+        f'and not {shown(prefix)}'
+    )
+  return prompts[0]
+
+
+def check_media(media: Any) -> list[Media]:
+  """A list of at least one medium.
+
+  Raises:
+    UserError: it is no such list.
+  """
+  found = list(media) if isinstance(media, Sequence) else []
+  if found and all(isinstance(medium, Media) for medium in found):
+    return found
+  raise UserError(
+      "media are a list of what fj.image or fj.video makes, such as "
+      f"[fj.image('a.jpg')], and not {shown(media)}"
+  )
+
+
 def tokenize_prompts(
     prompts: Sequence[Prompt], vocabulary: Vocabulary
 ) -> list[TokenizedDocument]:

@@ -86,7 +86,7 @@ class Predictor:
       top_p: AnyNumber = None,
       seed: AnyNumber = 0,
       batch_size: AnyNumber = 8,
-      prefix: Prompt = (),
+      prefix: Any = (),  # a Prompt
       frames: AnyNumber = None,
       fps: AnyNumber = None,
   ) -> str | list[str]:
@@ -154,7 +154,7 @@ class Predictor:
       separator: Any = ' ',  # a text
       close: bool = False,
       batch_size: AnyNumber = 8,
-      prefix: Prompt = (),
+      prefix: Any = (),  # a Prompt
       frames: AnyNumber = None,
       fps: AnyNumber = None,
   ) -> np.ndarray:
@@ -234,19 +234,23 @@ class Predictor:
     return digest.hexdigest()
 
   def embed(
-      self, media: Sequence[Media], *, frames: AnyNumber = None,
+      self, media: Any, *, frames: AnyNumber = None,
       fps: AnyNumber = None,
   ) -> Float[np.ndarray, 'media Dv']:
-    """The vision encoder's features of each medium, their mean (RICES)."""
+    """The vision encoder's features of each medium, their mean (RICES).
+
+    Raises:
+      UserError: no list of at least one medium, or one that cannot be read.
+    """
+    media = inputs.check_media(media)
     return self._inference.features(media, self._sampling.override(frames, fps))
 
   def _tokenize(
-      self, prefix: Prompt, prompts: Sequence[Prompt], new_tokens: int,
+      self, prefix: Any, prompts: Sequence[Prompt], new_tokens: int,
       sampling: Sampling,
   ) -> tuple[Cache | None, Sequence[TokenizedDocument]]:
     """The cache of the prefix, and the documents behind it."""
-    if prefix:
-      (prefix,), _ = inputs.as_list([prefix])
+    prefix = inputs.check_prefix(prefix)
     documents = self._tokenize_prompts(
         [[*prefix, *prompt] for prompt in prompts], self.vocabulary
     )

@@ -11,12 +11,14 @@ from collections.abc import Iterator, Mapping
 import dataclasses
 import multiprocessing
 import multiprocessing.connection
+import multiprocessing.forkserver
 import os
 import pathlib
 import resource
 import time
 from typing import Any
 
+from flamingo_jax import own_code
 from flamingo_jax.data import storage
 from flamingo_jax.errors import UserError
 from flamingo_jax.prepare import conversion
@@ -104,6 +106,8 @@ def convert_units(
     return
   context = multiprocessing.get_context('forkserver')
   context.set_forkserver_preload(_PRELOADED)
+  with own_code.kept_out_of_processes():
+    multiprocessing.forkserver.ensure_running()
   waiting = [_Task(index) for index in reversed(units)]
   job = (source, fitter, units, folder)
   crew = [_Worker(context, job) for _ in range(min(workers, len(units)))]

@@ -11,15 +11,12 @@ from collections.abc import Iterator
 import contextlib
 import gc
 import logging
-import re
 import sys
 import time
 import traceback
 from typing import Any
 
 _LAST = 0.2  # seconds in which those under way end
-# What asyncio and Orbax log of errors that are raised too.
-_UNWANTED = re.compile(r'never retrieved|_SignalingThread\.run\(\) raised')
 
 
 @contextlib.contextmanager
@@ -27,7 +24,7 @@ def told_once() -> Iterator[None]:
   """While a block reads or writes arrays, an error is told by what it raises."""
   hook = sys.unraisablehook
   logs = [logging.getLogger(name) for name in ('asyncio', 'absl')]
-  wanted = lambda record: not _UNWANTED.search(record.getMessage())
+  wanted = lambda record: not _is_raised_too(record)
   sys.unraisablehook = lambda found: None if _is_late(found) else hook(found)
   for log in logs:
     log.addFilter(wanted)
@@ -44,6 +41,12 @@ def told_once() -> Iterator[None]:
     sys.unraisablehook = hook
     for log in logs:
       log.removeFilter(wanted)
+
+
+def _is_raised_too(record: logging.LogRecord) -> bool:
+  """Whether what is logged is an error that whoever waits for it is told."""
+  is_orbax = 'orbax' in record.pathname and record.exc_info
+  return bool(is_orbax) or 'never retrieved' in record.getMessage()
 
 
 def _is_late(found: Any) -> bool:

@@ -85,3 +85,14 @@ def test_a_draft_is_of_the_same_model_alone(tmp_path):
   draft.write_bytes(draft.read_bytes() + b'["cut')
   assert answer(path, [examples(0), examples(1)]) == [1]
   assert answer(path, [examples(0)], MADE_FROM | {'weights': 'x'}) == [0]
+
+
+def test_a_draft_is_kept_up_to_what_is_damaged(tmp_path):
+  path = tmp_path / 'task-score.jsonl-00000-of-00001'
+  output = AnswerFile(epath.Path(path), MADE_FROM)
+  for part in (0, 1, 2):
+    output.add(examples(part), lambda: ['"kept"'])
+  (draft,) = tmp_path.glob('*.tmp')
+  first, second, third = draft.read_bytes().splitlines(keepends=True)
+  draft.write_bytes(first + b'\0' * (len(second) - 1) + b'\n' + third)
+  assert answer(path, [examples(0), examples(1), examples(2)]) == [1, 2]

@@ -127,3 +127,14 @@ def test_candidates_may_be_an_array_of_texts(model):
   np.testing.assert_array_equal(
       model.score([CAT], np.array(texts)), model.score([CAT], texts)
   )
+
+
+@pytest.mark.parametrize('media', [[], None, CAT, ['a.jpg'], [CAT, 3]], ids=shown)
+def test_what_is_embedded_is_a_list_of_media(model, media):
+  with pytest.raises(fj.UserError, match='media are a list of what'):
+    model.embed(media)
+
+
+def test_a_prefix_is_one_list_of_parts(model):
+  with pytest.raises(fj.UserError, match='a prefix is one list of parts'):
+    model.generate([CAT], prefix=[['a'], ['b']])

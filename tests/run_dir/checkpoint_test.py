@@ -142,7 +142,7 @@ def little_disk(size):
 # The state is written in the background, the place in the data at once.
 @pytest.mark.parametrize('size, place', [(20_000, 0), (200_000, '9' * 300_000)])
 def test_a_full_disk_leaves_earlier_checkpoints_whole(
-    tmp_path, model, one_device, new_run, size, place, capfd
+    tmp_path, model, one_device, new_run, size, place, capfd, caplog
 ):
   state, _ = new_run
   save(tmp_path, state, step=1)
@@ -153,6 +153,7 @@ def test_a_full_disk_leaves_earlier_checkpoints_whole(
   assert 'the disk is full' in str(error.value)
   assert 'continues from step 1' in str(error.value)
   assert not capfd.readouterr().err  # of the threads that write
+  assert not [x for x in caplog.records if x.levelname == 'ERROR']
   assert [p.name for p in tmp_path.iterdir()] == ['checkpoint_1']
   again = checkpoint.Checkpoints(tmp_path)
   assert again.latest_step() == 1
