@@ -182,7 +182,7 @@ def _replay(options: argparse.Namespace) -> None:
     new = cards.evaluate(
         paper_benchmarks.find(settings.benchmark),
         options.data or old['data']['folder'], settings, predictor, model,
-        output_dir, allow_missing=bool(old['missing']), progress=progress,
+        output_dir, allow_missing=bool(old.get('missing')), progress=progress,
         batch_size=old['decoding']['batch_size'] if options.batch_size is None
         else options.batch_size,
     )

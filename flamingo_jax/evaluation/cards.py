@@ -28,7 +28,7 @@ from flamingo_jax import opening
 from flamingo_jax.data.buckets import as_folder
 from flamingo_jax.data.frames import Sampling
 from flamingo_jax.data.storage import write_atomically
-from flamingo_jax.errors import UserError
+from flamingo_jax.errors import UserError, shown
 from flamingo_jax.evaluation import answering
 from flamingo_jax.evaluation import clips
 from flamingo_jax.evaluation import fewshot
@@ -307,6 +307,19 @@ def _hash_files(
   return hashes
 
 
+_SETTINGS = {field.name for field in dataclasses.fields(Settings)}
+# What of a card is read again, and with which entries.
+_READ = {
+    'settings': {'benchmark', 'split', 'shots'},
+    'scores': set(),
+    'decoding': {'batch_size'},
+    'data': {'folder'},
+    'model': {'model_dir'},
+    'environment': set(),
+    'predictions': set(),
+}
+
+
 def read(path: str | os.PathLike) -> dict[str, Any]:
   """A card from its file.
 
@@ -328,6 +341,15 @@ def read(path: str | os.PathLike) -> dict[str, Any]:
         f'{path} is not a card of format {FORMAT}: give the card.json of an '
         'evaluation'
     )
+  for part, names in _READ.items():
+    found = card.get(part)
+    if not isinstance(found, dict) or not found.keys() >= names or (
+        part == 'settings' and not found.keys() <= _SETTINGS
+    ):
+      raise UserError(
+          f'{path} is damaged: {part!r} is {shown(found)} and must have '
+          f'{", ".join(sorted(names)) or "entries"}; evaluate anew'
+      )
   return card
 
 

@@ -88,7 +88,7 @@ def test_bad_prompts_and_options_are_told(model, prompt, options, words):
     (['a', None], 'at least one text'),
     ([Unwritable()], 'at least one text'),
     (10**5000, 'at least one text'),
-], ids=shown)
+], ids=lambda x: type(x).__name__)
 def test_bad_candidates_are_told(model, candidates, words):
   with pytest.raises(fj.UserError, match=words):
     model.score([CAT, 'Output:'], candidates)
@@ -129,7 +129,7 @@ def test_candidates_may_be_an_array_of_texts(model):
   )
 
 
-@pytest.mark.parametrize('media', [[], None, CAT, ['a.jpg'], [CAT, 3]], ids=shown)
+@pytest.mark.parametrize('media', [[], None, CAT, ['a.jpg'], [CAT, 3]], ids=lambda x: type(x).__name__)
 def test_what_is_embedded_is_a_list_of_media(model, media):
   with pytest.raises(fj.UserError, match='media are a list of what'):
     model.embed(media)
