@@ -41,7 +41,6 @@ def one_device():
 
 @pytest.mark.parametrize('rules, mesh', [
     ('tensor_parallel', {'fsdp': 4, 'model': 2}),
-    ('sequence_parallel', {'fsdp': 4, 'model': 2}),
     ('fsdp', {'fsdp': 8}),
 ])
 def test_a_mesh_answers_as_one_device(one_device, rules, mesh):
