@@ -13,9 +13,10 @@ from flamingo_jax.convert.pixels import Pixels
 from flamingo_jax.convert.rules import (
     Mapping,
     Rule,
-    from_heads,
+    layer_norm,
+    linear,
+    linear_from_heads,
     same,
-    transposed,
 )
 from flamingo_jax.errors import UserError
 from flamingo_jax.models.vision import VisionEncoderConfig
@@ -110,7 +111,7 @@ def _end_rules(prefix: str, vision: ViTConfig) -> list[Rule]:
   rules = [
       vit_parts.patches(f'{embeddings}patch_embedding.weight'),
       same(f'{embeddings}position_embedding.weight', 'position_embeddings'),
-      *vit_parts.norm(f'{prefix}post_layernorm', 'norm'),
+      *layer_norm(f'{prefix}post_layernorm', 'norm'),
   ]
   if vision.patch_bias:
     rules.append(same(f'{embeddings}patch_embedding.bias',
@@ -119,24 +120,20 @@ def _end_rules(prefix: str, vision: ViTConfig) -> list[Rule]:
     rules.append(vit_parts.tokens(f'{embeddings}class_embedding',
                                   'class_token'))
   if vision.pre_norm:
-    rules += vit_parts.norm(f'{prefix}pre_layrnorm', 'pre_norm')
+    rules += layer_norm(f'{prefix}pre_layrnorm', 'pre_norm')
   return rules
 
 
 def _layer_rules(at: str, vision: ViTConfig) -> list[Rule]:
   rules = [
-      *vit_parts.norm(f'{at}layer_norm1', 'attn_norm'),
-      *vit_parts.norm(f'{at}layer_norm2', 'ffw_norm'),
-      from_heads(f'{at}self_attn.out_proj.weight', 'out', vision.heads),
-      same(f'{at}self_attn.out_proj.bias', 'out/map/bias'),
+      *layer_norm(f'{at}layer_norm1', 'attn_norm'),
+      *layer_norm(f'{at}layer_norm2', 'ffw_norm'),
+      *linear_from_heads(f'{at}self_attn.out_proj', 'out', vision.heads),
   ]
   for source, target in (
       ('self_attn.q_proj', 'query/map'), ('self_attn.k_proj', 'key/map'),
       ('self_attn.v_proj', 'value/map'), ('mlp.fc1', 'ffw/up'),
       ('mlp.fc2', 'ffw/down'),
   ):
-    rules += [
-        transposed(f'{at}{source}.weight', target),
-        same(f'{at}{source}.bias', f'{target}/bias'),
-    ]
+    rules += linear(f'{at}{source}', target)
   return rules

@@ -16,9 +16,10 @@ from flamingo_jax.convert.pixels import Pixels, side
 from flamingo_jax.convert.rules import (
     Mapping,
     Rule,
-    from_heads,
+    layer_norm,
+    linear,
+    linear_from_heads,
     same,
-    transposed,
 )
 from flamingo_jax.errors import UserError
 from flamingo_jax.models.vision import VisionEncoderConfig
@@ -85,7 +86,7 @@ def _end_rules(prefix: str, vision: ViTConfig) -> list[Rule]:
       vit_parts.patches(f'{projection}.weight'),
       same(f'{projection}.bias', 'patches_projection/bias'),
       vit_parts.tokens(f'{embeddings}cls_token', 'class_token'),
-      *vit_parts.norm(f'{prefix}layernorm', 'norm'),
+      *layer_norm(f'{prefix}layernorm', 'norm'),
   ]
   if vision.registers:
     rules.append(vit_parts.tokens(f'{embeddings}register_tokens', 'registers'))
@@ -94,19 +95,18 @@ def _end_rules(prefix: str, vision: ViTConfig) -> list[Rule]:
 
 def _layer_rules(at: str, vision: ViTConfig) -> list[Rule]:
   rules = [
-      *vit_parts.norm(f'{at}norm1', 'attn_norm'),
-      *vit_parts.norm(f'{at}norm2', 'ffw_norm'),
-      from_heads(f'{at}attention.output.dense.weight', 'out', vision.heads),
-      same(f'{at}attention.output.dense.bias', 'out/map/bias'),
+      *layer_norm(f'{at}norm1', 'attn_norm'),
+      *layer_norm(f'{at}norm2', 'ffw_norm'),
+      *linear_from_heads(f'{at}attention.output.dense', 'out', vision.heads),
       same(f'{at}layer_scale1.lambda1', 'attn_scale'),
       same(f'{at}layer_scale2.lambda1', 'ffw_scale'),
   ]
-  linear = [
+  maps = [
       (f'attention.attention.{name}', f'{name}/map')
       for name in ('query', 'key', 'value')
   ]
   if vision.gated:
-    linear.append(('mlp.weights_out', 'ffw/down'))
+    maps.append(('mlp.weights_out', 'ffw/down'))
     rules += [
         Rule(f'{at}mlp.weights_in.weight', ('ffw/gate/kernel', 'ffw/up/kernel'),
              lambda x: np.split(x.T, 2, axis=1)),
@@ -114,12 +114,9 @@ def _layer_rules(at: str, vision: ViTConfig) -> list[Rule]:
              lambda x: np.split(x, 2)),
     ]
   else:
-    linear += [('mlp.fc1', 'ffw/up'), ('mlp.fc2', 'ffw/down')]
-  for source, target in linear:
-    rules += [
-        transposed(f'{at}{source}.weight', target),
-        same(f'{at}{source}.bias', f'{target}/bias'),
-    ]
+    maps += [('mlp.fc1', 'ffw/up'), ('mlp.fc2', 'ffw/down')]
+  for source, target in maps:
+    rules += linear(f'{at}{source}', target)
   return rules
 
 

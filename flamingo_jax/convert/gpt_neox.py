@@ -8,9 +8,10 @@ from flamingo_jax.convert.hub_folder import Attributes, Tensors
 from flamingo_jax.convert.rules import (
     Mapping,
     Rule,
-    from_heads,
+    layer_norm,
+    linear,
+    linear_from_heads,
     same,
-    transposed,
 )
 from flamingo_jax.models.decoder_config import DecoderConfig
 from flamingo_jax.models.language_model import LanguageModelConfig
@@ -61,7 +62,7 @@ def mapping(kind: str, config: Attributes, tensors: Tensors) -> Mapping:
   dtype = 'bfloat16' if tensors.dtype(table) == 'bfloat16' else 'float32'
   ends = [
       same(table, 'token_embedder'),
-      *_norm(f'{prefix}final_layer_norm', 'final_norm'),
+      *layer_norm(f'{prefix}final_layer_norm', 'final_norm'),
   ]
   if not tied:
     ends.append(same('embed_out.weight', 'token_unembedder'))
@@ -71,13 +72,6 @@ def mapping(kind: str, config: Attributes, tensors: Tensors) -> Mapping:
       left_out=('rotary_emb.inv_freq', 'attention.bias',
                 'attention.masked_bias', 'embed_out.weight'),
   )
-
-
-def _norm(source: str, target: str) -> list[Rule]:
-  return [
-      same(f'{source}.weight', f'{target}/scale'),
-      same(f'{source}.bias', f'{target}/bias'),
-  ]
 
 
 def _layer_rules(at: str, heads: int, width: int) -> list[Rule]:
@@ -92,20 +86,16 @@ def _layer_rules(at: str, heads: int, width: int) -> list[Rule]:
     return [x[:, i].reshape(-1) for i in range(3)]
 
   rules = [
-      *_norm(f'{at}input_layernorm', 'attn_norm'),
-      *_norm(f'{at}post_attention_layernorm', 'ffw_norm'),
+      *layer_norm(f'{at}input_layernorm', 'attn_norm'),
+      *layer_norm(f'{at}post_attention_layernorm', 'ffw_norm'),
       Rule(f'{attn}query_key_value.weight',
            tuple(f'attn/{part}/map/kernel' for part in _PARTS), weights),
       Rule(f'{attn}query_key_value.bias',
            tuple(f'attn/{part}/map/bias' for part in _PARTS), biases),
-      from_heads(f'{attn}dense.weight', 'attn/out', heads),
-      same(f'{attn}dense.bias', 'attn/out/map/bias'),
+      *linear_from_heads(f'{attn}dense', 'attn/out', heads),
   ]
   for source, target in (('dense_h_to_4h', 'up'), ('dense_4h_to_h', 'down')):
-    rules += [
-        transposed(f'{at}mlp.{source}.weight', f'ffw/{target}'),
-        same(f'{at}mlp.{source}.bias', f'ffw/{target}/bias'),
-    ]
+    rules += linear(f'{at}mlp.{source}', f'ffw/{target}')
   return rules
 
 

@@ -37,6 +37,7 @@ class _Family:
   fused: bool = False  # queries, keys and values are one tensor
   is_gemma: bool = False  # norms of 1 + w, scaled embeddings, query scale
   tied: bool = False  # unless it says otherwise
+  head_size: int = 0  # likewise; 0: the width's share
   eps: float = 1e-6  # likewise
   # Norms of a layer: their tensors, and ours.
   norms: tuple[tuple[str, str], ...] = (
@@ -51,12 +52,14 @@ _AROUND = (
     ('pre_feedforward_layernorm', 'ffw_norm'),
     ('post_feedforward_layernorm', 'ffw_norm_after'),
 )
-_GEMMA = _Family(norm_place='around', is_gemma=True, tied=True, norms=_AROUND)
+_GEMMA = _Family(
+    norm_place='around', is_gemma=True, tied=True, head_size=256, norms=_AROUND
+)
 FAMILIES = {
     'llama': _Family(),
     'mistral': _Family(),
     'qwen2': _Family(qkv_bias=True),
-    'qwen3': _Family(qk_norm='head'),
+    'qwen3': _Family(qk_norm='head', head_size=128),
     'smollm3': _Family(tied=True),
     'olmo2': _Family(
         qk_norm='whole', norm_place='after', eps=1e-5, norms=(
@@ -81,13 +84,14 @@ def mapping(kind: str, config: Attributes, tensors: Tensors) -> Mapping:
       config.take(name) for name in
       ('hidden_size', 'num_attention_heads', 'num_hidden_layers')
   )
-  head_size = config.take_if_any('head_dim') or width // heads
+  head_size = config.take_if_any('head_dim') or (
+      family.head_size or width // heads
+  )
   kv_heads = config.take_if_any('num_key_value_heads') or heads
-  activation = config.take_if_any('hidden_activation')
-  activation = config.take_if_any('hidden_act') or activation or 'silu'
-  if family.is_gemma:
-    # Both names are in old files, and this one is meant.
-    activation = 'gelu_pytorch_tanh'
+  activation = config.take_if_any('hidden_act') or 'silu'
+  if family.is_gemma:  # old files have both names, and this one is meant
+    activation = config.take_if_any('hidden_activation') or 'gelu_pytorch_tanh'
+  config.expect('rope_interleaved', False)
   if activation not in _ACTIVATIONS:
     raise UserError(
         f'{config.path}: hidden_act is {activation!r}, and known are '

@@ -38,7 +38,10 @@ def mapping(kind: str, config: Attributes, tensors: Tensors) -> Mapping:
   config.expect('norm_type', 'low_precision_layernorm', 'layernorm')
   config.expect('tie_word_embeddings', True)
   config.ignore('learned_pos_emb', 'low_precision_layernorm', 'init_config',
-                'param_init_fn', 'verbose', 'init_device', 'mlp_type')
+                'param_init_fn', 'verbose', 'init_device', 'mlp_type',
+                'tokenizer_name', 'emb_init_std', 'emb_init_uniform_lim',
+                'fan_mode', 'init_div_is_residual', 'init_gain',
+                'init_nonlinearity', 'init_std')
   context = config.take('max_seq_len')
   prefix = 'transformer.' if 'transformer.wte.weight' in tensors else ''
   table = f'{prefix}wte.weight'

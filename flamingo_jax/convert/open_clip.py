@@ -12,9 +12,10 @@ from flamingo_jax.convert.pixels import Pixels, of_channels, side
 from flamingo_jax.convert.rules import (
     Mapping,
     Rule,
-    from_heads,
+    layer_norm,
+    linear,
+    linear_from_heads,
     same,
-    transposed,
 )
 from flamingo_jax.errors import UserError
 from flamingo_jax.models.vision import VisionEncoderConfig
@@ -61,8 +62,8 @@ def mapping(config: Attributes, tensors: Tensors) -> Mapping:
           vit_parts.patches('visual.conv1.weight'),
           vit_parts.tokens('visual.class_embedding', 'class_token'),
           same('visual.positional_embedding', 'position_embeddings'),
-          *vit_parts.norm('visual.ln_pre', 'pre_norm'),
-          *vit_parts.norm('visual.ln_post', 'norm'),
+          *layer_norm('visual.ln_pre', 'pre_norm'),
+          *layer_norm('visual.ln_post', 'norm'),
       ),
       left_out=_BESIDE,
   )
@@ -118,20 +119,16 @@ def _part(config: Attributes, name: str) -> Attributes:
 
 def _layer_rules(vision: ViTConfig) -> list[Rule]:
   rules = [
-      *vit_parts.norm(f'{_AT}ln_1', 'attn_norm'),
-      *vit_parts.norm(f'{_AT}ln_2', 'ffw_norm'),
+      *layer_norm(f'{_AT}ln_1', 'attn_norm'),
+      *layer_norm(f'{_AT}ln_2', 'ffw_norm'),
       Rule(f'{_AT}attn.in_proj_weight',
            tuple(f'{part}/map/kernel' for part in _PARTS),
            lambda x: np.split(x.T, 3, axis=1)),
       Rule(f'{_AT}attn.in_proj_bias',
            tuple(f'{part}/map/bias' for part in _PARTS),
            lambda x: np.split(x, 3)),
-      from_heads(f'{_AT}attn.out_proj.weight', 'out', vision.heads),
-      same(f'{_AT}attn.out_proj.bias', 'out/map/bias'),
+      *linear_from_heads(f'{_AT}attn.out_proj', 'out', vision.heads),
   ]
   for source, target in (('c_fc', 'ffw/up'), ('c_proj', 'ffw/down')):
-    rules += [
-        transposed(f'{_AT}mlp.{source}.weight', target),
-        same(f'{_AT}mlp.{source}.bias', f'{target}/bias'),
-    ]
+    rules += linear(f'{_AT}mlp.{source}', target)
   return rules

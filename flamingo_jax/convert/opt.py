@@ -6,9 +6,10 @@ from flamingo_jax.convert.hub_folder import Attributes, Tensors
 from flamingo_jax.convert.rules import (
     Mapping,
     Rule,
-    from_heads,
+    layer_norm,
+    linear,
+    linear_from_heads,
     same,
-    transposed,
 )
 from flamingo_jax.errors import UserError
 from flamingo_jax.models.decoder_config import DecoderConfig
@@ -38,6 +39,7 @@ def mapping(kind: str, config: Attributes, tensors: Tensors) -> Mapping:
   config.expect('layer_norm_elementwise_affine', True)
   config.expect('activation_function', 'relu')
   config.expect('tie_word_embeddings', True)
+  config.ignore('activation_dropout')
   context = config.take('max_position_embeddings')
   prefix = next(
       (p for p in ('model.decoder.', 'decoder.', '')
@@ -58,32 +60,21 @@ def mapping(kind: str, config: Attributes, tensors: Tensors) -> Mapping:
   config.expect('vocab_size', decoder.vocab)
   dtype = 'bfloat16' if tensors.dtype(table) == 'bfloat16' else 'float32'
   at = f'{prefix}layers.{{}}.'
-  norm = lambda source, target: [
-      same(f'{source}.weight', f'{target}/scale'),
-      same(f'{source}.bias', f'{target}/bias'),
-  ]
   layer = [
-      *norm(f'{at}self_attn_layer_norm', 'attn_norm'),
-      *norm(f'{at}final_layer_norm', 'ffw_norm'),
-      from_heads(f'{at}self_attn.out_proj.weight', 'attn/out', heads),
-      same(f'{at}self_attn.out_proj.bias', 'attn/out/map/bias'),
+      *layer_norm(f'{at}self_attn_layer_norm', 'attn_norm'),
+      *layer_norm(f'{at}final_layer_norm', 'ffw_norm'),
+      *linear_from_heads(f'{at}self_attn.out_proj', 'attn/out', heads),
   ]
   for letter, name in (('q', 'query'), ('k', 'key'), ('v', 'value')):
     source = f'{at}self_attn.{letter}_proj'
-    layer += [
-        transposed(f'{source}.weight', f'attn/{name}/map'),
-        same(f'{source}.bias', f'attn/{name}/map/bias'),
-    ]
+    layer += linear(source, f'attn/{name}/map')
   for source, target in (('fc1', 'up'), ('fc2', 'down')):
-    layer += [
-        transposed(f'{at}{source}.weight', f'ffw/{target}'),
-        same(f'{at}{source}.bias', f'ffw/{target}/bias'),
-    ]
+    layer += linear(f'{at}{source}', f'ffw/{target}')
   ends = [
       same(table, 'token_embedder'),
       Rule(f'{prefix}embed_positions.weight', ('position_embedder',),
            lambda x: (x[_OFFSET:],)),
-      *norm(f'{prefix}final_layer_norm', 'final_norm'),
+      *layer_norm(f'{prefix}final_layer_norm', 'final_norm'),
   ]
   return Mapping(
       LanguageModelConfig(decoder, dtype=dtype), tuple(layer), tuple(ends),

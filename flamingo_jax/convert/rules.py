@@ -50,6 +50,30 @@ def from_heads(source: str, target: str, heads: int) -> Rule:
   )
 
 
+def layer_norm(source: str, target: str) -> list[Rule]:
+  """A LayerNorm, scale and bias."""
+  return [
+      same(f'{source}.weight', f'{target}/scale'),
+      same(f'{source}.bias', f'{target}/bias'),
+  ]
+
+
+def linear(source: str, target: str) -> list[Rule]:
+  """A linear map and its bias."""
+  return [
+      transposed(f'{source}.weight', target),
+      same(f'{source}.bias', f'{target}/bias'),
+  ]
+
+
+def linear_from_heads(source: str, target: str, heads: int) -> list[Rule]:
+  """`from_heads` and its bias."""
+  return [
+      from_heads(f'{source}.weight', target, heads),
+      same(f'{source}.bias', f'{target}/map/bias'),
+  ]
+
+
 @dataclasses.dataclass(frozen=True)
 class Mapping:
   """How a public model becomes one of ours."""

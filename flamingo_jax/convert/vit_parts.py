@@ -8,7 +8,7 @@ import numpy as np
 
 from flamingo_jax.convert.hub_folder import Attributes
 from flamingo_jax.convert.pixels import Pixels, side
-from flamingo_jax.convert.rules import Rule, same
+from flamingo_jax.convert.rules import Rule
 from flamingo_jax.errors import UserError
 
 _ACTIVATIONS = {
@@ -92,11 +92,3 @@ def patches(source: str) -> Rule:
 def tokens(source: str, target: str) -> Rule:
   """Rows of the width, whatever stands before them."""
   return Rule(source, (target,), lambda x: (x.reshape(-1, x.shape[-1]),))
-
-
-def norm(source: str, target: str) -> list[Rule]:
-  """Of LayerNorm."""
-  return [
-      same(f'{source}.weight', f'{target}/scale'),
-      same(f'{source}.bias', f'{target}/bias'),
-  ]

@@ -150,7 +150,19 @@ def test_files_of_earlier_versions_are_the_same_model(tmp_path, read, name):
   jax.tree.map(np.testing.assert_array_equal, params, read(name)[1])
 
 
+@pytest.mark.parametrize('name, more', [
+    ('llama', {'rope_interleaved': False, 'is_llama_config': True}),
+    ('opt', {'activation_dropout': 0.0, 'prefix': '</s>'}),
+    ('mpt', {'tokenizer_name': 'x', 'init_config': {}, 'verbose': 0}),
+    ('gemma2', {'hidden_act': 'gelu', 'cache_implementation': 'hybrid'}),
+])
+def test_what_files_of_the_hub_have_besides(tmp_path, read, name, more):
+  config = TOLD['models'][name]['config'] | more
+  assert read_model(write_model(tmp_path, name, config))[0] == read(name)[0]
+
+
 @pytest.mark.parametrize('change, words', [
+    ({'rope_interleaved': True}, 'rope_interleaved is True'),
     ({'model_type': 'mamba'}, "models of type 'mamba' are not known"),
     ({'attention_sinks': 4}, r'config\.json: attention_sinks is 4, an attrib'),
     ({'hidden_act': 'xielu'}, "hidden_act is 'xielu'"),
