@@ -69,7 +69,7 @@ def mapping(
   vision = ViTConfig(
       class_token=family.is_clip, patch_bias=not family.is_clip,
       pre_norm=family.is_clip,
-      activation=vit_parts.activation(part, family.activation),
+      activation=part.activation('hidden_act', family.activation),
       mlp_width=part.count('intermediate_size', 3072),
       norm_eps=part.number('layer_norm_eps', family.eps),
       **vit_parts.shape(part, family.patch),

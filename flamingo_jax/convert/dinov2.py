@@ -50,7 +50,7 @@ def mapping(
   vision = ViTConfig(
       class_token=True, patch_bias=True, layer_scale=True,
       registers=config.count('num_register_tokens', 4) if has_registers else 0,
-      activation=vit_parts.activation(config, 'gelu'),
+      activation=config.activation('hidden_act', 'gelu'),
       norm_eps=config.number('layer_norm_eps', 1e-6),
       **vit_parts.shape(config, 14 if kind == 'dinov2' else 16),
       **vit_parts.statistics(pixels),

@@ -52,7 +52,7 @@ def mapping(kind: str, config: Attributes, tensors: Tensors) -> Mapping:
           rotary_share=float(share), norm='layer',
           norm_eps=config.take('layer_norm_eps', 1e-5),
           parallel=config.take('use_parallel_residual', True),
-          activation=_activation(config),
+          activation=config.activation('hidden_act', 'gelu'),
           mlp_width=config.take('intermediate_size'),
           qkv_bias=True, out_bias=True, mlp_bias=True,
       ),
@@ -97,10 +97,3 @@ def _layer_rules(at: str, heads: int, width: int) -> list[Rule]:
   for source, target in (('dense_h_to_4h', 'up'), ('dense_4h_to_h', 'down')):
     rules += linear(f'{at}mlp.{source}', f'ffw/{target}')
   return rules
-
-
-def _activation(config: Attributes) -> str:
-  name = config.take('hidden_act', 'gelu')
-  config = Attributes({'hidden_act': name}, config.path)
-  config.expect('hidden_act', 'gelu', 'gelu_new', 'gelu_fast', 'relu')
-  return {'gelu': 'gelu_exact', 'relu': 'relu'}.get(name, 'gelu')

@@ -39,6 +39,12 @@ IRRELEVANT = '''
     transformers_version typical_p unsloth_fixed unsloth_version use_bfloat16
     use_cache
 '''.split()
+# Names of activations, and ours (models/layers.py).
+_ACTIVATIONS = {
+    'quick_gelu': 'quick_gelu', 'gelu': 'gelu_exact',
+    'gelu_pytorch_tanh': 'gelu', 'gelu_new': 'gelu', 'gelu_fast': 'gelu',
+    'relu': 'relu', 'silu': 'silu', 'swish': 'silu',
+}
 _SINGLE, _INDEX = 'model.safetensors', 'model.safetensors.index.json'
 _FLOATS = {'F32': np.float32, 'F16': np.float16, 'BF16': ml_dtypes.bfloat16}
 
@@ -84,6 +90,17 @@ class Attributes:
   def take_if_any(self, name: str) -> Any:
     """An attribute, or None where it is missing or null."""
     return self._values.pop(name, None)
+
+  def activation(self, name: str, default: str) -> str:
+    """Ours of that name; UserError if it is none that is known."""
+    value = self._values.pop(name, None)
+    value = default if value is None else value
+    if not isinstance(value, str) or value not in _ACTIVATIONS:
+      raise UserError(
+          f'{self.path}: {name} is {value!r}, and known are '
+          f'{", ".join(_ACTIVATIONS)}'
+      )
+    return _ACTIVATIONS[value]
 
   def ignore(self, *names: str) -> None:
     """Attributes that change no number of the model."""

@@ -21,11 +21,6 @@ from flamingo_jax.models.decoder_config import DecoderConfig
 from flamingo_jax.models.language_model import LanguageModelConfig
 from flamingo_jax.models.layer_config import LayerConfig
 
-_ACTIVATIONS = {
-    'silu': 'silu', 'swish': 'silu', 'gelu_pytorch_tanh': 'gelu',
-    'gelu_new': 'gelu', 'gelu': 'gelu_exact', 'relu': 'relu',
-}
-
 
 @dataclasses.dataclass(frozen=True)
 class _Family:
@@ -88,15 +83,10 @@ def mapping(kind: str, config: Attributes, tensors: Tensors) -> Mapping:
       family.head_size or width // heads
   )
   kv_heads = config.take_if_any('num_key_value_heads') or heads
-  activation = config.take_if_any('hidden_act') or 'silu'
+  activation = config.activation('hidden_act', 'silu')
   if family.is_gemma:  # old files have both names, and this one is meant
-    activation = config.take_if_any('hidden_activation') or 'gelu_pytorch_tanh'
+    activation = config.activation('hidden_activation', 'gelu_pytorch_tanh')
   config.expect('rope_interleaved', False)
-  if activation not in _ACTIVATIONS:
-    raise UserError(
-        f'{config.path}: hidden_act is {activation!r}, and known are '
-        f'{", ".join(_ACTIVATIONS)}'
-    )
   context = config.take('max_position_embeddings')
   kinds = config.take_if_any('layer_types')
   bias = bool(config.take_if_any('attention_bias'))
@@ -116,7 +106,7 @@ def mapping(kind: str, config: Attributes, tensors: Tensors) -> Mapping:
       positions='rotary', **rotary,
       windows=_windows(kind, config, kinds, layers, context),
       norm_eps=config.take('rms_norm_eps', family.eps),
-      norm_place=family.norm_place, activation=_ACTIVATIONS[activation],
+      norm_place=family.norm_place, activation=activation,
       gated=True, mlp_width=config.take('intermediate_size'),
       kv_heads=kv_heads, qkv_bias=bias or family.qkv_bias, out_bias=bias,
       mlp_bias=mlp_bias, qk_norm=family.qk_norm,

@@ -11,12 +11,6 @@ from flamingo_jax.convert.pixels import Pixels, side
 from flamingo_jax.convert.rules import Rule
 from flamingo_jax.errors import UserError
 
-_ACTIVATIONS = {
-    'quick_gelu': 'quick_gelu', 'gelu': 'gelu_exact',
-    'gelu_pytorch_tanh': 'gelu', 'gelu_new': 'gelu', 'relu': 'relu',
-    'silu': 'silu', 'swish': 'silu',
-}
-
 
 def shape(config: Attributes, patch: int) -> dict[str, Any]:
   """Fields of ViTConfig; what is not said is a ViT-B's.
@@ -44,17 +38,6 @@ def shape(config: Attributes, patch: int) -> dict[str, Any]:
 def statistics(pixels: Pixels) -> dict[str, Any]:
   """Fields of ViTConfig."""
   return {'pixel_mean': pixels.mean, 'pixel_std': pixels.std}
-
-
-def activation(config: Attributes, default: str) -> str:
-  """A ViTConfig's; UserError if it is none that is known."""
-  name = config.take('hidden_act', default)
-  if not isinstance(name, str) or name not in _ACTIVATIONS:
-    raise UserError(
-        f'{config.path}: hidden_act is {name!r}, and known are '
-        f'{", ".join(_ACTIVATIONS)}'
-    )
-  return _ACTIVATIONS[name]
 
 
 def image_size(config: Attributes, pixels: Pixels) -> int:
