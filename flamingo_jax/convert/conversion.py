@@ -19,11 +19,14 @@ from flamingo_jax.convert import rules
 from flamingo_jax.convert import tokenizer
 from flamingo_jax.convert import tower
 from flamingo_jax.convert.hub_folder import Tensors
+from flamingo_jax.data import storage
+from flamingo_jax.data.owner import owned
 from flamingo_jax.data.vocabulary import Vocabulary
 from flamingo_jax.errors import UserError
 from flamingo_jax.models import LanguageModelConfig
 from flamingo_jax.run_dir import checkpoint
 from flamingo_jax.run_dir.model_json import write_model_json
+from flamingo_jax.run_dir.quiet import told_once
 
 _STRIP = 32  # columns
 
@@ -65,7 +68,8 @@ def convert(folder: str | os.PathLike, out: str | os.PathLike) -> Report:
     out: a folder that is not there yet.
 
   Raises:
-    UserError: something of it is missing, damaged or not known here.
+    UserError: something of it is missing, damaged or not known here, or the
+      tower cannot be written.
   """
   folder, out = pathlib.Path(folder), pathlib.Path(out).absolute()
   if not folder.is_dir():
@@ -79,13 +83,15 @@ def convert(folder: str | os.PathLike, out: str | os.PathLike) -> Report:
   if isinstance(mapping.config, LanguageModelConfig):
     words = tokenizer.vocabulary_bytes(folder, mapping.config.decoder.vocab)
   draft = out.with_name(out.name + '.tmp')
-  shutil.rmtree(draft, ignore_errors=True)
-  draft.mkdir(parents=True)
-  try:
-    report = _write(kind, mapping, tensors, words, draft)
-    os.replace(draft, out)
-  finally:
+  with owned(out.parent, f'.{out.name}.lock'), told_once():
     shutil.rmtree(draft, ignore_errors=True)
+    try:
+      with storage.writing(out):
+        draft.mkdir()
+        report = _write(kind, mapping, tensors, words, draft)
+        os.replace(draft, out)
+    finally:
+      shutil.rmtree(draft, ignore_errors=True)
   return report
 
 

@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """A model as the Hugging Face hub has it: config.json and safetensors."""
 
-from collections.abc import Iterator
 import dataclasses
 import json
 import math
@@ -172,9 +171,6 @@ class Tensors:
 
   def __contains__(self, name: str) -> bool:
     return name in self._entries
-
-  def __iter__(self) -> Iterator[str]:
-    return iter(self._entries)
 
   def shape(self, name: str) -> tuple[int, ...]:
     """Of a tensor; UserError if it is missing."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 import dataclasses
 from typing import Any
 
+from flax import linen as nn
 from flax import traverse_util
 import jax
 import jax.numpy as jnp
@@ -117,11 +118,8 @@ def abstract_tower(config: Config) -> dict[Path, Any]:
     module = LanguageModel(config)
     inputs = jax.ShapeDtypeStruct((1, 1), jnp.int32)
   boxed = jax.eval_shape(module.init, jax.random.key(0), inputs)
-  tree = jax.tree.map(
-      lambda x: x.unbox() if hasattr(x, 'unbox') else x, boxed,
-      is_leaf=lambda x: hasattr(x, 'unbox'),
-  )
-  return traverse_util.flatten_dict(tree['params'][tower_of(config).name])
+  tree = nn.unbox(boxed)['params']
+  return traverse_util.flatten_dict(tree[tower_of(config).name])
 
 
 def pieces(mapping: Mapping, tensors: Tensors) -> Iterator[Piece]:

@@ -4,6 +4,7 @@
 
 import json
 import re
+import resource
 
 import jax
 import jax.numpy as jnp
@@ -16,6 +17,7 @@ from safetensors.numpy import load_file, save_file
 import flamingo_jax as fj
 from flamingo_jax import cli
 from flamingo_jax import models
+from flamingo_jax.data.owner import owned
 from flamingo_jax.models import FlamingoConfig, LanguageModel
 from flamingo_jax.models.decoder_config import DecoderConfig
 from flamingo_jax.models.resampler import ResamplerConfig
@@ -195,3 +197,21 @@ def test_a_tower_is_never_replaced(model, tmp_path, capsys):
   (tmp_path / 'tower').mkdir()
   assert convert(model, tmp_path / 'tower') == 2
   assert 'exists already' in capsys.readouterr().err
+
+
+def test_a_full_disk_is_told_and_leaves_nothing(model, tmp_path, capfd):
+  limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+  resource.setrlimit(resource.RLIMIT_FSIZE, (9_000, limits[1]))
+  try:
+    assert convert(model, tmp_path / 'tower') == 2
+  finally:
+    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+  error = capfd.readouterr().err
+  assert error.count('\n') == 1 and 'tower cannot be written' in error, error
+  assert [path.name for path in tmp_path.iterdir()] == ['hub']
+
+
+def test_two_do_not_write_one_tower(model, tmp_path, capsys):
+  with owned(tmp_path, '.tower.lock'):
+    assert convert(model, tmp_path / 'tower') == 2
+  assert 'is being written by another process' in capsys.readouterr().err
