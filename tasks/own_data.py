@@ -35,7 +35,7 @@ _LOOK_AT = 10_000  # documents are tokenized to tell how many do not fit
 def mixture(
     path: str,
     lengths: Mapping[str, int],
-    validation_path: str | None = None,
+    validation_path: str = '',
     vocabulary: LoadVocabulary = default_vocabulary,
     p_next: float = 0.0,
     p_space: float = 0.0,
@@ -48,7 +48,8 @@ def mixture(
   Args:
     path: the JSONL file, split 'train'.
     lengths: of an example, as in DatasetConfig.task_feature_lengths.
-    validation_path: the JSONL file of the split 'validation', if there is one.
+    validation_path: a JSONL file that is not trained on, split 'validation'; ''
+      for none.
     vocabulary: returns the tokenizer.
     p_next: how often text looks at the next picture instead of the last one;
       0.5 if some texts come before the picture that they are about.
@@ -83,7 +84,7 @@ def mixture(
 def evaluation(
     name: str, lengths: Mapping[str, int], batch_size: int
 ) -> EvaluationDatasetConfig | None:
-  """What tells, in training and at its end, what is learned of the captions.
+  """What tells, in training and at its end, what is learned of captions.
 
   Args:
     name: what `mixture` has returned.
@@ -96,8 +97,11 @@ def evaluation(
   """
   lengths = features.check_lengths(NAME, lengths)
   source = seqio.TaskRegistry.get(name).source
+  validation = (
+      source.documents('validation') if 'validation' in source.splits else ()
+  )
   learned_name = learned.add_tasks(
-      name, source.documents('train'), lengths, source.vocabulary
+      name, source.documents('train'), validation, lengths, source.vocabulary
   )
   if not learned_name:
     logging.warning(
@@ -108,7 +112,7 @@ def evaluation(
   return EvaluationDatasetConfig(
       mixture_or_task_name=learned_name,
       task_feature_lengths=lengths | {'targets': lengths['tokens']},
-      split='train',
+      split=learned.SPLIT,
       batch_size=batch_size,
   )
 

@@ -196,7 +196,7 @@ def load(model_dir: str, **mesh: Any) -> tuple[Any, Mapping[str, Any]]:
   import jax
 
   from flamingo_jax.predictor.loading import load as load_predictor
-  from flamingo_jax.run_dir.checkpoint import find_checkpoint
+  from flamingo_jax.run_dir.steps import find_checkpoint
 
   folder, step = find_checkpoint(model_dir)
   predictor = load_predictor(

@@ -33,8 +33,10 @@ def add_model(parser: Any) -> None:
   parser.add_argument('--model_dir', metavar='DIR',
                       help='of a run; the flamingo_tiny that is shipped if not '
                       'given')
-  parser.add_argument('--step', type=int, metavar='N',
-                      help='a saved step; the latest if not given')
+  parser.add_argument('--step', metavar='N',
+                      type=lambda text: text if text == 'best' else int(text),
+                      help="a saved step, or 'best', the one that knows its "
+                      'validation data best; the latest if not given')
   evaluating.add_sampling(parser, 'as many as in training if not given')
   add_mesh(parser)
 

@@ -14,8 +14,9 @@ from flamingo_jax.commands import evaluating
 # Flags of the programs that gin files configure, and the macros they set.
 GIN_MACROS = {
     'train': {
-        'data': 'DATA', 'model_dir': 'MODEL_DIR', 'steps': 'TRAIN_STEPS',
-        'seed': 'SEED', 'cache_media': 'train.cache_media',
+        'data': 'DATA', 'validation': 'VALIDATION', 'model_dir': 'MODEL_DIR',
+        'steps': 'TRAIN_STEPS', 'seed': 'SEED',
+        'cache_media': 'train.cache_media',
     },
     'eval': {
         'data': 'DATA_DIR', 'model_dir': 'MODEL_DIR',
@@ -39,6 +40,9 @@ def add_train(commands: Any) -> None:
   parser = add_command(commands, 'train', run_train, 'train or resume a model')
   add_gin_file(parser)
   parser.add_argument('--data', metavar='FILE.jsonl', help='sets DATA')
+  parser.add_argument('--validation', metavar='FILE.jsonl',
+                      help='sets VALIDATION: not trained on; tells which step '
+                      'is best')
   parser.add_argument('--model_dir', metavar='DIR', help='sets MODEL_DIR')
   parser.add_argument('--steps', type=int, metavar='N', help='sets TRAIN_STEPS')
   parser.add_argument('--seed', type=seed, metavar='S', help='sets SEED')

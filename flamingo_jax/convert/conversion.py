@@ -24,9 +24,9 @@ from flamingo_jax.data.owner import owned
 from flamingo_jax.data.vocabulary import Vocabulary
 from flamingo_jax.errors import UserError
 from flamingo_jax.models import LanguageModelConfig
-from flamingo_jax.run_dir import checkpoint
 from flamingo_jax.run_dir.model_json import write_model_json
 from flamingo_jax.run_dir.quiet import told_once
+from flamingo_jax.run_dir.steps import checkpoint_folder
 
 _STRIP = 32  # columns
 
@@ -123,7 +123,7 @@ def _write(
       yield path, place, values
 
   tower.write_tree(
-      epath.Path(checkpoint.checkpoint_folder(draft, 0)) / 'state',
+      epath.Path(checkpoint_folder(draft, 0)) / 'state',
       ('params', parts.name), leaves, counted(),
       step=np.array(0, np.int32),
   )

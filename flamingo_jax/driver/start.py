@@ -11,6 +11,7 @@ from flamingo_jax.errors import UserError
 from flamingo_jax.run_dir import checkpoint
 from flamingo_jax.run_dir import model_json
 from flamingo_jax.run_dir.pretrained import TrainStateInitializer
+from flamingo_jax.run_dir.steps import saved_steps
 from flamingo_jax.training.train_step import (
     TrainState,
     Trainer,
@@ -39,7 +40,7 @@ def verify_matching_vocabs(
   """
   pipeline.check_vocabulary(cfg.mixture_or_task_name, model.vocabulary)
   for folder in (model_dir, initial_path):
-    if folder and checkpoint.saved_steps(folder):
+    if folder and saved_steps(folder):
       model_json.check_model_json(folder, model.config, model.vocabulary)
 
 
@@ -69,7 +70,7 @@ def start(
   Raises:
     UserError: the checkpoint is of another architecture.
   """
-  if checkpoint.saved_steps(model_dir):
+  if saved_steps(model_dir):
     return _from_run(trainer, model_dir, iterator)
   if initial_path:
     # Everything but the place in the data, as t5x does it: step included.
@@ -88,7 +89,7 @@ def _from_run(
     iterator: checkpoint.DataIterator | None,
 ) -> tuple[TrainState, Tree, dict[str, Any]]:
   """The newest checkpoint of a run with the run's frozen weights."""
-  steps = checkpoint.saved_steps(path)
+  steps = saved_steps(path)
   if not steps:
     raise UserError(
         f'{path} has no checkpoint to start from: give the MODEL_DIR of a run '

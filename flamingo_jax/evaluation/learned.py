@@ -1,16 +1,18 @@
 # SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a run has learned of the captions that it is trained on.
+"""What a run has learned of captions: of its own and, if there are, of others.
 
 A falling loss says little: without its pictures a model can still learn all
 captions of a small data set by heart, and then says one of them to any picture.
 So captions of the training data are asked for, and scored given their own
-picture and two controls, a blank one and another caption's.
+picture and two controls, a blank one and another caption's. Captions that are
+kept apart tell what is known of new pictures, and which step knows most.
 """
 
 from collections.abc import Mapping, Sequence
 import dataclasses
 import functools
+import math
 import sys
 from typing import Any
 
@@ -20,19 +22,24 @@ import tqdm
 
 from flamingo_jax.data import features
 from flamingo_jax.data import media as media_lib
+from flamingo_jax.data.buckets import as_folder
 from flamingo_jax.data.document_source import Documents
 from flamingo_jax.data.documents import Document
 from flamingo_jax.data.media import Media
 from flamingo_jax.data.vocabulary import Vocabulary
 from flamingo_jax.evaluation import tasks
 from flamingo_jax.evaluation.prompts import Episode, Sample
+from flamingo_jax.run_dir.best import note_validation
 
 CAPTIONS = 64  # that are asked for
+SPLIT = 'captions'  # of the tasks here
 # Below this gain over another's picture, in nats per token, pictures do not
 # matter.
 ENOUGH = 0.05
 _CONTROLS = ('blank', 'shuffled')
+_VALIDATION = '_validation'
 _SHOWN = {'blank': 'a blank one', 'shuffled': "another caption's"}
+_CONFIDENCE = 0.95
 _GREY = 128
 _LOOK_AT = 1000  # documents, for those captions
 _REMEDY = (
@@ -45,6 +52,7 @@ _REMEDY = (
 def add_tasks(
     name: str,
     documents: Documents,
+    validation: Documents,
     lengths: Mapping[str, int],
     vocabulary: Vocabulary,
 ) -> str:
@@ -55,17 +63,36 @@ def add_tasks(
 
   Args:
     name: of the data; the tasks are <name>_said, which `count_exact` scores,
-      and <name>_given, which `compare_pictures` does.
-    documents: of the split 'train'.
+      and <name>_given, which `compare_pictures` does, and of validation data
+      <name>_validation_said and <name>_validation_given.
+    documents: that are trained on.
+    validation: documents that are not; may be none.
     lengths: of an example in training, complete.
     vocabulary: of the language model.
 
   Returns:
-    The name of the mixture of both; '' if no document has a caption.
+    The name of the mixture of all; '' if no document has a caption.
   """
+  names = [
+      *_add_tasks_of(name, documents, lengths, vocabulary),
+      *_add_tasks_of(name + _VALIDATION, validation, lengths, vocabulary),
+  ]
+  if not names:
+    return ''
+  mixture = features.add_mixture(f'{name}_learned', dict.fromkeys(names, 1.0))
+  return mixture.name
+
+
+def _add_tasks_of(
+    name: str,
+    documents: Documents,
+    lengths: Mapping[str, int],
+    vocabulary: Vocabulary,
+) -> list[str]:
+  """Names of the tasks of some documents; none without captions."""
   samples = _captions(documents, lengths, vocabulary)
   if not samples:
-    return ''
+    return []
   given = _with_controls(samples, lengths)
   limits = {
       'tokens': _prompt_length(vocabulary),
@@ -78,16 +105,13 @@ def add_tasks(
     episodes = [Episode((), sample) for sample in asked]
     tasks.add_episode_task(
         f'{name}_{part}',
-        {'train': functools.partial(list, episodes)},
+        {SPLIT: functools.partial(list, episodes)},
         candidates=candidates,
         limits=limits,
         metric_fns=[metric],
         vocabulary=lambda: vocabulary,
     )
-  mixture = features.add_mixture(
-      f'{name}_learned', {f'{name}_said': 1.0, f'{name}_given': 1.0}
-  )
-  return mixture.name
+  return [f'{name}_said', f'{name}_given']
 
 
 def count_exact(
@@ -107,58 +131,101 @@ def count_exact(
 def compare_pictures(
     targets: Sequence[Mapping[str, Any]], scores: Sequence[float] | np.ndarray
 ) -> dict[str, float]:
-  """Nats per token of captions given their picture, and given the controls."""
-  total, tokens = {}, {}
+  """Nats per token of captions given their picture, and what controls add.
+
+  Of each control '<control>_adds' and, if there are two captions or more,
+  '<control>_adds_within', half of the width of its 95 % interval over captions.
+  """
+  nats = {shown: [] for shown in ('own', *_CONTROLS)}
+  tokens = []
   for target, score in zip(targets, scores):
     shown = target['record']['shown']
-    total[shown] = total.get(shown, 0.0) - float(score)
-    tokens[shown] = tokens.get(shown, 0) + target['record']['tokens']
-  nats = {shown: total[shown] / tokens[shown] for shown in total}
-  return {
-      'nats_per_token': nats['own'],
-      **{
-          f'{shown}_adds': nats[shown] - nats['own']
-          for shown in _CONTROLS if shown in nats
-      },
-  }
+    nats[shown].append(-float(score))
+    if shown == 'own':
+      tokens.append(target['record']['tokens'])
+  result = {'nats_per_token': sum(nats['own']) / sum(tokens)}
+  for control in _CONTROLS:
+    if nats[control]:
+      adds, within = _per_token(
+          np.subtract(nats[control], nats['own']), np.array(tokens)
+      )
+      result[f'{control}_adds'] = adds
+      if within is not None:
+        result[f'{control}_adds_within'] = within
+  return result
+
+
+def _per_token(
+    nats: np.ndarray, tokens: np.ndarray
+) -> tuple[float, float | None]:
+  """The ratio of two sums over captions, and half of its interval's width."""
+  count = len(nats)
+  ratio = float(nats.sum() / tokens.sum())
+  if count < 2:
+    return ratio, None
+  import scipy.stats
+
+  deviations = nats - ratio * tokens
+  error = math.sqrt(count / (count - 1) * (deviations**2).sum()) / tokens.sum()
+  t = scipy.stats.t.ppf((1 + _CONFIDENCE) / 2, df=count - 1)
+  return ratio, float(t * error)
 
 
 class LearnedLogger(seqio.Logger):
-  """Tells what `add_tasks` found out, a sentence for each of its tasks."""
+  """Tells what `add_tasks` found out, a sentence for each of its tasks.
+
+  Of validation captions it is noted which step knows them best.
+  """
 
   def __call__(self, task_name, step, metrics, dataset, inferences, targets):
     values = {name: float(value.value) for name, value in metrics.items()}
-    # A line that tears no progress bar.
-    tqdm.tqdm.write(
-        f'step {step}: {sentence(values, len(targets))}', file=sys.stderr
+    validation = task_name.removesuffix('_said').removesuffix('_given').endswith(
+        _VALIDATION
     )
+    told = sentence(values, len(targets), validation)
+    if validation and 'nats_per_token' in values:
+      model_dir = as_folder(self.output_dir).parent
+      best = note_validation(model_dir, step, values['nats_per_token'])
+      told += '; no step knew them better so far' if best == step else (
+          f'; step {best} knew them better'
+      )
+    # A line that tears no progress bar.
+    tqdm.tqdm.write(f'step {step}: {told}', file=sys.stderr)
 
 
-def sentence(metrics: Mapping[str, float], count: int) -> str:
+def sentence(
+    metrics: Mapping[str, float], count: int, validation: bool = False
+) -> str:
   """What the metrics of one of the tasks say.
 
   Args:
     metrics: of `count_exact` or of `compare_pictures`.
     count: examples.
+    validation: whether they are not trained on.
   """
+  captions = 'validation captions' if validation else 'training captions'
   if 'exact' in metrics:
     exact, different = (
         round(count * metrics[name]) for name in ('exact', 'different')
     )
     answers = f'{different} answers' if different > 1 else 'one answer'
     return (
-        f'{exact} of {count} training captions come back word for word, with '
+        f'{exact} of {count} {captions} come back word for word, with '
         f'{answers} in all'
     )
   gains = {name: metrics[f'{name}_adds'] for name in _CONTROLS
            if f'{name}_adds' in metrics}
+  within = {name: metrics.get(f'{name}_adds_within') for name in gains}
   told = (
-      'given their own picture, training captions are ' + ' and '.join(
-          f'{gain:.3f} nats per token likelier than given {_SHOWN[name]}'
+      f'given their own picture, {captions} take '
+      f'{metrics["nats_per_token"]:.3f} nats per token and are ' + ' and '.join(
+          f'{gain:.3f} '
+          + ('' if within[name] is None else f'± {within[name]:.3f} ')
+          + f'likelier than given {_SHOWN[name]}'
           for name, gain in gains.items()
       )
   )
-  if min(gains.values()) < ENOUGH:
+  if not validation and min(gains.values()) < ENOUGH:
     told += f'; warning: so far the pictures do not matter: {_REMEDY}'
   return told
 

@@ -29,6 +29,7 @@ from flamingo_jax.run_dir import checkpoint
 from flamingo_jax.run_dir.checkpoint import RestoreCheckpointConfig
 from flamingo_jax.run_dir.job_owner import owned_by_job
 from flamingo_jax.run_dir.model_json import check_model_json
+from flamingo_jax.run_dir.steps import find_checkpoint
 from flamingo_jax.run_dir.weights import restore_params
 from flamingo_jax.training.partitioner import Partitioner
 from flamingo_jax.training.trainable import merge_params
@@ -301,7 +302,7 @@ def check_parts(
         f'RestoreCheckpointConfig.path is {path!r}: give the MODEL_DIR of a '
         'training run'
     )
-  model_dir, step = checkpoint.find_checkpoint(path)
+  model_dir, step = find_checkpoint(path)
   check_model_json(model_dir, model.config, model.vocabulary)
   return os.fspath(model_dir), step
 

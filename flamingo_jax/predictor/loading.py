@@ -11,7 +11,7 @@ from flamingo_jax.data.buckets import as_folder
 from flamingo_jax.data.frames import TRAINING, Sampling
 from flamingo_jax.option_values import AnyNumber
 from flamingo_jax.predictor.predictor import Predictor
-from flamingo_jax.run_dir.checkpoint import find_step
+from flamingo_jax.run_dir.steps import find_step
 from flamingo_jax.run_dir.model_json import (
     read_model_json,
     stored_config,
@@ -42,7 +42,8 @@ def load(
 
   Args:
     model_dir: the run's folder; None: the flamingo_tiny of this package.
-    step: which checkpoint; the newest if None.
+    step: which checkpoint; None: the newest; 'best': the one that knows the
+      run's validation data best.
     frames: that are read of a video; None: as many as in training.
     fps: frames per second of a video; None: 1, as in training. A video that is
       longer than frames / fps seconds is covered evenly.

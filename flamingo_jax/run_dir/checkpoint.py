@@ -22,16 +22,17 @@ from etils import epath
 import jax
 import numpy as np
 import orbax.checkpoint as ocp
+from orbax.checkpoint import checkpoint_managers
 
-from flamingo_jax import option_values
 from flamingo_jax.data import storage
 from flamingo_jax.data.buckets import as_folder
-from flamingo_jax.errors import UserError, shown
+from flamingo_jax.errors import UserError
 from flamingo_jax.run_dir import damage
+from flamingo_jax.run_dir.best import best_step
 from flamingo_jax.run_dir.differences import check_same_tree
 from flamingo_jax.run_dir.leftovers import remove_leftovers
 from flamingo_jax.run_dir.quiet import told_once
-from flamingo_jax.run_dir.steps import saved_steps
+from flamingo_jax.run_dir.steps import checkpoint_folder
 from flamingo_jax.typing import Tree
 
 
@@ -40,7 +41,9 @@ class SaveCheckpointConfig:
   """When a run saves, and how much of it."""
 
   period: int | None = None  # steps between checkpoints; None: only the last
-  keep: int | None = None  # how many of the newest to keep; None: all
+  # How many of the newest to keep, beside that which knows validation data best;
+  # None: all.
+  keep: int | None = None
   save_dataset: bool = True  # needed to continue with the very next example
 
 
@@ -98,6 +101,23 @@ class _IteratorArgs(ocp.args.CheckpointArgs):
   iterator: DataIterator
 
 
+@dataclasses.dataclass(frozen=True)
+class _NewestAndBest(checkpoint_managers.PreservationPolicy):
+  """Which checkpoints of a run are kept."""
+
+  model_dir: epath.Path
+  keep: int | None  # of the newest; None: all
+
+  def should_preserve(self, checkpoints, *, context):
+    newest = checkpoint_managers.LatestN(self.keep)
+    kept = newest.should_preserve(checkpoints, context=context)
+    if all(kept):
+      return kept
+    steps = [found.step for found in checkpoints]
+    best = best_step(self.model_dir, steps)
+    return [keep or step == best for keep, step in zip(kept, steps)]
+
+
 class Checkpoints:
   """The checkpoints of one run, saved in the background."""
 
@@ -106,14 +126,16 @@ class Checkpoints:
 
     Args:
       model_dir: the run's folder.
-      keep: how many of the newest checkpoints to keep; None keeps all.
+      keep: how many of the newest checkpoints to keep, beside the best; None
+        keeps all.
     """
     self.directory = as_folder(model_dir)
     self._clean()
     self._manager = ocp.CheckpointManager(
         self.directory,
         options=ocp.CheckpointManagerOptions(
-            max_to_keep=keep, step_prefix='checkpoint'
+            preservation_policy=_NewestAndBest(self.directory, keep),
+            step_prefix='checkpoint',
         ),
         item_handlers={
             'state': ocp.PyTreeCheckpointHandler(),
@@ -198,59 +220,6 @@ def check_are_ours(use_orbax: bool) -> None:
         'use_orbax must be False: checkpoints are those of this package, which '
         'hold the frozen weights once'
     )
-
-
-def find_step(
-    model_dir: str | os.PathLike, step: option_values.AnyNumber = None
-) -> int:
-  """One of a run's checkpoints: that of `step`, or the newest.
-
-  Raises:
-    UserError: there is none, or not that one.
-  """
-  model_dir = as_folder(model_dir)
-  steps = saved_steps(model_dir)
-  if not steps:
-    raise UserError(
-        f'no checkpoint in {model_dir}: give the MODEL_DIR of a run that has '
-        'saved one'
-    )
-  step = steps[-1] if step is None else option_values.whole_number(
-      'step', step, 0
-  )
-  if step not in steps:
-    raise UserError(
-        f'no checkpoint of step {shown(step)} in {model_dir}: there are '
-        f'{", ".join(map(str, steps))}'
-    )
-  return step
-
-
-def find_checkpoint(path: str | os.PathLike) -> tuple[epath.Path, int]:
-  """(MODEL_DIR, step) of a run's newest checkpoint, or of the one named.
-
-  Args:
-    path: MODEL_DIR or MODEL_DIR/checkpoint_<step>.
-
-  Raises:
-    UserError: it is not there.
-  """
-  folder, step = split_path(path)
-  return folder, find_step(folder, step)
-
-
-def split_path(path: str | os.PathLike) -> tuple[epath.Path, int | None]:
-  """(MODEL_DIR, step) of MODEL_DIR/checkpoint_<step>; no step of MODEL_DIR."""
-  path = as_folder(path)
-  _, is_step, step = path.name.rpartition('checkpoint_')
-  if is_step and step.isdecimal():
-    return path.parent, int(step)
-  return path, None
-
-
-def checkpoint_folder(model_dir: str | os.PathLike, step: int) -> epath.Path:
-  """Where a step's checkpoint is, or will be."""
-  return as_folder(model_dir) / f'checkpoint_{step}'
 
 
 def save_frozen(model_dir: str | os.PathLike, frozen_params: Tree) -> None:

@@ -15,7 +15,7 @@ from flamingo_jax.data.vocabulary import Vocabulary, file_sha256
 from flamingo_jax.errors import UserError, shown
 from flamingo_jax.models import FlamingoConfig, LanguageModelConfig
 from flamingo_jax.models.architecture import Architecture
-from flamingo_jax.run_dir.checkpoint import split_path
+from flamingo_jax.run_dir.steps import split_path
 from flamingo_jax.run_dir.differences import check_same_values
 
 _FORMAT = 1

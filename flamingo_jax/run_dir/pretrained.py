@@ -25,6 +25,11 @@ from flamingo_jax.run_dir import model_json
 from flamingo_jax.run_dir.differences import check_same_tree
 from flamingo_jax.run_dir.fingerprint import fingerprint
 from flamingo_jax.run_dir.regroup import grouped_as, regroup
+from flamingo_jax.run_dir.steps import (
+    checkpoint_folder,
+    find_checkpoint,
+    saved_steps,
+)
 from flamingo_jax.training.partitioner import Partitioner
 from flamingo_jax.training.train_step import (
     TrainState,
@@ -103,7 +108,7 @@ class TrainStateInitializer:
       self, state: TrainState, frozen: Tree
   ) -> tuple[Tree, epath.Path]:
     """All weights of another run, and the folder of its checkpoint."""
-    folder, step = checkpoint.find_checkpoint(self._weights)
+    folder, step = find_checkpoint(self._weights)
     model_json.check_model_json(
         folder, self._model.config, self._model.vocabulary
     )
@@ -113,7 +118,7 @@ class TrainStateInitializer:
     frozen = checkpoint.restore_frozen(folder, frozen)
     return (
         merge_params(state.params, frozen),
-        checkpoint.checkpoint_folder(folder, step),
+        checkpoint_folder(folder, step),
     )
 
   def _warn_of_random(self, frozen: Tree) -> None:
@@ -219,9 +224,9 @@ def _find(
 def _trees(source: epath.Path) -> Iterator[epath.Path]:
   """Folders with a saved tree: frozen weights, the newest state, the folder."""
   folders = [source / 'frozen', source / 'state', source]
-  if steps := checkpoint.saved_steps(source):
+  if steps := saved_steps(source):
     folders.insert(
-        1, checkpoint.checkpoint_folder(source, steps[-1]) / 'state'
+        1, checkpoint_folder(source, steps[-1]) / 'state'
     )
   for folder in folders:
     if (folder / '_METADATA').exists():

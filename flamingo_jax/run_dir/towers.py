@@ -15,7 +15,7 @@ from flamingo_jax.models import (
 from flamingo_jax.models.architecture import Architecture
 from flamingo_jax.models.decoder_config import DecoderConfig
 from flamingo_jax.models.vision import has_places
-from flamingo_jax.run_dir.checkpoint import split_path
+from flamingo_jax.run_dir.steps import split_path
 from flamingo_jax.run_dir.model_json import (
     read_model_json,
     stored_vocabulary,

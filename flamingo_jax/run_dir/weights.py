@@ -11,6 +11,7 @@ import jax
 from flamingo_jax.data.buckets import as_folder
 from flamingo_jax.run_dir import checkpoint
 from flamingo_jax.run_dir.differences import check_same_tree
+from flamingo_jax.run_dir.steps import checkpoint_folder, find_step
 from flamingo_jax.training.partitioner import Partitioner
 from flamingo_jax.training.train_step import abstract_params
 from flamingo_jax.training.trainable import merge_params
@@ -39,7 +40,7 @@ def restore_params(
   """
   model_dir = as_folder(model_dir)
   params, frozen_params = abstract_params(model, partitioner)
-  state = checkpoint.checkpoint_folder(model_dir, step) / 'state'
+  state = checkpoint_folder(model_dir, step) / 'state'
   stored = checkpoint.read_metadata(state)['params']
   params = _read(state, params, stored, 'params')
   if frozen_params:
@@ -81,8 +82,8 @@ def load_params(
     UserError: no checkpoint there, or not that one.
   """
   model_dir = as_folder(model_dir)
-  step = checkpoint.find_step(model_dir, step)
-  state = checkpoint.checkpoint_folder(model_dir, step) / 'state'
+  step = find_step(model_dir, step)
+  state = checkpoint_folder(model_dir, step) / 'state'
   target = {'params': checkpoint.read_metadata(state)['params']}
   params = checkpoint.read_tree(state, target, as_numpy=True)['params']
   frozen, frozen_params = model_dir / 'frozen', {}

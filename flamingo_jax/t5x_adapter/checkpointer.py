@@ -13,6 +13,7 @@ from jax.sharding import NamedSharding, PartitionSpec
 from t5x import checkpoints, train_state as t5x_train_state, utils
 
 from flamingo_jax.run_dir import checkpoint
+from flamingo_jax.run_dir.steps import find_checkpoint, saved_steps
 from flamingo_jax.t5x_adapter.partitioning import Partitioner
 from flamingo_jax.t5x_adapter.train_state import from_t5x, to_t5x
 from flamingo_jax.training.train_step import TrainState
@@ -75,7 +76,7 @@ class Checkpointer:
     assert not state_transformation_fns
     state, frozen_params = from_t5x(train_state)
     step = int(state.step)
-    steps = checkpoint.saved_steps(self._directory)
+    steps = saved_steps(self._directory)
     if step in steps:
       return
     if not steps:
@@ -106,7 +107,7 @@ class Checkpointer:
     """
     assert not state_transformation_fns and fallback_state is None
     assert not lazy_parameters
-    model_dir, step = checkpoint.find_checkpoint(path)
+    model_dir, step = find_checkpoint(path)
     abstract, abstract_frozen = self._abstract()
     frozen_params = checkpoint.restore_frozen(model_dir, abstract_frozen)
     state, _ = checkpoint.restore_step(

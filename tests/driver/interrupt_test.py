@@ -14,6 +14,7 @@ from flamingo_jax.driver import interrupt
 from flamingo_jax.driver.loop import train
 from flamingo_jax.run_dir import checkpoint
 from flamingo_jax.run_dir import pretrained
+from flamingo_jax.run_dir.steps import saved_steps
 from flamingo_jax.tasks import shapes
 from flamingo_jax.training.train_step import Trainer
 
@@ -69,7 +70,7 @@ def test_a_run_that_is_stopped_before_its_first_step_saves_nothing(
     )
   assert stopped.value.code == 128 + signal.SIGTERM
   assert capfd.readouterr().err.splitlines()[-1] == interrupt.at_rest('SIGTERM')
-  assert not checkpoint.saved_steps(tmp_path)
+  assert not saved_steps(tmp_path)
   # All that a run writes before its first step is whole.
   assert (tmp_path / 'frozen').exists()
   assert not list(tmp_path.rglob('*tmp*'))

@@ -25,7 +25,7 @@ import pytest
 from flamingo_jax import gin_program
 from flamingo_jax.data import documents, features
 from flamingo_jax.driver import loop
-from flamingo_jax.run_dir import checkpoint
+from flamingo_jax.run_dir.steps import checkpoint_folder
 from flamingo_jax.tasks import prepared
 from tests.shards import write_shards
 from tests.random_weights import ONE_BLOCK
@@ -115,7 +115,7 @@ def assert_same_state(one, other, step):
   """Parameters, optimizer and place in the data of two runs, to the bit."""
   states, places = [], []
   for model_dir in (one, other):
-    folder = checkpoint.checkpoint_folder(model_dir, step)
+    folder = checkpoint_folder(model_dir, step)
     states.append(ocp.PyTreeCheckpointer().restore(folder / 'state'))
     places.append((folder / 'data_iterator' / 'place.json').read_text())
   assert jax.tree.leaves(states[0])

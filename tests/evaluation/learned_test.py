@@ -7,9 +7,11 @@ import pytest
 import seqio
 
 from flamingo_jax.data import media
+from flamingo_jax.data import pipeline
 from flamingo_jax.data.documents import Document
 from flamingo_jax.data.vocabulary import default_vocabulary
 from flamingo_jax.evaluation import learned
+from flamingo_jax.run_dir import best
 
 VOCABULARY = default_vocabulary()
 PROMPT = [VOCABULARY.bos_id, *VOCABULARY.image_tag]
@@ -32,13 +34,13 @@ DOCUMENTS = [
 def read(name):
   task = seqio.get_mixture_or_task(name)
   dataset = task.get_dataset(
-      LENGTHS | {'targets': 16}, 'train', shuffle=False, num_epochs=1
+      LENGTHS | {'targets': 16}, learned.SPLIT, shuffle=False, num_epochs=1
   )
   return list(dataset.as_numpy_iterator())
 
 
 def test_captions_are_asked_for_with_their_picture():
-  assert learned.add_tasks('mine', DOCUMENTS, LENGTHS, VOCABULARY) == (
+  assert learned.add_tasks('mine', DOCUMENTS, (), LENGTHS, VOCABULARY) == (
       'mine_learned'
   )
   examples = read('mine_said')
@@ -55,7 +57,7 @@ def test_captions_are_asked_for_with_their_picture():
 
 
 def test_each_is_scored_with_its_own_a_blank_and_anothers_picture():
-  learned.add_tasks('mine', DOCUMENTS, LENGTHS, VOCABULARY)
+  learned.add_tasks('mine', DOCUMENTS, (), LENGTHS, VOCABULARY)
   shown = [example['media'][0, 0, 0, 0, 0] for example in read('mine_given')]
   assert shown == [10, 128, 20, 20, 128, 50, 50, 128, 10]
   ids = [e['targets'][: e['lengths'][1]].tolist() for e in read('mine_given')]
@@ -63,7 +65,7 @@ def test_each_is_scored_with_its_own_a_blank_and_anothers_picture():
 
 
 def test_data_without_captions_has_no_tasks():
-  assert learned.add_tasks('mine', DOCUMENTS[2:3], LENGTHS, VOCABULARY) == ''
+  assert learned.add_tasks('mine', DOCUMENTS[2:3], (), LENGTHS, VOCABULARY) == ''
 
 
 def test_the_numbers():
@@ -75,12 +77,60 @@ def test_the_numbers():
       {'record': {'shown': shown, 'tokens': tokens}}
       for tokens in (4, 6) for shown in ('own', 'blank', 'shuffled')
   ]
-  found = learned.compare_pictures(targets, np.array([-2.0, -6.0, -10.0, -3.0, -9.0, -20.0]))
-  assert found == pytest.approx(
-      {'nats_per_token': 0.5, 'blank_adds': 1.0, 'shuffled_adds': 2.5}
-  )
+  scores = np.array([-2.0, -6.0, -10.0, -3.0, -9.0, -20.0])
+  found = learned.compare_pictures(targets, scores)
+  # A ratio's error: deviations 4 - 1.0 * 4 = 0 and 6 - 1.0 * 6 = 0 from the
+  # gain over blank, 8 - 10 = -2 and 17 - 15 = 2 from that over another's; t of one
+  # degree of freedom is 12.706.
+  assert found == pytest.approx({
+      'nats_per_token': 0.5, 'blank_adds': 1.0, 'blank_adds_within': 0.0,
+      'shuffled_adds': 2.5, 'shuffled_adds_within': 12.7062 * 4 / 10,
+  }, rel=1e-4)
   told = learned.sentence(found, 6)
-  assert '1.000' in told and '2.500' in told and 'warning' not in told
+  assert '1.000' in told and '2.500 ± 5.082' in told and 'warning' not in told
+
+
+def test_intervals_cover_what_they_claim():
+  """Of gains drawn around 0.5 nats per token, 95 % of intervals have 0.5."""
+  rng = np.random.default_rng(0)
+  covered = 0
+  for _ in range(400):
+    tokens = rng.integers(2, 30, 40)
+    gains = 0.5 * tokens + rng.normal(size=40) * np.sqrt(tokens)
+    targets, scores = [], []
+    for count, gain in zip(tokens.tolist(), gains):
+      for shown, score in (('own', -2.0 * count), ('blank', -2.0 * count - gain)):
+        targets.append({'record': {'shown': shown, 'tokens': count}})
+        scores.append(score)
+    found = learned.compare_pictures(targets, scores)
+    covered += abs(found['blank_adds'] - 0.5) < found['blank_adds_within']
+  assert 0.92 < covered / 400 < 0.98
+
+
+def test_validation_captions_tell_which_step_is_best(tmp_path, capsys):
+  name = learned.add_tasks('mine', DOCUMENTS[:1], DOCUMENTS[1:], LENGTHS, VOCABULARY)
+  assert [task.name for task in pipeline.mixture_tasks(name)] == [
+      'mine_said', 'mine_given', 'mine_validation_said', 'mine_validation_given'
+  ]
+  assert [e['answers'][0].decode() for e in read('mine_validation_said')][0] == (
+      ' a dog and'
+  )
+  logger = learned.LearnedLogger(output_dir=tmp_path / 'inference_eval')
+  for step, nats in ((10, 3.0), (20, 2.0), (30, 2.5)):
+    for task in ('mine_given', 'mine_validation_given'):
+      values = {
+          'nats_per_token': nats if 'validation' in task else 1 / step,
+          'blank_adds': 0.2, 'shuffled_adds': 1.0,
+      }
+      metrics = {k: seqio.metrics.Scalar(v) for k, v in values.items()}
+      logger(task, step, metrics, None, {}, [{}] * 3)
+  assert 'step 20 knew them better' in capsys.readouterr().err.splitlines()[-1]
+  assert best.best_step(tmp_path, [10, 20, 30]) == 20
+  assert best.best_step(tmp_path, [10, 30]) == 30  # that are still there
+  assert best.best_step(tmp_path, [40]) is None
+  # A run that goes on behind step 10 does not know what comes.
+  assert best.note_validation(tmp_path, 11, 2.9) == 11
+  assert best.best_step(tmp_path, [10, 20, 30]) == 10
 
 
 @pytest.mark.parametrize('blank, shuffled', [(0.0, 2.0), (2.0, 0.0)])

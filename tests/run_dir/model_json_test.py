@@ -20,7 +20,6 @@ from flamingo_jax.models import (
     FlamingoConfig,
     LanguageModelConfig,
 )
-from flamingo_jax.run_dir import checkpoint
 from flamingo_jax.run_dir import weights
 from flamingo_jax.run_dir.model_json import (
     read_model_json,
@@ -29,6 +28,7 @@ from flamingo_jax.run_dir.model_json import (
     write_model_json,
 )
 from flamingo_jax.run_dir.pretrained import load_tower
+from flamingo_jax.run_dir.steps import checkpoint_folder, saved_steps
 
 RUN = 'gs://bucket/run'
 
@@ -66,7 +66,7 @@ def bucket(tmp_path, monkeypatch):
 
 def test_an_address_keeps_its_slashes_and_a_folder_becomes_absolute(tmp_path):
   assert str(as_folder(f'{RUN}/')) == RUN
-  assert str(checkpoint.checkpoint_folder(RUN, 3)) == f'{RUN}/checkpoint_3'
+  assert str(checkpoint_folder(RUN, 3)) == f'{RUN}/checkpoint_3'
   assert as_folder('run').is_absolute()
   assert str(as_folder(tmp_path)) == str(tmp_path)
 
@@ -76,7 +76,7 @@ def test_a_checkpoint_in_a_bucket_counts_when_it_is_whole(bucket):
     (bucket / 'run' / f'checkpoint_{step}').mkdir(parents=True)
   for step in (3, 12):
     (bucket / 'run' / f'checkpoint_{step}' / 'commit_success.txt').touch()
-  assert checkpoint.saved_steps(RUN) == [3, 12]
+  assert saved_steps(RUN) == [3, 12]
 
 
 def test_a_run_describes_itself_in_a_bucket(bucket, model, config):

@@ -16,6 +16,7 @@ from tensorboard.util import tensor_util
 
 from flamingo_jax.run_dir import checkpoint
 from flamingo_jax.run_dir import weights
+from flamingo_jax.run_dir.steps import checkpoint_folder, saved_steps
 from tests.random_weights import ONE_BLOCK
 from tests.t5x.conftest import FOLDERS
 from tests.t5x.program import flags, run_built_in
@@ -59,8 +60,8 @@ def stopped(model_dir, copy, steps=(0, 10)):
       shutil.rmtree(copy / log)
     else:
       (copy / log).unlink(missing_ok=True)
-  for step in set(checkpoint.saved_steps(copy)) - set(steps):
-    shutil.rmtree(checkpoint.checkpoint_folder(copy, step))
+  for step in set(saved_steps(copy)) - set(steps):
+    shutil.rmtree(checkpoint_folder(copy, step))
   return copy
 
 
@@ -253,7 +254,7 @@ def test_microbatches_change_neither_loss_nor_gradient(t5x_runs, folder):
 
   def moments(model_dir):
     """Adam's first moments, a tenth of which is the step's gradient."""
-    path = checkpoint.checkpoint_folder(model_dir, 11) / 'state'
+    path = checkpoint_folder(model_dir, 11) / 'state'
     target = {'opt_state': checkpoint.read_metadata(path)['opt_state']}
     tree = checkpoint.read_tree(path, target, as_numpy=True)
     flat = jax.tree_util.tree_leaves_with_path(tree)
