@@ -19,7 +19,8 @@ import seqio
 from flamingo_jax.data import documents
 from flamingo_jax.data import features
 from flamingo_jax.data import interleaved
-from flamingo_jax.data.document_source import Documents, splits_of
+from flamingo_jax.data import packed
+from flamingo_jax.data.document_source import LENGTHS, Documents, splits_of
 from flamingo_jax.data.misfits import Misfits
 from flamingo_jax.data.vocabulary import (
     LoadVocabulary, Vocabulary, default_vocabulary,
@@ -30,6 +31,7 @@ from flamingo_jax.evaluation.seqio_scores import EvaluationDatasetConfig
 
 NAME = 'own_data'
 _LOOK_AT = 10_000  # documents are tokenized to tell how many do not fit
+_LEFT_OUT = 0.02  # of packed documents; more are told
 
 
 def mixture(
@@ -47,7 +49,8 @@ def mixture(
 
   Args:
     path: the JSONL file, split 'train'.
-    lengths: of an example, as in DatasetConfig.task_feature_lengths.
+    lengths: of an example, as in DatasetConfig.task_feature_lengths. With
+      'documents', a row holds so many side by side (`data/packed.py`).
     validation_path: a JSONL file that is not trained on, split 'validation'; ''
       for none.
     vocabulary: returns the tokenizer.
@@ -60,7 +63,10 @@ def mixture(
   """
   if not path:
     raise UserError('own_data.mixture.path is empty; pass --data=FILE.jsonl')
-  lengths = features.check_lengths(NAME, lengths)
+  is_packed = 'documents' in lengths
+  lengths = features.check_lengths(
+      NAME, lengths, packed.LENGTHS if is_packed else LENGTHS
+  )
   files = {'train': path}
   if validation_path:
     files['validation'] = validation_path
@@ -71,7 +77,8 @@ def mixture(
     message = misfits(read[split], lengths, vocabulary())
     if message:
       logging.warning('%s: %s', file, message)
-  features.add_task(
+  add_task = packed.add_task if is_packed else features.add_task
+  add_task(
       NAME,
       splits_of(read),
       vocabulary=vocabulary,
@@ -95,8 +102,8 @@ def evaluation(
     For a driver's infer_eval_dataset_cfg; None, with a warning, if no text of
     the data is behind an image or video.
   """
-  lengths = features.check_lengths(NAME, lengths)
   source = seqio.TaskRegistry.get(name).source
+  lengths = features.check_lengths(NAME, lengths, source.lengths)
   validation = (
       source.documents('validation') if 'validation' in source.splits else ()
   )
@@ -109,9 +116,10 @@ def evaluation(
         'captions cannot be told', name
     )
     return None
+  of_a_prompt = {key: lengths[key] for key in LENGTHS}
   return EvaluationDatasetConfig(
       mixture_or_task_name=learned_name,
-      task_feature_lengths=lengths | {'targets': lengths['tokens']},
+      task_feature_lengths=of_a_prompt | {'targets': lengths['tokens']},
       split=learned.SPLIT,
       batch_size=batch_size,
   )
@@ -126,7 +134,19 @@ def misfits(
 
   Of many documents some are looked at, spread over the whole.
   """
-  counts = Misfits(lengths)
+  counts, needs = Misfits(lengths), []
   for index in range(0, len(found), -(-len(found) // _LOOK_AT)):
-    counts.add(interleaved.tokenize_document(found[index].parts, vocabulary))
-  return counts.sentence()
+    document = interleaved.tokenize_document(found[index].parts, vocabulary)
+    counts.add(document)
+    # The last token is only predicted.
+    needs.append((len(document.tokens) - 1, len(document.media)))
+  told = [counts.sentence()]
+  if needs and 'documents' in lengths:
+    share = packed.share_left_out(needs, lengths)
+    if share > _LEFT_OUT:
+      told.append(
+          f'a row of {lengths["documents"]} documents has no room for '
+          f'{100 * share:.0f} % of them, which wait for another epoch: fewer '
+          'DOCUMENTS or more TOKENS or MEDIA would leave out fewer'
+      )
+  return '; '.join(filter(None, told))

@@ -208,6 +208,36 @@ def draw_start(
   return int(starts[rng.integers(len(starts))])
 
 
+def draw_window(
+    doc: Document,
+    length: int,
+    max_media: int,
+    vocabulary: Vocabulary,
+    rng: np.random.Generator | None,
+    p_next: float = 0.0,
+    p_space: float = 0.0,
+) -> TokenizedDocument:
+  """What an example shows of a document; arguments are those of `make_example`.
+
+  Returns:
+    A document of at most length + 1 tokens, the last of which is only predicted.
+  """
+  next_media = leading_space = False
+  if rng is not None:
+    # Both coins are always thrown: changing one probability leaves the other
+    # draws of the same seed as they were.
+    next_coin, space_coin = rng.random(2)
+    next_media, leading_space = next_coin < p_next, space_coin < p_space
+  tokenized = tokenize_document(
+      doc.parts,
+      vocabulary,
+      leading_space=bool(leading_space),
+      next_media=bool(next_media),
+  )
+  start = 0 if rng is None else draw_start(tokenized, length, rng)
+  return window(tokenized, length, max_media, start)
+
+
 def make_example(
     doc: Document,
     *,
@@ -243,20 +273,7 @@ def make_example(
   Raises:
     UserError: a medium cannot be read; the message begins with doc.source.
   """
-  next_media = leading_space = False
-  if rng is not None:
-    # Both coins are always thrown: changing one probability leaves the other
-    # draws of the same seed as they were.
-    next_coin, space_coin = rng.random(2)
-    next_media, leading_space = next_coin < p_next, space_coin < p_space
-  tokenized = tokenize_document(
-      doc.parts,
-      vocabulary,
-      leading_space=bool(leading_space),
-      next_media=bool(next_media),
-  )
-  start = 0 if rng is None else draw_start(tokenized, length, rng)
-  seen = window(tokenized, length, max_media, start)
+  seen = draw_window(doc, length, max_media, vocabulary, rng, p_next, p_space)
   media, media_mask = load_media(
       doc.source, seen.media, max_media, frames, image_size, rng, augment
   )

@@ -79,6 +79,7 @@ class Flamingo(nn.Module):
       media_index: Int[Array, 'B L'],
       media: UInt8[Array, 'B M T h w 3'],
       media_mask: Bool[Array, 'B M T'],
+      segments: Int[Array, 'B L'] | None = None,
   ) -> Float[Array, 'B L V']:
     """Float32 logits; V is the vocabulary and, last, <EOC>.
 
@@ -87,9 +88,12 @@ class Flamingo(nn.Module):
       media_index: the medium each token sees, from 1; 0 for none.
       media: pixels; an image is one frame.
       media_mask: False on frames, or whole media, that are padding.
+      segments: which document of its row each token is of; None: all of one.
     """
     features = self.features(media)
-    return self.from_features(tokens, media_index, features, media_mask)
+    return self.from_features(
+        tokens, media_index, features, media_mask, segments
+    )
 
   def from_features(
       self,
@@ -97,10 +101,11 @@ class Flamingo(nn.Module):
       media_index: Int[Array, 'B L'],
       features: Float[Array, 'B M T P Dv'],
       media_mask: Bool[Array, 'B M T'],
+      segments: Int[Array, 'B L'] | None = None,
   ) -> Float[Array, 'B L V']:
     """As a call, with what the vision encoder makes of the media."""
     latents = self.resample(features, media_mask)
-    return self.decoder(tokens, media_index, latents)[0]
+    return self.decoder(tokens, media_index, latents, segments=segments)[0]
 
   def encode_media(
       self,

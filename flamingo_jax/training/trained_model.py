@@ -180,7 +180,8 @@ class FlamingoModel(TrainedModel):
     """Cross-entropy of the next token (Flamingo eq. 1).
 
     Examples are `typing.Example`s; they may have the vision encoder's
-    'features' [B, M, T, P, Dv] instead of 'media'.
+    'features' [B, M, T, P, Dv] instead of 'media', and 'segments' [B, L] if
+    their rows hold several documents.
     """
     encoded = 'features' in examples
     logits = self.module.apply(
@@ -189,6 +190,7 @@ class FlamingoModel(TrainedModel):
         examples['media_index'],
         examples['features' if encoded else 'media'],
         examples['media_mask'],
+        examples.get('segments'),
         method='from_features' if encoded else None,
     )
     return weighted_cross_entropy(
