@@ -77,7 +77,7 @@ def convert(folder: str | os.PathLike, out: str | os.PathLike) -> Report:
   if out.exists():
     raise UserError(f'{out} exists already; remove it or name another folder')
   kind, config = families.read_config(folder)
-  tensors = Tensors(folder)
+  tensors = families.open_tensors(folder, kind)
   mapping = families.find_mapping(folder, kind, config, tensors)
   words = None
   if isinstance(mapping.config, LanguageModelConfig):
@@ -107,9 +107,13 @@ def _write(
   parameters, digest = collections.Counter(), hashlib.sha256()
   parts = rules.tower_of(mapping.config)
   is_stacked = lambda path: path[: len(parts.stack)] == parts.stack
+  axes = {
+      tuple(target.split('/')): len(rule.place)
+      for rule in mapping.rules() for target in rule.targets
+  }
   leaves = {
       path: (leaf.shape, _stored_dtype(path, mapping.config.dtype),
-             parts.axes * is_stacked(path))
+             axes.get(path, 0))
       for path, leaf in rules.abstract_tower(mapping.config).items()
   }
 
@@ -140,7 +144,8 @@ def _shape(config: rules.Config) -> str:
   if isinstance(config, LanguageModelConfig):
     decoder = config.decoder
     return f'{decoder.vocab:,} rows, context {decoder.context:,}'
-  side, size = config.vision.grid, config.image_size
+  size = config.image_size
+  side = config.vision.side(size)
   return (f'{side} x {side} features of width {config.vision.features:,} of '
           f'pictures of {size} x {size} pixels')
 
@@ -152,7 +157,7 @@ def _in_order(values: np.ndarray, dtype: np.dtype) -> np.ndarray:
   cache, which takes a quarter of the time of NumPy's order.
   """
   if values.ndim < 2 or abs(values.strides[0]) >= abs(values.strides[-1]):
-    return np.ascontiguousarray(values, dtype)
+    return np.asarray(values, dtype, order='C')
   width = values.shape[-1]
   stored = np.empty(values.shape, dtype)
   source, target = (x.reshape(-1, width) for x in (values, stored))
@@ -163,7 +168,7 @@ def _in_order(values: np.ndarray, dtype: np.dtype) -> np.ndarray:
 
 
 def _stored_dtype(path: rules.Path, dtype: str) -> np.dtype:
-  """Norms in float32: the 1 of Gemma's 1 + w would cost w its bits."""
-  if dtype == 'bfloat16' and path[-1] != 'scale':
+  """Scales in float32: the 1 of Gemma's 1 + w would cost w its bits."""
+  if dtype == 'bfloat16' and path[-1] not in ('scale', 'gain'):
     return np.dtype(ml_dtypes.bfloat16)
   return np.dtype(np.float32)

@@ -107,12 +107,7 @@ def _layer_rules(at: str, vision: ViTConfig) -> list[Rule]:
   ]
   if vision.gated:
     maps.append(('mlp.weights_out', 'ffw/down'))
-    rules += [
-        Rule(f'{at}mlp.weights_in.weight', ('ffw/gate/kernel', 'ffw/up/kernel'),
-             lambda x: np.split(x.T, 2, axis=1)),
-        Rule(f'{at}mlp.weights_in.bias', ('ffw/gate/bias', 'ffw/up/bias'),
-             lambda x: np.split(x, 2)),
-    ]
+    rules += vit_parts.fused_gate(f'{at}mlp.weights_in')
   else:
     maps += [('mlp.fc1', 'ffw/up'), ('mlp.fc2', 'ffw/down')]
   for source, target in maps:

@@ -10,8 +10,10 @@ from flamingo_jax.convert import dinov2
 from flamingo_jax.convert import gpt_neox
 from flamingo_jax.convert import llama
 from flamingo_jax.convert import mpt
+from flamingo_jax.convert import nfnet
 from flamingo_jax.convert import open_clip
 from flamingo_jax.convert import opt
+from flamingo_jax.convert import timm
 from flamingo_jax.convert.hub_folder import (
     CONFIG,
     IRRELEVANT,
@@ -19,6 +21,7 @@ from flamingo_jax.convert.hub_folder import (
     Tensors,
     read_json,
 )
+from flamingo_jax.convert.pickled import PickledTensors
 from flamingo_jax.convert.pixels import read_pixels
 from flamingo_jax.convert.rules import Mapping
 from flamingo_jax.errors import UserError
@@ -46,8 +49,37 @@ def read_config(folder: pathlib.Path) -> tuple[str, Attributes]:
   if not path.exists() and (folder / open_clip.CONFIG).exists():
     path = folder / open_clip.CONFIG
     return 'open_clip', Attributes(read_json(path), os.fspath(path))
-  config = Attributes(read_json(path), os.fspath(path))
+  if not path.exists() and (found := _haiku_files(folder)):
+    return 'haiku', Attributes({}, os.fspath(found[0]))
+  values = read_json(path)
+  config = Attributes(values, os.fspath(path))
+  if 'model_type' not in values and 'architecture' in values:
+    return 'timm', config
   return str(config.take('model_type')), config
+
+
+def open_tensors(folder: pathlib.Path, kind: str) -> Tensors:
+  """Those of a folder, as a model of this kind has them.
+
+  Raises:
+    UserError: they cannot be read.
+  """
+  if kind == 'haiku':
+    return PickledTensors(*_haiku_files(folder))
+  return Tensors(folder)
+
+
+def _haiku_files(folder: pathlib.Path) -> list[pathlib.Path]:
+  """The one file of DeepMind's parameters, if there is any.
+
+  Raises:
+    UserError: there are several.
+  """
+  found = sorted(folder.glob('*_haiku.npz'))
+  if len(found) > 1:
+    raise UserError(f'{folder} holds {len(found)} files *_haiku.npz; leave the '
+                    'one to convert')
+  return found
 
 
 def find_mapping(
@@ -60,6 +92,10 @@ def find_mapping(
   """
   if kind == 'open_clip':
     found = open_clip.mapping(config, tensors)
+  elif kind == 'timm':
+    found = timm.mapping(config, tensors)
+  elif kind == 'haiku':
+    found = nfnet.from_haiku(tensors)
   elif kind in VISION_ENCODERS:
     found = VISION_ENCODERS[kind](kind, config, tensors, read_pixels(folder))
   elif kind in LANGUAGE_MODELS:

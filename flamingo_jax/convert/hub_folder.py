@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A model as the Hugging Face hub has it: config.json and safetensors."""
 
+from collections.abc import Iterator, Sequence
 import dataclasses
 import json
 import math
@@ -56,6 +57,9 @@ class Attributes:
     self.path = path
     self._values = dict(values)
 
+  def __contains__(self, name: str) -> bool:
+    return name in self._values
+
   def take(self, name: str, default: Any = None) -> Any:
     """An attribute, which is understood thereby.
 
@@ -77,6 +81,24 @@ class Attributes:
       raise UserError(f'{self.path}: {name} is {value!r} and has to be a whole '
                       'number above 0')
     return value
+
+  def counts(self, name: str, default: Sequence[int]) -> tuple[int, ...]:
+    """As `count`, of a list of them; else UserError."""
+    values = self.take(name, list(default))
+    if not isinstance(values, list) or not values or not all(
+        type(x) is int and x > 0 for x in values
+    ):
+      raise UserError(f'{self.path}: {name} is {values!r} and has to be whole '
+                      'numbers above 0')
+    return tuple(values)
+
+  def part(self, name: str, default: dict[str, Any] | None = None) -> 'Attributes':
+    """An attribute that must be an object of attributes; else UserError."""
+    value = self.take(name, default)
+    if not isinstance(value, dict):
+      raise UserError(f'{self.path}: {name} is {value!r} and has to be an '
+                      'object')
+    return Attributes(value, f'{self.path}, {name}')
 
   def number(self, name: str, default: float) -> float:
     """An attribute that must be a number above 0; else UserError."""
@@ -172,6 +194,9 @@ class Tensors:
   def __contains__(self, name: str) -> bool:
     return name in self._entries
 
+  def __iter__(self) -> Iterator[str]:
+    return iter(self._entries)
+
   def shape(self, name: str) -> tuple[int, ...]:
     """Of a tensor; UserError if it is missing."""
     return self._entry(name).shape
@@ -194,9 +219,7 @@ class Tensors:
     """
     dtype, entry = self.dtype(name), self._entry(name)
     self._unused.pop(name, None)
-    return np.fromfile(
-        entry.path, dtype, math.prod(entry.shape), offset=entry.begin
-    ).reshape(entry.shape)
+    return entry.read(dtype)
 
   def unused(self) -> dict[str, pathlib.Path]:
     """Tensors that nobody has read, and their files."""
@@ -220,6 +243,12 @@ class _Entry:
   dtype: str  # as safetensors calls it
   shape: tuple[int, ...]
   begin: int  # byte of the file
+
+  def read(self, dtype: np.dtype) -> np.ndarray:
+    """The values, which are of this dtype."""
+    return np.fromfile(
+        self.path, dtype, math.prod(self.shape), offset=self.begin
+    ).reshape(self.shape)
 
 
 def _entries(path: pathlib.Path) -> dict[str, _Entry]:

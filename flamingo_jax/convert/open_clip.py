@@ -1,11 +1,13 @@
 # SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
 # SPDX-License-Identifier: Apache-2.0
-"""The ViTs of CLIPs that open_clip has written, with its config and names."""
+"""The ViTs of CLIPs that open_clip has written, with its config and names.
 
-from typing import Any
+Those of SigLIPs are timm's, within.
+"""
 
-import numpy as np
+import dataclasses
 
+from flamingo_jax.convert import timm_vit
 from flamingo_jax.convert import vit_parts
 from flamingo_jax.convert.hub_folder import Attributes, Tensors
 from flamingo_jax.convert.pixels import Pixels, of_channels, side
@@ -26,7 +28,6 @@ CONFIG = 'open_clip_config.json'
 _BESIDE = ('^text.', '^transformer.', '^token_embedding.',
            '^positional_embedding', '^ln_final.', '^text_projection',
            '^logit_scale', '^logit_bias', '^visual.proj')
-_PARTS = ('query', 'key', 'value')
 _AT = 'visual.transformer.resblocks.{}.'
 
 
@@ -36,28 +37,41 @@ def mapping(config: Attributes, tensors: Tensors) -> Mapping:
   Raises:
     UserError: it has what is not known here.
   """
-  model = _part(config, 'model_cfg')
-  part = _part(model, 'vision_cfg')
+  model = config.part('model_cfg')
+  part = model.part('vision_cfg')
   quick = model.take('quick_gelu', False)
   model.ignore('embed_dim', 'text_cfg', 'custom_text', 'init_logit_scale',
                'init_logit_bias', 'nonscalar_logit_scale')
-  vision = _vision(part, 'quick_gelu' if quick else 'gelu_exact')
   size = side(part.take('image_size', 224), f'{part.path}: image_size')
-  _expect_plain(part)
-  pixels = _pixels(_part(config, 'preprocess_cfg'), size)
+  pixels = _pixels(config.part('preprocess_cfg'), size)
   if pixels.size != size:
     raise UserError(f'{config.path}: preprocess_cfg makes pictures of '
                     f'{pixels.size} pixels a side, and vision_cfg says {size}')
+  name = part.take_if_any('timm_model_name')
+  if name is None:
+    found = _of_open_clip(
+        part, 'quick_gelu' if quick else 'gelu_exact', tensors, pixels
+    )
+  else:
+    found = _of_timm(name, part, tensors, pixels)
   for attributes in (model, part, config):
     attributes.finish()
-  fields = {
-      **vars(vision), **vit_parts.statistics(pixels),
-      'grid': size // vision.patch,
-  }
-  vision = ViTConfig(**fields)
+  return found
+
+
+def _of_open_clip(
+    part: Attributes, activation: str, tensors: Tensors, pixels: Pixels
+) -> Mapping:
+  """A ViT as open_clip itself has it."""
+  vision = _vision(part, activation)
+  _expect_plain(part)
+  vision = dataclasses.replace(
+      vision, grid=pixels.size // vision.patch, **vit_parts.statistics(pixels)
+  )
   dtype = vit_parts.stored(tensors.dtype('visual.conv1.weight'))
   return Mapping(
-      VisionEncoderConfig(vision, size, dtype), tuple(_layer_rules(vision)),
+      VisionEncoderConfig(vision, pixels.size, dtype),
+      tuple(_layer_rules(vision)),
       (
           vit_parts.patches('visual.conv1.weight'),
           vit_parts.tokens('visual.class_embedding', 'class_token'),
@@ -66,6 +80,23 @@ def mapping(config: Attributes, tensors: Tensors) -> Mapping:
           *layer_norm('visual.ln_post', 'norm'),
       ),
       left_out=_BESIDE,
+  )
+
+
+def _of_timm(
+    name: str, part: Attributes, tensors: Tensors, pixels: Pixels
+) -> Mapping:
+  """An encoder that open_clip has from timm."""
+  part.ignore('timm_model_pretrained', 'timm_pool', 'timm_proj',
+              'timm_proj_bias', 'timm_drop', 'timm_drop_path', 'patch_dropout')
+  found = timm_vit.mapping(
+      name, Attributes({}, part.path), tensors, pixels, 'visual.trunk.'
+  )
+  if found is None:
+    raise UserError(f'{part.path}: timm_model_name is {name!r}, and known are '
+                    f'{timm_vit.KNOWN}')
+  return dataclasses.replace(
+      found, left_out=(*found.left_out, *_BESIDE, '^visual.head.')
   )
 
 
@@ -92,7 +123,7 @@ def _expect_plain(part: Attributes) -> None:
                'qk_norm', 'scaled_cosine_attn', 'scale_heads',
                'scale_attn_inner', 'scale_attn', 'scale_fc'):
     part.expect(name, False)
-  for name in ('ls_init_value', 'timm_model_name', 'act_kwargs'):
+  for name in ('ls_init_value', 'act_kwargs'):
     part.expect(name, None)
   part.expect('pos_embed_type', 'learnable')
   part.expect('block_type', None, 'default')
@@ -109,24 +140,12 @@ def _pixels(part: Attributes, size: int) -> Pixels:
   )
 
 
-def _part(config: Attributes, name: str) -> Attributes:
-  value: Any = config.take(name)
-  if not isinstance(value, dict):
-    raise UserError(f'{config.path}: {name} is {value!r} and has to be an '
-                    'object')
-  return Attributes(value, f'{config.path}, {name}')
-
-
 def _layer_rules(vision: ViTConfig) -> list[Rule]:
   rules = [
       *layer_norm(f'{_AT}ln_1', 'attn_norm'),
       *layer_norm(f'{_AT}ln_2', 'ffw_norm'),
-      Rule(f'{_AT}attn.in_proj_weight',
-           tuple(f'{part}/map/kernel' for part in _PARTS),
-           lambda x: np.split(x.T, 3, axis=1)),
-      Rule(f'{_AT}attn.in_proj_bias',
-           tuple(f'{part}/map/bias' for part in _PARTS),
-           lambda x: np.split(x, 3)),
+      *vit_parts.fused_heads(f'{_AT}attn.in_proj_weight',
+                             f'{_AT}attn.in_proj_bias'),
       *linear_from_heads(f'{_AT}attn.out_proj', 'out', vision.heads),
   ]
   for source, target in (('c_fc', 'ffw/up'), ('c_proj', 'ffw/down')):

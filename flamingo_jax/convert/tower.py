@@ -70,7 +70,7 @@ class _InPieces(ocp.type_handlers.NumpyHandler):
     dtypes = {value.path: value.dtype for value in values}
     pending = collections.deque()
     for path, place, piece in self._pieces:
-      piece = np.ascontiguousarray(piece, dtypes[path])
+      piece = np.asarray(piece, dtypes[path], order='C')
       while pending and sum(size for size, _ in pending) > _UNDER_WAY:
         await pending.popleft()[1]
       pending.append((piece.nbytes, self._stores[path][place].write(

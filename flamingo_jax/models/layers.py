@@ -11,6 +11,7 @@ import jax
 from jax.ad_checkpoint import checkpoint_name
 import jax.numpy as jnp
 
+from flamingo_jax.errors import UserError
 from flamingo_jax.sharding import constrain
 from flamingo_jax.typing import Array, Float
 
@@ -116,6 +117,15 @@ ACTIVATIONS: Mapping[str, Callable[[Array], Array]] = {
     'silu': jax.nn.silu,
     'relu': jax.nn.relu,
 }
+
+
+def check_activation(name: str) -> None:
+  """UserError if a vision encoder's activation is none of these."""
+  if name not in ACTIVATIONS:
+    raise UserError(
+        f'vision.activation is {name!r} and must be one of '
+        f'{", ".join(ACTIVATIONS)}'
+    )
 
 
 def squared_relu(x: Float[Array, '...']) -> Float[Array, '...']:

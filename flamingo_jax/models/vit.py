@@ -19,6 +19,7 @@ from flamingo_jax.models.layers import (
     ACTIVATIONS,
     Einsum,
     LayerNorm,
+    check_activation,
     partitioned,
 )
 from flamingo_jax.sharding import constrain
@@ -53,16 +54,16 @@ class ViTConfig:
   pixel_std: tuple[float, ...] = IMAGE_STD
 
   def __post_init__(self):
-    if self.activation not in ACTIVATIONS:
-      raise UserError(
-          f'vision.activation is {self.activation!r} and must be one of '
-          f'{", ".join(ACTIVATIONS)}'
-      )
+    check_activation(self.activation)
 
   @property
   def features(self) -> int:
     """Channels of the grid of features."""
     return self.width
+
+  def side(self, image_size: int) -> int:
+    """Features a side of pictures of this size."""
+    return image_size // self.patch
 
 
 VITS: Mapping[str, ViTConfig] = {

@@ -14,7 +14,7 @@ from flamingo_jax.models import (
 )
 from flamingo_jax.models.architecture import Architecture
 from flamingo_jax.models.decoder_config import DecoderConfig
-from flamingo_jax.models.vision import has_places
+from flamingo_jax.models.vision import has_size
 from flamingo_jax.run_dir.checkpoint import split_path
 from flamingo_jax.run_dir.model_json import (
     read_model_json,
@@ -52,7 +52,7 @@ def tower_overrides(
   encoder = _stored_encoder(vision_encoder)
   if encoder is not None:
     overrides['vision'] = encoder.vision
-    if has_places(encoder.vision):
+    if has_size(encoder.vision):
       overrides['image_size'] = encoder.image_size
   return overrides
 

@@ -21,9 +21,9 @@ from flamingo_jax.convert import rules
 from flamingo_jax.convert.families import (
     VISION_ENCODERS,
     find_mapping,
+    open_tensors,
     read_config,
 )
-from flamingo_jax.convert.hub_folder import Tensors
 from flamingo_jax.errors import UserError
 from flamingo_jax.models import VisionEncoder, VisionEncoderConfig
 from flamingo_jax.training.partitioner import Partitioner
@@ -71,8 +71,9 @@ def write_encoder(
 
 def read_encoder(folder):
   """(config, parameters of the encoder, names of tensors not read)."""
-  tensors = Tensors(folder)
-  mapping = find_mapping(folder, *read_config(folder), tensors)
+  kind, config = read_config(folder)
+  tensors = open_tensors(folder, kind)
+  mapping = find_mapping(folder, kind, config, tensors)
   found = {
       path: np.zeros(leaf.shape, np.float32)
       for path, leaf in rules.abstract_tower(mapping.config).items()
