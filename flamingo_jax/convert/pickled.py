@@ -64,9 +64,32 @@ def _latin(text: str, _: str) -> bytes:
   return text.encode('latin1')
 
 
-# All that such a pickle may ask for: of haiku, and of NumPy 1 and 2.
+def _from_state(
+    make: Callable[..., _Array], args: tuple[Any, ...], state: tuple[Any, ...],
+    _: None = None,
+) -> _Array:
+  """An array, as dill writes them."""
+  array = make(*args)
+  array.__setstate__(state)
+  return array
+
+
+def _known(module: str, name: str) -> Callable[..., Any]:
+  """What stands for a name; UnpicklingError if nothing does."""
+  if f'{module}.{name}' not in _KNOWN:
+    raise pickle.UnpicklingError(
+        f'it asks for {module}.{name}, which is not run'
+    )
+  return _KNOWN[f'{module}.{name}']
+
+
+# All that such a pickle may ask for: of haiku, of dill, and of NumPy 1 and 2.
 _KNOWN: dict[str, Callable[..., Any]] = {
     '_codecs.encode': _latin, 'numpy.ndarray': _Array, 'numpy.dtype': _Dtype,
+    'dill._dill._create_array': _from_state,
+    # Old versions have names in two steps; the module of the first is its name.
+    'dill._dill._import_module': lambda module: module,
+    'dill._dill._get_attr': _known,
     **{
         f'haiku._src.data_structures.{name}': lambda values: dict(values)
         for name in ('FlatMapping', 'FlatMap', 'frozendict')
@@ -75,6 +98,8 @@ _KNOWN: dict[str, Callable[..., Any]] = {
         f'numpy.{core}.{name}': make for core in ('core', '_core')
         for name, make in (
             ('multiarray._reconstruct', _Array), ('multiarray.scalar', _scalar),
+            ('_multiarray_umath._reconstruct', _Array),
+            ('_multiarray_umath.scalar', _scalar),
             ('numeric._frombuffer', _from_buffer),
         )
     },
@@ -85,11 +110,7 @@ class _Unpickler(pickle.Unpickler):
   """Knows these names alone."""
 
   def find_class(self, module: str, name: str) -> Any:
-    if f'{module}.{name}' not in _KNOWN:
-      raise pickle.UnpicklingError(
-          f'it asks for {module}.{name}, which is not run'
-      )
-    return _KNOWN[f'{module}.{name}']
+    return _known(module, name)
 
 
 @dataclasses.dataclass(frozen=True)

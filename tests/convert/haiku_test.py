@@ -5,12 +5,14 @@
 references/record_haiku.py made the references.
 """
 
+import dataclasses
 import json
 import pathlib
 import pickle
 import sys
 import types
 
+import jax
 import numpy as np
 import pytest
 
@@ -41,21 +43,64 @@ class FlatMapping(dict):
     return FlatMapping, (dict(self),)
 
 
+def _import_module():
+  """Of dill, to be named."""
+
+
+def _get_attr():
+  """Of dill."""
+
+
+def _create_array():
+  """Of dill."""
+
+
+@dataclasses.dataclass
+class Reduced:
+  """What is pickled as this call, with a state."""
+
+  call: tuple
+
+  def __call__(self):
+    """Pickle wants what it calls to be callable."""
+
+  def __reduce__(self):
+    return self.call
+
+
+def of_old_dill(array):
+  """As dill 0.3.3 pickles an array, and DeepMind's files have it."""
+  make, args, state = array.__reduce__()
+  module = Reduced((_import_module, ('numpy.core._multiarray_umath',)))
+  make = Reduced((_get_attr, (module, '_reconstruct')))
+  return Reduced((make, args, state))
+
+
+def of_dill(array):
+  """As dill 0.4 does."""
+  return Reduced((_create_array, (*array.__reduce__(), None)))
+
+
 @pytest.fixture
 def haiku(monkeypatch):
-  """A module that pickle finds the class in."""
-  path = 'haiku._src.data_structures'
-  monkeypatch.setattr(FlatMapping, '__module__', path)
-  module = types.ModuleType(path)
-  module.FlatMapping = FlatMapping
-  for name in ('haiku', 'haiku._src', path):
-    monkeypatch.setitem(sys.modules, name, module)
+  """Modules that pickle finds the classes in."""
+  for path, members in (
+      ('haiku._src.data_structures', [FlatMapping]),
+      ('dill._dill', [_import_module, _get_attr, _create_array]),
+  ):
+    module = types.ModuleType(path)
+    for member in members:
+      monkeypatch.setattr(member, '__module__', path)
+      setattr(module, member.__name__, member)
+    parts = path.split('.')
+    for i in range(len(parts)):
+      monkeypatch.setitem(sys.modules, '.'.join(parts[: i + 1]), module)
 
 
-def parameters():
+def parameters(of_array=lambda array: array):
   return FlatMapping({
       module: FlatMapping({
-          name: values(f'{module}/{name}', tuple(shape))
+          name: of_array(values(f'{module}/{name}', tuple(shape)))
           for name, shape in shapes.items()
       }) for module, shapes in SHAPES.items()
   })
@@ -66,14 +111,31 @@ def write_haiku(folder, tree, protocol=3):
   return folder
 
 
-@pytest.mark.parametrize('protocol', [2, 3, 5])
-def test_features_are_those_of_deepmind(haiku, tmp_path, protocol):
-  config, params, unread = read_encoder(
-      write_haiku(tmp_path, parameters(), protocol)
-  )
+@pytest.fixture(scope='module')
+def read(tmp_path_factory):
+  """The parameters of our encoder, of plain dicts of arrays."""
+  tree = {module: {**of} for module, of in parameters().items()}
+  return read_encoder(write_haiku(tmp_path_factory.mktemp('plain'), tree))
+
+
+def test_features_are_those_of_deepmind(read):
+  config, params, unread = read
   assert set(unread) == {'NFNet/~/linear/w', 'NFNet/~/linear/b'}
   found = features(config, params, pictures(21))
   np.testing.assert_allclose(found, FEATURES, atol=5e-5)
+
+
+@pytest.mark.parametrize('protocol, of_array', [
+    (2, np.asarray), (5, np.asarray), (3, of_old_dill), (4, of_dill),
+])
+def test_however_it_is_pickled_it_is_the_same(
+    haiku, tmp_path, read, protocol, of_array
+):
+  config, params, _ = read_encoder(
+      write_haiku(tmp_path, parameters(of_array), protocol)
+  )
+  assert config == read[0]
+  jax.tree.map(np.testing.assert_array_equal, params, read[1])
 
 
 def test_a_tower_comes_with_its_size(haiku, tmp_path, capsys):
@@ -90,23 +152,20 @@ def test_a_tower_comes_with_its_size(haiku, tmp_path, capsys):
   assert overrides['image_size'] == 21
 
 
-class Runs:
-  """What a malicious pickle is made of."""
-
-  def __init__(self, function, *args):
-    self.call = function, args
-
-  def __reduce__(self):
-    return self.call
+def attribute_of(module, name):
+  """As dill asks for it."""
+  return Reduced((_get_attr, (Reduced((_import_module, (module,))), name)))
 
 
 @pytest.mark.parametrize('make', [
-    lambda path: Runs(exec, f'open({str(path)!r}, "w")'),
-    lambda path: Runs(pathlib.Path.touch, path),
-    lambda path: {'NFNet': {'w': Runs(np.save, str(path), 3)}},
-    lambda path: {'NFNet': {'w': Runs(np.ndarray.tofile, np.zeros(3), str(path))}},
+    lambda path: Reduced((exec, (f'open({str(path)!r}, "w")',))),
+    lambda path: Reduced((pathlib.Path.touch, (path,))),
+    lambda path: {'NFNet': {'w': Reduced((np.save, (str(path), 3)))}},
+    lambda path: Reduced((np.ndarray.tofile, (np.zeros(3), str(path)))),
+    lambda path: Reduced((attribute_of('os', 'mkdir'), (str(path),))),
+    lambda path: Reduced((_create_array, (open, (str(path), 'w'), ()))),
 ])
-def test_a_malicious_pickle_runs_nothing(tmp_path, make):
+def test_a_malicious_pickle_runs_nothing(haiku, tmp_path, make):
   folder = write_haiku(tmp_path, make(tmp_path / 'run'))
   with pytest.raises(UserError, match='_haiku.npz cannot be .*, which is not run'):
     read_encoder(folder)
