@@ -89,9 +89,8 @@ def _of_timm(
   """An encoder that open_clip has from timm."""
   part.ignore('timm_model_pretrained', 'timm_pool', 'timm_proj',
               'timm_proj_bias', 'timm_drop', 'timm_drop_path', 'patch_dropout')
-  found = timm_vit.mapping(
-      name, Attributes({}, part.path), tensors, pixels, 'visual.trunk.'
-  )
+  args = part.part('timm_model_kwargs', {})
+  found = timm_vit.mapping(name, args, tensors, pixels, 'visual.trunk.')
   if found is None:
     raise UserError(f'{part.path}: timm_model_name is {name!r}, and known are '
                     f'{timm_vit.KNOWN}')
