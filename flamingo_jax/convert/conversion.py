@@ -142,7 +142,7 @@ def _shape(config: rules.Config) -> str:
     return f'{decoder.vocab:,} rows, context {decoder.context:,}'
   side, size = config.vision.grid, config.image_size
   return (f'{side} x {side} features of width {config.vision.features:,} of '
-          f'pictures of {size} x {size} pixels')
+          f'pictures of {size} x {size} pixels, {config.vision.squaring}')
 
 
 def _in_order(values: np.ndarray, dtype: np.dtype) -> np.ndarray:

@@ -37,7 +37,10 @@ def shape(config: Attributes, patch: int) -> dict[str, Any]:
 
 def statistics(pixels: Pixels) -> dict[str, Any]:
   """Fields of ViTConfig."""
-  return {'pixel_mean': pixels.mean, 'pixel_std': pixels.std}
+  return {
+      'pixel_mean': pixels.mean, 'pixel_std': pixels.std,
+      'squaring': pixels.size.squaring,
+  }
 
 
 def image_size(config: Attributes, pixels: Pixels) -> int:

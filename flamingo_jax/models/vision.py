@@ -11,6 +11,7 @@ from flamingo_jax.errors import UserError
 from flamingo_jax.models.architecture import Architecture
 from flamingo_jax.models.nfnet import NFNETS, NFNet
 from flamingo_jax.models.vit import VITS, ViT, ViTConfig
+from flamingo_jax.picture_size import PictureSize, Squaring
 from flamingo_jax.sharding import constrain
 from flamingo_jax.typing import IMAGE_MEAN, IMAGE_STD, Array, Float, UInt8
 
@@ -39,6 +40,13 @@ def vision_encoder(vision: str | ViTConfig, dtype: str) -> NFNet | ViT:
 def has_places(vision: str | ViTConfig) -> bool:
   """Whether an encoder's weights are for pictures of one size."""
   return isinstance(vision, ViTConfig) or vision in VITS
+
+
+def picture_size(vision: str | ViTConfig, side: int) -> PictureSize:
+  """What pictures an encoder reads, of so many pixels a side."""
+  if isinstance(vision, ViTConfig):
+    return PictureSize(side, vision.squaring)
+  return PictureSize(side, Squaring())
 
 
 def normalize_pixels(
