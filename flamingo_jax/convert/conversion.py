@@ -147,7 +147,7 @@ def _shape(config: rules.Config) -> str:
   size = config.image_size
   side = config.vision.side(size)
   return (f'{side} x {side} features of width {config.vision.features:,} of '
-          f'pictures of {size} x {size} pixels')
+          f'pictures of {size} x {size} pixels, {config.vision.squaring}')
 
 
 def _in_order(values: np.ndarray, dtype: np.dtype) -> np.ndarray:

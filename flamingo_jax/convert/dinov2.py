@@ -72,7 +72,7 @@ def mapping(
       vision.grid, has_registers,
   )
   return Mapping(
-      VisionEncoderConfig(vision, pixels.size, vit_parts.stored(dtype)),
+      VisionEncoderConfig(vision, int(pixels.size), vit_parts.stored(dtype)),
       tuple(_layer_rules(f'{prefix}encoder.layer.{{}}.', vision)),
       (resampled, *_end_rules(prefix, vision)),
       left_out=_BESIDE,

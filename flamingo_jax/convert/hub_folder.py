@@ -128,8 +128,8 @@ class Attributes:
     for name in names:
       self._values.pop(name, None)
 
-  def expect(self, name: str, *allowed: Any) -> None:
-    """An attribute that must be missing or one of these.
+  def expect(self, name: str, *allowed: Any) -> Any:
+    """An attribute that must be missing, which is the first, or one of these.
 
     Raises:
       UserError: it is not.
@@ -141,6 +141,7 @@ class Attributes:
           f'{", ".join(map(repr, allowed))}); the model would compute something '
           'else'
       )
+    return value
 
   def finish(self) -> None:
     """Whether all is understood.

@@ -19,11 +19,13 @@ from flamingo_jax.models.nfnet import (
     NFNetConfig,
 )
 from flamingo_jax.models.vision import VisionEncoderConfig
+from flamingo_jax.picture_size import Squaring
 
 # Pixels a side of the pictures that DeepMind tested with; those of training were
-# smaller, and cut out of the middle.
+# smaller.
 TEST_SIZES = {'F0': 256, 'F1': 320, 'F2': 352, 'F3': 416, 'F4': 512, 'F5': 544,
               'F6': 576}
+_MARGIN = 32  # pixels around them
 _TIMM_EPS = 1e-5  # added to the variance of a channel's kernel
 
 
@@ -67,11 +69,11 @@ def from_timm(
   config = NFNetConfig(
       depths, widths, (1, *(2,) * (len(depths) - 1)),
       (stem // 8, stem // 4, stem // 2, stem),
-      args.count('group_size', row.group_width), 'gelu_exact', pixels.mean,
-      pixels.std,
+      args.count('group_size', row.group_width), 'gelu_exact',
+      **vit_parts.statistics(pixels),
   )
   args.finish()
-  return _mapping(config, _TIMM, tensors, pixels.size, '^head.')
+  return _mapping(config, _TIMM, tensors, int(pixels.size), '^head.')
 
 
 def from_haiku(tensors: Tensors) -> Mapping:
@@ -83,7 +85,11 @@ def from_haiku(tensors: Tensors) -> Mapping:
   blocks = sum(name.endswith('/skip_gain') for name in tensors)
   for variant, size in TEST_SIZES.items():
     if sum(NFNETS[variant].depths) == blocks:
-      return _mapping(NFNETS[variant], _HAIKU, tensors, size, 'NFNet/~/linear/')
+      config = dataclasses.replace(
+          NFNETS[variant],
+          squaring=Squaring('stretched', shorter=size + _MARGIN),
+      )
+      return _mapping(config, _HAIKU, tensors, size, 'NFNet/~/linear/')
   known = ', '.join(f'{sum(NFNETS[x].depths)} ({x})' for x in TEST_SIZES)
   raise UserError(
       f'the haiku file holds {blocks} blocks of an NFNet, and known are those '

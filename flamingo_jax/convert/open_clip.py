@@ -22,6 +22,7 @@ from flamingo_jax.convert.rules import (
 from flamingo_jax.errors import UserError
 from flamingo_jax.models.vision import VisionEncoderConfig
 from flamingo_jax.models.vit import ViTConfig
+from flamingo_jax.picture_size import PictureSize, Squaring
 
 CONFIG = 'open_clip_config.json'
 # The text tower under both of its names, and what joins the towers.
@@ -43,7 +44,7 @@ def mapping(config: Attributes, tensors: Tensors) -> Mapping:
   model.ignore('embed_dim', 'text_cfg', 'custom_text', 'init_logit_scale',
                'init_logit_bias', 'nonscalar_logit_scale')
   size = side(part.take('image_size', 224), f'{part.path}: image_size')
-  pixels = _pixels(config.part('preprocess_cfg'), size)
+  pixels = read_pixels(config.part('preprocess_cfg'), size)
   if pixels.size != size:
     raise UserError(f'{config.path}: preprocess_cfg makes pictures of '
                     f'{pixels.size} pixels a side, and vision_cfg says {size}')
@@ -70,7 +71,7 @@ def _of_open_clip(
   )
   dtype = vit_parts.stored(tensors.dtype('visual.conv1.weight'))
   return Mapping(
-      VisionEncoderConfig(vision, pixels.size, dtype),
+      VisionEncoderConfig(vision, int(pixels.size), dtype),
       tuple(_layer_rules(vision)),
       (
           vit_parts.patches('visual.conv1.weight'),
@@ -131,11 +132,20 @@ def _expect_plain(part: Attributes) -> None:
               'attn_pooler_queries', 'attn_pooler_heads')
 
 
-def _pixels(part: Attributes, size: int) -> Pixels:
-  """Of this size unless it says another; what cuts pictures is not used."""
+def read_pixels(part: Attributes, size: int) -> Pixels:
+  """Of this size unless it says another, as open_clip evaluates."""
+  size = side(part.take('size', size), f'{part.path}: size')
+  part.expect('mode', 'RGB')
+  part.ignore('fill_color')  # of what only mode 'longest' fills
+  way = part.expect('resize_mode', 'shortest', 'squash')
+  name = part.expect('interpolation', 'bicubic', 'bilinear', 'random')
+  name = 'bicubic' if name == 'random' else name
+  squaring = Squaring('cropped', name, size, rounds=True)
+  if way == 'squash':
+    squaring = Squaring('stretched', name)
   return Pixels(
-      side(part.take('size', size), f'{part.path}: size'),
-      of_channels(part, 'mean'), of_channels(part, 'std'), part.path,
+      PictureSize(size, squaring), of_channels(part, 'mean'),
+      of_channels(part, 'std'), part.path,
   )
 
 

@@ -96,7 +96,7 @@ def mapping(
   args.finish()
   dtype = tensors.dtype(f'{prefix}patch_embed.proj.weight')
   return Mapping(
-      VisionEncoderConfig(config, pixels.size, vit_parts.stored(dtype)),
+      VisionEncoderConfig(config, int(pixels.size), vit_parts.stored(dtype)),
       tuple(_layer_rules(f'{prefix}blocks.{{}}.', config)),
       tuple(_end_rules(prefix, config)),
       left_out=tuple(f'^{prefix}{part}' for part in _BESIDE),

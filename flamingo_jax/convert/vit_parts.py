@@ -42,7 +42,10 @@ def check_heads(width: int, heads: int, path: str) -> None:
 
 def statistics(pixels: Pixels) -> dict[str, Any]:
   """Fields of ViTConfig."""
-  return {'pixel_mean': pixels.mean, 'pixel_std': pixels.std}
+  return {
+      'pixel_mean': pixels.mean, 'pixel_std': pixels.std,
+      'squaring': pixels.size.squaring,
+  }
 
 
 def image_size(config: Attributes, pixels: Pixels) -> int:

@@ -22,6 +22,7 @@ from flamingo_jax.models.layers import (
     check_activation,
     partitioned,
 )
+from flamingo_jax.picture_size import Squaring
 from flamingo_jax.sharding import constrain
 from flamingo_jax.typing import IMAGE_MEAN, IMAGE_STD, Array, Float
 
@@ -44,6 +45,7 @@ class NFNetConfig:
   # Of pixels in [0, 1], by channel.
   pixel_mean: tuple[float, ...] = IMAGE_MEAN
   pixel_std: tuple[float, ...] = IMAGE_STD
+  squaring: Squaring = Squaring()  # of pictures, before it sees them
 
   def __post_init__(self):
     check_activation(self.activation)

@@ -11,6 +11,7 @@ from flamingo_jax.errors import UserError
 from flamingo_jax.models.architecture import Architecture
 from flamingo_jax.models.nfnet import NFNETS, NFNet, NFNetConfig
 from flamingo_jax.models.vit import VITS, ViT, ViTConfig
+from flamingo_jax.picture_size import PictureSize
 from flamingo_jax.sharding import constrain
 from flamingo_jax.typing import Array, Float, UInt8
 
@@ -51,6 +52,11 @@ def has_size(vision: Vision) -> bool:
   NFNets of ours are for pictures of any size, which the run says.
   """
   return not isinstance(vision, str) or vision in VITS
+
+
+def picture_size(vision: Vision, side: int) -> PictureSize:
+  """What pictures an encoder reads, of so many pixels a side."""
+  return PictureSize(side, vision_config(vision).squaring)
 
 
 def normalize_pixels(

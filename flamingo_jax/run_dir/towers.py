@@ -14,7 +14,8 @@ from flamingo_jax.models import (
 )
 from flamingo_jax.models.architecture import Architecture
 from flamingo_jax.models.decoder_config import DecoderConfig
-from flamingo_jax.models.vision import has_size
+from flamingo_jax.models.vision import has_size, picture_size
+from flamingo_jax.picture_size import PictureSize
 from flamingo_jax.run_dir.checkpoint import split_path
 from flamingo_jax.run_dir.model_json import (
     read_model_json,
@@ -57,15 +58,15 @@ def tower_overrides(
   return overrides
 
 
-def tower_image_size(vision_encoder: str, variant: str) -> int:
-  """Pixels a side of a Flamingo's pictures: the encoder's, or the variant's.
+def tower_image_size(vision_encoder: str, variant: str) -> PictureSize:
+  """What pictures a Flamingo sees: those of the encoder, or of the variant.
 
   Args:
     vision_encoder: a source of weights, '' for none.
     variant: a member of the zoo, which `tower_overrides` changes.
   """
-  overrides = tower_overrides(vision_encoder, '')
-  return variants.get(variant, overrides).image_size
+  config = variants.get(variant, tower_overrides(vision_encoder, ''))
+  return picture_size(config.vision, config.image_size)
 
 
 def tower_vocabulary(

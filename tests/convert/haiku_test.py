@@ -20,6 +20,7 @@ from flamingo_jax import cli
 from flamingo_jax.convert import nfnet as conversion
 from flamingo_jax.errors import UserError
 from flamingo_jax.models import nfnet
+from flamingo_jax.picture_size import Squaring
 from flamingo_jax.run_dir.towers import tower_overrides
 from tests.convert.reference_weights import values
 from tests.convert.timm_test import features
@@ -148,7 +149,9 @@ def test_a_tower_comes_with_its_size(haiku, tmp_path, capsys):
   assert '3 x 3 features of width 96 of pictures of 21 x 21' in said
   assert 'left out, as no part of the tower, tensors named NFNet/~/linear/' in said
   overrides = tower_overrides(str(tower), '')
-  assert overrides['vision'] == nfnet.NFNETS['of_haiku']
+  assert overrides['vision'] == dataclasses.replace(
+      nfnet.NFNETS['of_haiku'], squaring=Squaring('stretched', shorter=53)
+  )
   assert overrides['image_size'] == 21
 
 

@@ -223,7 +223,7 @@ def test_what_is_not_understood_is_told(tmp_path, name, change, words):
     ({'do_rescale': False}, 'do_rescale is False'),
     ({'image_mean': 0.5}, 'image_mean is 0.5 and has to be three'),
     ({'image_std': None}, "has no 'image_std'"),
-    ({'crop_size': {'height': 12, 'width': 10}}, 'the size is .*of squares'),
+    ({'crop_size': {'height': 12, 'width': 10}}, 'crop_size is .*of squares'),
 ], ids=str)
 def test_pixels_that_are_not_understood_are_told(tmp_path, change, words):
   processor = TOLD['clip']['processor'] | change
