@@ -4,7 +4,6 @@
 
 import dataclasses
 import json
-import math
 import os
 import pathlib
 import struct
@@ -189,14 +188,14 @@ class Tensors:
   def read(self, name: str) -> np.ndarray:
     """A tensor; raises as `dtype`.
 
-    Read, not mapped: of a map all that was ever touched counts as memory of the
-    process.
+    Mapped: its bytes come when they are used, and count as memory of the process
+    until the array is gone.
     """
     dtype, entry = self.dtype(name), self._entry(name)
     self._unused.pop(name, None)
-    return np.fromfile(
-        entry.path, dtype, math.prod(entry.shape), offset=entry.begin
-    ).reshape(entry.shape)
+    if 0 in entry.shape:  # nothing cannot be mapped
+      return np.empty(entry.shape, dtype)
+    return np.memmap(entry.path, dtype, 'r', entry.begin, entry.shape)
 
   def unused(self) -> dict[str, pathlib.Path]:
     """Tensors that nobody has read, and their files."""

@@ -4,6 +4,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 import dataclasses
+import functools
 from typing import Any
 
 from flax import linen as nn
@@ -108,6 +109,7 @@ def tower_of(config: Config) -> Tower:
   return Tower('decoder', config.decoder.layers, ('groups', 'lm'), 2)
 
 
+@functools.lru_cache(maxsize=1)
 def abstract_tower(config: Config) -> dict[Path, Any]:
   """Shapes of the tower's parameters, by path."""
   if isinstance(config, VisionEncoderConfig):
