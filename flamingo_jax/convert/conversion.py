@@ -17,6 +17,7 @@ import ml_dtypes
 import numpy as np
 
 from flamingo_jax.convert import families
+from flamingo_jax.convert import hub
 from flamingo_jax.convert import rules
 from flamingo_jax.convert import tokenizer
 from flamingo_jax.convert import tower
@@ -39,6 +40,7 @@ _UNDER_WAY = 2**28  # bytes of tensors that wait their turn to be written
 class Report:
   """What has been read."""
 
+  source: str  # where it was read
   kind: str  # model_type
   shape: str  # what it reads, in words
   # Parameters of each part of the tower: 'token_embedder', 'attn', ...
@@ -57,29 +59,30 @@ class Report:
       lines.append('left out, as no part of the tower, tensors named ' + ', '.join(
           f'{part.strip("^")} ({count})' for part, count in self.left_out.items()
       ))
-    lines.append(f'fingerprint {self.fingerprint}')
+    lines += [f'from {self.source}', f'fingerprint {self.fingerprint}']
     return '\n'.join(lines)
 
 
-def convert(folder: str | os.PathLike, out: str | os.PathLike) -> Report:
+def convert(source: str | os.PathLike, out: str | os.PathLike) -> Report:
   """Writes the tower that a folder of the hub holds.
 
-  It is there when all of it is, and reads as the MODEL_DIR of a run does.
+  It is there when all of it is, and reads as the MODEL_DIR of a run does. What
+  has been read stands in its report.txt too.
 
   Args:
-    folder: with config.json, safetensors, and tokenizer.json or, of a vision
-      encoder, preprocessor_config.json.
+    source: a folder with config.json, safetensors, and tokenizer.json or, of a
+      vision encoder, preprocessor_config.json; or its name on the hub,
+      'owner/model' or 'owner/model@revision'.
     out: a folder that is not there yet.
 
   Raises:
     UserError: something of it is missing, damaged or not known here, or the
       tower cannot be written.
   """
-  folder, out = pathlib.Path(folder), pathlib.Path(out).absolute()
-  if not folder.is_dir():
-    raise UserError(f'{folder} is no folder; name one as the hub has it')
+  out = pathlib.Path(out).absolute()
   if out.exists():
     raise UserError(f'{out} exists already; remove it or name another folder')
+  folder, told = hub.find_folder(source)
   kind, config = families.read_config(folder)
   tensors = Tensors(folder)
   mapping = families.find_mapping(folder, kind, config, tensors)
@@ -92,7 +95,8 @@ def convert(folder: str | os.PathLike, out: str | os.PathLike) -> Report:
     try:
       with storage.writing(out):
         draft.mkdir()
-        report = _write(kind, mapping, tensors, words, draft)
+        report = _write(told, kind, mapping, tensors, words, draft)
+        (draft / 'report.txt').write_text(f'{report}\n', encoding='utf-8')
         os.replace(draft, out)
     finally:
       shutil.rmtree(draft, ignore_errors=True)
@@ -100,8 +104,8 @@ def convert(folder: str | os.PathLike, out: str | os.PathLike) -> Report:
 
 
 def _write(
-    kind: str, mapping: rules.Mapping, tensors: Tensors, words: bytes | None,
-    draft: pathlib.Path,
+    source: str, kind: str, mapping: rules.Mapping, tensors: Tensors,
+    words: bytes | None, draft: pathlib.Path,
 ) -> Report:
   vocabulary = None
   if words is not None:
@@ -135,7 +139,7 @@ def _write(
       mapping.left_out_part(name) for name in sorted(tensors.unused())
   )
   return Report(
-      kind, _shape(mapping.config), dict(parameters), dict(left_out),
+      source, kind, _shape(mapping.config), dict(parameters), dict(left_out),
       digest.hexdigest()[:16],
   )
 
