@@ -162,9 +162,15 @@ def pieces(mapping: Mapping, tensors: Tensors) -> Iterator[Piece]:
 def _apply(
     rule: Rule, source: str, tensors: Tensors
 ) -> Iterator[tuple[Path, np.ndarray]]:
-  for target, values in zip(
-      rule.targets, rule.make(tensors.read(source)), strict=True
-  ):
+  tensor = tensors.read(source)
+  try:
+    made = rule.make(tensor)
+  except (ValueError, IndexError):  # it can't be split or shaped so
+    raise UserError(
+        f'{source} has shape {list(tensor.shape)}, which does not fit what '
+        'config.json says; the files do not belong together'
+    ) from None
+  for target, values in zip(rule.targets, made, strict=True):
     yield tuple(target.split('/')), values
 
 
