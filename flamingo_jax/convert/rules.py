@@ -4,6 +4,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 import dataclasses
+import functools
 from typing import Any
 
 from flax import linen as nn
@@ -126,6 +127,7 @@ def tower_of(config: Config) -> Tower:
   return Tower('decoder', config.decoder.layers, ('groups', 'lm'), 2)
 
 
+@functools.lru_cache(maxsize=1)
 def abstract_tower(config: Config) -> dict[Path, Any]:
   """Shapes of the tower's parameters, by path."""
   if isinstance(config, VisionEncoderConfig):
@@ -150,8 +152,7 @@ def pieces(mapping: Mapping, tensors: Tensors) -> Iterator[Piece]:
   shapes = abstract_tower(mapping.config)
   missing = set(shapes)
   for rule in mapping.rules():
-    sources = [tensors.read(name) for name in (rule.source, *rule.beside)]
-    for target, values in zip(rule.targets, rule.make(*sources), strict=True):
+    for target, values in zip(rule.targets, _made(rule, tensors), strict=True):
       target = tuple(target.split('/'))
       missing.discard(target)
       shape = shapes[target].shape[len(rule.place) :]
@@ -168,6 +169,19 @@ def pieces(mapping: Mapping, tensors: Tensors) -> Iterator[Piece]:
         f'{mapping.config.MODEL}, such as {name!r}; the model would compute '
         'something else without them'
     )
+
+
+def _made(rule: Rule, tensors: Tensors) -> Sequence[np.ndarray]:
+  read = [tensors.read(name) for name in (rule.source, *rule.beside)]
+  try:
+    return rule.make(*read)
+  except UserError:  # which says more
+    raise
+  except (ValueError, IndexError):  # it can't be split or shaped so
+    raise UserError(
+        f'{rule.source} has shape {list(read[0].shape)}, which does not fit what '
+        'config.json says; the files do not belong together'
+    ) from None
 
 
 def _check(
