@@ -56,6 +56,11 @@ class Einsum(nn.Module):
     return y + bias.astype(self.dtype)
 
 
+def axis_of(rows: str, name: str) -> str:
+  """The logical name of an axis of weights in a layer with these rows."""
+  return f'media_{name}' if rows == 'media' else name
+
+
 def split_text(
     x: Float[Array, 'B L D'], rows: str = 'batch'
 ) -> Float[Array, 'B L D']:
@@ -148,17 +153,18 @@ class FeedForward(nn.Module):
     width = x.shape[-1]
     hidden = self.hidden or 4 * width
     x = constrain(x, self.rows, None, 'embed')
+    axis, embed = axis_of(self.rows, 'mlp'), axis_of(self.rows, 'embed')
     widen = lambda name: Einsum(
-        'BLD,DF->BLF', (width, hidden), ('embed', 'mlp'),
+        'BLD,DF->BLF', (width, hidden), (embed, axis),
         dtype=self.dtype, bias=self.bias, name=name,
     )(x)
     if self.gated:
       y = self.activation(widen('gate')) * widen('up')
     else:
       y = self.activation(widen('up'))
-    y = constrain(y, self.rows, 'length', 'mlp')
+    y = constrain(y, self.rows, 'length', axis)
     y = Einsum(
-        'BLF,FD->BLD', (hidden, width), ('mlp', 'embed'),
+        'BLF,FD->BLD', (hidden, width), (axis, embed),
         dtype=self.dtype, bias=self.bias, name='down',
     )(y)
     return split_text(y, self.rows)

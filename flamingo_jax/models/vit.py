@@ -98,7 +98,7 @@ class ViT(nn.Module):
     x = x.reshape(count, grid[0], patch, grid[1], patch, 3)
     x = jnp.moveaxis(x, 2, 3).reshape(count, grid[0] * grid[1], -1)
     x = Einsum(
-        'NPC,CD->NPD', (x.shape[-1], cfg.width), ('conv_in', 'embed'),
+        'NPC,CD->NPD', (x.shape[-1], cfg.width), ('conv_in', 'media_embed'),
         dtype=self.dtype, bias=cfg.patch_bias, name='patches_projection',
     )(x)
     if cfg.class_token:
@@ -111,19 +111,21 @@ class ViT(nn.Module):
       x = jnp.concatenate([registers, x], axis=1)
     x = constrain(x, 'media', None, 'embed')
     if cfg.pre_norm:
-      x = LayerNorm(self.dtype, cfg.norm_eps, name='pre_norm')(x)
+      x = LayerNorm(
+          self.dtype, cfg.norm_eps, 'media_embed', name='pre_norm'
+      )(x)
     layers = scan(EncoderLayer, cfg.layers, 'layers', 1)
     x, _ = layers(
         cfg.heads, cfg.width // cfg.heads, ACTIVATIONS[cfg.activation],
         self.dtype, 'media', cfg.mlp_width, cfg.gated, cfg.bias, cfg.norm_eps,
         cfg.layer_scale, name='layer_blocks',
     )(x, None, jnp.ones((1, 1, x.shape[1]), bool))
-    x = LayerNorm(self.dtype, cfg.norm_eps, name='norm')(x)
+    x = LayerNorm(self.dtype, cfg.norm_eps, 'media_embed', name='norm')(x)
     x = x[:, cfg.registers + cfg.class_token :]
     return x.reshape(count, *grid, cfg.width)
 
   def _rows(self, name: str, count: int) -> Float[Array, '_ D']:
-    init = partitioned(nn.initializers.normal(0.02), None, 'embed')
+    init = partitioned(nn.initializers.normal(0.02), None, 'media_embed')
     shape = count, self.config.width
     return self.param(name, init, shape, jnp.float32).astype(self.dtype)
 

@@ -110,7 +110,8 @@ class TrainedModel:
 
 def _as_frozen(box: nn.LogicallyPartitioned) -> nn.LogicallyPartitioned:
   """Lets rules split a width of frozen weights in a way of its own."""
-  names = ('frozen_embed' if n == 'embed' else n for n in box.names)
+  widths = ('embed', 'media_embed')
+  names = (f'frozen_{n}' if n in widths else n for n in box.names)
   return box.replace(names=tuple(names))
 
 

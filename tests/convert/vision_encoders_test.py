@@ -26,7 +26,6 @@ from flamingo_jax.convert.families import (
 )
 from flamingo_jax.errors import UserError
 from flamingo_jax.models import VisionEncoder, VisionEncoderConfig
-from flamingo_jax.training.partitioner import Partitioner
 from tests.convert.reference_weights import values
 
 REFERENCES = pathlib.Path(__file__).parent / 'references'
@@ -238,22 +237,3 @@ def test_pictures_of_another_size_are_told(read):
     VisionEncoder(config).apply(
         {'params': {'vision_encoder': params}}, jnp.array(pictures(16))
     )
-
-
-@pytest.mark.parametrize('rules', ['tensor_parallel', 'fsdp'])
-def test_a_mesh_gives_the_same_features(read, rules):
-  config, params, _ = read('dinov2_giant')
-  encoder, partitioner = VisionEncoder(config), Partitioner(
-      {'replica': 1, 'fsdp': 4, 'model': 2}, rules
-  )
-  images = jnp.array(np.tile(pictures(12), (4, 1, 1, 1)))
-  with partitioner.rules_in_use():
-    boxed = jax.eval_shape(encoder.init, jax.random.key(0), images)
-    placed = jax.tree.map(
-        jax.device_put, {'params': {'vision_encoder': params}},
-        partitioner.get_shardings(boxed),
-    )
-    found = jax.jit(encoder.apply)(placed, images)
-  found = found.reshape(4, *FEATURES['dinov2_giant'].shape)
-  for part in found:
-    np.testing.assert_allclose(part, FEATURES['dinov2_giant'], atol=5e-5)
