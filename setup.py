@@ -83,7 +83,7 @@ EVAL = [
 TOKENIZERS = ['tokenizers']
 
 # `flamingo convert`: public weights.
-CONVERT = TOKENIZERS + ['safetensors']
+CONVERT = TOKENIZERS + ['huggingface_hub>=1.0', 'safetensors']
 
 TEST = PREPARE + T5X + EVAL + CONVERT + [
     'beartype',

@@ -5,8 +5,10 @@
   python -m benchmarks.convert --gigabytes=4
 
 A Llama of random bfloat16 weights is made, copied and converted, the latter two
-in turns; the folder is in the page cache for both. Memory is the most that the
-process of a conversion held at once.
+in turns, with its file on the disk alone and then in the page cache. From the
+disk a copy ends when it is on the disk, as towers always are; from the cache it
+may end in the cache. Memory is the most that the process of a conversion held at
+once, the parts of the file that it had mapped included.
 """
 
 import argparse
@@ -18,6 +20,7 @@ import shutil
 import statistics
 import tempfile
 import time
+from typing import Any
 
 import ml_dtypes
 import numpy as np
@@ -67,18 +70,18 @@ def make_model(folder: pathlib.Path, gigabytes: float) -> None:
 
 
 def convert(folder: str, out: str, results: multiprocessing.Queue) -> None:
-  """One conversion: seconds, bytes asked for, most memory."""
-  before = _bytes_read()
+  """One conversion: seconds, bytes from the disk, most memory."""
+  before = _bytes_from_disk()
   begin = time.monotonic()
   conversion.convert(folder, out)
   seconds = time.monotonic() - begin
   # Of this program alone: what getrusage tells is handed on from the parent.
   peak = 1024 * int(_of_process('status', 'VmHWM').removesuffix(' kB'))
-  results.put((seconds, _bytes_read() - before, peak))
+  results.put((seconds, _bytes_from_disk() - before, peak))
 
 
-def _bytes_read() -> int:
-  return int(_of_process('io', 'rchar'))
+def _bytes_from_disk() -> int:
+  return int(_of_process('io', 'read_bytes'))
 
 
 def _of_process(file: str, name: str) -> str:
@@ -86,11 +89,56 @@ def _of_process(file: str, name: str) -> str:
   return dict(line.split(':', 1) for line in lines.splitlines())[name].strip()
 
 
-def copy(source: pathlib.Path, out: pathlib.Path) -> float:
+def copy(source: pathlib.Path, out: pathlib.Path, is_synced: bool) -> float:
   """Seconds of a copy."""
   begin = time.monotonic()
   shutil.copyfile(source, out)
-  return time.monotonic() - begin
+  if is_synced:
+    _sync(out)
+  seconds = time.monotonic() - begin
+  out.unlink()
+  return seconds
+
+
+def _sync(path: pathlib.Path) -> None:
+  with open(path, 'rb') as file:
+    os.fsync(file.fileno())
+
+
+def place(path: pathlib.Path, where: str) -> None:
+  """Puts a file into the page cache, or takes it out."""
+  with open(path, 'rb') as file:
+    if where == 'disk':
+      os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+    else:
+      while file.read(2**24):
+        pass
+
+
+def measure(folder: pathlib.Path, where: str, repeats: int) -> dict[str, Any]:
+  """Copies and conversions in turns; outputs lie beside the folder."""
+  context = multiprocessing.get_context('spawn')
+  file, tower = folder / 'model.safetensors', folder.with_name('tower')
+  copies, conversions, results = [], [], context.Queue()
+  for _ in range(repeats):
+    place(file, where)
+    copies.append(copy(file, folder.with_name('copy'), where == 'disk'))
+    place(file, where)
+    process = context.Process(
+        target=convert, args=(str(folder), str(tower), results)
+    )
+    process.start()
+    conversions.append(results.get())
+    process.join()
+    shutil.rmtree(tower)
+  seconds, read, peak = (list(column) for column in zip(*conversions))
+  return {
+      'copy_seconds': [round(s, 2) for s in copies],
+      'convert_seconds': [round(s, 2) for s in seconds],
+      'ratio': round(statistics.median(seconds) / statistics.median(copies), 2),
+      'bytes_from_disk': read,
+      'peak_memory_gb': round(max(peak) / 1e9, 2),
+  }
 
 
 def main() -> None:
@@ -101,34 +149,16 @@ def main() -> None:
   parser.add_argument('--gigabytes', type=float, default=4.0)
   parser.add_argument('--repeats', type=int, default=2)
   options = parser.parse_args()
-  context = multiprocessing.get_context('spawn')
-  copies, conversions, results = [], [], context.Queue()
   with tempfile.TemporaryDirectory() as name:
     folder = pathlib.Path(name, 'hub')
     folder.mkdir()
     make_model(folder, options.gigabytes)
     file = folder / 'model.safetensors'
-    size = file.stat().st_size
-    for _ in range(options.repeats):
-      copies.append(copy(file, pathlib.Path(name, 'copy')))
-      os.remove(pathlib.Path(name, 'copy'))
-      tower = f'{name}/tower'
-      process = context.Process(
-          target=convert, args=(str(folder), tower, results)
-      )
-      process.start()
-      conversions.append(results.get())
-      process.join()
-      shutil.rmtree(tower)
-  seconds, read, peak = (list(column) for column in zip(*conversions))
-  print(json.dumps({
-      'file_bytes': size,
-      'copy_seconds': [round(s, 2) for s in copies],
-      'convert_seconds': [round(s, 2) for s in seconds],
-      'ratio': round(statistics.median(seconds) / statistics.median(copies), 2),
-      'bytes_read': read,
-      'peak_memory_gb': round(max(peak) / 1e9, 2),
-  }, indent=2))
+    _sync(file)  # only then it can leave the page cache
+    print(json.dumps({'file_bytes': file.stat().st_size} | {
+        f'from_{where}': measure(folder, where, options.repeats)
+        for where in ('disk', 'cache')
+    }, indent=2))
 
 
 if __name__ == '__main__':

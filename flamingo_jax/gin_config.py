@@ -25,7 +25,7 @@ _REQUIRED = '%gin.REQUIRED'
 
 def parse(
     gin_files: Sequence[str], bindings: Sequence[str], complete: bool = True
-) -> None:
+) -> list[str]:
   """Parses files in order, then bindings, which override them.
 
   Args:
@@ -34,6 +34,9 @@ def parse(
     bindings: 'NAME=value'. A value that is not a gin literal is a string, so
       shells need no second pair of quotes.
     complete: all macros that have to be set must be.
+
+  Returns:
+    The macros that have to be set and are not.
 
   Raises:
     UserError: a missing file, a name that nothing knows (with the closest one
@@ -53,6 +56,7 @@ def parse(
   if missing and complete:
     options = ' '.join(f'--gin.{name}=...' for name in sorted(missing))
     raise UserError(f'{", ".join(sorted(missing))} must be set: add {options}')
+  return missing
 
 
 def one_sentence(call: Callable[[], Any]) -> Any:

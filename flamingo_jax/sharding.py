@@ -27,6 +27,13 @@ MESH_AXES = ('replica', 'fsdp', 'model')
 
 Rules = Sequence[tuple[str, str | tuple[str, ...] | None]]
 
+# Axes of what sees pictures, which is computed picture by picture: parameters are
+# split to save memory alone, and stay whole where the mesh does not divide them.
+_OF_MEDIA = (
+    'media_heads', 'media_kv_heads', 'media_mlp', 'media_embed',
+    'frozen_media_embed', 'conv_out',
+)
+
 # Names that are never split.
 _WHOLE = tuple(
     (name, None)
@@ -57,8 +64,10 @@ def _rules(
       # resampler have nothing to split over 'model', so more media are.
       ('media', MESH_AXES),
       ('heads', model), ('kv_heads', model), ('mlp', model), ('vocab', model),
+      ('media_heads', model), ('media_kv_heads', model), ('media_mlp', model),
       ('length', length),
       ('embed', trainable), ('frozen_embed', frozen), ('conv_out', conv_out),
+      ('media_embed', trainable), ('frozen_media_embed', frozen),
       *_WHOLE,
   )
 
@@ -274,13 +283,13 @@ def partition_spec(
     shape: Sequence[int],
     mesh: Mesh | AbstractMesh,
     rules: Rules,
-    may_be_whole: Callable[[str], bool] = lambda name: name == 'conv_out',
+    may_be_whole: Callable[[str], bool] = lambda name: name in _OF_MEDIA,
 ) -> PartitionSpec:
   """How an array is split: exactly as the rules say, or it is an error.
 
   A parameter that stays whole where its rule splits it is memory that nobody
-  planned. Only the channels of the vision encoder's convolutions are split over
-  as many mesh axes as divide them: the first ones have few, and are small.
+  planned. Only what sees pictures is split over as many mesh axes as divide it:
+  public encoders have 6 or 12 heads, and all are small beside a language model.
 
   Args:
     what: the array, for the message.

@@ -14,7 +14,7 @@ are public: put in what you have, or use `public`, the same mixture of public da
 sets under their own names. `flamingo prepare` makes the folders.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from flamingo_jax.data import features
 from flamingo_jax.data.vocabulary import LoadVocabulary, default_vocabulary
@@ -57,15 +57,17 @@ def mixture(
 def public(
     directory: str,
     vocabulary: LoadVocabulary = default_vocabulary,
+    tasks: Sequence[str] = tuple(PUBLIC_WEIGHTS),
 ) -> str:
   """Registers `obelics`, `laion`, `cc12m`, `webvid` and `flamingo_public`.
 
-  Args and errors are those of `mixture`. A mixture of other data sets takes
-  `prepared.add_task` for each of them and `features.add_mixture`.
+  Args and errors are those of `mixture`; `tasks` may be some of the four. A
+  mixture of other data sets takes `prepared.add_task` for each of them and
+  `features.add_mixture`.
   """
+  weights = {task: PUBLIC_WEIGHTS[task] for task in tasks}
   return _register(
-      'public', directory, vocabulary, PUBLIC_NAME, PUBLIC_WEIGHTS,
-      _AUGMENTATIONS,
+      'public', directory, vocabulary, PUBLIC_NAME, weights, _AUGMENTATIONS
   )
 
 

@@ -34,6 +34,9 @@ EXPERIMENTS = sorted(
     path.name for path in CONFIGS.glob('*.gin')
     if not path.name.startswith(('eval_', 'infer_', 'lm_', 'contrastive_'))
 )
+PUBLIC = (
+    'flamingo_llama_1b.gin', 'flamingo_qwen_8b.gin', 'flamingo_llama_70b.gin'
+)
 PAPERS = ('flamingo_3b.gin', 'flamingo_9b.gin', 'flamingo_80b.gin')
 MODELS = sorted(path.name for path in CONFIGS.glob('models/*.gin'))
 
@@ -117,6 +120,13 @@ def test_every_experiment_lowers(file, data, papers_data, tmp_path):
         *LARGE, f'DATA_DIR={papers_data}', f'BATCH_SIZES={ABLATIONS}',
         "MESH_SHAPE={'replica': 2, 'fsdp': 2, 'model': 2}",
     ]
+  if file in PUBLIC:
+    others = f'{{"decoder.vocab": {default_vocabulary().base_size}}}'
+    bindings += [
+        *LARGE[:2], f'DATA_DIR={papers_data}', f'tower_overrides.others={others}',
+        "MESH_SHAPE={'replica': 2, 'fsdp': 2, 'model': 2}",
+        "BATCH_SIZES={'obelics': 8, 'laion': 16}",
+    ]
   model, lowered = run([file], *bindings)
   text = lowered.as_text()
   width = model.config.decoder.width
@@ -125,6 +135,10 @@ def test_every_experiment_lowers(file, data, papers_data, tmp_path):
     # Eight frames of video: 64 clips over eight devices' rows.
     assert 'tensor<64x1x1x8x320x320x3xui8>' in text
     assert 'tensor<64x4x5x1x320x320x3xui8>' in text
+  if file in PUBLIC:
+    size = model.config.image_size
+    assert f'tensor<8x1x5x1x{size}x{size}x3xui8>' in text
+    assert f'tensor<8x2x1x1x{size}x{size}x3xui8>' in text
 
 
 def test_pictures_have_the_size_that_the_vision_encoder_knows(data, tmp_path):

@@ -71,7 +71,7 @@ def this_is_main(request, monkeypatch):
 
 @pytest.fixture(scope='session')
 def papers_data(tmp_path_factory):
-  """A DATA_DIR for the mixtures flamingo_pretrain and massive_text."""
+  """A DATA_DIR for the large mixtures."""
   from flamingo_jax.data import documents
   from tests import shards
 
@@ -79,7 +79,7 @@ def papers_data(tmp_path_factory):
   found = [documents.Document(('some text',), 'test', i) for i in range(8)]
   for task in (
       'm3w', 'align', 'ltip', 'vtp', 'massive_web', 'books', 'c4', 'news',
-      'github', 'wikipedia',
+      'github', 'wikipedia', 'obelics', 'laion',
   ):
     shards.write_shards(found, directory / task / 'train')
   return directory

@@ -14,12 +14,12 @@ from flamingo_jax.run_dir import checkpoint, model_json
 from flamingo_jax.training.train_step import TrainState
 
 # With random weights, what pictures differ in gets through this one.
-nfnet.NFNETS['four_blocks'] = nfnet.NFNetVariant(
+nfnet.NFNETS['four_blocks'] = nfnet.NFNetConfig(
     depths=(1, 1, 1, 1), widths=(32, 64, 96, 96), strides=(1, 2, 2, 1),
     stem=(8, 16, 16, 32), group_width=16,
 )
 # This one compiles soon.
-nfnet.NFNETS['one_block'] = nfnet.NFNetVariant(
+nfnet.NFNETS['one_block'] = nfnet.NFNetConfig(
     depths=(1,), widths=(32,), strides=(2,), stem=(8, 16), group_width=16
 )
 

@@ -68,7 +68,7 @@ def test_every_table_splits_every_member_on_the_mesh_it_is_for(name):
     mesh = mesh_of(name)
   mesh = AbstractMesh(tuple(mesh.values()), tuple(mesh))
   boxed = boxed_params(name)
-  rename = {'embed': 'frozen_embed'}
+  rename = {n: f'frozen_{n}' for n in ('embed', 'media_embed')}
   frozen = jax.tree.map(
       lambda box: box.replace(names=[rename.get(n, n) for n in box.names]),
       boxed, is_leaf=sharding.is_boxed,
@@ -107,8 +107,8 @@ def test_a_name_without_a_rule_is_an_error(monkeypatch):
 def test_no_mesh_cuts_a_head():
   partitioner = Partitioner({'fsdp': 1, 'model': 8}, 'tensor_parallel')
   told = 'heads, which the mesh axis model of 8 does not divide; sizes that do'
-  with pytest.raises(UserError, match=f'resampler/.* has 4 {told} are 1, 2, 4$'):
-    partitioner.get_shardings(boxed_params('flamingo_tiny'))
+  with pytest.raises(UserError, match=f'decoder/.* has 4 {told} are 1, 2, 4$'):
+    partitioner.get_shardings(boxed_params('flamingo_small'))
   # The kernel of keys has one axis for heads and K, which 8 does divide.
   keys = HeadsProjection(2, 16, axis='kv_heads')
   x = SHAPE((1, 8, 16), jnp.float32)

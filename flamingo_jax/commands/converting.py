@@ -15,7 +15,8 @@ def add_convert(commands: Any) -> None:
                        'make a tower of public weights')
   parser.add_argument('folder', metavar='FOLDER',
                       help='with config.json, safetensors and tokenizer.json or '
-                           'preprocessor_config.json')
+                           'preprocessor_config.json; or its name on the hub, '
+                           'owner/model[@revision]')
   parser.add_argument('--out', metavar='TOWER', required=True,
                       help='a new folder')
 
@@ -24,7 +25,7 @@ def run_convert(options: argparse.Namespace, rest: Sequence[str]) -> None:
   """Reads a model as the hub has it and writes a tower.
 
     flamingo convert SmolLM2-135M --out=towers/smollm2
-    flamingo convert clip-vit-base-patch32 --out=towers/clip
+    flamingo convert openai/clip-vit-base-patch32 --out=towers/clip
 
   Runs take language models as LANGUAGE_MODEL, and `fj.load` as models of text
   alone; they take vision encoders (CLIP, SigLIP, DINOv2) as VISION_ENCODER. What

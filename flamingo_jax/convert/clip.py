@@ -65,7 +65,7 @@ def mapping(
   if not family.is_clip:
     part.expect('vision_use_head', True, False)
   config.ignore('projection_dim', 'logit_scale_init_value', 'text_config',
-                'text_config_dict')
+                'text_config_dict', '_commit_hash')
   vision = ViTConfig(
       class_token=family.is_clip, patch_bias=not family.is_clip,
       pre_norm=family.is_clip,
@@ -77,7 +77,8 @@ def mapping(
   )
   size = vit_parts.image_size(part, pixels)
   vision = dataclasses.replace(vision, grid=size // vision.patch)
-  vit_parts.expect_plain(part)
+  for attributes in (config, part):
+    vit_parts.expect_plain(attributes)
   part.ignore(*IRRELEVANT)
   part.finish()
   name = 'embeddings.patch_embedding.weight'

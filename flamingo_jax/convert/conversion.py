@@ -4,17 +4,20 @@
 
 from collections.abc import Iterator
 import collections
+from concurrent import futures
 import dataclasses
 import hashlib
 import os
 import pathlib
 import shutil
+import zlib
 
 from etils import epath
 import ml_dtypes
 import numpy as np
 
 from flamingo_jax.convert import families
+from flamingo_jax.convert import hub
 from flamingo_jax.convert import rules
 from flamingo_jax.convert import tokenizer
 from flamingo_jax.convert import tower
@@ -28,19 +31,22 @@ from flamingo_jax.run_dir.model_json import write_model_json
 from flamingo_jax.run_dir.quiet import told_once
 from flamingo_jax.run_dir.steps import checkpoint_folder
 
-_STRIP = 32  # columns
+_STRIP = 16  # columns
+_AT_ONCE = min(os.cpu_count() or 1, 8)  # tensors
+_UNDER_WAY = 2**28  # bytes of tensors that wait their turn to be written
 
 
 @dataclasses.dataclass(frozen=True)
 class Report:
   """What has been read."""
 
+  source: str  # where it was read
   kind: str  # model_type
   shape: str  # what it reads, in words
   # Parameters of each part of the tower: 'token_embedder', 'attn', ...
   parameters: dict[str, int]
   left_out: dict[str, int]  # how many tensors have such a name
-  sha256: str  # of all values as they are stored, in order
+  fingerprint: str  # of all values as they are stored, with their places
 
   def __str__(self) -> str:
     """A table."""
@@ -53,31 +59,32 @@ class Report:
       lines.append('left out, as no part of the tower, tensors named ' + ', '.join(
           f'{part.strip("^")} ({count})' for part, count in self.left_out.items()
       ))
-    lines.append(f'fingerprint {self.sha256[:16]}')
+    lines += [f'from {self.source}', f'fingerprint {self.fingerprint}']
     return '\n'.join(lines)
 
 
-def convert(folder: str | os.PathLike, out: str | os.PathLike) -> Report:
+def convert(source: str | os.PathLike, out: str | os.PathLike) -> Report:
   """Writes the tower that a folder of the hub holds.
 
-  It is there when all of it is, and reads as the MODEL_DIR of a run does.
+  It is there when all of it is, and reads as the MODEL_DIR of a run does. What
+  has been read stands in its report.txt too.
 
   Args:
-    folder: with config.json, safetensors, and tokenizer.json or, of a vision
-      encoder, preprocessor_config.json.
+    source: a folder with config.json, safetensors, and tokenizer.json or, of a
+      vision encoder, preprocessor_config.json; or its name on the hub,
+      'owner/model' or 'owner/model@revision'.
     out: a folder that is not there yet.
 
   Raises:
     UserError: something of it is missing, damaged or not known here, or the
       tower cannot be written.
   """
-  folder, out = pathlib.Path(folder), pathlib.Path(out).absolute()
-  if not folder.is_dir():
-    raise UserError(f'{folder} is no folder; name one as the hub has it')
+  out = pathlib.Path(out).absolute()
   if out.exists():
     raise UserError(f'{out} exists already; remove it or name another folder')
+  folder, told = hub.find_folder(source)
   kind, config = families.read_config(folder)
-  tensors = Tensors(folder)
+  tensors = families.open_tensors(folder, kind)
   mapping = families.find_mapping(folder, kind, config, tensors)
   words = None
   if isinstance(mapping.config, LanguageModelConfig):
@@ -88,7 +95,8 @@ def convert(folder: str | os.PathLike, out: str | os.PathLike) -> Report:
     try:
       with storage.writing(out):
         draft.mkdir()
-        report = _write(kind, mapping, tensors, words, draft)
+        report = _write(told, kind, mapping, tensors, words, draft)
+        (draft / 'report.txt').write_text(f'{report}\n', encoding='utf-8')
         os.replace(draft, out)
     finally:
       shutil.rmtree(draft, ignore_errors=True)
@@ -96,8 +104,8 @@ def convert(folder: str | os.PathLike, out: str | os.PathLike) -> Report:
 
 
 def _write(
-    kind: str, mapping: rules.Mapping, tensors: Tensors, words: bytes | None,
-    draft: pathlib.Path,
+    source: str, kind: str, mapping: rules.Mapping, tensors: Tensors,
+    words: bytes | None, draft: pathlib.Path,
 ) -> Report:
   vocabulary = None
   if words is not None:
@@ -107,19 +115,23 @@ def _write(
   parameters, digest = collections.Counter(), hashlib.sha256()
   parts = rules.tower_of(mapping.config)
   is_stacked = lambda path: path[: len(parts.stack)] == parts.stack
+  axes = {
+      tuple(target.split('/')): len(rule.place)
+      for rule in mapping.rules() for target in rule.targets
+  }
   leaves = {
       path: (leaf.shape, _stored_dtype(path, mapping.config.dtype),
-             parts.axes * is_stacked(path))
+             axes.get(path, 0))
       for path, leaf in rules.abstract_tower(mapping.config).items()
   }
 
   def counted() -> Iterator[rules.Piece]:
-    for path, place, values in rules.pieces(mapping, tensors):
-      values = _in_order(values, leaves[path][1])
-      part = path[len(parts.stack) * is_stacked(path)]
-      parameters[part] += values.size
-      digest.update(values.data.cast('B') if values.dtype.kind == 'f'
-                    else values.view(np.uint8).data)
+    found = _as_stored(rules.pieces(mapping, tensors), leaves)
+    for path, place, (values, checksum) in found:
+      parameters[path[len(parts.stack) * is_stacked(path)]] += values.size
+      digest.update(
+          f'{path} {place} {values.shape} {values.dtype} {checksum}\n'.encode()
+      )
       yield path, place, values
 
   tower.write_tree(
@@ -131,8 +143,8 @@ def _write(
       mapping.left_out_part(name) for name in sorted(tensors.unused())
   )
   return Report(
-      kind, _shape(mapping.config), dict(parameters), dict(left_out),
-      digest.hexdigest(),
+      source, kind, _shape(mapping.config), dict(parameters), dict(left_out),
+      digest.hexdigest()[:16],
   )
 
 
@@ -140,30 +152,64 @@ def _shape(config: rules.Config) -> str:
   if isinstance(config, LanguageModelConfig):
     decoder = config.decoder
     return f'{decoder.vocab:,} rows, context {decoder.context:,}'
-  side, size = config.vision.grid, config.image_size
+  size = config.image_size
+  side = config.vision.side(size)
   return (f'{side} x {side} features of width {config.vision.features:,} of '
-          f'pictures of {size} x {size} pixels')
+          f'pictures of {size} x {size} pixels, {config.vision.squaring}')
 
 
-def _in_order(values: np.ndarray, dtype: np.dtype) -> np.ndarray:
-  """The values as they are stored.
+def _as_stored(
+    pieces: Iterator[rules.Piece], leaves: tower.Leaves
+) -> Iterator[tuple[rules.Path, tuple[int, ...], tuple[np.ndarray, int]]]:
+  """Pieces as they are stored and their checksums, several made at once."""
+  waiting, size = collections.deque(), 0
+  with futures.ThreadPoolExecutor(_AT_ONCE) as pool:
 
-  A transposed matrix is copied in strips as wide as a line of the processor's
-  cache, which takes a quarter of the time of NumPy's order.
+    def first():
+      path, place, made = waiting.popleft()
+      return path, place, made.result()
+
+    for path, place, values in pieces:
+      while waiting and (
+          len(waiting) > _AT_ONCE or size + values.nbytes > _UNDER_WAY
+      ):
+        found = first()
+        size -= found[2][0].nbytes
+        yield found
+      dtype = leaves[path][1]
+      size += values.size * dtype.itemsize
+      waiting.append((path, place, pool.submit(_stored, values, dtype)))
+    while waiting:
+      yield first()
+
+
+def _stored(values: np.ndarray, dtype: np.dtype) -> tuple[np.ndarray, int]:
+  """A piece as it is stored, and its CRC-32.
+
+  A transposed matrix is copied in strips narrower than a line of the processor's
+  cache, which takes a twentieth of the time of NumPy's order, and as integers,
+  as NumPy is slow with types that are not its own.
   """
-  if values.ndim < 2 or abs(values.strides[0]) >= abs(values.strides[-1]):
-    return np.ascontiguousarray(values, dtype)
-  width = values.shape[-1]
-  stored = np.empty(values.shape, dtype)
-  source, target = (x.reshape(-1, width) for x in (values, stored))
-  for begin in range(0, width, _STRIP):
-    strip = slice(begin, begin + _STRIP)
-    target[:, strip] = source[:, strip]
-  return stored
+  is_transposed = values.ndim > 1 and (
+      abs(values.strides[0]) < abs(values.strides[-1])
+  )
+  if is_transposed:
+    stored = np.empty(values.shape, dtype)
+    source, target = (
+        x.reshape(-1, values.shape[-1]) for x in (values, stored)
+    )
+    if values.dtype == dtype:
+      source, target = (x.view(f'u{dtype.itemsize}') for x in (source, target))
+    for begin in range(0, source.shape[1], _STRIP):
+      strip = slice(begin, begin + _STRIP)
+      target[:, strip] = source[:, strip]
+  else:
+    stored = np.asarray(values, dtype, order='C')
+  return stored, zlib.crc32(stored.reshape(-1).view(np.uint8))
 
 
 def _stored_dtype(path: rules.Path, dtype: str) -> np.dtype:
-  """Norms in float32: the 1 of Gemma's 1 + w would cost w its bits."""
-  if dtype == 'bfloat16' and path[-1] != 'scale':
+  """Scales in float32: the 1 of Gemma's 1 + w would cost w its bits."""
+  if dtype == 'bfloat16' and path[-1] not in ('scale', 'gain'):
     return np.dtype(ml_dtypes.bfloat16)
   return np.dtype(np.float32)

@@ -72,7 +72,7 @@ def mapping(
       vision.grid, has_registers,
   )
   return Mapping(
-      VisionEncoderConfig(vision, pixels.size, vit_parts.stored(dtype)),
+      VisionEncoderConfig(vision, int(pixels.size), vit_parts.stored(dtype)),
       tuple(_layer_rules(f'{prefix}encoder.layer.{{}}.', vision)),
       (resampled, *_end_rules(prefix, vision)),
       left_out=_BESIDE,
@@ -107,12 +107,7 @@ def _layer_rules(at: str, vision: ViTConfig) -> list[Rule]:
   ]
   if vision.gated:
     maps.append(('mlp.weights_out', 'ffw/down'))
-    rules += [
-        Rule(f'{at}mlp.weights_in.weight', ('ffw/gate/kernel', 'ffw/up/kernel'),
-             lambda x: np.split(x.T, 2, axis=1)),
-        Rule(f'{at}mlp.weights_in.bias', ('ffw/gate/bias', 'ffw/up/bias'),
-             lambda x: np.split(x, 2)),
-    ]
+    rules += vit_parts.fused_gate(f'{at}mlp.weights_in')
   else:
     maps += [('mlp.fc1', 'ffw/up'), ('mlp.fc2', 'ffw/down')]
   for source, target in maps:

@@ -5,6 +5,7 @@
 import numpy as np
 
 from flamingo_jax.convert.hub_folder import Attributes, Tensors
+from flamingo_jax.convert.llama import shape
 from flamingo_jax.convert.rules import (
     Mapping,
     Rule,
@@ -27,33 +28,33 @@ def mapping(kind: str, config: Attributes, tensors: Tensors) -> Mapping:
     UserError: it has what is not known here.
   """
   del kind
-  width, heads = config.take('hidden_size'), config.take('num_attention_heads')
-  rope = Attributes(
-      config.take_if_any('rope_parameters') or {},
-      f'{config.path}, rope_parameters',
-  )
+  layers, heads, head_size, width = shape(config)
+  rope = config.part_if_any('rope_parameters')
+  rope = rope or Attributes({}, config.path)
   rope.expect('rope_type', 'default', None)
-  share = config.take_if_any('rotary_pct')
-  theta = config.take_if_any('rotary_emb_base')
-  share = rope.take('partial_rotary_factor', 0.25 if share is None else share)
-  theta = rope.take('rope_theta', theta or 10_000.0)
+  share, theta = (
+      rope.number(name, config.number(old, default)) for name, old, default in (
+          ('partial_rotary_factor', 'rotary_pct', 0.25),
+          ('rope_theta', 'rotary_emb_base', 10_000.0),
+      )
+  )
   rope.finish()
   config.expect('rope_scaling', None)
   config.expect('attention_bias', True)
   config.expect('is_decoder', False, True)
-  tied = bool(config.take('tie_word_embeddings', False))
+  tied = config.flag('tie_word_embeddings')
   prefix = 'gpt_neox.' if 'gpt_neox.embed_in.weight' in tensors else ''
   decoder = DecoderConfig(
-      vocab=config.take('vocab_size'), layers=config.take('num_hidden_layers'),
-      width=width, heads=heads, xattn_every=1, head_size=width // heads,
-      context=config.take('max_position_embeddings'),
+      vocab=config.count('vocab_size'), layers=layers,
+      width=width, heads=heads, xattn_every=1, head_size=head_size,
+      context=config.count('max_position_embeddings'),
       layer=LayerConfig(
-          positions='rotary', rotary_thetas=(float(theta),),
-          rotary_share=float(share), norm='layer',
-          norm_eps=config.take('layer_norm_eps', 1e-5),
-          parallel=config.take('use_parallel_residual', True),
+          positions='rotary', rotary_thetas=(theta,),
+          rotary_share=share, norm='layer',
+          norm_eps=config.number('layer_norm_eps', 1e-5),
+          parallel=config.flag('use_parallel_residual', True),
           activation=config.activation('hidden_act', 'gelu'),
-          mlp_width=config.take('intermediate_size'),
+          mlp_width=config.count('intermediate_size'),
           qkv_bias=True, out_bias=True, mlp_bias=True,
       ),
       tied=tied, scaled_embedding=False,
@@ -78,11 +79,12 @@ def _layer_rules(at: str, heads: int, width: int) -> list[Rule]:
   attn = f'{at}attention.'
 
   def weights(x: np.ndarray) -> list[np.ndarray]:
-    x = x.reshape(heads, 3, -1, width)  # of each head, all three
+    # Of each head, all three.
+    x = x.reshape(heads, 3, x.shape[0] // (3 * heads), width)
     return [x[:, i].reshape(-1, width).T for i in range(3)]
 
   def biases(x: np.ndarray) -> list[np.ndarray]:
-    x = x.reshape(heads, 3, -1)
+    x = x.reshape(heads, 3, x.shape[0] // (3 * heads))
     return [x[:, i].reshape(-1) for i in range(3)]
 
   rules = [

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """A model as the Hugging Face hub has it: config.json and safetensors."""
 
+from collections.abc import Iterator, Sequence
 import dataclasses
 import json
-import math
 import os
 import pathlib
 import struct
@@ -19,14 +19,16 @@ CONFIG = 'config.json'
 # Of a config.json, what changes no number: who wrote it, how it was trained,
 # how it is saved, which ids begin and end texts (the tokenizer's matter).
 IRRELEVANT = '''
+    _attn_implementation _attn_implementation_autoset _flash_attn_2_enabled
     _name_or_path _sliding_window_pattern architectures attention_dropout
+    attn_implementation
     attn_pdrop auto_map bad_words_ids begin_suppress_tokens bos_token_id
     cache_implementation chunk_size_feed_forward classifier_dropout
     cross_attention_hidden_size decoder_start_token_id diversity_penalty
     do_sample dropout dtype early_stopping emb_pdrop embd_pdrop
     encoder_no_repeat_ngram_size eos_token_id
     exponential_decay_length_penalty finetuning_task forced_bos_token_id
-    forced_eos_token_id hidden_dropout id2label init_std initializer_factor
+    forced_eos_token_id gradient_checkpointing hidden_dropout id2label init_std initializer_factor
     initializer_range is_encoder_decoder is_llama_config label2id layerdrop
     length_penalty max_length min_length model_type no_repeat_ngram_size
     num_beam_groups num_beams num_return_sequences output_attentions
@@ -44,6 +46,7 @@ _ACTIVATIONS = {
     'gelu_pytorch_tanh': 'gelu', 'gelu_new': 'gelu', 'gelu_fast': 'gelu',
     'relu': 'relu', 'silu': 'silu', 'swish': 'silu',
 }
+_TOO_MANY = 2**24  # of whatever is counted in a config.json
 _SINGLE, _INDEX = 'model.safetensors', 'model.safetensors.index.json'
 _FLOATS = {'F32': np.float32, 'F16': np.float16, 'BF16': ml_dtypes.bfloat16}
 
@@ -55,6 +58,13 @@ class Attributes:
     """Of a file, for messages."""
     self.path = path
     self._values = dict(values)
+
+  def __contains__(self, name: str) -> bool:
+    return name in self._values
+
+  def with_defaults(self, values: dict[str, Any]) -> 'Attributes':
+    """With these where it says nothing; null is said."""
+    return Attributes(values | self._values, self.path)
 
   def take(self, name: str, default: Any = None) -> Any:
     """An attribute, which is understood thereby.
@@ -70,21 +80,78 @@ class Attributes:
                       'the model')
     return value
 
-  def count(self, name: str, default: int) -> int:
-    """An attribute that must be a whole number above 0; else UserError."""
+  def count(
+      self, name: str, default: int | None = None, least: int = 1
+  ) -> int:
+    """An attribute that must be a whole number; else UserError."""
     value = self.take(name, default)
-    if type(value) is not int or value < 1:
-      raise UserError(f'{self.path}: {name} is {value!r} and has to be a whole '
-                      'number above 0')
+    if type(value) is not int or not least <= value < _TOO_MANY:
+      raise self._error(
+          name, value, f'a whole number above {least - 1} and below {_TOO_MANY:,}'
+      )
     return value
 
-  def number(self, name: str, default: float) -> float:
+  def counts(self, name: str, default: Sequence[int]) -> tuple[int, ...]:
+    """As `count`, of a list of them; else UserError."""
+    values = self.take(name, list(default))
+    if not isinstance(values, list) or not values or not all(
+        type(x) is int and 0 < x < _TOO_MANY for x in values
+    ):
+      raise self._error(name, values, 'whole numbers above 0')
+    return tuple(values)
+
+  def number(self, name: str, default: float | None = None) -> float:
     """An attribute that must be a number above 0; else UserError."""
     value = self.take(name, default)
-    if type(value) not in (int, float) or not value > 0:
-      raise UserError(f'{self.path}: {name} is {value!r} and has to be a number '
-                      'above 0')
+    if type(value) not in (int, float) or not 1e-30 < value < 1e30:
+      raise self._error(name, value, 'a number above 0')
     return float(value)
+
+  def flag(self, name: str, default: bool = False) -> bool:
+    """An attribute that must be true or false; else UserError."""
+    value = self.take(name, default)
+    if type(value) is not bool:
+      raise self._error(name, value, 'true or false')
+    return value
+
+  def count_if_any(self, name: str, least: int = 1) -> int | None:
+    """As `count`; None where it is missing or null."""
+    if self._values.get(name) is None:
+      return self._values.pop(name, None)
+    return self.count(name, least=least)
+
+  def number_if_any(self, name: str) -> float | None:
+    """As `number`; None where it is missing or null."""
+    return None if self._values.get(name) is None else self.number(name)
+
+  def part_if_any(self, name: str) -> 'Attributes | None':
+    """An object in it; None where it is missing or null; else UserError."""
+    value = self.take_if_any(name)
+    if not isinstance(value, dict | None):
+      raise self._error(name, value, 'an object')
+    return None if value is None else Attributes(value, f'{self.path}, {name}')
+
+  def part(
+      self, name: str, default: dict[str, Any] | None = None
+  ) -> 'Attributes':
+    """An object in it; UserError if it is none, or missing without a default."""
+    found = self.part_if_any(name)
+    if found is None:
+      found = Attributes(self.take(name, default), f'{self.path}, {name}')
+    return found
+
+  def list_if_any(self, name: str, size: int) -> list[Any] | None:
+    """A list of that size; None where it is missing or null; else UserError."""
+    value = self.take_if_any(name)
+    if value is not None and not (
+        isinstance(value, list) and len(value) == size
+    ):
+      raise self._error(name, value, f'a list of {size}')
+    return value
+
+  def _error(self, name: str, value: Any, kind: str) -> UserError:
+    return UserError(f'{self.path}: {name} is {_short(value)} and has to be '
+                     f'{kind}')
 
   def take_if_any(self, name: str) -> Any:
     """An attribute, or None where it is missing or null."""
@@ -96,7 +163,7 @@ class Attributes:
     value = default if value is None else value
     if not isinstance(value, str) or value not in _ACTIVATIONS:
       raise UserError(
-          f'{self.path}: {name} is {value!r}, and known are '
+          f'{self.path}: {name} is {_short(value)}, and known are '
           f'{", ".join(_ACTIVATIONS)}'
       )
     return _ACTIVATIONS[value]
@@ -106,8 +173,8 @@ class Attributes:
     for name in names:
       self._values.pop(name, None)
 
-  def expect(self, name: str, *allowed: Any) -> None:
-    """An attribute that must be missing or one of these.
+  def expect(self, name: str, *allowed: Any) -> Any:
+    """An attribute that must be missing, which is the first, or one of these.
 
     Raises:
       UserError: it is not.
@@ -115,10 +182,11 @@ class Attributes:
     value = self._values.pop(name, allowed[0])
     if value not in allowed:
       raise UserError(
-          f'{self.path}: {name} is {value!r}, which is not known here (but '
+          f'{self.path}: {name} is {_short(value)}, which is not known here (but '
           f'{", ".join(map(repr, allowed))}); the model would compute something '
           'else'
       )
+    return value
 
   def finish(self) -> None:
     """Whether all is understood.
@@ -127,10 +195,18 @@ class Attributes:
       UserError: names the first attribute that is not.
     """
     for name, value in self._values.items():
+      if value is None:  # nothing is said
+        continue
       raise UserError(
-          f'{self.path}: {name} is {value!r}, an attribute that is not known '
-          'here; the model might compute something else'
+          f'{self.path}: {name} is {_short(value)}, an attribute that is not '
+          'known here; the model might compute something else'
       )
+
+
+def _short(value: Any) -> str:
+  """On one line, as a sentence can hold it."""
+  text = repr(value)
+  return text if len(text) <= 80 else f'{text[:77]}...'
 
 
 class Tensors:
@@ -166,15 +242,28 @@ class Tensors:
         raise UserError(
             f'{path} cannot be read as safetensors ({error}); download it again'
         ) from None
+      twice = next((name for name in found if name in self._entries), None)
+      if twice is not None:
+        raise UserError(
+            f'{path} and {self._entries[twice].path} both have a tensor '
+            f'{twice!r}; keep the files of one model alone'
+        )
       self._entries |= found
       self._unused |= dict.fromkeys(found, path)
 
   def __contains__(self, name: str) -> bool:
     return name in self._entries
 
+  def __iter__(self) -> Iterator[str]:
+    return iter(self._entries)
+
   def shape(self, name: str) -> tuple[int, ...]:
     """Of a tensor; UserError if it is missing."""
     return self._entry(name).shape
+
+  def rows(self, name: str) -> int:
+    """Of a matrix; UserError if it is missing."""
+    return (self.shape(name) or (0,))[0]
 
   def dtype(self, name: str) -> np.dtype:
     """Of a tensor; UserError if it is missing, or of no float type."""
@@ -189,14 +278,12 @@ class Tensors:
   def read(self, name: str) -> np.ndarray:
     """A tensor; raises as `dtype`.
 
-    Read, not mapped: of a map all that was ever touched counts as memory of the
-    process.
+    Mapped: its bytes come when they are used, and count as memory of the process
+    until the array is gone.
     """
     dtype, entry = self.dtype(name), self._entry(name)
     self._unused.pop(name, None)
-    return np.fromfile(
-        entry.path, dtype, math.prod(entry.shape), offset=entry.begin
-    ).reshape(entry.shape)
+    return entry.read(dtype)
 
   def unused(self) -> dict[str, pathlib.Path]:
     """Tensors that nobody has read, and their files."""
@@ -221,6 +308,12 @@ class _Entry:
   shape: tuple[int, ...]
   begin: int  # byte of the file
 
+  def read(self, dtype: np.dtype) -> np.ndarray:
+    """The values, which are of this dtype."""
+    if 0 in self.shape:  # nothing cannot be mapped
+      return np.empty(self.shape, dtype)
+    return np.memmap(self.path, dtype, 'r', self.begin, self.shape)
+
 
 def _entries(path: pathlib.Path) -> dict[str, _Entry]:
   """Of a file whose header is right."""
@@ -239,17 +332,32 @@ def _entries(path: pathlib.Path) -> dict[str, _Entry]:
 def _shards(folder: pathlib.Path) -> list[pathlib.Path]:
   index = folder / _INDEX
   if index.exists():
-    names = set(read_json(index).get('weight_map', {}).values())
+    places = read_json(index).get('weight_map')
+    names = list(places.values()) if isinstance(places, dict) else []
     if not names or not all(isinstance(name, str) for name in names):
       raise UserError(f'{index} has no "weight_map" of files; download it again')
-    return [folder / name for name in sorted(names)]
+    for name in names:
+      if pathlib.PurePath(name).name != name:
+        raise UserError(f'{index} names {name!r}, which is no file of its folder; '
+                        'download it again')
+    return [folder / name for name in sorted(set(names))]
   if (folder / _SINGLE).exists():
     return [folder / _SINGLE]
   found = sorted(folder.glob('*.safetensors'))
-  if not found:
+  if (folder / 'adapter_config.json').exists():
     raise UserError(
-        f'{folder} holds no safetensors file; weights of other formats have to '
-        'be saved as safetensors first (save_pretrained does)'
+        f'{folder} holds an adapter, not a model; merge it into its model first '
+        '(merge_and_unload of the package peft, then save_pretrained)'
+    )
+  if not found:
+    others = sorted(
+        path.name for path in folder.glob('*')
+        if path.suffix in ('.bin', '.pt', '.pth', '.gguf', '.h5', '.msgpack')
+    )
+    raise UserError(
+        f'{folder} holds no safetensors file{f" (but {others[0]})" * bool(others)}'
+        '; weights of other formats have to be saved as safetensors first '
+        '(from_pretrained and save_pretrained of transformers do)'
     )
   return found
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from flamingo_jax.convert import layer_patterns
 from flamingo_jax.convert.hub_folder import Attributes, Tensors
 from flamingo_jax.convert.rules import (
     Mapping,
@@ -31,9 +32,6 @@ class _Family:
   norm_place: str = 'before'
   fused: bool = False  # queries, keys and values are one tensor
   is_gemma: bool = False  # norms of 1 + w, scaled embeddings, query scale
-  tied: bool = False  # unless it says otherwise
-  head_size: int = 0  # likewise; 0: the width's share
-  eps: float = 1e-6  # likewise
   # Norms of a layer: their tensors, and ours.
   norms: tuple[tuple[str, str], ...] = (
       ('input_layernorm', 'attn_norm'),
@@ -48,24 +46,31 @@ _AROUND = (
     ('post_feedforward_layernorm', 'ffw_norm_after'),
 )
 _GEMMA = _Family(
-    norm_place='around', is_gemma=True, tied=True, head_size=256, norms=_AROUND
+    norm_place='around', is_gemma=True, norms=_AROUND
 )
 FAMILIES = {
     'llama': _Family(),
     'mistral': _Family(),
     'qwen2': _Family(qkv_bias=True),
-    'qwen3': _Family(qk_norm='head', head_size=128),
-    'smollm3': _Family(tied=True),
+    'qwen3': _Family(qk_norm='head'),
+    'smollm3': _Family(),
     'olmo2': _Family(
-        qk_norm='whole', norm_place='after', eps=1e-5, norms=(
+        qk_norm='whole', norm_place='after', norms=(
             ('post_attention_layernorm', 'attn_norm_after'),
             ('post_feedforward_layernorm', 'ffw_norm_after'),
         ),
     ),
-    'phi3': _Family(fused=True, eps=1e-5),
+    'phi3': _Family(fused=True),
     'gemma2': _GEMMA,
     'gemma3_text': dataclasses.replace(_GEMMA, qk_norm='head'),
 }
+
+
+# Of a Gemma 3 that sees.
+_BESIDE = tuple(
+    f'^{prefix}{part}.' for prefix in ('', 'model.')
+    for part in ('vision_tower', 'multi_modal_projector')
+)
 
 
 def mapping(kind: str, config: Attributes, tensors: Tensors) -> Mapping:
@@ -75,47 +80,38 @@ def mapping(kind: str, config: Attributes, tensors: Tensors) -> Mapping:
     UserError: it has what is not known here.
   """
   family = FAMILIES[kind]
-  width, heads, layers = (
-      config.take(name) for name in
-      ('hidden_size', 'num_attention_heads', 'num_hidden_layers')
-  )
-  head_size = config.take_if_any('head_dim') or (
-      family.head_size or width // heads
-  )
-  kv_heads = config.take_if_any('num_key_value_heads') or heads
+  layers, heads, head_size, width = shape(config)
+  kv_heads = config.count_if_any('num_key_value_heads') or heads
   activation = config.activation('hidden_act', 'silu')
   if family.is_gemma:  # old files have both names, and this one is meant
     activation = config.activation('hidden_activation', 'gelu_pytorch_tanh')
   config.expect('rope_interleaved', False)
-  context = config.take('max_position_embeddings')
-  kinds = config.take_if_any('layer_types')
-  bias = bool(config.take_if_any('attention_bias'))
-  mlp_bias = bool(config.take_if_any('mlp_bias'))
-  query_scale = 1.0
-  caps = {'attention': 0.0, 'logits': 0.0}
+  config.expect('use_mrope', False)  # of Qwen, for pictures
+  config.ignore('max_sequence_length')  # of Llama 1, and read by nobody
+  context = config.count('max_position_embeddings')
+  bias, mlp_bias = config.flag('attention_bias'), config.flag('mlp_bias')
+  query_scale, caps = 1.0, (0.0, 0.0)
   if family.is_gemma:
-    scalar = config.take('query_pre_attn_scalar')
-    query_scale = (head_size / scalar) ** 0.5
-    caps = {
-        'attention': config.take_if_any('attn_logit_softcapping') or 0.0,
-        'logits': config.take_if_any('final_logit_softcapping') or 0.0,
-    }
+    query_scale = (head_size / config.number('query_pre_attn_scalar')) ** 0.5
+    caps = tuple(
+        config.number_if_any(f'{name}_logit_softcapping') or 0.0
+        for name in ('attn', 'final')
+    )
     config.expect('use_bidirectional_attention', None, False)
-  rotary = _rotary(kind, config, kinds, layers, context)
+    config.ignore('sliding_window_size')  # a copy of sliding_window
+  pattern = layer_patterns.read(kind, config, layers, context)
   layer = LayerConfig(
-      positions='rotary', **rotary,
-      windows=_windows(kind, config, kinds, layers, context),
-      norm_eps=config.take('rms_norm_eps', family.eps),
+      positions='rotary', **pattern,
+      norm_eps=config.number('rms_norm_eps'),
       norm_place=family.norm_place, activation=activation,
-      gated=True, mlp_width=config.take('intermediate_size'),
+      gated=True, mlp_width=config.count('intermediate_size'),
       kv_heads=kv_heads, qkv_bias=bias or family.qkv_bias, out_bias=bias,
-      mlp_bias=mlp_bias, qk_norm=family.qk_norm,
-      attention_cap=float(caps['attention']),
+      mlp_bias=mlp_bias, qk_norm=family.qk_norm, attention_cap=caps[0],
   )
-  tied = bool(config.take('tie_word_embeddings', family.tied))
+  tied = config.flag('tie_word_embeddings')
   prefix = _prefix(tensors)
-  vocab = tensors.shape(f'{prefix}embed_tokens.weight')[0]
-  said = config.take('vocab_size')
+  vocab = tensors.rows(f'{prefix}embed_tokens.weight')
+  said = config.count('vocab_size')
   if said != vocab:
     raise UserError(
         f'{config.path}: vocab_size is {said}, and the table of the tensors '
@@ -124,7 +120,7 @@ def mapping(kind: str, config: Attributes, tensors: Tensors) -> Mapping:
   decoder = DecoderConfig(
       vocab=vocab, layers=layers, width=width, heads=heads, xattn_every=1,
       head_size=head_size, context=context, layer=layer, tied=tied,
-      scaled_embedding=family.is_gemma, logit_cap=float(caps['logits']),
+      scaled_embedding=family.is_gemma, logit_cap=caps[1],
   )
   dtype = str(tensors.dtype(f'{prefix}embed_tokens.weight'))
   dtype = 'bfloat16' if dtype == 'bfloat16' else 'float32'
@@ -132,8 +128,23 @@ def mapping(kind: str, config: Attributes, tensors: Tensors) -> Mapping:
       LanguageModelConfig(decoder, dtype=dtype),
       tuple(_layer_rules(f'{prefix}layers.{{}}.', family, decoder, query_scale)),
       tuple(_end_rules(prefix, family, tied)),
-      left_out=('rotary_emb.inv_freq', *(('lm_head.weight',) if tied else ())),
+      left_out=('rotary_emb.inv_freq', *(('lm_head.weight',) if tied else ()),
+                *(_BESIDE if kind == 'gemma3_text' else ())),
   )
+
+
+def shape(config: Attributes) -> tuple[int, int, int, int]:
+  """Layers, heads, size of a head and width; else UserError."""
+  layers, heads, width = (config.count(name) for name in (
+      'num_hidden_layers', 'num_attention_heads', 'hidden_size'
+  ))
+  size = config.count_if_any('head_dim')
+  if size is None and width % heads:
+    raise UserError(
+        f'{config.path}: num_attention_heads is {heads}, which does not divide '
+        f'hidden_size, {width}'
+    )
+  return layers, heads, size or width // heads, width
 
 
 def _prefix(tensors: Tensors) -> str:
@@ -226,125 +237,3 @@ def _scale_of_norms(family: _Family) -> Callable[[np.ndarray], tuple[Any]]:
   if family.is_gemma:
     return lambda x: (1 + x.astype(np.float32),)
   return lambda x: (x.astype(np.float32),)
-
-
-def _windows(
-    kind: str, config: Attributes, kinds: list[str] | None, layers: int,
-    context: int,
-) -> tuple[int, ...]:
-  """How many keys each layer sees, 0 for all."""
-  window = config.take_if_any('sliding_window') or 0
-  uses = config.take_if_any('use_sliding_window')
-  most = config.take_if_any('max_window_layers')
-  pattern = config.take_if_any('sliding_window_pattern')
-  if kind in ('qwen2', 'qwen3', 'smollm3') and not uses:
-    window = 0
-  if kinds is None and kind in ('gemma2', 'gemma3_text'):
-    every = pattern or (2 if kind == 'gemma2' else 6)
-    kinds = _every(layers, every)
-  if kinds is None and kind in ('qwen2', 'qwen3') and window:
-    kinds = [
-        'sliding_attention' if i >= (most or 0) else 'full_attention'
-        for i in range(layers)
-    ]
-  if kinds is not None and not set(kinds) <= {
-      'sliding_attention', 'full_attention'
-  }:
-    raise UserError(
-        f'{config.path}: layer_types are {sorted(set(kinds))}, and known are '
-        'full_attention and sliding_attention'
-    )
-  if not window or window >= context:
-    return (0,)
-  if kinds is None:
-    return (window,)
-  return _shortest(
-      [window if kind == 'sliding_attention' else 0 for kind in kinds]
-  )
-
-
-def _every(layers: int, every: int) -> list[str]:
-  return [
-      'sliding_attention' if (i + 1) % every else 'full_attention'
-      for i in range(layers)
-  ]
-
-
-def _rotary(
-    kind: str, config: Attributes, kinds: list[str] | None, layers: int,
-    context: int,
-) -> dict[str, Any]:
-  """Fields of LayerConfig, of files of either name."""
-  told = config.take_if_any('rope_parameters')
-  theta = config.take_if_any('rope_theta')
-  local = config.take_if_any('rope_local_base_freq')
-  scaling = config.take_if_any('rope_scaling')
-  share = config.take_if_any('partial_rotary_factor') or 1.0
-  original = config.take_if_any('original_max_position_embeddings')
-  if told is None:
-    told = {'rope_theta': theta or 10_000.0, **(scaling or {})}
-    if kind == 'gemma3_text':
-      told = {
-          'full_attention': told | {'rope_theta': theta or 1_000_000.0},
-          'sliding_attention': {'rope_theta': local or 10_000.0},
-      }
-  if 'full_attention' in told:
-    parts = [told['full_attention'], told['sliding_attention']]
-    kinds = kinds or _every(layers, 6)
-    of_layers = _shortest(
-        [int(kind == 'sliding_attention') for kind in kinds]
-    )
-  else:
-    parts, of_layers = [told], (0,)
-  thetas, factors, llama3 = [], [], ()
-  for part in parts:
-    of = Attributes(part, f'{config.path}, its rotary positions')
-    rope = of.take_if_any('rope_type') or of.take_if_any('type') or 'default'
-    of.ignore('type')
-    thetas.append(float(of.take('rope_theta', theta or 10_000.0)))
-    share = of.take('partial_rotary_factor', share)
-    factor = of.take_if_any('factor') or 1.0
-    if rope == 'llama3':
-      llama3 = tuple(map(float, (
-          factor, of.take('low_freq_factor'), of.take('high_freq_factor'),
-          of.take('original_max_position_embeddings', original or context),
-      )))
-      factor = 1.0
-    elif rope not in ('default', 'linear'):
-      raise UserError(
-          f'{of.path}: rope_type is {rope!r}, and known are default, linear and '
-          'llama3; the model would compute something else'
-      )
-    of.finish()
-    factors.append(float(factor))
-  fields = {
-      'rotary_thetas': tuple(thetas), 'rotary_factors': tuple(factors),
-      'rotary_share': float(share), 'rotary_llama3': llama3,
-      'rotary_kinds': of_layers,
-  }
-  if kind == 'smollm3':
-    fields |= _layers_without(config, layers, fields)
-  return fields
-
-
-def _layers_without(
-    config: Attributes, layers: int, fields: dict[str, Any]
-) -> dict[str, Any]:
-  """SmolLM3: some layers have no positions; its list has 0 for these."""
-  has = config.take_if_any('no_rope_layers')
-  every = config.take('no_rope_layer_interval', 4)
-  if has is None:
-    has = [int((i + 1) % every != 0) for i in range(layers)]
-  return {
-      'rotary_thetas': (*fields['rotary_thetas'], 0.0),
-      'rotary_factors': (*fields['rotary_factors'], 1.0),
-      'rotary_kinds': _shortest([0 if x else 1 for x in has]),
-  }
-
-
-def _shortest(values: list[int]) -> tuple[int, ...]:
-  """The shortest beginning that gives the list when it is repeated."""
-  for size in range(1, len(values) + 1):
-    if all(values[i] == values[i % size] for i in range(len(values))):
-      return tuple(values[:size])
-  return tuple(values)

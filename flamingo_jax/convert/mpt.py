@@ -12,6 +12,7 @@ from flamingo_jax.convert.rules import (
     same,
     transposed,
 )
+from flamingo_jax.errors import UserError
 from flamingo_jax.models.decoder_config import DecoderConfig
 from flamingo_jax.models.language_model import LanguageModelConfig
 from flamingo_jax.models.layer_config import LayerConfig
@@ -25,11 +26,14 @@ def mapping(kind: str, config: Attributes, tensors: Tensors) -> Mapping:
   Raises:
     UserError: it has what is not known here.
   """
-  width, heads = config.take('d_model'), config.take('n_heads')
-  # Nested in the one, in the other flat.
-  attention = Attributes(
-      config.take_if_any('attn_config') or {}, f'{config.path}, attn_config'
-  ) if kind == 'mpt' else config
+  width, heads = config.count('d_model'), config.count('n_heads')
+  if width % heads:
+    raise UserError(f'{config.path}: n_heads is {heads}, which does not divide '
+                    f'd_model, {width}')
+  attention = config  # nested in the one, in the other flat
+  if kind == 'mpt':
+    attention = config.part_if_any('attn_config')
+    attention = attention or Attributes({}, config.path)
   clip, has_norm = _read_attention(attention, kind == 'mpt')
   config.ignore('expansion_ratio', 'mlp_ratio')  # the tensors tell
   config.expect('no_bias', True)
@@ -42,7 +46,7 @@ def mapping(kind: str, config: Attributes, tensors: Tensors) -> Mapping:
                 'tokenizer_name', 'emb_init_std', 'emb_init_uniform_lim',
                 'fan_mode', 'init_div_is_residual', 'init_gain',
                 'init_nonlinearity', 'init_std')
-  context = config.take('max_seq_len')
+  context = config.count('max_seq_len')
   prefix = 'transformer.' if 'transformer.wte.weight' in tensors else ''
   table = f'{prefix}wte.weight'
   dtype = 'bfloat16' if tensors.dtype(table) == 'bfloat16' else 'float32'
@@ -55,14 +59,14 @@ def mapping(kind: str, config: Attributes, tensors: Tensors) -> Mapping:
   if f'{prefix}blocks.0.norm_1.weight' in tensors:
     first, second = 'norm_1', 'norm_2'
   final = 'norm_f' if f'{prefix}norm_f.weight' in tensors else 'ln_f'
-  hidden = tensors.shape(f'{at}{up}.weight'.format(0))[0]
+  hidden = tensors.rows(f'{at}{up}.weight'.format(0))
   decoder = DecoderConfig(
-      vocab=config.take('vocab_size'), layers=config.take('n_layers'),
+      vocab=config.count('vocab_size'), layers=config.count('n_layers'),
       width=width, heads=heads, xattn_every=1, head_size=width // heads,
       context=context,
       layer=LayerConfig(
           positions='alibi', norm='layer',
-          norm_eps=config.take('layer_norm_epsilon', 1e-5),
+          norm_eps=config.number('layer_norm_epsilon', 1e-5),
           activation='gelu_exact', mlp_width=hidden,
           qkv_clip=clip, qk_norm='whole' if has_norm else 'none',
       ),
@@ -108,9 +112,11 @@ def _read_attention(
   attention.expect('attn_uses_sequence_id', False)
   attention.expect('attn_type', 'multihead_attention')
   attention.ignore('attn_impl', 'attn_pdrop', 'qk_gn', 'fused_cross_entropy')
-  clips = [attention.take_if_any(name) for name in ('clip_qkv', 'attn_clip_qkv')]
-  norms = [attention.take_if_any(name) for name in ('qk_ln', 'attn_qk_ln')]
+  clips = [
+      attention.number_if_any(name) for name in ('clip_qkv', 'attn_clip_qkv')
+  ]
+  norms = [attention.flag(name) for name in ('qk_ln', 'attn_qk_ln')]
   if is_nested:
     attention.ignore(*IRRELEVANT)
     attention.finish()
-  return float(next(filter(None, clips), 0.0)), any(norms)
+  return next(filter(None, clips), 0.0), any(norms)

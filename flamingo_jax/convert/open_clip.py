@@ -1,11 +1,13 @@
 # SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
 # SPDX-License-Identifier: Apache-2.0
-"""The ViTs of CLIPs that open_clip has written, with its config and names."""
+"""The ViTs of CLIPs that open_clip has written, with its config and names.
 
-from typing import Any
+Those of SigLIPs are timm's, within.
+"""
 
-import numpy as np
+import dataclasses
 
+from flamingo_jax.convert import timm_vit
 from flamingo_jax.convert import vit_parts
 from flamingo_jax.convert.hub_folder import Attributes, Tensors
 from flamingo_jax.convert.pixels import Pixels, of_channels, side
@@ -20,13 +22,13 @@ from flamingo_jax.convert.rules import (
 from flamingo_jax.errors import UserError
 from flamingo_jax.models.vision import VisionEncoderConfig
 from flamingo_jax.models.vit import ViTConfig
+from flamingo_jax.picture_size import PictureSize, Squaring
 
 CONFIG = 'open_clip_config.json'
 # The text tower under both of its names, and what joins the towers.
 _BESIDE = ('^text.', '^transformer.', '^token_embedding.',
            '^positional_embedding', '^ln_final.', '^text_projection',
            '^logit_scale', '^logit_bias', '^visual.proj')
-_PARTS = ('query', 'key', 'value')
 _AT = 'visual.transformer.resblocks.{}.'
 
 
@@ -36,28 +38,41 @@ def mapping(config: Attributes, tensors: Tensors) -> Mapping:
   Raises:
     UserError: it has what is not known here.
   """
-  model = _part(config, 'model_cfg')
-  part = _part(model, 'vision_cfg')
+  model = config.part('model_cfg')
+  part = model.part('vision_cfg')
   quick = model.take('quick_gelu', False)
   model.ignore('embed_dim', 'text_cfg', 'custom_text', 'init_logit_scale',
                'init_logit_bias', 'nonscalar_logit_scale')
-  vision = _vision(part, 'quick_gelu' if quick else 'gelu_exact')
   size = side(part.take('image_size', 224), f'{part.path}: image_size')
-  _expect_plain(part)
-  pixels = _pixels(_part(config, 'preprocess_cfg'), size)
+  pixels = read_pixels(config.part('preprocess_cfg'), size)
   if pixels.size != size:
     raise UserError(f'{config.path}: preprocess_cfg makes pictures of '
                     f'{pixels.size} pixels a side, and vision_cfg says {size}')
+  name = part.take_if_any('timm_model_name')
+  if name is None:
+    found = _of_open_clip(
+        part, 'quick_gelu' if quick else 'gelu_exact', tensors, pixels
+    )
+  else:
+    found = _of_timm(name, part, tensors, pixels)
   for attributes in (model, part, config):
     attributes.finish()
-  fields = {
-      **vars(vision), **vit_parts.statistics(pixels),
-      'grid': size // vision.patch,
-  }
-  vision = ViTConfig(**fields)
+  return found
+
+
+def _of_open_clip(
+    part: Attributes, activation: str, tensors: Tensors, pixels: Pixels
+) -> Mapping:
+  """A ViT as open_clip itself has it."""
+  vision = _vision(part, activation)
+  _expect_plain(part)
+  vision = dataclasses.replace(
+      vision, grid=pixels.size // vision.patch, **vit_parts.statistics(pixels)
+  )
   dtype = vit_parts.stored(tensors.dtype('visual.conv1.weight'))
   return Mapping(
-      VisionEncoderConfig(vision, size, dtype), tuple(_layer_rules(vision)),
+      VisionEncoderConfig(vision, int(pixels.size), dtype),
+      tuple(_layer_rules(vision)),
       (
           vit_parts.patches('visual.conv1.weight'),
           vit_parts.tokens('visual.class_embedding', 'class_token'),
@@ -66,6 +81,22 @@ def mapping(config: Attributes, tensors: Tensors) -> Mapping:
           *layer_norm('visual.ln_post', 'norm'),
       ),
       left_out=_BESIDE,
+  )
+
+
+def _of_timm(
+    name: str, part: Attributes, tensors: Tensors, pixels: Pixels
+) -> Mapping:
+  """An encoder that open_clip has from timm."""
+  part.ignore('timm_model_pretrained', 'timm_pool', 'timm_proj',
+              'timm_proj_bias', 'timm_drop', 'timm_drop_path', 'patch_dropout')
+  args = part.part('timm_model_kwargs', {})
+  found = timm_vit.mapping(name, args, tensors, pixels, 'visual.trunk.')
+  if found is None:
+    raise UserError(f'{part.path}: timm_model_name is {name!r}, and known are '
+                    f'{timm_vit.KNOWN}')
+  return dataclasses.replace(
+      found, left_out=(*found.left_out, *_BESIDE, '^visual.head.')
   )
 
 
@@ -92,7 +123,7 @@ def _expect_plain(part: Attributes) -> None:
                'qk_norm', 'scaled_cosine_attn', 'scale_heads',
                'scale_attn_inner', 'scale_attn', 'scale_fc'):
     part.expect(name, False)
-  for name in ('ls_init_value', 'timm_model_name', 'act_kwargs'):
+  for name in ('ls_init_value', 'act_kwargs'):
     part.expect(name, None)
   part.expect('pos_embed_type', 'learnable')
   part.expect('block_type', None, 'default')
@@ -101,32 +132,29 @@ def _expect_plain(part: Attributes) -> None:
               'attn_pooler_queries', 'attn_pooler_heads')
 
 
-def _pixels(part: Attributes, size: int) -> Pixels:
-  """Of this size unless it says another; what cuts pictures is not used."""
+def read_pixels(part: Attributes, size: int) -> Pixels:
+  """Of this size unless it says another, as open_clip evaluates."""
+  size = side(part.take('size', size), f'{part.path}: size')
+  part.expect('mode', 'RGB')
+  part.ignore('fill_color')  # of what only mode 'longest' fills
+  way = part.expect('resize_mode', 'shortest', 'squash')
+  name = part.expect('interpolation', 'bicubic', 'bilinear', 'random')
+  name = 'bicubic' if name == 'random' else name
+  squaring = Squaring('cropped', name, size, rounds=True)
+  if way == 'squash':
+    squaring = Squaring('stretched', name)
   return Pixels(
-      side(part.take('size', size), f'{part.path}: size'),
-      of_channels(part, 'mean'), of_channels(part, 'std'), part.path,
+      PictureSize(size, squaring), of_channels(part, 'mean'),
+      of_channels(part, 'std'), part.path,
   )
-
-
-def _part(config: Attributes, name: str) -> Attributes:
-  value: Any = config.take(name)
-  if not isinstance(value, dict):
-    raise UserError(f'{config.path}: {name} is {value!r} and has to be an '
-                    'object')
-  return Attributes(value, f'{config.path}, {name}')
 
 
 def _layer_rules(vision: ViTConfig) -> list[Rule]:
   rules = [
       *layer_norm(f'{_AT}ln_1', 'attn_norm'),
       *layer_norm(f'{_AT}ln_2', 'ffw_norm'),
-      Rule(f'{_AT}attn.in_proj_weight',
-           tuple(f'{part}/map/kernel' for part in _PARTS),
-           lambda x: np.split(x.T, 3, axis=1)),
-      Rule(f'{_AT}attn.in_proj_bias',
-           tuple(f'{part}/map/bias' for part in _PARTS),
-           lambda x: np.split(x, 3)),
+      *vit_parts.fused_heads(f'{_AT}attn.in_proj_weight',
+                             f'{_AT}attn.in_proj_bias'),
       *linear_from_heads(f'{_AT}attn.out_proj', 'out', vision.heads),
   ]
   for source, target in (('c_fc', 'ffw/up'), ('c_proj', 'ffw/down')):

@@ -3,6 +3,7 @@
 """OPT, but for OPT-350M, whose layers have another order."""
 
 from flamingo_jax.convert.hub_folder import Attributes, Tensors
+from flamingo_jax.convert.llama import shape
 from flamingo_jax.convert.rules import (
     Mapping,
     Rule,
@@ -26,8 +27,8 @@ def mapping(kind: str, config: Attributes, tensors: Tensors) -> Mapping:
     UserError: it has what is not known here.
   """
   del kind
-  width, heads = config.take('hidden_size'), config.take('num_attention_heads')
-  projected = config.take_if_any('word_embed_proj_dim')
+  layers, heads, head_size, width = shape(config)
+  projected = config.count_if_any('word_embed_proj_dim')
   if projected not in (None, width):
     raise UserError(
         f'{config.path}: word_embed_proj_dim is {projected}, not the width '
@@ -40,19 +41,19 @@ def mapping(kind: str, config: Attributes, tensors: Tensors) -> Mapping:
   config.expect('activation_function', 'relu')
   config.expect('tie_word_embeddings', True)
   config.ignore('activation_dropout')
-  context = config.take('max_position_embeddings')
+  context = config.count('max_position_embeddings')
   prefix = next(
       (p for p in ('model.decoder.', 'decoder.', '')
        if f'{p}embed_tokens.weight' in tensors), 'model.decoder.',
   )
   table = f'{prefix}embed_tokens.weight'
   decoder = DecoderConfig(
-      vocab=tensors.shape(table)[0], layers=config.take('num_hidden_layers'),
-      width=width, heads=heads, xattn_every=1, head_size=width // heads,
+      vocab=tensors.rows(table), layers=layers,
+      width=width, heads=heads, xattn_every=1, head_size=head_size,
       context=context,
       layer=LayerConfig(
           positions='learned', norm='layer', norm_eps=1e-5, activation='relu',
-          mlp_width=config.take('ffn_dim'), qkv_bias=True, out_bias=True,
+          mlp_width=config.count('ffn_dim'), qkv_bias=True, out_bias=True,
           mlp_bias=True,
       ),
       scaled_embedding=False,

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a public vision encoder says of the pixels that it reads."""
+"""What a public vision encoder says of the pictures that it reads."""
 
 import dataclasses
 import os
@@ -9,16 +9,18 @@ from typing import Any
 
 from flamingo_jax.convert.hub_folder import Attributes, read_json
 from flamingo_jax.errors import UserError
+from flamingo_jax.picture_size import PictureSize, Squaring
 
 _FILE = 'preprocessor_config.json'
+_FILTERS = {2: 'bilinear', 3: 'bicubic'}  # by Pillow's numbers
 _PROCESSOR = 'processor_config.json'  # the same as a part, in newer folders
 
 
 @dataclasses.dataclass(frozen=True)
 class Pixels:
-  """Size and statistics of pictures; how they get this size is ours."""
+  """Size and statistics of pictures, and how they become squares."""
 
-  size: int  # a side
+  size: PictureSize
   mean: tuple[float, ...]  # of pixels in [0, 1], by channel
   std: tuple[float, ...]
   path: str  # where it is said, for messages
@@ -50,10 +52,40 @@ def read_pixels(folder: pathlib.Path) -> Pixels:
     mean, std = (
         of_channels(values, name) for name in ('image_mean', 'image_std')
     )
+  return Pixels(_size(values), mean, std, os.fspath(path))
+
+
+def _size(values: Attributes) -> PictureSize:
+  """As transformers' processors of images understand it."""
+  values.expect('do_resize', True, None)
+  values.expect('do_pad', False, None)
+  number = values.take('resample', 3)
+  if type(number) is not int or number not in _FILTERS:
+    raise UserError(
+        f'{values.path}: resample is {number!r}, and 2 (bilinear) and 3 (bicubic)'
+        ' are known here; the model would see something else'
+    )
   size, crop = values.take_if_any('size'), values.take_if_any('crop_size')
-  if crop is not None and values.take('do_center_crop', True):
-    size = crop
-  return Pixels(side(size, f'{path}: the size'), mean, std, os.fspath(path))
+  resized = side(size, f'{values.path}: the size')
+  if not values.take('do_center_crop', crop is not None):
+    crop = None
+  if crop is not None:
+    crop = side(crop, f'{values.path}: crop_size')
+  is_stretched = isinstance(size, list) or (
+      isinstance(size, dict) and size.keys() == {'height', 'width'}
+  )
+  keeps_shape = type(size) is int or (
+      isinstance(size, dict) and size.keys() == {'shortest_edge'}
+  )
+  if is_stretched and crop in (None, resized):
+    return PictureSize(resized, Squaring('stretched', _FILTERS[number]))
+  if keeps_shape and crop is not None and crop <= resized:
+    return PictureSize(crop, Squaring('cropped', _FILTERS[number], resized))
+  raise UserError(
+      f'{values.path}: of size {size!r} and crop_size {crop!r} no squares are '
+      "made that are known here: give size 'height' and 'width', or "
+      "'shortest_edge' and a crop_size that is no larger"
+  )
 
 
 def side(size: Any, what: str) -> int:

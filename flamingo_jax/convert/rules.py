@@ -4,6 +4,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 import dataclasses
+import functools
 from typing import Any
 
 from flax import linen as nn
@@ -15,6 +16,7 @@ import numpy as np
 from flamingo_jax.convert.hub_folder import Tensors
 from flamingo_jax.errors import UserError
 from flamingo_jax.models.language_model import LanguageModel, LanguageModelConfig
+from flamingo_jax.models.nfnet import NFNetConfig
 from flamingo_jax.models.vision import VisionEncoder, VisionEncoderConfig
 
 Path = tuple[str, ...]
@@ -25,12 +27,14 @@ Config = LanguageModelConfig | VisionEncoderConfig
 
 @dataclasses.dataclass(frozen=True)
 class Rule:
-  """One tensor, and the parameters that it becomes."""
+  """A tensor, or a few, and the parameters that they become."""
 
   source: str  # '{}' is the number of a layer
   targets: tuple[str, ...]  # paths with '/', of a layer or of the tower
-  # The tensor to an array for each target, in order.
-  make: Callable[[np.ndarray], Sequence[np.ndarray]]
+  # The tensors to an array for each target, in order.
+  make: Callable[..., Sequence[np.ndarray]]
+  beside: tuple[str, ...] = ()  # tensors that `make` gets after the source
+  place: tuple[int, ...] = ()  # of the targets, in a stack
 
 
 def same(source: str, target: str) -> Rule:
@@ -80,8 +84,9 @@ class Mapping:
   """How a public model becomes one of ours."""
 
   config: Config
-  layer: tuple[Rule, ...]
-  ends: tuple[Rule, ...]  # what stands before the layers and behind them
+  layer: tuple[Rule, ...]  # of the one stack, for every layer
+  # What stands before the layers and behind them, or in one of several stacks.
+  ends: tuple[Rule, ...]
   # Parts of names, '^' before their first letter, that are knowingly not read:
   # buffers, tied copies, and what is beside the tower, such as pooling heads.
   left_out: tuple[str, ...] = ()
@@ -90,13 +95,25 @@ class Mapping:
     """The one of `left_out` that a tensor's name has; None: it must be read."""
     return next((x for x in self.left_out if x in f'^{name}'), None)
 
+  def rules(self) -> Iterator[Rule]:
+    """Of every parameter in its place, in the order of the layers."""
+    yield from self.ends
+    tower = tower_of(self.config)
+    for layer in range(tower.layers):
+      for rule in self.layer:
+        yield dataclasses.replace(
+            rule, source=rule.source.format(layer),
+            targets=tuple('/'.join((*tower.stack, x)) for x in rule.targets),
+            place=(layer, *(0,) * (tower.axes - 1)),
+        )
+
 
 @dataclasses.dataclass(frozen=True)
 class Tower:
   """Where parameters are in a model's tree."""
 
   name: str  # of the subtree
-  layers: int
+  layers: int  # of the one stack; 0 where there are several, or none
   stack: Path  # of the layers, in the subtree
   axes: int  # of the stack, in front of a layer's own
 
@@ -104,10 +121,13 @@ class Tower:
 def tower_of(config: Config) -> Tower:
   """The tower that a config is of."""
   if isinstance(config, VisionEncoderConfig):
+    if isinstance(config.vision, NFNetConfig):
+      return Tower('vision_encoder', 0, (), 0)
     return Tower('vision_encoder', config.vision.layers, ('layer_blocks',), 1)
   return Tower('decoder', config.decoder.layers, ('groups', 'lm'), 2)
 
 
+@functools.lru_cache(maxsize=1)
 def abstract_tower(config: Config) -> dict[Path, Any]:
   """Shapes of the tower's parameters, by path."""
   if isinstance(config, VisionEncoderConfig):
@@ -129,21 +149,15 @@ def pieces(mapping: Mapping, tensors: Tensors) -> Iterator[Piece]:
     UserError: a tensor is missing or of another shape than config.json says,
       or one is left that nobody knows.
   """
-  shapes, tower = abstract_tower(mapping.config), tower_of(mapping.config)
+  shapes = abstract_tower(mapping.config)
   missing = set(shapes)
-  for rule in mapping.ends:
-    for target, values in _apply(rule, rule.source, tensors):
+  for rule in mapping.rules():
+    for target, values in zip(rule.targets, _made(rule, tensors), strict=True):
+      target = tuple(target.split('/'))
       missing.discard(target)
-      _check(target, values, shapes[target].shape, rule.source)
-      yield target, (), values
-  for layer in range(tower.layers):
-    for rule in mapping.layer:
-      source = rule.source.format(layer)
-      for target, values in _apply(rule, source, tensors):
-        target = *tower.stack, *target
-        missing.discard(target)
-        _check(target, values, shapes[target].shape[tower.axes :], source)
-        yield target, (layer, *(0,) * (tower.axes - 1)), values
+      shape = shapes[target].shape[len(rule.place) :]
+      _check(target, values, shape, rule.source)
+      yield target, rule.place, values
   assert not missing, f'no rule makes {missing}'
   unknown = {
       name: path for name, path in tensors.unused().items()
@@ -157,13 +171,17 @@ def pieces(mapping: Mapping, tensors: Tensors) -> Iterator[Piece]:
     )
 
 
-def _apply(
-    rule: Rule, source: str, tensors: Tensors
-) -> Iterator[tuple[Path, np.ndarray]]:
-  for target, values in zip(
-      rule.targets, rule.make(tensors.read(source)), strict=True
-  ):
-    yield tuple(target.split('/')), values
+def _made(rule: Rule, tensors: Tensors) -> Sequence[np.ndarray]:
+  read = [tensors.read(name) for name in (rule.source, *rule.beside)]
+  try:
+    return rule.make(*read)
+  except UserError:  # which says more
+    raise
+  except (ValueError, IndexError):  # it can't be split or shaped so
+    raise UserError(
+        f'{rule.source} has shape {list(read[0].shape)}, which does not fit what '
+        'config.json says; the files do not belong together'
+    ) from None
 
 
 def _check(

@@ -12,6 +12,10 @@ from flamingo_jax.errors import UserError
 
 _FILE = 'tokenizer.json'
 _SETTINGS = 'tokenizer_config.json'
+_NAMES = 'special_tokens_map.json'  # the same of older folders
+# Of an entry, unless something else is said.
+_PLAIN = {'single_word': False, 'lstrip': False, 'rstrip': False,
+          'normalized': False, 'special': False}
 _ENDS = ('bos', 'eos', 'pad')
 
 
@@ -28,18 +32,32 @@ def vocabulary_bytes(folder: pathlib.Path, rows: int) -> bytes:
     UserError: it has no tokenizer.json, or one with more entries than rows, or
       nothing says what ends a text.
   """
+  if not (folder / _FILE).exists():
+    raise UserError(
+        f'{folder / _FILE} does not exist; write it where transformers is '
+        f"installed: AutoTokenizer.from_pretrained('{folder}')"
+        f".save_pretrained('{folder}')"
+    )
   tokenizer = read_json(folder / _FILE)
+  settings = {
+      name: value for file in (_NAMES, _SETTINGS) if (folder / file).exists()
+      for name, value in read_json(folder / file).items()
+  }
   entries = dict(_entries(tokenizer))
+  later = [
+      {'id': int(number), **_PLAIN, **entry}
+      for number, entry in settings.get('added_tokens_decoder', {}).items()
+      if entry['content'] not in entries
+  ]
+  entries |= {entry['content']: entry['id'] for entry in later}
+  tokenizer['added_tokens'] = [*tokenizer.get('added_tokens', ()), *later]
   if max(entries.values(), default=-1) >= rows:
     raise UserError(
         f'{folder / _FILE} has ids up to {max(entries.values())}, and the '
         f'table of the model {rows} rows; the files do not belong together'
     )
-  settings = {}
-  if (folder / _SETTINGS).exists():
-    settings = read_json(folder / _SETTINGS)
-  config = read_json(folder / 'config.json')
-  ids = {name: _id_of(name, settings, config, entries) for name in _ENDS}
+  config = folder / 'config.json'
+  ids = {name: _id_of(name, settings, config, entries, rows) for name in _ENDS}
   if ids['eos'] is None:
     raise UserError(
         f'{folder}: neither {_SETTINGS} nor config.json says what ends a text; '
@@ -65,14 +83,21 @@ def _entries(tokenizer: dict[str, Any]):
 
 
 def _id_of(
-    name: str, settings: dict[str, Any], config: dict[str, Any],
-    entries: dict[str, int],
+    name: str, settings: dict[str, Any], config: pathlib.Path,
+    entries: dict[str, int], rows: int,
 ) -> int | None:
-  """By the tokenizer's settings, else by the config."""
+  """By the tokenizer's settings, else by the config, if it is a row's."""
   text = settings.get(f'{name}_token')
   if isinstance(text, dict):
     text = text.get('content')
   if text in entries:
     return entries[text]
-  found = config.get(f'{name}_token_id')
-  return found[0] if isinstance(found, list) and found else found
+  found = read_json(config).get(f'{name}_token_id')
+  if isinstance(found, list) and found:
+    found = found[0]
+  if found is not None and not (type(found) is int and 0 <= found < rows):
+    raise UserError(
+        f'{config}: {name}_token_id is {found!r}, and the table of the model '
+        f'has {rows} rows; give the {name}_token in {_SETTINGS}'
+    )
+  return found

@@ -6,6 +6,7 @@ No parameter is ever whole in memory: its stack is a chunk for each layer, which
 TensorStore is given as soon as the layer has been read.
 """
 
+import asyncio
 import collections
 from collections.abc import Iterator, Mapping
 import dataclasses
@@ -19,6 +20,9 @@ import orbax.checkpoint as ocp
 import tensorstore as ts
 
 from flamingo_jax.convert.rules import Path, Piece
+
+# Shape, dtype, and how many leading axes are places of pieces, of each leaf.
+Leaves = Mapping[Path, tuple[tuple[int, ...], np.dtype, int]]
 
 _SMALLEST_CHUNK = 2**20  # bytes; smaller parameters are one chunk
 _UNDER_WAY = 2**28  # bytes that are being written while the next are read
@@ -67,23 +71,26 @@ class _InPieces(ocp.type_handlers.NumpyHandler):
 
   async def _background_serialize(self, values, infos, args=None):
     await super()._background_serialize(values, infos, args)
-    dtypes = {value.path: value.dtype for value in values}
     pending = collections.deque()
-    for path, place, piece in self._pieces:
-      piece = np.ascontiguousarray(piece, dtypes[path])
-      while pending and sum(size for size, _ in pending) > _UNDER_WAY:
-        await pending.popleft()[1]
-      pending.append((piece.nbytes, self._stores[path][place].write(
-          piece, can_reference_source_data_indefinitely=True
-      )))
-    for _, written in pending:
-      await written
+    try:
+      for path, place, piece in self._pieces:
+        while pending and sum(size for size, _ in pending) > _UNDER_WAY:
+          await pending.popleft()[1]
+        pending.append((piece.nbytes, self._stores[path][place].write(
+            piece, can_reference_source_data_indefinitely=True
+        )))
+    finally:  # else it would go on into a folder that is being removed
+      ended = await asyncio.gather(
+          *(written for _, written in pending), return_exceptions=True
+      )
+    for error in filter(None, ended):
+      raise error
 
 
 def write_tree(
     folder: epath.Path,
     prefix: Path,
-    leaves: Mapping[Path, tuple[tuple[int, ...], np.dtype, int]],
+    leaves: Leaves,
     pieces: Iterator[Piece],
     **beside: Any,
 ) -> None:
@@ -92,8 +99,8 @@ def write_tree(
   Args:
     folder: of the item, which is not there yet.
     prefix: of the leaves' paths in the tree.
-    leaves: shape, dtype, and how many leading axes are places of pieces.
-    pieces: of all leaves, each whole.
+    leaves: what is written.
+    pieces: of all leaves, each whole, of the leaf's dtype and in C order.
     beside: other items of the tree, small.
   """
   unread = {

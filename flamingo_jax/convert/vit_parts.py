@@ -20,11 +20,7 @@ def shape(config: Attributes, patch: int) -> dict[str, Any]:
   """
   width = config.count('hidden_size', 768)
   heads = config.count('num_attention_heads', 12)
-  if width % heads:
-    raise UserError(
-        f'{config.path}: num_attention_heads is {heads}, which does not divide '
-        f'hidden_size, {width}'
-    )
+  check_heads(width, heads, config.path)
   config.expect('num_channels', 3)
   patch = side(
       config.take('patch_size', patch), f'{config.path}: patch_size'
@@ -35,9 +31,21 @@ def shape(config: Attributes, patch: int) -> dict[str, Any]:
   }
 
 
+def check_heads(width: int, heads: int, path: str) -> None:
+  """UserError if heads don't divide the width."""
+  if width % heads:
+    raise UserError(
+        f'{path}: the number of heads is {heads}, which does not divide the '
+        f'width, {width}'
+    )
+
+
 def statistics(pixels: Pixels) -> dict[str, Any]:
   """Fields of ViTConfig."""
-  return {'pixel_mean': pixels.mean, 'pixel_std': pixels.std}
+  return {
+      'pixel_mean': pixels.mean, 'pixel_std': pixels.std,
+      'squaring': pixels.size.squaring,
+  }
 
 
 def image_size(config: Attributes, pixels: Pixels) -> int:
@@ -70,6 +78,27 @@ def patches(source: str) -> Rule:
       source, ('patches_projection/kernel',),
       lambda x: (x.transpose(2, 3, 1, 0).reshape(-1, x.shape[0]),),
   )
+
+
+def fused_heads(weight: str, bias: str) -> list[Rule]:
+  """One map of queries, keys and values."""
+  parts = ('query', 'key', 'value')
+  return [
+      Rule(weight, tuple(f'{part}/map/kernel' for part in parts),
+           lambda x: np.split(x.T, 3, axis=1)),
+      Rule(bias, tuple(f'{part}/map/bias' for part in parts),
+           lambda x: np.split(x, 3)),
+  ]
+
+
+def fused_gate(source: str) -> list[Rule]:
+  """One map of the gate and of what it lets through."""
+  return [
+      Rule(f'{source}.weight', ('ffw/gate/kernel', 'ffw/up/kernel'),
+           lambda x: np.split(x.T, 2, axis=1)),
+      Rule(f'{source}.bias', ('ffw/gate/bias', 'ffw/up/bias'),
+           lambda x: np.split(x, 2)),
+  ]
 
 
 def tokens(source: str, target: str) -> Rule:

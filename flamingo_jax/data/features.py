@@ -26,6 +26,7 @@ from flamingo_jax.data.document_source import DocumentSource, Splits
 from flamingo_jax.data.unreadable import Unreadable
 from flamingo_jax.data.vocabulary import LoadVocabulary, default_vocabulary
 from flamingo_jax.errors import UserError
+from flamingo_jax.picture_size import PictureSize
 from flamingo_jax.typing import Example
 
 # `Example` as seqio features. Their vocabulary is seqio's pass-through one, so
@@ -56,7 +57,8 @@ def add_task(
 
   The lengths of its examples come with each use of the task, as seqio's
   `sequence_length`: {'tokens': L, 'media': M, 'frames': T, 'image_size': h},
-  where 'frames' may be left out if it is 1. Pictures are square.
+  where 'frames' may be left out if it is 1. Pictures are square; a PictureSize
+  says how they become so.
 
   Shuffled, a document meets another window, clip, p_next and space in every
   epoch; these draws are a function of (seed, task, epoch, place) alone.
@@ -173,7 +175,10 @@ def check_lengths(
   known = tuple(example)
   wrong = [key for key in known if key not in lengths]
   wrong += [key for key in lengths if key not in known]
-  wrong += [key for key, n in lengths.items() if not (type(n) is int and n > 0)]
+  whole = (int, PictureSize)
+  wrong += [
+      key for key, n in lengths.items() if not (type(n) in whole and n > 0)
+  ]
   if wrong:
     raise UserError(
         f'task_feature_lengths of {name!r} are wrong at {wrong[0]!r}: they are '

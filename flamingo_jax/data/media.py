@@ -2,9 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Images and videos: what they are, and from bytes to model pixels."""
 
-from collections.abc import Callable
 import dataclasses
-import functools
 import io
 import os
 import re
@@ -17,15 +15,13 @@ from flamingo_jax import opening
 from flamingo_jax.data import augmentation
 from flamingo_jax.data import data_uri
 from flamingo_jax.data import pictures
-from flamingo_jax.data import scaling
+from flamingo_jax.data import squares
 from flamingo_jax.data import video as video_reader
 from flamingo_jax.data.pictures import MediumError, decode_image
 from flamingo_jax.errors import UserError
-from flamingo_jax.typing import IMAGE_MEAN
 
 _WEB = re.compile(r'(https?|ftps?|s3|gs)://', re.I)
 _TOLD = 80  # characters of an address that messages show
-_PAD_COLOR = tuple(round(255 * mean) for mean in IMAGE_MEAN)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -126,52 +122,6 @@ def _check_image_array(source: Any) -> np.ndarray:
   return np.asarray(pictures.to_rgb(picture, '<image array>'))
 
 
-def _keep(picture: np.ndarray, out: np.ndarray) -> None:
-  out[...] = picture
-
-
-def resize_and_pad(
-    picture: np.ndarray,
-    size: int,
-    out: np.ndarray | None = None,
-    augment: Callable[[np.ndarray, np.ndarray], None] = _keep,
-) -> np.ndarray:
-  """uint8[h w 3] to uint8[size size 3] without distortion (Flamingo B.1.2).
-
-  The longer side becomes `size` (bicubic, antialiased); the rest is filled with
-  the mean colour of images, equally on both sides. `augment` writes the
-  picture, when it has its size, to its part of `out`, or of a new array.
-  """
-  height, width = picture.shape[:2]
-  width, height = _fitted(width, height, size)
-  left, top = (size - width) // 2, (size - height) // 2
-  if out is None:
-    out = np.empty((size, size, 3), np.uint8)
-  filled = _filled(size)
-  if height < size:
-    out[:top], out[top + height :] = filled[:top], filled[top + height :]
-  if width < size:
-    out[:, :left] = filled[:, :left]
-    out[:, left + width :] = filled[:, left + width :]
-  augment(
-      scaling.scale(picture, width, height),
-      out[top : top + height, left : left + width],
-  )
-  return out
-
-
-def _fitted(width: int, height: int, size: int) -> tuple[int, int]:
-  """Width and height of a picture whose longer side becomes `size`."""
-  scale = size / max(width, height)
-  return max(1, round(width * scale)), max(1, round(height * scale))
-
-
-@functools.cache
-def _filled(size: int) -> np.ndarray:
-  """A square of the padding's colour; to copy it is faster than to fill."""
-  return np.full((size, size, 3), _PAD_COLOR, np.uint8)
-
-
 def open_file(media: Media) -> io.BufferedIOBase:
   """The encoded file of a medium that is not an array, open for reading.
 
@@ -240,7 +190,8 @@ def load_frames(
   An image is a video of one frame. Of a video, `frames` frames at `fps` frames
   per second are read: a random clip with `rng` (training), otherwise from its
   beginning, or evenly over the whole of one that is longer (`clip_times`).
-  With `rng` and `augment` it is flipped and recoloured at random too.
+  With `rng` and `augment` it is flipped and recoloured at random too. `size` may
+  be a PictureSize, which says how pictures become squares.
 
   Returns:
     `out`, or a new uint8[T size size 3], zero where there is no frame, and the
@@ -252,12 +203,12 @@ def load_frames(
   clip = _clip(media, frames, size, rng, fps)
   if out is None:
     out = np.empty((frames, size, size, 3), np.uint8)
-  change = _keep
+  change = []
   if augment and rng is not None:
-    change = augmentation.draw(rng)
+    change = [augmentation.draw(rng)]
   for frame, pixels in zip(clip, out):
     try:
-      resize_and_pad(frame, size, pixels, change)
+      squares.make_square(frame, size, pixels, *change)
     except UserError as error:
       raise UserError(f'{media.path}: {error}') from None
   out[len(clip) :] = 0
@@ -277,9 +228,9 @@ def _clip(
       return [media.data]
     return video_reader.array_clip(media.data, frames, rng, fps)
   if media.kind == 'image':
-    return [decode_image(read_file(media), media.path, size)]
+    at = squares.draft_size(size)
+    return [decode_image(read_file(media), media.path, at)]
   with open_file(media) as file:
     return video_reader.decode_clip(
-        file, media.path, frames, rng, fps,
-        functools.partial(_fitted, size=size),
+        file, media.path, frames, rng, fps, squares.frame_fit(size)
     )

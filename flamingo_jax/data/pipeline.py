@@ -26,6 +26,7 @@ from flamingo_jax.data import streams
 from flamingo_jax.data import vocabulary as vocabulary_lib
 from flamingo_jax.data.document_source import Share
 from flamingo_jax.errors import UserError
+from flamingo_jax.picture_size import PictureSize
 
 STRATEGIES = ('accumulation', 'round_robin', 'merged')
 
@@ -117,6 +118,28 @@ def check_vocabulary(name: str, vocabulary: vocabulary_lib.Vocabulary) -> None:
       raise UserError(
           f'task {task.name!r} is tokenized with {found.path} and the model '
           f'with {vocabulary.path}: give both the same vocabulary'
+      )
+
+
+def check_pictures(
+    task_feature_lengths: Mapping[str, Mapping[str, int]],
+    reads: PictureSize | None,
+) -> None:
+  """Raises UserError unless tasks make such squares as an encoder reads.
+
+  Args:
+    task_feature_lengths: by task.
+    reads: None for a model that sees nothing.
+  """
+  for name, lengths in task_feature_lengths.items():
+    if reads is None or 'image_size' not in lengths:
+      continue
+    made = PictureSize(lengths['image_size']).squaring
+    if made != reads.squaring:
+      raise UserError(
+          f'task_feature_lengths of {name!r} make pictures {made}, and the '
+          f'vision encoder reads them {reads.squaring}: give '
+          "'image_size': @runtime.tower_image_size(), as configs/own_data.gin"
       )
 
 

@@ -62,8 +62,6 @@ class TokenizersModel:
           f"vocabulary {path} is no tokenizer of Hugging Face's tokenizers "
           f'({error}); name a tokenizer.json, or a SentencePiece .model file'
       ) from None
-    # A text that holds '</s>' gets the ids of these letters.
-    self._tokenizer.encode_special_tokens = True
     self._tokenizer.no_truncation()
     self._tokenizer.no_padding()
     entries = self._tokenizer.get_vocab(with_added_tokens=True)
@@ -72,6 +70,12 @@ class TokenizersModel:
         told.get(key, next((entries[n] for n in names if n in entries), -1))
         for key, names in _NAMES.items()
     )
+    # A text that holds '</s>' gets the ids of these letters.
+    ends = (self.bos_id, self.eos_id, self.pad_id)
+    self._tokenizer.add_special_tokens(
+        [text for text, i in entries.items() if i in ends]
+    )
+    self._tokenizer.encode_special_tokens = True
 
   @functools.cached_property
   def _as_it_is(self) -> Any:

@@ -36,9 +36,10 @@ def verify_matching_vocabs(
     initial_path: the folder of the run to start from; empty for none.
 
   Raises:
-    UserError: another vocabulary, or a checkpoint of another architecture.
+    UserError: another vocabulary or other pictures, or a checkpoint of another architecture.
   """
   pipeline.check_vocabulary(cfg.mixture_or_task_name, model.vocabulary)
+  pipeline.check_pictures(cfg.task_feature_lengths, model.picture_size)
   for folder in (model_dir, initial_path):
     if folder and saved_steps(folder):
       model_json.check_model_json(folder, model.config, model.vocabulary)

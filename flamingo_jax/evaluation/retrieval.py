@@ -21,6 +21,7 @@ from flamingo_jax.evaluation import clips
 from flamingo_jax.evaluation import fewshot
 from flamingo_jax.evaluation import paper_benchmarks
 from flamingo_jax.models import ContrastiveConfig, DualTower
+from flamingo_jax.models.vision import picture_size
 from flamingo_jax.option_values import AnyNumber
 from flamingo_jax.run_dir.weights import load_params
 from flamingo_jax.run_dir.model_json import read_model_json
@@ -111,6 +112,7 @@ class Towers:
     self.config = ContrastiveConfig.from_dict(
         description['architecture'], f'the model in {folder}'
     )
+    self.size = picture_size(self.config.vision, self.config.image_size)
     self.vocabulary = Vocabulary(folder / 'vocabulary.model')
     params, self.step = load_params(folder)
     self._variables = jax.device_put({'params': params})
@@ -143,9 +145,7 @@ class Towers:
     """uint8[T h w 3], the frames that exist."""
     read = self._sampling
     frames = 1 if medium.kind == 'image' else read.frames
-    pixels, mask = load_frames(
-        medium, frames, self.config.image_size, None, read.fps
-    )
+    pixels, mask = load_frames(medium, frames, self.size, None, read.fps)
     return pixels[mask]
 
   def cut(self, text: str) -> str:
@@ -201,7 +201,7 @@ def read_pairs(
   Raises:
     UserError: no such task or split, or another vocabulary.
   """
-  size, length = towers.config.image_size, towers.config.text.context
+  size, length = towers.size, towers.config.text.context
   cfg = pipeline.DatasetConfig(
       mixture_or_task_name=task,
       task_feature_lengths={

@@ -310,9 +310,12 @@ def check_parts(
 def check_tasks(
     model: FlamingoModel, dataset_cfg: EvaluationDatasetConfig
 ) -> None:
-  """Raises UserError on unknown tasks or splits, or another vocabulary."""
+  """Raises UserError on unknown tasks or splits, or what the model can't read."""
   name = dataset_cfg.mixture_or_task_name
   pipeline.check_vocabulary(name, model.vocabulary)
+  pipeline.check_pictures(
+      {name: dataset_cfg.task_feature_lengths}, model.picture_size
+  )
   pipeline.check_split(name, dataset_cfg.split)
 
 

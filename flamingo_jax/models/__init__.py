@@ -11,7 +11,7 @@ from flamingo_jax.models.language_model import (
     LanguageModel,
     LanguageModelConfig,
 )
-from flamingo_jax.models.nfnet import NFNet
+from flamingo_jax.models.nfnet import NFNet, NFNetConfig
 from flamingo_jax.models.resampler import PerceiverResampler, ResamplerConfig
 from flamingo_jax.models.vision import VisionEncoder, VisionEncoderConfig
 from flamingo_jax.models.vit import ViTConfig

@@ -80,13 +80,19 @@ def _problems(cls: type, values: Any, prefix: str) -> Iterator[str]:
 def _config_class(kind: Any, value: Any) -> type | None:
   """What a field's value is the fields of; None where it is plain.
 
-  A field of `str | Config` is either.
+  A field of `str | Config | Other` is any of them; which one, the fields without
+  defaults tell.
   """
   kinds = typing.get_args(kind) or (kind,)
   configs = [kind for kind in kinds if dataclasses.is_dataclass(kind)]
   if not configs or str in kinds and isinstance(value, str):
     return None
-  return configs[0]
+  required = lambda config: {
+      field.name for field in dataclasses.fields(config)
+      if field.default is dataclasses.MISSING
+  }
+  fits = lambda config: isinstance(value, dict) and required(config) <= {*value}
+  return next(filter(fits, configs), configs[0])
 
 
 def _build(cls: type, values: dict[str, Any]) -> Any:

@@ -11,7 +11,7 @@ from flax import linen as nn
 import jax
 import jax.numpy as jnp
 
-from flamingo_jax.models.layers import Einsum, split_text
+from flamingo_jax.models.layers import Einsum, axis_of, split_text
 from flamingo_jax.sharding import constrain
 from flamingo_jax.typing import Array, Bool, Float, Int
 
@@ -114,7 +114,8 @@ class HeadsProjection(nn.Module):
     # every product.
     y = Einsum(
         '...LD,DF->...LF', (x.shape[-1], self.heads * self.head_size),
-        ('embed', self.axis), dtype=self.dtype, bias=self.bias, name='map',
+        (axis_of(self.rows, 'embed'), self.axis), dtype=self.dtype,
+        bias=self.bias, name='map',
     )(x)
     if self.norm is not None:
       y = self.norm(y)
@@ -134,10 +135,11 @@ class OutputProjection(nn.Module):
   @nn.compact
   def __call__(self, x: Float[Array, 'B H L K']) -> Float[Array, 'B L D']:
     # Of its gradient too, which otherwise comes split as the text is.
-    x = constrain(x, self.rows, 'heads', 'length', 'kv')
+    axis, embed = axis_of(self.rows, 'heads'), axis_of(self.rows, 'embed')
+    x = constrain(x, self.rows, axis, 'length', 'kv')
     x = Einsum(
         'BHLK,HKD->BLD', (x.shape[1], x.shape[3], self.width),
-        ('heads', 'kv', 'embed'), in_axes=2, dtype=self.dtype, bias=self.bias,
+        (axis, 'kv', embed), in_axes=2, dtype=self.dtype, bias=self.bias,
         name='map',
     )(x)
     return split_text(x, self.rows)

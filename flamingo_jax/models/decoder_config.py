@@ -44,6 +44,15 @@ class DecoderConfig:
           f'decoder.layer.kv_heads is {self.kv_heads}, which does not divide '
           f'the {self.heads} heads'
       )
+    turned = int(self.head_size * self.layer.rotary_share)
+    if self.layer.positions == 'rotary' and (
+        turned % 2 or not 0 < turned <= self.head_size
+    ):
+      raise UserError(
+          f'decoder.head_size is {self.head_size} and decoder.layer.rotary_share '
+          f'{self.layer.rotary_share}: rotary positions turn pairs, here '
+          f'{turned / 2} of a head'
+      )
     if not 0 <= self.first < self.layers:
       raise UserError(
           f'decoder.first is {self.first}: of {self.layers} layers, 0 to '

@@ -13,7 +13,12 @@ from flamingo_jax.models.attention import (
     attend,
     dot_scores,
 )
-from flamingo_jax.models.layers import FeedForward, LayerNorm, partitioned
+from flamingo_jax.models.layers import (
+    FeedForward,
+    LayerNorm,
+    axis_of,
+    partitioned,
+)
 from flamingo_jax.sharding import constrain
 from flamingo_jax.typing import Array, Bool, Float
 
@@ -39,12 +44,13 @@ class EncoderLayer(nn.Module):
   def __call__(
       self, x: Float[Array, 'N S D'], _: None, mask: Bool[Array, '#N 1 S']
   ) -> tuple[Float[Array, 'N S D'], None]:
-    y = LayerNorm(self.dtype, self.eps, name='attn_norm')(x)
+    embed = axis_of(self.rows, 'embed')
+    y = LayerNorm(self.dtype, self.eps, embed, name='attn_norm')(x)
     y = attention(
         y, y, mask, self.heads, self.head_size, self.dtype, self.rows, self.bias
     )
     x += self._scale('attn_scale', y)
-    y = LayerNorm(self.dtype, self.eps, name='ffw_norm')(x)
+    y = LayerNorm(self.dtype, self.eps, embed, name='ffw_norm')(x)
     y = FeedForward(
         self.activation, self.dtype, self.rows, self.hidden, self.gated,
         self.bias, name='ffw',
@@ -57,7 +63,7 @@ class EncoderLayer(nn.Module):
   ) -> Float[Array, 'N S D']:
     if not self.scaled:
       return y
-    ones = partitioned(nn.initializers.ones, 'embed')
+    ones = partitioned(nn.initializers.ones, axis_of(self.rows, 'embed'))
     scale = self.param(name, ones, (y.shape[-1],), jnp.float32)
     return y * scale.astype(self.dtype)
 
@@ -74,7 +80,7 @@ def attention(
 ) -> Float[Array, 'N L D']:
   """Of x to all that is seen, without positions: of the layer that calls it."""
   project = lambda name, axis: HeadsProjection(
-      heads, head_size, dtype, rows, axis, bias, name=name
+      heads, head_size, dtype, rows, axis_of(rows, axis), bias, name=name
   )
   scores = dot_scores(
       project('query', 'heads')(x), project('key', 'kv_heads')(seen)

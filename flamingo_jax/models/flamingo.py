@@ -20,8 +20,11 @@ from flamingo_jax.models.cache import Cache
 from flamingo_jax.models.decoder import Decoder
 from flamingo_jax.models.decoder_config import DecoderConfig
 from flamingo_jax.models.resampler import PerceiverResampler, ResamplerConfig
-from flamingo_jax.models.vision import normalize_pixels, vision_encoder
-from flamingo_jax.models.vit import ViTConfig
+from flamingo_jax.models.vision import (
+    Vision,
+    normalize_pixels,
+    vision_encoder,
+)
 from flamingo_jax.sharding import constrain
 from flamingo_jax.typing import Array, Bool, Float, Int, UInt8
 
@@ -32,7 +35,7 @@ class FlamingoConfig(Architecture):
 
   MODEL = 'a Flamingo'
 
-  vision: str | ViTConfig  # a name that vision_encoder knows, or its config
+  vision: Vision
   resampler: ResamplerConfig
   decoder: DecoderConfig
   image_size: int = 320  # pixels a side

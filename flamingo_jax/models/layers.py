@@ -11,6 +11,7 @@ import jax
 from jax.ad_checkpoint import checkpoint_name
 import jax.numpy as jnp
 
+from flamingo_jax.errors import UserError
 from flamingo_jax.sharding import constrain
 from flamingo_jax.typing import Array, Float
 
@@ -53,6 +54,11 @@ class Einsum(nn.Module):
     zeros = partitioned(nn.initializers.zeros, *self.axes[self.in_axes :])
     bias = self.param('bias', zeros, self.shape[self.in_axes :], jnp.float32)
     return y + bias.astype(self.dtype)
+
+
+def axis_of(rows: str, name: str) -> str:
+  """The logical name of an axis of weights in a layer with these rows."""
+  return f'media_{name}' if rows == 'media' else name
 
 
 def split_text(
@@ -118,6 +124,15 @@ ACTIVATIONS: Mapping[str, Callable[[Array], Array]] = {
 }
 
 
+def check_activation(name: str) -> None:
+  """UserError if a vision encoder's activation is none of these."""
+  if name not in ACTIVATIONS:
+    raise UserError(
+        f'vision.activation is {name!r} and must be one of '
+        f'{", ".join(ACTIVATIONS)}'
+    )
+
+
 def squared_relu(x: Float[Array, '...']) -> Float[Array, '...']:
   """relu(x)^2 (Primer), the activation of every trainable transformer."""
   return jnp.square(nn.relu(x))
@@ -138,17 +153,18 @@ class FeedForward(nn.Module):
     width = x.shape[-1]
     hidden = self.hidden or 4 * width
     x = constrain(x, self.rows, None, 'embed')
+    axis, embed = axis_of(self.rows, 'mlp'), axis_of(self.rows, 'embed')
     widen = lambda name: Einsum(
-        'BLD,DF->BLF', (width, hidden), ('embed', 'mlp'),
+        'BLD,DF->BLF', (width, hidden), (embed, axis),
         dtype=self.dtype, bias=self.bias, name=name,
     )(x)
     if self.gated:
       y = self.activation(widen('gate')) * widen('up')
     else:
       y = self.activation(widen('up'))
-    y = constrain(y, self.rows, 'length', 'mlp')
+    y = constrain(y, self.rows, 'length', axis)
     y = Einsum(
-        'BLF,FD->BLD', (hidden, width), ('mlp', 'embed'),
+        'BLF,FD->BLD', (hidden, width), (axis, embed),
         dtype=self.dtype, bias=self.bias, name='down',
     )(y)
     return split_text(y, self.rows)

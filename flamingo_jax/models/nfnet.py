@@ -9,30 +9,46 @@ Flamingo uses F6, pretrained contrastively and then frozen.
 
 from collections.abc import Mapping
 import dataclasses
+import functools
+import math
 
 from flax import linen as nn
 import jax
 import jax.numpy as jnp
 
 from flamingo_jax.models.layer_stack import scan
-from flamingo_jax.models.layers import partitioned
+from flamingo_jax.models.layers import (
+    ACTIVATIONS,
+    check_activation,
+    partitioned,
+)
+from flamingo_jax.picture_size import Squaring
 from flamingo_jax.sharding import constrain
-from flamingo_jax.typing import Array, Float
+from flamingo_jax.typing import IMAGE_MEAN, IMAGE_STD, Array, Float
 
 ALPHA = 0.2  # scale of each residual branch
 SQUEEZE_RATIO = 0.5  # hidden width of squeeze-and-excite
 FINAL_MULTIPLIER = 2  # channels of the final convolution over the last stage's
+VARIANCE_FLOOR = 1e-4  # of a channel's kernel, times its fan in
 
 
 @dataclasses.dataclass(frozen=True)
-class NFNetVariant:
-  """A row of the NFNet paper's table 1."""
+class NFNetConfig:
+  """A row of the NFNet paper's table 1, and what public weights differ in."""
 
   depths: tuple[int, ...]  # blocks per stage
   widths: tuple[int, ...] = (256, 512, 1536, 1536)
   strides: tuple[int, ...] = (1, 2, 2, 2)
   stem: tuple[int, ...] = (16, 32, 64, 128)
   group_width: int = 128
+  activation: str = 'gelu'  # 'gelu_exact' in timm, 'gelu' by tanh elsewhere
+  # Of pixels in [0, 1], by channel.
+  pixel_mean: tuple[float, ...] = IMAGE_MEAN
+  pixel_std: tuple[float, ...] = IMAGE_STD
+  squaring: Squaring = Squaring()  # of pictures, before it sees them
+
+  def __post_init__(self):
+    check_activation(self.activation)
 
   @property
   def features(self) -> int:
@@ -43,32 +59,36 @@ class NFNetVariant:
     """Of a grouped convolution; 1 where all are fewer than a group."""
     return max(1, channels // self.group_width)
 
+  def side(self, image_size: int) -> int:
+    """Features a side of pictures of this size."""
+    return -(-image_size // (4 * math.prod(self.strides)))  # 4: of the stem
 
-NFNETS: Mapping[str, NFNetVariant] = {
-    'F0': NFNetVariant((1, 2, 6, 3)),
-    'F1': NFNetVariant((2, 4, 12, 6)),
-    'F2': NFNetVariant((3, 6, 18, 9)),
-    'F3': NFNetVariant((4, 8, 24, 12)),
-    'F4': NFNetVariant((5, 10, 30, 15)),
-    'F5': NFNetVariant((6, 12, 36, 18)),
-    'F6': NFNetVariant((7, 14, 42, 21)),
-    'F7': NFNetVariant((8, 16, 48, 24)),
+
+NFNETS: Mapping[str, NFNetConfig] = {
+    'F0': NFNetConfig((1, 2, 6, 3)),
+    'F1': NFNetConfig((2, 4, 12, 6)),
+    'F2': NFNetConfig((3, 6, 18, 9)),
+    'F3': NFNetConfig((4, 8, 24, 12)),
+    'F4': NFNetConfig((5, 10, 30, 15)),
+    'F5': NFNetConfig((6, 12, 36, 18)),
+    'F6': NFNetConfig((7, 14, 42, 21)),
+    'F7': NFNetConfig((8, 16, 48, 24)),
     # Ours, for 48 or 64 pixels on a CPU: stride 16, so 3 x 3 or 4 x 4 places.
-    'tiny': NFNetVariant(
+    'tiny': NFNetConfig(
         depths=(1, 1, 1), widths=(64, 96, 128), strides=(1, 2, 2),
         stem=(16, 24, 32, 64),
     ),
     # Half as wide, to compare with (Flamingo table 3 vii).
-    'micro': NFNetVariant(
+    'micro': NFNetConfig(
         depths=(1, 1, 1), widths=(32, 48, 64), strides=(1, 2, 2),
         stem=(8, 12, 16, 32),
     ),
 }
 
 
-def scaled_gelu(x: Float[Array, '...']) -> Float[Array, '...']:
+def scaled(activation: str, x: Float[Array, '...']) -> Float[Array, '...']:
   """GELU times the gain that keeps unit variance for unit normal inputs."""
-  return jax.nn.gelu(x) * 1.7015043497085571
+  return ACTIVATIONS[activation](x) * 1.7015043497085571
 
 
 class StandardizedConv(nn.Module):
@@ -94,7 +114,7 @@ class StandardizedConv(nn.Module):
     mean = jnp.mean(kernel, axis=(0, 1, 2))
     variance = jnp.var(kernel, axis=(0, 1, 2))
     fan_in = self.size * self.size * shape[2]
-    scale = jax.lax.rsqrt(jnp.maximum(variance * fan_in, 1e-4))
+    scale = jax.lax.rsqrt(jnp.maximum(variance * fan_in, VARIANCE_FLOOR))
     kernel = (kernel - mean) * scale * per_channel('gain', 1.0)
     x = jax.lax.conv_general_dilated(
         x, kernel.astype(self.dtype), (self.stride, self.stride), 'SAME',
@@ -131,6 +151,7 @@ class NFBlock(nn.Module):
   channels: int
   stride: int
   groups: int
+  activation: str
   dtype: str = 'float32'
 
   @nn.compact
@@ -144,8 +165,9 @@ class NFBlock(nn.Module):
     conv = lambda name, channels, size, **kwargs: StandardizedConv(
         channels, size, dtype=self.dtype, name=name, **kwargs
     )
+    act = functools.partial(scaled, self.activation)
     middle = self.channels // 2
-    y = scaled_gelu(x) * jnp.asarray(beta, self.dtype)
+    y = act(x) * jnp.asarray(beta, self.dtype)
     shortcut = x
     if self.stride > 1:
       window = (self.stride, self.stride)
@@ -158,10 +180,10 @@ class NFBlock(nn.Module):
       shortcut = conv('shortcut', self.channels, 1)(shortcut)
     y = conv('conv0', middle, 1)(y)
     y = conv('conv1', middle, 3, stride=self.stride, groups=self.groups)(
-        scaled_gelu(y)
+        act(y)
     )
-    y = conv('conv1b', middle, 3, groups=self.groups)(scaled_gelu(y))
-    y = conv('conv2', self.channels, 1)(scaled_gelu(y))
+    y = conv('conv1b', middle, 3, groups=self.groups)(act(y))
+    y = conv('conv2', self.channels, 1)(act(y))
     y = 2 * SqueezeExcite(self.dtype, name='squeeze_excite')(y) * y
     skip_gain = self.param(
         'skip_gain', partitioned(nn.initializers.zeros), (), jnp.float32
@@ -182,33 +204,34 @@ class NFNet(nn.Module):
   neither stochastic depth nor dropout.
   """
 
-  variant: str
+  config: NFNetConfig
   dtype: str = 'float32'
 
   @property
   def features(self) -> int:
     """Channels of the grid."""
-    return NFNETS[self.variant].features
+    return self.config.features
 
   @nn.compact
   def __call__(self, x: Float[Array, 'N h w 3']) -> Float[Array, 'N _ _ Dv']:
-    row = NFNETS[self.variant]
+    cfg = self.config
+    act = functools.partial(scaled, cfg.activation)
     x = x.astype(self.dtype)
-    for i, channels in enumerate(row.stem):
-      stride = 2 if i in (0, len(row.stem) - 1) else 1
+    for i, channels in enumerate(cfg.stem):
+      stride = 2 if i in (0, len(cfg.stem) - 1) else 1
       x = StandardizedConv(
           channels, 3, stride, dtype=self.dtype, name=f'stem_conv{i}'
-      )(x if i == 0 else scaled_gelu(x))
-    for stage, depth in enumerate(row.depths):
-      width = row.widths[stage]
+      )(x if i == 0 else act(x))
+    for stage, depth in enumerate(cfg.depths):
+      width = cfg.widths[stage]
       block = lambda module, stride, name: module(
-          width, stride, row.groups(width // 2), self.dtype,
+          width, stride, cfg.groups(width // 2), cfg.activation, self.dtype,
           name=f'stage{stage}_{name}',
       )
       # The first block of a stage restarts the variance: its shortcut is a
       # standardised convolution of a normalised input.
-      previous = row.depths[stage - 1] if stage else 0
-      x, _ = block(NFBlock, row.strides[stage], 'block0')(
+      previous = cfg.depths[stage - 1] if stage else 0
+      x, _ = block(NFBlock, cfg.strides[stage], 'block0')(
           x, 1 / deviation(previous)
       )
       if depth > 1:
@@ -217,5 +240,5 @@ class NFNet(nn.Module):
         x, _ = block(scan(NFBlock, depth - 1, 'layers', 0), 1, 'blocks')(
             x, jnp.array(betas, jnp.float32)
         )
-    x = StandardizedConv(row.features, 1, dtype=self.dtype, name='final_conv')(x)
-    return scaled_gelu(x)
+    x = StandardizedConv(cfg.features, 1, dtype=self.dtype, name='final_conv')(x)
+    return act(x)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
 # SPDX-License-Identifier: Apache-2.0
-"""The zoo: every published Flamingo, and a tiny one, as data.
+"""The zoo: the Flamingos of the paper, two tiny ones, and those of `public`.
 
 Flamingo-9B: the paper's table 4 says 40 layers and 10 blocks, but its published
 counts (7.1B + 1.6B) are those of 32 and 8, Gopher's 7.1B shape. The counts win;
@@ -14,7 +14,7 @@ from typing import Any
 from flamingo_jax.errors import UserError
 from flamingo_jax.models.decoder_config import DecoderConfig
 from flamingo_jax.models.flamingo import FlamingoConfig
-from flamingo_jax.models.layer_config import LayerConfig
+from flamingo_jax.models.public import PUBLIC
 from flamingo_jax.models.resampler import ResamplerConfig
 
 VARIANTS: Mapping[str, FlamingoConfig] = {
@@ -49,25 +49,6 @@ VARIANTS: Mapping[str, FlamingoConfig] = {
         dtype='float32',
         frozen_dtype='float32',
     ),
-    # Around SmolLM2-135M (huggingface.co/HuggingFaceTB), for data of one's own.
-    'flamingo_smollm2': FlamingoConfig(
-        vision='tiny',
-        resampler=ResamplerConfig(
-            layers=2, width=192, heads=3, head_size=64, latents=16
-        ),
-        decoder=DecoderConfig(
-            vocab=49_152, layers=30, width=576, heads=9, head_size=64,
-            xattn_every=5, context=8192,
-            layer=LayerConfig(
-                positions='rotary', rotary_thetas=(100_000.0,), norm_eps=1e-5,
-                activation='silu', gated=True, mlp_width=1536, kv_heads=3,
-            ),
-            scaled_embedding=False,
-        ),
-        image_size=64,
-        dtype='float32',
-        frozen_dtype='float32',
-    ),
     'flamingo_3b': FlamingoConfig(
         vision='F6',
         resampler=ResamplerConfig(),
@@ -89,6 +70,7 @@ VARIANTS: Mapping[str, FlamingoConfig] = {
             vocab=32_000, layers=80, width=8192, heads=64, xattn_every=7
         ),
     ),
+    **PUBLIC,
 }
 
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Vision encoders: NFNets by name (Flamingo §2.1), ViTs by name or config."""
+"""Vision encoders by name or config: NFNets (Flamingo §2.1) and ViTs."""
 
 import dataclasses
 
@@ -9,47 +9,63 @@ import jax.numpy as jnp
 
 from flamingo_jax.errors import UserError
 from flamingo_jax.models.architecture import Architecture
-from flamingo_jax.models.nfnet import NFNETS, NFNet
+from flamingo_jax.models.nfnet import NFNETS, NFNet, NFNetConfig
 from flamingo_jax.models.vit import VITS, ViT, ViTConfig
+from flamingo_jax.picture_size import PictureSize
 from flamingo_jax.sharding import constrain
-from flamingo_jax.typing import IMAGE_MEAN, IMAGE_STD, Array, Float, UInt8
+from flamingo_jax.typing import Array, Float, UInt8
 
 
-def vision_encoder(vision: str | ViTConfig, dtype: str) -> NFNet | ViT:
-  """A row of nfnet.NFNETS or vit.VITS, or a ViT of a config, as a module.
+# A row of nfnet.NFNETS or vit.VITS by its name, or a config of its own.
+Vision = str | ViTConfig | NFNetConfig
 
-  From pictures [N h w 3] to a grid of features [N _ _ Dv]; its property
-  `features` is Dv.
+
+def vision_config(vision: Vision) -> ViTConfig | NFNetConfig:
+  """What an encoder is made of.
 
   Raises:
     UserError: there is none of this name.
   """
-  if isinstance(vision, ViTConfig):
-    return ViT(vision, dtype)
-  if vision in NFNETS:
-    return NFNet(vision, dtype)
-  if vision in VITS:
-    return ViT(VITS[vision], dtype)
-  raise UserError(
-      f'unknown vision encoder {vision!r}: there are '
-      f'{", ".join((*NFNETS, *VITS))}'
-  )
+  if not isinstance(vision, str):
+    return vision
+  if vision not in NFNETS and vision not in VITS:
+    raise UserError(
+        f'unknown vision encoder {vision!r}: there are '
+        f'{", ".join((*NFNETS, *VITS))}'
+    )
+  return NFNETS[vision] if vision in NFNETS else VITS[vision]
 
 
-def has_places(vision: str | ViTConfig) -> bool:
-  """Whether an encoder's weights are for pictures of one size."""
-  return isinstance(vision, ViTConfig) or vision in VITS
+def vision_encoder(vision: Vision, dtype: str) -> NFNet | ViT:
+  """An encoder as a module.
+
+  From pictures [N h w 3] to a grid of features [N _ _ Dv]; its property
+  `features` is Dv. Raises as `vision_config`.
+  """
+  config = vision_config(vision)
+  return (ViT if isinstance(config, ViTConfig) else NFNet)(config, dtype)
+
+
+def has_size(vision: Vision) -> bool:
+  """Whether an encoder says the size of pictures: ViTs and public NFNets.
+
+  NFNets of ours are for pictures of any size, which the run says.
+  """
+  return not isinstance(vision, str) or vision in VITS
+
+
+def picture_size(vision: Vision, side: int) -> PictureSize:
+  """What pictures an encoder reads, of so many pixels a side."""
+  return PictureSize(side, vision_config(vision).squaring)
 
 
 def normalize_pixels(
-    images: UInt8[Array, '*media h w 3'], vision: str | ViTConfig
+    images: UInt8[Array, '*media h w 3'], vision: Vision
 ) -> Float[Array, '*media h w 3']:
   """Bytes, as pixels travel, to what the encoder reads; on the device."""
-  mean, std = IMAGE_MEAN, IMAGE_STD
-  if isinstance(vision, ViTConfig):
-    mean, std = vision.pixel_mean, vision.pixel_std
+  config = vision_config(vision)
   pixels = images.astype(jnp.float32) / 255
-  return (pixels - jnp.array(mean)) / jnp.array(std)
+  return (pixels - jnp.array(config.pixel_mean)) / jnp.array(config.pixel_std)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,7 +74,7 @@ class VisionEncoderConfig(Architecture):
 
   MODEL = 'a vision encoder'
 
-  vision: str | ViTConfig  # a name that `vision_encoder` knows, or its config
+  vision: Vision
   image_size: int  # pixels a side
   dtype: str = 'float32'  # of activations; norms and softmax are float32
 

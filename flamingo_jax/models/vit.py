@@ -19,8 +19,10 @@ from flamingo_jax.models.layers import (
     ACTIVATIONS,
     Einsum,
     LayerNorm,
+    check_activation,
     partitioned,
 )
+from flamingo_jax.picture_size import Squaring
 from flamingo_jax.sharding import constrain
 from flamingo_jax.typing import IMAGE_MEAN, IMAGE_STD, Array, Float
 
@@ -51,18 +53,19 @@ class ViTConfig:
   # Of pixels in [0, 1], by channel.
   pixel_mean: tuple[float, ...] = IMAGE_MEAN
   pixel_std: tuple[float, ...] = IMAGE_STD
+  squaring: Squaring = Squaring()  # of pictures, before it sees them
 
   def __post_init__(self):
-    if self.activation not in ACTIVATIONS:
-      raise UserError(
-          f'vision.activation is {self.activation!r} and must be one of '
-          f'{", ".join(ACTIVATIONS)}'
-      )
+    check_activation(self.activation)
 
   @property
   def features(self) -> int:
     """Channels of the grid of features."""
     return self.width
+
+  def side(self, image_size: int) -> int:
+    """Features a side of pictures of this size."""
+    return image_size // self.patch
 
 
 VITS: Mapping[str, ViTConfig] = {
@@ -95,7 +98,7 @@ class ViT(nn.Module):
     x = x.reshape(count, grid[0], patch, grid[1], patch, 3)
     x = jnp.moveaxis(x, 2, 3).reshape(count, grid[0] * grid[1], -1)
     x = Einsum(
-        'NPC,CD->NPD', (x.shape[-1], cfg.width), ('conv_in', 'embed'),
+        'NPC,CD->NPD', (x.shape[-1], cfg.width), ('conv_in', 'media_embed'),
         dtype=self.dtype, bias=cfg.patch_bias, name='patches_projection',
     )(x)
     if cfg.class_token:
@@ -108,19 +111,21 @@ class ViT(nn.Module):
       x = jnp.concatenate([registers, x], axis=1)
     x = constrain(x, 'media', None, 'embed')
     if cfg.pre_norm:
-      x = LayerNorm(self.dtype, cfg.norm_eps, name='pre_norm')(x)
+      x = LayerNorm(
+          self.dtype, cfg.norm_eps, 'media_embed', name='pre_norm'
+      )(x)
     layers = scan(EncoderLayer, cfg.layers, 'layers', 1)
     x, _ = layers(
         cfg.heads, cfg.width // cfg.heads, ACTIVATIONS[cfg.activation],
         self.dtype, 'media', cfg.mlp_width, cfg.gated, cfg.bias, cfg.norm_eps,
         cfg.layer_scale, name='layer_blocks',
     )(x, None, jnp.ones((1, 1, x.shape[1]), bool))
-    x = LayerNorm(self.dtype, cfg.norm_eps, name='norm')(x)
+    x = LayerNorm(self.dtype, cfg.norm_eps, 'media_embed', name='norm')(x)
     x = x[:, cfg.registers + cfg.class_token :]
     return x.reshape(count, *grid, cfg.width)
 
   def _rows(self, name: str, count: int) -> Float[Array, '_ D']:
-    init = partitioned(nn.initializers.normal(0.02), None, 'embed')
+    init = partitioned(nn.initializers.normal(0.02), None, 'media_embed')
     shape = count, self.config.width
     return self.param(name, init, shape, jnp.float32).astype(self.dtype)
 

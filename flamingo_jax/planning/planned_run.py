@@ -87,6 +87,10 @@ class PlannedRun:
     return batch
 
 
+# Sources of frozen weights, which need not be there.
+_TOWERS = {'VISION_ENCODER', 'LANGUAGE_MODEL'}
+
+
 class AnyVocabulary(runtime.Vocabulary):
   """Stands for the vocabulary of a run whose files need not be here."""
 
@@ -107,7 +111,8 @@ def make_model(
 def read(gin_files: Sequence[str], bindings: Sequence[str] = ()) -> PlannedRun:
   """Reads the gin files of a run as the program that trains does.
 
-  Neither the vocabulary, nor the data, nor a model directory has to exist.
+  Neither the vocabulary, nor the data, nor a model directory has to exist, nor
+  have towers: where they are not given, they are the variant's.
   Bindings are 'NAME=value', as of its --gin.NAME=value.
 
   Raises:
@@ -116,7 +121,9 @@ def read(gin_files: Sequence[str], bindings: Sequence[str] = ()) -> PlannedRun:
   """
   gin.clear_config()
   with _train_is_main():
-    gin_config.parse(gin_files, bindings, complete=False)
+    missing = gin_config.parse(gin_files, bindings, complete=False)
+    for tower in _TOWERS.intersection(missing):
+      gin.parse_config(f'{tower} = None')
   data = 'train/flamingo_jax.runtime.DatasetConfig'
   partitioner = 'flamingo_jax.runtime.Partitioner'
   lengths = _value(f'{data}.task_feature_lengths')

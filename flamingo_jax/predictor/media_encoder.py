@@ -12,6 +12,7 @@ import numpy as np
 from flamingo_jax.data.frames import Sampling
 from flamingo_jax.data.media import Media, load_frames, open_file
 from flamingo_jax.models import FlamingoConfig
+from flamingo_jax.models.vision import picture_size
 from flamingo_jax.predictor import programs
 from flamingo_jax.predictor.devices import Devices, fetch
 from flamingo_jax.typing import Float, Tree
@@ -52,7 +53,7 @@ class MediaEncoder:
       keep: of how many media the latents stay in memory, the latest used.
       devices: that encode.
     """
-    self._size = config.image_size
+    self._size = picture_size(config.vision, config.image_size)
     self._keep = keep
     self._devices = devices
     self._kept = collections.OrderedDict()  # by content, the latest used last

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A Flamingo has the shape and the vocabulary of the towers that it is given."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 import dataclasses
 from typing import Any
 
@@ -14,19 +14,22 @@ from flamingo_jax.models import (
 )
 from flamingo_jax.models.architecture import Architecture
 from flamingo_jax.models.decoder_config import DecoderConfig
-from flamingo_jax.models.vision import has_places
-from flamingo_jax.run_dir.steps import split_path
+from flamingo_jax.models.vision import has_size, picture_size
+from flamingo_jax.picture_size import PictureSize
 from flamingo_jax.run_dir.model_json import (
     read_model_json,
     stored_vocabulary,
 )
+from flamingo_jax.run_dir.steps import split_path
 
 # What a Flamingo decides of its decoder, and not the language model.
-_OF_FLAMINGO = ('xattn_every', 'first', 'remat', 'unroll')
+OF_FLAMINGO = ('xattn_every', 'first', 'remat', 'unroll')
 
 
 def tower_overrides(
-    vision_encoder: str, language_model: str
+    vision_encoder: str | None,
+    language_model: str | None,
+    others: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
   """Overrides of `variants.get`: what the towers say of a Flamingo.
 
@@ -35,37 +38,39 @@ def tower_overrides(
   learn to ignore the pictures.
 
   Args:
-    vision_encoder: a source of weights, '' for none.
+    vision_encoder: a source of weights, '' for none; None: it will be given, as
+      where a run is planned, and is taken to be the variant's.
     language_model: likewise.
+    others: what else is another than the variant's.
   """
-  overrides = {
-      'trains_vision_encoder': not vision_encoder,
-      'trains_language_model': not language_model,
+  overrides = dict(others or {}) | {
+      'trains_vision_encoder': vision_encoder == '',
+      'trains_language_model': language_model == '',
   }
   decoder = _stored_decoder(language_model)
   if decoder is not None:
     overrides |= {
         f'decoder.{field.name}': getattr(decoder, field.name)
         for field in dataclasses.fields(decoder)
-        if field.name not in _OF_FLAMINGO
+        if field.name not in OF_FLAMINGO
     }
   encoder = _stored_encoder(vision_encoder)
   if encoder is not None:
     overrides['vision'] = encoder.vision
-    if has_places(encoder.vision):
+    if has_size(encoder.vision):
       overrides['image_size'] = encoder.image_size
   return overrides
 
 
-def tower_image_size(vision_encoder: str, variant: str) -> int:
-  """Pixels a side of a Flamingo's pictures: the encoder's, or the variant's.
+def tower_image_size(vision_encoder: str | None, variant: str) -> PictureSize:
+  """What pictures a Flamingo sees: those of the encoder, or of the variant.
 
   Args:
-    vision_encoder: a source of weights, '' for none.
+    vision_encoder: as of `tower_overrides`.
     variant: a member of the zoo, which `tower_overrides` changes.
   """
-  overrides = tower_overrides(vision_encoder, '')
-  return variants.get(variant, overrides).image_size
+  config = variants.get(variant, tower_overrides(vision_encoder, ''))
+  return picture_size(config.vision, config.image_size)
 
 
 def tower_vocabulary(
@@ -77,7 +82,7 @@ def tower_vocabulary(
   return stored_vocabulary(language_model)
 
 
-def _stored_decoder(language_model: str) -> DecoderConfig | None:
+def _stored_decoder(language_model: str | None) -> DecoderConfig | None:
   """Of a source that has a model.json of a language model or a Flamingo."""
   config = _stored_part(
       language_model, LanguageModelConfig, 'the language model'
@@ -85,14 +90,16 @@ def _stored_decoder(language_model: str) -> DecoderConfig | None:
   return None if config is None else config.decoder
 
 
-def _stored_encoder(vision_encoder: str) -> VisionEncoderConfig | None:
+def _stored_encoder(vision_encoder: str | None) -> VisionEncoderConfig | None:
   """Of a source that has a model.json of a model that sees."""
   return _stored_part(
       vision_encoder, VisionEncoderConfig, 'the vision encoder'
   )
 
 
-def _stored_part(source: str, part: type[Architecture], what: str) -> Any:
+def _stored_part(
+    source: str | None, part: type[Architecture], what: str
+) -> Any:
   """The fields of a part, of what a source's model.json is of; None of none."""
   if not source:
     return None

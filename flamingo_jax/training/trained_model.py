@@ -14,6 +14,8 @@ import optax
 from flamingo_jax import models, sharding
 from flamingo_jax.data.vocabulary import Vocabulary
 from flamingo_jax.errors import UserError
+from flamingo_jax.models.vision import picture_size
+from flamingo_jax.picture_size import PictureSize
 from flamingo_jax.training.losses import (
     contrastive_loss,
     same_rows,
@@ -72,6 +74,12 @@ class TrainedModel:
     """The network and the size of its table of words."""
     raise NotImplementedError
 
+  @property
+  def picture_size(self) -> PictureSize | None:
+    """What pictures the model reads; None if it sees nothing."""
+    vision = getattr(self.config, 'vision', None)
+    return vision and picture_size(vision, self.config.image_size)
+
   def initialize(self, rng: Array) -> dict[str, Any]:
     """Random {'params': ..., 'frozen_params': ...}, boxed with logical axes.
 
@@ -102,7 +110,8 @@ class TrainedModel:
 
 def _as_frozen(box: nn.LogicallyPartitioned) -> nn.LogicallyPartitioned:
   """Lets rules split a width of frozen weights in a way of its own."""
-  names = ('frozen_embed' if n == 'embed' else n for n in box.names)
+  widths = ('embed', 'media_embed')
+  names = (f'frozen_{n}' if n in widths else n for n in box.names)
   return box.replace(names=tuple(names))
 
 

@@ -25,7 +25,6 @@ from flamingo_jax.convert.families import (
 )
 from flamingo_jax.errors import UserError
 from flamingo_jax.models.language_model import LanguageModel
-from flamingo_jax.training.partitioner import Partitioner
 from tests.convert.reference_weights import values
 
 REFERENCES = pathlib.Path(__file__).parent / 'references'
@@ -180,22 +179,3 @@ def test_what_is_not_understood_is_told(tmp_path, change, words):
   folder = write_model(tmp_path, 'llama', config)
   with pytest.raises(UserError, match=words):
     read_model(folder)
-
-
-@pytest.mark.parametrize('name', ['gemma3', 'pythia'])
-@pytest.mark.parametrize('rules', ['tensor_parallel', 'fsdp'])
-def test_a_mesh_computes_what_one_device_does(read, name, rules):
-  config, params = read(name)
-  model = LanguageModel(config)
-  heads = config.decoder.kv_heads
-  mesh = {'fsdp': 8 // heads, 'model': heads}
-  devices = jax.devices()[: mesh['fsdp'] * mesh['model']]
-  partitioner = Partitioner(mesh, rules, devices)
-  boxed = jax.eval_shape(model.init, jax.random.key(0), TOKENS)['params']
-  with partitioner.rules_in_use():
-    placed = jax.device_put(
-        {'decoder': params}, partitioner.get_shardings(boxed)
-    )
-    logits = jax.jit(model.apply)({'params': placed}, TOKENS)
-  # Sums in another order.
-  np.testing.assert_allclose(logits, LOGITS[name], atol=2e-4)

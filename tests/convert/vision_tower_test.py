@@ -12,9 +12,13 @@ import pytest
 
 import flamingo_jax as fj
 from flamingo_jax import cli
+from flamingo_jax.data.features import add_task
+from flamingo_jax.data.pipeline import DatasetConfig
 from flamingo_jax.data.vocabulary import default_vocabulary
+from flamingo_jax.driver.start import verify_matching_vocabs
 from flamingo_jax.errors import UserError
 from flamingo_jax.models import FlamingoConfig, ViTConfig, variants
+from flamingo_jax.picture_size import Squaring
 from flamingo_jax.run_dir.pretrained import TrainStateInitializer
 from flamingo_jax.run_dir.towers import tower_image_size, tower_overrides
 from flamingo_jax.training.partitioner import Partitioner
@@ -25,6 +29,8 @@ from tests.convert.vision_encoders_test import (
     write_encoder,
 )
 from tests.random_weights import SMALL
+
+LENGTHS = {'tokens': 4, 'media': 1}
 
 
 def convert(folder, out):
@@ -45,7 +51,7 @@ def test_a_tower_is_told_and_answers_nothing_by_itself(tower, capsys):
   said = capsys.readouterr().out
   for line in (
       'clip: 6,888 parameters, 3 x 3 features of width 16 of pictures of 12 x '
-      '12 pixels\n',
+      '12 pixels, cropped from a shorter side of 12 pixels (bicubic)\n',
       'position_embeddings', 'text_model. (20)', 'logit_scale (1)',
       'fingerprint ',
   ):
@@ -66,6 +72,8 @@ def test_a_flamingo_around_it_sees_what_it_saw_and_trains(tower):
   assert isinstance(overrides['vision'], ViTConfig)
   assert tower_image_size(str(tower), 'flamingo_small') == 12
   assert tower_image_size('', 'flamingo_small') == 64
+  seen = tower_image_size(str(tower), 'flamingo_small')
+  assert seen.squaring == Squaring('cropped', 'bicubic', 12)
   config = variants.get('flamingo_small', SMALL | overrides)
   # As model.json keeps it.
   assert FlamingoConfig.from_dict(
@@ -75,6 +83,15 @@ def test_a_flamingo_around_it_sees_what_it_saw_and_trains(tower):
   with pytest.raises(UserError, match='vision.windows is not known .*; vision.'):
     FlamingoConfig.from_dict(wrong)
   model = FlamingoModel(config, default_vocabulary(), optax.sgd(0.1))
+  assert model.picture_size.squaring == seen.squaring
+  add_task('towers_test', {'train': lambda: []})
+  data = lambda size: DatasetConfig(
+      'towers_test', {'towers_test': LENGTHS | {'image_size': size}}, 'train',
+      {'towers_test': 1}, True, 0,
+  )
+  verify_matching_vocabs(data(seen), model, '')
+  with pytest.raises(UserError, match="'towers_test' make pictures padded"):
+    verify_matching_vocabs(data(12), model, '')
   partitioner = Partitioner(devices=jax.devices()[:1])
   state, frozen = TrainStateInitializer(
       model, partitioner, vision_encoder=str(tower)

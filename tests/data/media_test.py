@@ -13,6 +13,7 @@ import pytest
 import skimage.data
 
 from flamingo_jax.data import media
+from flamingo_jax.data import squares
 from flamingo_jax.errors import UserError
 from flamingo_jax.typing import IMAGE_MEAN
 from tests.pictures import animate, encode, png_by_hand
@@ -153,10 +154,10 @@ def test_a_phones_jpeg_with_a_second_picture_is_its_first():
 @pytest.mark.parametrize('size', [64, 100, 256, 400])
 def test_reduced_decoding_changes_almost_nothing(size):
   data = photo_jpeg(quality=95)
-  full = media.resize_and_pad(media.decode_image(data, 'a'), size)
+  full = squares.make_square(media.decode_image(data, 'a'), size)
   decoded = media.decode_image(data, 'a', size)
   assert max(decoded.shape) >= min(512, 2 * size)
-  fast = media.resize_and_pad(decoded, size)
+  fast = squares.make_square(decoded, size)
   assert np.abs(full.astype(int) - fast).mean() < 2
 
 
@@ -212,7 +213,7 @@ def test_resize_keeps_the_aspect_ratio_and_pads_with_the_mean(
 ):
   left, right, top, bottom = box
   white = np.full((height, width, 3), 255, np.uint8)
-  out = media.resize_and_pad(white, 16)
+  out = squares.make_square(white, 16)
   chex.assert_shape(out, (16, 16, 3))
   is_white = (out == 255).all(-1)
   expected = np.zeros((16, 16), bool)

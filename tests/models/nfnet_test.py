@@ -13,7 +13,7 @@ from flamingo_jax.models import nfnet
 from tests.models import nfnet_of_paper
 
 # Every kind of block: a change of width, a stride, and blocks that are scanned.
-nfnet.NFNETS['every_block'] = nfnet.NFNetVariant(
+nfnet.NFNETS['every_block'] = nfnet.NFNetConfig(
     depths=(2, 3), widths=(16, 32), strides=(1, 2), stem=(4, 6, 8, 8),
     group_width=4,
 )
@@ -21,7 +21,7 @@ nfnet.NFNETS['every_block'] = nfnet.NFNetVariant(
 
 def encoder_count(variant):
   x = jax.ShapeDtypeStruct((1, 64, 64, 3), jnp.float32)
-  shapes = jax.eval_shape(models.NFNet(variant).init, jax.random.key(0), x)
+  shapes = jax.eval_shape(models.NFNet(nfnet.NFNETS[variant]).init, jax.random.key(0), x)
   return sum(x.size for x in jax.tree.leaves(nn.unbox(shapes)))
 
 
@@ -39,7 +39,7 @@ def test_counts_are_those_of_the_official_code(variant, millions):
 
 def test_stride_is_32_and_features_3072():
   spec = lambda pixels: jax.ShapeDtypeStruct((1, pixels, pixels, 3), jnp.float32)
-  model = models.NFNet('F6')
+  model = models.NFNet(nfnet.NFNETS['F6'])
   variables = nn.unbox(jax.eval_shape(model.init, jax.random.key(0), spec(64)))
   for pixels, side in ((288, 9), (320, 10), (480, 15)):
     grid = jax.eval_shape(model.apply, variables, spec(pixels))
@@ -47,7 +47,7 @@ def test_stride_is_32_and_features_3072():
 
 
 def test_the_grid_is_the_one_of_the_paper():
-  module = models.NFNet('every_block')
+  module = models.NFNet(nfnet.NFNETS['every_block'])
   rng = np.random.default_rng(0)
   # 5 x 5 places, then 3 x 3: windows and padding reach over the edge.
   x = rng.normal(size=(2, 20, 20, 3)).astype(np.float32)

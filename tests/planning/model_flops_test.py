@@ -42,7 +42,7 @@ def step_flops(model_class, config, rows, **lengths):
 @functools.cache
 def vision_flops(variant, pixels):
   """Counted, of a picture."""
-  encoder = nfnet.NFNet(variant, 'float32')
+  encoder = nfnet.NFNet(nfnet.NFNETS[variant], 'float32')
   picture = shape(1, pixels, pixels, 3, dtype=jnp.float32)
   weights = jax.eval_shape(encoder.init, jax.random.key(0), picture)
   return model_flops.forward_flops(encoder.apply, weights, picture)

@@ -7,7 +7,9 @@ import pytest
 
 from flamingo_jax import cli
 from flamingo_jax.errors import UserError
+from flamingo_jax.models import VisionEncoderConfig, ViTConfig, variants
 from flamingo_jax.planning import planned_run
+from flamingo_jax.run_dir.model_json import write_model_json
 from flamingo_jax.training import trained_model as trained
 from flamingo_jax.training.partitioner import Partitioner
 
@@ -54,6 +56,8 @@ def test_bindings_override_the_file(file):
 @pytest.mark.parametrize('name, model, features', [
     ('flamingo_80b', trained.FlamingoModel, 4 * 7),
     ('own_data', trained.FlamingoModel, 7),
+    ('flamingo_smollm2', trained.FlamingoModel, 7),
+    ('flamingo_qwen_8b', trained.FlamingoModel, 2 * 7),
     ('lm_7b', trained.LanguageModel, 5),
     ('lm_own_text', trained.LanguageModel, 5),
     ('contrastive_f6', trained.ContrastiveModel, 2 * 7),
@@ -70,6 +74,21 @@ def test_whatever_trains_is_read(name, model, features):
   remat = run.remat if name == 'contrastive_f6' else 'named'
   setting = run.with_setting('fsdp', remat, None)
   assert type(setting.model) is model and setting.remat == remat
+
+
+def test_towers_that_are_not_here_are_frozen_and_the_variants(tmp_path):
+  run = planned_run.read(['configs/flamingo_llama_1b.gin'])
+  member = variants.get('flamingo_llama_1b', {'decoder.remat': 'dots'})
+  assert run.model.config == member and not member.trained_towers
+  assert run.lengths['obelics']['image_size'] == 224
+  # And one that is here counts, whatever the variant says.
+  vision = ViTConfig(patch=4, layers=1, width=8, heads=2, grid=3)
+  write_model_json(tmp_path, VisionEncoderConfig(vision, 12), None, 0, 1)
+  run = planned_run.read(
+      ['configs/flamingo_llama_1b.gin'], [f'VISION_ENCODER={tmp_path}']
+  )
+  assert run.model.config.vision == vision
+  assert run.lengths['laion']['image_size'] == 12
 
 
 def test_a_file_without_a_model_is_refused(tmp_path):

@@ -1,0 +1,113 @@
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Flamingos around public language models and vision encoders, as data.
+
+Their shapes are those of the config.json files on huggingface.co, so that a run
+can be planned before anything is downloaded. What `flamingo convert` makes of
+the weights says the same, and counts where it is given (run_dir/towers.py).
+"""
+
+from collections.abc import Mapping
+
+from flamingo_jax.models.decoder_config import DecoderConfig
+from flamingo_jax.models.flamingo import FlamingoConfig
+from flamingo_jax.models.layer_config import LayerConfig
+from flamingo_jax.models.resampler import ResamplerConfig
+from flamingo_jax.models.vit import ViTConfig
+
+# (factor, low and high frequency factors, context of before).
+_LLAMA_3_1 = (8.0, 1.0, 4.0, 8192.0)
+_LLAMA_3_2 = (32.0, 1.0, 4.0, 8192.0)
+_SIGLIP_PIXELS = {
+    'pixel_mean': (0.5, 0.5, 0.5), 'pixel_std': (0.5, 0.5, 0.5)
+}
+
+# google/siglip2-base-patch16-224
+_SIGLIP2_B16 = ViTConfig(
+    patch=16, layers=12, width=768, heads=12, mlp_width=3072, grid=14,
+    patch_bias=True, bias=True, norm_eps=1e-6, **_SIGLIP_PIXELS,
+)
+# google/siglip2-so400m-patch14-384, of whose pictures 27 x 27 patches fill 378
+_SIGLIP2_SO400M = ViTConfig(
+    patch=14, layers=27, width=1152, heads=16, mlp_width=4304, grid=27,
+    patch_bias=True, bias=True, norm_eps=1e-6, **_SIGLIP_PIXELS,
+)
+# laion/CLIP-ViT-H-14-laion2B-s32B-b79K
+_CLIP_H14 = ViTConfig(
+    patch=14, layers=32, width=1280, heads=16, mlp_width=5120, grid=16,
+    class_token=True, pre_norm=True, bias=True, activation='gelu_exact',
+    pixel_mean=(0.48145466, 0.4578275, 0.40821073),
+    pixel_std=(0.26862954, 0.26130258, 0.27577711),
+)
+
+
+def _llama(
+    scaling: tuple[float, ...], mlp_width: int, theta: float = 500_000.0
+) -> LayerConfig:
+  """Llama 3's layers, with 8 heads of keys and values."""
+  return LayerConfig(
+      positions='rotary', rotary_thetas=(theta,), rotary_llama3=scaling,
+      norm_eps=1e-5, activation='silu', gated=True, mlp_width=mlp_width,
+      kv_heads=8,
+  )
+
+
+PUBLIC: Mapping[str, FlamingoConfig] = {
+    # HuggingFaceTB/SmolLM2-135M, for data of one's own.
+    'flamingo_smollm2': FlamingoConfig(
+        vision='tiny',
+        resampler=ResamplerConfig(
+            layers=2, width=192, heads=3, head_size=64, latents=16
+        ),
+        decoder=DecoderConfig(
+            vocab=49_152, layers=30, width=576, heads=9, head_size=64,
+            xattn_every=5, context=8192,
+            layer=LayerConfig(
+                positions='rotary', rotary_thetas=(100_000.0,), norm_eps=1e-5,
+                activation='silu', gated=True, mlp_width=1536, kv_heads=3,
+            ),
+            scaled_embedding=False,
+        ),
+        image_size=64,
+        dtype='float32',
+        frozen_dtype='float32',
+    ),
+    # meta-llama/Llama-3.2-1B
+    'flamingo_llama_1b': FlamingoConfig(
+        vision=_SIGLIP2_B16,
+        resampler=ResamplerConfig(),
+        decoder=DecoderConfig(
+            vocab=128_256, layers=16, width=2048, heads=32, head_size=64,
+            xattn_every=2, context=131_072, layer=_llama(_LLAMA_3_2, 8192),
+            scaled_embedding=False,
+        ),
+        image_size=224,
+    ),
+    # Qwen/Qwen3-8B
+    'flamingo_qwen_8b': FlamingoConfig(
+        vision=_SIGLIP2_SO400M,
+        resampler=ResamplerConfig(),
+        decoder=DecoderConfig(
+            vocab=151_936, layers=36, width=4096, heads=32, xattn_every=4,
+            context=40_960,
+            layer=LayerConfig(
+                positions='rotary', rotary_thetas=(1_000_000.0,),
+                activation='silu', gated=True, mlp_width=12_288, kv_heads=8,
+                qk_norm='head',
+            ),
+            tied=False, scaled_embedding=False,
+        ),
+        image_size=384,
+    ),
+    # meta-llama/Llama-3.1-70B
+    'flamingo_llama_70b': FlamingoConfig(
+        vision=_CLIP_H14,
+        resampler=ResamplerConfig(),
+        decoder=DecoderConfig(
+            vocab=128_256, layers=80, width=8192, heads=64, xattn_every=7,
+            context=131_072, layer=_llama(_LLAMA_3_1, 28_672), tied=False,
+            scaled_embedding=False,
+        ),
+        image_size=224,
+    ),
+}

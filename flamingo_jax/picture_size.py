@@ -1,0 +1,62 @@
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""What pictures an encoder reads: of which size, and how they become squares."""
+
+import dataclasses
+
+from flamingo_jax.errors import UserError
+
+_WAYS = ('padded', 'cropped', 'stretched')
+_FILTERS = ('bilinear', 'bicubic')
+
+
+@dataclasses.dataclass(frozen=True)
+class Squaring:
+  """How a picture of any shape becomes a square; the defaults are Flamingo's.
+
+  padded: the longer side gets the size, the rest the mean colour (B.1.2).
+  cropped: the shorter side gets so many pixels, then the middle is cut out.
+  stretched: both sides get the size, or more, and the middle is cut out too.
+  """
+
+  way: str = 'padded'
+  filter: str = 'bicubic'  # antialiased
+  # Pixels of the shorter side before the middle is cut out, of what is stretched
+  # both sides'; 0: nothing is cut off.
+  shorter: int = 0
+  # Whether half a pixel at the cut is rounded to the even side, as torchvision
+  # does, and not down, as transformers does.
+  rounds: bool = False
+
+  def __post_init__(self):
+    for name, allowed in (('way', _WAYS), ('filter', _FILTERS)):
+      if getattr(self, name) not in allowed:
+        raise UserError(
+            f'squaring.{name} is {getattr(self, name)!r} and must be one of '
+            f'{", ".join(allowed)}'
+        )
+
+  def __str__(self) -> str:
+    what = self.way
+    if self.way == 'cropped':
+      what += f' from a shorter side of {self.shorter} pixels'
+    elif self.shorter:
+      what += f' to {self.shorter} pixels a side and cropped'
+    return f'{what} ({self.filter})'
+
+
+class PictureSize(int):
+  """Pixels a side of squares, and how pictures become these.
+
+  A number, as it is the 'image_size' of the lengths of a seqio task; a plain
+  number there is one of Flamingo's own squares.
+  """
+
+  squaring: Squaring
+
+  def __new__(cls, side: int, squaring: Squaring | None = None):
+    size = super().__new__(cls, side)
+    size.squaring = (
+        squaring or getattr(side, 'squaring', None) or Squaring()
+    )
+    return size
