@@ -9,10 +9,18 @@ source "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
 install test
 cd "$root"
 
-# What was compiled is kept for the next run, least used programs go first.
+# What was compiled is kept for the next run, the gigabyte that was used last. JAX's
+# own limit looks at every file of the folder whenever it adds one.
 export JAX_COMPILATION_CACHE_DIR=${JAX_COMPILATION_CACHE_DIR:-$environment/compiled}
 export JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS=0.1
-export JAX_COMPILATION_CACHE_MAX_SIZE=1000000000
+"$python" - "$JAX_COMPILATION_CACHE_DIR" <<'END'
+import pathlib, sys
+size, used = 0, lambda file: file.stat().st_atime
+for file in sorted(pathlib.Path(sys.argv[1]).glob('*'), key=used, reverse=True):
+  size += file.stat().st_size
+  if size > 1e9:
+    file.unlink()
+END
 
 # A worker holds JAX and TensorFlow, about 2 GB: no more workers than cores,
 # and no more than eight.

@@ -2,10 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Eight CPU devices and run-time shape checks for every test."""
 
+import functools
 import gc
+import inspect
 import os
 import sys
 import tempfile
+import typing
 
 from tests.xla_flags import EIGHT_DEVICES, QUICK
 
@@ -38,6 +41,35 @@ import pytest
 # Checks the shape of every annotated argument and result. Has to come before
 # the first import of flamingo_jax.
 jaxtyping.install_import_hook('flamingo_jax', 'beartype.beartype')
+
+
+def _names_shapes(annotation):
+  """Whether an annotation has, or may have, an array's shape somewhere."""
+  module = getattr(annotation, '__module__', None) or ''
+  return (
+      isinstance(annotation, str) or module.startswith('jaxtyping')
+      or any(map(_names_shapes, typing.get_args(annotation)))
+  )
+
+
+def _jaxtyped(whole, *, typechecker):
+  """`jaxtyping.jaxtyped`, but for functions without shapes beartype alone.
+
+  It binds the arguments of every call, of which shapes have need.
+  """
+
+  def decorate(function):
+    annotations = getattr(function, '__annotations__', {}).values()
+    if inspect.isfunction(function) and not any(
+        map(_names_shapes, annotations)
+    ):
+      return typechecker(function)
+    return whole(typechecker=typechecker)(function)
+
+  return decorate
+
+
+jaxtyping.jaxtyped = functools.partial(_jaxtyped, jaxtyping.jaxtyped)
 
 
 # Of more than half a minute, the longest first.

@@ -27,6 +27,7 @@ from flamingo_jax.data import documents, features
 from flamingo_jax.driver import loop
 from flamingo_jax.run_dir.steps import checkpoint_folder
 from flamingo_jax.tasks import prepared
+from tests import forked
 from tests.shards import write_shards
 from tests.random_weights import ONE_BLOCK
 from tests.t5x import two_tasks
@@ -61,19 +62,14 @@ def planned(name, model_dir, *more):
   }
 
 
+ONE_DEVICE = {'XLA_FLAGS': QUICK}
+
+
 def program_of(plan):
-  """A process that trains."""
-  return subprocess.Popen(
-      [sys.executable, '-m', 'flamingo_jax.train', *flags(plan)],
-      cwd=ROOT, stderr=subprocess.PIPE, text=True,
-      env=os.environ | {'XLA_FLAGS': QUICK},
+  """A process that trains, `python -m flamingo_jax.train` on one device."""
+  return forked.Program(
+      'flamingo_jax.train', *flags(plan), variables=ONE_DEVICE
   )
-
-
-@pytest.fixture(scope='module')
-def launch():
-  """Starts `python -m flamingo_jax.train` on one device."""
-  return lambda model_dir: program_of(planned('', model_dir))
 
 
 @pytest.fixture
@@ -129,7 +125,7 @@ def wait_for_step(process, model_dir, step):
     if any(f'"step": {step},' in line for line in lines(model_dir)):
       return
     time.sleep(0.01)
-  pytest.fail(process.stderr.read())
+  pytest.fail(process.communicate()[1])
 
 
 @pytest.fixture(scope='module')
@@ -149,9 +145,9 @@ def uninterrupted(folder):
 
 
 def test_a_killed_and_stopped_run_equals_an_uninterrupted_one(
-    launch, tmp_path, uninterrupted
+    tmp_path, uninterrupted
 ):
-  process = launch(tmp_path)
+  process = program_of(planned('', tmp_path))
   wait_for_step(process, tmp_path, 5)
   process.kill()
   process.wait()
@@ -161,12 +157,12 @@ def test_a_killed_and_stopped_run_equals_an_uninterrupted_one(
   description['architecture'].popitem()
   description['architecture']['decoder'].popitem()
   path.write_text(json.dumps(description))
-  process = launch(tmp_path)
+  process = program_of(planned('', tmp_path))
   wait_for_step(process, tmp_path, 8)
   process.send_signal(signal.SIGTERM)
   assert process.wait() == 0
   said = re.search(
-      'SIGTERM: stopped and saved at step ([0-9]+)', process.stderr.read()
+      'SIGTERM: stopped and saved at step ([0-9]+)', process.communicate()[1]
   )
   assert 8 <= int(said[1]) < STEPS
   assert (tmp_path / f'checkpoint_{said[1]}').is_dir()
@@ -283,9 +279,14 @@ def test_another_architecture_is_refused(complaint, uninterrupted):
 @pytest.mark.skipif(not os.path.exists('/proc/self/status'), reason='no /proc')
 @pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_during_imports_ends_the_program_in_one_line(
-    launch, tmp_path, number
+    tmp_path, number
 ):
-  process = launch(tmp_path / 'new')
+  process = subprocess.Popen(
+      [sys.executable, '-m', 'flamingo_jax.train',
+       *flags(planned('', tmp_path / 'new'))],
+      cwd=ROOT, stderr=subprocess.PIPE, text=True,
+      env=os.environ | ONE_DEVICE,
+  )
   while process.poll() is None and not handles(process.pid, signal.SIGTERM):
     time.sleep(0.001)
   process.send_signal(number)

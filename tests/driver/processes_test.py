@@ -15,6 +15,7 @@ import time
 import numpy as np
 import pytest
 
+from tests import forked
 from tests.t5x.conftest import FOLDERS, REASON, ROOT
 from tests.random_weights import ONE_BLOCK
 from tests.t5x.program import flags, run_built_in
@@ -37,11 +38,9 @@ def planned(model_dir, *more):
   ]}
 
 
-def environment(**more):
-  return os.environ | {
-      'PYTHONPATH': os.pathsep.join([str(ROOT), *FOLDERS]),
-      'XLA_FLAGS': QUICK,
-  } | more
+VARIABLES = {
+    'PYTHONPATH': os.pathsep.join([str(ROOT), *FOLDERS]), 'XLA_FLAGS': QUICK,
+}
 
 
 def free_port():
@@ -57,13 +56,11 @@ def start_two():
   def start(module, model_dir, *more):
     address = f'localhost:{free_port()}'
     return [
-        subprocess.Popen(
-            [sys.executable, '-m', module, *flags(planned(model_dir, *more))],
-            cwd=ROOT, stderr=subprocess.PIPE, text=True,
-            env=environment(
-                JAX_COORDINATOR_ADDRESS=address, JAX_NUM_PROCESSES='2',
-                JAX_PROCESS_ID=str(index),
-            ),
+        forked.Program(
+            module, *flags(planned(model_dir, *more)), variables=VARIABLES | {
+                'JAX_COORDINATOR_ADDRESS': address, 'JAX_NUM_PROCESSES': '2',
+                'JAX_PROCESS_ID': str(index),
+            },
         )
         for index in range(2)
     ]
@@ -169,10 +166,8 @@ else:
 
 
 def join(**variables):
-  keep = {
-      key: value for key, value in environment().items()
-      if key != 'JAX_PLATFORMS'
-  }
+  keep = {**os.environ, **VARIABLES}
+  del keep['JAX_PLATFORMS']
   return subprocess.Popen(
       [sys.executable, '-c', JOIN], cwd=ROOT, env=keep | variables,
       stdout=subprocess.PIPE, text=True,

@@ -6,11 +6,10 @@ import importlib.util
 import json
 import os
 import pathlib
-import subprocess
-import sys
 
 import pytest
 
+from tests import forked
 from tests.t5x.program import ROOT
 from tests.xla_flags import QUICK
 
@@ -41,37 +40,34 @@ FOLDERS, REASON = find_checkouts()
 
 
 @pytest.fixture(scope='session')
-def t5x_environment():
+def t5x_variables():
   """Devices -> environment variables of a process that can import t5x."""
   if REASON:
     pytest.skip(REASON)
 
-  def environment(devices):
-    return os.environ | {
+  def variables(devices):
+    return {
         'PYTHONPATH': os.pathsep.join(
             [str(ROOT), *FOLDERS, os.environ.get('PYTHONPATH', '')]
         ),
         'XLA_FLAGS': f'{QUICK} --xla_force_host_platform_device_count={devices}',
     }
 
-  return environment
+  return variables
 
 
 @pytest.fixture(scope='module')
-def folder(tmp_path_factory, t5x_environment):
-  del t5x_environment  # skips if there is no t5x
+def folder(tmp_path_factory, t5x_variables):
+  del t5x_variables  # skips if there is no t5x
   return tmp_path_factory.mktemp('runs')
 
 
 @pytest.fixture(scope='session')
-def run_python(t5x_environment):
-  """(devices, arguments) -> what a process with t5x said until it ended."""
+def run_module(t5x_variables):
+  """(devices, module, arguments) -> what it said until it ended."""
 
-  def run(devices, arguments, status=0):
-    result = subprocess.run(
-        [sys.executable, *arguments], cwd=ROOT, env=t5x_environment(devices),
-        capture_output=True, text=True, check=False,
-    )
+  def run(devices, module, *arguments, status=0):
+    result = forked.run(module, *arguments, variables=t5x_variables(devices))
     assert result.returncode == status, result.stderr[-5000:]
     return result
 
@@ -79,13 +75,13 @@ def run_python(t5x_environment):
 
 
 @pytest.fixture(scope='session')
-def run_plan(run_python, tmp_path_factory):
+def run_plan(run_module, tmp_path_factory):
   """(devices, plan) -> what tests/t5x/program.py saw."""
 
   def run(devices, plan):
     file = tmp_path_factory.mktemp('plan') / 'plan.json'
     file.write_text(json.dumps(plan))
-    result = run_python(devices, ['-m', 'tests.t5x.program', str(file)])
+    result = run_module(devices, 'tests.t5x.program', file)
     return json.loads(result.stdout.splitlines()[-1])
 
   return run

@@ -74,13 +74,13 @@ def check_same(found, expected):
 
 
 def test_eval_gives_the_same_scores_and_answers_on_other_devices(
-    run_dir, tmp_path, built_in, run_python
+    run_dir, tmp_path, built_in, run_module
 ):
   more = 'NUM_EXAMPLES=48', 'FRAMES=2', 'FPS=1.5'
   built_in(evaluate, options('eval', run_dir, tmp_path / 'own', *more))
-  run_python(4, ['-m', 't5x.eval', *options(
+  run_module(4, 't5x.eval', *options(
       'eval', run_dir, tmp_path / 'four', *more, *TWO_BY_TWO
-  )])
+  ))
   files = sorted((tmp_path / 'own' / 'inference_eval').iterdir())
   assert len(files) == 2 * len(three_scores.TASKS)
   for file in files:
@@ -92,13 +92,13 @@ def test_eval_gives_the_same_scores_and_answers_on_other_devices(
     assert len({row['score'] for row in read_lines(ranked)}) > 24
 
 
-def test_infer_writes_the_same_lines(run_dir, tmp_path, built_in, run_python):
+def test_infer_writes_the_same_lines(run_dir, tmp_path, built_in, run_module):
   more = ('MIXTURE_OR_TASK_NAME="questions"', 'CHECKPOINT_PERIOD=3',
           'FRAMES=2', 'FPS=1.5')
   built_in(infer, options('infer', run_dir, tmp_path / 'own', *more))
-  run_python(1, [
-      '-m', 't5x.infer', *options('infer', run_dir, tmp_path / 'one', *more)
-  ])
+  run_module(
+      1, 't5x.infer', *options('infer', run_dir, tmp_path / 'one', *more)
+  )
   name = 'questions-predict_with_aux.jsonl-00000-of-00001'
   own, other = (read_lines(tmp_path / f / name) for f in ('own', 'one'))
   for row in own + other:

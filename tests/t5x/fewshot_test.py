@@ -43,9 +43,9 @@ def built_in_run(tmp_path_factory):
 
 
 @pytest.fixture(scope='module')
-def t5x_run(tmp_path_factory, run_python):
+def t5x_run(tmp_path_factory, run_module):
   folder = tmp_path_factory.mktemp('t5x')
-  run_python(1, ['-m', 't5x.train', *flags(run(folder, NO_EVALUATION))])
+  run_module(1, 't5x.train', *flags(run(folder, NO_EVALUATION)))
   return folder
 
 

@@ -3,9 +3,11 @@
 """One gin file, two drivers: the same losses, parameters and checkpoints."""
 
 import json
+import os
 import pathlib
 import re
 import shutil
+import subprocess
 import sys
 
 import jax
@@ -19,7 +21,7 @@ from flamingo_jax.run_dir import weights
 from flamingo_jax.run_dir.steps import checkpoint_folder, saved_steps
 from tests.random_weights import ONE_BLOCK
 from tests.t5x.conftest import FOLDERS
-from tests.t5x.program import flags, run_built_in
+from tests.t5x.program import ROOT, flags, run_built_in
 
 # Two tasks of unequal shapes: compiling is what takes the time.
 FILES = ('configs/flamingo_tiny.gin', 'tests/t5x/two_tasks.gin')
@@ -66,22 +68,25 @@ def stopped(model_dir, copy, steps=(0, 10)):
 
 
 @pytest.fixture(scope='module')
-def module_form(run_python, folder):
+def module_form(run_module, folder):
   """python -m t5x.train, ten steps on one device."""
   plan = run('module_form', folder / 'module_form', steps=10)
-  run_python(1, ['-m', 't5x.train', *flags(plan)])
+  run_module(1, 't5x.train', *flags(plan))
   return folder / 'module_form'
 
 
 @pytest.fixture(scope='module')
-def script_form(run_python, folder):
+def script_form(t5x_variables, folder):
   """python t5x/train.py, twenty steps on 2 x 2 devices."""
   script = next(
       path for path in [*map(pathlib.Path, FOLDERS), *map(pathlib.Path, sys.path)]
       if (path / 't5x' / 'train.py').is_file()
   ) / 't5x' / 'train.py'
   plan = run('script_form', folder / 'script_form', *TWO_BY_TWO, NO_EVALUATION)
-  run_python(4, [str(script), *flags(plan)])
+  subprocess.run(
+      [sys.executable, script, *flags(plan)], cwd=ROOT, check=True,
+      env=os.environ | t5x_variables(4),
+  )
   return folder / 'script_form'
 
 
@@ -283,9 +288,9 @@ def test_errors_are_one_sentence(t5x_runs, name, words):
   assert words in error and '\n' not in error
 
 
-def test_the_program_prints_the_sentence(run_python, folder):
+def test_the_program_prints_the_sentence(run_module, folder):
   plan = run('no', folder / 'no', "MIXTURE_OR_TASK_NAME='nowhere'")
-  result = run_python(1, ['-m', 't5x.train', *flags(plan)], status=1)
+  result = run_module(1, 't5x.train', *flags(plan), status=1)
   last = result.stderr.splitlines()[-1]
   assert last.startswith("error: there is no mixture or task 'nowhere'")
   assert 'Traceback' not in result.stderr

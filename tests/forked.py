@@ -1,0 +1,151 @@
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Programs in processes that need not import JAX and TensorFlow first.
+
+Importing them takes more than most programs of the tests do. A server, one of
+each worker, has imported what others wrote, and nothing of ours or t5x's. It
+forks for each program, which then is like `python -m MODULE` in all but that.
+What matters while Python starts or TensorFlow is imported needs a `subprocess`.
+"""
+
+import importlib
+import json
+import os
+import pathlib
+import runpy
+import select
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+
+ROOT = pathlib.Path(__file__).parents[1]
+IMPORTED = (
+    'seqio', 'orbax.checkpoint', 'flax.linen', 'optax', 'clu.metric_writers',
+    'av', 'matplotlib.pyplot',
+)
+# Nothing that is imported has read these yet.
+READ_LATER = {
+    'PYTHONPATH', 'XLA_FLAGS', 'JAX_COORDINATOR_ADDRESS', 'JAX_NUM_PROCESSES',
+    'JAX_PROCESS_ID',
+}
+_starting = threading.Lock()
+_servers = []  # at most one
+
+
+def _server():
+  """The socket of the server, which ends when it is closed."""
+  with _starting:
+    if not _servers:
+      ours, its = socket.socketpair()
+      with its:
+        server = subprocess.Popen(  # pylint: disable=consider-using-with
+            [sys.executable, '-c', 'from tests import forked; forked.serve()'],
+            cwd=ROOT, stdin=its, stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env={k: v for k, v in os.environ.items() if k not in READ_LATER},
+        )
+      _servers.append((ours, server))
+    return _servers[0][0]
+
+
+class Program:
+  """`python -m MODULE ARGUMENTS` at the root; like subprocess.Popen."""
+
+  def __init__(self, module, *arguments, variables):
+    assert variables.keys() <= READ_LATER, 'imports may have read it already'
+    self._said = [tempfile.TemporaryFile('w+') for _ in range(2)]
+    status, end = os.pipe()
+    self._status = open(status, encoding='ascii')
+    with tempfile.TemporaryFile('w+') as request:
+      environ = dict(os.environ) | variables
+      json.dump([module, [*map(str, arguments)], environ], request)
+      request.seek(0)
+      files = [request.fileno(), *(f.fileno() for f in self._said), end]
+      socket.send_fds(_server(), [b'.'], files)
+    os.close(end)
+    self.pid = int(self._status.readline())
+    self.returncode = None
+
+  def poll(self):
+    """The status it ended with, negative of a signal; None while it runs."""
+    if self.returncode is None and select.select([self._status], [], [], 0)[0]:
+      self.wait()
+    return self.returncode
+
+  def wait(self):
+    """The status it ends with."""
+    if self.returncode is None:
+      self.returncode = int(self._status.readline())
+      self._status.close()
+    return self.returncode
+
+  def send_signal(self, number):
+    if self.poll() is None:
+      os.kill(self.pid, number)
+
+  def kill(self):
+    self.send_signal(signal.SIGKILL)
+
+  def communicate(self):
+    """What it printed on stdout and on stderr until it ended."""
+    self.wait()
+    said = []
+    for file in self._said:
+      file.seek(0)
+      said.append(file.read())
+    return tuple(said)
+
+
+def run(module, *arguments, variables):
+  """(returncode, stdout, stderr), as subprocess.run gives them."""
+  program = Program(module, *arguments, variables=variables)
+  stdout, stderr = program.communicate()
+  return subprocess.CompletedProcess(
+      [module, *arguments], program.returncode, stdout, stderr
+  )
+
+
+def serve():
+  """Forks for each request on stdin until that is closed."""
+  for module in IMPORTED:
+    importlib.import_module(module)
+  # As flamingo_jax.data.quiet_tensorflow, which finds it imported.
+  importlib.import_module('tensorflow').config.set_visible_devices([], 'GPU')
+  server = socket.socket(fileno=os.dup(0))
+  null = os.open(os.devnull, os.O_RDONLY)
+  os.dup2(null, 0)
+  while True:
+    asked, files, _, _ = socket.recv_fds(server, 1, 4)
+    if not asked:
+      return
+    if os.fork() == 0:
+      server.close()
+      _watch(*files)
+      return
+    for file in files:
+      os.close(file)
+
+
+def _watch(request, stdout, stderr, status):
+  """Forks the program, tells its process and how it ended."""
+  pid = os.fork()
+  if pid:
+    os.write(status, f'{pid}\n'.encode())
+    code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    os.write(status, f'{code}\n'.encode())
+    os._exit(0)
+  os.close(status)
+  for file, number in (stdout, 1), (stderr, 2):
+    os.dup2(file, number)
+    os.close(file)
+  with open(request, encoding='utf-8') as file:
+    module, arguments, environ = json.load(file)
+  os.environ.clear()
+  os.environ.update(environ)
+  found = environ.get('PYTHONPATH')
+  sys.path[:1] = [os.getcwd(), *(found.split(os.pathsep) if found else ())]
+  sys.argv[1:] = arguments
+  runpy.run_module(module, run_name='__main__', alter_sys=True)
