@@ -85,6 +85,9 @@ TOKENIZERS = ['tokenizers']
 # `flamingo convert`: public weights.
 CONVERT = TOKENIZERS + ['huggingface_hub>=1.0', 'safetensors']
 
+# launch/real_language.sh: a model of llama.cpp, too.
+REAL_LANGUAGE = TRAIN + CONVERT + ['gguf']
+
 TEST = PREPARE + T5X + EVAL + CONVERT + [
     'beartype',
     'chex',
@@ -121,7 +124,7 @@ setuptools.setup(
     extras_require={
         'train': TRAIN, 'prepare': PREPARE, 'beam': BEAM, 'eval': EVAL,
         't5x': TRAIN + T5X, 'test': TEST, 'tokenizers': TOKENIZERS,
-        'convert': CONVERT,
+        'convert': CONVERT, 'real_language': REAL_LANGUAGE,
         'tpu': ['jax[tpu]>=0.10.2'],
     },
     entry_points={

@@ -12,7 +12,9 @@ import numpy as np
 import pytest
 
 from flamingo_jax.errors import UserError
+from flamingo_jax.run_dir import best
 from flamingo_jax.run_dir import checkpoint
+from flamingo_jax.run_dir import steps
 from flamingo_jax.run_dir import weights
 from flamingo_jax.run_dir.quiet import told_once
 from flamingo_jax.training.train_step import abstract_state, init_state
@@ -105,6 +107,25 @@ def test_the_newest_checkpoints_are_kept(tmp_path, new_run):
   checkpoints.close()
   found = {p.name for p in tmp_path.iterdir()}
   assert found == {'checkpoint_3', 'checkpoint_4'}
+
+
+def test_the_best_checkpoint_is_kept_and_found(tmp_path, new_run):
+  checkpoints = checkpoint.Checkpoints(tmp_path, keep=1)
+  for step, nats in ((1, 3.0), (2, 2.0), (3, 2.5), (4, None), (5, 2.1)):
+    if nats is not None:
+      best.note_validation(tmp_path, step, nats)
+    checkpoints.save(step, new_run[0], {}, Counter())
+  checkpoints.close()
+  assert steps.saved_steps(tmp_path) == [2, 5]
+  assert steps.find_step(tmp_path) == 5
+  assert steps.find_step(tmp_path, 'best') == 2
+  assert steps.find_checkpoint(tmp_path / 'checkpoint_best') == (tmp_path, 2)
+  (tmp_path / 'best.json').write_text('{"best": 2}')
+  with pytest.raises(UserError, match='best.json is damaged'):
+    steps.find_step(tmp_path, 'best')
+  (tmp_path / 'best.json').unlink()
+  with pytest.raises(UserError, match='--validation=FILE.jsonl'):
+    steps.find_step(tmp_path, 'best')
 
 
 def test_another_models_parameters_are_refused_by_name(
