@@ -3,6 +3,7 @@
 """What a public vision encoder says of the pictures that it reads."""
 
 import dataclasses
+import math
 import os
 import pathlib
 from typing import Any
@@ -99,8 +100,8 @@ def side(size: Any, what: str) -> int:
     sides = list(size.values())
   elif not isinstance(size, list):
     sides = [size]
-  if not sides or len(set(sides)) != 1 or type(sides[0]) is not int or (
-      sides[0] < 1
+  if not sides or type(sides[0]) is not int or sides[0] < 1 or any(
+      x != sides[0] for x in sides
   ):
     raise UserError(
         f'{what} is {size!r} and has to be a whole number of pixels a side, of '
@@ -110,11 +111,14 @@ def side(size: Any, what: str) -> int:
 
 
 def of_channels(values: Attributes, name: str) -> tuple[float, ...]:
-  """Of red, green and blue; UserError if they are no three numbers above 0."""
-  found = values.take(name)
+  """Of red, green and blue; UserError if they are no three numbers.
+
+  Those of a deviation have to be above 0; a mean may be 0.
+  """
+  found, least = values.take(name), 0 if 'mean' in name else 1e-6
   if not isinstance(found, list) or len(found) != 3 or not all(
-      type(x) in (int, float) and x > 0 for x in found
+      type(x) in (int, float) and least <= x < math.inf for x in found
   ):
     raise UserError(f'{values.path}: {name} is {found!r} and has to be three '
-                    'numbers above 0')
+                    f'numbers{"" if "mean" in name else " above 0"}')
   return tuple(map(float, found))

@@ -14,8 +14,12 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from flamingo_jax.convert import timm_vit
+from flamingo_jax.data import media
 from flamingo_jax.errors import UserError
 from flamingo_jax.models import VisionEncoder, VisionEncoderConfig
+from flamingo_jax.models.vision import picture_size
+from flamingo_jax.picture_size import Squaring
+from tests.convert.photographs import photographs
 from tests.convert.reference_weights import values
 from tests.convert.vision_encoders_test import pictures, read_encoder
 
@@ -82,6 +86,33 @@ def test_pictures_have_the_size_and_the_statistics_that_are_told(tmp_path):
   assert found.image_size == told['input_size'][-1] == 16
 
 
+@pytest.mark.parametrize('name, squaring', [
+    # 21 / 0.9 and 12 / 0.9 pixels.
+    ('nfnet', Squaring('stretched', shorter=23, rounds=True)),
+    ('vit', Squaring('cropped', shorter=13, rounds=True)),
+])
+def test_squares_are_those_of_timm(tmp_path, name, squaring):
+  config, _, _ = read_encoder(write_timm(tmp_path, name))
+  assert config.vision.squaring == squaring
+  size = picture_size(config.vision, config.image_size)
+  for wanted, pixels in zip(
+      FEATURES[f'{name} squares'], photographs().values()
+  ):
+    found, _ = media.load_frames(media.image(pixels), 1, size, None)
+    far = np.abs(found[0].astype(int) - wanted)
+    assert far.mean() < 0.1 and far.max() <= 2
+
+
+def test_a_share_of_all_is_nothing_cut_off(tmp_path):
+  config = TOLD['nfnet']['config']
+  told = config['pretrained_cfg'] | {'test_crop_pct': 1.0, 'mean': [0, 0, 0]}
+  found, _, _ = read_encoder(
+      write_timm(tmp_path, 'nfnet', config | {'pretrained_cfg': told})
+  )
+  assert found.vision.squaring == Squaring('stretched')
+  assert found.vision.pixel_mean == (0, 0, 0)
+
+
 def test_old_files_say_all_in_one_place(tmp_path):
   config = dict(TOLD['nfnet']['config'])
   old = config | config.pop('pretrained_cfg')
@@ -105,6 +136,10 @@ def of_timm(name, args=None, **changes):
     ('vit', of_timm('vit', {'img_size': 16}),
      'pos_embed has 10 places, .* have 16 patches'),
     ('vit', of_timm('vit', {'img_size': [12, 16]}), 'size is .* of squares'),
+    ('vit', of_timm('vit', pretrained_cfg=TOLD['vit']['config'][
+        'pretrained_cfg'] | {'crop_pct': 1.5}), 'crop_pct is 1.5'),
+    ('vit', of_timm('vit', pretrained_cfg=TOLD['vit']['config'][
+        'pretrained_cfg'] | {'crop_mode': 'border'}), "crop_mode is 'border'"),
     ('vit', of_timm('vit', {'depth': 2}), '12 tensors that are not known'),
     ('vit', of_timm('vit', pretrained_cfg=[]), r'pretrained_cfg is \[\]'),
     ('vit', of_timm('vit', pretrained_cfg={'std': 1}), "has no 'input_size'"),

@@ -13,6 +13,7 @@ import tempfile
 
 import numpy as np
 import open_clip
+import PIL.Image
 import timm
 from timm.models import _hub
 from timm.models import vision_transformer
@@ -21,6 +22,7 @@ import torch
 HERE = pathlib.Path(__file__).parent
 sys.path.insert(0, str(HERE.parent))
 sys.path.insert(0, str(HERE))
+from photographs import photographs  # noqa: E402
 from record_vision import pictures  # noqa: E402
 from reference_weights import values  # noqa: E402
 
@@ -89,6 +91,21 @@ def record(name, args, sizes):
   return config, shapes, features(model, size, told['mean'], told['std'])
 
 
+def squares(config, size):
+  """uint8[6 h w 3] that timm makes of photographs to evaluate."""
+  told = config['pretrained_cfg'] | {'input_size': (3, size, size)}
+  told |= {'mean': (0, 0, 0), 'std': (1, 1, 1)}
+  names = 'input_size mean std interpolation crop_pct crop_mode'.split()
+  transform = timm.data.create_transform(
+      **{name: told[name] for name in names if name in told}
+  )
+  pixels = [
+      transform(PIL.Image.fromarray(picture)).numpy().transpose(1, 2, 0)
+      for picture in list(photographs().values())[:6]
+  ]
+  return np.round(255 * np.stack(pixels)).astype(np.uint8)
+
+
 def record_open_clip():
   """As record, of a SigLIP that open_clip has written."""
   vision = {'image_size': 12, 'timm_model_name': 'vit_micro_patch4_siglip_12',
@@ -117,6 +134,8 @@ def main():
     config, shapes, found[name] = record(*case) if case else record_open_clip()
     told[name] = {'config': config, 'tensors': shapes}
     print(name, found[name].shape, found[name].std())
+  for name, size in (('nfnet', 21), ('vit', 12)):
+    found[f'{name} squares'] = squares(told[name]['config'], size)
   (HERE / 'timm.json').write_text(json.dumps(told) + '\n')
   np.savez_compressed(HERE / 'timm.npz', **found)
 
