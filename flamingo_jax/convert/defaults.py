@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a language model's config.json need not say, by its model_type.
 
-Of transformers, which leaves out of what it saves whatever equals these.
+Of transformers, which leaves out of what it saves whatever equals these; of
+'mosaic_gpt' the remote code's.
 """
 
 from typing import Any
@@ -16,6 +17,10 @@ _QWEN = _LLAMA | {
     'vocab_size': 151_936, 'intermediate_size': 22_016,
     'num_key_value_heads': 32, 'max_position_embeddings': 32_768,
     'sliding_window': 4096, 'max_window_layers': 28,
+}
+_MPT = {
+    'vocab_size': 50_368, 'd_model': 2048, 'n_heads': 16, 'n_layers': 24,
+    'max_seq_len': 2048,
 }
 _GEMMA2 = _LLAMA | {
     'vocab_size': 256_000, 'hidden_size': 2304, 'intermediate_size': 9216,
@@ -55,10 +60,8 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         'num_attention_heads': 64, 'intermediate_size': 24_576,
         'max_position_embeddings': 2048,
     },
-    'mpt': {
-        'vocab_size': 50_368, 'd_model': 2048, 'n_heads': 16, 'n_layers': 24,
-        'max_seq_len': 2048,
-    },
+    'mpt': _MPT,
+    'mosaic_gpt': _MPT | {'alibi': False, 'no_bias': False},
     'opt': {
         'vocab_size': 50_272, 'hidden_size': 768, 'num_hidden_layers': 12,
         'ffn_dim': 3072, 'max_position_embeddings': 2048,

@@ -28,7 +28,7 @@ from flamingo_jax.convert.rules import Mapping
 from flamingo_jax.errors import UserError
 
 LANGUAGE_MODELS = {
-    **dict.fromkeys(llama.FAMILIES, llama.mapping),
+    **dict.fromkeys([*llama.FAMILIES, 'gemma3'], llama.mapping),
     'gpt_neox': gpt_neox.mapping,
     'mpt': mpt.mapping,
     'mosaic_gpt': mpt.mapping,

@@ -350,14 +350,14 @@ def _shards(folder: pathlib.Path) -> list[pathlib.Path]:
         '(merge_and_unload of the package peft, then save_pretrained)'
     )
   if not found:
-    others = sorted(
-        path.name for path in folder.glob('*')
+    other = ''.join(sorted(
+        f' (but {path.name})' for path in folder.glob('*')
         if path.suffix in ('.bin', '.pt', '.pth', '.gguf', '.h5', '.msgpack')
-    )
+    )[:1])
     raise UserError(
-        f'{folder} holds no safetensors file{f" (but {others[0]})" * bool(others)}'
-        '; weights of other formats have to be saved as safetensors first '
-        '(from_pretrained and save_pretrained of transformers do)'
+        f'{folder} holds no safetensors file{other}; weights of other formats '
+        'have to be saved as safetensors first (from_pretrained and '
+        'save_pretrained of transformers do)'
     )
   return found
 

@@ -95,6 +95,7 @@ def _rotary(
     thetas.append(of.number('rope_theta', theta) if theta else theta)
     if kind == 'phi3':
       share = of.number('partial_rotary_factor', share)
+    of.expect('partial_rotary_factor', 1.0, None)
     factor = of.number('factor', 1.0)
     factors.append(factor if rope == 'linear' else 1.0)
     if rope == 'llama3':

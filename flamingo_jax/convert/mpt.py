@@ -37,6 +37,7 @@ def mapping(kind: str, config: Attributes, tensors: Tensors) -> Mapping:
   clip, has_norm = _read_attention(attention, kind == 'mpt')
   config.ignore('expansion_ratio', 'mlp_ratio')  # the tensors tell
   config.expect('no_bias', True)
+  config.expect('multiquery_attention', False)
   config.expect('logit_scale', None)
   config.expect('embedding_fraction', 1.0)
   config.expect('norm_type', 'low_precision_layernorm', 'layernorm')

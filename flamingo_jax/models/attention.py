@@ -105,8 +105,8 @@ class HeadsProjection(nn.Module):
   rows: str = 'batch'  # logical name of the first axis, if there is one
   axis: str = 'heads'  # logical name of H; of keys and values 'kv_heads'
   bias: bool = False
-  # Of all heads as one, before they are parted; none for None.
-  norm: Callable[[Array], Array] | None = None
+  # What becomes of all heads as one, before they are parted; None: nothing.
+  as_one: Callable[[Array], Array] | None = None
 
   @nn.compact
   def __call__(self, x: Float[Array, '*B L D']) -> Float[Array, '*B H L K']:
@@ -117,8 +117,8 @@ class HeadsProjection(nn.Module):
         (axis_of(self.rows, 'embed'), self.axis), dtype=self.dtype,
         bias=self.bias, name='map',
     )(x)
-    if self.norm is not None:
-      y = self.norm(y)
+    if self.as_one is not None:
+      y = self.as_one(y)
     y = y.reshape(*y.shape[:-1], self.heads, self.head_size)
     rows = (self.rows,) * (x.ndim - 2)
     return constrain(jnp.moveaxis(y, -2, -3), *rows, self.axis, 'length', 'kv')

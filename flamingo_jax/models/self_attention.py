@@ -125,12 +125,16 @@ class SelfAttention(nn.Module):
           self.dtype, layer.norm_eps,
           'kv' if layer.qk_norm == 'head' else axis, name=f'{name}_norm',
       )
+
+    def as_one(y: Array) -> Array:  # clipped before the norm (llm-foundry)
+      if layer.qkv_clip:
+        y = jnp.clip(y, -layer.qkv_clip, layer.qkv_clip)
+      return norm(y) if norm is not None and layer.qk_norm == 'whole' else y
+
     y = HeadsProjection(
         heads, cfg.head_size, self.dtype, axis=axis, bias=layer.qkv_bias,
-        norm=norm if layer.qk_norm == 'whole' else None, name=name,
+        as_one=as_one, name=name,
     )(x)
-    if layer.qkv_clip:
-      y = jnp.clip(y, -layer.qkv_clip, layer.qkv_clip)
     return norm(y) if layer.qk_norm == 'head' and norm is not None else y
 
 

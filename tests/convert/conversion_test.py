@@ -167,6 +167,29 @@ def with_integers(folder):
   save_file(tensors | {name: tensors[name].astype(np.int8)}, path)
 
 
+def with_an_index_elsewhere(folder):
+  shard(folder)
+  path = folder / 'model.safetensors.index.json'
+  path.write_text(path.read_text().replace('model-2', '../model-2'))
+
+
+def with_a_tensor_twice(folder):
+  path = folder / 'model.safetensors'
+  for name in ('a', 'b'):
+    (folder / f'{name}.safetensors').write_bytes(path.read_bytes())
+  path.unlink()
+
+
+def of_another_format(folder):
+  (folder / 'model.safetensors').rename(folder / 'pytorch_model.bin')
+
+
+def as_an_adapter(folder):
+  (folder / 'adapter_config.json').write_text('{}')
+  path = folder / 'model.safetensors'
+  path.rename(folder / 'adapter_model.safetensors')
+
+
 def with_more_words(folder):
   words = {f'more{i}': i for i in range(70)}
   spec = TOKENIZER | {'model': TOKENIZER['model'] | {'vocab': words}}
@@ -177,6 +200,11 @@ def with_more_words(folder):
     (without_a_shard, 'model-2-of-2.safetensors does not exist, but .*index'),
     (cut, r'model\.safetensors cannot be read as safetensors'),
     (with_integers, r'embed_tokens\.weight is of type I8'),
+    (with_an_index_elsewhere, r"names '\.\./model-2.*no file of its folder"),
+    (with_a_tensor_twice, r'b\.safetensors and .*/a\.safetensors both have'),
+    (of_another_format, r'no safetensors file \(but pytorch_model\.bin\)'),
+    (as_an_adapter, 'holds an adapter, not a model; merge it'),
+    (lambda f: (f / 'config.json').write_text('[]'), 'holds no JSON object'),
     (with_more_words, r'ids up to 69, and the table of the model 60 rows'),
     (lambda f: (f / 'model.safetensors').unlink(), 'holds no safetensors file'),
     (lambda f: (f / 'config.json').unlink(), r'config\.json does not exist'),

@@ -71,7 +71,7 @@ def read(tmp_path_factory):
 
 def test_every_family_has_a_reference():
   recorded = {TOLD['models'][name]['config']['model_type'] for name in NAMES}
-  assert recorded | {'mosaic_gpt'} == set(LANGUAGE_MODELS)
+  assert recorded == set(LANGUAGE_MODELS)
 
 
 @pytest.mark.parametrize('name', NAMES)
@@ -154,6 +154,8 @@ def test_files_of_earlier_versions_are_the_same_model(tmp_path, read, name):
     ('opt', {'activation_dropout': 0.0, 'prefix': '</s>'}),
     ('mpt', {'tokenizer_name': 'x', 'init_config': {}, 'verbose': 0}),
     ('gemma2', {'hidden_act': 'gelu', 'cache_implementation': 'hybrid'}),
+    ('llama', {'max_sequence_length': 2048, 'nothing_is_said': None}),
+    ('qwen2', {'use_mrope': False}),
 ])
 def test_what_files_of_the_hub_have_besides(tmp_path, read, name, more):
   config = TOLD['models'][name]['config'] | more
@@ -173,9 +175,66 @@ def test_what_files_of_the_hub_have_besides(tmp_path, read, name, more):
     ({'vocab_size': 64}, 'vocab_size is 64, and the table .* has 60 rows'),
     ({'hidden_size': None}, "has no 'hidden_size'"),
     ({'num_key_value_heads': 3}, 'kv_heads is 3, which does not divide'),
+    ({'num_attention_heads': 3, 'head_dim': None}, 'heads is 3, which does not divide hidden_s'),
+    ({'head_dim': 7}, 'rotary positions turn pairs, here 3.5'),
+    ({'num_hidden_layers': 3.0}, r'layers is 3\.0 and has to be a whole number'),
+    ({'vocab_size': 10**9}, 'vocab_size is 1000000000 and has to be .* below'),
+    ({'rms_norm_eps': -1}, 'rms_norm_eps is -1 and has to be a number above 0'),
+    ({'rms_norm_eps': float('nan')}, 'eps is nan and has to be a number above'),
+    ({'attention_bias': 'no'}, "bias is 'no' and has to be true or false"),
+    ({'rope_parameters': [1]}, r'parameters is \[1\] and has to be an object'),
+    ({'rope_parameters': {'partial_rotary_factor': 0.5}}, 'factor is 0.5, which'),
+    ({'sliding_window': 4}, 'sliding_window is 4, an attribute that is not kn'),
+    ({'quantization_config': {'quant_method': 'gptq'}}, r'quantised \(gptq\)'),
+    ({'architectures': ['MyModel']}, 'MyModel computes it, which is not known'),
+    ({'auto_map': {'AutoModelForCausalLM': 'me/it--code.MyModel'}}, 'MyModel'),
+    ({'model_type': 'llava', 'text_config': {'model_type': 'llama'}},
+     'the llama in it may be known by its own name'),
 ], ids=str)
 def test_what_is_not_understood_is_told(tmp_path, change, words):
   config = dict(TOLD['models']['llama']['config'], **change)
   folder = write_model(tmp_path, 'llama', config)
   with pytest.raises(UserError, match=words):
+    read_model(folder)
+
+
+@pytest.mark.parametrize('kind', sorted(TOLD['defaults']))
+def test_what_a_config_omits_is_the_default_of_transformers(tmp_path, kind):
+  default = TOLD['defaults'][kind]
+  rows = default.get('text_config', default)['vocab_size']
+  table = np.zeros((rows, 1), np.float16)
+  save_file({
+      f'{name}.weight': table for name in (
+          'model.embed_tokens', 'model.decoder.embed_tokens',
+          'gpt_neox.embed_in', 'transformer.wte',
+          'transformer.blocks.0.ffn.up_proj',
+      )
+  }, tmp_path / 'model.safetensors')
+  found = []
+  for config in (default, {'model_type': kind}):
+    (tmp_path / 'config.json').write_text(json.dumps(config))
+    found.append(find_mapping(
+        tmp_path, *read_config(tmp_path), Tensors(tmp_path)
+    ).config)
+  assert found[0] == found[1]
+
+
+def test_mosaic_gpt_has_no_positions_by_default(tmp_path):
+  config = dict(TOLD['models']['mpt_1b']['config'])
+  del config['alibi']
+  with pytest.raises(UserError, match='alibi is False, which is not known'):
+    read_model(write_model(tmp_path, 'mpt_1b', config))
+
+
+@pytest.mark.parametrize('name, tensor, shape', [
+    ('phi3', 'model.layers.1.mlp.gate_up_proj.weight', (47, 16)),
+    ('pythia', 'gpt_neox.layers.1.attention.query_key_value.bias', (1, 96)),
+    ('llama', 'model.layers.1.self_attn.o_proj.weight', (16, 15)),
+    ('llama', 'model.layers.1.mlp.up_proj.weight', ()),
+    ('llama', 'model.embed_tokens.weight', ()),
+])
+def test_a_tensor_of_another_shape_is_told(tmp_path, name, tensor, shape):
+  other = {tensor: np.zeros(shape, np.float32)}
+  folder = write_model(tmp_path, name, **other)
+  with pytest.raises(UserError, match='do not belong together'):
     read_model(folder)

@@ -3,19 +3,27 @@
 """Records what the reference implementations of language models compute.
 
   python3 -m venv refs && refs/bin/pip install torch transformers
-  refs/bin/python tests/convert/references/record.py
+  refs/bin/python tests/convert/references/record.py [--llm_foundry=FOLDER]
 
 Tiny models of every family, with all that sets it apart switched on; their
 weights are made of names and shapes (reference_weights.py). Writes
-language_models.json, their config.json, shapes and greedy tokens, and
-language_models.npz, their logits. Last run with transformers 5.23.0 and torch
-2.13.0.
+language_models.json, their config.json, shapes and greedy tokens and the default
+config of each family, and language_models.npz, their logits. Last run with
+transformers 5.23.0 and torch 2.13.0.
+
+MPT-1B is remote code: its model is that of a checkout of
+github.com/mosaicml/llm-foundry at 39ae5eb64bc4, its last commit but a few with
+the names of MPT-1B; it needs einops. Without one what was recorded of it stays.
 """
 
+import argparse
+import importlib
 import json
 import pathlib
 import sys
 import tempfile
+import types
+from unittest import mock
 
 import numpy as np
 from safetensors.numpy import load_file, save_file
@@ -72,6 +80,26 @@ CASES = {
         'num_hidden_layers': 7, 'head_dim': 8, 'query_pre_attn_scalar': 11,
         'sliding_window': 5,
     }),
+    'gemma3_with_vision': ('Gemma3', {
+        'text_config': SIZES | {
+            'head_dim': 8, 'sliding_window': 5, 'model_type': 'gemma3_text',
+            'rope_parameters': {
+                'full_attention': {
+                    'rope_type': 'linear', 'rope_theta': 1e6, 'factor': 8.0,
+                },
+                'sliding_attention': {
+                    'rope_type': 'default', 'rope_theta': 1e4,
+                },
+            },
+        },
+        'vision_config': {
+            'model_type': 'siglip_vision_model', 'hidden_size': 8,
+            'intermediate_size': 8, 'num_attention_heads': 2, 'image_size': 8,
+            'num_hidden_layers': 1, 'patch_size': 4, 'vision_use_head': False,
+        },
+        'mm_tokens_per_image': 4, 'image_token_index': 0,
+        'boi_token_index': 1, 'eoi_token_index': 2,
+    }),
     'pythia': ('GPTNeoX', NEOX | {'rotary_pct': 0.25}),
     'redpajama': ('GPTNeoX', NEOX | {
         'use_parallel_residual': False, 'rotary_pct': 1.0,
@@ -91,8 +119,15 @@ NEW = 20  # greedy tokens behind the first 9 and 6 of each row
 LENGTHS = (9, 6)
 
 
+MOSAIC_GPT = {
+    'd_model': 24, 'n_heads': 3, 'n_layers': 3, 'vocab_size': 60,
+    'max_seq_len': 64, 'attn_impl': 'torch', 'alibi': True, 'no_bias': True,
+    'attn_qk_ln': True, 'attn_clip_qkv': 0.7,
+}
+
+
 def record(kind, options):
-  """(config, shapes, logits, greedy tokens) of one model."""
+  """What is told of one model, and its logits."""
   config = getattr(transformers, f'{kind}Config')(**options)
   auto = transformers.AutoModelForCausalLM
   with tempfile.TemporaryDirectory() as folder:
@@ -105,6 +140,40 @@ def record(kind, options):
         metadata={'format': 'pt'},
     )
     model = auto.from_pretrained(folder, attn_implementation='eager').eval()
+  return run(model, saved, shapes)
+
+
+def record_mosaic_gpt(checkout):
+  """As `record`, by the remote code's own repository."""
+  base = 'examples.llm.src.models'
+  for name in (
+      'composer.algorithms.low_precision_layernorm.low_precision_layernorm',
+      'composer.metrics.nlp', 'composer.models', 'omegaconf', f'{base}.utils',
+  ):  # for its training and its initial weights
+    for end in range(name.count('.') + 1):
+      part = '.'.join(name.split('.')[: end + 1])
+      if not part.startswith('examples') or part == name:
+        sys.modules.setdefault(part, mock.MagicMock())
+  for name in ('examples', 'examples.llm', 'examples.llm.src', base,
+               f'{base}.layers', f'{base}.mosaic_gpt'):
+    # Without what its __init__ imports.
+    sys.modules[name] = types.ModuleType(name)
+    sys.modules[name].__path__ = [str(checkout.joinpath(*name.split('.')))]
+  sys.modules[
+      'composer.algorithms.low_precision_layernorm.low_precision_layernorm'
+  ].LPLayerNorm = importlib.import_module(f'{base}.layers.norm').LPLayerNorm
+  code = importlib.import_module(f'{base}.mosaic_gpt.mosaic_gpt')
+  model = code.MosaicGPT(code.MosaicGPTConfig(**MOSAIC_GPT)).eval()
+  shapes = {name: x.shape for name, x in model.state_dict().items()}
+  model.load_state_dict({
+      name: torch.tensor(values(name, tuple(shape)))
+      for name, shape in shapes.items()
+  })
+  return run(model, model.config.to_dict(), shapes)
+
+
+def run(model, config, shapes):
+  """What is told of a model, and its logits."""
   with torch.no_grad():
     logits = model(torch.tensor(TOKENS)).logits.numpy()
     greedy = []
@@ -113,17 +182,28 @@ def record(kind, options):
       for _ in range(NEW):
         ids = torch.cat([ids, model(ids).logits[:, -1:].argmax(-1)], dim=1)
       greedy.append(ids[0, length:].tolist())
-  return saved, shapes, logits, greedy
+  return {'config': config, 'tensors': shapes, 'greedy': greedy}, logits
 
 
 def main():
   """Writes both files."""
-  told, logits = {}, {}
+  parser = argparse.ArgumentParser()
+  parser.add_argument('--llm_foundry', type=pathlib.Path)
+  checkout = parser.parse_args().llm_foundry
+  told, logits, defaults = {}, {}, {}
   for name, (kind, options) in CASES.items():
-    config, shapes, logits[name], greedy = record(kind, options)
-    told[name] = {'config': config, 'tensors': shapes, 'greedy': greedy}
-    print(name, logits[name].std())
-  told = {'tokens': TOKENS.tolist(), 'lengths': LENGTHS, 'models': told}
+    told[name], logits[name] = record(kind, options)
+    default = getattr(transformers, f'{kind}Config')().to_dict()
+    defaults[default['model_type']] = default
+  if checkout:
+    told['mpt_1b'], logits['mpt_1b'] = record_mosaic_gpt(checkout)
+  else:
+    before = json.loads((HERE / 'language_models.json').read_text())
+    told['mpt_1b'] = before['models']['mpt_1b']
+    logits['mpt_1b'] = np.load(HERE / 'language_models.npz')['mpt_1b']
+  print({name: float(x.std()) for name, x in logits.items()})
+  told = {'tokens': TOKENS.tolist(), 'lengths': LENGTHS, 'models': told,
+          'defaults': defaults}
   (HERE / 'language_models.json').write_text(json.dumps(told) + '\n')
   np.savez_compressed(HERE / 'language_models.npz', **logits)
 
