@@ -1,0 +1,79 @@
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""SmolLM2-135M-Instruct itself, where its folder is at hand.
+
+  FLAMINGO_SMOLLM2=FOLDER pytest tests/convert/smollm2_test.py
+
+references/record_smollm2.py made the references.
+"""
+
+import json
+import os
+import pathlib
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import flamingo_jax as fj
+from flamingo_jax import decoding
+from flamingo_jax.convert.conversion import convert
+from flamingo_jax.models import LanguageModel
+from flamingo_jax.predictor import programs
+from tests.convert.texts import checksums, lines
+
+TOLD = json.loads(
+    (pathlib.Path(__file__).parent / 'references/smollm2.json').read_text()
+)
+FOLDER = os.environ.get('FLAMINGO_SMOLLM2', '')
+NEW = 50
+pytestmark = pytest.mark.skipif(
+    not FOLDER, reason='FLAMINGO_SMOLLM2 names no folder of SmolLM2-135M-Instruct'
+)
+
+
+@pytest.fixture(scope='module')
+def model(tmp_path_factory):
+  tower = tmp_path_factory.mktemp('smollm2') / 'tower'
+  convert(FOLDER, tower)
+  return fj.load(tower)
+
+
+def test_ids_are_those_of_the_reference(model):
+  found = checksums(map(model.vocabulary.encode_whole, lines(2000)))
+  assert found == TOLD['checksums']
+
+
+def test_greedy_tokens_are_those_of_the_reference(model):
+  prompts = [model.vocabulary.encode_whole(text) for text in TOLD['prompts']]
+  lengths = np.array(list(map(len, prompts)), np.int32)
+  tokens = np.zeros((len(prompts), lengths.max()), np.int32)
+  for row, ids in zip(tokens, prompts):
+    row[: len(ids)] = ids
+  stop = model.vocabulary.eos_id
+  found = jax.jit(lambda params, prompts: programs.greedy(
+      LanguageModel(model.config), params, (None, NEW),
+      (prompts, jnp.zeros((len(prompts.tokens), 1, 1, 1))), room=NEW, stop=stop,
+  ))(model.params, decoding.Prompts(tokens, lengths, np.zeros_like(tokens)))
+  for wanted, row in zip(TOLD['greedy'], np.asarray(found.tokens)):
+    wanted += [stop] * (NEW - len(wanted))
+    np.testing.assert_array_equal(row, wanted)
+
+
+def test_the_likelihood_of_a_page_is_that_of_the_reference(model):
+  page = np.array([TOLD['page']])
+  logits = jax.jit(LanguageModel(model.config).apply)(
+      {'params': model.params}, page
+  )
+  logs = np.asarray(logits[0, :-1], np.float64)
+  taken = np.take_along_axis(logs, page[0, 1:, None], axis=1)[:, 0]
+  most = logs.max(axis=1)
+  total = np.log(np.exp(logs - most[:, None]).sum(axis=1)) + most
+  found = np.sum(taken - total)
+  # In nats, of 512 tokens; sums of float32 differ in their last bits.
+  assert abs(found - TOLD['log_likelihood']) < 1e-3, found
+
+
+def test_it_answers_by_itself(model):
+  assert model.generate(['The capital of France is']).startswith('Paris.')
