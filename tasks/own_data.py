@@ -73,8 +73,11 @@ def mixture(
   read = {
       split: documents.JsonlDocuments(file) for split, file in files.items()
   }
+  of_a_prompt = {key: lengths[key] for key in LENGTHS}
   for split, file in files.items():
-    message = misfits(read[split], lengths, vocabulary())
+    message = misfits(
+        read[split], lengths if split == 'train' else of_a_prompt, vocabulary()
+    )
     if message:
       logging.warning('%s: %s', file, message)
   add_task = packed.add_task if is_packed else features.add_task

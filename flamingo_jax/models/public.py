@@ -57,7 +57,8 @@ PUBLIC: Mapping[str, FlamingoConfig] = {
     'flamingo_smollm2': FlamingoConfig(
         vision='tiny',
         resampler=ResamplerConfig(
-            layers=2, width=192, heads=3, head_size=64, latents=16
+            layers=2, width=192, heads=3, head_size=64, latents=16,
+            latents_stddev=0.02,
         ),
         decoder=DecoderConfig(
             vocab=49_152, layers=30, width=576, heads=9, head_size=64,

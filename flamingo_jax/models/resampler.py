@@ -32,6 +32,9 @@ class ResamplerConfig:
   heads: int = 16
   head_size: int = 128
   latents: int = 64
+  # Of the learnt latents at the start. The smaller, the more of what leaves the
+  # resampler is of the medium; the Perceiver has 0.02.
+  latents_stddev: float = 1.0
   frames: int = 8  # time embeddings, one per training frame
 
 
@@ -106,7 +109,9 @@ class Resampler(nn.Module):
     """The learnt latents, the same for each medium of a batch."""
     cfg = self.config
     latents = self.param(
-        'latents', partitioned(nn.initializers.normal(1.0), 'latents', 'embed'),
+        'latents', partitioned(
+            nn.initializers.normal(cfg.latents_stddev), 'latents', 'embed'
+        ),
         (cfg.latents, cfg.width), jnp.float32,
     )
     return jnp.broadcast_to(

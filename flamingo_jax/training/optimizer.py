@@ -108,6 +108,7 @@ def make_optimizer(
     clip: float = 1.0,
     b2: float = 0.999,
     gate_rate: float = 1.0,
+    resampler_rate: float = 1.0,
 ) -> optax.GradientTransformation:
   """AdamW on the trainable tree, after clipping by the global norm.
 
@@ -122,13 +123,22 @@ def make_optimizer(
     b2: decay of the second moment.
     gate_rate: the learning rate of the gates over that of all else. From 0, 1e-4
       takes them thousands of steps to open, which a short run has not.
+    resampler_rate: likewise of the Resampler. While the blocks learn from texts
+      what captions are like, pictures are noise to them, and a Resampler that
+      learns as fast makes all pictures alike.
   """
   adamw = _clipped_adamw(learning_rate, weight_decay, clip, b2, decay_mask)
-  if gate_rate == 1.0:
+  if gate_rate == resampler_rate == 1.0:
     return adamw
+
+  def rate(path: tuple[Any, ...]) -> float:
+    if _is_gate(path):
+      return gate_rate
+    return resampler_rate if path[0].key == 'resampler' else 1.0
+
   return optax.chain(adamw, optax.stateless(lambda updates, _: (
       jax.tree_util.tree_map_with_path(
-          lambda path, x: x * gate_rate if _is_gate(path) else x, updates
+          lambda path, x: x * rate(path), updates
       )
   )))
 

@@ -57,15 +57,17 @@ def test_update_t_uses_the_learning_rate_of_t():
     np.testing.assert_allclose(-updates['a'], min(t / 4, 1), rtol=1e-4)
 
 
-def test_gates_may_have_a_higher_rate():
+def test_gates_and_resampler_may_have_rates_of_their_own():
   block = {'attn_gate': jnp.zeros(()), 'out': jnp.zeros(3)}
   params = {'xattn': block, 'resampler': {'out': jnp.zeros(3)}}
   grads = jax.tree.map(jnp.ones_like, params)
-  plain, faster = (
+  plain, changed = (
       one_update(make_optimizer(lambda step: 0.1, **kwargs), params, grads)
-      for kwargs in ({}, {'gate_rate': 5.0})
+      for kwargs in ({}, {'gate_rate': 5.0, 'resampler_rate': 0.1})
   )
-  np.testing.assert_allclose(
-      faster['xattn'].pop('attn_gate'), 5 * plain['xattn'].pop('attn_gate')
-  )
-  jax.tree.map(np.testing.assert_array_equal, faster, plain)
+  expected = {
+      'xattn': {'attn_gate': 5 * plain['xattn']['attn_gate'],
+                'out': plain['xattn']['out']},
+      'resampler': {'out': 0.1 * plain['resampler']['out']},
+  }
+  jax.tree.map(np.testing.assert_allclose, changed, expected)
