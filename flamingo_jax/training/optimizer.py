@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Optimizers and schedules of Flamingo (B.1.2) and of its towers."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+import math
 from typing import Any
 
 import jax
@@ -107,8 +108,7 @@ def make_optimizer(
     weight_decay: float = 0.1,
     clip: float = 1.0,
     b2: float = 0.999,
-    gate_rate: float = 1.0,
-    resampler_rate: float = 1.0,
+    rates: Mapping[str, float] | None = None,
 ) -> optax.GradientTransformation:
   """AdamW on the trainable tree, after clipping by the global norm.
 
@@ -121,31 +121,47 @@ def make_optimizer(
     weight_decay: 0.1 in the paper; never applied to the Resampler.
     clip: the largest global norm of the gradient that is let through.
     b2: decay of the second moment.
-    gate_rate: the learning rate of the gates over that of all else. From 0, 1e-4
-      takes them thousands of steps to open, which a short run has not.
-    resampler_rate: likewise of the Resampler. While the blocks learn from texts
-      what captions are like, pictures are noise to them, and a Resampler that
-      learns as fast makes all pictures alike.
+    rates: {module or parameter: its learning rate over that of all else}. Gates
+      that begin at 0 take thousands of steps to open at 1e-4, which a short run
+      has not ('attn_gate', 'ffw_gate': 5). Around a language model that does not
+      know captions yet, feed-forwards that see no picture learn them by heart
+      ('ffw_gate': 0.1), and to a Resampler that learns as fast meanwhile
+      pictures are noise, which it takes away ('resampler': 0.1).
+
+  Raises:
+    UserError: nothing that is trained has a name of `rates`.
   """
   adamw = _clipped_adamw(learning_rate, weight_decay, clip, b2, decay_mask)
-  if gate_rate == resampler_rate == 1.0:
-    return adamw
+  return optax.chain(adamw, _scaled(rates)) if rates else adamw
 
-  def rate(path: tuple[Any, ...]) -> float:
-    if _is_gate(path):
-      return gate_rate
-    return resampler_rate if path[0].key == 'resampler' else 1.0
 
-  return optax.chain(adamw, optax.stateless(lambda updates, _: (
-      jax.tree_util.tree_map_with_path(
-          lambda path, x: x * rate(path), updates
+def _scaled(rates: Mapping[str, float]) -> optax.GradientTransformation:
+  """Multiplies updates of what is at a path with one of the names."""
+
+  def names_at(path: tuple[Any, ...]) -> list[str]:
+    return [key.key for key in path if key.key in rates]
+
+  def init(params: Tree) -> optax.EmptyState:
+    known = {
+        name for path, _ in jax.tree_util.tree_leaves_with_path(params)
+        for name in names_at(path)
+    }
+    if missing := sorted(rates.keys() - known):
+      raise UserError(
+          f'make_optimizer.rates has {missing[0]!r}, and nothing that is trained '
+          'has this name; a module or parameter of the model does, such as '
+          "'resampler' or 'attn_gate'"
       )
-  )))
+    return optax.EmptyState()
 
+  def scale(path: tuple[Any, ...], update: Array) -> Array:
+    return update * math.prod(rates[name] for name in names_at(path))
 
-def _is_gate(path: tuple[Any, ...]) -> bool:
-  """Whether a parameter is the scalar before a tanh of a gated block."""
-  return str(path[-1].key).endswith('gate')
+  def update(updates: Tree, state: optax.EmptyState, params: Tree = None):
+    del params
+    return jax.tree_util.tree_map_with_path(scale, updates), state
+
+  return optax.GradientTransformation(init, update)
 
 
 def _clipped_adamw(

@@ -8,6 +8,7 @@ import numpy as np
 import optax
 import pytest
 
+from flamingo_jax.errors import UserError
 from flamingo_jax.training.optimizer import (
     linear_warmup_constant,
     make_optimizer,
@@ -57,13 +58,13 @@ def test_update_t_uses_the_learning_rate_of_t():
     np.testing.assert_allclose(-updates['a'], min(t / 4, 1), rtol=1e-4)
 
 
-def test_gates_and_resampler_may_have_rates_of_their_own():
+def test_parts_may_have_rates_of_their_own():
   block = {'attn_gate': jnp.zeros(()), 'out': jnp.zeros(3)}
   params = {'xattn': block, 'resampler': {'out': jnp.zeros(3)}}
   grads = jax.tree.map(jnp.ones_like, params)
   plain, changed = (
       one_update(make_optimizer(lambda step: 0.1, **kwargs), params, grads)
-      for kwargs in ({}, {'gate_rate': 5.0, 'resampler_rate': 0.1})
+      for kwargs in ({}, {'rates': {'attn_gate': 5.0, 'resampler': 0.1}})
   )
   expected = {
       'xattn': {'attn_gate': 5 * plain['xattn']['attn_gate'],
@@ -71,3 +72,6 @@ def test_gates_and_resampler_may_have_rates_of_their_own():
       'resampler': {'out': 0.1 * plain['resampler']['out']},
   }
   jax.tree.map(np.testing.assert_allclose, changed, expected)
+  misspelt = make_optimizer(lambda step: 0.1, rates={'atn_gate': 5.0})
+  with pytest.raises(UserError, match="'atn_gate', and nothing that is trained"):
+    misspelt.init(params)
