@@ -124,7 +124,7 @@ setuptools.setup(
     extras_require={
         'train': TRAIN, 'prepare': PREPARE, 'beam': BEAM, 'eval': EVAL,
         't5x': TRAIN + T5X, 'test': TEST, 'tokenizers': TOKENIZERS,
-        'convert': CONVERT, 'real_language': REAL_LANGUAGE,
+        'convert': CONVERT, 'real-language': REAL_LANGUAGE,
         'tpu': ['jax[tpu]>=0.10.2'],
     },
     entry_points={

@@ -12,7 +12,7 @@
 # A run that was stopped goes on where it was.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
-install real_language
+install real-language
 folder=$root/runs/real_language
 more=()
 for argument in "$@"; do
