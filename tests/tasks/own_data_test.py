@@ -191,3 +191,22 @@ def test_gin_builds_it(jsonl):
   finally:
     gin.clear_config()
   assert cfg == datasets.config('own_data', LENGTHS, 2, seed=3)
+
+
+@pytest.mark.parametrize('packed', [{}, {'documents': 2}])
+def test_captions_that_are_kept_apart_are_asked_for_too(jsonl, packed):
+  apart = jsonl.with_name('apart.jsonl')
+  apart.write_text(jsonl.read_text('utf-8').splitlines()[2] + '\n')
+  lengths = LENGTHS | packed
+  name = own_data.mixture(str(jsonl), lengths, validation_path=str(apart))
+  asked = own_data.evaluation(name, lengths, batch_size=2)
+  assert asked.task_feature_lengths == LENGTHS | {'frames': 1, 'targets': 16}
+  found = {}
+  for task in pipeline.mixture_tasks(asked.mixture_or_task_name):
+    examples = task.get_dataset(
+        asked.task_feature_lengths, asked.split, shuffle=False, num_epochs=1
+    ).as_numpy_iterator()
+    found[task.name] = {e['answers'][0].decode() for e in examples}
+  assert found['own_data_said'] == set(CAPTIONS)
+  assert found['own_data_validation_said'] == {CAPTIONS[2]}
+  assert found['own_data_validation_given'] == {CAPTIONS[2]}
