@@ -31,7 +31,6 @@ from flamingo_jax.evaluation.seqio_scores import EvaluationDatasetConfig
 
 NAME = 'own_data'
 _LOOK_AT = 10_000  # documents are tokenized to tell how many do not fit
-_LEFT_OUT = 0.02  # of packed documents; more are told
 
 
 def mixture(
@@ -137,19 +136,7 @@ def misfits(
 
   Of many documents some are looked at, spread over the whole.
   """
-  counts, needs = Misfits(lengths), []
+  counts = Misfits(lengths)
   for index in range(0, len(found), -(-len(found) // _LOOK_AT)):
-    document = interleaved.tokenize_document(found[index].parts, vocabulary)
-    counts.add(document)
-    # The last token is only predicted.
-    needs.append((len(document.tokens) - 1, len(document.media)))
-  told = [counts.sentence()]
-  if needs and 'documents' in lengths:
-    share = packed.share_left_out(needs, lengths)
-    if share > _LEFT_OUT:
-      told.append(
-          f'a row of {lengths["documents"]} documents has no room for '
-          f'{100 * share:.0f} % of them, which wait for another epoch: fewer '
-          'DOCUMENTS or more TOKENS or MEDIA would leave out fewer'
-      )
-  return '; '.join(filter(None, told))
+    counts.add(interleaved.tokenize_document(found[index].parts, vocabulary))
+  return counts.sentence()

@@ -6,6 +6,7 @@ import dataclasses
 import json
 import math
 import pathlib
+import re
 from unittest import mock
 
 import gin
@@ -13,6 +14,7 @@ import jax
 from PIL import Image
 import pytest
 
+from flamingo_jax import cli
 from flamingo_jax import gin_config
 from flamingo_jax import gin_macros
 from flamingo_jax.data.vocabulary import Vocabulary, default_vocabulary
@@ -264,3 +266,15 @@ def test_what_gin_does_not_know_is_one_sentence(files, bindings, sentence):
     run(files, *bindings)
   assert sentence in str(error.value)
   assert '\n' not in str(error.value)
+
+
+def test_check_counts_tokens_of_the_language_model(data, tmp_path, capsys):
+  folder = tower(tmp_path / 'tower')
+  words = Vocabulary(folder / 'vocabulary.model')
+  assert cli.main(['check', str(data), '--gin_file=configs/flamingo_smollm2.gin',
+                   f'--gin.LANGUAGE_MODEL={str(folder)!r}']) == 0
+  told = capsys.readouterr().out
+  count = len(words.image_tag) + len(words.encode('a red picture'))
+  # <BOS>, <EOC> and <EOS>
+  assert f' {count + 3} ' in re.search('(?m)^ *tokens .*', told)[0]
+  assert 'no room' in told

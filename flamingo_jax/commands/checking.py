@@ -3,7 +3,7 @@
 """flamingo check: data sets before they are trained on."""
 
 import argparse
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
 import os
 from typing import Any
 
@@ -46,15 +46,25 @@ def run_check(options: argparse.Namespace, rest: Sequence[str]) -> int:
   bindings = [argument.removeprefix('--gin.') for argument in rest]
   lengths, macros = _lengths(options.path, options.gin_file, bindings)
   report = check.check(
-      options.path, vocabulary=load_vocabulary(options.vocabulary),
+      options.path, vocabulary=_vocabulary(options.vocabulary, macros),
       lengths=lengths, macros=macros, out_html=options.html)
   print(report)
   return 1 if report.problems else 0
 
 
+def _vocabulary(path: str | None, macros: Mapping[str, Any]) -> Any:
+  """That of the path, or of the run's LANGUAGE_MODEL, if it names one."""
+  from flamingo_jax.run_dir.towers import tower_vocabulary
+
+  language_model = macros.get('LANGUAGE_MODEL')
+  if path is not None or not isinstance(language_model, str):
+    language_model = ''
+  return tower_vocabulary(language_model, lambda: load_vocabulary(path))
+
+
 def _lengths(
     path: str, gin_files: Sequence[str] | None, bindings: Sequence[str]
-) -> tuple[dict[str, int], Collection[str]]:
+) -> tuple[dict[str, int], Mapping[str, Any]]:
   """Lengths of an example of the run that these files configure, and macros.
 
   Raises:
@@ -82,7 +92,10 @@ def _lengths(
   if name is None:
     name = _PAGES if _PAGES in tasks else next(iter(tasks))
   given = {'frames': 1, 'media': 0} | tasks[name]
-  lengths = {key: given.get(key) for key in ('tokens', 'media', 'frames')}
+  lengths = {
+      key: given.get(key) for key in ('tokens', 'media', 'frames', 'documents')
+      if key != 'documents' or key in given
+  }
   for key, length in lengths.items():
     if type(length) is not int or length < (key != 'media'):
       raise UserError(f'{key!r} of {name!r} in {files} is {length!r}, but must '

@@ -5,8 +5,14 @@
 from collections.abc import Collection, Mapping
 import dataclasses
 
+import numpy as np
+
 from flamingo_jax.data.frames import TRAINING
 from flamingo_jax.data.interleaved import TokenizedDocument
+
+_ROWS = 1000  # are drawn
+_NEEDS = 10_000  # documents that they are made of
+_TOLD = 0.02  # of the documents; more without room are told
 
 
 @dataclasses.dataclass
@@ -16,7 +22,9 @@ class Misfits:
   `flamingo check` and the warning of a run have their numbers from here.
   """
 
-  lengths: Mapping[str, int]  # of an example: 'tokens', 'media' and 'frames'
+  # Of an example: 'tokens', 'media', 'frames' and, if it is a row of several
+  # documents (`data/packed.py`), 'documents'.
+  lengths: Mapping[str, int]
   # Of the run's gin file; TOKENS, MEDIA and FRAMES among them are these
   # lengths.
   macros: Collection[str] = ('TOKENS', 'MEDIA', 'FRAMES')
@@ -27,6 +35,8 @@ class Misfits:
   stills: int = 0  # those with videos of which one frame is seen
   longest: int = 0  # tokens that the longest one needs
   most_media: int = 0  # of a document
+  # Tokens and media of some documents.
+  needs: list[tuple[int, int]] = dataclasses.field(default_factory=list)
 
   def add(self, document: TokenizedDocument) -> None:
     """Counts one more document."""
@@ -34,6 +44,8 @@ class Misfits:
     tokens, media = len(document.tokens) - 1, len(document.media)
     has_video = any(medium.kind == 'video' for medium in document.media)
     self.documents += 1
+    if len(self.needs) < _NEEDS:
+      self.needs.append((tokens, media))
     self.truncated += tokens > self.lengths['tokens']
     self.crowded += media > self.lengths['media']
     self.left_out += max(0, media - self.lengths['media'])
@@ -55,14 +67,42 @@ class Misfits:
     if self.stills:
       counts.append(f'{self.stills} with videos of which one frame is seen')
       needed['frames'] = TRAINING.frames
-    if not counts:
-      return ''
+    told = []
+    if counts:
+      told.append(
+          f'of {self.documents} documents, {", ".join(counts)}; an example shows '
+          f'a part of these, {self._options(needed)} would show more'
+      )
+    share = self.share_without_room()
+    if share > _TOLD:
+      told.append(
+          f'a row of {self.lengths["documents"]} documents has no room for '
+          f'{100 * share:.0f} % of them, which wait for another epoch; fewer '
+          'DOCUMENTS, or more TOKENS or MEDIA, would leave out fewer'
+      )
+    return '; '.join(told)
+
+  def share_without_room(self) -> float:
+    """Which share of the documents does not fit into rows drawn at random."""
+    if not self.needs or 'documents' not in self.lengths:
+      return 0.0
+    rng = np.random.default_rng(0)
+    limits = np.array([self.lengths['tokens'], self.lengths['media']])
+    # What is longer than a row gives a window.
+    needs = np.minimum(np.array(self.needs), limits)
+    rows = rng.integers(len(needs), size=(_ROWS, self.lengths['documents']))
+    used, without = np.zeros((_ROWS, 2), int), 0
+    for column in rows.T:
+      fits = np.all(used + needs[column] <= limits, axis=1)
+      used += needs[column] * fits[:, None]
+      without += int(np.sum(~fits))
+    return without / rows.size
+
+  def _options(self, needed: Mapping[str, int]) -> str:
+    """Flags of a run that would show these lengths."""
     options = [
         f'--gin.{name.upper()}={count}' if name.upper() in self.macros
         else f'{name!r}: {count} in TASK_FEATURE_LENGTHS'
         for name, count in needed.items()
     ]
-    return (
-        f'of {self.documents} documents, {", ".join(counts)}; an example shows '
-        f'a part of these, {" ".join(options)} would show more'
-    )
+    return ' '.join(options)

@@ -33,7 +33,6 @@ OUTPUT_FEATURES = {
     'example_id': seqio.ContinuousFeature(dtype=tf.int32, rank=1),
 }
 LENGTHS = {**OF_A_DOCUMENT, 'documents': 8}
-_DRAWS = 1000  # rows, for `share_left_out`
 
 
 def add_task(
@@ -51,7 +50,7 @@ def add_task(
   of a row. A row takes the next n documents, so an epoch is as many rows as
   that needs. So n times the usual length should be a little below L: a document
   that its row has no room for is left out, and in the next epoch meets others
-  (`share_left_out`). Arguments are those of `features.add_task`.
+  (`Misfits.share_without_room`). Arguments are those of `features.add_task`.
   """
   source = DocumentSource(name, splits, vocabulary, LENGTHS)
 
@@ -138,27 +137,6 @@ def pack(
     )
     begin, first = end, behind
   return row
-
-
-def share_left_out(
-    needs: Sequence[tuple[int, int]], lengths: Mapping[str, int]
-) -> float:
-  """Which share of documents a row has no room for, in rows drawn at random.
-
-  Args:
-    needs: tokens and media of each document.
-    lengths: of a row, complete.
-  """
-  rng = np.random.default_rng(0)
-  limits = np.array([lengths['tokens'], lengths['media']])
-  needs = np.minimum(np.array(needs).reshape(-1, 2), limits)
-  rows = rng.integers(len(needs), size=(_DRAWS, lengths['documents']))
-  used, left_out = np.zeros((_DRAWS, 2), int), 0
-  for column in rows.T:
-    fits = np.all(used + needs[column] <= limits, axis=1)
-    used += needs[column] * fits[:, None]
-    left_out += np.sum(~fits)
-  return float(left_out / rows.size)
 
 
 def example_shapes(lengths: Mapping[str, int]) -> dict[str, tuple[int, ...]]:

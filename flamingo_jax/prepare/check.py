@@ -124,11 +124,25 @@ class Report:
          f' {self._share(misfits.crowded)} of them have more'
          if misfits.left_out else
          f'no document has more than {lengths["media"]} images or videos'),
+        *self._without_room(),
         *self._notes(),
         ('problems', f'{len(self.problems):,}',
          'mend these before training' if self.problems else
          'every file can be read'),
     ]
+
+  def _without_room(self) -> list[tuple[str, str, str]]:
+    """A row on documents that packed examples leave out, if they are packed."""
+    lengths = self.misfits.lengths
+    if 'documents' not in lengths:
+      return []
+    share = self.misfits.share_without_room()
+    return [(
+        'no room', f'{share * self.documents:,.0f}',
+        f'of an epoch wait for another one, as rows of {lengths["documents"]} '
+        f'documents have {lengths["tokens"]} tokens and {lengths["media"]} '
+        'images or videos',
+    )]
 
   def _notes(self) -> list[tuple[str, str, str]]:
     """A row on keys beside "parts", which are no problem, if there are any."""
@@ -189,7 +203,7 @@ def check(
     path: a JSONL file (documents.py says what is in it), or a folder that
       `flamingo prepare` has made.
     vocabulary: of the language model.
-    lengths: of an example of the run: 'tokens', 'media' and 'frames'.
+    lengths: of an example of the run, as those of `Misfits`.
     macros: of its gin file.
     out_html: where a page with 20 samples is written, if anywhere.
 

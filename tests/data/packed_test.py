@@ -2,8 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Documents with media, side by side in a row."""
 
-import functools
-
 import chex
 from flax import linen as nn
 import jax
@@ -16,6 +14,7 @@ from flamingo_jax.data import interleaved
 from flamingo_jax.data import media
 from flamingo_jax.data import packed
 from flamingo_jax.data.documents import Document
+from flamingo_jax.data.misfits import Misfits
 from flamingo_jax.data.vocabulary import default_vocabulary
 from flamingo_jax.models import variants
 from flamingo_jax.tasks import own_data
@@ -118,12 +117,15 @@ def test_a_row_has_the_loss_and_gradient_of_its_documents(positions):
   chex.assert_trees_all_close(packed_gradient, gradient, rtol=1e-3, atol=1e-4)
 
 
-def test_share_left_out():
+def test_share_of_documents_without_room():
   lengths = {'tokens': 30, 'media': 3, 'documents': 3}
-  share = functools.partial(packed.share_left_out, lengths=lengths)
-  assert share([(10, 1)] * 5) == 0
-  assert share([(11, 1)] * 5) == share([(10, 2)] * 5) * 0.5 == pytest.approx(1 / 3)
-  assert share([(100, 1)]) == pytest.approx(2 / 3)  # each fills a row
+
+  def share(*needs):
+    return Misfits(lengths, needs=[*needs]).share_without_room()
+
+  assert share(*[(10, 1)] * 5) == share() == 0
+  assert share((11, 1)) == share((10, 2)) / 2 == pytest.approx(1 / 3)
+  assert share((100, 1)) == pytest.approx(2 / 3)  # each fills a row
 
 
 def test_own_data_is_packed_where_lengths_have_documents(tmp_path, caplog):
