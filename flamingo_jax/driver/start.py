@@ -8,6 +8,7 @@ import jax
 
 from flamingo_jax.data import pipeline
 from flamingo_jax.errors import UserError
+from flamingo_jax.evaluation.seqio_scores import EvaluationDatasetConfig
 from flamingo_jax.run_dir import checkpoint
 from flamingo_jax.run_dir import model_json
 from flamingo_jax.run_dir.pretrained import TrainStateInitializer
@@ -22,7 +23,7 @@ from flamingo_jax.typing import Tree
 
 
 def verify_matching_vocabs(
-    cfg: pipeline.DatasetConfig,
+    cfg: pipeline.DatasetConfig | EvaluationDatasetConfig,
     model: TrainedModel,
     model_dir: str,
     initial_path: str | tuple[()] = (),
@@ -36,10 +37,14 @@ def verify_matching_vocabs(
     initial_path: the folder of the run to start from; empty for none.
 
   Raises:
-    UserError: another vocabulary or other pictures, or a checkpoint of another architecture.
+    UserError: another vocabulary or other pictures, or a checkpoint of another
+      architecture.
   """
   pipeline.check_vocabulary(cfg.mixture_or_task_name, model.vocabulary)
-  pipeline.check_pictures(cfg.task_feature_lengths, model.picture_size)
+  lengths = cfg.task_feature_lengths
+  if isinstance(cfg, EvaluationDatasetConfig):  # that t5x checks here too
+    lengths = {cfg.mixture_or_task_name: lengths}
+  pipeline.check_pictures(lengths, model.picture_size)
   for folder in (model_dir, initial_path):
     if folder and saved_steps(folder):
       model_json.check_model_json(folder, model.config, model.vocabulary)

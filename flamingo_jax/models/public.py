@@ -14,12 +14,14 @@ from flamingo_jax.models.flamingo import FlamingoConfig
 from flamingo_jax.models.layer_config import LayerConfig
 from flamingo_jax.models.resampler import ResamplerConfig
 from flamingo_jax.models.vit import ViTConfig
+from flamingo_jax.picture_size import Squaring
 
 # (factor, low and high frequency factors, context of before).
 _LLAMA_3_1 = (8.0, 1.0, 4.0, 8192.0)
 _LLAMA_3_2 = (32.0, 1.0, 4.0, 8192.0)
 _SIGLIP_PIXELS = {
-    'pixel_mean': (0.5, 0.5, 0.5), 'pixel_std': (0.5, 0.5, 0.5)
+    'pixel_mean': (0.5, 0.5, 0.5), 'pixel_std': (0.5, 0.5, 0.5),
+    'squaring': Squaring('stretched', 'bilinear'),
 }
 
 # google/siglip2-base-patch16-224
@@ -38,6 +40,7 @@ _CLIP_H14 = ViTConfig(
     class_token=True, pre_norm=True, bias=True, activation='gelu_exact',
     pixel_mean=(0.48145466, 0.4578275, 0.40821073),
     pixel_std=(0.26862954, 0.26130258, 0.27577711),
+    squaring=Squaring('cropped', 'bicubic', shorter=224),
 )
 
 

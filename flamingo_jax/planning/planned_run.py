@@ -8,14 +8,14 @@ import copy
 import dataclasses
 import math
 import sys
+import types
 from typing import Any
 
 import gin
 import jax
 
 from flamingo_jax import gin_config, runtime
-from flamingo_jax.data import features, text
-from flamingo_jax.data.document_source import LENGTHS
+from flamingo_jax.data import features, packed, text
 from flamingo_jax.errors import UserError
 from flamingo_jax.driver import loop
 from flamingo_jax.training.trained_model import Batch, TrainedModel
@@ -78,13 +78,20 @@ class PlannedRun:
     batch = {}
     for name, lengths in self.lengths.items():
       lead = (rows, self.batch_sizes[name] // rows)
-      kind = features if 'media' in lengths else text  # packed
+      kind = _kind(lengths)
       for feature, shape in kind.example_shapes(lengths).items():
         dtype = kind.OUTPUT_FEATURES[feature].dtype.as_numpy_dtype
         batch[f'{name}/{feature}'] = jax.ShapeDtypeStruct(
             lead + shape, dtype, sharding=sharding
         )
     return batch
+
+
+def _kind(lengths: Mapping[str, int]) -> types.ModuleType:
+  """The module of tasks whose examples have such lengths."""
+  if 'media' not in lengths:
+    return text
+  return packed if 'documents' in lengths else features
 
 
 # Sources of frozen weights, which need not be there.
@@ -130,9 +137,7 @@ def read(gin_files: Sequence[str], bindings: Sequence[str] = ()) -> PlannedRun:
   batch_sizes = _value(f'{data}.batch_sizes')
   _check_same_tasks(lengths, batch_sizes)
   lengths = {
-      name: features.check_lengths(
-          name, n, LENGTHS if 'media' in n else text.LENGTHS
-      )
+      name: features.check_lengths(name, n, _kind(n).LENGTHS)
       for name, n in lengths.items()
   }
   if _value(f'{data}.strategy', 'accumulation') == 'merged':

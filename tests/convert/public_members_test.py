@@ -53,25 +53,30 @@ LANGUAGE_MODELS = {
         'rope_scaling': SCALING | {'factor': 8.0}, 'tie_word_embeddings': False,
     },
 }
-HALF = {'image_mean': [0.5] * 3, 'image_std': [0.5] * 3}
+SIGLIP2 = {
+    'image_processor_type': 'SiglipImageProcessor', 'do_resize': True,
+    'resample': 2, 'image_mean': [0.5] * 3, 'image_std': [0.5] * 3,
+}
 # vision_config, and preprocessor_config.json.
 VISION_ENCODERS = {
     'flamingo_llama_1b': ({
         'model_type': 'siglip_vision_model', 'hidden_size': 768,
         'intermediate_size': 3072, 'num_hidden_layers': 12,
         'num_attention_heads': 12, 'patch_size': 16, 'image_size': 224,
-    }, HALF),
+    }, SIGLIP2),
     'flamingo_qwen_8b': ({
         'model_type': 'siglip_vision_model', 'hidden_size': 1152,
         'intermediate_size': 4304, 'num_hidden_layers': 27,
         'num_attention_heads': 16, 'patch_size': 14, 'image_size': 384,
-    }, HALF),
+    }, SIGLIP2),
     'flamingo_llama_70b': ({
         'model_type': 'clip_vision_model', 'hidden_size': 1280,
         'intermediate_size': 5120, 'num_hidden_layers': 32,
         'num_attention_heads': 16, 'patch_size': 14, 'image_size': 224,
         'hidden_act': 'gelu', 'layer_norm_eps': 1e-05,
     }, {
+        'do_resize': True, 'do_center_crop': True, 'resample': 3,
+        'crop_size': 224, 'size': 224,
         'image_mean': [0.48145466, 0.4578275, 0.40821073],
         'image_std': [0.26862954, 0.26130258, 0.27577711],
     }),
@@ -108,7 +113,7 @@ def test_encoders_are_those_of_the_vision_encoders(name, tmp_path):
   config, pixels = VISION_ENCODERS[name]
   size = {'height': config['image_size'], 'width': config['image_size']}
   (tmp_path / 'preprocessor_config.json').write_text(
-      json.dumps(pixels | {'size': size})
+      json.dumps({'size': size} | pixels)
   )
   found = converted(
       tmp_path, config, 'vision_model.embeddings.patch_embedding.weight',

@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Documents with media, side by side in a row."""
 
+import logging
+
 import chex
 from flax import linen as nn
 import jax
@@ -139,5 +141,6 @@ def test_own_data_is_packed_where_lengths_have_documents(tmp_path, caplog):
   config = datasets.config(name, lengths, 1)
   ids = [b['own_data/example_id'][0, 0] for b in datasets.read(config, 2)]
   assert sorted(np.concatenate(ids)) == [1, 2, 3, 4, 5, 6]  # lines of the file
-  own_data.mixture(str(tmp_path / 'own.jsonl'), lengths | {'media': 2})
+  with caplog.at_level(logging.WARNING, logger='absl'):
+    own_data.mixture(str(tmp_path / 'own.jsonl'), lengths | {'media': 2})
   assert 'no room for' in caplog.text and 'DOCUMENTS' in caplog.text

@@ -56,7 +56,7 @@ def test_bindings_override_the_file(file):
 @pytest.mark.parametrize('name, model, features', [
     ('flamingo_80b', trained.FlamingoModel, 4 * 7),
     ('own_data', trained.FlamingoModel, 7),
-    ('flamingo_smollm2', trained.FlamingoModel, 7),
+    ('flamingo_smollm2', trained.FlamingoModel, 8),
     ('flamingo_qwen_8b', trained.FlamingoModel, 2 * 7),
     ('lm_7b', trained.LanguageModel, 5),
     ('lm_own_text', trained.LanguageModel, 5),

@@ -50,7 +50,7 @@ def run(folder, steps):
 
 
 @pytest.fixture(scope='module')
-def trained(folder, run_python):
+def trained(folder, run_module):
   """The folder of a run by t5x, with its towers beside it."""
   convert(folder, write_model, 'gemma3')
   convert(folder, write_encoder, 'clip')
@@ -60,7 +60,7 @@ def trained(folder, run_python):
     parts = [{'image': f'{i}.png'}, {'text': f'{WORDS[9 + i]} {WORDS[30]}'}]
     lines.append(json.dumps({'parts': parts}))
   (folder / 'pairs.jsonl').write_text('\n'.join(lines))
-  run_python(1, ['-m', 't5x.train', *flags(run(folder, STEPS))])
+  run_module(1, 't5x.train', *flags(run(folder, STEPS)))
   return folder
 
 
