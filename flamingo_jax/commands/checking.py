@@ -8,7 +8,7 @@ import os
 from typing import Any
 
 from flamingo_jax.commands import add_command
-from flamingo_jax.commands.prompting import load_vocabulary
+from flamingo_jax.commands.prompting import add_vocabulary, load_vocabulary
 from flamingo_jax.errors import UserError
 
 _OWN_DATA = 'configs/own_data.gin'
@@ -28,7 +28,7 @@ def add_check(commands: Any) -> None:
                       help='of the run whose examples have the lengths that '
                       'documents are held against; if not given, '
                       f'{_OWN_DATA} of a file and {_PREPARED} of a folder')
-  parser.add_argument('--vocabulary', metavar='FILE.model')
+  add_vocabulary(parser)
 
 
 def run_check(options: argparse.Namespace, rest: Sequence[str]) -> int:
@@ -46,7 +46,7 @@ def run_check(options: argparse.Namespace, rest: Sequence[str]) -> int:
   bindings = [argument.removeprefix('--gin.') for argument in rest]
   lengths, macros = _lengths(options.path, options.gin_file, bindings)
   report = check.check(
-      options.path, vocabulary=load_vocabulary(options.vocabulary),
+      options.path, vocabulary=load_vocabulary(options),
       lengths=lengths, macros=macros, out_html=options.html)
   print(report)
   return 1 if report.problems else 0

@@ -13,10 +13,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+import PIL.Image
 import pytest
 from safetensors.numpy import save_file
 
 import flamingo_jax as fj
+from flamingo_jax import cli
 from flamingo_jax.convert import open_flamingo
 from flamingo_jax.convert import whole
 from flamingo_jax.data.interleaved import tokenize_document
@@ -200,6 +202,21 @@ def test_documents_are_made_as_the_maker_made_them(converted):
            'w9', '<|endofchunk|>', '<EOS>']
   assert names('mpt') == ended
   assert names('llama') == ['<BOS>', *ended]
+
+
+def test_explain_shows_them(converted, tmp_path, capsys):
+  PIL.Image.fromarray(shown(0, 0)).save(tmp_path / 'a.png')
+  image = f'--image={tmp_path}/a.png'
+  assert not cli.main([
+      'explain', f'--model_dir={converted("mpt")}', '--text=w5', image,
+      '--text=w6', image, '--prompt=w7',
+  ])
+  found = [line.split() for line in capsys.readouterr().out.splitlines()[1:]]
+  assert [line[1:4] for line in found] == [
+      ['w5', 'none', '0'], ['<image>', 'image', '1'], ['w6', 'image', '1'],
+      ['<|endofchunk|>', 'image', '1'], ['<image>', 'image', '2'],
+      ['w7', 'image', '2'],
+  ]
 
 
 def test_no_text_is_a_tag(converted):
