@@ -8,7 +8,7 @@ import os
 from typing import Any
 
 from flamingo_jax.commands import add_command
-from flamingo_jax.commands.prompting import load_vocabulary
+from flamingo_jax.commands.prompting import add_vocabulary, load_vocabulary
 from flamingo_jax.errors import UserError
 
 _OWN_DATA = 'configs/own_data.gin'
@@ -28,7 +28,7 @@ def add_check(commands: Any) -> None:
                       help='of the run whose examples have the lengths that '
                       'documents are held against; if not given, '
                       f'{_OWN_DATA} of a file and {_PREPARED} of a folder')
-  parser.add_argument('--vocabulary', metavar='FILE.model')
+  add_vocabulary(parser)
 
 
 def run_check(options: argparse.Namespace, rest: Sequence[str]) -> int:
@@ -46,20 +46,22 @@ def run_check(options: argparse.Namespace, rest: Sequence[str]) -> int:
   bindings = [argument.removeprefix('--gin.') for argument in rest]
   lengths, macros = _lengths(options.path, options.gin_file, bindings)
   report = check.check(
-      options.path, vocabulary=_vocabulary(options.vocabulary, macros),
+      options.path, vocabulary=_vocabulary(options, macros),
       lengths=lengths, macros=macros, out_html=options.html)
   print(report)
   return 1 if report.problems else 0
 
 
-def _vocabulary(path: str | None, macros: Mapping[str, Any]) -> Any:
-  """That of the path, or of the run's LANGUAGE_MODEL, if it names one."""
+def _vocabulary(
+    options: argparse.Namespace, macros: Mapping[str, Any]
+) -> Any:
+  """That which flags name, or that of the run's LANGUAGE_MODEL, if it has one."""
   from flamingo_jax.run_dir.towers import tower_vocabulary
 
   language_model = macros.get('LANGUAGE_MODEL')
-  if path is not None or not isinstance(language_model, str):
-    language_model = ''
-  return tower_vocabulary(language_model, lambda: load_vocabulary(path))
+  if options.vocabulary or options.model_dir or not language_model:
+    return load_vocabulary(options)
+  return tower_vocabulary(language_model, lambda: load_vocabulary(options))
 
 
 def _lengths(

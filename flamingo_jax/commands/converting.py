@@ -1,38 +1,64 @@
 # SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
 # SPDX-License-Identifier: Apache-2.0
-"""flamingo convert: public weights as towers."""
+"""flamingo convert: public weights as towers, or as whole models."""
 
 import argparse
 from collections.abc import Sequence
 from typing import Any
 
 from flamingo_jax.commands import add_command
+from flamingo_jax.errors import UserError
 
 
 def add_convert(commands: Any) -> None:
   """The flags of `flamingo convert`."""
   parser = add_command(commands, 'convert', run_convert,
-                       'make a tower of public weights')
+                       'make a tower or a model of public weights')
   parser.add_argument('folder', metavar='FOLDER',
                       help='with config.json, safetensors and tokenizer.json or '
                            'preprocessor_config.json; or its name on the hub, '
-                           'owner/model[@revision]')
+                           'owner/model[@revision]; or a checkpoint of '
+                           'OpenFlamingo, a file or a folder')
   parser.add_argument('--out', metavar='TOWER', required=True,
                       help='a new folder')
+  parser.add_argument('--language_model', metavar='TOWER',
+                      help='that the OpenFlamingo was trained around')
+  parser.add_argument('--vision_encoder', metavar='TOWER',
+                      help='likewise')
+  parser.add_argument('--head_size', type=int, metavar='N',
+                      help='of the blocks and the resampler of an OpenFlamingo; '
+                           "default: 64, the maker's")
 
 
 def run_convert(options: argparse.Namespace, rest: Sequence[str]) -> None:
-  """Reads a model as the hub has it and writes a tower.
+  r"""Reads public weights and writes a tower, or a whole model.
 
     flamingo convert SmolLM2-135M --out=towers/smollm2
     flamingo convert openai/clip-vit-base-patch32 --out=towers/clip
+    flamingo convert checkpoint.pt --language_model=towers/mpt \
+        --vision_encoder=towers/clip --out=runs/open_flamingo
 
   Runs take language models as LANGUAGE_MODEL, and `fj.load` as models of text
   alone; they take vision encoders (CLIP, SigLIP, DINOv2) as VISION_ENCODER. What
   is not known of a model's config.json or tensors is an error, and nothing is
   written.
+
+  With both towers the checkpoint of an OpenFlamingo, or of what was built with
+  its code, becomes a whole model, which `fj.load` reads.
   """
   from flamingo_jax.convert import conversion
+  from flamingo_jax.convert import whole
 
+  towers = options.language_model, options.vision_encoder
+  if any(towers):
+    if not all(towers):
+      raise UserError('an OpenFlamingo has two towers: give --language_model and '
+                      '--vision_encoder')
+    sizes = {} if options.head_size is None else {'head_size': options.head_size}
+    print(whole.convert(options.folder, *towers, options.out, **sizes))
+    print(options.out)
+    return
+  if options.head_size is not None:
+    raise UserError('--head_size is of an OpenFlamingo: give its towers too')
   print(conversion.convert(options.folder, options.out))
   print(options.out)

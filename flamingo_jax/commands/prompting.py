@@ -74,7 +74,7 @@ def add_explain(commands: Any) -> None:
   parser.add_argument('--jsonl', metavar='FILE.jsonl')
   parser.add_argument('--line', type=int, default=1, metavar='N',
                       help='counted from 1')
-  parser.add_argument('--vocabulary', metavar='FILE.model')
+  add_vocabulary(parser)
   parser.add_argument('--next_media', action='store_true',
                       help='tokens see the next image instead of the last')
 
@@ -137,7 +137,7 @@ def run_explain(options: argparse.Namespace, rest: Sequence[str]) -> None:
   """Prints each token of a document or prompt with the image it sees.
 
     flamingo explain --jsonl=pairs.jsonl --line=3
-    flamingo explain --image=a.jpg --prompt="Output:"
+    flamingo explain --image=a.jpg --prompt="Output:" --model_dir=runs/own
   """
   from flamingo_jax.prepare import explain
 
@@ -146,7 +146,7 @@ def run_explain(options: argparse.Namespace, rest: Sequence[str]) -> None:
     parts = prompt_parts(options)
   else:
     parts = document_parts(options.jsonl, options.line)
-  print(explain.explain(parts, load_vocabulary(options.vocabulary),
+  print(explain.explain(parts, load_vocabulary(options),
                         options.next_media, close=not is_prompt))
 
 
@@ -161,10 +161,21 @@ def document_parts(path: str, line: int) -> tuple[Any, ...]:
   return found.checked(path).parts
 
 
-def load_vocabulary(path: str | None) -> Any:
-  """The SentencePiece model at the path, or the one that comes along."""
-  from flamingo_jax.data import vocabulary
+def add_vocabulary(parser: argparse.ArgumentParser) -> None:
+  """The flags that say whose tokens texts become."""
+  whose = parser.add_mutually_exclusive_group()
+  whose.add_argument('--vocabulary', metavar='FILE.model')
+  whose.add_argument('--model_dir', metavar='DIR',
+                     help='of the model whose vocabulary it is')
 
-  if path is None:
+
+def load_vocabulary(options: argparse.Namespace) -> Any:
+  """The one that `add_vocabulary`'s flags name, or that comes along."""
+  from flamingo_jax.data import vocabulary
+  from flamingo_jax.run_dir import model_json
+
+  if options.model_dir is not None:
+    return model_json.stored_vocabulary(options.model_dir)
+  if options.vocabulary is None:
     return vocabulary.default_vocabulary()
-  return vocabulary.Vocabulary(path)
+  return vocabulary.Vocabulary(options.vocabulary)

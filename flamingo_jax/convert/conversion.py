@@ -4,6 +4,7 @@
 
 from collections.abc import Iterator
 import collections
+import contextlib
 from concurrent import futures
 import dataclasses
 import hashlib
@@ -80,8 +81,7 @@ def convert(source: str | os.PathLike, out: str | os.PathLike) -> Report:
       tower cannot be written.
   """
   out = pathlib.Path(out).absolute()
-  if out.exists():
-    raise UserError(f'{out} exists already; remove it or name another folder')
+  check_is_new(out)
   folder, told = hub.find_folder(source)
   kind, config = families.read_config(folder)
   tensors = families.open_tensors(folder, kind)
@@ -89,18 +89,35 @@ def convert(source: str | os.PathLike, out: str | os.PathLike) -> Report:
   words = None
   if isinstance(mapping.config, LanguageModelConfig):
     words = tokenizer.vocabulary_bytes(folder, mapping.config.decoder.vocab)
+  with drafted(out) as draft:
+    report = _write(told, kind, mapping, tensors, words, draft)
+    (draft / 'report.txt').write_text(f'{report}\n', encoding='utf-8')
+  return report
+
+
+def check_is_new(out: pathlib.Path) -> None:
+  """Raises UserError if something is there already."""
+  if out.exists():
+    raise UserError(f'{out} exists already; remove it or name another folder')
+
+
+@contextlib.contextmanager
+def drafted(out: pathlib.Path) -> Iterator[pathlib.Path]:
+  """A folder to write in, which becomes `out` when the block ends well.
+
+  Raises:
+    UserError: another process writes it, or it cannot be written.
+  """
   draft = out.with_name(out.name + '.tmp')
   with owned(out.parent, f'.{out.name}.lock'), told_once():
     shutil.rmtree(draft, ignore_errors=True)
     try:
       with storage.writing(out):
         draft.mkdir()
-        report = _write(told, kind, mapping, tensors, words, draft)
-        (draft / 'report.txt').write_text(f'{report}\n', encoding='utf-8')
+        yield draft
         os.replace(draft, out)
     finally:
       shutil.rmtree(draft, ignore_errors=True)
-  return report
 
 
 def _write(

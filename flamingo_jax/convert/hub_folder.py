@@ -210,7 +210,7 @@ def _short(value: Any) -> str:
 
 
 class Tensors:
-  """The tensors of a folder, each read when it is asked for."""
+  """The tensors of a folder, or file, each read when it is asked for."""
 
   def __init__(self, folder: pathlib.Path):
     """Reads the headers.
@@ -330,17 +330,11 @@ def _entries(path: pathlib.Path) -> dict[str, _Entry]:
 
 
 def _shards(folder: pathlib.Path) -> list[pathlib.Path]:
+  if folder.is_file():
+    return [folder]
   index = folder / _INDEX
   if index.exists():
-    places = read_json(index).get('weight_map')
-    names = list(places.values()) if isinstance(places, dict) else []
-    if not names or not all(isinstance(name, str) for name in names):
-      raise UserError(f'{index} has no "weight_map" of files; download it again')
-    for name in names:
-      if pathlib.PurePath(name).name != name:
-        raise UserError(f'{index} names {name!r}, which is no file of its folder; '
-                        'download it again')
-    return [folder / name for name in sorted(set(names))]
+    return indexed_files(index)
   if (folder / _SINGLE).exists():
     return [folder / _SINGLE]
   found = sorted(folder.glob('*.safetensors'))
@@ -360,6 +354,19 @@ def _shards(folder: pathlib.Path) -> list[pathlib.Path]:
         'save_pretrained of transformers do)'
     )
   return found
+
+
+def indexed_files(index: pathlib.Path) -> list[pathlib.Path]:
+  """The shards that an index names; UserError if it names none."""
+  places = read_json(index).get('weight_map')
+  names = list(places.values()) if isinstance(places, dict) else []
+  if not names or not all(isinstance(name, str) for name in names):
+    raise UserError(f'{index} has no "weight_map" of files; download it again')
+  for name in names:
+    if pathlib.PurePath(name).name != name:
+      raise UserError(f'{index} names {name!r}, which is no file of its folder; '
+                      'download it again')
+  return [index.parent / name for name in sorted(set(names))]
 
 
 def read_json(path: str | os.PathLike) -> dict[str, Any]:

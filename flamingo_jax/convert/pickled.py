@@ -1,19 +1,15 @@
 # SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Parameters of haiku, pickled, as DeepMind published those of NFNets.
-
-A pickle is a program. Of this one nothing runs but what makes arrays and dicts.
-"""
+"""Parameters of haiku, pickled, as DeepMind published those of NFNets."""
 
 from collections.abc import Callable
-import dataclasses
 import pathlib
-import pickle
 from typing import Any
 
 import numpy as np
 
 from flamingo_jax.convert.hub_folder import Tensors
+from flamingo_jax.convert.unpickling import Held, Unpickler, find, load
 from flamingo_jax.errors import UserError
 
 _TYPES = {'f4': 'F32', 'f2': 'F16'}  # NumPy's names and safetensors'
@@ -75,12 +71,8 @@ def _from_state(
 
 
 def _known(module: str, name: str) -> Callable[..., Any]:
-  """What stands for a name; UnpicklingError if nothing does."""
-  if f'{module}.{name}' not in _KNOWN:
-    raise pickle.UnpicklingError(
-        f'it asks for {module}.{name}, which is not run'
-    )
-  return _KNOWN[f'{module}.{name}']
+  """As `find`, of a name that a pickle asks for in two steps."""
+  return find(_KNOWN, module, name)
 
 
 # All that such a pickle may ask for: of haiku, of dill, and of NumPy 1 and 2.
@@ -106,29 +98,6 @@ _KNOWN: dict[str, Callable[..., Any]] = {
 }
 
 
-class _Unpickler(pickle.Unpickler):
-  """Knows these names alone."""
-
-  def find_class(self, module: str, name: str) -> Any:
-    return _known(module, name)
-
-
-@dataclasses.dataclass(frozen=True)
-class _Held:
-  """A tensor in memory, as `hub_folder` has those of files."""
-
-  path: pathlib.Path
-  dtype: str
-  values: np.ndarray
-
-  @property
-  def shape(self) -> tuple[int, ...]:
-    return self.values.shape
-
-  def read(self, dtype: np.dtype) -> np.ndarray:
-    return self.values
-
-
 class PickledTensors(Tensors):
   """The parameters of a pickled tree, by 'module/name'; all are in memory."""
 
@@ -138,22 +107,17 @@ class PickledTensors(Tensors):
     Raises:
       UserError: it is no such tree, or would run what is not known here.
     """
-    try:
+    def unpickle() -> Any:
       with open(path, 'rb') as file:
-        tree = _Unpickler(file).load()
-    except Exception as error:  # a broken pickle may raise any
-      is_told = isinstance(error, pickle.UnpicklingError)
-      why = error if is_told else type(error).__name__
-      raise UserError(
-          f'{path} cannot be read as pickled parameters of haiku ({why}); '
-          'download it again'
-      ) from None
+        return Unpickler(file, _KNOWN).load()
+
+    tree = load(unpickle, path, 'pickled parameters of haiku')
     self._entries, self._unused = {}, {}
     for module, parameters in _items(tree, path):
       for name, values in _items(parameters, path):
         if not isinstance(values, _Array):
           raise UserError(f'{path}: {module}/{name} is no array')
-        self._entries[f'{module}/{name}'] = _Held(
+        self._entries[f'{module}/{name}'] = Held(
             path, _TYPES.get(values.type, values.type), values.values
         )
     self._unused = dict.fromkeys(self._entries, path)

@@ -15,14 +15,17 @@ import numpy as np
 
 from flamingo_jax.convert.hub_folder import Tensors
 from flamingo_jax.errors import UserError
+from flamingo_jax.models.flamingo import FlamingoConfig
 from flamingo_jax.models.language_model import LanguageModel, LanguageModelConfig
 from flamingo_jax.models.nfnet import NFNetConfig
 from flamingo_jax.models.vision import VisionEncoder, VisionEncoderConfig
+from flamingo_jax.training.trainable import is_trainable
 
 Path = tuple[str, ...]
 # A piece of a parameter: its path, where in its stack, and its values.
 Piece = tuple[Path, tuple[int, ...], np.ndarray]
-Config = LanguageModelConfig | VisionEncoderConfig
+# Of a Flamingo, what it adds to its towers.
+Config = LanguageModelConfig | VisionEncoderConfig | FlamingoConfig
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,6 +93,7 @@ class Mapping:
   # Parts of names, '^' before their first letter, that are knowingly not read:
   # buffers, tied copies, and what is beside the tower, such as pooling heads.
   left_out: tuple[str, ...] = ()
+  told_by: str = 'config.json'  # what says the shapes
 
   def left_out_part(self, name: str) -> str | None:
     """The one of `left_out` that a tensor's name has; None: it must be read."""
@@ -120,6 +124,8 @@ class Tower:
 
 def tower_of(config: Config) -> Tower:
   """The tower that a config is of."""
+  if isinstance(config, FlamingoConfig):
+    return Tower('', 0, (), 0)
   if isinstance(config, VisionEncoderConfig):
     if isinstance(config.vision, NFNetConfig):
       return Tower('vision_encoder', 0, (), 0)
@@ -130,15 +136,23 @@ def tower_of(config: Config) -> Tower:
 @functools.lru_cache(maxsize=1)
 def abstract_tower(config: Config) -> dict[Path, Any]:
   """Shapes of the tower's parameters, by path."""
+  tokens = jax.ShapeDtypeStruct((1, 1), jnp.int32)
+  pictures = lambda *shape: jax.ShapeDtypeStruct(
+      (*shape, config.image_size, config.image_size, 3), jnp.uint8
+  )
   if isinstance(config, VisionEncoderConfig):
-    shape = 1, config.image_size, config.image_size, 3
-    module = VisionEncoder(config)
-    inputs = jax.ShapeDtypeStruct(shape, jnp.uint8)
+    module, inputs = VisionEncoder(config), (pictures(1),)
+  elif isinstance(config, FlamingoConfig):
+    module = config.build()
+    mask = jax.ShapeDtypeStruct((1, 1, 1), bool)
+    inputs = tokens, tokens, pictures(1, 1, 1), mask
   else:
-    module = LanguageModel(config)
-    inputs = jax.ShapeDtypeStruct((1, 1), jnp.int32)
-  boxed = jax.eval_shape(module.init, jax.random.key(0), inputs)
+    module, inputs = LanguageModel(config), (tokens,)
+  boxed = jax.eval_shape(module.init, jax.random.key(0), *inputs)
   tree = nn.unbox(boxed)['params']
+  if isinstance(config, FlamingoConfig):
+    flat = traverse_util.flatten_dict(tree)
+    return {path: leaf for path, leaf in flat.items() if is_trainable(path)}
   return traverse_util.flatten_dict(tree[tower_of(config).name])
 
 
@@ -152,11 +166,12 @@ def pieces(mapping: Mapping, tensors: Tensors) -> Iterator[Piece]:
   shapes = abstract_tower(mapping.config)
   missing = set(shapes)
   for rule in mapping.rules():
-    for target, values in zip(rule.targets, _made(rule, tensors), strict=True):
+    made = _made(rule, tensors, mapping.told_by)
+    for target, values in zip(rule.targets, made, strict=True):
       target = tuple(target.split('/'))
       missing.discard(target)
       shape = shapes[target].shape[len(rule.place) :]
-      _check(target, values, shape, rule.source)
+      _check(target, values, shape, rule.source, mapping.told_by)
       yield target, rule.place, values
   assert not missing, f'no rule makes {missing}'
   unknown = {
@@ -165,13 +180,15 @@ def pieces(mapping: Mapping, tensors: Tensors) -> Iterator[Piece]:
   }
   for name, path in unknown.items():
     raise UserError(
-        f'{path} holds {len(unknown)} tensors that are not known of a '
+        f'{path} holds {len(unknown)} tensors that are not known of '
         f'{mapping.config.MODEL}, such as {name!r}; the model would compute '
         'something else without them'
     )
 
 
-def _made(rule: Rule, tensors: Tensors) -> Sequence[np.ndarray]:
+def _made(
+    rule: Rule, tensors: Tensors, told_by: str
+) -> Sequence[np.ndarray]:
   read = [tensors.read(name) for name in (rule.source, *rule.beside)]
   try:
     return rule.make(*read)
@@ -180,15 +197,16 @@ def _made(rule: Rule, tensors: Tensors) -> Sequence[np.ndarray]:
   except (ValueError, IndexError):  # it can't be split or shaped so
     raise UserError(
         f'{rule.source} has shape {list(read[0].shape)}, which does not fit what '
-        'config.json says; the files do not belong together'
+        f'{told_by} says; the files do not belong together'
     ) from None
 
 
 def _check(
-    target: Path, values: np.ndarray, shape: tuple[int, ...], source: str
+    target: Path, values: np.ndarray, shape: tuple[int, ...], source: str,
+    told_by: str,
 ) -> None:
   if values.shape != shape:
     raise UserError(
         f'{source} makes {"/".join(target)} of shape {list(values.shape)}, and '
-        f'config.json says {list(shape)}; the files do not belong together'
+        f'{told_by} says {list(shape)}; the files do not belong together'
     )

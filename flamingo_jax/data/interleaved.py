@@ -93,7 +93,8 @@ def tokenize_document(
 
   A chunk is a medium's tag and the text up to the next medium, or up to
   END_OF_CHUNK. Neighbouring texts are one text. No <EOC> stands before a medium
-  that opens the document, and no two stand side by side.
+  that opens the document, and no two stand side by side. Vocabularies of other
+  makers' Flamingos change what stands where, as they did (`Vocabulary`).
 
   Args:
     parts: texts (str), media (Media) and END_OF_CHUNK in reading order.
@@ -109,9 +110,15 @@ def tokenize_document(
   Raises:
     UserError: a part is something else.
   """
-  tokens, positions, media = [vocabulary.bos_id], [], []
+  tokens, positions, media = list(vocabulary.first_ids), [], []
+  is_caption = False  # what stands in front
   for number, (medium, text) in enumerate(_chunks(parts)):
-    if number and len(tokens) > 1 and tokens[-1] != vocabulary.eoc_id:
+    may_close = (
+        medium is None or is_caption or not vocabulary.closes_captions_only
+    )
+    if number and may_close and len(tokens) > len(vocabulary.first_ids) and (
+        tokens[-1] != vocabulary.eoc_id
+    ):
       tokens.append(vocabulary.eoc_id)
     if medium is not None:
       positions.append(len(tokens))
@@ -119,9 +126,10 @@ def tokenize_document(
       tokens += vocabulary.image_tag
       if leading_space and text and not text[0].isspace():
         text = ' ' + text
-    tokens += vocabulary.encode(text)
+    tokens += vocabulary.encode_part(text, is_first=not number)
+    is_caption = medium is not None and bool(text)
   if close:
-    ended = tokens[-1] == vocabulary.eoc_id
+    ended = tokens[-1:] == [vocabulary.eoc_id]
     tokens += [vocabulary.eos_id] if ended else [
         vocabulary.eoc_id, vocabulary.eos_id
     ]

@@ -19,7 +19,8 @@ class SentencePieceModel:
   """What `Vocabulary` asks of a file.
 
   Attributes:
-    size: entries.
+    entries, size: how many there are; all have a row.
+    added: none, as of a TokenizersModel.
     bos_id, eos_id, pad_id: -1 for one that the model does not have.
   """
 
@@ -45,7 +46,8 @@ class SentencePieceModel:
           " written by SentencePiece, or a tokenizer.json of Hugging Face's"
           ' tokenizers'
       ) from None
-    self.size = self._processor.get_piece_size()
+    self.entries = self.size = self._processor.get_piece_size()
+    self.added: tuple[str, ...] = ()
     self.bos_id = self._processor.bos_id()
     self.eos_id = self._processor.eos_id()
     self.pad_id = self._processor.pad_id()

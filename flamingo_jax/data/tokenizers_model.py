@@ -12,6 +12,8 @@ import numpy as np
 from flamingo_jax.errors import UserError
 
 TOKENIZER = 'tokenizer'
+# Stands for a tag while the text behind it is encoded; of no use in texts.
+_TAG = '\U0010fffd'
 # Which entries begin and end documents, the file does not say: the names that
 # published language models give them, the more particular first.
 _NAMES = {
@@ -31,7 +33,8 @@ class TokenizersModel:
 
   The file may be an object that has the tokenizer under TOKENIZER, and beside it
   what only the model says: the rows of its table, which may be more than there
-  are entries, and its bos_id, eos_id and pad_id.
+  are entries, its bos_id, eos_id and pad_id, and the texts of the entries that a
+  Flamingo of other makers has added behind these rows.
 
   Files that write a space as \N{LOWER ONE EIGHTH BLOCK}, such as Llama's, cannot
   tell the two apart: of a text that holds the character, a space comes back.
@@ -65,7 +68,9 @@ class TokenizersModel:
     self._tokenizer.no_truncation()
     self._tokenizer.no_padding()
     entries = self._tokenizer.get_vocab(with_added_tokens=True)
-    self.size = told.get('rows', 1 + max(entries.values(), default=-1))
+    self.entries = 1 + max(entries.values(), default=-1)
+    self.size = told.get('rows', self.entries)
+    self.added = tuple(told.get('added', ()))
     self.bos_id, self.eos_id, self.pad_id = (
         told.get(key, next((entries[n] for n in names if n in entries), -1))
         for key, names in _NAMES.items()
@@ -86,6 +91,39 @@ class TokenizersModel:
     tokenizer.no_truncation()
     tokenizer.no_padding()
     return tokenizer
+
+  @functools.cached_property
+  def _in_parts(self) -> Any:
+    """As the file says, with _TAG, but special entries are text."""
+    import tokenizers
+
+    tokenizer = tokenizers.Tokenizer.from_str(json.dumps(self._spec))
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    tokenizer.add_tokens([tokenizers.AddedToken(_TAG, normalized=False)])
+    entries = self._tokenizer.get_vocab(with_added_tokens=True)
+    tokenizer.add_special_tokens([
+        text for text, i in entries.items()
+        if i in (self.bos_id, self.eos_id, self.pad_id)
+    ])
+    tokenizer.encode_special_tokens = True
+    return tokenizer
+
+  @property
+  def first_ids(self) -> list[int]:
+    """What the tokenizer puts in front of a text; often nothing."""
+    encoded = self._in_parts.encode(_TAG)
+    return encoded.ids[: encoded.tokens.index(_TAG)]
+
+  def encode_part(self, text: str, is_first: bool) -> list[int]:
+    """Ids of a text at the start of a document, or behind a tag in it.
+
+    As the file says: some put a space in front of either, or of one of them.
+    """
+    if is_first:
+      return self._in_parts.encode(text, add_special_tokens=False).ids
+    ids = self._in_parts.encode(_TAG + text, add_special_tokens=False).ids
+    return ids[1:]
 
   def encode_whole(self, text: str) -> list[int]:
     """Ids of a text that is a whole document, as its language model reads it."""

@@ -3,8 +3,10 @@
 """Text to ids and back: the frozen LM's tokenizer plus <EOC>.
 
 <EOC> (end of chunk) is the only entry that Flamingo adds to the vocabulary;
-<image> stays plain text (Flamingo v1 §3.2.1). No text can encode to <EOC>,
-<BOS> or <EOS>: callers splice those ids in.
+<image> stays plain text (Flamingo v1 §3.2.1). OpenFlamingo and its descendants
+add an entry for <image> too, and have conventions of their own, which come with
+the file. No text can encode to <EOC>, <BOS>, <EOS> or what else is added:
+callers splice those ids in.
 """
 
 from collections.abc import Callable
@@ -29,18 +31,27 @@ from flamingo_jax.data.tokenizers_model import TokenizersModel
 from flamingo_jax.errors import UserError
 
 
+_IMAGE = '<image>'
+
+
 class Vocabulary:
-  """A tokenizer with one added entry, <EOC>, at id `base_size`.
+  """A tokenizer with added entries, the first of which is <EOC>.
 
   Attributes:
     path: the file, a SentencePiece model or a tokenizer.json of Hugging Face's
       tokenizers.
     base_size: rows of the frozen LM's embedding table.
-    size: base_size + 1.
+    entries: of the tokenizer, of which a table may have more rows.
+    size: base_size and the entries that are added.
     bos_id, eos_id, eoc_id: ids of <BOS>, <EOS> and <EOC>.
+    first_ids: what documents begin with: <BOS>, or what the tokenizer of a
+      Flamingo of other makers puts there.
+    added: texts of the added entries.
+    closes_captions_only: whether <EOC> is put in front of a medium only behind
+      another one and its text (OpenFlamingo); else behind any text or medium.
     pad_id: what padding cells hold; 0 if the model defines no padding. Padding
       is told by loss weights and lengths, never by this value.
-    image_tag: ids of the plain text '<image>'.
+    image_tag: ids of the plain text '<image>', or the entry for it.
     sha256: hex digest of the file.
 
   Raises:
@@ -53,8 +64,9 @@ class Vocabulary:
     self.sha256 = file_sha256(self.path)
     read = TokenizersModel if data.startswith(b'{') else SentencePieceModel
     self._model = read(data, self.path)
-    self.base_size = self._model.size
-    self.size = self.base_size + 1
+    self.entries, self.base_size = self._model.entries, self._model.size
+    self.added = self._model.added or ('<EOC>',)
+    self.size = self.base_size + len(self.added)
     self.bos_id = self._model.bos_id
     self.eos_id = self._model.eos_id
     self.eoc_id = self.base_size
@@ -67,14 +79,25 @@ class Vocabulary:
         )
     has_pad = self._model.pad_id >= 0
     self.pad_id = self._model.pad_id if has_pad else 0
-    self._silent = {self.bos_id, self.eos_id, self.eoc_id}
+    self._silent = {self.bos_id, self.eos_id, *range(self.eoc_id, self.size)}
     if has_pad:
       self._silent.add(self.pad_id)
-    self.image_tag = self.encode('<image>')
+    self.closes_captions_only = bool(self._model.added)
+    if self._model.added:
+      self.image_tag = [self.eoc_id + self.added.index(_IMAGE)]
+      self.first_ids = self._model.first_ids
+    else:
+      self.image_tag, self.first_ids = self.encode(_IMAGE), [self.bos_id]
 
   def encode(self, text: str) -> list[int]:
     """Ids of the text alone: every space counts, tags are not special."""
     return self._model.encode(_checked_text(text))
+
+  def encode_part(self, text: str, is_first: bool) -> list[int]:
+    """Ids of a text in a document, at its start or behind a tag or <EOC>."""
+    if not self._model.added:
+      return self.encode(text)
+    return self._model.encode_part(_checked_text(text), is_first)
 
   def encode_whole(self, text: str) -> list[int]:
     """Ids of a whole document of text, as a language model alone reads it."""
@@ -91,7 +114,8 @@ class Vocabulary:
 
   def pieces(self, ids: Iterable[SupportsInt]) -> list[str]:
     """A printable name per id, such as '▁dog', '<BOS>' or '<EOC>'."""
-    names = {self.bos_id: '<BOS>', self.eos_id: '<EOS>', self.eoc_id: '<EOC>'}
+    names = {self.bos_id: '<BOS>', self.eos_id: '<EOS>'}
+    names |= {self.eoc_id + i: text for i, text in enumerate(self.added)}
     return [names.get(i) or self._model.piece(i) for i in self._checked(ids)]
 
   def _checked(self, ids: Iterable[SupportsInt]) -> Sequence[int]:

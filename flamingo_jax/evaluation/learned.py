@@ -254,8 +254,8 @@ def _captions(
 
 
 def _prompt_length(vocabulary: Vocabulary) -> int:
-  """Of <BOS> and a medium's tag."""
-  return 1 + len(vocabulary.image_tag)
+  """Of what begins a document and a medium's tag."""
+  return len(vocabulary.first_ids) + len(vocabulary.image_tag)
 
 
 def _first_caption(document: Document) -> tuple[Media | None, str]:

@@ -13,10 +13,10 @@ from flamingo_jax.models.attention import (
 )
 from flamingo_jax.models.cache import KeptKeys
 from flamingo_jax.models.layers import (
+    ACTIVATIONS,
     FeedForward,
     LayerNorm,
     partitioned,
-    squared_relu,
 )
 from flamingo_jax.sharding import constrain
 from flamingo_jax.typing import Array, Bool, Float, Int
@@ -40,12 +40,14 @@ class GatedCrossAttentionBlock(nn.Module):
   heads: int
   head_size: int
   dtype: str = 'float32'
+  activation: str = 'squared_relu'  # a key of ACTIVATIONS
+  norms_media: bool = True
 
   @nn.compact
   def __call__(
       self,
       x: Float[Array, 'B L D'],
-      media: Float[Array, 'B S D'] | KeptKeys,
+      media: Float[Array, 'B S Dm'] | KeptKeys,
       mask: Bool[Array, 'B L S'],
   ) -> tuple[Float[Array, 'B L D'], KeptKeys]:
     """The residual stream with what the tokens see, and keys of the media.
@@ -56,13 +58,13 @@ class GatedCrossAttentionBlock(nn.Module):
     y, media = self.attend(x, media, mask)
     x += self.gate('attn_gate') * y
     y = LayerNorm(self.dtype, name='ffw_norm')(x)
-    y = FeedForward(squared_relu, self.dtype, name='ffw')(y)
+    y = FeedForward(ACTIVATIONS[self.activation], self.dtype, name='ffw')(y)
     return x + self.gate('ffw_gate') * y, media
 
   def attend(
       self,
       x: Float[Array, 'B L D'],
-      media: Float[Array, 'B S D'] | KeptKeys,
+      media: Float[Array, 'B S Dm'] | KeptKeys,
       mask: Bool[Array, 'B L S'],
   ) -> tuple[Float[Array, 'B L D'], KeptKeys]:
     """What the tokens see, and the keys and values of the media."""
@@ -70,8 +72,8 @@ class GatedCrossAttentionBlock(nn.Module):
         self.heads, self.head_size, self.dtype, axis=axis, name=name
     )
     if not isinstance(media, KeptKeys):
-      # One norm serves keys and values (v1 §3.1.2).
-      media = LayerNorm(self.dtype, name='media_norm')(media)
+      if self.norms_media:  # one norm serves keys and values (v1 §3.1.2)
+        media = LayerNorm(self.dtype, name='media_norm')(media)
       media = KeptKeys(*(
           project(name, 'kv_heads')(media) for name in ('key', 'value')
       ))

@@ -46,7 +46,7 @@ class DecoderGroup(nn.Module):
       x: Float[Array, 'B L D'],
       stacked: tuple[GroupCache | None, Int[Array, ''] | None, Numbers],
       position: Int[Array, 'B'] | None,
-      media: Float[Array, 'B S D'] | None,
+      media: Float[Array, 'B S Dm'] | None,
       mask: Bool[Array, 'B L S'] | None,
       segments: Int[Array, 'B L'] | None,
       weights: Tree | None,
@@ -69,7 +69,8 @@ class DecoderGroup(nn.Module):
     keys = None
     if mask is not None:
       x, keys = remat(cfg.remat, self.block)(
-          cfg.heads, cfg.head_size, self.dtype, name='xattn'
+          *cfg.block_heads, self.dtype, cfg.block.activation,
+          cfg.block.maps_media, name='xattn',
       )(x, cache.media if media is None else media, mask)
       x = constrain(x, 'text', 'length', 'embed')
     layers = cache and cache.layers, numbers
@@ -88,11 +89,12 @@ class DecoderGroup(nn.Module):
 
 
 class Decoder(nn.Module):
-  """Tokens and latents to logits over the vocabulary and <EOC>."""
+  """Tokens and latents to logits over the vocabulary and what is added."""
 
   config: DecoderConfig
   dtype: str
-  added: bool = True  # <EOC>, which the language model alone does not know
+  # Whether entries are added, which the language model alone does not know.
+  added: bool = True
   group: type[DecoderGroup] = DecoderGroup
 
   @nn.compact
@@ -109,7 +111,7 @@ class Decoder(nn.Module):
     """Runs the trunk over L new tokens.
 
     Args:
-      tokens: ids; `config.vocab` is <EOC>.
+      tokens: ids; from `config.vocab` those that are added.
       media_index: the medium each token sees, 0 for none. None: the gated
         blocks are left out, which is the frozen language model.
       latents: of all media. None: the cache has their keys and values.
@@ -133,11 +135,14 @@ class Decoder(nn.Module):
       # Of a text's media, as what follows: left as the resampler splits them,
       # their gradient would be gathered whole on every chip, 6 GB at 80B.
       latents = constrain(latents, 'batch', None, None, 'vision_embed')
-      media = Einsum(
-          'BMRV,VD->BMRD', (latents.shape[-1], cfg.width),
-          ('vision_embed', 'embed'), dtype=self.dtype, name='media_projection',
-      )(latents)
-      media = media.reshape(len(media), -1, cfg.width)  # S = M R keys
+      media = latents
+      if cfg.block.maps_media:
+        media = Einsum(
+            'BMRV,VD->BMRD', (latents.shape[-1], cfg.width),
+            ('vision_embed', 'embed'), dtype=self.dtype,
+            name='media_projection',
+        )(latents)
+      media = media.reshape(len(media), -1, media.shape[-1])  # S = M R keys
       media = constrain(media, 'batch', None, 'embed')
     if media_index is not None:
       count, size = (
@@ -200,7 +205,7 @@ class Decoder(nn.Module):
       x: Float[Array, 'B L D'],
       stacks: Mapping[str, GroupCache],
       position: Int[Array, 'B'] | None,
-      media: Float[Array, 'B S D'] | None,
+      media: Float[Array, 'B S Dm'] | None,
       mask: Bool[Array, 'B L S'] | None,
       segments: Int[Array, 'B L'] | None,
   ) -> tuple[Float[Array, 'B L D'], dict[str, GroupCache | None]]:
@@ -260,8 +265,9 @@ class Decoder(nn.Module):
   def embeddings(self) -> tuple[Callable[..., Array], Callable[..., Array]]:
     """Maps into and out of the trunk, over one tied table or two.
 
-    <EOC>, the only entry added to the vocabulary (v1 §3.2.1), has a row of its
-    own, into and out of it: the frozen table then needs no gradient mask.
+    <EOC>, the only entry that the paper adds (v1 §3.2.1), has a row of its own,
+    into and out of it: the frozen table then needs no gradient mask. Others may
+    have a second one, out of it.
     """
     cfg = self.config
     normal = nn.initializers.normal(stddev=cfg.width**-0.5)
@@ -272,9 +278,12 @@ class Decoder(nn.Module):
     head = table
     if not cfg.tied:
       head = param('token_unembedder', 'vocab', cfg.vocab)
-    added = None
+    added, added_head = None, None
     if self.added:
-      added = param('new_token_embedding', 'new_vocab', 1)
+      added = param('new_token_embedding', 'new_vocab', cfg.added)
+      added_head = added
+      if not cfg.added_tied:
+        added_head = param('new_token_unembedding', 'new_vocab', cfg.added)
 
     def embed(tokens):
       is_added = tokens >= cfg.vocab
@@ -282,8 +291,9 @@ class Decoder(nn.Module):
       # Each device of 'model' looks up what it has, and these are summed: less
       # to send than the table.
       x = constrain(x, 'batch', None, 'embed')
-      if added is not None:
-        x = jnp.where(is_added[..., None], added[0], x)
+      for i in range(cfg.added * self.added):
+        is_later = tokens >= cfg.vocab + i
+        x = jnp.where(is_later[..., None], added[i], x)
       # Rows have norm 1, as logits want; the trunk's input has variance 1, or
       # the first layer would drown it. No paper of the family says.
       if cfg.scaled_embedding:
@@ -300,9 +310,9 @@ class Decoder(nn.Module):
         return cap * jnp.tanh(y / cap) if cap else y
 
       known = constrain(logits(head), 'batch', 'length', 'vocab')
-      if added is None:
+      if added_head is None:
         return known
-      return jnp.concatenate([known, logits(added)], axis=-1)
+      return jnp.concatenate([known, logits(added_head)], axis=-1)
 
     return embed, unembed
 

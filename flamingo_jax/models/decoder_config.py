@@ -9,14 +9,30 @@ import numpy as np
 
 from flamingo_jax.errors import UserError
 from flamingo_jax.models.layer_config import LayerConfig
+from flamingo_jax.models.layers import check_activation
 from flamingo_jax.typing import Int
+
+
+@dataclasses.dataclass(frozen=True)
+class BlockConfig:
+  """A gated block; the defaults are those of the paper's Flamingos."""
+
+  heads: int = 0  # 0: the language model's
+  head_size: int = 0  # 0: the language model's
+  activation: str = 'squared_relu'  # a key of layers.ACTIVATIONS
+  # Whether media are mapped to the width once and normed by each block; else
+  # keys and values are of the latents as they are (OpenFlamingo).
+  maps_media: bool = True
+
+  def __post_init__(self):
+    check_activation(self.activation, 'decoder.block')
 
 
 @dataclasses.dataclass(frozen=True)
 class DecoderConfig:
   """Shape of the language model and of the blocks between its layers."""
 
-  vocab: int  # entries of the frozen table; <EOC> is added behind them
+  vocab: int  # entries of the frozen table; others are added behind them
   layers: int
   width: int
   heads: int
@@ -32,8 +48,16 @@ class DecoderConfig:
   tied: bool = True  # one table maps into and out of the trunk
   scaled_embedding: bool = True  # times the root of the width
   logit_cap: float = 0.0  # by tanh (Gemma 2); 0: none
+  block: BlockConfig = BlockConfig()
+  added: int = 1  # entries that Flamingo adds and trains, <EOC> first
+  added_tied: bool = True  # one row maps each of these into and out of the trunk
 
   def __post_init__(self):
+    if self.added < 1:
+      raise UserError(
+          f'decoder.added is {self.added}: at least 1, for <EOC>, which ends '
+          'answers'
+      )
     if self.layer.positions == 'relative' and self.kv_heads != self.heads:
       raise UserError(
           f'decoder.layer.kv_heads is {self.kv_heads}: relative positions go '
@@ -58,6 +82,11 @@ class DecoderConfig:
           f'decoder.first is {self.first}: of {self.layers} layers, 0 to '
           f'{self.layers - 1} can stand before the first gated block'
       )
+
+  @property
+  def block_heads(self) -> tuple[int, int]:
+    """Heads of a gated block, and their size."""
+    return self.block.heads or self.heads, self.block.head_size or self.head_size
 
   @property
   def kv_heads(self) -> int:

@@ -114,28 +114,29 @@ def quick_gelu(x: Float[Array, '...']) -> Float[Array, '...']:
   return x * jax.nn.sigmoid(1.702 * x)
 
 
-# Of public models, by the names that configs have for them.
+def squared_relu(x: Float[Array, '...']) -> Float[Array, '...']:
+  """relu(x)^2 (Primer), the activation of every trainable transformer."""
+  return jnp.square(nn.relu(x))
+
+
+# By the names that configs have for them.
 ACTIVATIONS: Mapping[str, Callable[[Array], Array]] = {
     'gelu': jax.nn.gelu,
     'gelu_exact': functools.partial(jax.nn.gelu, approximate=False),
     'quick_gelu': quick_gelu,
     'silu': jax.nn.silu,
     'relu': jax.nn.relu,
+    'squared_relu': squared_relu,
 }
 
 
-def check_activation(name: str) -> None:
-  """UserError if a vision encoder's activation is none of these."""
+def check_activation(name: str, part: str) -> None:
+  """UserError if the activation of `part` of a config is none of these."""
   if name not in ACTIVATIONS:
     raise UserError(
-        f'vision.activation is {name!r} and must be one of '
+        f'{part}.activation is {name!r} and must be one of '
         f'{", ".join(ACTIVATIONS)}'
     )
-
-
-def squared_relu(x: Float[Array, '...']) -> Float[Array, '...']:
-  """relu(x)^2 (Primer), the activation of every trainable transformer."""
-  return jnp.square(nn.relu(x))
 
 
 class FeedForward(nn.Module):

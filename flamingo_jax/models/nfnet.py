@@ -48,7 +48,7 @@ class NFNetConfig:
   squaring: Squaring = Squaring()  # of pictures, before it sees them
 
   def __post_init__(self):
-    check_activation(self.activation)
+    check_activation(self.activation, 'vision')
 
   @property
   def features(self) -> int:

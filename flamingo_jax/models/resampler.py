@@ -8,12 +8,14 @@ from flax import linen as nn
 import jax
 import jax.numpy as jnp
 
+from flamingo_jax.errors import UserError
 from flamingo_jax.models.encoder_layer import attention, feed_forward
 from flamingo_jax.models.layers import (
+    ACTIVATIONS,
     Einsum,
     LayerNorm,
+    check_activation,
     partitioned,
-    squared_relu,
 )
 from flamingo_jax.sharding import constrain
 from flamingo_jax.typing import Array, Bool, Float
@@ -35,7 +37,12 @@ class ResamplerConfig:
   # Of the learnt latents at the start. The smaller, the more of what leaves the
   # resampler is of the medium; the Perceiver has 0.02.
   latents_stddev: float = 1.0
-  frames: int = 8  # time embeddings, one per training frame
+  frames: int = 8  # time embeddings, one per training frame; 0: none
+  projected: bool = True  # features, to the width; else they have it
+  activation: str = 'squared_relu'  # a key of layers.ACTIVATIONS
+
+  def __post_init__(self):
+    check_activation(self.activation, 'resampler')
 
 
 def interpolate_time(
@@ -77,7 +84,9 @@ class ResamplerLayer(nn.Module):
     latents += attention(
         y, seen, mask, cfg.heads, cfg.head_size, self.dtype, 'media'
     )
-    return feed_forward(latents, squared_relu, self.dtype, 'media')
+    return feed_forward(
+        latents, ACTIVATIONS[cfg.activation], self.dtype, 'media'
+    )
 
 
 class Resampler(nn.Module):
@@ -92,16 +101,26 @@ class Resampler(nn.Module):
     """Features at the resampler's width, each with the time of its frame."""
     cfg = self.config
     batch, frames, positions, vision_width = features.shape
-    x = Einsum(
-        'NTPV,VD->NTPD', (vision_width, cfg.width), ('vision_embed', 'embed'),
-        dtype=self.dtype, name='features_projection',
-    )(features)
-    normal = nn.initializers.normal(stddev=0.02)
-    time = self.param(
-        'time_embeddings', partitioned(normal, 'frames', 'embed'),
-        (cfg.frames, cfg.width), jnp.float32,
-    )
-    x += interpolate_time(time, frames)[:, None].astype(self.dtype)
+    if cfg.projected:
+      x = Einsum(
+          'NTPV,VD->NTPD', (vision_width, cfg.width),
+          ('vision_embed', 'embed'),
+          dtype=self.dtype, name='features_projection',
+      )(features)
+    elif vision_width == cfg.width:
+      x = features.astype(self.dtype)
+    else:
+      raise UserError(
+          f'resampler.width is {cfg.width}, and the vision encoder has features '
+          f'of {vision_width}: without resampler.projected they have to be equal'
+      )
+    if cfg.frames:
+      normal = nn.initializers.normal(stddev=0.02)
+      time = self.param(
+          'time_embeddings', partitioned(normal, 'frames', 'embed'),
+          (cfg.frames, cfg.width), jnp.float32,
+      )
+      x += interpolate_time(time, frames)[:, None].astype(self.dtype)
     x = x.reshape(batch, frames * positions, cfg.width)  # one key axis
     return constrain(x, 'media', None, 'embed')
 

@@ -101,10 +101,11 @@ _TOWERS = {'VISION_ENCODER', 'LANGUAGE_MODEL'}
 class AnyVocabulary(runtime.Vocabulary):
   """Stands for the vocabulary of a run whose files need not be here."""
 
-  def __init__(self, base_size: int):
-    """Args: base_size, entries of the model's table of words."""
+  def __init__(self, base_size: int, added: int):
+    """Args: entries of the model's table of words, and those that are added."""
     self.path = 'any vocabulary'
     self.base_size = base_size
+    self.added = ('<EOC>',) * added
 
 
 def make_model(
@@ -112,7 +113,7 @@ def make_model(
 ) -> TrainedModel:
   """A model without its vocabulary."""
   words = config.decoder if hasattr(config, 'decoder') else config.text
-  return model_class(config, AnyVocabulary(words.vocab), optimizer)
+  return model_class(config, AnyVocabulary(words.vocab, getattr(words, 'added', 1)), optimizer)
 
 
 def read(gin_files: Sequence[str], bindings: Sequence[str] = ()) -> PlannedRun:

@@ -3,6 +3,7 @@
 """What users pass to a model: checked, tokenized and padded to few shapes."""
 
 from collections.abc import Iterator, Mapping, Sequence
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -206,6 +207,11 @@ def check_lengths(
     )
   for number, document in enumerate(documents, 1):
     length = len(document.tokens)
+    if not length:
+      raise UserError(
+          f'prompt {number} has no tokens, as its vocabulary knows nothing of '
+          'its text: give it another'
+      )
     if length <= room:
       continue
     raise UserError(
@@ -268,7 +274,11 @@ def split_prefix(
       window(document, len(document.tokens), len(document.media), start)
       for document in documents
   ]
-  return window(documents[0], start - 1, media, 0), rest
+  first = documents[0]
+  return dataclasses.replace(
+      first, tokens=first.tokens[:start], is_tag=first.is_tag[:start],
+      positions=first.positions[:media], media=first.media[:media],
+  ), rest
 
 
 def check_candidates(candidates: Any) -> list[str]:
@@ -310,7 +320,8 @@ def tokenize_candidates(
     UserError: a candidate has no tokens.
   """
   end = [vocabulary.eoc_id] if close else []
-  touches = isinstance(prompt[-1], str) and not prompt[-1][-1].isspace()
+  follows_text = isinstance(prompt[-1], str)
+  touches = follows_text and not prompt[-1][-1].isspace()
   ids = []
   for number, text in enumerate(candidates, 1):
     if not vocabulary.encode(text):
@@ -319,7 +330,11 @@ def tokenize_candidates(
           'text, or leave it out'
       )
     space = separator if touches and not text[0].isspace() else ''
-    ids.append(vocabulary.encode(space + text) + end)
+    if follows_text:
+      tokens = vocabulary.encode(space + text)
+    else:
+      tokens = vocabulary.encode_part(text, is_first=False)
+    ids.append(tokens + end)
   return ids
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from flamingo_jax.data.vocabulary import Vocabulary
 from flamingo_jax.models import (
+    FlamingoConfig,
     LanguageModelConfig,
     VisionEncoderConfig,
     variants,
@@ -23,26 +24,34 @@ from flamingo_jax.run_dir.model_json import (
 from flamingo_jax.run_dir.steps import split_path
 
 # What a Flamingo decides of its decoder, and not the language model.
-OF_FLAMINGO = ('xattn_every', 'first', 'remat', 'unroll')
+OF_FLAMINGO = ('xattn_every', 'first', 'remat', 'unroll', 'block')
 
 
 def tower_overrides(
     vision_encoder: str | None,
     language_model: str | None,
     others: Mapping[str, Any] | None = None,
+    weights: str = '',
 ) -> dict[str, Any]:
   """Overrides of `variants.get`: what the towers say of a Flamingo.
 
   Decoder and vision encoder are those of the towers, if they are told; a tower
   that is not given is trained along: between random frozen towers the blocks
-  learn to ignore the pictures.
+  learn to ignore the pictures. Where all weights are another Flamingo's, so is
+  the whole shape, and what of it is trained.
 
   Args:
     vision_encoder: a source of weights, '' for none; None: it will be given, as
       where a run is planned, and is taken to be the variant's.
     language_model: likewise.
     others: what else is another than the variant's.
+    weights: a source of all weights; '' for none.
   """
+  if (whole := _stored_flamingo(weights)) is not None:
+    return {
+        field.name: getattr(whole, field.name)
+        for field in dataclasses.fields(FlamingoConfig)
+    } | dict(others or {})
   overrides = dict(others or {}) | {
       'trains_vision_encoder': vision_encoder == '',
       'trains_language_model': language_model == '',
@@ -54,7 +63,7 @@ def tower_overrides(
         for field in dataclasses.fields(decoder)
         if field.name not in OF_FLAMINGO
     }
-  encoder = _stored_encoder(vision_encoder)
+  encoder = stored_encoder(vision_encoder)
   if encoder is not None:
     overrides['vision'] = encoder.vision
     if has_size(encoder.vision):
@@ -62,21 +71,31 @@ def tower_overrides(
   return overrides
 
 
-def tower_image_size(vision_encoder: str | None, variant: str) -> PictureSize:
+def tower_image_size(
+    vision_encoder: str | None, variant: str, weights: str = ''
+) -> PictureSize:
   """What pictures a Flamingo sees: those of the encoder, or of the variant.
 
   Args:
     vision_encoder: as of `tower_overrides`.
     variant: a member of the zoo, which `tower_overrides` changes.
+    weights: likewise.
   """
-  config = variants.get(variant, tower_overrides(vision_encoder, ''))
+  config = variants.get(
+      variant, tower_overrides(vision_encoder, '', weights=weights)
+  )
   return picture_size(config.vision, config.image_size)
 
 
 def tower_vocabulary(
-    language_model: str, default: Callable[[], Vocabulary]
+    language_model: str, default: Callable[[], Vocabulary], weights: str = ''
 ) -> Vocabulary:
-  """The vocabulary of a language model; of none, or an untold one, `default`'s."""
+  """The vocabulary of a language model; of none, or an untold one, `default`'s.
+
+  That of a Flamingo that all weights are of goes before.
+  """
+  if _stored_flamingo(weights) is not None:
+    return stored_vocabulary(weights)
   if _stored_decoder(language_model) is None:
     return default()
   return stored_vocabulary(language_model)
@@ -90,11 +109,16 @@ def _stored_decoder(language_model: str | None) -> DecoderConfig | None:
   return None if config is None else config.decoder
 
 
-def _stored_encoder(vision_encoder: str | None) -> VisionEncoderConfig | None:
+def stored_encoder(vision_encoder: str | None) -> VisionEncoderConfig | None:
   """Of a source that has a model.json of a model that sees."""
   return _stored_part(
       vision_encoder, VisionEncoderConfig, 'the vision encoder'
   )
+
+
+def _stored_flamingo(weights: str) -> FlamingoConfig | None:
+  """Of a source that has a model.json of a Flamingo."""
+  return _stored_part(weights, FlamingoConfig, 'the model')
 
 
 def _stored_part(

@@ -3,8 +3,9 @@
 """The freeze rule, stated once: what Flamingo trains (Flamingo §2.1, §2.2).
 
 Trained are the Resampler, the gated cross-attention blocks with the map of
-their media, and the embedding of <EOC>; the vision encoder and the language
-model are frozen, but for the ablations that train one of these too (§3.3).
+their media, and the rows of <EOC> and of what else is added; the vision encoder
+and the language model are frozen, but for the ablations that train one of these
+too (§3.3).
 """
 
 from collections.abc import Collection
@@ -14,9 +15,10 @@ from flax import traverse_util
 
 from flamingo_jax.typing import Tree
 
-_TRAINABLE_MODULES = frozenset(
-    ('resampler', 'media_projection', 'xattn', 'graft', 'new_token_embedding')
-)
+_TRAINABLE_MODULES = frozenset((
+    'resampler', 'media_projection', 'xattn', 'graft', 'new_token_embedding',
+    'new_token_unembedding',
+))
 
 
 def is_trainable(path: tuple[str, ...]) -> bool:

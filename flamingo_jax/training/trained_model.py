@@ -66,6 +66,14 @@ class TrainedModel:
           f'entries and the language model {entries}: give the '
           'vocabulary that the language model was trained with'
       )
+    if isinstance(self.module.config, models.FlamingoConfig) and (
+        len(vocabulary.added) != config.decoder.added
+    ):
+      raise UserError(
+          f'the vocabulary {vocabulary.path} adds {len(vocabulary.added)} '
+          f'entries ({", ".join(vocabulary.added)}) and decoder.added is '
+          f'{config.decoder.added}: give the vocabulary of the model'
+      )
     self.config = self.module.config
     self.vocabulary = vocabulary
     self.optimizer = optimizer_def

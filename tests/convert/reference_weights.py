@@ -19,3 +19,8 @@ def values(name: str, shape: tuple[int, ...]) -> np.ndarray:
   is_nearly = name.startswith(('stages.', 'NFNet/')) and 'conv' in name
   factor = 0.01 if is_nearly else 1.0
   return (factor * x * shape[-1] ** -0.5).astype(np.float32)
+
+
+def added_values(name: str, shape: tuple[int, ...]) -> np.ndarray:
+  """As `values`, of what a Flamingo adds to its towers: its gates are open."""
+  return values(name, shape) + np.float32(0.6 if name.endswith('_gate') else 0)

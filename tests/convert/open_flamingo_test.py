@@ -1,0 +1,229 @@
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Converted OpenFlamingos against what the maker's code computes.
+
+references/record_flamingos.py made the references.
+"""
+
+import functools
+import os
+
+from flax import traverse_util
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import PIL.Image
+import pytest
+from safetensors.numpy import save_file
+
+import flamingo_jax as fj
+from flamingo_jax import cli
+from flamingo_jax.convert import open_flamingo
+from flamingo_jax.convert import whole
+from flamingo_jax.data.interleaved import tokenize_document
+from flamingo_jax.data.vocabulary import Vocabulary
+from flamingo_jax.models import variants
+from flamingo_jax.models.vision import picture_size
+from flamingo_jax.run_dir.model_json import stored_config
+from flamingo_jax.run_dir.pretrained import TrainStateInitializer
+from flamingo_jax.run_dir.towers import (
+    stored_encoder,
+    tower_image_size,
+    tower_overrides,
+    tower_vocabulary,
+)
+from flamingo_jax.run_dir.weights import load_params
+from flamingo_jax.training.partitioner import Partitioner
+from flamingo_jax.training.trainable import merge_params, split_params
+from flamingo_jax.training.trained_model import FlamingoModel
+from tests.convert.open_flamingos import (  # pylint: disable=unused-import
+    MODELS,
+    REFERENCES,
+    TABLES,
+    TOLD,
+    converted,
+    shown,
+    towers,
+)
+
+FOUND = np.load(REFERENCES / 'flamingos.npz')
+
+
+def inputs(name):
+  """Tokens, the picture that each sees, pictures, which there are."""
+  told = MODELS[name]
+  tokens = np.array(told['ids'])
+  index = np.cumsum(tokens == told['words'] + 1, axis=1)
+  media = np.zeros((len(tokens), 3, 1, 12, 12, 3), np.uint8)
+  mask = np.zeros(media.shape[:3], bool)
+  for row, prompt in enumerate(TOLD['prompts']):
+    for column in range(prompt.count('i')):
+      media[row, column, 0], mask[row, column] = shown(row, column), True
+  return [jnp.asarray(x) for x in (
+      tokens.astype(np.int32), index.astype(np.int32), media, mask
+  )]
+
+
+@pytest.mark.parametrize('name', MODELS)
+def test_numbers_are_those_of_the_maker(converted, towers, tmp_path, name):
+  told = MODELS[name]
+  config = stored_config(converted(name))
+  params = jax.tree.map(jnp.asarray, load_params(converted(name))[0])
+  module = config.build()
+  tokens, index, media, mask = inputs(name)
+  lengths = jnp.array(told['lengths'], jnp.int32)
+  is_token = np.arange(tokens.shape[1]) < np.array(told['lengths'])[:, None]
+  trained, frozen = split_params(params)
+  labels = (is_token & (tokens != told['words'] + 1))[:, 1:]
+
+  @jax.jit
+  def loss_of(trained):
+    logits = module.apply(
+        {'params': merge_params(trained, frozen)}, tokens, index, media, mask
+    )
+    nats = -jnp.take_along_axis(
+        jax.nn.log_softmax(logits[:, :-1]), tokens[:, 1:, None], axis=-1
+    )[..., 0]
+    return jnp.sum(nats * labels) / labels.sum(), logits
+
+  gradients, logits = jax.jit(jax.grad(loss_of, has_aux=True))(trained)
+  np.testing.assert_allclose(
+      logits * is_token[..., None], FOUND[f'{name}/logits'], atol=5e-5
+  )
+  check_gradients(gradients, name, towers, tmp_path)
+
+  longest, new = int(lengths.max()), 20
+  latents = module.apply(
+      {'params': params}, media, mask, method='encode_media'
+  )
+
+  @jax.jit
+  def continue_prompts(params):
+    apply = functools.partial(module.apply, {'params': params})
+    state = apply(
+        tokens[:, :longest], index, latents, lengths, longest + new,
+        method='prefill',
+    )
+
+    def step(state, _):
+      logits, cache = state
+      token = logits.at[:, told['words'] + 1].set(-jnp.inf).argmax(-1)
+      y, cache = apply(token[:, None], cache, method='extend')
+      return (y[:, 0], cache), token
+
+    return jax.lax.scan(step, state, None, new)[1].T
+
+  assert continue_prompts(params).tolist() == told['greedy']
+
+
+def check_gradients(gradients, name, towers, tmp_path):
+  """A gradient has the layout of its parameter, so it converts like one."""
+  told, prefix = MODELS[name], f'{name}/gradient/'
+  expected = {
+      key.removeprefix(prefix): FOUND[key] for key in FOUND if
+      key.startswith(prefix)
+  }
+  table = f'lang_encoder.{TABLES[name]}.weight'
+  added = expected[table]
+  expected[table] = np.concatenate(
+      [np.zeros((told['words'], added.shape[1]), np.float32), added]
+  )
+  save_file(expected, tmp_path / 'gradients.safetensors')
+  tensors = open_flamingo.open_tensors(tmp_path / 'gradients.safetensors')
+  language_model, vision = towers(name)
+  mapping = open_flamingo.mapping(
+      tensors, stored_config(language_model), 55, stored_encoder(str(vision)),
+      TOLD['head_size'],
+  )
+  found = traverse_util.flatten_dict(gradients)
+  wanted = whole._added(mapping, tensors)
+  for path in found.keys() - {('decoder', 'new_token_unembedding')}:
+    np.testing.assert_allclose(
+        found[path], wanted[path], rtol=1e-4,
+        atol=1e-5 * np.abs(wanted[path]).max(), err_msg=str(path),
+    )
+
+
+@pytest.mark.parametrize('name', ['mpt', 'llama'])
+def test_prompts_are_read_as_the_maker_reads_them(converted, name):
+  told, model = MODELS[name], fj.load(converted(name))
+  prompts = []
+  for row, prompt in enumerate(TOLD['prompts']):
+    media = iter(range(3))
+    prompts.append([
+        fj.image(shown(row, next(media))) if part == 'i' else f'w{part} '
+        # The maker's users write the end of a chunk, which comes by itself.
+        for part in prompt if part != 'e'
+    ])
+  expected = []
+  for greedy in told['greedy']:
+    said = greedy[: (greedy + [told['words']]).index(told['words'])]
+    expected.append(' '.join(f'w{i}' for i in said if i < told['words']))
+  assert model.generate(prompts, max_new_tokens=20) == expected
+  # All begin with what the last one does, two pictures without text in it.
+  prefix, query = prompts[3][:3], prompts[1][:1] + ['w8 ']
+  alone = model.generate(prefix + query, max_new_tokens=20)
+  assert model.generate([query], max_new_tokens=20, prefix=prefix) == [alone]
+  mesh = fj.load(converted(name), mesh={'fsdp': 8}, rules='fsdp')
+  assert mesh.generate(prompts, max_new_tokens=20) == expected
+
+
+def test_a_run_begins_with_its_weights_and_nothing_else_told(converted):
+  folder = os.fspath(converted('neox'))
+  config = variants.get(
+      'flamingo_small', tower_overrides('', '', weights=folder)
+  )
+  assert config == stored_config(folder)
+  assert tower_image_size('', 'flamingo_small', folder) == picture_size(
+      config.vision, 12
+  )
+  vocabulary = tower_vocabulary('', pytest.fail, folder)
+  model = FlamingoModel(config, vocabulary, optax.sgd(0.1))
+  partitioner = Partitioner(devices=jax.devices()[:1])
+  state, frozen = TrainStateInitializer(
+      model, partitioner, weights=folder
+  ).from_scratch(jax.random.key(0))
+  expected = load_params(folder)[0]
+  jax.tree.map(
+      np.testing.assert_array_equal, merge_params(state.params, frozen), expected
+  )
+
+
+def test_documents_are_made_as_the_maker_made_them(converted):
+  picture = fj.image(shown(0, 0))
+  parts = ['w5', picture, 'w7 w8', picture, picture, 'w9']
+  names = lambda name: Vocabulary(converted(name) / 'vocabulary.model').pieces(
+      tokenize_document(
+          parts, Vocabulary(converted(name) / 'vocabulary.model')
+      ).tokens
+  )
+  ended = ['w5', '<image>', 'w7', 'w8', '<|endofchunk|>', '<image>', '<image>',
+           'w9', '<|endofchunk|>', '<EOS>']
+  assert names('mpt') == ended
+  assert names('llama') == ['<BOS>', *ended]
+
+
+def test_explain_shows_them(converted, tmp_path, capsys):
+  PIL.Image.fromarray(shown(0, 0)).save(tmp_path / 'a.png')
+  image = f'--image={tmp_path}/a.png'
+  assert not cli.main([
+      'explain', f'--model_dir={converted("mpt")}', '--text=w5', image,
+      '--text=w6', image, '--prompt=w7',
+  ])
+  found = [line.split() for line in capsys.readouterr().out.splitlines()[1:]]
+  assert [line[1:4] for line in found] == [
+      ['w5', 'none', '0'], ['<image>', 'image', '1'], ['w6', 'image', '1'],
+      ['<|endofchunk|>', 'image', '1'], ['<image>', 'image', '2'],
+      ['w7', 'image', '2'],
+  ]
+
+
+def test_no_text_is_a_tag(converted):
+  vocabulary = Vocabulary(converted('mpt') / 'vocabulary.model')
+  for text in ('<image>', 'w5<|endofchunk|>', '<PAD>', '</s>'):
+    for is_first in (False, True):
+      ids = vocabulary.encode_part(text, is_first)
+      assert max(ids) < vocabulary.base_size
+      assert not {vocabulary.eos_id, vocabulary.bos_id} & set(ids)
+  assert vocabulary.decode([5, *range(55, 58), 6]) == 'w5 w6'
