@@ -9,6 +9,7 @@ import functools
 import json
 import pathlib
 
+from flax import linen as nn
 from flax import traverse_util
 import jax
 import jax.numpy as jnp
@@ -24,6 +25,7 @@ from flamingo_jax.convert.families import (
     read_config,
 )
 from flamingo_jax.errors import UserError
+from flamingo_jax.models import FlamingoConfig, ResamplerConfig
 from flamingo_jax.models.language_model import LanguageModel
 from tests.convert.reference_weights import values
 
@@ -238,3 +240,30 @@ def test_a_tensor_of_another_shape_is_told(tmp_path, name, tensor, shape):
   folder = write_model(tmp_path, name, **other)
   with pytest.raises(UserError, match='do not belong together'):
     read_model(folder)
+
+
+@pytest.mark.parametrize('name', ['llama', 'gemma2', 'pythia', 'opt'])
+def test_a_flamingo_around_it_says_the_same_before_it_is_trained(read, name):
+  """Gates of 0 leave no trace of pictures, to the bit."""
+  config, params = read(name)
+  flamingo = FlamingoConfig(
+      vision='micro', decoder=config.decoder, image_size=32,
+      resampler=ResamplerConfig(
+          layers=1, width=16, heads=2, head_size=8, latents=2
+      ),
+      dtype='float32', frozen_dtype='float32',
+  ).build()
+  rng = np.random.default_rng(0)
+  pictures = jnp.array(rng.integers(0, 255, (len(TOKENS), 1, 1, 32, 32, 3), np.uint8))
+  inputs = TOKENS, jnp.ones_like(TOKENS), pictures, jnp.ones((len(TOKENS), 1, 1), bool)
+  tree = traverse_util.flatten_dict(
+      nn.unbox(jax.jit(flamingo.init)(jax.random.key(0), *inputs))['params']
+  )
+  tree |= traverse_util.flatten_dict({'decoder': params})
+  said = jax.jit(flamingo.apply)(
+      {'params': traverse_util.unflatten_dict(tree)}, *inputs
+  )
+  alone = jax.jit(LanguageModel(config).apply)(
+      {'params': {'decoder': params}}, TOKENS
+  )
+  np.testing.assert_array_equal(said[..., : config.decoder.vocab], alone)
