@@ -5,11 +5,13 @@
 import json
 import shutil
 
+from etils import epath
 import jax
 import pytest
 
 from flamingo_jax.errors import UserError
 from flamingo_jax.run_dir import checkpoint
+from flamingo_jax.run_dir import damage
 from flamingo_jax.run_dir import weights
 from flamingo_jax.training.train_step import abstract_state, init_state
 from tests.run_dir.checkpoint_test import Counter
@@ -51,8 +53,10 @@ def half(path):
 
 
 def largest(folder):
-  """Of the files of values."""
-  files = [path for path in folder.rglob('d/*') if 'process' in str(path)]
+  """Of the files of values, but for those that nothing refers to any more."""
+  state = folder if (folder / 'manifest.ocdbt').exists() else folder / 'state'
+  files = [state / name for name in damage._sizes(epath.Path(state))
+           if 'process' in name]
   return max(files, key=lambda path: path.stat().st_size)
 
 

@@ -34,7 +34,7 @@ def convert(folder, write, name):
   return folder / name
 
 
-def run(folder, steps):
+def run(folder, steps, program='train'):
   """An entry of a plan: no flag says what the towers know."""
   return {
       'name': 'run', 'files': ['configs/own_data.gin'], 'devices': 1,
@@ -44,7 +44,8 @@ def run(folder, steps):
           f'LANGUAGE_MODEL={str(folder / "gemma3")!r}',
           f'VISION_ENCODER={str(folder / "clip")!r}', f'TRAIN_STEPS={steps}',
           'WARMUP_STEPS=1', 'STATS_PERIOD=1', f'CHECKPOINT_PERIOD={STEPS}',
-          'BATCH_SIZE=2', 'TOKENS=8', 'train.infer_eval_dataset_cfg=None',
+          'BATCH_SIZE=2', 'TOKENS=8',
+          f'{program}.infer_eval_dataset_cfg=None',
       ],
   }
 
@@ -102,7 +103,8 @@ def test_towers_stay_and_what_is_between_them_moves(trained):
 
 
 def test_the_built_in_driver_goes_on(trained):
-  run_built_in([run(trained, STEPS + 2)])
+  # Other tests have a `train` too.
+  run_built_in([run(trained, STEPS + 2, 'driver.loop.train')])
   lines = (trained / 'run' / 'metrics.jsonl').read_text().splitlines()
   assert [json.loads(line)['step'] for line in lines][-2:] == [4, 5]
   found = read(trained / 'run', STEPS + 2)
