@@ -94,10 +94,9 @@ def _lengths(
   if name is None:
     name = _PAGES if _PAGES in tasks else next(iter(tasks))
   given = {'frames': 1, 'media': 0} | tasks[name]
-  lengths = {
-      key: given.get(key) for key in ('tokens', 'media', 'frames', 'documents')
-      if key != 'documents' or key in given
-  }
+  lengths = {key: given.get(key) for key in ('tokens', 'media', 'frames')}
+  if 'documents' in given:  # of a packed row
+    lengths['documents'] = given['documents']
   for key, length in lengths.items():
     if type(length) is not int or length < (key != 'media'):
       raise UserError(f'{key!r} of {name!r} in {files} is {length!r}, but must '

@@ -30,8 +30,7 @@ def note_validation(
   scores = {known: score for known, score in scores.items() if known < step}
   scores[step] = nats_per_token
   write_atomically(as_folder(model_dir) / _FILE, json.dumps({
-      _METRIC: {str(known): score for known, score in sorted(scores.items())},
-      BEST: _lowest(scores),
+      _METRIC: {str(known): score for known, score in sorted(scores.items())}
   }, indent=2) + '\n')
   return _lowest(scores)
 

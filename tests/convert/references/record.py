@@ -126,8 +126,8 @@ MOSAIC_GPT = {
 }
 
 
-def record(kind, options):
-  """What is told of one model, and its logits."""
+def language_model(kind, options):
+  """(model, its config.json, shapes of its tensors)."""
   config = getattr(transformers, f'{kind}Config')(**options)
   auto = transformers.AutoModelForCausalLM
   with tempfile.TemporaryDirectory() as folder:
@@ -140,11 +140,11 @@ def record(kind, options):
         metadata={'format': 'pt'},
     )
     model = auto.from_pretrained(folder, attn_implementation='eager').eval()
-  return run(model, saved, shapes)
+  return model, saved, shapes
 
 
 def record_mosaic_gpt(checkout):
-  """As `record`, by the remote code's own repository."""
+  """As `run` of a `language_model`, by the remote code's own repository."""
   base = 'examples.llm.src.models'
   for name in (
       'composer.algorithms.low_precision_layernorm.low_precision_layernorm',
@@ -192,7 +192,7 @@ def main():
   checkout = parser.parse_args().llm_foundry
   told, logits, defaults = {}, {}, {}
   for name, (kind, options) in CASES.items():
-    told[name], logits[name] = record(kind, options)
+    told[name], logits[name] = run(*language_model(kind, options))
     default = getattr(transformers, f'{kind}Config')().to_dict()
     defaults[default['model_type']] = default
   if checkout:

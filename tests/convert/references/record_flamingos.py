@@ -16,7 +16,6 @@ the language model, as the maker trains the others alone.
 import json
 import pathlib
 import sys
-import tempfile
 
 import numpy as np
 import open_clip
@@ -24,14 +23,13 @@ from open_flamingo.src import helpers
 from open_flamingo.src.flamingo import Flamingo
 from open_flamingo.src.flamingo_lm import FlamingoLMMixin
 from open_flamingo.src.utils import extend_instance
-from safetensors.numpy import load_file, save_file
 import torch
 from torch.nn import functional
 import transformers
 
 HERE = pathlib.Path(__file__).parent
 sys.path.insert(0, str(HERE.parent))
-from record import IDS, NEOX, SIZES  # noqa: E402
+from record import IDS, NEOX, SIZES, language_model  # noqa: E402
 from record_vision import pictures  # noqa: E402
 from reference_weights import added_values, values  # noqa: E402
 
@@ -70,23 +68,6 @@ class Mixin(FlamingoLMMixin):
 
   def forward(self, input_ids, attention_mask=None, **options):
     return super().forward(input_ids, attention_mask, **options)
-
-
-def language_model(kind, options):
-  """(model, its config.json, shapes of its tensors)."""
-  config = getattr(transformers, f'{kind}Config')(**options)
-  auto = transformers.AutoModelForCausalLM
-  with tempfile.TemporaryDirectory() as folder:
-    auto.from_config(config).save_pretrained(folder)
-    saved = json.loads(pathlib.Path(folder, 'config.json').read_text())
-    path = f'{folder}/model.safetensors'
-    shapes = {name: x.shape for name, x in load_file(path).items()}
-    save_file(
-        {name: values(name, shape) for name, shape in shapes.items()}, path,
-        metadata={'format': 'pt'},
-    )
-    model = auto.from_pretrained(folder, attn_implementation='eager')
-  return model, saved, shapes
 
 
 def vision_encoder():
