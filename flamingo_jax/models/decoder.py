@@ -69,8 +69,7 @@ class DecoderGroup(nn.Module):
     keys = None
     if mask is not None:
       x, keys = remat(cfg.remat, self.block)(
-          *cfg.block_heads, self.dtype, cfg.block.activation,
-          cfg.block.maps_media, name='xattn',
+          cfg.sized_block, self.dtype, name='xattn'
       )(x, cache.media if media is None else media, mask)
       x = constrain(x, 'text', 'length', 'embed')
     layers = cache and cache.layers, numbers
@@ -279,7 +278,7 @@ class Decoder(nn.Module):
     if not cfg.tied:
       head = param('token_unembedder', 'vocab', cfg.vocab)
     added, added_head = None, None
-    if self.added:
+    if self.added and cfg.added:
       added = param('new_token_embedding', 'new_vocab', cfg.added)
       added_head = added
       if not cfg.added_tied:

@@ -151,7 +151,7 @@ def unrolled(params, tokens, index, latents):
   groups = [at(p['groups'], g) for g in range(cfg.groups)]
   for group in [p['head'], *groups, p['tail']]:
     if 'xattn' in group:
-      block = GatedCrossAttentionBlock(2, 8)
+      block = GatedCrossAttentionBlock(cfg.sized_block)
       x, _ = block.apply({'params': group['xattn']}, x, media, mask)
     for i in range(len(group['lm']['attn_norm']['scale'])):
       layer = DecoderLayer(cfg, 'float32')
