@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """From a folder of the hub to a tower that runs are built on."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 import collections
 import contextlib
 from concurrent import futures
@@ -11,6 +11,7 @@ import hashlib
 import os
 import pathlib
 import shutil
+from typing import Any
 import zlib
 
 from etils import epath
@@ -27,10 +28,15 @@ from flamingo_jax.data import storage
 from flamingo_jax.data.owner import owned
 from flamingo_jax.data.vocabulary import Vocabulary
 from flamingo_jax.errors import UserError
-from flamingo_jax.models import LanguageModelConfig
+from flamingo_jax.models import (
+    FlamingoConfig,
+    LanguageModelConfig,
+    VisionEncoderConfig,
+)
 from flamingo_jax.run_dir.model_json import write_model_json
 from flamingo_jax.run_dir.quiet import told_once
 from flamingo_jax.run_dir.steps import checkpoint_folder
+from flamingo_jax.training.trainable import is_trainable
 
 _STRIP = 16  # columns
 _AT_ONCE = min(os.cpu_count() or 1, 8)  # tensors
@@ -65,7 +71,7 @@ class Report:
 
 
 def convert(source: str | os.PathLike, out: str | os.PathLike) -> Report:
-  """Writes the tower that a folder of the hub holds.
+  """Writes the tower, or whole Flamingo, that a folder of the hub holds.
 
   It is there when all of it is, and reads as the MODEL_DIR of a run does. What
   has been read stands in its report.txt too.
@@ -89,6 +95,11 @@ def convert(source: str | os.PathLike, out: str | os.PathLike) -> Report:
   words = None
   if isinstance(mapping.config, LanguageModelConfig):
     words = tokenizer.vocabulary_bytes(folder, mapping.config.decoder.vocab)
+  elif mapping.conventions:
+    decoder = mapping.config.decoder
+    words = tokenizer.vocabulary_bytes(
+        folder, decoder.vocab, decoder.added, mapping.conventions
+    )
   with drafted(out) as draft:
     report = _write(told, kind, mapping, tensors, words, draft)
     (draft / 'report.txt').write_text(f'{report}\n', encoding='utf-8')
@@ -136,26 +147,38 @@ def _write(
       tuple(target.split('/')): len(rule.place)
       for rule in mapping.rules() for target in rule.targets
   }
+  is_whole = bool(mapping.conventions)
+  is_kept = lambda path: not is_whole or is_trainable(path)
   leaves = {
-      path: (leaf.shape, _stored_dtype(path, mapping.config.dtype),
-             axes.get(path, 0))
-      for path, leaf in rules.abstract_tower(mapping.config).items()
+      path: (leaf.shape, np.dtype(np.float32) if is_whole and is_kept(path)
+             else _stored_dtype(path, mapping.config.dtype), axes.get(path, 0))
+      for path, leaf in rules.abstract_tower(mapping.config, is_whole).items()
   }
 
-  def counted() -> Iterator[rules.Piece]:
-    found = _as_stored(rules.pieces(mapping, tensors), leaves)
+  def write(
+      folder: epath.Path, prefix: rules.Path,
+      of: Callable[[rules.Path], bool], **beside: Any,
+  ) -> None:
+    wanted = {path: leaf for path, leaf in leaves.items() if of(path)}
+    tower.write_tree(folder, prefix, wanted, counted(of), **beside)
+
+  def counted(of: Callable[[rules.Path], bool]) -> Iterator[rules.Piece]:
+    found = _as_stored(rules.pieces(mapping, tensors, of), leaves)
     for path, place, (values, checksum) in found:
-      parameters[path[len(parts.stack) * is_stacked(path)]] += values.size
+      name = _part(path) if is_whole else path[
+          len(parts.stack) * is_stacked(path)
+      ]
+      parameters[name] += values.size
       digest.update(
           f'{path} {place} {values.shape} {values.dtype} {checksum}\n'.encode()
       )
       yield path, place, values
 
-  tower.write_tree(
-      epath.Path(checkpoint_folder(draft, 0)) / 'state',
-      ('params', parts.name), leaves, counted(),
-      step=np.array(0, np.int32),
-  )
+  write(epath.Path(checkpoint_folder(draft, 0)) / 'state',
+        ('params', *filter(None, [parts.name])), is_kept,
+        step=np.array(0, np.int32))
+  if is_whole:  # as runs keep them
+    write(epath.Path(draft) / 'frozen', (), lambda path: not is_kept(path))
   left_out = collections.Counter(
       mapping.left_out_part(name) for name in sorted(tensors.unused())
   )
@@ -165,14 +188,30 @@ def _write(
   )
 
 
+def _part(path: rules.Path) -> str:
+  """Of a whole Flamingo, what a parameter is counted as."""
+  if 'xattn' in path:
+    return 'blocks'
+  if path[-1].startswith('new_'):
+    return 'added rows'
+  return 'language model' if path[0] == 'decoder' else path[0].replace('_', ' ')
+
+
 def _shape(config: rules.Config) -> str:
+  if isinstance(config, FlamingoConfig):
+    towers = (LanguageModelConfig(config.decoder),
+              VisionEncoderConfig(config.vision, config.image_size))
+    return (f'blocks before every {config.decoder.xattn_every}. layer; '
+            + '; '.join(map(_shape, towers)))
   if isinstance(config, LanguageModelConfig):
     decoder = config.decoder
     return f'{decoder.vocab:,} rows, context {decoder.context:,}'
   size = config.image_size
   side = config.vision.side(size)
-  return (f'{side} x {side} features of width {config.vision.features:,} of '
-          f'pictures of {size} x {size} pixels, {config.vision.squaring}')
+  token = getattr(config.vision, 'gives_class_token', False)
+  return (f'{side} x {side} features {"and a class token " * token}of width '
+          f'{config.vision.features:,} of pictures of {size} x {size} pixels, '
+          f'{config.vision.squaring}')
 
 
 def _as_stored(

@@ -94,6 +94,8 @@ class Mapping:
   # buffers, tied copies, and what is beside the tower, such as pooling heads.
   left_out: tuple[str, ...] = ()
   told_by: str = 'config.json'  # what says the shapes
+  # Of a Flamingo that comes with its towers, a key of data.CONVENTIONS.
+  conventions: str = ''
 
   def left_out_part(self, name: str) -> str | None:
     """The one of `left_out` that a tensor's name has; None: it must be read."""
@@ -134,8 +136,11 @@ def tower_of(config: Config) -> Tower:
 
 
 @functools.lru_cache(maxsize=1)
-def abstract_tower(config: Config) -> dict[Path, Any]:
-  """Shapes of the tower's parameters, by path."""
+def abstract_tower(config: Config, whole: bool = False) -> dict[Path, Any]:
+  """Shapes of the tower's parameters, by path.
+
+  Of a Flamingo those that it adds to its towers, or of a whole one all.
+  """
   tokens = jax.ShapeDtypeStruct((1, 1), jnp.int32)
   pictures = lambda *shape: jax.ShapeDtypeStruct(
       (*shape, config.image_size, config.image_size, 3), jnp.uint8
@@ -152,20 +157,31 @@ def abstract_tower(config: Config) -> dict[Path, Any]:
   tree = nn.unbox(boxed)['params']
   if isinstance(config, FlamingoConfig):
     flat = traverse_util.flatten_dict(tree)
-    return {path: leaf for path, leaf in flat.items() if is_trainable(path)}
+    return {path: x for path, x in flat.items() if whole or is_trainable(path)}
   return traverse_util.flatten_dict(tree[tower_of(config).name])
 
 
-def pieces(mapping: Mapping, tensors: Tensors) -> Iterator[Piece]:
+def pieces(
+    mapping: Mapping, tensors: Tensors,
+    of: Callable[[Path], bool] = lambda path: True,
+) -> Iterator[Piece]:
   """All of a tower, tensor by tensor in the order of the layers.
+
+  Args:
+    mapping: of the tower.
+    tensors: of its folder.
+    of: which parameters are wanted; of a tensor's targets all are, or none.
 
   Raises:
     UserError: a tensor is missing or of another shape than config.json says,
       or one is left that nobody knows.
   """
-  shapes = abstract_tower(mapping.config)
-  missing = set(shapes)
+  shapes = abstract_tower(mapping.config, bool(mapping.conventions))
+  missing, sources = set(filter(of, shapes)), set()
   for rule in mapping.rules():
+    sources |= {rule.source, *rule.beside}
+    if not of(tuple(rule.targets[0].split('/'))):
+      continue
     made = _made(rule, tensors, mapping.told_by)
     for target, values in zip(rule.targets, made, strict=True):
       target = tuple(target.split('/'))
@@ -176,7 +192,7 @@ def pieces(mapping: Mapping, tensors: Tensors) -> Iterator[Piece]:
   assert not missing, f'no rule makes {missing}'
   unknown = {
       name: path for name, path in tensors.unused().items()
-      if mapping.left_out_part(name) is None
+      if name not in sources and mapping.left_out_part(name) is None
   }
   for name, path in unknown.items():
     raise UserError(
