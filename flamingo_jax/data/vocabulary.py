@@ -52,6 +52,7 @@ class Vocabulary:
     image_tag: ids of the plain text '<image>', or the entry for it.
     around_tags: ids that stand around a tag, and once between neighbours.
     given_ids: entries that stand for media, which no answer has.
+    given_texts: texts of these and of <EOC>, which other makers' prompts hold.
     sha256: hex digest of the file.
 
   Raises:
@@ -103,7 +104,7 @@ class Vocabulary:
     if told.end_of_chunk:
       found = self._entry(told.end_of_chunk)
       self.eoc_id = self.eos_id if found is None else found
-    self.around_tags, self.given_ids = [], []
+    self.around_tags, self.given_ids, self.given_texts = [], [], []
     if not told.has_tags:
       self.image_tag = self.encode(IMAGE)
       return
@@ -116,6 +117,11 @@ class Vocabulary:
         )
       self.given_ids += [] if found is None else [found]
     self.image_tag, self.around_tags = self.given_ids[:1], self.given_ids[1:]
+    self.given_texts = [
+        self._model.piece(i) if i < self.base_size
+        else self.added[i - self.base_size]
+        for i in (*self.given_ids, self.eoc_id) if i != self.eos_id
+    ]
 
   def _entry(self, text: str) -> int | None:
     """The id of an entry, one that is added too."""

@@ -3,8 +3,8 @@
 """Records what transformers computes of tiny IDEFICS.
 
 As record.py, into idefics.json (folders without their weights, shapes, what the
-processor makes of prompts, greedy tokens) and idefics.npz (logits, and gradients
-of what is trained). Last run with transformers 5.23.0 and torch 2.13.0; where
+processor makes of prompts, greedy tokens) and idefics.npz (logits, gradients of
+what is trained, and what a step of AdamW makes of it). Last run with transformers 5.23.0 and torch 2.13.0; where
 torchvision cannot be imported, put what mends it in front.
 """
 
@@ -66,6 +66,8 @@ PROMPTS = (
     ('i', 'w11', 'e', 'w52 w9', 'i', 'w19 w45 ', 'i', 'w28 w20 w4 w39'),
 )
 NEW = 20
+# Of AdamW; eps hides the noise of gradients that are 0.
+STEP = {'lr': 1e-2, 'eps': 1e-4, 'weight_decay': 0.1}
 
 
 def make_processor(more, size):
@@ -149,17 +151,15 @@ def record(name):
   for key, x in model.named_parameters():
     if x.requires_grad:
       found[f'gradient/{key}'] = x.grad.numpy()
-  greedy = []
-  for row in range(len(PROMPTS)):
-    one = {key: x[row : row + 1] for key, x in inputs.items()}
-    length = int(mask[row].sum())
-    for key in ('input_ids', 'attention_mask', 'image_attention_mask'):
-      one[key] = one[key][:, :length]
-    out = model.generate(
-        **one, max_new_tokens=NEW, do_sample=False,
-        bad_words_ids=[[i] for i in given],
-    )
-    greedy.append(out[0, length:].tolist())
+  greedy = answer(model, inputs, given)
+  if name == 'instruct':
+    torch.optim.AdamW(
+        [x for x in model.parameters() if x.requires_grad], **STEP
+    ).step()
+    found |= {
+        f'stepped/{key}': x.detach().numpy()
+        for key, x in model.named_parameters() if x.requires_grad
+    }
   print(name, logits.std().item(), greedy)
   index = (seen.argmax(-1) + 1) * seen.any(-1) * mask
   return {
@@ -171,13 +171,29 @@ def record(name):
   }, found
 
 
+def answer(model, inputs, given):
+  """Greedy tokens behind each prompt alone, with the maker's cache."""
+  greedy = []
+  for row in range(len(PROMPTS)):
+    one = {key: x[row : row + 1] for key, x in inputs.items()}
+    length = int(inputs['attention_mask'][row].sum())
+    for key in ('input_ids', 'attention_mask', 'image_attention_mask'):
+      one[key] = one[key][:, :length]
+    out = model.generate(
+        **one, max_new_tokens=NEW, do_sample=False,
+        bad_words_ids=[[i] for i in given],
+    )
+    greedy.append(out[0, length:].tolist())
+  return greedy
+
+
 def main():
   """Writes both files."""
   told, arrays = {}, {}
   for name in CASES:
     told[name], found = record(name)
     arrays |= {f'{name}/{key}': x for key, x in found.items()}
-  told = {'prompts': PROMPTS, 'models': told}
+  told = {'prompts': PROMPTS, 'step': STEP, 'models': told}
   (HERE / 'idefics.json').write_text(json.dumps(told) + '\n')
   np.savez_compressed(HERE / 'idefics.npz', **arrays)
 
