@@ -100,6 +100,7 @@ def convert(source: str | os.PathLike, out: str | os.PathLike) -> Report:
     words = tokenizer.vocabulary_bytes(
         folder, decoder.vocab, decoder.added, mapping.conventions
     )
+  rules.check_tensors(mapping, tensors)  # before there is work to throw away
   with drafted(out) as draft:
     report = _write(told, kind, mapping, tensors, words, draft)
     (draft / 'report.txt').write_text(f'{report}\n', encoding='utf-8')

@@ -161,6 +161,29 @@ def abstract_tower(config: Config, whole: bool = False) -> dict[Path, Any]:
   return traverse_util.flatten_dict(tree[tower_of(config).name])
 
 
+def check_tensors(mapping: Mapping, tensors: Tensors) -> None:
+  """Whether all that is needed is there, and nothing else, by their names.
+
+  Raises:
+    UserError: a tensor is missing, or one is there that nobody knows.
+  """
+  sources = dict.fromkeys(
+      name for rule in mapping.rules() for name in (rule.source, *rule.beside)
+  )
+  for name in sources:
+    tensors.dtype(name)
+  unknown = {
+      name: path for name, path in tensors.unused().items()
+      if name not in sources and mapping.left_out_part(name) is None
+  }
+  for name, path in unknown.items():
+    raise UserError(
+        f'{path} holds {len(unknown)} tensors that are not known of '
+        f'{mapping.config.MODEL}, such as {name!r}; the model would compute '
+        'something else without them'
+    )
+
+
 def pieces(
     mapping: Mapping, tensors: Tensors,
     of: Callable[[Path], bool] = lambda path: True,
@@ -173,13 +196,13 @@ def pieces(
     of: which parameters are wanted; of a tensor's targets all are, or none.
 
   Raises:
-    UserError: a tensor is missing or of another shape than config.json says,
-      or one is left that nobody knows.
+    UserError: as `check_tensors`, or a tensor is of another shape than
+      config.json says.
   """
+  check_tensors(mapping, tensors)
   shapes = abstract_tower(mapping.config, bool(mapping.conventions))
-  missing, sources = set(filter(of, shapes)), set()
+  missing = set(filter(of, shapes))
   for rule in mapping.rules():
-    sources |= {rule.source, *rule.beside}
     if not of(tuple(rule.targets[0].split('/'))):
       continue
     made = _made(rule, tensors, mapping.told_by)
@@ -190,16 +213,6 @@ def pieces(
       _check(target, values, shape, rule.source, mapping.told_by)
       yield target, rule.place, values
   assert not missing, f'no rule makes {missing}'
-  unknown = {
-      name: path for name, path in tensors.unused().items()
-      if name not in sources and mapping.left_out_part(name) is None
-  }
-  for name, path in unknown.items():
-    raise UserError(
-        f'{path} holds {len(unknown)} tensors that are not known of '
-        f'{mapping.config.MODEL}, such as {name!r}; the model would compute '
-        'something else without them'
-    )
 
 
 def _made(
