@@ -17,6 +17,7 @@ import zlib
 from etils import epath
 import ml_dtypes
 import numpy as np
+import orbax.checkpoint as ocp
 
 from flamingo_jax.convert import families
 from flamingo_jax.convert import hub
@@ -180,6 +181,11 @@ def _write(
         step=np.array(0, np.int32))
   if is_whole:  # as runs keep them
     write(epath.Path(draft) / 'frozen', (), lambda path: not is_kept(path))
+    with ocp.Checkpointer(ocp.JsonCheckpointHandler()) as checkpointer:
+      checkpointer.save(
+          epath.Path(checkpoint_folder(draft, 0)) / 'progress',
+          ocp.args.JsonSave({}),
+      )
   left_out = collections.Counter(
       mapping.left_out_part(name) for name in sorted(tensors.unused())
   )

@@ -195,7 +195,7 @@ def answers(name):
   stop = told['given'][1] + 1 if name == 'instruct' else 2
   for greedy in told['greedy']:
     said = greedy[: (greedy + [stop]).index(stop)]
-    found.append(' '.join(f'w{i}' for i in said if i < 55))
+    found.append(' '.join(f'w{i}' for i in said if 3 <= i < 55))
   return found
 
 

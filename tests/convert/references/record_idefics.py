@@ -33,8 +33,8 @@ SIZES = {
     'intermediate_size': 24, 'num_hidden_layers': 4, 'num_attention_heads': 2,
     'max_position_embeddings': 64, 'cross_layer_interval': 2,
     'use_resampler': True, 'vision_config': {
-        'embed_dim': 12, 'image_size': 12, 'intermediate_size': 20,
-        'patch_size': 4, 'num_hidden_layers': 2, 'num_attention_heads': 3,
+        'embed_dim': 16, 'image_size': 12, 'intermediate_size': 20,
+        'patch_size': 4, 'num_hidden_layers': 2, 'num_attention_heads': 4,
     },
 }
 RESAMPLER = {
