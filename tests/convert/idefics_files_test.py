@@ -54,7 +54,7 @@ def test_as_the_hub_has_them(converted, tmp_path, capsys):
   out = tmp_path / 'model'
   assert not cli.main(['convert', str(folder), f'--out={out}'])
   report = capsys.readouterr().out
-  assert 'idefics: 22,004 parameters, blocks before every 2. layer' in report
+  assert 'idefics: 26,172 parameters, blocks before every 2. layer' in report
   assert 'inv_freq (1)' in report and 'position_ids (1)' in report
   jax.tree.map(
       np.testing.assert_array_equal, load_params(out)[0],
