@@ -291,8 +291,12 @@ class ContrastiveModel(TrainedModel):
           f'texts have {length} tokens and the text encoder has room for '
           f'{context}: make task_feature_lengths shorter'
       )
-    mask = examples['loss_weights'] > 0
-    tokens = jnp.where(mask, examples['targets'], 0)
+    is_text = examples['loss_weights'] > 0
+    # Texts begin at place 0, whatever stands before: so they are scored.
+    places = jnp.argsort(~is_text, axis=1, stable=True)
+    mask = jnp.take_along_axis(is_text, places, axis=1)
+    tokens = jnp.take_along_axis(examples['targets'], places, axis=1)
+    tokens = jnp.where(mask, tokens, 0)
     images, texts, inverse_temperature = self.module.apply(
         {'params': merge_params(params, frozen_params)},
         examples['media'][:, 0, 0],
