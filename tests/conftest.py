@@ -20,6 +20,8 @@ os.environ['XLA_FLAGS'] = ' '.join(
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
 os.environ.setdefault('CUDA_VISIBLE_DEVICES', '-1')
 os.environ.setdefault('MPLBACKEND', 'agg')
+# Nobody reads where in our code each operation of a program comes from.
+os.environ.setdefault('JAX_TRACEBACK_IN_LOCATIONS_LIMIT', '0')
 # A step that several tests compile is compiled once, in whichever worker or
 # program; the folder goes when this run of the tests ends.
 if 'JAX_COMPILATION_CACHE_DIR' not in os.environ:
