@@ -3,6 +3,7 @@
 """What a run trains: Flamingo, or a tower it is built on."""
 
 from collections.abc import Mapping
+import functools
 import math
 from typing import Any
 
@@ -94,6 +95,11 @@ class TrainedModel:
     Only the first are trained; they are float32.
     """
     raise NotImplementedError
+
+  @functools.cached_property
+  def shapes(self) -> dict[str, Any]:
+    """What `initialize` makes, as shapes; it is traced once."""
+    return jax.eval_shape(self.initialize, jax.random.key(0))
 
   def prepare(self, frozen_params: Tree, batch: Batch) -> Batch:
     """The flat batch, with what needs no gradient computed once."""
