@@ -7,11 +7,12 @@ import collections
 import contextlib
 from concurrent import futures
 import dataclasses
+import functools
 import hashlib
+import math
 import os
 import pathlib
 import shutil
-import zlib
 
 from etils import epath
 import ml_dtypes
@@ -22,6 +23,7 @@ from flamingo_jax.convert import hub
 from flamingo_jax.convert import rules
 from flamingo_jax.convert import tokenizer
 from flamingo_jax.convert import tower
+from flamingo_jax.convert.chunk_file import Matrix
 from flamingo_jax.convert.hub_folder import Tensors
 from flamingo_jax.data import storage
 from flamingo_jax.data.owner import owned
@@ -32,9 +34,9 @@ from flamingo_jax.run_dir.model_json import write_model_json
 from flamingo_jax.run_dir.quiet import told_once
 from flamingo_jax.run_dir.steps import checkpoint_folder
 
-_STRIP = 16  # columns
-_AT_ONCE = min(os.cpu_count() or 1, 8)  # tensors
-_UNDER_WAY = 2**28  # bytes of tensors that wait their turn to be written
+# Rules; twice the cores, as each waits for the disk by turns.
+_AT_ONCE = min(2 * (os.cpu_count() or 1), 8)
+_UNDER_WAY = 2**29  # bytes that are held, unless a single rule needs more
 
 
 @dataclasses.dataclass(frozen=True)
@@ -133,7 +135,7 @@ def _write(
   parts = rules.tower_of(mapping.config)
   is_stacked = lambda path: path[: len(parts.stack)] == parts.stack
   axes = {
-      tuple(target.split('/')): len(rule.place)
+      _path(target): len(rule.place)
       for rule in mapping.rules() for target in rule.targets
   }
   leaves = {
@@ -141,21 +143,16 @@ def _write(
              axes.get(path, 0))
       for path, leaf in rules.abstract_tower(mapping.config).items()
   }
-
-  def counted() -> Iterator[rules.Piece]:
-    found = _as_stored(rules.pieces(mapping, tensors), leaves)
-    for path, place, (values, checksum) in found:
-      parameters[path[len(parts.stack) * is_stacked(path)]] += values.size
-      digest.update(
-          f'{path} {place} {values.shape} {values.dtype} {checksum}\n'.encode()
-      )
-      yield path, place, values
-
-  tower.write_tree(
+  rules.check_all_are_known(mapping, tensors)
+  writer = tower.Writer(
       epath.Path(checkpoint_folder(draft, 0)) / 'state',
-      ('params', parts.name), leaves, counted(),
-      step=np.array(0, np.int32),
+      ('params', parts.name), leaves, step=np.array(0, np.int32),
   )
+  for path, place, shape, checksum in _written(mapping, tensors, writer):
+    parameters[path[len(parts.stack) * is_stacked(path)]] += math.prod(shape)
+    dtype = leaves[path][1]
+    digest.update(f'{path} {place} {shape} {dtype} {checksum}\n'.encode())
+  writer.finish()
   left_out = collections.Counter(
       mapping.left_out_part(name) for name in sorted(tensors.unused())
   )
@@ -175,54 +172,67 @@ def _shape(config: rules.Config) -> str:
           f'pictures of {size} x {size} pixels, {config.vision.squaring}')
 
 
-def _as_stored(
-    pieces: Iterator[rules.Piece], leaves: tower.Leaves
-) -> Iterator[tuple[rules.Path, tuple[int, ...], tuple[np.ndarray, int]]]:
-  """Pieces as they are stored and their checksums, several made at once."""
-  waiting, size = collections.deque(), 0
-  with futures.ThreadPoolExecutor(_AT_ONCE) as pool:
+def _written(
+    mapping: rules.Mapping, tensors: Tensors, writer: tower.Writer
+) -> Iterator[tuple[rules.Path, tuple[int, ...], tuple[int, ...], int]]:
+  """Writes all pieces, several at once; gives their places, shapes, checksums."""
 
-    def first():
-      path, place, made = waiting.popleft()
-      return path, place, made.result()
+  def write(rule: rules.Rule):
+    is_streamed = _is_streamed(rule, tensors, writer)
+    read = tensors.outline if is_streamed else tensors.read
+    written = []
+    for path, place, values in rules.make(rule, mapping, read):
+      stored = values if not is_streamed else Matrix(
+          tensors.shape(rule.source),
+          functools.partial(tensors.blocks, rule.source),
+          rule.layout == 'transposed',
+      )
+      checksum = writer.write(path, place, stored)
+      written.append((path, place, values.shape, checksum))
+    return written
 
-    for path, place, values in pieces:
+  waiting, held = collections.deque(), 0
+  pool = futures.ThreadPoolExecutor(_AT_ONCE)
+  try:
+    for rule in mapping.rules():
+      size = _memory(rule, tensors, writer)
       while waiting and (
-          len(waiting) > _AT_ONCE or size + values.nbytes > _UNDER_WAY
+          len(waiting) > 2 * _AT_ONCE or held + size > _UNDER_WAY
       ):
-        found = first()
-        size -= found[2][0].nbytes
-        yield found
-      dtype = leaves[path][1]
-      size += values.size * dtype.itemsize
-      waiting.append((path, place, pool.submit(_stored, values, dtype)))
-    while waiting:
-      yield first()
+        ended, released = waiting.popleft()
+        yield from ended.result()
+        held -= released
+      waiting.append((pool.submit(write, rule), size))
+      held += size
+    for ended, _ in waiting:
+      yield from ended.result()
+  finally:
+    pool.shutdown(cancel_futures=True)
 
 
-def _stored(values: np.ndarray, dtype: np.dtype) -> tuple[np.ndarray, int]:
-  """A piece as it is stored, and its CRC-32.
-
-  A transposed matrix is copied in strips narrower than a line of the processor's
-  cache, which takes a twentieth of the time of NumPy's order, and as integers,
-  as NumPy is slow with types that are not its own.
-  """
-  is_transposed = values.ndim > 1 and (
-      abs(values.strides[0]) < abs(values.strides[-1])
+def _is_streamed(
+    rule: rules.Rule, tensors: Tensors, writer: tower.Writer
+) -> bool:
+  """Whether values go to the disk without all of them being in memory."""
+  return (
+      rule.layout is not None and len(tensors.shape(rule.source)) == 2
+      and not writer.gathers(_path(rule.targets[0]))
   )
-  if is_transposed:
-    stored = np.empty(values.shape, dtype)
-    source, target = (
-        x.reshape(-1, values.shape[-1]) for x in (values, stored)
-    )
-    if values.dtype == dtype:
-      source, target = (x.view(f'u{dtype.itemsize}') for x in (source, target))
-    for begin in range(0, source.shape[1], _STRIP):
-      strip = slice(begin, begin + _STRIP)
-      target[:, strip] = source[:, strip]
-  else:
-    stored = np.asarray(values, dtype, order='C')
-  return stored, zlib.crc32(stored.reshape(-1).view(np.uint8))
+
+
+def _memory(
+    rule: rules.Rule, tensors: Tensors, writer: tower.Writer
+) -> int:
+  """Bytes that are held while a rule's targets are written, but for blocks."""
+  if not _is_streamed(rule, tensors, writer):  # what is read, what is made of it
+    return 2 * sum(tensors.size(name) for name in (rule.source, *rule.beside))
+  if rule.layout == 'same':
+    return 0
+  return writer.piece_bytes(_path(rule.targets[0]))
+
+
+def _path(target: str) -> rules.Path:
+  return tuple(target.split('/'))
 
 
 def _stored_dtype(path: rules.Path, dtype: str) -> np.dtype:
