@@ -104,7 +104,7 @@ def loss_and_gradient(params, frozen, inputs, config=CONFIG):
         {'params': merge_params(params, frozen)}, *inputs
     )
     total, weight = weighted_cross_entropy(
-        logits[:, :-1], inputs[0][:, 1:], jnp.ones((2, 7))
+        (logits[:, :-1],), inputs[0][:, 1:], jnp.ones((2, 7))
     )
     return total / weight, logits
 
