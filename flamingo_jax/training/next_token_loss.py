@@ -20,11 +20,10 @@ from flamingo_jax.sharding import shape_on_device
 from flamingo_jax.training.losses import weighted_cross_entropy
 from flamingo_jax.typing import Array, Float, Int
 
-# Logits that a device may hold, in bytes. The paper's Flamingos, of 32k words,
-# have no more on their slices and keep them whole.
+# What a device has of a piece, at least. Logits in bytes: fewer are little beside
+# all else that a step holds, and less than twice as many stay whole.
 _PIECE_BYTES = 2**27
-# Tokens of a piece on a device, at least: with fewer, the time to read the table
-# of words is longer than that of its products.
+# Tokens: with fewer, reading the table of words takes longer than its products.
 _PIECE_TOKENS = 512
 
 
