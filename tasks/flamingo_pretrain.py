@@ -95,7 +95,10 @@ def _register(
 ) -> str:
   """Registers a mixture and its tasks, and returns its name."""
   prepared.add_tasks(f'flamingo_pretrain.{function}', directory, {
-      task: {'vocabulary': vocabulary, 'augment': True, **options.get(task, {})}
+      task: {
+          'vocabulary': vocabulary, 'augment': 'flipped',
+          **options.get(task, {}),
+      }
       for task in weights
   })
   features.add_mixture(name, weights)

@@ -40,6 +40,7 @@ def mixture(
     vocabulary: LoadVocabulary = default_vocabulary,
     p_next: float = 0.0,
     p_space: float = 0.0,
+    augment: str = '',
 ) -> str:
   """Registers the file as the task `own_data` and returns this name.
 
@@ -56,6 +57,7 @@ def mixture(
     p_next: how often text looks at the next picture instead of the last one;
       0.5 if some texts come before the picture that they are about.
     p_space: how often a space is put before a text.
+    augment: of `features.add_task`,.
 
   Raises:
     UserError: the file, one of its lines, or a file that it names is unfit.
@@ -86,6 +88,7 @@ def mixture(
       vocabulary=vocabulary,
       p_next=p_next,
       p_space=p_space,
+      augment=augment,
   )
   return NAME
 

@@ -21,7 +21,7 @@ def add_task(
     name: str,
     directory: str | os.PathLike,
     *,
-    augment: bool = True,
+    augment: str = 'flipped',
     **options: Any,
 ) -> seqio.Task:
   """Registers a data set of your own as a seqio task.
@@ -32,8 +32,7 @@ def add_task(
     name: of the task, and of its folder: DIRECTORY/<name>/train and, if it is
       there, DIRECTORY/<name>/validation are its splits.
     directory: holds a folder for each task.
-    augment: flips pictures left and right and changes their colours at random
-      (Flamingo B.1.2); not for texts that tell left from right.
+    augment: of `features.add_task`; 'flipped' is the paper's (B.1.2).
     **options: vocabulary, p_next and p_space of `features.add_task`.
 
   Raises:

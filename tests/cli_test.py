@@ -205,7 +205,8 @@ def test_trains_on_own_data_resumes_and_answers(tmp_path, capsys):
   miniature.WRITERS['vqav2'](tmp_path / 'vqav2')
   result = flamingo('eval', '--gin_file=configs/eval_benchmark.gin',
                     f'--model_dir={model_dir}', f'--data={tmp_path}',
-                    '--gin.BATCH_SIZE=8', f'--out={tmp_path / "scores"}')
+                    '--gin.BATCH_SIZE=8', '--gin.NUM_EXAMPLES=8',
+                    f'--out={tmp_path / "scores"}')
   assert result.returncode == 0, result.stderr
   head, *rows, last = result.stdout.splitlines()
   assert head.split() == 'task control metric 0 shots 4 shots'.split()

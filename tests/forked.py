@@ -52,7 +52,10 @@ def _server():
 
 
 class Program:
-  """`python -m MODULE ARGUMENTS` at the root; like subprocess.Popen."""
+  """`python -m MODULE ARGUMENTS` at the root; like subprocess.Popen.
+
+  Or `python SCRIPT ARGUMENTS`, of a path.
+  """
 
   def __init__(self, module, *arguments, variables):
     assert variables.keys() <= READ_LATER, 'imports may have read it already'
@@ -61,7 +64,7 @@ class Program:
     self._status = open(status, encoding='ascii')
     with tempfile.TemporaryFile('w+') as request:
       environ = dict(os.environ) | variables
-      json.dump([module, [*map(str, arguments)], environ], request)
+      json.dump([str(module), [*map(str, arguments)], environ], request)
       request.seek(0)
       files = [request.fileno(), *(f.fileno() for f in self._said), end]
       socket.send_fds(_server(), [b'.'], files)
@@ -146,6 +149,13 @@ def _watch(request, stdout, stderr, status):
   os.environ.clear()
   os.environ.update(environ)
   found = environ.get('PYTHONPATH')
-  sys.path[:1] = [os.getcwd(), *(found.split(os.pathsep) if found else ())]
+  script = os.path.isabs(module)
+  sys.path[:1] = [
+      os.path.dirname(module) if script else os.getcwd(),
+      *(found.split(os.pathsep) if found else ()),
+  ]
   sys.argv[1:] = arguments
-  runpy.run_module(module, run_name='__main__', alter_sys=True)
+  if script:
+    runpy.run_path(module, run_name='__main__')
+  else:
+    runpy.run_module(module, run_name='__main__', alter_sys=True)

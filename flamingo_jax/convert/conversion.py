@@ -7,12 +7,12 @@ import collections
 import contextlib
 from concurrent import futures
 import dataclasses
+import functools
 import hashlib
+import math
 import os
 import pathlib
 import shutil
-from typing import Any
-import zlib
 
 from etils import epath
 import ml_dtypes
@@ -24,6 +24,7 @@ from flamingo_jax.convert import hub
 from flamingo_jax.convert import rules
 from flamingo_jax.convert import tokenizer
 from flamingo_jax.convert import tower
+from flamingo_jax.convert.chunk_file import Matrix
 from flamingo_jax.convert.hub_folder import Tensors
 from flamingo_jax.data import storage
 from flamingo_jax.data.owner import owned
@@ -39,9 +40,11 @@ from flamingo_jax.run_dir.quiet import told_once
 from flamingo_jax.run_dir.steps import checkpoint_folder
 from flamingo_jax.training.trainable import is_trainable
 
-_STRIP = 16  # columns
-_AT_ONCE = min(os.cpu_count() or 1, 8)  # tensors
-_UNDER_WAY = 2**28  # bytes of tensors that wait their turn to be written
+# Rules; twice the cores, as each waits for the disk by turns.
+_AT_ONCE = min(2 * (os.cpu_count() or 1), 8)
+_UNDER_WAY = 2**29  # bytes that are held, unless a single rule needs more
+# Of a parameter's path, what writes it.
+_WriterOf = Callable[[rules.Path], tower.Writer]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,7 +104,6 @@ def convert(source: str | os.PathLike, out: str | os.PathLike) -> Report:
     words = tokenizer.vocabulary_bytes(
         folder, decoder.vocab, decoder.added, mapping.conventions
     )
-  rules.check_tensors(mapping, tensors)  # before there is work to throw away
   with drafted(out) as draft:
     report = _write(told, kind, mapping, tensors, words, draft)
     (draft / 'report.txt').write_text(f'{report}\n', encoding='utf-8')
@@ -146,7 +148,7 @@ def _write(
   parts = rules.tower_of(mapping.config)
   is_stacked = lambda path: path[: len(parts.stack)] == parts.stack
   axes = {
-      tuple(target.split('/')): len(rule.place)
+      _path(target): len(rule.place)
       for rule in mapping.rules() for target in rule.targets
   }
   is_whole = bool(mapping.conventions)
@@ -156,36 +158,32 @@ def _write(
              else _stored_dtype(path, mapping.config.dtype), axes.get(path, 0))
       for path, leaf in rules.abstract_tower(mapping.config, is_whole).items()
   }
-
-  def write(
-      folder: epath.Path, prefix: rules.Path,
-      of: Callable[[rules.Path], bool], **beside: Any,
-  ) -> None:
-    wanted = {path: leaf for path, leaf in leaves.items() if of(path)}
-    tower.write_tree(folder, prefix, wanted, counted(of), **beside)
-
-  def counted(of: Callable[[rules.Path], bool]) -> Iterator[rules.Piece]:
-    found = _as_stored(rules.pieces(mapping, tensors, of), leaves)
-    for path, place, (values, checksum) in found:
-      name = _part(path) if is_whole else path[
-          len(parts.stack) * is_stacked(path)
-      ]
-      parameters[name] += values.size
-      digest.update(
-          f'{path} {place} {values.shape} {values.dtype} {checksum}\n'.encode()
-      )
-      yield path, place, values
-
-  write(epath.Path(checkpoint_folder(draft, 0)) / 'state',
-        ('params', *filter(None, [parts.name])), is_kept,
-        step=np.array(0, np.int32))
+  rules.check_all_are_known(mapping, tensors)
+  step = epath.Path(checkpoint_folder(draft, 0))
+  open_writer = lambda folder, prefix, of, **beside: tower.Writer(
+      folder, prefix, {k: x for k, x in leaves.items() if of(k)}, **beside
+  )
+  writers = [open_writer(
+      step / 'state', ('params', *filter(None, [parts.name])), is_kept,
+      step=np.array(0, np.int32),
+  )]
   if is_whole:  # as runs keep them
-    write(epath.Path(draft) / 'frozen', (), lambda path: not is_kept(path))
+    writers.append(open_writer(
+        epath.Path(draft) / 'frozen', (), lambda path: not is_kept(path)
+    ))
+  writer_of = lambda path: writers[0 if is_kept(path) else 1]
+  for path, place, shape, checksum in _written(mapping, tensors, writer_of):
+    name = _part(path) if is_whole else path[
+        len(parts.stack) * is_stacked(path)
+    ]
+    parameters[name] += math.prod(shape)
+    dtype = leaves[path][1]
+    digest.update(f'{path} {place} {shape} {dtype} {checksum}\n'.encode())
+  for writer in writers:
+    writer.finish()
+  if is_whole:
     with ocp.Checkpointer(ocp.JsonCheckpointHandler()) as checkpointer:
-      checkpointer.save(
-          epath.Path(checkpoint_folder(draft, 0)) / 'progress',
-          ocp.args.JsonSave({}),
-      )
+      checkpointer.save(step / 'progress', ocp.args.JsonSave({}))
   left_out = collections.Counter(
       mapping.left_out_part(name) for name in sorted(tensors.unused())
   )
@@ -221,54 +219,69 @@ def _shape(config: rules.Config) -> str:
           f'{config.vision.squaring}')
 
 
-def _as_stored(
-    pieces: Iterator[rules.Piece], leaves: tower.Leaves
-) -> Iterator[tuple[rules.Path, tuple[int, ...], tuple[np.ndarray, int]]]:
-  """Pieces as they are stored and their checksums, several made at once."""
-  waiting, size = collections.deque(), 0
-  with futures.ThreadPoolExecutor(_AT_ONCE) as pool:
+def _written(
+    mapping: rules.Mapping, tensors: Tensors, writer_of: _WriterOf
+) -> Iterator[tuple[rules.Path, tuple[int, ...], tuple[int, ...], int]]:
+  """Writes all pieces, several at once; gives their places, shapes, checksums."""
 
-    def first():
-      path, place, made = waiting.popleft()
-      return path, place, made.result()
+  def write(rule: rules.Rule):
+    is_streamed = _is_streamed(rule, tensors, writer_of)
+    read = tensors.outline if is_streamed else tensors.read
+    written = []
+    for path, place, values in rules.make(rule, mapping, read):
+      stored = values if not is_streamed else Matrix(
+          tensors.shape(rule.source),
+          functools.partial(tensors.blocks, rule.source),
+          rule.layout == 'transposed',
+      )
+      checksum = writer_of(path).write(path, place, stored)
+      written.append((path, place, values.shape, checksum))
+    return written
 
-    for path, place, values in pieces:
+  waiting, held = collections.deque(), 0
+  pool = futures.ThreadPoolExecutor(_AT_ONCE)
+  try:
+    for rule in mapping.rules():
+      size = _memory(rule, tensors, writer_of)
       while waiting and (
-          len(waiting) > _AT_ONCE or size + values.nbytes > _UNDER_WAY
+          len(waiting) > 2 * _AT_ONCE or held + size > _UNDER_WAY
       ):
-        found = first()
-        size -= found[2][0].nbytes
-        yield found
-      dtype = leaves[path][1]
-      size += values.size * dtype.itemsize
-      waiting.append((path, place, pool.submit(_stored, values, dtype)))
-    while waiting:
-      yield first()
+        ended, released = waiting.popleft()
+        yield from ended.result()
+        held -= released
+      waiting.append((pool.submit(write, rule), size))
+      held += size
+    for ended, _ in waiting:
+      yield from ended.result()
+  finally:
+    pool.shutdown(cancel_futures=True)
 
 
-def _stored(values: np.ndarray, dtype: np.dtype) -> tuple[np.ndarray, int]:
-  """A piece as it is stored, and its CRC-32.
-
-  A transposed matrix is copied in strips narrower than a line of the processor's
-  cache, which takes a twentieth of the time of NumPy's order, and as integers,
-  as NumPy is slow with types that are not its own.
-  """
-  is_transposed = values.ndim > 1 and (
-      abs(values.strides[0]) < abs(values.strides[-1])
+def _is_streamed(
+    rule: rules.Rule, tensors: Tensors, writer_of: _WriterOf
+) -> bool:
+  """Whether values go to the disk without all of them being in memory."""
+  first = _path(rule.targets[0])
+  return (
+      rule.layout is not None and len(tensors.shape(rule.source)) == 2
+      and not writer_of(first).gathers(first)
   )
-  if is_transposed:
-    stored = np.empty(values.shape, dtype)
-    source, target = (
-        x.reshape(-1, values.shape[-1]) for x in (values, stored)
-    )
-    if values.dtype == dtype:
-      source, target = (x.view(f'u{dtype.itemsize}') for x in (source, target))
-    for begin in range(0, source.shape[1], _STRIP):
-      strip = slice(begin, begin + _STRIP)
-      target[:, strip] = source[:, strip]
-  else:
-    stored = np.asarray(values, dtype, order='C')
-  return stored, zlib.crc32(stored.reshape(-1).view(np.uint8))
+
+
+def _memory(
+    rule: rules.Rule, tensors: Tensors, writer_of: _WriterOf
+) -> int:
+  """Bytes that are held while a rule's targets are written, but for blocks."""
+  if not _is_streamed(rule, tensors, writer_of):  # what is read, what is made of it
+    return 2 * sum(tensors.size(name) for name in (rule.source, *rule.beside))
+  if rule.layout == 'same':
+    return 0
+  first = _path(rule.targets[0])
+  return writer_of(first).piece_bytes(first)
+
+
+def _path(target: str) -> rules.Path:
+  return tuple(target.split('/'))
 
 
 def _stored_dtype(path: rules.Path, dtype: str) -> np.dtype:

@@ -3,8 +3,8 @@
 """A model as the Hugging Face hub has it: config.json and safetensors."""
 
 from collections.abc import Iterator, Sequence
-import dataclasses
 import json
+import math
 import os
 import pathlib
 import struct
@@ -13,6 +13,7 @@ from typing import Any
 import ml_dtypes  # NumPy and safetensors know bfloat16 thereby
 import numpy as np
 
+from flamingo_jax.convert.entries import Entry, Held
 from flamingo_jax.errors import UserError
 
 CONFIG = 'config.json'
@@ -226,7 +227,7 @@ class Tensors:
           'weights are read with the package safetensors, which is not '
           "installed; pip install -e '.[convert]' -c constraints.txt"
       ) from None
-    self._entries: dict[str, _Entry] = {}
+    self._entries: dict[str, Entry | Held] = {}
     self._unused: dict[str, pathlib.Path] = {}
     for path in _shards(folder):
       try:
@@ -265,6 +266,10 @@ class Tensors:
     """Of a matrix; UserError if it is missing."""
     return (self.shape(name) or (0,))[0]
 
+  def size(self, name: str) -> int:
+    """Bytes of a tensor; raises as `dtype`."""
+    return math.prod(self.shape(name)) * self.dtype(name).itemsize
+
   def dtype(self, name: str) -> np.dtype:
     """Of a tensor; UserError if it is missing, or of no float type."""
     entry = self._entry(name)
@@ -276,20 +281,26 @@ class Tensors:
     return np.dtype(_FLOATS[entry.dtype])
 
   def read(self, name: str) -> np.ndarray:
-    """A tensor; raises as `dtype`.
-
-    Mapped: its bytes come when they are used, and count as memory of the process
-    until the array is gone.
-    """
+    """A tensor; raises as `dtype`, and UserError if its file has been cut."""
     dtype, entry = self.dtype(name), self._entry(name)
     self._unused.pop(name, None)
     return entry.read(dtype)
+
+  def outline(self, name: str) -> np.ndarray:
+    """An array like a tensor, without its values and the memory of these."""
+    return np.broadcast_to(np.empty((), self.dtype(name)), self.shape(name))
+
+  def blocks(self, name: str, rows: int) -> Iterator[np.ndarray]:
+    """A tensor, so many rows at a time, in one memory; raises as `read`."""
+    dtype, entry = self.dtype(name), self._entry(name)
+    self._unused.pop(name, None)
+    yield from entry.blocks(dtype, rows)
 
   def unused(self) -> dict[str, pathlib.Path]:
     """Tensors that nobody has read, and their files."""
     return dict(self._unused)
 
-  def _entry(self, name: str) -> '_Entry':
+  def _entry(self, name: str) -> Entry | Held:
     if name not in self._entries:
       raise UserError(
           f'there is no tensor {name!r} among the {len(self._entries)} of the '
@@ -299,29 +310,13 @@ class Tensors:
     return self._entries[name]
 
 
-@dataclasses.dataclass(frozen=True)
-class _Entry:
-  """Where a tensor is."""
-
-  path: pathlib.Path
-  dtype: str  # as safetensors calls it
-  shape: tuple[int, ...]
-  begin: int  # byte of the file
-
-  def read(self, dtype: np.dtype) -> np.ndarray:
-    """The values, which are of this dtype."""
-    if 0 in self.shape:  # nothing cannot be mapped
-      return np.empty(self.shape, dtype)
-    return np.memmap(self.path, dtype, 'r', self.begin, self.shape)
-
-
-def _entries(path: pathlib.Path) -> dict[str, _Entry]:
+def _entries(path: pathlib.Path) -> dict[str, Entry]:
   """Of a file whose header is right."""
   with open(path, 'rb') as file:
     (size,) = struct.unpack('<Q', file.read(8))
     header = json.loads(file.read(size))
   return {
-      name: _Entry(
+      name: Entry(
           path, entry['dtype'], tuple(entry['shape']),
           8 + size + entry['data_offsets'][0],
       )

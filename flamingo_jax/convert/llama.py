@@ -170,9 +170,6 @@ def _layer_rules(
   attn, mlp = f'{at}self_attn.', f'{at}mlp.'
   sizes = decoder.heads * size, *(decoder.kv_heads * size,) * 2
   # The scale goes into what queries are compared by.
-  turned = lambda x: x.T if query_scale == 1 else (
-      x.T.astype(np.float32) * query_scale
-  )
   scales_norm = layer.qk_norm == 'head'
   if family.fused:
     cuts = np.cumsum(sizes)[:2]
@@ -187,12 +184,13 @@ def _layer_rules(
     ))
   else:
     for letter, name in (('q', 'query'), ('k', 'key'), ('v', 'value')):
-      make = lambda x: (x.T,)
-      if letter == 'q' and not scales_norm:
-        make = lambda x: (turned(x),)
-      rules.append(Rule(
-          f'{attn}{letter}_proj.weight', (f'attn/{name}/map/kernel',), make
-      ))
+      rule = transposed(f'{attn}{letter}_proj.weight', f'attn/{name}/map')
+      if letter == 'q' and not scales_norm and query_scale != 1:
+        rule = dataclasses.replace(
+            rule, make=lambda x: (x.T.astype(np.float32) * query_scale,),
+            layout=None,
+        )
+      rules.append(rule)
       if layer.qkv_bias:
         rules.append(
             same(f'{attn}{letter}_proj.bias', f'attn/{name}/map/bias')

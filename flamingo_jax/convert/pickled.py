@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from flamingo_jax.convert.entries import Held
 from flamingo_jax.convert.hub_folder import Tensors
-from flamingo_jax.convert.unpickling import Held, Unpickler, find, load
+from flamingo_jax.convert.unpickling import Unpickler, find, load
 from flamingo_jax.errors import UserError
 
 _TYPES = {'f4': 'F32', 'f2': 'F16'}  # NumPy's names and safetensors'

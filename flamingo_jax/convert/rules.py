@@ -38,23 +38,28 @@ class Rule:
   make: Callable[..., Sequence[np.ndarray]]
   beside: tuple[str, ...] = ()  # tensors that `make` gets after the source
   place: tuple[int, ...] = ()  # of the targets, in a stack
+  # Of one target with all values, if `make` does no more: 'same' as they lie, or
+  # those of the matrix 'transposed', in C order. They need never be in memory.
+  layout: str | None = None
 
 
 def same(source: str, target: str) -> Rule:
   """A parameter as it is, such as a norm's scale or a table."""
-  return Rule(source, (target,), lambda x: (x,))
+  return Rule(source, (target,), lambda x: (x,), layout='same')
 
 
 def transposed(source: str, target: str) -> Rule:
   """A linear map; PyTorch's have the outputs first."""
-  return Rule(source, (f'{target}/kernel',), lambda x: (x.T,))
+  return Rule(
+      source, (f'{target}/kernel',), lambda x: (x.T,), layout='transposed'
+  )
 
 
 def from_heads(source: str, target: str, heads: int) -> Rule:
   """The map from heads back to the width, [D, H K] to [H, K, D]."""
   return Rule(
       source, (f'{target}/map/kernel',),
-      lambda x: (x.T.reshape(heads, -1, x.shape[0]),),
+      lambda x: (x.T.reshape(heads, -1, x.shape[0]),), layout='transposed',
   )
 
 
@@ -161,20 +166,31 @@ def abstract_tower(config: Config, whole: bool = False) -> dict[Path, Any]:
   return traverse_util.flatten_dict(tree[tower_of(config).name])
 
 
-def check_tensors(mapping: Mapping, tensors: Tensors) -> None:
-  """Whether all that is needed is there, and nothing else, by their names.
+def pieces(mapping: Mapping, tensors: Tensors) -> Iterator[Piece]:
+  """All of a tower, tensor by tensor in the order of the layers.
 
   Raises:
-    UserError: a tensor is missing, or one is there that nobody knows.
+    UserError: as `check_all_are_known` and `make`.
   """
-  sources = dict.fromkeys(
-      name for rule in mapping.rules() for name in (rule.source, *rule.beside)
-  )
-  for name in sources:
-    tensors.dtype(name)
+  check_all_are_known(mapping, tensors)
+  for rule in mapping.rules():
+    yield from make(rule, mapping, tensors.read)
+
+
+def check_all_are_known(mapping: Mapping, tensors: Tensors) -> None:
+  """Raises UserError of a tensor that is missing, or that nobody knows."""
+  made, read = set(), set()
+  for rule in mapping.rules():
+    made |= {tuple(target.split('/')) for target in rule.targets}
+    for name in (rule.source, *rule.beside):
+      tensors.shape(name)
+      read.add(name)
+  wanted = abstract_tower(mapping.config, bool(mapping.conventions))
+  missing = set(wanted) - made
+  assert not missing, f'no rule makes {missing}'
   unknown = {
       name: path for name, path in tensors.unused().items()
-      if name not in sources and mapping.left_out_part(name) is None
+      if name not in read and mapping.left_out_part(name) is None
   }
   for name, path in unknown.items():
     raise UserError(
@@ -184,48 +200,36 @@ def check_tensors(mapping: Mapping, tensors: Tensors) -> None:
     )
 
 
-def pieces(
-    mapping: Mapping, tensors: Tensors,
-    of: Callable[[Path], bool] = lambda path: True,
-) -> Iterator[Piece]:
-  """All of a tower, tensor by tensor in the order of the layers.
-
-  Args:
-    mapping: of the tower.
-    tensors: of its folder.
-    of: which parameters are wanted; of a tensor's targets all are, or none.
+def make(
+    rule: Rule, mapping: Mapping, read: Callable[[str], np.ndarray]
+) -> list[Piece]:
+  """What a rule makes of the tensors that `read` gives by name.
 
   Raises:
-    UserError: as `check_tensors`, or a tensor is of another shape than
-      config.json says.
+    UserError: a tensor is missing or of another shape than config.json says.
   """
-  check_tensors(mapping, tensors)
   shapes = abstract_tower(mapping.config, bool(mapping.conventions))
-  missing = set(filter(of, shapes))
-  for rule in mapping.rules():
-    if not of(tuple(rule.targets[0].split('/'))):
-      continue
-    made = _made(rule, tensors, mapping.told_by)
-    for target, values in zip(rule.targets, made, strict=True):
-      target = tuple(target.split('/'))
-      missing.discard(target)
-      shape = shapes[target].shape[len(rule.place) :]
-      _check(target, values, shape, rule.source, mapping.told_by)
-      yield target, rule.place, values
-  assert not missing, f'no rule makes {missing}'
+  made = _made(rule, read, mapping.told_by)
+  pieces_made = []
+  for target, values in zip(rule.targets, made, strict=True):
+    target = tuple(target.split('/'))
+    shape = shapes[target].shape[len(rule.place) :]
+    _check(target, values, shape, rule.source, mapping.told_by)
+    pieces_made.append((target, rule.place, values))
+  return pieces_made
 
 
 def _made(
-    rule: Rule, tensors: Tensors, told_by: str
+    rule: Rule, read: Callable[[str], np.ndarray], told_by: str
 ) -> Sequence[np.ndarray]:
-  read = [tensors.read(name) for name in (rule.source, *rule.beside)]
+  tensors = [read(name) for name in (rule.source, *rule.beside)]
   try:
-    return rule.make(*read)
+    return rule.make(*tensors)
   except UserError:  # which says more
     raise
   except (ValueError, IndexError):  # it can't be split or shaped so
     raise UserError(
-        f'{rule.source} has shape {list(read[0].shape)}, which does not fit what '
+        f'{rule.source} has shape {list(tensors[0].shape)}, which does not fit what '
         f'{told_by} says; the files do not belong together'
     ) from None
 

@@ -7,13 +7,10 @@ its reader knows, and what these stand for only makes arrays and dicts.
 """
 
 from collections.abc import Callable, Mapping
-import dataclasses
 import os
 import pathlib
 import pickle
 from typing import Any
-
-import numpy as np
 
 from flamingo_jax.errors import UserError
 
@@ -77,21 +74,3 @@ def load(unpickle: Callable[[], Any], path: os.PathLike, what: str) -> Any:
     raise UserError(
         f'{path} cannot be read as {what} ({why}); download it again'
     ) from None
-
-
-@dataclasses.dataclass(frozen=True)
-class Held:
-  """A tensor of a pickle, as `hub_folder` has those of other files."""
-
-  path: pathlib.Path
-  dtype: str  # as safetensors calls it
-  values: np.ndarray
-
-  @property
-  def shape(self) -> tuple[int, ...]:
-    """Of the values."""
-    return self.values.shape
-
-  def read(self, dtype: np.dtype) -> np.ndarray:
-    """The values, which are of this dtype."""
-    return self.values

@@ -17,6 +17,7 @@ import numpy as np
 import seqio
 import tensorflow as tf
 
+from flamingo_jax.data import augmentation
 from flamingo_jax.data import exit_guard
 from flamingo_jax.data import global_order
 from flamingo_jax.data import interleaved
@@ -50,7 +51,7 @@ def add_task(
     vocabulary: LoadVocabulary = default_vocabulary,
     p_next: float = 0.0,
     p_space: float = 0.0,
-    augment: bool = False,
+    augment: str = '',
     replace_unreadable: bool = False,
 ) -> seqio.Task:
   """Registers documents as a seqio task, in the place of one of that name.
@@ -73,13 +74,14 @@ def add_task(
     p_next: how often text looks at the next medium instead of the previous one
       (Flamingo A.3.2; 0.5 for web pages).
     p_space: how often a space comes before the text (B.1.2; 0.5 for captions).
-    augment: flips pictures left and right and changes their colours at random
-      (B.1.2); not for texts that tell left from right.
+    augment: changes the colours of pictures at random, and for 'flipped' turns
+      left and right (B.1.2; not for texts that tell them apart), for 'moved'
+      shifts, scales and turns them a little; '' for nothing.
     replace_unreadable: a document that cannot be read is counted and told, and
       another takes its place; otherwise it ends the run.
   """
   source = DocumentSource(name, splits, vocabulary)
-  source.augments = augment
+  source.augments = augmentation.get(augment) is not None
   if replace_unreadable:
     source.unreadable = Unreadable(name)
 

@@ -280,7 +280,7 @@ def make_example(
     rng: np.random.Generator | None,
     p_next: float = 0.0,
     p_space: float = 0.0,
-    augment: bool = False,
+    augment: str = '',
 ) -> Example:
   """One training example of `length` tokens (L) and `max_media` media (M).
 
@@ -295,7 +295,7 @@ def make_example(
       beginning of the text, videos as a whole and no augmentation (evaluation).
     p_next: probability that tokens see the next medium (A.3.2).
     p_space: probability of a space before the text of a medium (B.1.2).
-    augment: flips and recolours media at random, which `rng` draws (B.1.2).
+    augment: what `rng` changes of media, as `augmentation.get` knows it.
 
   Returns:
     The arrays of typing.Example. The loss weighs text, <EOC> and <EOS>, and not
@@ -334,7 +334,7 @@ def load_media(
     frames: int,
     image_size: int,
     rng: np.random.Generator | None,
-    augment: bool = False,
+    augment: str = '',
     fps: float = TRAINING.fps,
 ) -> tuple[np.ndarray, np.ndarray]:
   """uint8[M T h w 3] and bool[M T], zeros where there is no medium.

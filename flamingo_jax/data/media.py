@@ -182,7 +182,7 @@ def load_frames(
     size: int,
     rng: np.random.Generator | None,
     fps: float = 1.0,
-    augment: bool = False,
+    augment: str = '',
     out: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
   """Pixels of one medium as the model takes them.
@@ -190,8 +190,8 @@ def load_frames(
   An image is a video of one frame. Of a video, `frames` frames at `fps` frames
   per second are read: a random clip with `rng` (training), otherwise from its
   beginning, or evenly over the whole of one that is longer (`clip_times`).
-  With `rng` and `augment` it is flipped and recoloured at random too. `size` may
-  be a PictureSize, which says how pictures become squares.
+  With `rng` and `augment`, a name that `augmentation.get` knows, it is changed at
+  random too. `size` may be a PictureSize, which says how pictures become squares.
 
   Returns:
     `out`, or a new uint8[T size size 3], zero where there is no frame, and the
@@ -205,7 +205,7 @@ def load_frames(
     out = np.empty((frames, size, size, 3), np.uint8)
   change = []
   if augment and rng is not None:
-    change = [augmentation.draw(rng)]
+    change = [augmentation.draw(augmentation.AUGMENTATIONS[augment], rng)]
   for frame, pixels in zip(clip, out):
     try:
       squares.make_square(frame, size, pixels, *change)

@@ -17,6 +17,7 @@ import numpy as np
 import seqio
 import tensorflow as tf
 
+from flamingo_jax.data import augmentation
 from flamingo_jax.data import features
 from flamingo_jax.data import interleaved
 from flamingo_jax.data.document_source import LENGTHS as OF_A_DOCUMENT
@@ -42,6 +43,7 @@ def add_task(
     vocabulary: LoadVocabulary = default_vocabulary,
     p_next: float = 0.0,
     p_space: float = 0.0,
+    augment: str = '',
 ) -> seqio.Task:
   """Registers documents as a task of packed rows, in the place of one.
 
@@ -53,6 +55,7 @@ def add_task(
   (`Misfits.share_without_room`). Arguments are those of `features.add_task`.
   """
   source = DocumentSource(name, splits, vocabulary, LENGTHS)
+  source.augments = augmentation.get(augment) is not None
 
   def make(found, lengths, rng):
     return pack(
@@ -66,6 +69,7 @@ def add_task(
         rng=rng,
         p_next=float(p_next),
         p_space=float(p_space),
+        augment=augment,
     )
 
   return features.register(name, source, OUTPUT_FEATURES, example_shapes, make)
@@ -83,6 +87,7 @@ def pack(
     rng: np.random.Generator | None,
     p_next: float = 0.0,
     p_space: float = 0.0,
+    augment: str = '',
 ) -> Example:
   """One row of the documents, in their order, but for those that don't fit.
 
@@ -94,7 +99,7 @@ def pack(
     image_size: h and w, pixels.
     count: documents of the row (n).
     vocabulary: of the language model.
-    rng: as of `interleaved.make_example`, likewise p_next and p_space.
+    rng: as of `interleaved.make_example`, likewise p_next, p_space and augment.
 
   Returns:
     The arrays of typing.Example, and 'segments' int32[L], from 1, 0 on padding;
@@ -132,7 +137,8 @@ def pack(
     row['example_id'][place] = doc.example_id
     row['media'][first:behind], row['media_mask'][first:behind] = (
         interleaved.load_media(
-            doc.source, seen.media, len(seen.media), frames, image_size, rng
+            doc.source, seen.media, len(seen.media), frames, image_size, rng,
+            augment,
         )
     )
     begin, first = end, behind

@@ -153,9 +153,9 @@ def check_cacheable(cfg: pipeline.DatasetConfig) -> None:
   for task in pipeline.mixture_tasks(cfg.mixture_or_task_name):
     if cfg.shuffle and task.source.augments:
       raise UserError(
-          f'task {task.name!r} flips and recolours its pictures at random, so '
+          f'task {task.name!r} changes its pictures at random, so '
           'that no two epochs have a picture in common: train it without '
-          '--cache_media, or register it with augment=False'
+          '--cache_media, or register it with augment=""'
       )
 
 

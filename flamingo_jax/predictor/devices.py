@@ -6,16 +6,17 @@ from collections.abc import Callable
 import functools
 from typing import Any
 
+from flax import linen as nn
 import jax
 from jax.experimental import multihost_utils
-from jax.sharding import PartitionSpec
+from jax.sharding import NamedSharding, PartitionSpec
 import numpy as np
 
 from flamingo_jax import sharding
 from flamingo_jax.training.partitioner import Partitioner
 from flamingo_jax.typing import Array, Tree
 
-# Of (params, what all rows share, rows), the options by name.
+# Of (model, params, what all rows share, rows), the options by name.
 Program = Callable[..., Any]
 
 
@@ -56,40 +57,29 @@ class Devices:
     return jax.tree.map(_put, params, self._weights)
 
   def compile(
-      self, program: Program, *static: str, splits: bool = True
-  ) -> Program:
-    """`program(params, shared, rows, **static)`, jitted.
+      self, program: Program, model: nn.Module, *static: str,
+      splits: bool = True,
+  ) -> Callable[..., Any]:
+    """`program(model, params, shared, rows, **static)`, jitted.
+
+    What another predictor of an equal model has compiled is not compiled again.
 
     Args:
       program: its arrays of rows, arguments and results, have the rows first.
+      model: its first argument.
       static: names of options.
       splits: False: all devices do the same on the same rows, and the result
         stays on them.
 
     Returns:
-      A function of rows as numpy arrays, whose results every process can read.
+      A function of (params, shared, rows), rows as numpy arrays, whose results
+      every process can read.
     """
-    whole = PartitionSpec()
     layout = self._partitioner.replicated
     if splits:
       layout = self._partitioner.batch_sharding
-
-    def run_apart(params, shared, rows, **options):
-      # Loops carry what differs by device and what does not; that no device
-      # needs another's is so by construction.
-      return jax.shard_map(
-          functools.partial(program, **options), mesh=self._partitioner.mesh,
-          in_specs=(whole, whole, layout.spec), out_specs=layout.spec,
-          check_vma=False,
-      )(params, shared, rows)
-
-    if self._apart:
-      run = jax.jit(run_apart, static_argnames=static)
-    else:
-      run = jax.jit(
-          program, static_argnames=static,
-          out_shardings=self._partitioner.replicated if splits else None,
-      )
+    rules = None if self._apart else tuple(self._partitioner.rules)
+    run = _jitted(program, model, static, layout, splits, rules)
 
     def call(params, shared, rows, **options):
       rows = jax.tree.map(lambda x: _put(x, layout), rows)
@@ -99,6 +89,37 @@ class Devices:
         return run(params, shared, rows, **options)
 
     return call
+
+
+# A predictor has seven.
+@functools.lru_cache(maxsize=64)
+def _jitted(
+    program: Program,
+    model: nn.Module,
+    static: tuple[str, ...],
+    layout: NamedSharding,
+    splits: bool,
+    rules: sharding.Rules | None,
+) -> Callable[..., Any]:
+  """The jitted program; `rules` are those it is traced under, None: apart."""
+  program = functools.partial(program, model)
+  whole = PartitionSpec()
+
+  def run_apart(params, shared, rows, **options):
+    # Loops carry what differs by device and what does not; that no device
+    # needs another's is so by construction.
+    return jax.shard_map(
+        functools.partial(program, **options), mesh=layout.mesh,
+        in_specs=(whole, whole, layout.spec), out_specs=layout.spec,
+        check_vma=False,
+    )(params, shared, rows)
+
+  if rules is None:
+    return jax.jit(run_apart, static_argnames=static)
+  return jax.jit(
+      program, static_argnames=static,
+      out_shardings=NamedSharding(layout.mesh, whole) if splits else None,
+  )
 
 
 def fetch(x: Array) -> np.ndarray:

@@ -86,7 +86,7 @@ class Inference:
       )
     self._prefix = None, None  # what the last one was, and its cache
     compiled = lambda program, *static, **options: self._devices.compile(
-        functools.partial(program, model.module), *static, **options
+        program, model.module, *static, **options
     )
     limits = ('room', 'stop', 'never')
     self._read = compiled(programs.read_prefix, splits=False)

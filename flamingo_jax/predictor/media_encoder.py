@@ -4,7 +4,6 @@
 
 import collections
 from collections.abc import Callable, Iterable, Iterator, Sequence
-import functools
 import hashlib
 
 import numpy as np
@@ -57,9 +56,7 @@ class MediaEncoder:
     self._keep = keep
     self._devices = devices
     self._kept = collections.OrderedDict()  # by content, the latest used last
-    compiled = lambda program: devices.compile(
-        functools.partial(program, config.build())
-    )
+    compiled = lambda program: devices.compile(program, config.build())
     self._encode = compiled(programs.encode)
     self._features = compiled(programs.mean_features)
 

@@ -9,12 +9,15 @@ are not read, so that it takes no time beside reading a checkpoint.
 
 from collections.abc import Iterator
 import contextlib
+import itertools
 import json
+import math
 import re
 from typing import Any, NamedTuple
 
 from etils import epath
 import jax
+import jax.numpy as jnp
 import tensorstore
 
 from flamingo_jax.data.buckets import is_address
@@ -41,8 +44,12 @@ def of_tree(folder: epath.Path) -> Damage | None:
   for file in optional:
     if damage is None and file.exists():
       _, damage = _read_json(file)
-  if damage or not described.get('use_ocdbt', False):
+  if damage:
     return damage
+  if not described.get('use_ocdbt', False):
+    arrays = sorted(folder.glob('*/.zarray'))
+    found = (_of_chunks(described) for described in arrays)
+    return next((damage for damage in found if damage), None)
   if not (folder / 'manifest.ocdbt').exists():
     return Damage(folder / 'manifest.ocdbt', 'it does not exist')
   try:
@@ -151,6 +158,27 @@ def _sizes(folder: epath.Path) -> dict[str, int]:
       for entry in node['entries']:
         places += [entry.get('location'), entry.get('indirect_value')]
   return sizes
+
+
+def _of_chunks(described: epath.Path) -> Damage | None:
+  """What is damaged of an array whose chunks are files, as those of towers.
+
+  Args:
+    described: the array's .zarray.
+  """
+  array, damage = _read_json(described)
+  if damage or array.get('compressor', '') is not None:  # how long, nothing says
+    return damage
+  size = math.prod(array['chunks']) * jnp.dtype(array['dtype']).itemsize
+  counts = [-(-n // chunk) for n, chunk in zip(array['shape'], array['chunks'])]
+  separator = array.get('dimension_separator', '.')
+  for index in itertools.product(*map(range, counts or [1])):
+    file = described.parent / separator.join(map(str, index))
+    if not file.exists():
+      return Damage(file, 'it does not exist')
+    if file.stat().length != size:
+      return Damage(file, f'it has {file.stat().length:,} of {size:,} bytes')
+  return None
 
 
 def _named(error: BaseException, folder: epath.Path) -> Damage:

@@ -231,7 +231,7 @@ def abstract_params(
     model: TrainedModel, partitioner: Partitioner
 ) -> tuple[Tree, Tree]:
   """Shapes, dtypes and shardings of (params, frozen_params)."""
-  boxed = jax.eval_shape(model.initialize, jax.random.key(0))
+  boxed = model.shapes
   place = lambda tree: jax.tree.map(
       lambda x, s: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=s),
       nn.unbox(tree),

@@ -3,6 +3,7 @@
 """What a run trains: Flamingo, or a tower it is built on."""
 
 from collections.abc import Mapping
+import functools
 import math
 from typing import Any
 
@@ -16,11 +17,8 @@ from flamingo_jax.data.vocabulary import Vocabulary
 from flamingo_jax.errors import UserError
 from flamingo_jax.models.vision import picture_size
 from flamingo_jax.picture_size import PictureSize
-from flamingo_jax.training.losses import (
-    contrastive_loss,
-    same_rows,
-    weighted_cross_entropy,
-)
+from flamingo_jax.training.losses import contrastive_loss, same_rows
+from flamingo_jax.training.next_token_loss import next_token_loss
 from flamingo_jax.training.trainable import merge_params, split_params
 from flamingo_jax.typing import Array, Tree
 
@@ -94,6 +92,11 @@ class TrainedModel:
     Only the first are trained; they are float32.
     """
     raise NotImplementedError
+
+  @functools.cached_property
+  def shapes(self) -> dict[str, Any]:
+    """What `initialize` makes, as shapes; it is traced once."""
+    return jax.eval_shape(self.initialize, jax.random.key(0))
 
   def prepare(self, frozen_params: Tree, batch: Batch) -> Batch:
     """The flat batch, with what needs no gradient computed once."""
@@ -200,18 +203,23 @@ class FlamingoModel(TrainedModel):
     'features' [B, M, T, P, Dv] instead of 'media', and 'segments' [B, L] if
     their rows hold several documents.
     """
-    encoded = 'features' in examples
-    logits = self.module.apply(
-        {'params': merge_params(params, frozen_params)},
+    variables = {'params': merge_params(params, frozen_params)}
+    features = examples.get('features')
+    if features is None:
+      features = self.module.apply(
+          variables, examples['media'], method='features'
+      )
+    x, unembed = self.module.apply(
+        variables,
         examples['tokens'],
         examples['media_index'],
-        examples['features' if encoded else 'media'],
+        features,
         examples['media_mask'],
         examples.get('segments'),
-        method='from_features' if encoded else None,
+        method='states',
     )
-    return weighted_cross_entropy(
-        logits, examples['targets'], examples['loss_weights']
+    return next_token_loss(
+        unembed, x, examples['targets'], examples['loss_weights']
     )
 
 
@@ -236,13 +244,14 @@ class LanguageModel(TrainedModel):
       self, params: Tree, frozen_params: Tree, examples: Batch
   ) -> tuple[Array, Array]:
     """Cross-entropy of the next token; examples are `data.text`'s."""
-    logits = self.module.apply(
+    x, unembed = self.module.apply(
         {'params': merge_params(params, frozen_params)},
         examples['tokens'],
         examples['segments'],
+        method='states',
     )
-    return weighted_cross_entropy(
-        logits, examples['targets'], examples['loss_weights']
+    return next_token_loss(
+        unembed, x, examples['targets'], examples['loss_weights']
     )
 
 
@@ -291,8 +300,12 @@ class ContrastiveModel(TrainedModel):
           f'texts have {length} tokens and the text encoder has room for '
           f'{context}: make task_feature_lengths shorter'
       )
-    mask = examples['loss_weights'] > 0
-    tokens = jnp.where(mask, examples['targets'], 0)
+    is_text = examples['loss_weights'] > 0
+    # Texts begin at place 0, whatever stands before: so they are scored.
+    places = jnp.argsort(~is_text, axis=1, stable=True)
+    mask = jnp.take_along_axis(is_text, places, axis=1)
+    tokens = jnp.take_along_axis(examples['targets'], places, axis=1)
+    tokens = jnp.where(mask, tokens, 0)
     images, texts, inverse_temperature = self.module.apply(
         {'params': merge_params(params, frozen_params)},
         examples['media'][:, 0, 0],

@@ -17,11 +17,14 @@ from safetensors.numpy import load_file, save_file
 import flamingo_jax as fj
 from flamingo_jax import cli
 from flamingo_jax import models
+from flamingo_jax.convert import tower
+from flamingo_jax.convert.hub_folder import Tensors
 from flamingo_jax.data.owner import owned
 from flamingo_jax.models import FlamingoConfig, LanguageModel
 from flamingo_jax.models.decoder_config import DecoderConfig
 from flamingo_jax.models.resampler import ResamplerConfig
 from flamingo_jax.run_dir.pretrained import TrainStateInitializer
+from flamingo_jax.run_dir.weights import load_params
 from flamingo_jax.training.partitioner import Partitioner
 from flamingo_jax.training.trained_model import FlamingoModel
 from tests.convert.language_models_test import LOGITS, TOKENS, write_model
@@ -67,11 +70,11 @@ def convert(folder, out):
 
 
 def test_a_tower_answers_and_is_built_on(model, tmp_path, capsys):
-  tower = tmp_path / 'tower'
-  assert convert(model, tower) == 0
+  out = tmp_path / 'tower'
+  assert convert(model, out) == 0
   said = capsys.readouterr().out
   assert 'llama: ' in said and 'attn' in said and 'fingerprint' in said
-  loaded = fj.load(tower)
+  loaded = fj.load(out)
   assert loaded.vocabulary.base_size == 60 == loaded.vocabulary.eoc_id
 
   text = ' '.join(WORDS[i] for i in [7, 20, 9])
@@ -98,7 +101,7 @@ def test_a_tower_answers_and_is_built_on(model, tmp_path, capsys):
   flamingo = FlamingoModel(config, loaded.vocabulary, optax.sgd(0.1))
   _, frozen = TrainStateInitializer(
       flamingo, Partitioner(devices=jax.devices()[:1]),
-      language_model=str(tower),
+      language_model=str(out),
   ).from_scratch(jax.random.key(0))
   config = models.LanguageModelConfig(config.decoder, 'float32')
   found = LanguageModel(config).apply(
@@ -124,6 +127,44 @@ def test_weights_keep_their_values(model, tmp_path, dtype, stored):
   for layer in range(3):
     source = tensors[f'model.layers.{layer}.mlp.up_proj.weight']
     np.testing.assert_array_equal(up[layer, 0], source.T.astype(stored))
+
+
+def test_what_is_never_whole_in_memory_is_the_same(
+    model, tmp_path, monkeypatch, capsys
+):
+  """Large matrices go to the disk as they come; small ones in one piece."""
+  cast(model, np.float16)
+  assert convert(model, tmp_path / 'small') == 0
+  small = capsys.readouterr().out.splitlines()[:-1]
+  monkeypatch.setattr(tower, '_SMALLEST_CHUNK', 1)
+  assert convert(model, tmp_path / 'large') == 0
+  assert capsys.readouterr().out.splitlines()[:-1] == small
+  jax.tree.map(
+      np.testing.assert_array_equal, *(
+          load_params(tmp_path / name)[0] for name in ('small', 'large')
+      ),
+  )
+
+
+def test_a_file_that_is_cut_while_it_is_read_is_told(model):
+  tensors = Tensors(model)
+  cut(model)
+  name = 'model.norm.weight'  # the last of the file
+  for read in (tensors.read, lambda name: list(tensors.blocks(name, 3))):
+    with pytest.raises(fj.UserError, match='safetensors ends within a tensor'):
+      read(name)
+
+
+@pytest.mark.parametrize('damage', [
+    lambda path: path.unlink(), lambda path: path.write_bytes(b'0' * 99),
+])
+def test_a_damaged_tower_is_told(model, tmp_path, damage, capsys):
+  assert convert(model, tmp_path / 'tower') == 0
+  state = tmp_path / 'tower' / 'checkpoint_0' / 'state'
+  file = state / 'params.decoder.token_embedder' / '0.0'
+  damage(file)
+  with pytest.raises(fj.UserError, match=f'{file} is damaged'):
+    fj.load(tmp_path / 'tower')
 
 
 def shard(folder):
@@ -229,7 +270,7 @@ def test_a_tower_is_never_replaced(model, tmp_path, capsys):
 
 def test_a_full_disk_is_told_and_leaves_nothing(model, tmp_path, capfd):
   limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-  resource.setrlimit(resource.RLIMIT_FSIZE, (9_000, limits[1]))
+  resource.setrlimit(resource.RLIMIT_FSIZE, (4_500, limits[1]))
   try:
     assert convert(model, tmp_path / 'tower') == 2
   finally:

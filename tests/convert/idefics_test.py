@@ -28,11 +28,7 @@ from flamingo_jax.run_dir.towers import tower_overrides, tower_vocabulary
 from flamingo_jax.run_dir.weights import load_params
 from flamingo_jax.training.partitioner import Partitioner
 from flamingo_jax.training.train_step import train_step
-from flamingo_jax.training.trainable import (
-    is_trainable,
-    merge_params,
-    split_params,
-)
+from flamingo_jax.training.trainable import merge_params, split_params
 from flamingo_jax.training.trained_model import FlamingoModel
 from tests.convert.idefics_folders import (  # pylint: disable=unused-import
     MODELS,
@@ -126,8 +122,9 @@ def recorded(name, what, like, folder):
       path: np.zeros(x.shape, np.float32)
       for path, x in traverse_util.flatten_dict(like).items()
   }
-  for path, place, values in rules.pieces(mapping, tensors, is_trainable):
-    found[path][place] = values
+  for path, place, values in rules.pieces(mapping, tensors):
+    if path in found:
+      found[path][place] = values
   return found
 
 

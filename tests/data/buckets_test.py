@@ -126,7 +126,7 @@ def test_each_host_reads_its_own_documents(bucket):
   cfg = config('pages', {'tokens': 8, 'media': 1, 'image_size': 4}, 4)
 
   def read(directory, host, count=3):  # of the 15 batches of an epoch
-    prepared.add_task('pages', directory, augment=False)
+    prepared.add_task('pages', directory, augment='')
     bucket.asked.clear()
     batches = get_batches(cfg, host, 2)
     found = [next(batches) for _ in range(count)]

@@ -127,7 +127,7 @@ def test_a_row_has_neighbours_in_another_order_in_each_epoch(task):
 @pytest.mark.parametrize('strategy, hosts', [
     ('accumulation', 4), ('round_robin', 2), ('merged', 2)])
 def test_the_number_of_hosts_changes_no_batch(folder, strategy, hosts):
-  add_task(folder, p_next=0.5, p_space=0.5, augment=True)
+  add_task(folder, p_next=0.5, p_space=0.5, augment='flipped')
   cfg = config(strategy=strategy)
   whole = read(EPOCH + 2, cfg=cfg)
   parts = [read(EPOCH + 2, i, hosts, cfg) for i in range(hosts)]

@@ -19,7 +19,7 @@ from tests import forked
 from tests.t5x.conftest import FOLDERS, REASON, ROOT
 from tests.random_weights import ONE_BLOCK
 from tests.t5x.program import flags, run_built_in
-from tests.t5x.train_test import losses
+from tests.t5x.train_test import NO_EVALUATION, losses
 from tests.xla_flags import QUICK
 
 STEPS = 30
@@ -95,7 +95,10 @@ def one_process(stopped, tmp_path_factory):
   """A folder: a run of one process, and one that goes on where two stopped."""
   folder = tmp_path_factory.mktemp('one')
   shutil.copytree(stopped[0], folder / 'continued')
-  run_built_in([planned(folder / name) for name in ('straight', 'continued')])
+  run_built_in([
+      planned(folder / 'straight'),
+      planned(folder / 'continued', NO_EVALUATION),
+  ])
   return folder
 
 
@@ -145,7 +148,7 @@ def test_two_processes_of_t5x_go_on_where_one_of_ours_stopped(
   shutil.rmtree(model_dir / 'tensorboard')
   (model_dir / 'metrics.jsonl').unlink()
   finish(start_two(
-      't5x.train', model_dir, 'train.train_eval_dataset_cfg=None'
+      't5x.train', model_dir, NO_EVALUATION
   ))
   check_same(model_dir, one_process / 'straight', first=21)
   assert (model_dir / f'checkpoint_{STEPS}').is_dir()

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 import numpy as np
 import pytest
+import seqio
 
 from flamingo_jax import cli
 from flamingo_jax.data import documents, features
@@ -17,6 +18,9 @@ from flamingo_jax.errors import UserError
 from flamingo_jax.evaluation import paper_benchmarks
 from flamingo_jax.evaluation import retrieval
 from flamingo_jax.models import DualTower, contrastive
+from flamingo_jax.run_dir.weights import load_params
+from flamingo_jax.training.losses import contrastive_loss
+from flamingo_jax.training.trained_model import ContrastiveModel
 from tests.evaluation import miniature
 from tests.random_weights import save_run
 
@@ -101,11 +105,27 @@ def test_a_run_is_scored(run):
   )
   assert scores['zero_shot/pictures'] == 3
   assert scores['image_to_text/R@5'] == 1 and scores['text_to_image/R@5'] == 1
-  # As in training, where a text is the targets of its example.
-  np.testing.assert_allclose(
-      towers.embed_texts(['a red dog']), towers.embed_texts(texts)[:1],
-      rtol=1e-5,
+
+
+def test_texts_are_scored_as_they_are_trained(run):
+  towers = retrieval.Towers(run)
+  images, texts = retrieval.read_pairs(towers, 'matching_test', 'validation', 4)
+  task = seqio.get_mixture_or_task('matching_test')
+  lengths = {'tokens': 16, 'media': 1, 'frames': 1, 'image_size': 16}
+  examples = list(
+      task.get_dataset(lengths, 'validation', shuffle=False).as_numpy_iterator()
   )
+  batch = {k: np.stack([x[k] for x in examples]) for k in examples[0]}
+  # A text begins behind the tag of its picture, whose ids have no weight.
+  assert (batch['loss_weights'][:, 0] == 0).all()
+  params, _ = load_params(run)
+  model = ContrastiveModel(CONFIG, towers.vocabulary, None)
+  found = jax.jit(model.summed_loss)(params, {}, batch)
+  expected = jax.jit(contrastive_loss)(
+      towers.embed_images(images), towers.embed_texts(texts),
+      np.exp(params['log_inverse_temperature']), np.ones(4),
+  )
+  np.testing.assert_allclose(found, expected, rtol=1e-5)
 
 
 def test_the_command_prints_the_scores(run, capsys):

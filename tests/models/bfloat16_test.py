@@ -8,12 +8,9 @@ import functools
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 import pytest
 
 from flamingo_jax import models
-from flamingo_jax.training.losses import weighted_cross_entropy
-from flamingo_jax.training.trainable import merge_params, split_params
 from tests import random_weights
 
 VOCAB = 50
@@ -97,41 +94,12 @@ def test_prefill_and_extend_are_the_forward(opened, inputs, latents, logits):
     )
 
 
-@functools.partial(jax.jit, static_argnames='config')
-def loss_and_gradient(params, frozen, inputs, config=CONFIG):
-  def loss(params):
-    logits = models.Flamingo(config).apply(
-        {'params': merge_params(params, frozen)}, *inputs
-    )
-    total, weight = weighted_cross_entropy(
-        logits[:, :-1], inputs[0][:, 1:], jnp.ones((2, 7))
-    )
-    return total / weight, logits
-
-  return jax.value_and_grad(loss, has_aux=True)(params)
-
-
-def error(found, expected):
-  """Of all numbers together, as a share of what is expected."""
-  norm = optax.tree.norm
-  return norm(jax.tree.map(jnp.subtract, found, expected)) / norm(expected)
-
-
-def test_a_step_is_the_one_of_float32_but_for_rounding(opened, inputs):
-  params, frozen = split_params(opened)
-  (loss, logits), gradient = loss_and_gradient(params, frozen, inputs)
-  (_, expected_logits), expected = loss_and_gradient(
-      params, frozen, inputs, dataclasses.replace(CONFIG, dtype='float32')
+def test_logits_are_those_of_float32_but_for_rounding(opened, inputs, logits):
+  """Of a whole step the same is said in tests/training/train_step_test.py."""
+  config = dataclasses.replace(CONFIG, dtype='float32')
+  expected = jax.jit(models.Flamingo(config).apply)(
+      {'params': opened}, *inputs
   )
-  assert logits.dtype == expected_logits.dtype == jnp.float32
-  assert 1e-3 < error(logits, expected_logits) < CLOSE
-  assert error(gradient, expected) < 2 * CLOSE  # twice as many operations
-  for (path, x), y in zip(
-      jax.tree_util.tree_leaves_with_path(gradient), jax.tree.leaves(expected),
-      strict=True,
-  ):
-    assert x.dtype == jnp.float32
-    if x.size > 3:  # a gate's may nearly cancel
-      assert error(x, y) < 4 * CLOSE, jax.tree_util.keystr(path)
-  after = jax.tree.map(lambda x, dx: x - 0.01 * dx, params, gradient)
-  assert loss_and_gradient(after, frozen, inputs)[0][0] < loss - 0.1
+  assert logits.dtype == expected.dtype == jnp.float32
+  error = jnp.linalg.norm(logits - expected) / jnp.linalg.norm(expected)
+  assert 1e-3 < error < CLOSE

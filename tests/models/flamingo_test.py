@@ -58,7 +58,10 @@ def run(params, *inputs, config=CONFIG):
 @functools.partial(jax.jit, static_argnames='config')
 def run_decoder(params, tokens, index, latents, config=CONFIG.decoder):
   decoder = Decoder(config, 'float32')
-  return decoder.apply({'params': params['decoder']}, tokens, index, latents)[0]
+  x, unembed, _ = decoder.apply(
+      {'params': params['decoder']}, tokens, index, latents
+  )
+  return unembed.logits(x)
 
 
 @pytest.fixture(scope='module')

@@ -32,7 +32,7 @@ def step_flops(model_class, config, rows, **lengths):
       planned_run.make_model(model_class, config, None),
       lengths={'data': lengths}, batch_sizes={'data': rows},
   )
-  weights = nn.unbox(jax.eval_shape(run.model.initialize, jax.random.key(0)))
+  weights = nn.unbox(run.model.shapes)
   return model_flops.train_flops(
       run.model, weights['params'], weights['frozen_params'],
       run.abstract_batch(PLACE),
@@ -121,7 +121,7 @@ def test_products_of_the_gradient_are_counted_from_the_losses(small_run):
       trains_language_model=True,
   )
   model = planned_run.make_model(trained.FlamingoModel, config, None)
-  weights = nn.unbox(jax.eval_shape(model.initialize, jax.random.key(0)))
+  weights = nn.unbox(model.shapes)
   batch = small_run.abstract_batch(PLACE)
   gradients = lambda *arguments: accumulate.compute_gradients(
       model, *arguments, small_run.loss_weights

@@ -39,11 +39,15 @@ def one_device():
   return fj.Predictor(config, params, default_vocabulary())
 
 
-@pytest.mark.parametrize('rules, mesh', [
-    ('tensor_parallel', {'fsdp': 4, 'model': 2}),
-    ('fsdp', {'fsdp': 8}),
-])
-def test_a_mesh_answers_as_one_device(one_device, rules, mesh):
+# Of parts that are gathered, prompts of one kind; of split heads all.
+BOTH = (PROMPTS, ()), (PROMPTS[:3], PREFIX)
+
+
+@pytest.mark.parametrize('rules, mesh, asked', [
+    ('tensor_parallel', {'fsdp': 4, 'model': 2}, BOTH),
+    ('fsdp', {'fsdp': 8}, BOTH[1:]),
+], ids=['tensor_parallel', 'fsdp'])
+def test_a_mesh_answers_as_one_device(one_device, rules, mesh, asked):
   model = fj.Predictor(
       one_device.config, one_device.params, one_device.vocabulary,
       partitioner=Partitioner(mesh, rules),
@@ -53,7 +57,7 @@ def test_a_mesh_answers_as_one_device(one_device, rules, mesh):
   dtypes = lambda predictor: jax.tree.map(lambda x: x.dtype, predictor.params)
   assert dtypes(model) == dtypes(one_device)
 
-  for prompts, prefix in ((PROMPTS, ()), (PROMPTS[:3], PREFIX)):
+  for prompts, prefix in asked:
     options = {'prefix': prefix, 'batch_size': 2}
     likelihoods, expected = (
         x.score(prompts, ['a cat', 'no', 'dog'], **options)

@@ -150,11 +150,27 @@ def test_candidates_in_several_goes_score_the_same(model, monkeypatch):
   )
 
 
-def test_few_programs_answer_prompts_of_all_lengths_and_limits(model):
-  lowered = []
+@pytest.fixture
+def lowered():
+  """A list that grows by each program that is made."""
+  found = []
   jax.monitoring.register_event_duration_secs_listener(
-      lambda name, *_, **__: lowered.append(name) if 'mlir' in name else None
+      lambda name, *_, **__: found.append(name) if 'mlir' in name else None
   )
+  return found
+
+
+def test_another_predictor_of_a_model_compiles_nothing(model, lowered):
+  ask = lambda predictor: predictor.score([CAT, 'Output:'], ['a cat', 'no'])
+  expected = ask(model)
+  params = jax.tree.map(lambda x: 0.5 * x, model.params)
+  other = fj.Predictor(model.config, params, model.vocabulary, frames=2)
+  lowered.clear()
+  assert np.all(ask(other) != expected)  # it has weights of its own
+  assert not lowered
+
+
+def test_few_programs_answer_prompts_of_all_lengths_and_limits(model, lowered):
   rng = np.random.default_rng(0)
   for _ in range(100):
     prompt = [part for medium in rng.choice([CAT, DOG, FISH], rng.integers(4))

@@ -182,7 +182,7 @@ def test_public_data_stand_for_the_papers(directory, tmp_path):
 
 
 def test_a_data_set_of_ones_own_is_one_call(directory):
-  prepared.add_task('ltip', str(directory), augment=False)
+  prepared.add_task('ltip', str(directory), augment='')
   found = read('ltip', seed=1)
   assert {tuple(x[0, 0, 0, 0]) for x in found['media']} == {
       (i, 0, 0) for i in range(11)  # neither flipped nor recoloured

@@ -47,11 +47,8 @@ def test_sum_of_weighted_gradients_is_the_gradient_of_the_weighted_sum(
   assert all(jnp.any(g != 0) for g in jax.tree.leaves(whole[0]))
 
 
-@pytest.mark.parametrize('parts', [2, 4])
-def test_microbatches_equal_the_whole_with_uneven_padding(
-    gradients, whole, parts
-):
-  batch = make_batch(0)
+def test_microbatches_equal_the_whole_with_uneven_padding(gradients, whole):
+  batch, parts = make_batch(0), 4
   weights = batch['m3w/loss_weights'].sum(axis=(1, 2))
   assert len({weights[i::parts].sum() for i in range(parts)}) > 1
   grads, metrics = gradients(batch, parts)

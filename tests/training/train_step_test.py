@@ -54,7 +54,7 @@ def test_frozen_leaves_stay_and_the_optimizer_has_none(start, alone):
       lambda a, b: bool(np.any(a != b)), start[0], jax.device_get(state.params)
   )
   assert all(jax.tree.leaves(changed))
-  assert losses[-2] < losses[0]  # of m3w
+  assert losses[-1] < losses[0]
   assert state.step == 3
 
 
@@ -72,15 +72,16 @@ def test_in_bfloat16_a_step_is_that_of_float32_but_for_rounding(
   )
   params, frozen_params = start
   frozen_params = jax.tree.map(lambda x: x.astype(jnp.bfloat16), frozen_params)
-  trained = train(model, one_device, (params, frozen_params), steps=1)
+  trained = train(model, one_device, (params, frozen_params))
   chex.assert_trees_all_equal(
       jax.device_get(trained.frozen_params), frozen_params
   )
   # What is trained, and its moments, lose none of a small update.
   floats = jax.tree.leaves((trained.state.params, trained.state.opt_state))
   assert {x.dtype for x in floats if x.ndim} == {np.dtype('float32')}
-  np.testing.assert_allclose(trained.losses, alone.losses[:2], rtol=5e-3)
-  assert trained.losses != alone.losses[:2]
+  np.testing.assert_allclose(trained.losses, alone.losses, rtol=5e-3)
+  assert trained.losses != alone.losses
+  assert trained.losses[-1] < trained.losses[0]
   paths = jax.tree_util.tree_leaves_with_path(alone.gradient)
   for (path, expected), found in zip(paths, jax.tree.leaves(trained.gradient)):
     error = np.linalg.norm(found - expected) / np.linalg.norm(expected)
