@@ -27,11 +27,12 @@ MESH_AXES = ('replica', 'fsdp', 'model')
 
 Rules = Sequence[tuple[str, str | tuple[str, ...] | None]]
 
-# Axes of what sees pictures, which is computed picture by picture: parameters are
-# split to save memory alone, and stay whole where the mesh does not divide them.
-_OF_MEDIA = (
+# Axes that are split to save memory alone, and stay whole where the mesh does not
+# divide them: of what sees pictures, which is computed picture by picture, and of
+# a table that is only looked up.
+_MAY_BE_WHOLE = (
     'media_heads', 'media_kv_heads', 'media_mlp', 'media_embed',
-    'frozen_media_embed', 'conv_out',
+    'frozen_media_embed', 'conv_out', 'frozen_lookup_embed',
 )
 
 # Names that are never split.
@@ -53,6 +54,7 @@ def _rules(
     length: str | None = None,
 ) -> Rules:
   """A table; the order matters, attention comes before 'length'."""
+  lookup = trainable if model else frozen
   return (
       ('batch', batch),
       # Rows of the text between blocks, where `length` names what heads and
@@ -68,6 +70,9 @@ def _rules(
       ('length', length),
       ('embed', trainable), ('frozen_embed', frozen), ('conv_out', conv_out),
       ('media_embed', trainable), ('frozen_media_embed', frozen),
+      # Of a table of words that is only looked up. A frozen one is split even
+      # where other frozen weights are whole: rows are sent, and not the table.
+      ('lookup_embed', trainable), ('frozen_lookup_embed', lookup),
       *_WHOLE,
   )
 
@@ -294,12 +299,12 @@ def partition_spec(
     shape: Sequence[int],
     mesh: Mesh | AbstractMesh,
     rules: Rules,
-    may_be_whole: Callable[[str], bool] = lambda name: name in _OF_MEDIA,
+    may_be_whole: Callable[[str], bool] = lambda name: name in _MAY_BE_WHOLE,
 ) -> PartitionSpec:
   """How an array is split: exactly as the rules say, or it is an error.
 
   A parameter that stays whole where its rule splits it is memory that nobody
-  planned. Only what sees pictures is split over as many mesh axes as divide it:
+  planned. Only `_MAY_BE_WHOLE` are split over as many mesh axes as divide them:
   public encoders have 6 or 12 heads, and all are small beside a language model.
 
   Args:

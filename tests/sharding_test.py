@@ -68,7 +68,9 @@ def test_every_table_splits_every_member_on_the_mesh_it_is_for(name):
     mesh = mesh_of(name)
   mesh = AbstractMesh(tuple(mesh.values()), tuple(mesh))
   boxed = boxed_params(name)
-  rename = {n: f'frozen_{n}' for n in ('embed', 'media_embed')}
+  rename = {
+      n: f'frozen_{n}' for n in ('embed', 'lookup_embed', 'media_embed')
+  }
   frozen = jax.tree.map(
       lambda box: box.replace(names=[rename.get(n, n) for n in box.names]),
       boxed, is_leaf=sharding.is_boxed,
@@ -160,14 +162,20 @@ def test_without_rules_nothing_is_constrained():
   assert sharding.constrain(x, 'batch', 'length') is x
 
 
-@pytest.mark.parametrize('rules, frozen, trainable', [
-    ('fsdp_trainable', None, ('fsdp', 'model')),
-    ('sequence_parallel', None, 'fsdp'),
-    ('fsdp_sequence_parallel', 'fsdp', 'fsdp'),
+@pytest.mark.parametrize('rules, frozen, lookup, trainable', [
+    ('fsdp_trainable', None, None, ('fsdp', 'model')),
+    ('sequence_parallel', None, 'fsdp', 'fsdp'),
+    ('fsdp_sequence_parallel', 'fsdp', 'fsdp', 'fsdp'),
 ])
-def test_frozen_weights_have_rules_of_their_own(rules, frozen, trainable):
+def test_frozen_weights_have_rules_of_their_own(
+    rules, frozen, lookup, trainable
+):
   rules = dict(sharding.RULES[rules])
   assert (rules['frozen_embed'], rules['embed']) == (frozen, trainable)
+  # A table that is only looked up.
+  assert (rules['frozen_lookup_embed'], rules['lookup_embed']) == (
+      lookup, trainable
+  )
 
 
 @pytest.mark.parametrize('mesh, shape, sentence', [

@@ -276,10 +276,13 @@ class Decoder(nn.Module):
     """
     cfg = self.config
     normal = nn.initializers.normal(stddev=cfg.width**-0.5)
-    param = lambda name, axis, size: self.param(
-        name, partitioned(normal, axis, 'embed'), (size, cfg.width), jnp.float32
+    param = lambda name, axis, size, width='embed': self.param(
+        name, partitioned(normal, axis, width), (size, cfg.width), jnp.float32
     ).astype(self.dtype)
-    table = param('token_embedder', 'vocab', cfg.vocab)
+    table = param(
+        'token_embedder', 'vocab', cfg.vocab,
+        'embed' if cfg.tied else 'lookup_embed',
+    )
     head = table
     if not cfg.tied:
       head = param('token_unembedder', 'vocab', cfg.vocab)

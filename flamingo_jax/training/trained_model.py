@@ -121,7 +121,7 @@ class TrainedModel:
 
 def _as_frozen(box: nn.LogicallyPartitioned) -> nn.LogicallyPartitioned:
   """Lets rules split a width of frozen weights in a way of its own."""
-  widths = ('embed', 'media_embed')
+  widths = ('embed', 'lookup_embed', 'media_embed')
   names = (f'frozen_{n}' if n in widths else n for n in box.names)
   return box.replace(names=tuple(names))
 
