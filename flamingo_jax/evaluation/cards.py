@@ -117,9 +117,7 @@ def evaluate(
           'differs': list(benchmark.differs),
           'longest': outcome.longest, 'context': answerer.context,
           'beyond_context': [found.queries[i].source for i in outcome.beyond],
-          'shots': _RULES[settings.rices] if not settings.fixed_shots
-                 else f'the same for all queries: {_RULES[False]}; -1 stands '
-                 'for the place of the query',
+          'shots': _rule(settings),
       },
       'decoding': {
           'max_new_tokens': benchmark.max_new_tokens, 'beams': settings.beams,
@@ -137,6 +135,15 @@ def evaluate(
   write_atomically(folder / 'card.json', json.dumps(card, indent=2) + '\n')
   draft.unlink(missing_ok=True)
   return card
+
+
+def _rule(settings: Settings) -> str:
+  if not settings.fixed_shots:
+    return _RULES[settings.rices]
+  return (
+      f'the same for all queries: {_RULES[False]}; -1 stands for the place of '
+      'the query'
+  )
 
 
 def check(
