@@ -18,8 +18,9 @@ from flamingo_jax.typing import Array, Bool, Float, Int, Tree
 class UngatedBlock(GatedCrossAttentionBlock):
   """What text sees is added as it is (3 iii): at init it is no identity."""
 
-  def gate(self, name: str) -> Float[Array, '']:
+  def gate(self, name: str, width: int) -> Float[Array, '']:
     """1."""
+    del width
     return jnp.ones((), self.dtype)
 
 
@@ -41,7 +42,7 @@ class SparseBlock(GatedCrossAttentionBlock):
   ) -> tuple[Float[Array, 'B L D'], KeptKeys]:
     """As GatedCrossAttentionBlock."""
     y, media = self.attend(x, media, mask)
-    return x + self.gate('attn_gate') * y, media
+    return x + self.gate('attn_gate', x.shape[-1]) * y, media
 
 
 class CrossAttendingLayer(DecoderLayer):
@@ -63,7 +64,7 @@ class CrossAttendingLayer(DecoderLayer):
     y, new = self.attend(
         x, (cache and cache.layers, numbers), position, segments
     )
-    x, keys = SparseBlock(cfg.heads, cfg.head_size, self.dtype, name='xattn')(
+    x, keys = SparseBlock(cfg.sized_block, self.dtype, name='xattn')(
         x + y, cache.media if media is None else media, mask
     )
     x = self.feed_forward(x)

@@ -119,6 +119,17 @@ def constrain(x: Array, *axes: str | None) -> Array:
   ))
 
 
+def shape_on_device(shape: Sequence[int], *axes: str | None) -> tuple[int, ...]:
+  """What a device has of an activation that `constrain` splits."""
+  mesh, rules = jax.sharding.get_abstract_mesh(), nn.get_logical_axis_rules()
+  if mesh.empty or not rules:
+    return tuple(shape)
+  spec = partition_spec(
+      'an activation', axes, shape, mesh, rules, lambda name: True
+  )
+  return tuple(n // _parts(part, mesh) for n, part in zip(shape, spec))
+
+
 def parse_mesh(text: str) -> dict[str, int]:
   """'fsdp:16,model:4' as sizes by axis.
 

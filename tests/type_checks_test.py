@@ -27,7 +27,7 @@ def test_a_shape_of_one_argument():
 def test_a_dimension_that_two_arguments_share():
   rows = jnp.zeros((2, 3), int)
   with pytest.raises(jaxtyping.TypeCheckError):
-    weighted_cross_entropy(jnp.zeros((2, 4, 5)), rows, jnp.ones((2, 3)))
+    weighted_cross_entropy((jnp.zeros((2, 3, 5)),), rows, jnp.ones((2, 4)))
 
 
 def test_a_field_of_a_class():

@@ -17,8 +17,8 @@ def add_convert(commands: Any) -> None:
   parser.add_argument('folder', metavar='FOLDER',
                       help='with config.json, safetensors and tokenizer.json or '
                            'preprocessor_config.json; or its name on the hub, '
-                           'owner/model[@revision]; or a checkpoint of '
-                           'OpenFlamingo, a file or a folder')
+                           'owner/model[@revision]; an IDEFICS has all of these; '
+                           'or a checkpoint of OpenFlamingo, a file or a folder')
   parser.add_argument('--out', metavar='TOWER', required=True,
                       help='a new folder')
   parser.add_argument('--language_model', metavar='TOWER',
@@ -43,8 +43,8 @@ def run_convert(options: argparse.Namespace, rest: Sequence[str]) -> None:
   is not known of a model's config.json or tensors is an error, and nothing is
   written.
 
-  With both towers the checkpoint of an OpenFlamingo, or of what was built with
-  its code, becomes a whole model, which `fj.load` reads.
+  An IDEFICS becomes a whole model, which `fj.load` reads, and so does, with both
+  towers, the checkpoint of an OpenFlamingo, or of what was built with its code.
   """
   from flamingo_jax.convert import conversion
   from flamingo_jax.convert import whole

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
 # SPDX-License-Identifier: Apache-2.0
-"""The vision encoders of CLIP and SigLIP, alone or beside their text tower.
+"""The vision encoders of CLIP and SigLIP, alone or beside another tower.
 
 Features are those of patches behind the last norm, as OpenFlamingo takes them.
 """
@@ -66,6 +66,54 @@ def mapping(
     part.expect('vision_use_head', True, False)
   config.ignore('projection_dim', 'logit_scale_init_value', 'text_config',
                 'text_config_dict', '_commit_hash')
+  vit_parts.expect_plain(config)
+  vision, size = _shape(part, family, pixels)
+  name = 'embeddings.patch_embedding.weight'
+  prefix = '' if name in tensors else 'vision_model.'
+  dtype = tensors.dtype(f'{prefix}{name}')
+  return Mapping(
+      VisionEncoderConfig(vision, size, vit_parts.stored(dtype)),
+      tuple(_layer_rules(f'{prefix}encoder.layers.{{}}.', vision)),
+      tuple(_end_rules(prefix, vision)),
+      left_out=(*_BESIDE, *(() if family.is_clip else (f'^{prefix}head.',))),
+  )
+
+
+def idefics_mapping(part: Attributes, pixels: Pixels, prefix: str) -> Mapping:
+  """Of the vision encoder in an IDEFICS, a CLIP.
+
+  It hands on all of its last layer, the class token too, without a norm.
+
+  Args:
+    part: what config.json says of it.
+    pixels: of the folder.
+    prefix: of the tensors' names.
+
+  Raises:
+    UserError: it has what is not known here.
+  """
+  part.ignore('vision_model_name', 'model_type')
+  width = part.take_if_any('embed_dim')
+  if width is not None:
+    part = part.with_defaults({'hidden_size': width})
+  vision, size = _shape(
+      part.with_defaults({'num_hidden_layers': 32, 'num_attention_heads': 16,
+                          'intermediate_size': 5120}),
+      dataclasses.replace(_CLIP, patch=14, activation='gelu'), pixels,
+  )
+  vision = dataclasses.replace(vision, gives_class_token=True, last_norm=False)
+  return Mapping(
+      VisionEncoderConfig(vision, size),
+      tuple(_layer_rules(f'{prefix}encoder.layers.{{}}.', vision)),
+      tuple(_end_rules(prefix, vision)),
+      left_out=(f'^{prefix}post_layernorm.', f'^{prefix}embeddings.position_ids'),
+  )
+
+
+def _shape(
+    part: Attributes, family: _Family, pixels: Pixels
+) -> tuple[ViTConfig, int]:
+  """The encoder, and the size of its pictures; all of `part` is understood."""
   vision = ViTConfig(
       class_token=family.is_clip, patch_bias=not family.is_clip,
       pre_norm=family.is_clip,
@@ -76,20 +124,10 @@ def mapping(
       **vit_parts.statistics(pixels),
   )
   size = vit_parts.image_size(part, pixels)
-  vision = dataclasses.replace(vision, grid=size // vision.patch)
-  for attributes in (config, part):
-    vit_parts.expect_plain(attributes)
+  vit_parts.expect_plain(part)
   part.ignore(*IRRELEVANT)
   part.finish()
-  name = 'embeddings.patch_embedding.weight'
-  prefix = '' if name in tensors else 'vision_model.'
-  dtype = tensors.dtype(f'{prefix}{name}')
-  return Mapping(
-      VisionEncoderConfig(vision, size, vit_parts.stored(dtype)),
-      tuple(_layer_rules(f'{prefix}encoder.layers.{{}}.', vision)),
-      tuple(_end_rules(prefix, vision)),
-      left_out=(*_BESIDE, *(() if family.is_clip else (f'^{prefix}head.',))),
-  )
+  return dataclasses.replace(vision, grid=size // vision.patch), size
 
 
 def _vision_part(config: Attributes) -> Attributes:
@@ -112,8 +150,9 @@ def _end_rules(prefix: str, vision: ViTConfig) -> list[Rule]:
   rules = [
       vit_parts.patches(f'{embeddings}patch_embedding.weight'),
       same(f'{embeddings}position_embedding.weight', 'position_embeddings'),
-      *layer_norm(f'{prefix}post_layernorm', 'norm'),
   ]
+  if vision.last_norm:
+    rules += layer_norm(f'{prefix}post_layernorm', 'norm')
   if vision.patch_bias:
     rules.append(same(f'{embeddings}patch_embedding.bias',
                       'patches_projection/bias'))

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """From a folder of the hub to a tower that runs are built on."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 import collections
 import contextlib
 from concurrent import futures
@@ -17,6 +17,7 @@ import shutil
 from etils import epath
 import ml_dtypes
 import numpy as np
+import orbax.checkpoint as ocp
 
 from flamingo_jax.convert import families
 from flamingo_jax.convert import hub
@@ -29,14 +30,21 @@ from flamingo_jax.data import storage
 from flamingo_jax.data.owner import owned
 from flamingo_jax.data.vocabulary import Vocabulary
 from flamingo_jax.errors import UserError
-from flamingo_jax.models import LanguageModelConfig
+from flamingo_jax.models import (
+    FlamingoConfig,
+    LanguageModelConfig,
+    VisionEncoderConfig,
+)
 from flamingo_jax.run_dir.model_json import write_model_json
 from flamingo_jax.run_dir.quiet import told_once
 from flamingo_jax.run_dir.steps import checkpoint_folder
+from flamingo_jax.training.trainable import is_trainable
 
 # Rules; twice the cores, as each waits for the disk by turns.
 _AT_ONCE = min(2 * (os.cpu_count() or 1), 8)
 _UNDER_WAY = 2**29  # bytes that are held, unless a single rule needs more
+# Of a parameter's path, what writes it.
+_WriterOf = Callable[[rules.Path], tower.Writer]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,7 +75,7 @@ class Report:
 
 
 def convert(source: str | os.PathLike, out: str | os.PathLike) -> Report:
-  """Writes the tower that a folder of the hub holds.
+  """Writes the tower, or whole Flamingo, that a folder of the hub holds.
 
   It is there when all of it is, and reads as the MODEL_DIR of a run does. What
   has been read stands in its report.txt too.
@@ -91,6 +99,11 @@ def convert(source: str | os.PathLike, out: str | os.PathLike) -> Report:
   words = None
   if isinstance(mapping.config, LanguageModelConfig):
     words = tokenizer.vocabulary_bytes(folder, mapping.config.decoder.vocab)
+  elif mapping.conventions:
+    decoder = mapping.config.decoder
+    words = tokenizer.vocabulary_bytes(
+        folder, decoder.vocab, decoder.added, mapping.conventions
+    )
   with drafted(out) as draft:
     report = _write(told, kind, mapping, tensors, words, draft)
     (draft / 'report.txt').write_text(f'{report}\n', encoding='utf-8')
@@ -138,21 +151,39 @@ def _write(
       _path(target): len(rule.place)
       for rule in mapping.rules() for target in rule.targets
   }
+  is_whole = bool(mapping.conventions)
+  is_kept = lambda path: not is_whole or is_trainable(path)
   leaves = {
-      path: (leaf.shape, _stored_dtype(path, mapping.config.dtype),
-             axes.get(path, 0))
-      for path, leaf in rules.abstract_tower(mapping.config).items()
+      path: (leaf.shape, np.dtype(np.float32) if is_whole and is_kept(path)
+             else _stored_dtype(path, mapping.config.dtype), axes.get(path, 0))
+      for path, leaf in rules.abstract_tower(mapping.config, is_whole).items()
   }
   rules.check_all_are_known(mapping, tensors)
-  writer = tower.Writer(
-      epath.Path(checkpoint_folder(draft, 0)) / 'state',
-      ('params', parts.name), leaves, step=np.array(0, np.int32),
+  step = epath.Path(checkpoint_folder(draft, 0))
+  open_writer = lambda folder, prefix, of, **beside: tower.Writer(
+      folder, prefix, {k: x for k, x in leaves.items() if of(k)}, **beside
   )
-  for path, place, shape, checksum in _written(mapping, tensors, writer):
-    parameters[path[len(parts.stack) * is_stacked(path)]] += math.prod(shape)
+  writers = [open_writer(
+      step / 'state', ('params', *filter(None, [parts.name])), is_kept,
+      step=np.array(0, np.int32),
+  )]
+  if is_whole:  # as runs keep them
+    writers.append(open_writer(
+        epath.Path(draft) / 'frozen', (), lambda path: not is_kept(path)
+    ))
+  writer_of = lambda path: writers[0 if is_kept(path) else 1]
+  for path, place, shape, checksum in _written(mapping, tensors, writer_of):
+    name = _part(path) if is_whole else path[
+        len(parts.stack) * is_stacked(path)
+    ]
+    parameters[name] += math.prod(shape)
     dtype = leaves[path][1]
     digest.update(f'{path} {place} {shape} {dtype} {checksum}\n'.encode())
-  writer.finish()
+  for writer in writers:
+    writer.finish()
+  if is_whole:
+    with ocp.Checkpointer(ocp.JsonCheckpointHandler()) as checkpointer:
+      checkpointer.save(step / 'progress', ocp.args.JsonSave({}))
   left_out = collections.Counter(
       mapping.left_out_part(name) for name in sorted(tensors.unused())
   )
@@ -162,23 +193,39 @@ def _write(
   )
 
 
+def _part(path: rules.Path) -> str:
+  """Of a whole Flamingo, what a parameter is counted as."""
+  if 'xattn' in path:
+    return 'blocks'
+  if path[-1].startswith('new_'):
+    return 'added rows'
+  return 'language model' if path[0] == 'decoder' else path[0].replace('_', ' ')
+
+
 def _shape(config: rules.Config) -> str:
+  if isinstance(config, FlamingoConfig):
+    towers = (LanguageModelConfig(config.decoder),
+              VisionEncoderConfig(config.vision, config.image_size))
+    return (f'blocks before every {config.decoder.xattn_every}. layer; '
+            + '; '.join(map(_shape, towers)))
   if isinstance(config, LanguageModelConfig):
     decoder = config.decoder
     return f'{decoder.vocab:,} rows, context {decoder.context:,}'
   size = config.image_size
   side = config.vision.side(size)
-  return (f'{side} x {side} features of width {config.vision.features:,} of '
-          f'pictures of {size} x {size} pixels, {config.vision.squaring}')
+  token = getattr(config.vision, 'gives_class_token', False)
+  return (f'{side} x {side} features {"and a class token " * token}of width '
+          f'{config.vision.features:,} of pictures of {size} x {size} pixels, '
+          f'{config.vision.squaring}')
 
 
 def _written(
-    mapping: rules.Mapping, tensors: Tensors, writer: tower.Writer
+    mapping: rules.Mapping, tensors: Tensors, writer_of: _WriterOf
 ) -> Iterator[tuple[rules.Path, tuple[int, ...], tuple[int, ...], int]]:
   """Writes all pieces, several at once; gives their places, shapes, checksums."""
 
   def write(rule: rules.Rule):
-    is_streamed = _is_streamed(rule, tensors, writer)
+    is_streamed = _is_streamed(rule, tensors, writer_of)
     read = tensors.outline if is_streamed else tensors.read
     written = []
     for path, place, values in rules.make(rule, mapping, read):
@@ -187,7 +234,7 @@ def _written(
           functools.partial(tensors.blocks, rule.source),
           rule.layout == 'transposed',
       )
-      checksum = writer.write(path, place, stored)
+      checksum = writer_of(path).write(path, place, stored)
       written.append((path, place, values.shape, checksum))
     return written
 
@@ -195,7 +242,7 @@ def _written(
   pool = futures.ThreadPoolExecutor(_AT_ONCE)
   try:
     for rule in mapping.rules():
-      size = _memory(rule, tensors, writer)
+      size = _memory(rule, tensors, writer_of)
       while waiting and (
           len(waiting) > 2 * _AT_ONCE or held + size > _UNDER_WAY
       ):
@@ -211,24 +258,26 @@ def _written(
 
 
 def _is_streamed(
-    rule: rules.Rule, tensors: Tensors, writer: tower.Writer
+    rule: rules.Rule, tensors: Tensors, writer_of: _WriterOf
 ) -> bool:
   """Whether values go to the disk without all of them being in memory."""
+  first = _path(rule.targets[0])
   return (
       rule.layout is not None and len(tensors.shape(rule.source)) == 2
-      and not writer.gathers(_path(rule.targets[0]))
+      and not writer_of(first).gathers(first)
   )
 
 
 def _memory(
-    rule: rules.Rule, tensors: Tensors, writer: tower.Writer
+    rule: rules.Rule, tensors: Tensors, writer_of: _WriterOf
 ) -> int:
   """Bytes that are held while a rule's targets are written, but for blocks."""
-  if not _is_streamed(rule, tensors, writer):  # what is read, what is made of it
+  if not _is_streamed(rule, tensors, writer_of):  # what is read, what is made of it
     return 2 * sum(tensors.size(name) for name in (rule.source, *rule.beside))
   if rule.layout == 'same':
     return 0
-  return writer.piece_bytes(_path(rule.targets[0]))
+  first = _path(rule.targets[0])
+  return writer_of(first).piece_bytes(first)
 
 
 def _path(target: str) -> rules.Path:

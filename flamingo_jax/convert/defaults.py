@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a language model's config.json need not say, by its model_type.
+"""What a config.json need not say of a language model, by its model_type.
 
 Of transformers, which leaves out of what it saves whatever equals these; of
 'mosaic_gpt' the remote code's.
@@ -32,6 +32,7 @@ _GEMMA2 = _LLAMA | {
 }
 DEFAULTS: dict[str, dict[str, Any]] = {
     'llama': _LLAMA,
+    'idefics': _LLAMA,
     'mistral': _LLAMA | {
         'intermediate_size': 14_336, 'num_key_value_heads': 8,
         'max_position_embeddings': 131_072, 'sliding_window': 4096,

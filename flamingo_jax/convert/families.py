@@ -8,6 +8,7 @@ import pathlib
 from flamingo_jax.convert import clip
 from flamingo_jax.convert import dinov2
 from flamingo_jax.convert import gpt_neox
+from flamingo_jax.convert import idefics
 from flamingo_jax.convert import llama
 from flamingo_jax.convert import mpt
 from flamingo_jax.convert import nfnet
@@ -38,6 +39,9 @@ VISION_ENCODERS = {
     **dict.fromkeys(clip.FAMILIES, clip.mapping),
     **dict.fromkeys(dinov2.FAMILIES, dinov2.mapping),
 }
+
+# With their towers in one folder.
+FLAMINGOS = {'idefics': idefics.mapping}
 
 
 def read_config(folder: pathlib.Path) -> tuple[str, Attributes]:
@@ -119,11 +123,14 @@ def find_mapping(
     found = nfnet.from_haiku(tensors)
   elif kind in VISION_ENCODERS:
     found = VISION_ENCODERS[kind](kind, config, tensors, read_pixels(folder))
+  elif kind in FLAMINGOS:
+    _expect_code(kind, config)
+    found = FLAMINGOS[kind](config, tensors, read_pixels(folder))
   elif kind in LANGUAGE_MODELS:
     _expect_code(kind, config)
     found = LANGUAGE_MODELS[kind](kind, config, tensors)
   else:
-    known = ', '.join(sorted(LANGUAGE_MODELS | VISION_ENCODERS))
+    known = ', '.join(sorted(LANGUAGE_MODELS | VISION_ENCODERS | FLAMINGOS))
     inner = config.part_if_any('text_config')
     inner = inner and inner.take_if_any('model_type')
     raise UserError(
@@ -136,7 +143,7 @@ def find_mapping(
 
 
 def _expect_code(kind: str, config: Attributes) -> None:
-  """That a language model is computed by the code that its type stands for."""
+  """That a model is computed by the code that its type stands for."""
   named = config.take_if_any('architectures')
   remote = config.part_if_any('auto_map')
   remote = remote and remote.take_if_any('AutoModelForCausalLM')

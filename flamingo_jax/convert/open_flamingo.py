@@ -271,7 +271,7 @@ def _block_rules(
     target = f'decoder/{stack}/xattn'
     rules += [dataclasses.replace(rule, place=place) for rule in (
         *layer_norm(f'{source}.attn.norm', f'{target}/attn_norm'),
-        *_attention(f'{source}.attn', target, config.block_heads[0]),
+        *_attention(f'{source}.attn', target, config.block.heads),
         *_feed_forward(f'{source}.ff', target),
         *(Rule(f'{source}.{ours.replace("ffw", "ff")}', (f'{target}/{ours}',),
                lambda x: (x.reshape(()),))

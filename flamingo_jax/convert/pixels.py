@@ -67,6 +67,9 @@ def _size(values: Attributes) -> PictureSize:
         ' are known here; the model would see something else'
     )
   size, crop = values.take_if_any('size'), values.take_if_any('crop_size')
+  if str(values.take_if_any('image_processor_type')).startswith('IdeficsImage'):
+    both = values.take_if_any('image_size')  # which goes before `size`
+    size = size if both is None else {'height': both, 'width': both}
   resized = side(size, f'{values.path}: the size')
   if not values.take('do_center_crop', crop is not None):
     crop = None

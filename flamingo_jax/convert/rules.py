@@ -99,6 +99,8 @@ class Mapping:
   # buffers, tied copies, and what is beside the tower, such as pooling heads.
   left_out: tuple[str, ...] = ()
   told_by: str = 'config.json'  # what says the shapes
+  # Of a Flamingo that comes with its towers, a key of data.CONVENTIONS.
+  conventions: str = ''
 
   def left_out_part(self, name: str) -> str | None:
     """The one of `left_out` that a tensor's name has; None: it must be read."""
@@ -139,8 +141,11 @@ def tower_of(config: Config) -> Tower:
 
 
 @functools.lru_cache(maxsize=1)
-def abstract_tower(config: Config) -> dict[Path, Any]:
-  """Shapes of the tower's parameters, by path."""
+def abstract_tower(config: Config, whole: bool = False) -> dict[Path, Any]:
+  """Shapes of the tower's parameters, by path.
+
+  Of a Flamingo those that it adds to its towers, or of a whole one all.
+  """
   tokens = jax.ShapeDtypeStruct((1, 1), jnp.int32)
   pictures = lambda *shape: jax.ShapeDtypeStruct(
       (*shape, config.image_size, config.image_size, 3), jnp.uint8
@@ -157,7 +162,7 @@ def abstract_tower(config: Config) -> dict[Path, Any]:
   tree = nn.unbox(boxed)['params']
   if isinstance(config, FlamingoConfig):
     flat = traverse_util.flatten_dict(tree)
-    return {path: leaf for path, leaf in flat.items() if is_trainable(path)}
+    return {path: x for path, x in flat.items() if whole or is_trainable(path)}
   return traverse_util.flatten_dict(tree[tower_of(config).name])
 
 
@@ -180,7 +185,8 @@ def check_all_are_known(mapping: Mapping, tensors: Tensors) -> None:
     for name in (rule.source, *rule.beside):
       tensors.shape(name)
       read.add(name)
-  missing = set(abstract_tower(mapping.config)) - made
+  wanted = abstract_tower(mapping.config, bool(mapping.conventions))
+  missing = set(wanted) - made
   assert not missing, f'no rule makes {missing}'
   unknown = {
       name: path for name, path in tensors.unused().items()
@@ -202,7 +208,7 @@ def make(
   Raises:
     UserError: a tensor is missing or of another shape than config.json says.
   """
-  shapes = abstract_tower(mapping.config)
+  shapes = abstract_tower(mapping.config, bool(mapping.conventions))
   made = _made(rule, read, mapping.told_by)
   pieces_made = []
   for target, values in zip(rule.targets, made, strict=True):

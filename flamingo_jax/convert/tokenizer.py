@@ -19,7 +19,9 @@ _PLAIN = {'single_word': False, 'lstrip': False, 'rstrip': False,
 _ENDS = ('bos', 'eos', 'pad')
 
 
-def vocabulary_bytes(folder: pathlib.Path, rows: int) -> bytes:
+def vocabulary_bytes(
+    folder: pathlib.Path, rows: int, added: int = 0, conventions: str = ''
+) -> bytes:
   """The file that `Vocabulary` reads.
 
   Where nothing begins documents, what ends them does, as GPT-2's end of text.
@@ -27,6 +29,8 @@ def vocabulary_bytes(folder: pathlib.Path, rows: int) -> bytes:
   Args:
     folder: of the model.
     rows: of its table of words.
+    added: rows of the entries behind these, of a Flamingo.
+    conventions: of a Flamingo, a key of data.CONVENTIONS.
 
   Raises:
     UserError: it has no tokenizer.json, or one with more entries than rows, or
@@ -51,10 +55,11 @@ def vocabulary_bytes(folder: pathlib.Path, rows: int) -> bytes:
   ]
   entries |= {entry['content']: entry['id'] for entry in later}
   tokenizer['added_tokens'] = [*tokenizer.get('added_tokens', ()), *later]
-  if max(entries.values(), default=-1) >= rows:
+  if max(entries.values(), default=-1) >= rows + added:
     raise UserError(
         f'{folder / _FILE} has ids up to {max(entries.values())}, and the '
-        f'table of the model {rows} rows; the files do not belong together'
+        f'table of the model {rows + added} rows; the files do not belong '
+        'together'
     )
   config = folder / 'config.json'
   ids = {name: _id_of(name, settings, config, entries, rows) for name in _ENDS}
@@ -66,6 +71,11 @@ def vocabulary_bytes(folder: pathlib.Path, rows: int) -> bytes:
   if ids['bos'] is None:
     ids['bos'] = ids['eos']
   told = {f'{name}_id': i for name, i in ids.items() if i is not None}
+  if conventions:
+    names = {i: text for text, i in entries.items()}
+    told |= {'conventions': conventions, 'added': [
+        names.get(i, f'<{i}>') for i in range(rows, rows + added)
+    ]}
   return json.dumps(
       {'rows': rows, **told, TOKENIZER: tokenizer}, ensure_ascii=False
   ).encode()

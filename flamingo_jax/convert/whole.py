@@ -204,8 +204,8 @@ def _report(
       'blocks before every ' + (
           f'{config.decoder.xattn_every}. layer, from the '
           f'{config.decoder.first + 1}.'
-      ) + f', {config.decoder.block_heads[0]} heads of '
-      f'{config.decoder.block_heads[1]}; the resampler has '
+      ) + f', {config.decoder.block.heads} heads of '
+      f'{config.decoder.block.head_size}; the resampler has '
       f'{config.resampler.heads}',
       f'{config.decoder.vocab:,} words, and added '
       + ', '.join(open_flamingo.ADDED[config.decoder.added]),

@@ -7,9 +7,11 @@ token per word the example of Figure 7 is
   <BOS> Cute pics of my pets ! <EOC> <image> My puppy ... . <EOC> <image> My ...
     0    0    0   0  0   0   0   0     1 1 1  1    1    1 1   1     2 2 2  2
 `<image>` is plain text, several tokens that carry the new index; <EOC> keeps
-the index of the chunk that it closes.
+the index of the chunk that it closes. Other makers' documents differ
+(`Conventions`).
 """
 
+from collections.abc import Callable
 import dataclasses
 from typing import Sequence
 
@@ -34,12 +36,15 @@ class TokenizedDocument:
   media: tuple[Media, ...]  # the m media, numbered from 1
   # Whether tokens see the next medium rather than the last one.
   next_media: bool
+  # Of tokens that end what media are seen in: what is behind them sees none, up
+  # to the next medium (IDEFICS: <EOS>).
+  ends: tuple[int, ...] = ()
 
   @property
   def media_index(self) -> np.ndarray:
     """int32[n]: which medium each token sees, 0 for none."""
     return media_index_from_positions(
-        self.positions, len(self.tokens), self.next_media
+        self.positions, len(self.tokens), self.next_media, self.ends
     )
 
   def what_fits(self, tokens: int, media: int | None = None) -> str:
@@ -57,7 +62,8 @@ class TokenizedDocument:
 
 
 def media_index_from_positions(
-    positions: Sequence[int] | np.ndarray, length: int, next_media: bool
+    positions: Sequence[int] | np.ndarray, length: int, next_media: bool,
+    ends: Sequence[int] = (),
 ) -> np.ndarray:
   """φ of Flamingo A.1.3: which medium each of `length` tokens sees.
 
@@ -68,17 +74,24 @@ def media_index_from_positions(
     next_media: False: the last medium before the token, 0 if there is none.
       True (the p_next augmentation of A.3.2): the first medium after it, 0 if
       there is none. A tag comes after its medium, so it sees the one after.
+    ends: rising; tokens that see no further, in either direction.
 
   Returns:
     int32[length] of 0 to len(positions). With positions [1, 4] and length 6:
     [0 1 1 1 2 2], and [1 2 2 2 0 0] for the next medium.
   """
   positions = np.asarray(positions, np.int64)
-  last = np.searchsorted(positions, np.arange(length), side='right')
+  at, ends = np.arange(length), np.asarray(ends, np.int64)
+  index = np.searchsorted(positions, at, side='right')
   if next_media:
-    following = last + 1
-    last = np.where(following > len(positions), 0, following)
-  return last.astype(np.int32)
+    index = np.where(index == len(positions), 0, index + 1)
+  if len(ends) and len(positions):
+    seen = positions[np.maximum(index - 1, 0)]
+    between = np.searchsorted(ends, np.maximum(at, seen)) != np.searchsorted(
+        ends, np.minimum(at, seen)
+    )
+    index = np.where(between, 0, index)
+  return index.astype(np.int32)
 
 
 def tokenize_document(
@@ -110,52 +123,61 @@ def tokenize_document(
   Raises:
     UserError: a part is something else.
   """
+  closes, eoc = vocabulary.conventions.closes, vocabulary.eoc_id
   tokens, positions, media = list(vocabulary.first_ids), [], []
-  is_caption = False  # what stands in front
-  for number, (medium, text) in enumerate(_chunks(parts)):
-    may_close = (
-        medium is None or is_caption or not vocabulary.closes_captions_only
+  tags = []  # places of their tokens
+  is_caption, is_bare = False, False  # what stands in front
+  for number, (medium, text) in enumerate(_chunks(parts, vocabulary.as_read)):
+    may_close = medium is None or closes == 'all' or (
+        closes == 'captions' and is_caption
     )
     if number and may_close and len(tokens) > len(vocabulary.first_ids) and (
-        tokens[-1] != vocabulary.eoc_id
+        tokens[-1] != eoc
     ):
-      tokens.append(vocabulary.eoc_id)
+      tokens.append(eoc)
+      is_bare = False
     if medium is not None:
-      positions.append(len(tokens))
       media.append(medium)
-      tokens += vocabulary.image_tag
+      begin = len(tokens)
+      tokens += [] if is_bare else vocabulary.around_tags
+      positions.append(len(tokens))
+      tokens += [*vocabulary.image_tag, *vocabulary.around_tags]
+      tags += range(begin, len(tokens))
       if leading_space and text and not text[0].isspace():
         text = ' ' + text
-    tokens += vocabulary.encode_part(text, is_first=not number)
+    tokens += vocabulary.encode_part(text or '', is_first=not number)
     is_caption = medium is not None and bool(text)
+    is_bare = medium is not None and text is None
   if close:
-    ended = tokens[-1:] == [vocabulary.eoc_id]
-    tokens += [vocabulary.eos_id] if ended else [
-        vocabulary.eoc_id, vocabulary.eos_id
-    ]
-  is_tag = np.zeros(len(tokens), bool)
-  for position in positions:
-    is_tag[position : position + len(vocabulary.image_tag)] = True
+    for end in (eoc, vocabulary.eos_id):
+      tokens += [] if tokens[-1:] == [end] else [end]
+  tokens, is_tag = np.array(tokens, np.int32), np.zeros(len(tokens), bool)
+  is_tag[tags] = True
+  # A document that goes on behind <EOS>, as <EOC> is no other.
+  ends = np.flatnonzero(tokens == eoc) if eoc == vocabulary.eos_id else ()
   return TokenizedDocument(
-      tokens=np.array(tokens, np.int32),
+      tokens=tokens,
       is_tag=is_tag,
       positions=np.array(positions, np.int64),
       media=tuple(media),
       next_media=next_media,
+      ends=tuple(map(int, ends)),
   )
 
 
-def _chunks(parts: Sequence) -> list[tuple[Media | None, str]]:
-  """Each medium with the text up to the next; None where text has none."""
-  chunks = [(None, '')]
+def _chunks(
+    parts: Sequence, as_read: Callable[[str], str]
+) -> list[tuple[Media | None, str | None]]:
+  """Each medium with the text up to the next; None where it has none."""
+  chunks = [(None, None)]
   for part in parts:
     if isinstance(part, Media):
-      chunks.append((part, ''))
+      chunks.append((part, None))
     elif isinstance(part, EndOfChunk):
-      chunks.append((None, ''))
+      chunks.append((None, None))
     elif isinstance(part, str):
       medium, text = chunks[-1]
-      chunks[-1] = medium, text + part
+      chunks[-1] = medium, (text or '') + as_read(part)
     else:
       raise UserError(
           f'a document is made of texts, images and videos, not of a'
@@ -190,6 +212,7 @@ def window(
       positions=doc.positions[inside] - start,
       media=tuple(doc.media[i] for i in inside),
       next_media=doc.next_media,
+      ends=tuple(end - start for end in doc.ends if start <= end <= stop),
   )
 
 

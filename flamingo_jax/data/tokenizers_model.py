@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from flamingo_jax.data.conventions import CONVENTIONS, IMAGE, Conventions
 from flamingo_jax.errors import UserError
 
 TOKENIZER = 'tokenizer'
@@ -33,8 +34,9 @@ class TokenizersModel:
 
   The file may be an object that has the tokenizer under TOKENIZER, and beside it
   what only the model says: the rows of its table, which may be more than there
-  are entries, its bos_id, eos_id and pad_id, and the texts of the entries that a
-  Flamingo of other makers has added behind these rows.
+  are entries, its bos_id, eos_id and pad_id, and of a Flamingo of other makers
+  the texts of the entries that it has added behind these rows, and its
+  conventions, a key of CONVENTIONS.
 
   Files that write a space as \N{LOWER ONE EIGHTH BLOCK}, such as Llama's, cannot
   tell the two apart: of a text that holds the character, a space comes back.
@@ -71,16 +73,30 @@ class TokenizersModel:
     self.entries = 1 + max(entries.values(), default=-1)
     self.size = told.get('rows', self.entries)
     self.added = tuple(told.get('added', ()))
+    self.conventions = told.get(
+        'conventions', 'open_flamingo' if self.added else 'flamingo'
+    )
     self.bos_id, self.eos_id, self.pad_id = (
         told.get(key, next((entries[n] for n in names if n in entries), -1))
         for key, names in _NAMES.items()
     )
-    # A text that holds '</s>' gets the ids of these letters.
+    self._entries = entries
+    self._read_tags_as_text(self._tokenizer)
+
+  def _read_tags_as_text(self, tokenizer: Any) -> None:
+    """A text that holds '</s>' gets the ids of these letters."""
+    conventions = CONVENTIONS.get(self.conventions, Conventions())
     ends = (self.bos_id, self.eos_id, self.pad_id)
-    self._tokenizer.add_special_tokens(
-        [text for text, i in entries.items() if i in ends]
-    )
-    self._tokenizer.encode_special_tokens = True
+    tags = {IMAGE, conventions.around, conventions.end_of_chunk, *self.added}
+    tokenizer.add_special_tokens([
+        text for text, i in self._entries.items()
+        if i in ends or conventions.has_tags and text in tags
+    ])
+    tokenizer.encode_special_tokens = True
+
+  def find(self, text: str) -> int | None:
+    """The entry that is this text, if there is one."""
+    return self._entries.get(text)
 
   @functools.cached_property
   def _as_it_is(self) -> Any:
@@ -101,12 +117,7 @@ class TokenizersModel:
     tokenizer.no_truncation()
     tokenizer.no_padding()
     tokenizer.add_tokens([tokenizers.AddedToken(_TAG, normalized=False)])
-    entries = self._tokenizer.get_vocab(with_added_tokens=True)
-    tokenizer.add_special_tokens([
-        text for text, i in entries.items()
-        if i in (self.bos_id, self.eos_id, self.pad_id)
-    ])
-    tokenizer.encode_special_tokens = True
+    self._read_tags_as_text(tokenizer)
     return tokenizer
 
   @property

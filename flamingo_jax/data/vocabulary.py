@@ -24,14 +24,12 @@ import sentencepiece
 
 from flamingo_jax import opening
 from flamingo_jax.data import buckets
+from flamingo_jax.data.conventions import CONVENTIONS, IMAGE
 from flamingo_jax.data.owner import owned
 from flamingo_jax.data.sentencepiece_model import META_SPACE, SentencePieceModel
 from flamingo_jax.data.storage import write_atomically
 from flamingo_jax.data.tokenizers_model import TokenizersModel
 from flamingo_jax.errors import UserError
-
-
-_IMAGE = '<image>'
 
 
 class Vocabulary:
@@ -43,15 +41,18 @@ class Vocabulary:
     base_size: rows of the frozen LM's embedding table.
     entries: of the tokenizer, of which a table may have more rows.
     size: base_size and the entries that are added.
-    bos_id, eos_id, eoc_id: ids of <BOS>, <EOS> and <EOC>.
+    bos_id, eos_id, eoc_id: ids of <BOS>, <EOS> and <EOC>; where a Flamingo of
+      other makers has no <EOC>, <EOS> is it.
     first_ids: what documents begin with: <BOS>, or what the tokenizer of a
       Flamingo of other makers puts there.
     added: texts of the added entries.
-    closes_captions_only: whether <EOC> is put in front of a medium only behind
-      another one and its text (OpenFlamingo); else behind any text or medium.
+    conventions: of documents.
     pad_id: what padding cells hold; 0 if the model defines no padding. Padding
       is told by loss weights and lengths, never by this value.
     image_tag: ids of the plain text '<image>', or the entry for it.
+    around_tags: ids that stand around a tag, and once between neighbours.
+    given_ids: entries that stand for media, which no answer has.
+    given_texts: texts of these and of <EOC>, which other makers' prompts hold.
     sha256: hex digest of the file.
 
   Raises:
@@ -65,11 +66,17 @@ class Vocabulary:
     read = TokenizersModel if data.startswith(b'{') else SentencePieceModel
     self._model = read(data, self.path)
     self.entries, self.base_size = self._model.entries, self._model.size
-    self.added = self._model.added or ('<EOC>',)
+    if self._model.conventions not in CONVENTIONS:
+      raise UserError(
+          f'{self.path} has the conventions {self._model.conventions!r}, and '
+          f'known are {", ".join(CONVENTIONS)}; it was written by another version'
+      )
+    self.conventions = CONVENTIONS[self._model.conventions]
+    is_ours = not self.conventions.has_tags
+    self.added = ('<EOC>',) if is_ours else self._model.added
     self.size = self.base_size + len(self.added)
     self.bos_id = self._model.bos_id
     self.eos_id = self._model.eos_id
-    self.eoc_id = self.base_size
     for name, token_id in (('<BOS>', self.bos_id), ('<EOS>', self.eos_id)):
       if token_id < 0:
         raise UserError(
@@ -79,15 +86,48 @@ class Vocabulary:
         )
     has_pad = self._model.pad_id >= 0
     self.pad_id = self._model.pad_id if has_pad else 0
-    self._silent = {self.bos_id, self.eos_id, *range(self.eoc_id, self.size)}
+    self._read_conventions()
+    self._silent = {
+        self.bos_id, self.eos_id, self.eoc_id, *self.given_ids,
+        *range(self.base_size, self.size),
+    }
     if has_pad:
       self._silent.add(self.pad_id)
-    self.closes_captions_only = bool(self._model.added)
-    if self._model.added:
-      self.image_tag = [self.eoc_id + self.added.index(_IMAGE)]
+
+  def _read_conventions(self) -> None:
+    """Sets what hangs on them."""
+    told = self.conventions
+    self.first_ids = [self.bos_id]
+    if not told.begins_with_bos:
       self.first_ids = self._model.first_ids
-    else:
-      self.image_tag, self.first_ids = self.encode(_IMAGE), [self.bos_id]
+    self.eoc_id = self.base_size
+    if told.end_of_chunk:
+      found = self._entry(told.end_of_chunk)
+      self.eoc_id = self.eos_id if found is None else found
+    self.around_tags, self.given_ids, self.given_texts = [], [], []
+    if not told.has_tags:
+      self.image_tag = self.encode(IMAGE)
+      return
+    for text in (IMAGE, told.around):
+      found = self._entry(text) if text else None
+      if text and found is None:
+        raise UserError(
+            f'{self.path} has no entry {text!r}, which its model knows pictures '
+            'by; use the tokenizer of the model'
+        )
+      self.given_ids += [] if found is None else [found]
+    self.image_tag, self.around_tags = self.given_ids[:1], self.given_ids[1:]
+    self.given_texts = [
+        self._model.piece(i) if i < self.base_size
+        else self.added[i - self.base_size]
+        for i in (*self.given_ids, self.eoc_id) if i != self.eos_id
+    ]
+
+  def _entry(self, text: str) -> int | None:
+    """The id of an entry, one that is added too."""
+    if text in self.added:
+      return self.base_size + self.added.index(text)
+    return self._model.find(text)
 
   def encode(self, text: str) -> list[int]:
     """Ids of the text alone: every space counts, tags are not special."""
@@ -95,9 +135,14 @@ class Vocabulary:
 
   def encode_part(self, text: str, is_first: bool) -> list[int]:
     """Ids of a text in a document, at its start or behind a tag or <EOC>."""
-    if not self._model.added:
+    if not self.conventions.has_tags:
       return self.encode(text)
+    is_first = is_first and not self.conventions.follows_tags
     return self._model.encode_part(_checked_text(text), is_first)
+
+  def as_read(self, text: str) -> str:
+    """What of a text in a document is read: with the spaces that count."""
+    return text.strip(' ') if self.conventions.strips else text
 
   def encode_whole(self, text: str) -> list[int]:
     """Ids of a whole document of text, as a language model alone reads it."""
@@ -115,7 +160,7 @@ class Vocabulary:
   def pieces(self, ids: Iterable[SupportsInt]) -> list[str]:
     """A printable name per id, such as '▁dog', '<BOS>' or '<EOC>'."""
     names = {self.bos_id: '<BOS>', self.eos_id: '<EOS>'}
-    names |= {self.eoc_id + i: text for i, text in enumerate(self.added)}
+    names |= {self.base_size + i: text for i, text in enumerate(self.added)}
     return [names.get(i) or self._model.piece(i) for i in self._checked(ids)]
 
   def _checked(self, ids: Iterable[SupportsInt]) -> Sequence[int]:

@@ -2,11 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Beam search (Flamingo B.1.5: three beams, up to the first <EOC>)."""
 
+from collections.abc import Sequence
+
 from flax import struct
 import jax
 import jax.numpy as jnp
 
 from flamingo_jax.decoding.prefill import Answering, Decoded, extend
+from flamingo_jax.decoding.sampling import without
 from flamingo_jax.models import Cache, gather_cache
 from flamingo_jax.typing import Array, Bool, Float, Int, Tree
 
@@ -31,13 +34,14 @@ def beam_search(
     room: int,
     max_new_tokens: int | Int[Array, ''],
     stop: int,
+    never: Sequence[int] = (),
 ) -> Decoded:
   """The likeliest continuation found with K beams (the paper: 3).
 
   A beam ends when `stop` is among the K likeliest continuations of its row's
   beams. The result is the best of the ended beams and of those that reach
   `max_new_tokens`, the stop included; one beam is greedy decoding. `logits`,
-  `cache` and `room` are as for `greedy`.
+  `cache`, `room` and `never` are as for `greedy`.
   """
   batch = len(logits)
 
@@ -54,7 +58,7 @@ def beam_search(
     last = jax.lax.dynamic_slice_in_dim(beam.tokens, step - 1, 1, axis=2)
     logits, cache = extend(model, params, last.reshape(-1, 1), cache)
     logits = logits.reshape(batch, beams, -1)
-    return step + 1, cache, _grow(step, logits, beam, stop)
+    return step + 1, cache, _grow(step, logits, beam, stop, never)
 
   beam = _Beams(
       tokens=jnp.full((batch, beams, room), stop, jnp.int32),
@@ -67,7 +71,7 @@ def beam_search(
       ),
   )
   first = jnp.broadcast_to(logits[:, None], (batch, beams, logits.shape[-1]))
-  beam = _grow(jnp.int32(0), first, beam, stop)
+  beam = _grow(jnp.int32(0), first, beam, stop, never)
   cache = gather_cache(cache, jnp.repeat(jnp.arange(batch), beams))
   state = (jnp.int32(1), cache, beam)
   beam = jax.lax.while_loop(go_on, advance, state)[-1]
@@ -86,10 +90,13 @@ def _grow(
     logits: Float[Array, 'B K V'],
     beam: _Beams,
     stop: int,
+    never: Sequence[int],
 ) -> _Beams:
   """One more token per beam: the likeliest stay open or end."""
   batch, beams, vocab = logits.shape
-  total = beam.log_probs[..., None] + jax.nn.log_softmax(logits)
+  total = beam.log_probs[..., None] + without(
+      jax.nn.log_softmax(logits), never
+  )
   # A beam has one way to stop, so 2 K continuations hold K that don't.
   top, index = jax.lax.top_k(total.reshape(batch, -1), 2 * beams)
   tokens, parents = index % vocab, index // vocab

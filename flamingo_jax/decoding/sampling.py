@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Greedy decoding, and sampling with temperature, top-k and top-p."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import jax
 import jax.numpy as jnp
@@ -25,13 +25,15 @@ def greedy(
     room: int,
     max_new_tokens: int | Int[Array, ''],
     stop: int,
+    never: Sequence[int] = (),
 ) -> Decoded:
   """The likeliest token at every step, up to `stop` or `max_new_tokens`.
 
   `logits` and `cache` are those of `read_prompts`, with room for that many
-  tokens at least, for which the result has room too.
+  tokens at least, for which the result has room too. Entries of `never`, which
+  stand for media, are not chosen.
   """
-  choose = lambda logits, step: jnp.argmax(logits, axis=-1)
+  choose = lambda logits, step: jnp.argmax(without(logits, never), axis=-1)
   return _decode(
       model, params, logits, cache, choose, room, max_new_tokens, stop
   )
@@ -47,26 +49,34 @@ def sample(
     room: int,
     max_new_tokens: int | Int[Array, ''],
     stop: int,
+    never: Sequence[int] = (),
     temperature: float | Float[Array, ''] = 1.0,
     top_k: int | Int[Array, ''] = 0,
     top_p: float | Float[Array, ''] = 1.0,
 ) -> Decoded:
   """A random token at every step; see `sample_token` for the options.
 
-  `logits`, `cache` and `room` are as for `greedy`. Each row has a key, so that
-  its sample does not depend on its batch. Log-probabilities are those of the
-  model itself, before temperature, top-k and top-p.
+  `logits`, `cache`, `room` and `never` are as for `greedy`. Each row has a key,
+  so that its sample does not depend on its batch. Log-probabilities are those of
+  the model itself, before temperature, top-k and top-p.
   """
   def choose(logits, step):
     return jax.vmap(
         lambda key, row: sample_token(
             jax.random.fold_in(key, step), row, temperature, top_k, top_p
         )
-    )(keys, logits)
+    )(keys, without(logits, never))
 
   return _decode(
       model, params, logits, cache, choose, room, max_new_tokens, stop
   )
+
+
+def without(
+    logits: Float[Array, '*B V'], never: Sequence[int]
+) -> Float[Array, '*B V']:
+  """Logits by which none of the entries `never` is chosen."""
+  return logits.at[..., jnp.array(never)].set(-jnp.inf) if never else logits
 
 
 def sample_token(

@@ -113,6 +113,8 @@ class Stopwatch:
 def gate_values(params: Tree) -> dict[str, float]:
   """tanh of every gate, in the order of the layers (Flamingo figure 6).
 
+  Where each channel has a gate, the mean of their sizes.
+
   Args:
     params: the trainable tree; fetched from the devices.
 
@@ -121,9 +123,15 @@ def gate_values(params: Tree) -> dict[str, float]:
   """
   gates: dict[str, list[float]] = {'attn_gate': [], 'ffw_gate': []}
   # 'groups' sorts before 'tail', which is the last group of the decoder.
-  for path, leaf in sorted(traverse_util.flatten_dict(params).items()):
-    if path[-1] in gates:
-      gates[path[-1]].extend(np.tanh(np.asarray(leaf, np.float32)).ravel())
+  flat = traverse_util.flatten_dict(params)
+  for path, leaf in sorted(flat.items()):
+    if path[-1] not in gates:
+      continue
+    values = np.tanh(np.asarray(leaf, np.float32))
+    norm = flat.get((*path[:-1], 'attn_norm', 'scale'))
+    if norm is not None and values.ndim == norm.ndim:
+      values = np.abs(values).mean(axis=-1)
+    gates[path[-1]].extend(values.ravel())
   return {
       f'gate/{kind.removesuffix("_gate")}/{block:02d}': float(value)
       for kind, values in gates.items()

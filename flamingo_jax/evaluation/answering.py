@@ -181,13 +181,14 @@ def lay_out(
       are not for this model.
   """
   style = benchmark.style
-  # Between them and the next picture it would put a second <EOC>.
-  if style.after_shot and not answerer.vocabulary.closes_captions_only:
+  # Others put a second <EOC> behind what stands there, or leave it out.
+  closes = answerer.vocabulary.conventions.closes
+  if style.after_shot and closes != 'captions':
     raise UserError(
         f'prompts of {style.name} for {benchmark.name} have '
-        f'{style.after_shot!r} between shots, which this model closes with an '
-        '<EOC> as its chunks were in training: they are for models that '
-        '`flamingo convert checkpoint.pt` has made; leave --prompts out'
+        f'{style.after_shot!r} between shots, which this model would not read '
+        'as it stands: they are for an OpenFlamingo that `flamingo convert` '
+        'has made; leave --prompts out'
     )
   shots_of = shots_of or _chooser(benchmark, found, settings, None)
   shots = list(map(shots_of, found.queries))

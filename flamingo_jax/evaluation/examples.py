@@ -181,13 +181,18 @@ def _document(example: Features) -> TokenizedDocument:
       for pixels, mask in zip(example['media'], example['media_mask'])
       if mask.any()
   ]
-  numbers = np.arange(1, len(media) + 1)
+  index = index[:length]
+  first = [  # its end, of one that nothing sees
+      np.argmax(np.append(index, i) == i) for i in range(1, len(media) + 1)
+  ]
+  ends = np.flatnonzero((index[:-1] > 0) & (index[1:] == 0))
   return TokenizedDocument(
       tokens=example['tokens'][:length],
       is_tag=np.zeros(length, bool),  # which only training reads
-      positions=np.searchsorted(index[:length], numbers),
+      positions=np.array(first, np.int64),
       media=tuple(media),
       next_media=False,
+      ends=tuple(map(int, ends)),
   )
 
 

@@ -255,7 +255,8 @@ def _captions(
 
 def _prompt_length(vocabulary: Vocabulary) -> int:
   """Of what begins a document and a medium's tag."""
-  return len(vocabulary.first_ids) + len(vocabulary.image_tag)
+  tag = [*vocabulary.around_tags, *vocabulary.image_tag, *vocabulary.around_tags]
+  return len(vocabulary.first_ids) + len(tag)
 
 
 def _first_caption(document: Document) -> tuple[Media | None, str]:

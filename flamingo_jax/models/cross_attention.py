@@ -12,10 +12,11 @@ from flamingo_jax.models.attention import (
     dot_scores,
 )
 from flamingo_jax.models.cache import KeptKeys
+from flamingo_jax.models.decoder_config import BlockConfig
 from flamingo_jax.models.layers import (
     ACTIVATIONS,
+    NORMS,
     FeedForward,
-    LayerNorm,
     partitioned,
 )
 from flamingo_jax.sharding import constrain
@@ -37,11 +38,8 @@ def visible_latents(
 class GatedCrossAttentionBlock(nn.Module):
   """x + tanh(a) xattn(x, media), then x + tanh(b) ffw(x); identity at init."""
 
-  heads: int
-  head_size: int
+  config: BlockConfig  # with heads and their size
   dtype: str = 'float32'
-  activation: str = 'squared_relu'  # a key of ACTIVATIONS
-  norms_media: bool = True
 
   @nn.compact
   def __call__(
@@ -55,11 +53,15 @@ class GatedCrossAttentionBlock(nn.Module):
     Media are latents, or their keys and values from an earlier call. The
     feed-forward acts on tokens that see none too, as in the paper.
     """
+    cfg = self.config
     y, media = self.attend(x, media, mask)
-    x += self.gate('attn_gate') * y
-    y = LayerNorm(self.dtype, name='ffw_norm')(x)
-    y = FeedForward(ACTIVATIONS[self.activation], self.dtype, name='ffw')(y)
-    return x + self.gate('ffw_gate') * y, media
+    x += self.gate('attn_gate', x.shape[-1]) * y
+    y = self._norm('ffw_norm')(x)
+    y = FeedForward(
+        ACTIVATIONS[cfg.activation], self.dtype, hidden=cfg.mlp_width,
+        gated=cfg.gated, name='ffw',
+    )(y)
+    return x + self.gate('ffw_gate', x.shape[-1]) * y, media
 
   def attend(
       self,
@@ -68,26 +70,37 @@ class GatedCrossAttentionBlock(nn.Module):
       mask: Bool[Array, 'B L S'],
   ) -> tuple[Float[Array, 'B L D'], KeptKeys]:
     """What the tokens see, and the keys and values of the media."""
+    cfg = self.config
     project = lambda name, axis: HeadsProjection(
-        self.heads, self.head_size, self.dtype, axis=axis, name=name
+        cfg.heads, cfg.head_size, self.dtype, axis=axis, name=name
     )
     if not isinstance(media, KeptKeys):
-      if self.norms_media:  # one norm serves keys and values (v1 §3.1.2)
-        media = LayerNorm(self.dtype, name='media_norm')(media)
-      media = KeptKeys(*(
+      if cfg.maps_media:  # one norm serves keys and values (v1 §3.1.2)
+        media = self._norm('media_norm')(media)
+      keys, values = (
           project(name, 'kv_heads')(media) for name in ('key', 'value')
-      ))
-    y = LayerNorm(self.dtype, name='attn_norm')(x)
+      )
+      if cfg.qk_norm:
+        keys = self._norm('key_norm', 'kv')(keys)
+      media = KeptKeys(keys, values)
+    y = self._norm('attn_norm')(x)
     y = constrain(y, 'batch', None, 'embed')
     queries = project('query', 'heads')(y)
+    if cfg.qk_norm:
+      queries = self._norm('query_norm', 'kv')(queries)
     y = attend(dot_scores(queries, media.keys), media.values, mask)
     return OutputProjection(x.shape[-1], self.dtype, name='out')(y), media
 
-  def gate(self, name: str) -> Float[Array, '']:
-    """tanh of a learnt scalar that starts at 0.
+  def gate(self, name: str, width: int) -> Float[Array, '*D']:
+    """tanh of a learnt scalar, or of one for each channel, that starts at 0.
 
     tanh(0) = 0: the frozen model's logits are untouched at step 0.
     """
-    zero = partitioned(nn.initializers.zeros)
-    gate = self.param(name, zero, (), jnp.float32)
+    is_vector = self.config.vector_gates
+    zero = partitioned(nn.initializers.zeros, *('embed',) * is_vector)
+    gate = self.param(name, zero, (width,) * is_vector, jnp.float32)
     return jnp.tanh(gate).astype(self.dtype)
+
+  def _norm(self, name: str, axis: str = 'embed') -> nn.Module:
+    cfg = self.config
+    return NORMS[cfg.norm](self.dtype, cfg.norm_eps, axis, name=name)

@@ -28,6 +28,7 @@ from flamingo_jax.models.decoder_config import DecoderConfig
 from flamingo_jax.models.decoder_layer import DecoderLayer, Numbers, make_norm
 from flamingo_jax.models.layer_stack import remat, scan, scan_frozen
 from flamingo_jax.models.layers import Einsum, partitioned
+from flamingo_jax.models.unembedding import Unembedding
 from flamingo_jax.sharding import constrain
 from flamingo_jax.typing import Array, Bool, Float, Int, Tree
 
@@ -69,8 +70,7 @@ class DecoderGroup(nn.Module):
     keys = None
     if mask is not None:
       x, keys = remat(cfg.remat, self.block)(
-          *cfg.block_heads, self.dtype, cfg.block.activation,
-          cfg.block.maps_media, name='xattn',
+          cfg.sized_block, self.dtype, name='xattn'
       )(x, cache.media if media is None else media, mask)
       x = constrain(x, 'text', 'length', 'embed')
     layers = cache and cache.layers, numbers
@@ -89,7 +89,7 @@ class DecoderGroup(nn.Module):
 
 
 class Decoder(nn.Module):
-  """Tokens and latents to logits over the vocabulary and what is added."""
+  """Tokens and latents to what scores of the next token are made of."""
 
   config: DecoderConfig
   dtype: str
@@ -107,7 +107,7 @@ class Decoder(nn.Module):
       position: Int[Array, 'B'] | None = None,
       last: Int[Array, 'B'] | None = None,
       segments: Int[Array, 'B L'] | None = None,
-  ) -> tuple[Float[Array, 'B _ V'], dict[str, GroupCache]]:
+  ) -> tuple[Float[Array, 'B _ D'], Unembedding, dict[str, GroupCache]]:
     """Runs the trunk over L new tokens.
 
     Args:
@@ -117,13 +117,13 @@ class Decoder(nn.Module):
       latents: of all media. None: the cache has their keys and values.
       cache: what came before, or an empty one to fill.
       position: where each row continues its cache; None: at its start.
-      last: the one token of each row to give logits for; None: all.
+      last: the one token of each row to give the state of; None: all.
       segments: which document of its row each token is of, without a cache;
         None: a row is one document.
 
     Returns:
-      Float32 logits of the next token, and the stacks of the cache, if there is
-      one, with the new tokens written.
+      The last states, what maps them to scores of the next token, and the
+      stacks of the cache, if there is one, with the new tokens written.
     """
     cfg = self.config
     embed, unembed = self.embeddings()
@@ -154,7 +154,7 @@ class Decoder(nn.Module):
     if last is not None:
       x = jnp.take_along_axis(x, last[:, None, None], axis=1)
     norm = make_norm(cfg.layer, self.dtype)(name='final_norm')
-    return unembed(norm(x)), {
+    return constrain(norm(x), 'batch', None, 'embed'), unembed, {
         name: stack.append(new[name], position)
         for name, stack in stacks.items()
     }
@@ -181,12 +181,15 @@ class Decoder(nn.Module):
         position=lengths + (prefix.size if prefix else 0),
         medium=jnp.zeros(len(tokens), jnp.int32),
     )
-    logits, stacks = self(tokens, media_index, latents, cache, last=lengths - 1)
+    x, unembed, stacks = self(
+        tokens, media_index, latents, cache, last=lengths - 1
+    )
+    logits = unembed.logits(x)[:, 0]
     if media_index is None:
-      return logits[:, 0], cache.replace(stacks=stacks)
+      return logits, cache.replace(stacks=stacks)
     medium = jnp.take_along_axis(media_index, lengths[:, None] - 1, axis=1)[:, 0]
     stacks, medium = self.remember(stacks, medium, latents.shape[2])
-    return logits[:, 0], cache.replace(medium=medium, stacks=stacks)
+    return logits, cache.replace(medium=medium, stacks=stacks)
 
   def extend(
       self, tokens: Int[Array, 'B n'], cache: Cache, sees_media: bool = True
@@ -195,8 +198,10 @@ class Decoder(nn.Module):
     index = None
     if sees_media:
       index = jnp.broadcast_to(cache.medium[:, None], tokens.shape)
-    logits, stacks = self(tokens, index, None, cache, position=cache.position)
-    return logits, cache.replace(
+    x, unembed, stacks = self(
+        tokens, index, None, cache, position=cache.position
+    )
+    return unembed.logits(x), cache.replace(
         position=cache.position + tokens.shape[1], stacks=stacks
     )
 
@@ -262,7 +267,7 @@ class Decoder(nn.Module):
     }
     return kept, jnp.minimum(medium, 1)
 
-  def embeddings(self) -> tuple[Callable[..., Array], Callable[..., Array]]:
+  def embeddings(self) -> tuple[Callable[..., Array], Unembedding]:
     """Maps into and out of the trunk, over one tied table or two.
 
     <EOC>, the only entry that the paper adds (v1 §3.2.1), has a row of its own,
@@ -279,7 +284,7 @@ class Decoder(nn.Module):
     if not cfg.tied:
       head = param('token_unembedder', 'vocab', cfg.vocab)
     added, added_head = None, None
-    if self.added:
+    if self.added and cfg.added:
       added = param('new_token_embedding', 'new_vocab', cfg.added)
       added_head = added
       if not cfg.added_tied:
@@ -300,21 +305,7 @@ class Decoder(nn.Module):
         x *= cfg.width**0.5
       return constrain(x, 'text', 'length', 'embed')
 
-    def unembed(x):
-      x = constrain(x, 'batch', None, 'embed')
-      def logits(rows):
-        y = jnp.einsum(
-            'BLD,VD->BLV', x, rows, preferred_element_type=jnp.float32
-        )
-        cap = cfg.logit_cap
-        return cap * jnp.tanh(y / cap) if cap else y
-
-      known = constrain(logits(head), 'batch', 'length', 'vocab')
-      if added_head is None:
-        return known
-      return jnp.concatenate([known, logits(added_head)], axis=-1)
-
-    return embed, unembed
+    return embed, Unembedding(head, added_head, cfg.logit_cap)
 
   def _learned_positions(
       self,

@@ -9,7 +9,7 @@ import numpy as np
 
 from flamingo_jax.errors import UserError
 from flamingo_jax.models.layer_config import LayerConfig
-from flamingo_jax.models.layers import check_activation
+from flamingo_jax.models.layers import check_activation, check_norm
 from flamingo_jax.typing import Int
 
 
@@ -23,9 +23,16 @@ class BlockConfig:
   # Whether media are mapped to the width once and normed by each block; else
   # keys and values are of the latents as they are (OpenFlamingo).
   maps_media: bool = True
+  norm: str = 'layer'  # a key of layers.NORMS
+  norm_eps: float = 1e-5
+  gated: bool = False  # the feed-forward (Shazeer 2020)
+  mlp_width: int = 0  # 0: four times the width
+  qk_norm: bool = False  # of each head's queries and keys (IDEFICS)
+  vector_gates: bool = False  # a gate for each channel, not one for all
 
   def __post_init__(self):
     check_activation(self.activation, 'decoder.block')
+    check_norm(self.norm, 'decoder.block')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,14 +56,13 @@ class DecoderConfig:
   scaled_embedding: bool = True  # times the root of the width
   logit_cap: float = 0.0  # by tanh (Gemma 2); 0: none
   block: BlockConfig = BlockConfig()
-  added: int = 1  # entries that Flamingo adds and trains, <EOC> first
+  added: int = 1  # entries that Flamingo adds and trains
   added_tied: bool = True  # one row maps each of these into and out of the trunk
 
   def __post_init__(self):
-    if self.added < 1:
+    if self.added < 0:
       raise UserError(
-          f'decoder.added is {self.added}: at least 1, for <EOC>, which ends '
-          'answers'
+          f'decoder.added is {self.added}: at least 0; ours have 1, <EOC>'
       )
     if self.layer.positions == 'relative' and self.kv_heads != self.heads:
       raise UserError(
@@ -84,9 +90,13 @@ class DecoderConfig:
       )
 
   @property
-  def block_heads(self) -> tuple[int, int]:
-    """Heads of a gated block, and their size."""
-    return self.block.heads or self.heads, self.block.head_size or self.head_size
+  def sized_block(self) -> BlockConfig:
+    """Of gated blocks, with the language model's heads if none are told."""
+    block = self.block
+    return dataclasses.replace(
+        block, heads=block.heads or self.heads,
+        head_size=block.head_size or self.head_size,
+    )
 
   @property
   def kv_heads(self) -> int:

@@ -10,12 +10,7 @@ from flax import linen as nn
 from flamingo_jax.models.cache import LayerCache
 from flamingo_jax.models.decoder_config import DecoderConfig
 from flamingo_jax.models.layer_config import LayerConfig
-from flamingo_jax.models.layers import (
-    ACTIVATIONS,
-    FeedForward,
-    LayerNorm,
-    RMSNorm,
-)
+from flamingo_jax.models.layers import ACTIVATIONS, NORMS, FeedForward
 from flamingo_jax.models.self_attention import SelfAttention
 from flamingo_jax.sharding import constrain
 from flamingo_jax.typing import Array, Float, Int
@@ -26,8 +21,7 @@ Numbers = Mapping[str, Int[Array, '...']]
 
 def make_norm(layer: LayerConfig, dtype: str) -> Callable[..., nn.Module]:
   """The class of a language model's norms, all but its fields set."""
-  norm = RMSNorm if layer.norm == 'rms' else LayerNorm
-  return functools.partial(norm, dtype, layer.norm_eps)
+  return functools.partial(NORMS[layer.norm], dtype, layer.norm_eps)
 
 
 class DecoderLayer(nn.Module):

@@ -77,14 +77,17 @@ def attention(
     dtype: str,
     rows: str,
     bias: bool = False,
+    qk_norm: bool = False,
 ) -> Float[Array, 'N L D']:
   """Of x to all that is seen, without positions: of the layer that calls it."""
   project = lambda name, axis: HeadsProjection(
       heads, head_size, dtype, rows, axis_of(rows, axis), bias, name=name
   )
-  scores = dot_scores(
-      project('query', 'heads')(x), project('key', 'kv_heads')(seen)
-  )
+  queries, keys = project('query', 'heads')(x), project('key', 'kv_heads')(seen)
+  if qk_norm:  # of each head
+    queries = LayerNorm(dtype, axis='kv', name='query_norm')(queries)
+    keys = LayerNorm(dtype, axis='kv', name='key_norm')(keys)
+  scores = dot_scores(queries, keys)
   y = attend(scores, project('value', 'kv_heads')(seen), mask)
   return OutputProjection(x.shape[-1], dtype, rows, bias, name='out')(y)
 

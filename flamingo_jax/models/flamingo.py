@@ -20,6 +20,7 @@ from flamingo_jax.models.cache import Cache
 from flamingo_jax.models.decoder import Decoder
 from flamingo_jax.models.decoder_config import DecoderConfig
 from flamingo_jax.models.resampler import PerceiverResampler, ResamplerConfig
+from flamingo_jax.models.unembedding import Unembedding
 from flamingo_jax.models.vision import (
     Vision,
     normalize_pixels,
@@ -93,22 +94,22 @@ class Flamingo(nn.Module):
       media_mask: False on frames, or whole media, that are padding.
       segments: which document of its row each token is of; None: all of one.
     """
-    features = self.features(media)
-    return self.from_features(
-        tokens, media_index, features, media_mask, segments
+    x, unembed = self.states(
+        tokens, media_index, self.features(media), media_mask, segments
     )
+    return unembed.logits(x)
 
-  def from_features(
+  def states(
       self,
       tokens: Int[Array, 'B L'],
       media_index: Int[Array, 'B L'],
       features: Float[Array, 'B M T P Dv'],
       media_mask: Bool[Array, 'B M T'],
       segments: Int[Array, 'B L'] | None = None,
-  ) -> Float[Array, 'B L V']:
-    """As a call, with what the vision encoder makes of the media."""
+  ) -> tuple[Float[Array, 'B L D'], Unembedding]:
+    """As a call, of the vision encoder's features: what makes the logits."""
     latents = self.resample(features, media_mask)
-    return self.decoder(tokens, media_index, latents, segments=segments)[0]
+    return self.decoder(tokens, media_index, latents, segments=segments)[:2]
 
   def encode_media(
       self,
@@ -182,4 +183,5 @@ class Flamingo(nn.Module):
 
   def language_model(self, tokens: Int[Array, 'B L']) -> Float[Array, 'B L V']:
     """The frozen language model alone: what Flamingo is before training."""
-    return self.decoder(tokens, None, None)[0]
+    x, unembed, _ = self.decoder(tokens, None, None)
+    return unembed.logits(x)

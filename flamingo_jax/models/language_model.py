@@ -15,6 +15,7 @@ from flamingo_jax.models.architecture import Architecture
 from flamingo_jax.models.cache import Cache
 from flamingo_jax.models.decoder import Decoder
 from flamingo_jax.models.decoder_config import DecoderConfig
+from flamingo_jax.models.unembedding import Unembedding
 from flamingo_jax.typing import Array, Float, Int
 
 
@@ -48,7 +49,16 @@ class LanguageModel(nn.Module):
     `segments` says which document of its row each token is of; None: rows are
     one document each.
     """
-    return self.decoder(tokens, None, None, segments=segments)[0]
+    x, unembed = self.states(tokens, segments)
+    return unembed.logits(x)
+
+  def states(
+      self,
+      tokens: Int[Array, 'B L'],
+      segments: Int[Array, 'B L'] | None = None,
+  ) -> tuple[Float[Array, 'B L D'], Unembedding]:
+    """As a call: what makes the logits."""
+    return self.decoder(tokens, None, None, segments=segments)[:2]
 
   def prefill(
       self,

@@ -9,10 +9,9 @@ fold into weights (scales of queries, norms of 1 + w, fused projections) is not.
 import dataclasses
 
 from flamingo_jax.errors import UserError
-from flamingo_jax.models.layers import ACTIVATIONS
+from flamingo_jax.models.layers import ACTIVATIONS, NORMS
 
 POSITIONS = ('relative', 'rotary', 'alibi', 'learned', 'none')
-NORMS = ('rms', 'layer')
 NORM_PLACES = ('before', 'after', 'around')
 QK_NORMS = ('none', 'head', 'whole')
 

@@ -5,6 +5,7 @@
 from collections.abc import Callable, Mapping
 import functools
 import math
+from typing import Any
 
 from flax import linen as nn
 import jax
@@ -130,12 +131,24 @@ ACTIVATIONS: Mapping[str, Callable[[Array], Array]] = {
 }
 
 
+# Likewise.
+NORMS: Mapping[str, type[nn.Module]] = {'rms': RMSNorm, 'layer': LayerNorm}
+
+
 def check_activation(name: str, part: str) -> None:
   """UserError if the activation of `part` of a config is none of these."""
-  if name not in ACTIVATIONS:
+  _check(name, ACTIVATIONS, f'{part}.activation')
+
+
+def check_norm(name: str, part: str) -> None:
+  """UserError if the norm of `part` of a config is none of these."""
+  _check(name, NORMS, f'{part}.norm')
+
+
+def _check(name: str, known: Mapping[str, Any], field: str) -> None:
+  if name not in known:
     raise UserError(
-        f'{part}.activation is {name!r} and must be one of '
-        f'{", ".join(ACTIVATIONS)}'
+        f'{field} is {name!r} and must be one of {", ".join(known)}'
     )
 
 

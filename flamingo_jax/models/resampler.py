@@ -29,6 +29,7 @@ class ResamplerConfig:
   parameters that both versions print.
   """
 
+  # 0: no resampler, text sees the `latents` features of a picture as they are.
   layers: int = 6
   width: int = 1536
   heads: int = 16
@@ -40,6 +41,7 @@ class ResamplerConfig:
   frames: int = 8  # time embeddings, one per training frame; 0: none
   projected: bool = True  # features, to the width; else they have it
   activation: str = 'squared_relu'  # a key of layers.ACTIVATIONS
+  qk_norm: bool = False  # of each head's queries and keys (IDEFICS)
 
   def __post_init__(self):
     check_activation(self.activation, 'resampler')
@@ -82,7 +84,8 @@ class ResamplerLayer(nn.Module):
     # Latents join keys and values: "slightly better" than features alone.
     seen = jnp.concatenate([features, y], axis=1)
     latents += attention(
-        y, seen, mask, cfg.heads, cfg.head_size, self.dtype, 'media'
+        y, seen, mask, cfg.heads, cfg.head_size, self.dtype, 'media',
+        qk_norm=cfg.qk_norm,
     )
     return feed_forward(
         latents, ACTIVATIONS[cfg.activation], self.dtype, 'media'
@@ -165,6 +168,8 @@ class PerceiverResampler(Resampler):
     those of frames that are padding, where `frame_mask` is False.
     """
     cfg = self.config
+    if not cfg.layers:
+      return self._as_they_are(features)
     x = self.embed(features)
     latents = self.latents(len(features))
     mask = self.key_mask(frame_mask, features.shape[2])
@@ -186,3 +191,21 @@ class PerceiverResampler(Resampler):
     layer = rematted(cfg, self.dtype, name='layers')
     latents, _ = layers(layer, latents, None)
     return LayerNorm(self.dtype, name='norm')(latents)
+
+  def _as_they_are(
+      self, features: Float[Array, 'N T P Dv']
+  ) -> Float[Array, 'N R D']:
+    """What the vision encoder makes of pictures, where nothing resamples it."""
+    cfg = self.config
+    shape = len(features), cfg.latents, cfg.width
+    if features.shape[1] != 1:
+      raise UserError(
+          'this model has no resampler: it sees images, and no videos of '
+          f'{features.shape[1]} frames'
+      )
+    if features[:, 0].shape != shape:
+      raise UserError(
+          f'resampler.layers is 0, and latents and width are {shape[1:]}, where '
+          f'the vision encoder has {features.shape[2:]}: they have to be equal'
+      )
+    return features[:, 0].astype(self.dtype)

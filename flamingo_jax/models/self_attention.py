@@ -18,7 +18,7 @@ from flamingo_jax.models.attention import (
 )
 from flamingo_jax.models.cache import LayerCache
 from flamingo_jax.models.decoder_config import DecoderConfig
-from flamingo_jax.models.layers import LayerNorm, RMSNorm
+from flamingo_jax.models.layers import NORMS
 from flamingo_jax.sharding import constrain
 from flamingo_jax.typing import Array, Bool, Float, Int
 
@@ -121,7 +121,7 @@ class SelfAttention(nn.Module):
       heads, axis = cfg.kv_heads, 'kv_heads'
     norm = None
     if layer.qk_norm != 'none' and name != 'value':
-      norm = (RMSNorm if layer.norm == 'rms' else LayerNorm)(
+      norm = NORMS[layer.norm](
           self.dtype, layer.norm_eps,
           'kv' if layer.qk_norm == 'head' else axis, name=f'{name}_norm',
       )

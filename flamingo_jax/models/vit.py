@@ -3,7 +3,8 @@
 """Vision Transformer (Dosovitskiy et al. 2021), ours and public ones.
 
 What is asked for is the grid: where there are a class token and registers, patches
-see them, and they are not handed on.
+see them, and they are not handed on, unless `gives_class_token`: then features are
+one row, and no grid.
 """
 
 from collections.abc import Mapping
@@ -42,9 +43,11 @@ class ViTConfig:
   # Patches a side, with pixels beyond them cut off; 0: as many as there are.
   grid: int = 0
   class_token: bool = False  # which has a place, the first one
+  gives_class_token: bool = False  # in front of the patches (IDEFICS)
   registers: int = 0  # tokens without places (Darcet et al. 2024)
   patch_bias: bool = False
   pre_norm: bool = False  # before the first layer (CLIP)
+  last_norm: bool = True  # behind the last layer
   bias: bool = False  # of all linear maps of layers
   layer_scale: bool = False  # of what parts of layers add (DINOv2)
   activation: str = 'gelu'  # a key of ACTIVATIONS; 'gelu' by tanh
@@ -120,7 +123,10 @@ class ViT(nn.Module):
         self.dtype, 'media', cfg.mlp_width, cfg.gated, cfg.bias, cfg.norm_eps,
         cfg.layer_scale, name='layer_blocks',
     )(x, None, jnp.ones((1, 1, x.shape[1]), bool))
-    x = LayerNorm(self.dtype, cfg.norm_eps, 'media_embed', name='norm')(x)
+    if cfg.last_norm:
+      x = LayerNorm(self.dtype, cfg.norm_eps, 'media_embed', name='norm')(x)
+    if cfg.gives_class_token:
+      return x[:, None, cfg.registers :]
     x = x[:, cfg.registers + cfg.class_token :]
     return x.reshape(count, *grid, cfg.width)
 

@@ -75,10 +75,11 @@ class Inference:
     self.params = params and self._devices.place(params)
     self.parts = self._devices.count
     self._config = model.config
-    self._stop = model.vocabulary.eos_id
+    self._stop, self._never = model.vocabulary.eos_id, ()
     self._encoder, self._latents = None, (1, 1)
     if isinstance(model, FlamingoModel):
       self._stop = model.vocabulary.eoc_id
+      self._never = tuple(model.vocabulary.given_ids)
       self._encoder = MediaEncoder(model.config, keep_latents, self._devices)
       self._latents = (
           model.config.resampler.latents, model.config.resampler.width
@@ -87,7 +88,7 @@ class Inference:
     compiled = lambda program, *static, **options: self._devices.compile(
         program, model.module, *static, **options
     )
-    limits = ('room', 'stop')
+    limits = ('room', 'stop', 'never')
     self._read = compiled(programs.read_prefix, splits=False)
     self._greedy = compiled(programs.greedy, *limits)
     self._sample = compiled(programs.sample, *limits)
@@ -134,7 +135,7 @@ class Inference:
         rows = rows, np.array(numbers, np.int32)
       decoded = program(
           self.params, shared, rows, room=inputs.answer_room(max_new_tokens),
-          stop=self._stop,
+          stop=self._stop, never=self._never,
       )
       found = map(fetch, (decoded.tokens, decoded.lengths, decoded.log_probs))
       for number, answer in zip(numbers[:count], zip(*found)):

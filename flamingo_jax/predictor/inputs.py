@@ -278,6 +278,7 @@ def split_prefix(
   return dataclasses.replace(
       first, tokens=first.tokens[:start], is_tag=first.is_tag[:start],
       positions=first.positions[:media], media=first.media[:media],
+      ends=tuple(end for end in first.ends if end < start),
   ), rest
 
 
@@ -321,7 +322,8 @@ def tokenize_candidates(
   """
   end = [vocabulary.eoc_id] if close else []
   follows_text = isinstance(prompt[-1], str)
-  touches = follows_text and not prompt[-1][-1].isspace()
+  before = vocabulary.as_read(prompt[-1]) if follows_text else ''
+  touches = follows_text and not before[-1:].isspace()
   ids = []
   for number, text in enumerate(candidates, 1):
     if not vocabulary.encode(text):

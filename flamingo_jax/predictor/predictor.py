@@ -15,6 +15,7 @@ from flamingo_jax.data.frames import TRAINING, Sampling
 from flamingo_jax.data.interleaved import TokenizedDocument
 from flamingo_jax.data.media import Media
 from flamingo_jax.data.vocabulary import Vocabulary
+from flamingo_jax.errors import UserError, shown
 from flamingo_jax.models import Cache, FlamingoConfig, LanguageModelConfig
 from flamingo_jax.option_values import AnyNumber
 from flamingo_jax.predictor import inputs
@@ -251,11 +252,27 @@ class Predictor:
   ) -> tuple[Cache | None, Sequence[TokenizedDocument]]:
     """The cache of the prefix, and the documents behind it."""
     prefix = inputs.check_prefix(prefix)
+    for prompt in (prefix, *prompts):
+      self._check_texts(prompt)
     documents = self._tokenize_prompts(
         [[*prefix, *prompt] for prompt in prompts], self.vocabulary
     )
     inputs.check_lengths(documents, new_tokens, self.context)
     return self._read_prefix(prefix, prompts, documents, sampling)
+
+  def _check_texts(self, prompt: Prompt) -> None:
+    """Whether no text holds an entry that a part stands for; else UserError.
+
+    It would be read as letters, where its maker's code takes it for the entry.
+    """
+    for part in prompt:
+      for text in self.vocabulary.given_texts if isinstance(part, str) else ():
+        if text in part:
+          raise UserError(
+              f'{shown(part)} holds {text!r}, which no text can stand for: give '
+              'pictures as fj.image(...) and the end of a chunk as '
+              'fj.END_OF_CHUNK'
+          )
 
   def _read_prefix(
       self,

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a device computes: `program(model, params, shared, rows)`, whole."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -50,26 +51,27 @@ def read_prefix(
 
 def greedy(
     model: Answering, params: Tree, shared: _Shared, rows: _Prompts, *,
-    room: int, stop: int,
+    room: int, stop: int, never: Sequence[int] = (),
 ) -> decoding.Decoded:
   """Reads prompts and takes the likeliest token at every step."""
   prefix, limit = shared
   state = decoding.read_prompts(model, params, *rows, room, prefix)
   return decoding.greedy(
-      model, params, *state, room=room, max_new_tokens=limit, stop=stop
+      model, params, *state, room=room, max_new_tokens=limit, stop=stop,
+      never=never,
   )
 
 
 def beam_search(
     model: Answering, params: Tree, shared: _Shared, rows: _Prompts, *,
-    room: int, beams: int, stop: int,
+    room: int, beams: int, stop: int, never: Sequence[int] = (),
 ) -> decoding.Decoded:
   """Reads prompts and searches for their likeliest continuation."""
   prefix, limit = shared
   state = decoding.read_prompts(model, params, *rows, room, prefix)
   return decoding.beam_search(
       model, params, *state, beams=beams, room=room, max_new_tokens=limit,
-      stop=stop,
+      stop=stop, never=never,
   )
 
 
@@ -77,6 +79,7 @@ def sample(
     model: Answering, params: Tree,
     shared: tuple[Cache | None, int | Int[Array, ''], Array, dict[str, Any]],
     rows: tuple[_Prompts, Int[Array, 'B']], *, room: int, stop: int,
+    never: Sequence[int] = (),
 ) -> decoding.Decoded:
   """Reads prompts and draws tokens, of each row with a key of its number.
 
@@ -88,7 +91,7 @@ def sample(
   state = decoding.read_prompts(model, params, *prompts, room, prefix)
   return decoding.sample(
       model, params, *state, keys, room=room, max_new_tokens=limit, stop=stop,
-      **options,
+      never=never, **options,
   )
 
 

@@ -159,6 +159,7 @@ class FlamingoModel(_T5xModel, trained_model.FlamingoModel):
     decoded = programs.beam_search(
         self.module, params, (None, room), self._rows(params, batch), room=room,
         beams=BEAMS, stop=self.vocabulary.eoc_id,
+        never=tuple(self.vocabulary.given_ids),
     )
     return decoded.tokens, {'scores': decoded.log_probs}
 

@@ -2,6 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Losses, returned as (sum, weight) so that parts of a batch add exactly."""
 
+from collections.abc import Sequence
+import functools
+
 import jax
 import jax.numpy as jnp
 
@@ -10,7 +13,7 @@ from flamingo_jax.typing import Array, Bool, Float, Int
 
 
 def weighted_cross_entropy(
-    logits: Float[Array, 'B L V'],
+    scores: Sequence[Float[Array, 'B L _']],
     targets: Int[Array, 'B L'],
     weights: Float[Array, 'B L'],
 ) -> tuple[Float[Array, ''], Float[Array, '']]:
@@ -20,17 +23,25 @@ def weighted_cross_entropy(
   means is wrong when microbatches hold different amounts of padding.
 
   Args:
-    logits: unnormalised scores of the next token.
+    scores: logits of the next token, of one stretch of the V ids after the
+      other (`Unembedding.scores`).
     targets: ids in [0, V); their value is ignored where the weight is 0.
     weights: 0 on padding.
 
   Returns:
     (sum of weight * loss, sum of weights).
   """
-  logits = logits.astype(jnp.float32)
   weights = weights.astype(jnp.float32)
-  chosen = jnp.take_along_axis(logits, targets[..., None], axis=-1)[..., 0]
-  loss = jax.nn.logsumexp(logits, axis=-1) - chosen
+  start, chosen, norms = 0, 0.0, []
+  for logits in scores:
+    logits = logits.astype(jnp.float32)
+    norms.append(jax.nn.logsumexp(logits, axis=-1))
+    place = targets - start
+    at = jnp.clip(place, 0, logits.shape[-1] - 1)
+    found = jnp.take_along_axis(logits, at[..., None], axis=-1)[..., 0]
+    chosen += jnp.where(at == place, found, 0.0)
+    start += logits.shape[-1]
+  loss = functools.reduce(jnp.logaddexp, norms) - chosen
   return jnp.sum(loss * weights), jnp.sum(weights)
 
 

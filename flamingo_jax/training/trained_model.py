@@ -17,11 +17,8 @@ from flamingo_jax.data.vocabulary import Vocabulary
 from flamingo_jax.errors import UserError
 from flamingo_jax.models.vision import picture_size
 from flamingo_jax.picture_size import PictureSize
-from flamingo_jax.training.losses import (
-    contrastive_loss,
-    same_rows,
-    weighted_cross_entropy,
-)
+from flamingo_jax.training.losses import contrastive_loss, same_rows
+from flamingo_jax.training.next_token_loss import next_token_loss
 from flamingo_jax.training.trainable import merge_params, split_params
 from flamingo_jax.typing import Array, Tree
 
@@ -206,18 +203,23 @@ class FlamingoModel(TrainedModel):
     'features' [B, M, T, P, Dv] instead of 'media', and 'segments' [B, L] if
     their rows hold several documents.
     """
-    encoded = 'features' in examples
-    logits = self.module.apply(
-        {'params': merge_params(params, frozen_params)},
+    variables = {'params': merge_params(params, frozen_params)}
+    features = examples.get('features')
+    if features is None:
+      features = self.module.apply(
+          variables, examples['media'], method='features'
+      )
+    x, unembed = self.module.apply(
+        variables,
         examples['tokens'],
         examples['media_index'],
-        examples['features' if encoded else 'media'],
+        features,
         examples['media_mask'],
         examples.get('segments'),
-        method='from_features' if encoded else None,
+        method='states',
     )
-    return weighted_cross_entropy(
-        logits, examples['targets'], examples['loss_weights']
+    return next_token_loss(
+        unembed, x, examples['targets'], examples['loss_weights']
     )
 
 
@@ -242,13 +244,14 @@ class LanguageModel(TrainedModel):
       self, params: Tree, frozen_params: Tree, examples: Batch
   ) -> tuple[Array, Array]:
     """Cross-entropy of the next token; examples are `data.text`'s."""
-    logits = self.module.apply(
+    x, unembed = self.module.apply(
         {'params': merge_params(params, frozen_params)},
         examples['tokens'],
         examples['segments'],
+        method='states',
     )
-    return weighted_cross_entropy(
-        logits, examples['targets'], examples['loss_weights']
+    return next_token_loss(
+        unembed, x, examples['targets'], examples['loss_weights']
     )
 
 

@@ -23,4 +23,5 @@ def values(name: str, shape: tuple[int, ...]) -> np.ndarray:
 
 def added_values(name: str, shape: tuple[int, ...]) -> np.ndarray:
   """As `values`, of what a Flamingo adds to its towers: its gates are open."""
-  return values(name, shape) + np.float32(0.6 if name.endswith('_gate') else 0)
+  is_gate = name.endswith('_gate') or '.alpha_' in name
+  return values(name, shape) + np.float32(0.6 if is_gate else 0)

@@ -50,7 +50,10 @@ class TinyModel:
 
   @functools.cached_property
   def _forward(self):
-    run = lambda model, *args: model.decoder(*args)[0]
+    def run(model, *args):
+      x, unembed, _ = model.decoder(*args)
+      return unembed.logits(x)
+
     return jax.jit(functools.partial(self.model.apply, method=run))
 
   def log_probs(self, row, continuations):

@@ -89,3 +89,10 @@ def test_gates_are_told_per_block_in_order():
       'gate/attn/02': np.tanh(3), 'gate/ffw/00': 0, 'gate/ffw/01': 0,
       'gate/ffw/02': np.tanh(1),
   })
+  params = {'groups': {'xattn': {
+      'attn_gate': jnp.array([[1.0, -1.0], [2.0, 2.0]]),
+      'attn_norm': {'scale': jnp.ones((2, 2))},
+  }}}
+  assert gate_values(params) == pytest.approx(
+      {'gate/attn/00': np.tanh(1), 'gate/attn/01': np.tanh(2)}
+  )

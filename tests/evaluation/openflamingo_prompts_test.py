@@ -60,7 +60,7 @@ def converted(vocabulary):
 
 
 def made(name, fields, answers):
-  """Texts of a query behind two shots, and behind none, as the code makes them."""
+  """Texts of a query behind two shots, and behind none."""
   row = paper_benchmarks.find(name, 'openflamingo')
   picture = image(np.zeros((8, 8, 3), np.uint8))
   samples = [
@@ -222,7 +222,7 @@ def test_what_has_no_prompt_is_one_sentence(data, tmp_path, capsys):
     paper_benchmarks.find('star', 'openflamingo')
   with pytest.raises(UserError, match="'otter' and must be one of paper, openf"):
     paper_benchmarks.find('coco', 'otter')
-  with pytest.raises(UserError, match='for models that `flamingo convert check'):
+  with pytest.raises(UserError, match='for an OpenFlamingo that `flamingo con'):
     evaluate(data, tmp_path, prompts='openflamingo')
   for more in ('--list', '--replay=card.json', '--gin_file=x.gin'):
     assert cli.main(['eval', more, '--prompts=openflamingo']) == 2

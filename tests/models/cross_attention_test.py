@@ -12,6 +12,7 @@ from flamingo_jax.models.cross_attention import (
     GatedCrossAttentionBlock,
     visible_latents,
 )
+from flamingo_jax.models.decoder_config import BlockConfig
 
 INDEX = jnp.array([[0, 0, 1, 1, 2, 3, 3]])  # of 3 media with 2 latents each
 
@@ -29,7 +30,7 @@ def block():
   x = jax.random.normal(jax.random.key(0), (1, 7, 8))
   media = jax.random.normal(jax.random.key(1), (1, 6, 8))
   mask = visible_latents(INDEX, 3, 2)
-  model = GatedCrossAttentionBlock(heads=2, head_size=4)
+  model = GatedCrossAttentionBlock(BlockConfig(heads=2, head_size=4))
   params = nn.unbox(model.init(jax.random.key(2), x, media, mask))['params']
   def run(x, media, **gates):
     gates = {name: jnp.array(value) for name, value in gates.items()}

@@ -58,7 +58,10 @@ def run(params, *inputs, config=CONFIG):
 @functools.partial(jax.jit, static_argnames='config')
 def run_decoder(params, tokens, index, latents, config=CONFIG.decoder):
   decoder = Decoder(config, 'float32')
-  return decoder.apply({'params': params['decoder']}, tokens, index, latents)[0]
+  x, unembed, _ = decoder.apply(
+      {'params': params['decoder']}, tokens, index, latents
+  )
+  return unembed.logits(x)
 
 
 @pytest.fixture(scope='module')
@@ -151,7 +154,7 @@ def unrolled(params, tokens, index, latents):
   groups = [at(p['groups'], g) for g in range(cfg.groups)]
   for group in [p['head'], *groups, p['tail']]:
     if 'xattn' in group:
-      block = GatedCrossAttentionBlock(2, 8)
+      block = GatedCrossAttentionBlock(cfg.sized_block)
       x, _ = block.apply({'params': group['xattn']}, x, media, mask)
     for i in range(len(group['lm']['attn_norm']['scale'])):
       layer = DecoderLayer(cfg, 'float32')

@@ -17,7 +17,6 @@ def test_sum_and_weight_are_those_of_the_definition():
   logits = jax.random.normal(jax.random.key(0), (2, 3, 5)) * 4
   targets = jnp.array([[0, 4, 2], [1, 1, 3]])
   weights = jnp.array([[1.0, 0.5, 0.0], [1.0, 0.0, 0.0]])
-  total, weight = weighted_cross_entropy(logits, targets, weights)
   expected = sum(
       -w * np.log(np.exp(x[t]) / np.exp(x).sum())
       for x, t, w in zip(
@@ -26,8 +25,10 @@ def test_sum_and_weight_are_those_of_the_definition():
           np.ravel(weights),
       )
   )
-  np.testing.assert_allclose(total, expected, rtol=1e-6)
-  assert weight == 2.5
+  for scores in ((logits,), (logits[..., :2], logits[..., 2:4], logits[..., 4:])):
+    total, weight = weighted_cross_entropy(scores, targets, weights)
+    np.testing.assert_allclose(total, expected, rtol=1e-6)
+    assert weight == 2.5
 
 
 def test_padding_has_no_gradient_and_bfloat16_is_summed_in_float32():
@@ -36,7 +37,7 @@ def test_padding_has_no_gradient_and_bfloat16_is_summed_in_float32():
   weights = jnp.array([[1.0, 0.0]])
 
   def loss(x):
-    return weighted_cross_entropy(x, targets, weights)[0]
+    return weighted_cross_entropy((x,), targets, weights)[0]
 
   np.testing.assert_allclose(loss(logits), np.log(300), rtol=1e-6)
   grads = jax.grad(loss)(logits)

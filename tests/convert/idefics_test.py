@@ -1,0 +1,270 @@
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Converted IDEFICS against what transformers computes.
+
+references/record_idefics.py made the references.
+"""
+
+import functools
+
+from flax import traverse_util
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import PIL.Image
+import pytest
+
+import flamingo_jax as fj
+from flamingo_jax import cli
+from flamingo_jax.convert import families
+from flamingo_jax.convert import rules
+from flamingo_jax.data.interleaved import tokenize_document
+from flamingo_jax.data.vocabulary import Vocabulary
+from flamingo_jax.models import variants
+from flamingo_jax.run_dir.model_json import stored_config
+from flamingo_jax.run_dir.pretrained import TrainStateInitializer
+from flamingo_jax.run_dir.towers import tower_overrides, tower_vocabulary
+from flamingo_jax.run_dir.weights import load_params
+from flamingo_jax.training.partitioner import Partitioner
+from flamingo_jax.training.train_step import train_step
+from flamingo_jax.training.trainable import merge_params, split_params
+from flamingo_jax.training.trained_model import FlamingoModel
+from tests.convert.idefics_folders import (  # pylint: disable=unused-import
+    MODELS,
+    REFERENCES,
+    TOLD,
+    converted,
+    shown,
+    tensors_of,
+    write_folder,
+)
+
+FOUND = np.load(REFERENCES / 'idefics.npz')
+
+
+def inputs(name):
+  """Tokens, the picture that each sees, pictures, which there are."""
+  told = MODELS[name]
+  tokens, index = np.array(told['ids']), np.array(told['index'])
+  media = np.zeros((len(tokens), 3, 1, 12, 12, 3), np.uint8)
+  mask = np.zeros(media.shape[:3], bool)
+  for row, prompt in enumerate(TOLD['prompts']):
+    for column in range(prompt.count('i')):
+      media[row, column, 0], mask[row, column] = shown(row, column), True
+  return [jnp.asarray(x) for x in (
+      tokens.astype(np.int32), index.astype(np.int32), media, mask
+  )]
+
+
+@pytest.mark.parametrize('name', MODELS)
+def test_numbers_are_those_of_the_maker(converted, tmp_path, name):
+  told = MODELS[name]
+  config = stored_config(converted(name))
+  params = jax.tree.map(jnp.asarray, load_params(converted(name))[0])
+  module = config.build()
+  tokens, index, media, mask = inputs(name)
+  lengths = jnp.array(told['lengths'], jnp.int32)
+  is_token = np.arange(tokens.shape[1]) < np.array(told['lengths'])[:, None]
+  trained, frozen = split_params(params)
+  labels = (is_token & ~np.isin(tokens, told['given']))[:, 1:]
+
+  def loss_of(trained):
+    logits = module.apply(
+        {'params': merge_params(trained, frozen)}, tokens, index, media, mask
+    )
+    nats = -jnp.take_along_axis(
+        jax.nn.log_softmax(logits[:, :-1]), tokens[:, 1:, None], axis=-1
+    )[..., 0]
+    return jnp.sum(nats * labels) / labels.sum(), logits
+
+  gradients, logits = jax.jit(jax.grad(loss_of, has_aux=True))(trained)
+  np.testing.assert_allclose(
+      logits * is_token[..., None], FOUND[f'{name}/logits'], atol=5e-5
+  )
+  check_gradients(gradients, name, tmp_path)
+
+  longest, new = int(lengths.max()), 20
+  latents = module.apply(
+      {'params': params}, media, mask, method='encode_media'
+  )
+
+  @jax.jit
+  def continue_prompts(params):
+    apply = functools.partial(module.apply, {'params': params})
+    state = apply(
+        tokens[:, :longest], index, latents, lengths, longest + new,
+        method='prefill',
+    )
+
+    def step(state, _):
+      logits, cache = state
+      token = logits.at[:, np.array(told['given'])].set(-jnp.inf).argmax(-1)
+      y, cache = apply(token[:, None], cache, method='extend')
+      return (y[:, 0], cache), token
+
+    return jax.lax.scan(step, state, None, new)[1].T
+
+  assert continue_prompts(params).tolist() == told['greedy']
+
+
+def recorded(name, what, like, folder):
+  """What was recorded of the trained tensors, as a tree like that of ours."""
+  prefix = f'{name}/{what}/'
+  write_folder(folder, name, tensors_of(name) | {
+      key.removeprefix(prefix): FOUND[key] for key in FOUND
+      if key.startswith(prefix)
+  })
+  kind, config = families.read_config(folder)
+  tensors = families.open_tensors(folder, kind)
+  mapping = families.find_mapping(folder, kind, config, tensors)
+  found = {
+      path: np.zeros(x.shape, np.float32)
+      for path, x in traverse_util.flatten_dict(like).items()
+  }
+  for path, place, values in rules.pieces(mapping, tensors):
+    if path in found:
+      found[path][place] = values
+  return found
+
+
+def check_gradients(gradients, name, tmp_path):
+  """A gradient has the layout of its parameter, so it converts like one."""
+  wanted = recorded(name, 'gradient', gradients, tmp_path / 'gradients')
+  for path, found in traverse_util.flatten_dict(gradients).items():
+    largest = np.abs(wanted[path]).max()
+    atol = 1e-5 * largest
+    if path[-2:] == ('key_norm', 'bias'):  # common to all keys: nothing hangs on it
+      atol = 1e-7
+    elif path[-1].endswith('_gate'):  # one sum of everything, which cancels
+      atol = 1e-4 * largest
+    np.testing.assert_allclose(
+        found, wanted[path], rtol=1e-4, err_msg=str(path), atol=atol
+    )
+
+
+def test_a_step_makes_the_weights_that_torch_makes(converted, tmp_path):
+  """From INITIAL_WEIGHTS, with the shape and the words of the model."""
+  name, folder = 'instruct', str(converted('instruct'))
+  config = variants.get(
+      'flamingo_small', tower_overrides('', '', weights=folder)
+  )
+  assert config == stored_config(folder)
+  model = FlamingoModel(
+      config, tower_vocabulary('', pytest.fail, folder),
+      optax.adamw(TOLD['step']['lr'], eps=TOLD['step']['eps'],
+                  weight_decay=TOLD['step']['weight_decay']),
+  )
+  state, frozen = TrainStateInitializer(
+      model, Partitioner(devices=jax.devices()[:1]), weights=folder
+  ).from_scratch(jax.random.key(0))
+  tokens, index, media, mask = inputs(name)
+  targets = jnp.roll(tokens, -1, axis=1)
+  lengths = np.array(MODELS[name]['lengths'])[:, None]
+  weights = (np.arange(1, tokens.shape[1] + 1) < lengths) & ~np.isin(
+      targets, MODELS[name]['given']
+  )
+  examples = {
+      'tokens': tokens, 'targets': targets, 'media_index': index,
+      'loss_weights': weights.astype(np.float32), 'media': media,
+      'media_mask': mask,
+  }
+  state, _ = jax.jit(functools.partial(
+      train_step, model=model, loss_weights={'own': 1.0}, num_microbatches=1
+  ))(state, frozen, {f'own/{k}': x[:, None] for k, x in examples.items()})
+  wanted = recorded(name, 'stepped', state.params, tmp_path / 'stepped')
+  for path, found in traverse_util.flatten_dict(state.params).items():
+    np.testing.assert_allclose(
+        found, wanted[path], rtol=1e-4, atol=2e-6, err_msg=str(path)
+    )
+
+
+def parts_of(row):
+  """A prompt as users write it."""
+  media = iter(range(3))
+  return [
+      fj.image(shown(row, next(media))) if part == 'i'
+      else fj.END_OF_CHUNK if part == 'e' else part
+      for part in TOLD['prompts'][row]
+  ]
+
+
+def answers(name):
+  """The words of recorded answers."""
+  told, found = MODELS[name], []
+  stop = told['given'][1] + 1 if name == 'instruct' else 2
+  for greedy in told['greedy']:
+    said = greedy[: (greedy + [stop]).index(stop)]
+    found.append(' '.join(f'w{i}' for i in said if 3 <= i < 55))
+  return found
+
+
+def test_prompts_are_answered_as_the_maker_answers_them(converted):
+  model, expected = fj.load(converted('base')), answers('base')
+  prompts = [parts_of(row) for row in range(4)]
+  assert model.generate(prompts, max_new_tokens=20) == expected
+  # A picture behind two others, the last of which has no text.
+  prefix, query = ['w3', *prompts[1][:2]], [prompts[0][1], 'w8']
+  alone = model.generate(prefix + query, max_new_tokens=20)
+  assert model.generate([query], max_new_tokens=20, prefix=prefix) == [alone]
+  with pytest.raises(fj.UserError, match="holds '<image>', .*fj.image"):
+    model.generate(['w3<image>'])
+
+
+def test_a_mesh_answers_alike(converted):
+  model = fj.load(converted('instruct'), mesh={'fsdp': 8}, rules='fsdp')
+  prompts = [parts_of(row) for row in range(4)]
+  assert model.generate(prompts, max_new_tokens=20) == answers('instruct')
+
+
+@pytest.mark.parametrize('name', MODELS)
+def test_prompts_are_tokens_as_the_processor_makes_them(converted, name):
+  vocabulary = Vocabulary(converted(name) / 'vocabulary.model')
+  for row, length in enumerate(MODELS[name]['lengths']):
+    document = tokenize_document(parts_of(row), vocabulary, close=False)
+    assert document.tokens.tolist() == MODELS[name]['ids'][row][:length]
+    assert document.media_index.tolist() == MODELS[name]['index'][row][:length]
+
+
+def test_documents_and_tags(converted):
+  picture = fj.image(shown(0, 0))
+  read = lambda name, parts: (
+      vocabulary := Vocabulary(converted(name) / 'vocabulary.model'),
+      tokenize_document(parts, vocabulary),
+  )
+  fake = '<fake_token_around_image>'
+  parts = ['w5', picture, picture, ' w7 ', fj.END_OF_CHUNK, 'w8']
+  for name, end, seen in (
+      ('base', '<EOS>', [0] * 3 + [1] * 2 + [2] * 4 + [0] * 2),
+      ('instruct', '<end_of_utterance>', [0] * 3 + [1] * 2 + [2] * 7),
+  ):
+    vocabulary, document = read(name, parts)
+    ended = [end, '<EOS>'] if name == 'instruct' else ['<EOS>']
+    assert vocabulary.pieces(document.tokens) == [
+        '<BOS>', 'w5', fake, '<image>', fake, '<image>', fake, 'w7', end, 'w8',
+        *ended,
+    ]
+    assert document.media_index.tolist() == seen[: len(document.tokens)]
+    assert document.is_tag.tolist() == [
+        2 <= i < 7 for i in range(len(document.tokens))
+    ]
+  # A text of spaces parts two tags, as for the processor.
+  vocabulary, document = read('base', [picture, '  ', picture])
+  assert vocabulary.pieces(document.tokens)[1:7] == [fake, '<image>', fake] * 2
+  for text in ('<image>', fake, 'w5</s>', '<end_of_utterance>'):
+    assert max(vocabulary.encode_part(text, is_first=False)) < 55
+  assert vocabulary.decode([5, 55, 56, 2, 6]) == 'w5 w6'
+
+
+def test_explain_shows_them(converted, tmp_path, capsys):
+  PIL.Image.fromarray(shown(0, 0)).save(tmp_path / 'a.png')
+  assert not cli.main([
+      'explain', f'--model_dir={converted("base")}', '--text=w5',
+      f'--image={tmp_path}/a.png', '--prompt=w7',
+  ])
+  lines = capsys.readouterr().out.splitlines()[1:]
+  assert [line.split()[1:4] for line in lines] == [
+      ['<BOS>', 'none', '0'], ['w5', 'none', '1'],
+      ['<fake_token_around_image>', 'none', '0'], ['<image>', 'image', '1'],
+      ['<fake_token_around_image>', 'image', '1'], ['w7', 'image', '1'],
+  ]
