@@ -25,6 +25,9 @@ def add_flags(parser: Any) -> None:
   parser.add_argument('--benchmark', metavar='NAME', help='one of --list')
   parser.add_argument('--data', metavar='DIR',
                       help='has a folder for each benchmark')
+  parser.add_argument('--prompts', metavar='NAME',
+                      help="whose: paper or openflamingo; the paper's if not "
+                      'given')
   parser.add_argument('--shots', type=numbers, default=None, metavar='N,...',
                       help='all of the benchmark if not given')
   parser.add_argument('--split', metavar='NAME')
@@ -73,7 +76,8 @@ def is_asked(options: argparse.Namespace) -> bool:
   """Whether it is a benchmark and not a gin file.
 
   Raises:
-    UserError: it is neither, or both.
+    UserError: it is neither, or both; prompts are asked for without a
+      benchmark.
   """
   asked = [f'--{flag}' for flag in _FLAGS if getattr(options, flag)]
   asked += ['--gin_file'] * bool(options.gin_file)
@@ -81,6 +85,11 @@ def is_asked(options: argparse.Namespace) -> bool:
     raise UserError(
         'eval needs one of --benchmark, --list, --replay and --gin_file'
         + (f', not {" and ".join(asked)}' if asked else '')
+    )
+  if options.prompts and not options.benchmark:
+    raise UserError(
+        f'--prompts is for --benchmark: with {asked[0]} leave it out (a card '
+        'says whose prompts it has)'
     )
   return not options.gin_file
 
@@ -112,9 +121,12 @@ def _evaluate(options: argparse.Namespace) -> None:
   from flamingo_jax.evaluation import report
   from flamingo_jax.evaluation.fewshot import Settings
   from flamingo_jax.evaluation.output_dir import evaluation_dir
+  from flamingo_jax.evaluation.prompts import PAPER
   from flamingo_jax.shipped import shipped_weights
 
-  benchmark = paper_benchmarks.find(options.benchmark)
+  benchmark = paper_benchmarks.find(
+      options.benchmark, options.prompts or PAPER.name
+  )
   if not options.data:
     raise UserError('--benchmark needs --data=DIR')
   model_dir = options.model_dir
@@ -127,6 +139,7 @@ def _evaluate(options: argparse.Namespace) -> None:
           rices=options.rices, permutations=options.permutations,
           limit=options.limit, fixed_shots=options.fixed_shots,
           frames=options.frames, fps=options.fps,
+          prompts=benchmark.style.name,
       ).of(benchmark)
       for shots in options.shots or benchmark.shots for seed in options.seeds
   ]
@@ -151,7 +164,9 @@ def _evaluate(options: argparse.Namespace) -> None:
   print(report.table_of_scores(rows))
   for line in filter(None, map(clips.sentence, found)):
     print(line)
-  path = as_folder(output_dir) / f'{benchmark.name}.json'
+  whose = benchmark.style.name
+  name = benchmark.name + f'_{whose}' * (whose != PAPER.name)
+  path = as_folder(output_dir) / f'{name}.json'
   write_atomically(path, json.dumps(rows, indent=2) + '\n')
   if any(row['metric'] for row in rows):
     write_atomically(
@@ -180,7 +195,7 @@ def _replay(options: argparse.Namespace) -> None:
   )
   with owned(output_dir, [settings]), bar(settings.name) as progress:
     new = cards.evaluate(
-        paper_benchmarks.find(settings.benchmark),
+        paper_benchmarks.find(settings.benchmark, settings.prompts),
         options.data or old['data']['folder'], settings, predictor, model,
         output_dir, allow_missing=bool(old.get('missing')), progress=progress,
         batch_size=old['decoding']['batch_size'] if options.batch_size is None

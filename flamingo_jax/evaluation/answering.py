@@ -22,7 +22,8 @@ from flamingo_jax.evaluation import prompts
 from flamingo_jax.evaluation import rices
 from flamingo_jax.evaluation.benchmark import Benchmark
 from flamingo_jax.evaluation.fewshot import Queries, Settings
-from flamingo_jax.evaluation.prompts import Prompt, Sample
+from flamingo_jax.evaluation.prompts import Prompt, Sample, Style
+from flamingo_jax.predictor.inputs import tokenize_candidates
 
 _BEYOND = 0.01  # share of prompts that may be too long; with more, no score
 
@@ -49,10 +50,13 @@ class Answerer(Protocol):
 
   def score(
       self, prompts: Sequence[Prompt], candidates: Sequence[str], *,
-      batch_size: int, prefix: Prompt, frames: int | None = None,
-      fps: float | None = None,
+      separator: str, batch_size: int, prefix: Prompt,
+      frames: int | None = None, fps: float | None = None,
   ) -> np.ndarray:
-    """Log-likelihoods [prompts C] of candidates after both."""
+    """Log-likelihoods [prompts C] of candidates after both.
+
+    The separator stands in front of a candidate.
+    """
 
   def embed(
       self, media: Sequence[Media], *, frames: int | None = None,
@@ -113,22 +117,27 @@ def answer(
   shots, lengths, beyond = lay_out(
       benchmark, found, settings, answerer, shots_of
   )
+  style = benchmark.style
 
   def say(rows: Sequence[int]) -> list[str]:
     prefix, asked = _split(
-        settings, [found.queries[i] for i in rows], [shots[i] for i in rows]
+        settings, style, [found.queries[i] for i in rows],
+        [shots[i] for i in rows],
     )
     said = answerer.generate(
         asked, max_new_tokens=benchmark.max_new_tokens, beams=settings.beams,
         batch_size=batch_size, prefix=prefix, **settings.sampling,
     )
-    return [prompts.trim_answer(text, benchmark.trim) for text in said]
+    return [
+        prompts.trim_answer(text, benchmark.trim, style.dropped)
+        for text in said
+    ]
 
   def rank(rows: Sequence[int]) -> list[list[float]]:
     queries = [found.queries[i] for i in rows]
     orders = [
-        _score(answerer, settings, queries, batch_size, *_split(
-            settings, queries, [shots_of(q, n) for q in queries]
+        _score(answerer, settings, style, queries, batch_size, *_split(
+            settings, style, queries, [shots_of(q, n) for q in queries]
         ))
         for n in range(settings.permutations)
     ]
@@ -147,7 +156,7 @@ def answer(
     outputs = np.array(outputs, np.float32)
   return Outcome(
       outputs, shots, beyond, max(lengths),
-      prompts.as_text(prompts.join(shots[0], found.queries[0])),
+      prompts.as_text(prompts.join(shots[0], found.queries[0], style)),
   )
 
 
@@ -168,17 +177,28 @@ def lay_out(
     shots_of: a query; None: a hash chooses them.
 
   Raises:
-    UserError: more than one in a hundred is beyond the context.
+    UserError: more than one in a hundred is beyond the context; the prompts
+      are not for this model.
   """
+  style = benchmark.style
+  # Others put a second <EOC> behind what stands there, or leave it out.
+  closes = answerer.vocabulary.conventions.closes
+  if style.after_shot and closes != 'captions':
+    raise UserError(
+        f'prompts of {style.name} for {benchmark.name} have '
+        f'{style.after_shot!r} between shots, which this model would not read '
+        'as it stands: they are for an OpenFlamingo that `flamingo convert` '
+        'has made; leave --prompts out'
+    )
   shots_of = shots_of or _chooser(benchmark, found, settings, None)
   shots = list(map(shots_of, found.queries))
   lengths = [
-      _length(prompts.join(chosen, query), answerer.vocabulary)
+      _length(prompts.join(chosen, query, style), answerer.vocabulary)
       for chosen, query in zip(shots, found.queries)
   ]
-  longest_of = functools.cache(
-      functools.partial(_longest_candidate, answerer.vocabulary)
-  )
+  longest_of = functools.cache(functools.partial(
+      _longest_candidate, answerer.vocabulary, style.separator
+  ))
   rooms = [
       benchmark.max_new_tokens or longest_of(query.candidates)
       for query in found.queries
@@ -206,7 +226,7 @@ def _chooser(
     return prompts.make_shots(
         prompts.ANY_QUERY if settings.fixed_shots else query,
         found.pool, settings.shots, settings.seed,
-        not benchmark.is_close_ended, settings.shots_kind, retrieve,
+        benchmark.shows_texts_at_zero, settings.shots_kind, retrieve,
         permutation,
     )
 
@@ -214,29 +234,38 @@ def _chooser(
 
 
 def _split(
-    settings: Settings, queries: Sequence[Sample],
+    settings: Settings, style: Style, queries: Sequence[Sample],
     shots: Sequence[Sequence[Sample]],
 ) -> tuple[Prompt, list[Prompt]]:
   """What all prompts begin with, and the rest of each."""
   if settings.fixed_shots:
-    return prompts.join(shots[0], prompts.ANY_QUERY), list(
+    return prompts.join(shots[0], prompts.ANY_QUERY, style), list(
         map(prompts.ask, queries)
     )
-  return [], [prompts.join(chosen, q) for chosen, q in zip(shots, queries)]
+  return [], [
+      prompts.join(chosen, q, style) for chosen, q in zip(shots, queries)
+  ]
 
 
 def _score(
-    answerer: Answerer, settings: Settings, queries: Sequence[Sample],
-    batch_size: int, prefix: Prompt, asked: Sequence[Prompt],
+    answerer: Answerer, settings: Settings, style: Style,
+    queries: Sequence[Sample], batch_size: int, prefix: Prompt,
+    asked: Sequence[Prompt],
 ) -> np.ndarray:
   """Log-likelihoods [Q C]; neighbours with the same candidates share a call."""
   rows, at = [], 0
   for candidates, group in itertools.groupby(q.candidates for q in queries):
     end = at + len(list(group))
-    rows.append(answerer.score(
-        asked[at:end], candidates, batch_size=batch_size, prefix=prefix,
-        **settings.sampling,
-    ))
+    scores = answerer.score(
+        asked[at:end], candidates, separator=style.separator,
+        batch_size=batch_size, prefix=prefix, **settings.sampling,
+    )
+    if style.averages_tokens:
+      scores = scores / np.array(list(map(len, tokenize_candidates(
+          asked[at], candidates, answerer.vocabulary, style.separator,
+          close=False,
+      ))), np.float32)
+    rows.append(scores)
     at = end
   return np.concatenate(rows)
 
@@ -270,6 +299,6 @@ def _length(prompt: Prompt, vocabulary: Vocabulary) -> int:
 
 
 def _longest_candidate(
-    vocabulary: Vocabulary, candidates: Sequence[str]
+    vocabulary: Vocabulary, separator: str, candidates: Sequence[str]
 ) -> int:
-  return max(len(vocabulary.encode(f' {text}')) for text in candidates)
+  return max(len(vocabulary.encode(separator + text)) for text in candidates)

@@ -13,7 +13,7 @@ from typing import Literal
 
 from flamingo_jax.errors import UserError, shown
 from flamingo_jax.evaluation.metrics import Metric
-from flamingo_jax.evaluation.prompts import Sample
+from flamingo_jax.evaluation.prompts import PAPER, Sample, Style
 from flamingo_jax.evaluation.readers.record import Record
 from flamingo_jax.evaluation.readers.source import Source
 from flamingo_jax.evaluation.submissions import Submission
@@ -95,11 +95,19 @@ class Benchmark:
   secret: tuple[str, ...] = ()  # splits whose files may come without answers
   # The kind of the media of all samples.
   shows: Literal['image', 'video'] = 'image'
+  style: Style = PAPER  # of its prompts
+  # In what an evaluation is not that of the style's makers, for the card.
+  differs: tuple[str, ...] = ()
 
   @property
   def is_close_ended(self) -> bool:
     """Whether candidates are ranked."""
     return not self.max_new_tokens
+
+  @property
+  def shows_texts_at_zero(self) -> bool:
+    """Whether a prompt of no shots begins with texts of supports (B.1.5)."""
+    return not self.is_close_ended or self.style.ranks_behind_texts
 
   def source(self, data: str | os.PathLike, split: str) -> Source:
     """A split's files below DATA/<name>.
@@ -115,6 +123,7 @@ class Benchmark:
     return Source(
         pathlib.Path(data) / self.name, self.name, split, self.splits[split],
         self.origin, self.prompt, split in self.secret,
+        self.style.takes_first_annotator,
     )
 
   def queries(self, data: str | os.PathLike, split: str) -> list[Sample]:

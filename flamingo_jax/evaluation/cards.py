@@ -113,11 +113,11 @@ def evaluate(
       'missing': found.missing,
       'prompt': {
           'template': benchmark.prompt, 'example': outcome.example,
+          'style': dataclasses.asdict(benchmark.style),
+          'differs': list(benchmark.differs),
           'longest': outcome.longest, 'context': answerer.context,
           'beyond_context': [found.queries[i].source for i in outcome.beyond],
-          'shots': _RULES[settings.rices] if not settings.fixed_shots
-                 else f'the same for all queries: {_RULES[False]}; -1 stands '
-                 'for the place of the query',
+          'shots': _rule(settings),
       },
       'decoding': {
           'max_new_tokens': benchmark.max_new_tokens, 'beams': settings.beams,
@@ -135,6 +135,15 @@ def evaluate(
   write_atomically(folder / 'card.json', json.dumps(card, indent=2) + '\n')
   draft.unlink(missing_ok=True)
   return card
+
+
+def _rule(settings: Settings) -> str:
+  if not settings.fixed_shots:
+    return _RULES[settings.rices]
+  return (
+      f'the same for all queries: {_RULES[False]}; -1 stands for the place of '
+      'the query'
+  )
 
 
 def check(
@@ -161,7 +170,8 @@ def _draft(
 ) -> epath.Path:
   """The file of answers so far, another one for anything that differs."""
   same = [
-      dataclasses.asdict(settings), benchmark.prompt, benchmark.trim,
+      dataclasses.asdict(settings), dataclasses.asdict(benchmark.style),
+      benchmark.prompt, benchmark.trim,
       benchmark.max_new_tokens, _essence(model), files, _stamps(found),
       found.missing, batch_size, environment()['packages'],
   ]
@@ -357,8 +367,14 @@ def check_replay(old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
   """Compares a card with that of the same evaluation, done again.
 
   Raises:
-    UserError: the predictions differ; says what else does.
+    UserError: the prompts or the predictions differ; says what else does.
   """
+  whose = list(map(fewshot.prompts_of, (old, new)))
+  if whose[0] != whose[1]:
+    raise UserError(
+        f'the prompts of {old["benchmark"]} are those of {whose[0]} in the one '
+        f'card and of {whose[1]} in the other: evaluate with the same'
+    )
   if old['predictions'] == new.get('predictions'):
     return
   differ = [

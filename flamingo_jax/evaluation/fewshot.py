@@ -6,16 +6,17 @@ Everything that decides a prediction is in `Settings`, the annotation files and
 the checkpoint: not the batch size, the order of queries, or the machine.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 import dataclasses
 import functools
 import hashlib
 import os
+from typing import Any
 
 from flamingo_jax.data.frames import EVALUATION
 from flamingo_jax.errors import UserError
 from flamingo_jax.evaluation.benchmark import Benchmark
-from flamingo_jax.evaluation.prompts import Sample
+from flamingo_jax.evaluation.prompts import PAPER, Sample
 from flamingo_jax.evaluation.readers.source import Source
 from flamingo_jax.option_values import AnyNumber
 
@@ -47,11 +48,13 @@ class Settings:
   frames: AnyNumber = None
   # Frames per second of a video, likewise; the paper's are 3.
   fps: AnyNumber = None
+  prompts: str = PAPER.name  # whose they are: the name of a prompts.Style
 
   @property
   def name(self) -> str:
     """Of the folder of the results: what differs from the defaults."""
     parts = [self.benchmark, self.split, f'{self.shots}shot']
+    parts += [self.prompts] * (self.prompts != PAPER.name)
     parts += ['rices'] * self.rices + ['fixed'] * self.fixed_shots
     parts += [self.shots_kind] * (self.shots_kind != 'paired')
     parts += [f'{self.permutations}orders'] * (self.permutations > 1)
@@ -71,8 +74,15 @@ class Settings:
     """The same with the paper's frames and fps where videos have no others.
 
     Raises:
-      UserError: they make no sense, or are for a benchmark of pictures.
+      UserError: they make no sense, are for a benchmark of pictures, or ask
+        for other prompts than the benchmark's.
     """
+    if self.prompts != benchmark.style.name:
+      raise UserError(
+          f'the settings have prompts={self.prompts!r} and the benchmark '
+          f'{benchmark.name} has those of {benchmark.style.name!r}: find both '
+          'by the same name'
+      )
     if benchmark.shows == 'video':
       read = EVALUATION.override(self.frames, self.fps)
       return dataclasses.replace(self, frames=read.frames, fps=read.fps)
@@ -82,6 +92,11 @@ class Settings:
           'leave --frames and --fps out'
       )
     return self
+
+
+def prompts_of(card: Mapping[str, Any]) -> str:
+  """Whose prompts a card has; those before there were others, the paper's."""
+  return card['settings'].get('prompts', PAPER.name)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -111,7 +126,7 @@ def read_queries(
     digest = lambda i: hashlib.sha256(queries[i].source.encode()).digest()
     first = sorted(range(len(queries)), key=digest)[: settings.limit]
     queries = [queries[i] for i in sorted(first)]
-  is_shown = settings.shots or not benchmark.is_close_ended
+  is_shown = settings.shots or benchmark.shows_texts_at_zero
   pool = benchmark.pool(data) if is_shown else []
   exists = functools.cache(os.path.isfile)
   missing = list(dict.fromkeys(

@@ -6,12 +6,15 @@ Adding a benchmark is adding a row here, and a reader if its files are of a
 format that none has yet. Nothing is ever downloaded.
 """
 
+import dataclasses
 import difflib
 
 from flamingo_jax.errors import UserError
 from flamingo_jax.evaluation import metrics
+from flamingo_jax.evaluation import openflamingo_prompts
 from flamingo_jax.evaluation import submissions
 from flamingo_jax.evaluation.benchmark import SHOTS, Benchmark
+from flamingo_jax.evaluation.prompts import PAPER
 from flamingo_jax.evaluation.readers import captions, choices, questions
 
 _SUPPORTS_OF_A_CLASS = 32
@@ -228,13 +231,19 @@ _ROWS = (
     ),
 )
 BENCHMARKS = {row.name: row for row in _ROWS}
+# Whose prompts there are: what they change of which rows.
+PROMPTS = {
+    PAPER.name: {name: {} for name in BENCHMARKS},
+    openflamingo_prompts.NAME: openflamingo_prompts.CHANGES,
+}
 
 
-def find(name: str) -> Benchmark:
-  """The benchmark of this name.
+def find(name: str, prompts: str = PAPER.name) -> Benchmark:
+  """The benchmark of this name, asked as these makers ask it.
 
   Raises:
-    UserError: there is none; names one like it.
+    UserError: there is none, and names one like it; there are no such prompts,
+      or none for this benchmark.
   """
   if name not in BENCHMARKS:
     close = difflib.get_close_matches(name, BENCHMARKS, n=1, cutoff=0.5)
@@ -242,4 +251,13 @@ def find(name: str) -> Benchmark:
         f'there are {", ".join(BENCHMARKS)}'
     )
     raise UserError(f'no benchmark {name!r}: {hint}')
-  return BENCHMARKS[name]
+  if prompts not in PROMPTS:
+    raise UserError(
+        f'prompts is {prompts!r} and must be one of {", ".join(PROMPTS)}'
+    )
+  if name not in PROMPTS[prompts]:
+    raise UserError(
+        f'{prompts} has published no prompt for {name}, but for '
+        f'{", ".join(PROMPTS[prompts])}: leave --prompts out'
+    )
+  return dataclasses.replace(BENCHMARKS[name], **PROMPTS[prompts][name])

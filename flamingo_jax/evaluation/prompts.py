@@ -5,6 +5,7 @@
   <BOS><image>Output: A cat.<EOC><image>Output: A dog.<EOC><image>Output:
 and, with no shots, two supports without their pictures:
   <BOS>Output: A cat.<EOC>Output: A dog.<EOC><image>Output:
+Other makers of Flamingos put prompts together in another `Style`.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -21,6 +22,29 @@ from flamingo_jax.predictor.inputs import Prompt
 # Supports that a prompt of no shots shows as text alone, so that the model
 # knows the form of an answer; one would be copied, more help little (B.1.5).
 _TEXT_ONLY_SHOTS = 2
+
+
+@dataclasses.dataclass(frozen=True)
+class Style:
+  """How samples become prompts, and what counts of what is said."""
+
+  name: str  # as --prompts has it
+  separator: str  # between what is asked and its answer, or a candidate
+  after_shot: str = ''  # behind the <EOC> of each shot
+  strips_answers: bool = False  # whether shots lose space around an answer
+  # Whether a shot's answer is that of the first annotator; else it is the one
+  # that most gave.
+  takes_first_annotator: bool = False
+  # Whether prompts of no shots begin with texts where candidates are ranked,
+  # too.
+  ranks_behind_texts: bool = False
+  # Whether the log-likelihood of a candidate is the mean over its tokens; else
+  # it is their sum.
+  averages_tokens: bool = False
+  dropped: str = ''  # is taken out of what is said
+
+
+PAPER = Style('paper', ' ')
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -105,7 +129,9 @@ def make_prompt(
   )
 
 
-def join(shots: Sequence[Sample], query: Sample) -> Prompt:
+def join(
+    shots: Sequence[Sample], query: Sample, style: Style = PAPER
+) -> Prompt:
   """Shots with their first answers, then the query, left open."""
   parts = []
   for shot in shots:
@@ -114,7 +140,8 @@ def join(shots: Sequence[Sample], query: Sample) -> Prompt:
           f'{shot.source} has no answer and cannot be a shot: leave it out of '
           'the supports'
       )
-    parts += [*shot.media, _spaced(shot.text, shot.answers[0]), END_OF_CHUNK]
+    parts += [*shot.media, _answered(shot, style), END_OF_CHUNK]
+    parts += [style.after_shot] * bool(style.after_shot)
   return [*parts, *ask(query)]
 
 
@@ -230,10 +257,13 @@ def _draws(example_id: int, seed: int, count: int) -> Iterator[int]:
     number += 1
 
 
-def _spaced(text: str, answer: str) -> str:
-  """'Output:' and 'a cat' make 'Output: a cat'."""
+def _answered(shot: Sample, style: Style) -> str:
+  """'Output:' and 'a cat' make 'Output: a cat', as the paper has it."""
+  text, answer = shot.text, shot.answers[0]
+  if style.strips_answers:
+    answer = answer.strip()
   touches = text and not text[-1].isspace() and not answer[:1].isspace()
-  return text + (' ' if touches else '') + answer
+  return text + (style.separator if touches else '') + answer
 
 
 def as_text(prompt: Sequence) -> str:
@@ -246,11 +276,15 @@ def as_text(prompt: Sequence) -> str:
   return ''.join(words)
 
 
-def trim_answer(text: str, words: Sequence[str]) -> str:
+def trim_answer(text: str, words: Sequence[str], dropped: str = '') -> str:
   """What comes before the first of these words, without space around it.
 
   A model that misses <EOC> goes on with a prompt of its own (v1 A.2).
+
+  Args:
+    text: that was said.
+    words: that end it.
+    dropped: is taken out.
   """
-  return min(
-      (text.split(word)[0] for word in words), key=len, default=text
-  ).strip()
+  first = min((text.split(word)[0] for word in words), key=len, default=text)
+  return (first.replace(dropped, '') if dropped else first).strip()

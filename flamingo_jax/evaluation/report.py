@@ -10,6 +10,8 @@ import numpy as np
 
 from flamingo_jax.evaluation import plots
 from flamingo_jax.evaluation.benchmark import Benchmark
+from flamingo_jax.evaluation.fewshot import prompts_of
+from flamingo_jax.evaluation.prompts import PAPER
 
 _CONFIDENCE = 0.95
 
@@ -18,7 +20,7 @@ def summarise(cards: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
   """A row per number of shots and metric, over all seeds.
 
   Returns:
-    Rows of shots, metric, score (the mean over seeds), low and high (95 % over
+    Rows of prompts, shots, metric, score (the mean over seeds), low and high (95 % over
     examples, mean over seeds), seeds, seeds_low and seeds_high (95 % over
     seeds, None of one), queries, missing and beyond_context (those that count
     as wrong, of the seed with the most). 'metric' is None for splits without
@@ -29,7 +31,8 @@ def summarise(cards: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     same = [card for card in cards if card['settings']['shots'] == shots]
     common = {
         'benchmark': same[0]['benchmark'],
-        'split': same[0]['settings']['split'], 'shots': shots,
+        'split': same[0]['settings']['split'],
+        'prompts': prompts_of(same[0]), 'shots': shots,
         'seeds': len(same), 'queries': same[0]['queries'],
         'missing': len(same[0]['missing']),
         'beyond_context': max(
@@ -81,6 +84,8 @@ def table_of_scores(rows: Sequence[Mapping[str, Any]]) -> str:
           "wrong: their prompts are longer than the model's context (the card "
           'names them)'
       )
+  if rows[0]['prompts'] != PAPER.name:
+    lines.append(f'prompts: those of {rows[0]["prompts"]}, not the paper\'s')
   if any(row['metric'] is None for row in rows):
     lines.append(
         f'no score: the files of the split {rows[0]["split"]!r} have no '
@@ -96,8 +101,10 @@ def _interval(low: float | None, high: float | None) -> str:
 def panel(rows: Sequence[Mapping[str, Any]]) -> plots.Panel:
   """Scores over shots with their 95 % intervals over examples."""
   metrics = dict.fromkeys(row['metric'] for row in rows if row['metric'])
+  whose = rows[0]['prompts']
+  more = f', prompts of {whose}' if whose != PAPER.name else ''
   return plots.Panel(
-      f'{rows[0]["benchmark"]} ({rows[0]["split"]})', 'shots', 'score',
+      f'{rows[0]["benchmark"]} ({rows[0]["split"]}{more})', 'shots', 'score',
       {
           name: {
               row['shots']: (row['score'], row['low'], row['high'])

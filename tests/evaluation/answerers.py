@@ -29,6 +29,7 @@ class Oracle:
   def __init__(self, queries):
     self.vocabulary = default_vocabulary()
     self.asked, self.sampling = [], []  # prompts; of each call frames, fps
+    self.separators = set()
     self._known = {(q.media[0].path, q.text): q for q in queries}
 
   def query(self, prefix, prompt):
@@ -43,8 +44,11 @@ class Oracle:
     assert max_new_tokens >= 5
     return [self.query(prefix, prompt).answers[0] for prompt in asked]
 
-  def score(self, asked, candidates, *, batch_size, prefix, **sampling):
+  def score(
+      self, asked, candidates, *, separator, batch_size, prefix, **sampling
+  ):
     del batch_size
+    self.separators.add(separator)
     self.sampling.append(sampling)
     rows = np.array(
         [self.likelihoods(self.query(prefix, p), candidates) for p in asked]
@@ -106,7 +110,7 @@ class Rambling(Oracle):
 def evaluate(data, folder, name='vqav2', model=Oracle, answerer=None,
              allow_missing=False, batch_size=8, **more):
   """(the card, the model)."""
-  benchmark = paper_benchmarks.find(name)
+  benchmark = paper_benchmarks.find(name, more.get('prompts', 'paper'))
   settings = Settings(
       **{'benchmark': name, 'split': benchmark.split, 'shots': 2} | more
   )

@@ -39,6 +39,7 @@ def test_a_card_tells_all_that_decides_the_score(data, tmp_path):
       'benchmark': 'vqav2', 'split': 'validation', 'shots': 2, 'seed': 3,
       'shots_kind': 'paired', 'rices': False, 'permutations': 1, 'limit': 4,
       'beams': 3, 'fixed_shots': False, 'frames': None, 'fps': None,
+      'prompts': 'paper',
   }
   assert card['queries'] == 4 and card['supports'] == 32
   assert card['scores']['vqa_accuracy'] == {

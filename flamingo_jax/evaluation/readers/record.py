@@ -27,6 +27,9 @@ class Record:
   number: int | str  # its place in the file, from 0, or its key there
   origin: str  # where the file comes from
   is_secret: bool = False  # whether its split may come without answers
+  # Whether annotators' answers stay in their order; else the one that most gave
+  # comes first.
+  keeps_order: bool = False
 
   def error(self, problem: str) -> UserError:
     """What is wrong with this entry, and the remedy."""
@@ -138,7 +141,7 @@ class Record:
     return texts
 
   def answers(self, name: str, *keys: str) -> list[str]:
-    """Those of all annotators, the one that most gave first.
+    """Those of all annotators, the one that most gave first, or in their order.
 
     What someone left empty counts as the official programs count it, and comes
     last. [] if they are secret.
@@ -158,12 +161,17 @@ class Record:
     ])
 
   def by_frequency(self, name: str, values: Sequence[Any]) -> list[str]:
-    """The answers of all annotators, the one that most gave first."""
+    """The answers of all annotators, the one that most gave first.
+
+    Where the order is kept, they are only checked.
+    """
     texts = list(map(_as_text, values))
     if None in texts:
       raise self._wrong(name, 'a list of texts or numbers')
     if not any(text.strip() for text in texts):
       raise self.error(f'has no answer in {name!r}, which is {shown(values)}')
+    if self.keeps_order:
+      return texts
     counts = Counter(texts)
     return sorted(texts, key=lambda text: (not text.strip(), -counts[text]))
 

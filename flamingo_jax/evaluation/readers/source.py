@@ -28,6 +28,7 @@ class Source:
   origin: str  # where they come from
   prompt: str  # a template of a sample's text
   is_secret: bool = False  # whether its answers may be kept secret
+  keeps_order: bool = False  # whether the first annotator's answer comes first
 
   def path(self, name: str) -> pathlib.Path:
     """Where an annotation file is.
@@ -201,7 +202,9 @@ class Source:
     """
     path, seen = self.folder / self.files[number], set()
     for place, entry in enumerate(entries):
-      record = Record({}, path, place, self.origin, self.is_secret)
+      record = Record(
+          {}, path, place, self.origin, self.is_secret, self.keeps_order
+      )
       if not isinstance(entry, dict):
         raise record.error(f'is {shown(entry)} and has no fields')
       if None in entry:  # of CSV
