@@ -46,7 +46,6 @@ def scan(
       in_axes=(0,) + (nn.broadcast,) * broadcast,
       length=length,
       unroll=unroll,
-      check_constancy_invariants=False,  # or each layer is traced twice
       metadata_params={nn.PARTITION_NAME: axis},
   )
 

@@ -179,7 +179,6 @@ class PerceiverResampler(Resampler):
         variable_axes={'params': 0},
         split_rngs={'params': True},
         length=cfg.layers,
-        check_constancy_invariants=False,  # or a layer is traced twice
         metadata_params={nn.PARTITION_NAME: 'layers'},
     )
     # Products with weights are kept for the backward pass; attention, whose

@@ -34,7 +34,11 @@ class Variant:
 
   @functools.cached_property
   def forward(self):
-    return self.jit(lambda model, *args: model.decoder(*args)[0])
+    def logits(model, *args):
+      x, unembed, _ = model.decoder(*args)
+      return unembed.logits(x)
+
+    return self.jit(logits)
 
   def jit(self, method):
     module = self.config.build()

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from flamingo_jax import models
-from flamingo_jax.models import layer_stack
 from tests.random_weights import random_weights, tiny_config
 
 
@@ -70,20 +69,3 @@ def test_packed_documents_are_as_on_their_own(params, logits):
   second = logits(params, TOKENS[:1, 4:7])
   np.testing.assert_allclose(packed[0, 4:7], second[0], rtol=1e-4, atol=1e-5)
   assert not np.allclose(alone[0, 4:7], second[0], atol=1e-2)
-
-
-def test_layers_that_are_scanned_are_traced_once():
-  traced = []
-
-  class Layer(nn.Module):
-    @nn.compact
-    def __call__(self, x, _):
-      traced.append(x)
-      return x * self.param('scale', nn.initializers.ones, ()), None
-
-  layers = layer_stack.scan(Layer, 3, 'layers', broadcast=0)()
-  y, variables = jax.eval_shape(
-      layers.init_with_output, jax.random.key(0), jnp.ones(2), None
-  )
-  assert len(traced) == 1 and y[0].shape == (2,)
-  assert variables['params']['scale'].shape == (3,)

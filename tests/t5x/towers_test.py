@@ -37,7 +37,7 @@ def run(name, model_dir, file, bindings, steps):
       'devices': 1, 'bindings': [
           f'MODEL_DIR={str(model_dir)!r}', f'TRAIN_STEPS={steps}',
           'WARMUP_STEPS=1', 'STATS_PERIOD=1', 'CHECKPOINT_PERIOD=2',
-          'EVAL_PERIOD=2', 'train.eval_steps=1', *bindings,
+          'EVAL_PERIOD=2', *bindings,
       ],
   }
 
