@@ -83,7 +83,8 @@ def test_in_bfloat16_a_step_is_that_of_float32_but_for_rounding(
   assert trained.losses != alone.losses
   assert trained.losses[-1] < trained.losses[0]
   paths = jax.tree_util.tree_leaves_with_path(alone.gradient)
+  largest = max(np.abs(x).max() for _, x in paths)
   for (path, expected), found in zip(paths, jax.tree.leaves(trained.gradient)):
-    error = np.linalg.norm(found - expected) / np.linalg.norm(expected)
+    error, norm = np.linalg.norm(found - expected), np.linalg.norm(expected)
     # A gate's is one sum of everything, which may cancel to nearly 0.
-    assert error < (0.1 if expected.size > 1 else 0.5), path
+    assert error < 0.1 * (norm if expected.size > 1 else largest), path
