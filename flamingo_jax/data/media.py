@@ -205,7 +205,7 @@ def load_frames(
     out = np.empty((frames, size, size, 3), np.uint8)
   change = []
   if augment and rng is not None:
-    change = [augmentation.draw(augmentation.AUGMENTATIONS[augment], rng)]
+    change = [augmentation.draw(augmentation.get(augment), rng)]
   for frame, pixels in zip(clip, out):
     try:
       squares.make_square(frame, size, pixels, *change)

@@ -20,8 +20,8 @@ def summarise(cards: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
   """A row per number of shots and metric, over all seeds.
 
   Returns:
-    Rows of prompts, shots, metric, score (the mean over seeds), low and high (95 % over
-    examples, mean over seeds), seeds, seeds_low and seeds_high (95 % over
+    Rows of prompts, shots, metric, score (the mean over seeds), low and high
+    (95 % over examples, mean over seeds), seeds, seeds_low and seeds_high (95 % over
     seeds, None of one), queries, missing and beyond_context (those that count
     as wrong, of the seed with the most). 'metric' is None for splits without
     answers.

@@ -5,7 +5,6 @@
 references/record_flamingos.py made the references.
 """
 
-import functools
 import os
 
 from flax import traverse_util
@@ -35,7 +34,7 @@ from flamingo_jax.run_dir.towers import (
 )
 from flamingo_jax.run_dir.weights import load_params
 from flamingo_jax.training.partitioner import Partitioner
-from flamingo_jax.training.trainable import merge_params, split_params
+from flamingo_jax.training.trainable import merge_params
 from flamingo_jax.training.trained_model import FlamingoModel
 from tests.convert.open_flamingos import (  # pylint: disable=unused-import
     MODELS,
@@ -46,6 +45,7 @@ from tests.convert.open_flamingos import (  # pylint: disable=unused-import
     shown,
     towers,
 )
+from tests.convert.recorded_prompts import numbers
 
 FOUND = np.load(REFERENCES / 'flamingos.npz')
 
@@ -68,53 +68,12 @@ def inputs(name):
 @pytest.mark.parametrize('name', MODELS)
 def test_numbers_are_those_of_the_maker(converted, towers, tmp_path, name):
   told = MODELS[name]
-  config = stored_config(converted(name))
-  params = jax.tree.map(jnp.asarray, load_params(converted(name))[0])
-  module = config.build()
-  tokens, index, media, mask = inputs(name)
-  lengths = jnp.array(told['lengths'], jnp.int32)
-  is_token = np.arange(tokens.shape[1]) < np.array(told['lengths'])[:, None]
-  trained, frozen = split_params(params)
-  labels = (is_token & (tokens != told['words'] + 1))[:, 1:]
-
-  @jax.jit
-  def loss_of(trained):
-    logits = module.apply(
-        {'params': merge_params(trained, frozen)}, tokens, index, media, mask
-    )
-    nats = -jnp.take_along_axis(
-        jax.nn.log_softmax(logits[:, :-1]), tokens[:, 1:, None], axis=-1
-    )[..., 0]
-    return jnp.sum(nats * labels) / labels.sum(), logits
-
-  gradients, logits = jax.jit(jax.grad(loss_of, has_aux=True))(trained)
-  np.testing.assert_allclose(
-      logits * is_token[..., None], FOUND[f'{name}/logits'], atol=5e-5
+  logits, gradients, greedy = numbers(
+      converted(name), inputs(name), told['lengths'], [told['words'] + 1]
   )
+  np.testing.assert_allclose(logits, FOUND[f'{name}/logits'], atol=5e-5)
   check_gradients(gradients, name, towers, tmp_path)
-
-  longest, new = int(lengths.max()), 20
-  latents = module.apply(
-      {'params': params}, media, mask, method='encode_media'
-  )
-
-  @jax.jit
-  def continue_prompts(params):
-    apply = functools.partial(module.apply, {'params': params})
-    state = apply(
-        tokens[:, :longest], index, latents, lengths, longest + new,
-        method='prefill',
-    )
-
-    def step(state, _):
-      logits, cache = state
-      token = logits.at[:, told['words'] + 1].set(-jnp.inf).argmax(-1)
-      y, cache = apply(token[:, None], cache, method='extend')
-      return (y[:, 0], cache), token
-
-    return jax.lax.scan(step, state, None, new)[1].T
-
-  assert continue_prompts(params).tolist() == told['greedy']
+  assert greedy == told['greedy']
 
 
 def check_gradients(gradients, name, towers, tmp_path):

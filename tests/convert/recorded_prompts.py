@@ -1,0 +1,71 @@
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""What a converted Flamingo computes, of prompts whose numbers are recorded."""
+
+from collections.abc import Sequence
+import functools
+import pathlib
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from flamingo_jax.run_dir.model_json import stored_config
+from flamingo_jax.run_dir.weights import load_params
+from flamingo_jax.training.trainable import merge_params, split_params
+
+
+def numbers(
+    folder: pathlib.Path, inputs: Sequence[Any], lengths: Sequence[int],
+    given: Sequence[int],
+) -> tuple[np.ndarray, Any, list[list[int]]]:
+  """Logits, 0 on padding; gradients of what is trained; 20 greedy tokens.
+
+  Args:
+    folder: of the model.
+    inputs: tokens, the picture that each sees, pictures, which there are.
+    lengths: of the prompts.
+    given: entries that are not scored and never chosen.
+  """
+  params = jax.tree.map(jnp.asarray, load_params(folder)[0])
+  module = stored_config(folder).build()
+  tokens, index, media, mask = inputs
+  lengths, given = jnp.array(lengths, jnp.int32), np.array(given)
+  is_token = np.arange(tokens.shape[1]) < np.array(lengths)[:, None]
+  trained, frozen = split_params(params)
+  labels = (is_token & ~np.isin(tokens, given))[:, 1:]
+
+  def loss_of(trained):
+    logits = module.apply(
+        {'params': merge_params(trained, frozen)}, tokens, index, media, mask
+    )
+    nats = -jnp.take_along_axis(
+        jax.nn.log_softmax(logits[:, :-1]), tokens[:, 1:, None], axis=-1
+    )[..., 0]
+    return jnp.sum(nats * labels) / labels.sum(), logits
+
+  gradients, logits = jax.jit(jax.grad(loss_of, has_aux=True))(trained)
+  longest, new = int(lengths.max()), 20
+  latents = module.apply(
+      {'params': params}, media, mask, method='encode_media'
+  )
+
+  @jax.jit
+  def continue_prompts(params):
+    apply = functools.partial(module.apply, {'params': params})
+    state = apply(
+        tokens[:, :longest], index, latents, lengths, longest + new,
+        method='prefill',
+    )
+
+    def step(state, _):
+      logits, cache = state
+      token = logits.at[:, given].set(-jnp.inf).argmax(-1)
+      y, cache = apply(token[:, None], cache, method='extend')
+      return (y[:, 0], cache), token
+
+    return jax.lax.scan(step, state, None, new)[1].T
+
+  answers = continue_prompts(params).tolist()
+  return logits * is_token[..., None], gradients, answers
