@@ -9,7 +9,7 @@ import re
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 
-from launch import figures
+from launch import drawings
 from launch import reference
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
@@ -27,7 +27,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
       page: site_links((ROOT / name).read_text(encoding='utf-8'), '')
       for name, page in PAGES.items()
   }
-  for name, content in (made | reference.pages() | figures.files()).items():
+  for name, content in (made | reference.pages() | drawings.files()).items():
     files.append(File.generated(config, name, content=content))
   return files
 
@@ -55,4 +55,5 @@ def site_links(markdown: str, folder: str) -> str:
       return text
     return f'{image}[{text}]({path}{anchor})'
 
-  return _LINK.sub(replace, markdown)
+  markdown = _LINK.sub(replace, markdown)
+  return markdown.replace('<img src="docs/', '<img src="')

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Pictures of our HTML pages for docs/, taken in headless Chromium.
 
-  python -m launch.screenshots docs/pictures [runs/quickstart]
+  python -m launch.screenshots docs/images [runs/quickstart]
 
 writes preview.png (`flamingo check --html`) and gallery.png (the examples beside
 a score) and, of a run of launch/quickstart.sh, report.png. Photographs are those

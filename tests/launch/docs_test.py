@@ -16,7 +16,7 @@ import yaml
 from flamingo_jax import cli
 from flamingo_jax import gin_macros
 from launch import docs_hook
-from launch import figures
+from launch import drawings
 from launch import reference
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -127,12 +127,12 @@ def test_every_name_of_a_configuration_is_in_the_reference(path):
 
 
 def test_figures_have_the_numbers_of_the_code():
-  parts = figures.parts_of('flamingo_tiny')
-  whole = figures.count(figures.shapes_of('flamingo_tiny'))
+  parts = drawings.parts_of('flamingo_tiny')
+  whole = drawings.count(drawings.shapes_of('flamingo_tiny'))
   assert sum(number for number, _ in parts.values()) == whole
   assert parts['gated blocks'][0] > parts['resampler'][0] > 0
-  one = figures.kept('flamingo_tiny', shots=0, tokens=10)
-  more = figures.kept('flamingo_tiny', shots=7, tokens=20)
+  one = drawings.kept('flamingo_tiny', shots=0, tokens=10)
+  more = drawings.kept('flamingo_tiny', shots=7, tokens=20)
   assert more['last'] == one['last'] and more['media'] == 8 * one['media']
   assert more['text'] == 2 * one['text']
   # 3 blocks of 8 heads of 16, keys and values, of 4 latents, in float32.
