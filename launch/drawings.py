@@ -298,26 +298,31 @@ def kept(name: str, shots: int, tokens: int) -> Mapping[str, int]:
       (1, media, resampler.latents, resampler.width), config.dtype
   )
   text = shape((1, tokens), jnp.int32)
-  _, cache = jax.eval_shape(
-      lambda params, text, length, latents: prefill.read_prompts(
-          models.Flamingo(config), params,
-          prefill.Prompts(text, length, media_index=text), latents, 0,
-      ),
-      shapes_of(name), text, shape((1,), jnp.int32), latents,
+
+  def read(params, text, length, latents):
+    prompts = prefill.Prompts(text, length, media_index=text)
+    _, cache = prefill.read_prompts(
+        models.Flamingo(config), params, prompts, latents, 0
+    )
+    stacks = cache.stacks.values()
+    return (
+        [(stack.media.keys, stack.media.values) for stack in stacks
+         if stack.media is not None],
+        [(stack.layers.keys, stack.layers.values) for stack in stacks],
+    )
+
+  last, layers = jax.eval_shape(
+      read, shapes_of(name), text, shape((1,), jnp.int32), latents
   )
   size = lambda tree: sum(
       leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(tree)
   )
-  last = size([stack.media for stack in cache.stacks.values()])
   return {
       'pixels': media * config.image_size**2 * 3,
       'latents': size(latents),
-      'media': last * media,
-      'last': last,
-      'text': size([
-          (stack.layers.keys, stack.layers.values)
-          for stack in cache.stacks.values()
-      ]),
+      'media': size(last) * media,
+      'last': size(last),
+      'text': size(layers),
   }
 
 

@@ -96,8 +96,11 @@ def commands(parser: argparse.ArgumentParser) -> str:
       '[the configurations](configurations.md).',
   ]
   for command in _leaves(parser):
-    sections += [f'## {command.prog}', _description(command), _flags(command)]
-  return '\n\n'.join(sections) + '\n'
+    sections += [
+        f'## {command.prog}', _description(command), _examples(command),
+        _flags(command),
+    ]
+  return '\n\n'.join(filter(None, sections)) + '\n'
 
 
 def _leaves(
@@ -121,6 +124,12 @@ def _description(parser: argparse.ArgumentParser) -> str:
     else:
       paragraphs.append(_text(textwrap.dedent(paragraph)))
   return '\n\n'.join(filter(None, paragraphs))
+
+
+def _examples(parser: argparse.ArgumentParser) -> str:
+  """The commands that stand below a heading at the end of what help prints."""
+  lines = re.findall('^  (.+)$', parser.epilog or '', re.M)
+  return '\n'.join(['```sh', *lines, '```']) if lines else ''
 
 
 def _flags(parser: argparse.ArgumentParser) -> str:

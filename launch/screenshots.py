@@ -10,6 +10,7 @@ that come with scikit-image (`pip install -e '.[test]'`).
 """
 
 from collections.abc import Sequence
+import contextlib
 import json
 import pathlib
 import shutil
@@ -93,11 +94,9 @@ def make_preview(folder: pathlib.Path) -> pathlib.Path:
         picture.save(folder / name)
     lines.append(json.dumps({'parts': parts}))
   (folder / 'pairs.jsonl').write_text('\n'.join(lines), encoding='utf-8')
-  page = folder / 'preview.html'
-  cli.main([
-      'check', str(folder / 'pairs.jsonl'), f'--html={page}', '--gin.MEDIA=3'
-  ])
-  return page
+  with contextlib.chdir(folder):  # its name is in the page
+    cli.main(['check', 'pairs.jsonl', '--html=preview.html', '--gin.MEDIA=3'])
+  return folder / 'preview.html'
 
 
 def make_gallery(folder: pathlib.Path) -> pathlib.Path:
