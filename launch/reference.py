@@ -192,7 +192,11 @@ def all_macros() -> dict[str, list[Macro]]:
   folders = ('runs', 'models', 'mixtures', '')
   found: dict[str, list[Macro]] = {}
   for folder in folders:
-    for path in sorted((ROOT / 'configs' / folder).glob('*.gin')):
+    # The most general of a folder before the others.
+    for path in sorted(
+        (ROOT / 'configs' / folder).glob('*.gin'),
+        key=lambda path: (path.stem not in ('pretrain', 'own_data'), path),
+    ):
       for macro in own_macros(path.relative_to(ROOT).as_posix()):
         found.setdefault(macro.name, []).append(macro)
   return found
