@@ -63,7 +63,9 @@ def export(
   check_is_new(out)
   weights = StoredWeights(model_dir, step)
   # What is kept is of what was converted, before anything was trained.
-  record = source_record.find(weights.folder) if weights.step == 0 else None
+  record = None
+  if weights.step == 0:
+    record = source_record.find(pathlib.Path(weights.folder))
   with drafted(out) as draft:
     with expressible.refusing(weights.folder, form):
       made = FORMATS[form](weights, record, draft)
@@ -104,7 +106,7 @@ def _table(made: _Export, record: SourceRecord | None) -> list[str]:
       for name, (dtype, shape) in made.tensors.tensors.items()
   ]
   return lines + [
-      f'  not in the model: {name} {kind} {list(shape)}'
+      f'  {name} {kind} {list(shape)}: left out when it was converted'
       for name, (kind, shape) in _left_out(made, record).items()
   ]
 
@@ -146,8 +148,8 @@ def _of_record(
       draft, *families.read_config(draft), record.outline
   )
   is_encoder = record.kind not in (families.LANGUAGE_MODELS | families.FLAMINGOS)
-  ours = (stored_encoder if is_encoder else stored_config)(weights.folder)
-  expressible.check_same(ours, mapping.config)
+  read = stored_encoder if is_encoder else stored_config
+  expressible.check_same(read(os.fspath(weights.folder)), mapping.config)
   return mapping
 
 

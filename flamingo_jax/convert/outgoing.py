@@ -48,10 +48,11 @@ class Outgoing:
       self._groups.setdefault(rule.targets, []).append(rule)
       dtypes = [weights.dtype(self._path(target)) for target in rule.targets]
       for name in rule.sources:
-        dtype, shape = np.result_type(*dtypes), shapes.get(name)
-        if record:
-          dtype, shape = record.dtype(name), record.tensors[name][1]
-        self.tensors[name] = dtype, shape or self._shape(rule)
+        if record is not None:
+          self.tensors[name] = record.dtype(name), record.tensors[name][1]
+        else:
+          shape = shapes[name] if name in shapes else self._shape(rule)
+          self.tensors[name] = np.result_type(*dtypes), shape
         self.made_of[name] = ', '.join(
             '/'.join(self._path(target)) + ''.join(f'[{i}]' for i in rule.place)
             for target in rule.targets

@@ -84,7 +84,7 @@ class StoredWeights:
       UserError: it cannot be read.
     """
     if path in self._held:
-      return self._held[path][place]
+      return np.asarray(self._held[path][place])
     stored = self._places[path]
     with damage.reading(stored.folder):
       store = tensorstore.open({
@@ -93,7 +93,7 @@ class StoredWeights:
       if math.prod(stored.chunk[: len(place)]) == 1:
         return np.asarray(store[place].read().result())
       self._held[path] = np.asarray(store.read().result())
-    return self._held[path][place]
+    return np.asarray(self._held[path][place])
 
   def release(self) -> None:
     """Lets go of what was read."""

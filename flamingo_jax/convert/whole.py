@@ -110,7 +110,8 @@ def _lost(
   for rule in Layout.of(config, tensors).mapping.rules():
     found += inverse.lost(
         rule, [tensors.read(name) for name in rule.sources],
-        [params[tuple(x.split('/'))][rule.place] for x in rule.targets],
+        [np.asarray(params[tuple(x.split('/'))][rule.place])
+         for x in rule.targets],
     )
   return found
 
