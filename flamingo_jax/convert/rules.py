@@ -41,6 +41,14 @@ class Rule:
   # Of one target with all values, if `make` does no more: 'same' as they lie, or
   # those of the matrix 'transposed', in C order. They need never be in memory.
   layout: str | None = None
+  # Where `make` computes and does not only move values: the tensors, in order, of
+  # arrays for the targets. They may be rounded otherwise (inverse.py).
+  back: Callable[..., Sequence[np.ndarray]] | None = None
+
+  @property
+  def sources(self) -> tuple[str, ...]:
+    """All tensors, in the order of `make`."""
+    return self.source, *self.beside
 
 
 def same(source: str, target: str) -> Rule:
@@ -182,7 +190,7 @@ def check_all_are_known(mapping: Mapping, tensors: Tensors) -> None:
   made, read = set(), set()
   for rule in mapping.rules():
     made |= {tuple(target.split('/')) for target in rule.targets}
-    for name in (rule.source, *rule.beside):
+    for name in rule.sources:
       tensors.shape(name)
       read.add(name)
   wanted = abstract_tower(mapping.config, bool(mapping.conventions))
@@ -222,7 +230,7 @@ def make(
 def _made(
     rule: Rule, read: Callable[[str], np.ndarray], told_by: str
 ) -> Sequence[np.ndarray]:
-  tensors = [read(name) for name in (rule.source, *rule.beside)]
+  tensors = [read(name) for name in rule.sources]
   try:
     return rule.make(*tensors)
   except UserError:  # which says more
