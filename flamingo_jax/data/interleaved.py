@@ -18,6 +18,7 @@ from typing import Sequence
 import numpy as np
 
 from flamingo_jax.data import media as media_reader
+from flamingo_jax.data import turns
 from flamingo_jax.data.documents import Document, EndOfChunk
 from flamingo_jax.data.frames import TRAINING
 from flamingo_jax.data.media import Media
@@ -123,10 +124,55 @@ def tokenize_document(
   Raises:
     UserError: a part is something else.
   """
+  eoc, make = vocabulary.eoc_id, _tokenize_chunks
+  if vocabulary.conventions.header:
+    make = _tokenize_turns
+  tokens, positions, media, tags = make(
+      parts, vocabulary, leading_space=leading_space, close=close
+  )
+  if close:
+    for end in (eoc, vocabulary.eos_id):
+      tokens += [] if tokens[-1:] == [end] else [end]
+  tokens, is_tag = np.array(tokens, np.int32), np.zeros(len(tokens), bool)
+  is_tag[tags] = True
+  # A document that goes on behind <EOS>, as <EOC> is no other.
+  ends = ()
+  if vocabulary.conventions.eos_ends_media and eoc == vocabulary.eos_id:
+    ends = np.flatnonzero(tokens == eoc)
+  return TokenizedDocument(
+      tokens=tokens,
+      is_tag=is_tag,
+      positions=np.array(positions, np.int64),
+      media=tuple(media),
+      next_media=next_media,
+      ends=tuple(map(int, ends)),
+  )
+
+
+# Tokens, places of media, media, and places of the tokens of tags.
+_Tokenized = tuple[list[int], list[int], list[Media], list[int]]
+
+
+def _tokenize_turns(
+    parts: Sequence, vocabulary: Vocabulary, *, leading_space: bool, close: bool
+) -> _Tokenized:
+  del leading_space  # a text may have none
+  for _ in _chunks(parts, vocabulary.as_read):
+    pass  # parts are what a document is made of
+  tokens, positions, media = turns.tokenize_turns(parts, vocabulary, close)
+  return tokens, positions, media, list(positions)
+
+
+def _tokenize_chunks(
+    parts: Sequence, vocabulary: Vocabulary, *, leading_space: bool, close: bool
+) -> _Tokenized:
+  del close  # the same, closed or not
   closes, eoc = vocabulary.conventions.closes, vocabulary.eoc_id
   tokens, positions, media = list(vocabulary.first_ids), [], []
   tags = []  # places of their tokens
   is_caption, is_bare = False, False  # what stands in front
+  # What comes in front of the first token that is no tag's.
+  opening = [vocabulary.bos_id] * vocabulary.conventions.bos_behind_tags
   for number, (medium, text) in enumerate(_chunks(parts, vocabulary.as_read)):
     may_close = medium is None or closes == 'all' or (
         closes == 'captions' and is_caption
@@ -134,8 +180,8 @@ def tokenize_document(
     if number and may_close and len(tokens) > len(vocabulary.first_ids) and (
         tokens[-1] != eoc
     ):
-      tokens.append(eoc)
-      is_bare = False
+      tokens += [*opening, eoc]
+      opening, is_bare = [], False
     if medium is not None:
       media.append(medium)
       begin = len(tokens)
@@ -145,24 +191,13 @@ def tokenize_document(
       tags += range(begin, len(tokens))
       if leading_space and text and not text[0].isspace():
         text = ' ' + text
+    if text:
+      tokens += opening
+      opening = []
     tokens += vocabulary.encode_part(text or '', is_first=not number)
     is_caption = medium is not None and bool(text)
     is_bare = medium is not None and text is None
-  if close:
-    for end in (eoc, vocabulary.eos_id):
-      tokens += [] if tokens[-1:] == [end] else [end]
-  tokens, is_tag = np.array(tokens, np.int32), np.zeros(len(tokens), bool)
-  is_tag[tags] = True
-  # A document that goes on behind <EOS>, as <EOC> is no other.
-  ends = np.flatnonzero(tokens == eoc) if eoc == vocabulary.eos_id else ()
-  return TokenizedDocument(
-      tokens=tokens,
-      is_tag=is_tag,
-      positions=np.array(positions, np.int64),
-      media=tuple(media),
-      next_media=next_media,
-      ends=tuple(map(int, ends)),
-  )
+  return [*tokens, *opening], positions, media, tags
 
 
 def _chunks(

@@ -6,7 +6,7 @@ from flax import struct
 import jax
 import jax.numpy as jnp
 
-from flamingo_jax.typing import Array, Float, Int
+from flamingo_jax.typing import Array, Bool, Float, Int
 
 
 @struct.dataclass
@@ -107,6 +107,9 @@ class Cache:
   position: Int[Array, 'B']  # where the next token goes
   # The medium that new tokens see, of those that are kept, from 1; 0: none.
   medium: Int[Array, 'B']
+  # Where all media are kept (BlockConfig.groups_media), which of their latents
+  # new tokens see.
+  seen: Bool[Array, 'B S'] | None = None
 
   @property
   def size(self) -> int:
@@ -172,4 +175,5 @@ def gather_cache(cache: Cache, rows: Int[Array, 'N']) -> Cache:
       stacks={name: group(stack) for name, stack in cache.stacks.items()},
       position=cache.position[rows],
       medium=cache.medium[rows],
+      seen=None if cache.seen is None else cache.seen[rows],
   )

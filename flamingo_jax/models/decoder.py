@@ -22,6 +22,7 @@ from flamingo_jax.models.cache import (
 )
 from flamingo_jax.models.cross_attention import (
     GatedCrossAttentionBlock,
+    visible_in_groups,
     visible_latents,
 )
 from flamingo_jax.models.decoder_config import DecoderConfig
@@ -145,10 +146,7 @@ class Decoder(nn.Module):
       media = media.reshape(len(media), -1, media.shape[-1])  # S = M R keys
       media = constrain(media, 'batch', None, 'embed')
     if media_index is not None:
-      count, size = (
-          (1, cache.media_keys) if latents is None else latents.shape[1:3]
-      )
-      mask = self.visible(media_index, count, size)
+      mask = self._mask(media_index, latents, cache, segments)
     stacks = {} if cache is None else cache.stacks
     x, new = self.trunk(x, stacks, position, media, mask, segments)
     if last is not None:
@@ -187,7 +185,13 @@ class Decoder(nn.Module):
     logits = unembed.logits(x)[:, 0]
     if media_index is None:
       return logits, cache.replace(stacks=stacks)
-    medium = jnp.take_along_axis(media_index, lengths[:, None] - 1, axis=1)[:, 0]
+    of_last = lambda x: jnp.take_along_axis(
+        x, lengths.reshape(-1, *(1,) * (x.ndim - 1)) - 1, axis=1
+    )[:, 0]
+    medium = of_last(media_index)
+    if cfg.block.groups_media:
+      seen = of_last(visible_in_groups(media_index, latents, None))
+      return logits, cache.replace(medium=medium, stacks=stacks, seen=seen)
     stacks, medium = self.remember(stacks, medium, latents.shape[2])
     return logits, cache.replace(medium=medium, stacks=stacks)
 
@@ -245,6 +249,23 @@ class Decoder(nn.Module):
     """Names and shapes of the stacks of layers, all of which a cache has."""
     return self.config.stacks
 
+  def _mask(
+      self,
+      media_index: Int[Array, 'B L'],
+      latents: Float[Array, 'B M R Dr'] | None,
+      cache: Cache | None,
+      segments: Int[Array, 'B L'] | None,
+  ) -> Bool[Array, 'B L S']:
+    """Which latents each token sees; None: of those that the cache keeps."""
+    if not self.config.block.groups_media:
+      return self.visible(media_index, *(
+          (1, cache.media_keys) if latents is None else latents.shape[1:3]
+      ))
+    if latents is None:
+      seen = cache.seen[:, None]
+      return jnp.broadcast_to(seen, (*media_index.shape, seen.shape[-1]))
+    return visible_in_groups(media_index, latents, segments)
+
   def visible(
       self, media_index: Int[Array, 'B L'], media: int, latents: int
   ) -> Bool[Array, 'B L S']:
@@ -272,7 +293,7 @@ class Decoder(nn.Module):
 
     <EOC>, the only entry that the paper adds (v1 §3.2.1), has a row of its own,
     into and out of it: the frozen table then needs no gradient mask. Others may
-    have a second one, out of it.
+    have a second one, out of it, or none.
     """
     cfg = self.config
     normal = nn.initializers.normal(stddev=cfg.width**-0.5)
@@ -289,8 +310,8 @@ class Decoder(nn.Module):
     added, added_head = None, None
     if self.added and cfg.added:
       added = param('new_token_embedding', 'new_vocab', cfg.added)
-      added_head = added
-      if not cfg.added_tied:
+      added_head = added if cfg.added_scored else None
+      if cfg.added_scored and not cfg.added_tied:
         added_head = param('new_token_unembedding', 'new_vocab', cfg.added)
 
     def embed(tokens):

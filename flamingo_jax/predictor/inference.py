@@ -227,7 +227,9 @@ class Inference:
     return self._encoder
 
   def _shape(self, document: TokenizedDocument) -> inputs.Shape:
-    return inputs.row_shape(document, self._config.decoder.context)
+    return inputs.row_shape(
+        document, self._config.decoder.context, self._latents[0]
+    )
 
   def _batches(
       self, documents: Sequence[TokenizedDocument], batch_size: int,
