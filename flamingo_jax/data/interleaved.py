@@ -48,6 +48,23 @@ class TokenizedDocument:
         self.positions, len(self.tokens), self.next_media, self.ends
     )
 
+  @property
+  def group_starts(self) -> list[int]:
+    """Of each medium the first of those that no text parts it from, from 1.
+
+    With tags of one token, as where they are seen together.
+    """
+    starts = []
+    for i, place in enumerate(self.positions):
+      is_next = i > 0 and place == self.positions[i - 1] + 1
+      starts.append(starts[-1] if is_next else i + 1)
+    return starts
+
+  @property
+  def last_group(self) -> int:
+    """How many media the last token sees where these are seen together."""
+    return 1 + len(self.media) - (self.group_starts or [1])[-1]
+
   def what_fits(self, tokens: int, media: int | None = None) -> str:
     """How much of its end would fit, for messages; <BOS> stays.
 
@@ -124,12 +141,14 @@ def tokenize_document(
   Raises:
     UserError: a part is something else.
   """
-  eoc, make = vocabulary.eoc_id, _tokenize_chunks
+  eoc, chunks = vocabulary.eoc_id, _chunks(parts, vocabulary.as_read)
   if vocabulary.conventions.header:
-    make = _tokenize_turns
-  tokens, positions, media, tags = make(
-      parts, vocabulary, leading_space=leading_space, close=close
-  )
+    tokens, positions, media = turns.tokenize_turns(parts, vocabulary, close)
+    tags = positions
+  else:
+    tokens, positions, media, tags = _tokenize_chunks(
+        chunks, vocabulary, leading_space
+    )
   if close:
     for end in (eoc, vocabulary.eos_id):
       tokens += [] if tokens[-1:] == [end] else [end]
@@ -149,31 +168,18 @@ def tokenize_document(
   )
 
 
-# Tokens, places of media, media, and places of the tokens of tags.
-_Tokenized = tuple[list[int], list[int], list[Media], list[int]]
-
-
-def _tokenize_turns(
-    parts: Sequence, vocabulary: Vocabulary, *, leading_space: bool, close: bool
-) -> _Tokenized:
-  del leading_space  # a text may have none
-  for _ in _chunks(parts, vocabulary.as_read):
-    pass  # parts are what a document is made of
-  tokens, positions, media = turns.tokenize_turns(parts, vocabulary, close)
-  return tokens, positions, media, list(positions)
-
-
 def _tokenize_chunks(
-    parts: Sequence, vocabulary: Vocabulary, *, leading_space: bool, close: bool
-) -> _Tokenized:
-  del close  # the same, closed or not
+    chunks: Sequence[tuple[Media | None, str | None]], vocabulary: Vocabulary,
+    leading_space: bool,
+) -> tuple[list[int], list[int], list[Media], list[int]]:
+  """Tokens, places of media, media, and places of the tokens of tags."""
   closes, eoc = vocabulary.conventions.closes, vocabulary.eoc_id
   tokens, positions, media = list(vocabulary.first_ids), [], []
   tags = []  # places of their tokens
   is_caption, is_bare = False, False  # what stands in front
   # What comes in front of the first token that is no tag's.
   opening = [vocabulary.bos_id] * vocabulary.conventions.bos_behind_tags
-  for number, (medium, text) in enumerate(_chunks(parts, vocabulary.as_read)):
+  for number, (medium, text) in enumerate(chunks):
     may_close = medium is None or closes == 'all' or (
         closes == 'captions' and is_caption
     )

@@ -18,7 +18,7 @@ from flamingo_jax.models.cache import (
     Cache,
     GroupCache,
     empty_layers,
-    keep_medium,
+    keep_media,
 )
 from flamingo_jax.models.cross_attention import (
     GatedCrossAttentionBlock,
@@ -165,6 +165,7 @@ class Decoder(nn.Module):
       lengths: Int[Array, 'B'],
       cache_length: int,
       prefix: Cache | None = None,
+      group: int = 0,
   ) -> tuple[Float[Array, 'B V'], Cache]:
     """See `Flamingo.prefill`; without media, the bare language model."""
     cfg = self.config
@@ -185,13 +186,12 @@ class Decoder(nn.Module):
     logits = unembed.logits(x)[:, 0]
     if media_index is None:
       return logits, cache.replace(stacks=stacks)
-    of_last = lambda x: jnp.take_along_axis(
-        x, lengths.reshape(-1, *(1,) * (x.ndim - 1)) - 1, axis=1
-    )[:, 0]
-    medium = of_last(media_index)
+    medium = jnp.take_along_axis(media_index, lengths[:, None] - 1, axis=1)[:, 0]
     if cfg.block.groups_media:
-      seen = of_last(visible_in_groups(media_index, latents, None))
-      return logits, cache.replace(medium=medium, stacks=stacks, seen=seen)
+      return logits, self._remember_group(
+          cache.replace(stacks=stacks), media_index, latents, lengths - 1, medium,
+          group or latents.shape[1],
+      )
     stacks, medium = self.remember(stacks, medium, latents.shape[2])
     return logits, cache.replace(medium=medium, stacks=stacks)
 
@@ -281,12 +281,32 @@ class Decoder(nn.Module):
     Of `stacks` with the keys of R latents of each medium those of the one that
     the last token saw, as later tokens see no other, and its number there.
     """
-    index = jnp.maximum(medium - 1, 0)
+    index = jnp.maximum(medium - 1, 0)[:, None]
     kept = {
-        name: keep_medium(stack, index, latents)
+        name: keep_media(stack, index, latents)
         for name, stack in stacks.items()
     }
     return kept, jnp.minimum(medium, 1)
+
+  def _remember_group(
+      self, cache: Cache, media_index: Int[Array, 'B L'],
+      latents: Float[Array, 'B M R Dr'], last: Int[Array, 'B'],
+      medium: Int[Array, 'B'], count: int,
+  ) -> Cache:
+    """The same of the last `count` media, of which the last token saw some."""
+    seen = visible_in_groups(media_index, latents, None)
+    seen = jnp.take_along_axis(seen, last[:, None, None], axis=1)
+    seen = seen.reshape(latents.shape[:3])
+    index = medium[:, None] + jnp.arange(-count, 0)
+    at = jnp.maximum(index, 0)
+    seen = jnp.take_along_axis(seen, at[..., None], axis=1)
+    seen &= (index >= 0)[..., None]
+    return cache.replace(
+        medium=medium, seen=seen.reshape(len(seen), -1), stacks={
+            name: keep_media(stack, at, latents.shape[2])
+            for name, stack in cache.stacks.items()
+        },
+    )
 
   def embeddings(self) -> tuple[Callable[..., Array], Unembedding]:
     """Maps into and out of the trunk, over one tied table or two.

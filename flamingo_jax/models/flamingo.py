@@ -148,6 +148,7 @@ class Flamingo(nn.Module):
       lengths: Int[Array, 'B'],
       cache_length: int,
       prefix: Cache | None = None,
+      group: int = 0,
   ) -> tuple[Float[Array, 'B V'], Cache]:
     """Reads prompts, padded on the right to one length.
 
@@ -163,6 +164,8 @@ class Flamingo(nn.Module):
       prefix: the cache of one row, full (its `cache_length` was its length),
         of what stands before all prompts. They begin with their own media:
         `media_index` numbers these, and sees none of the prefix.
+      group: of models whose text sees neighbouring media together, how many any
+        prompt's last token sees at most; 0: as many as there are.
 
     Returns:
       Logits of each prompt's next token, and the cache to extend. Of the media
@@ -170,7 +173,7 @@ class Flamingo(nn.Module):
       that later tokens see.
     """
     return self.decoder.prefill(
-        tokens, media_index, latents, lengths, cache_length, prefix
+        tokens, media_index, latents, lengths, cache_length, prefix, group
     )
 
   def extend(

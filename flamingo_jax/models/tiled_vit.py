@@ -169,7 +169,7 @@ class TiledViT(nn.Module):
   def _of_all(self, *shape: int) -> tuple[int, ...]:
     """Of a table for all layouts and tiles."""
     tiles = self.config.tiles
-    return layout_ids(tiles).max() + 1, tiles, *shape
+    return int(layout_ids(tiles).max()) + 1, tiles, *shape
 
   def _of_tiles(
       self, name: str, layout: Int[Array, 'N']

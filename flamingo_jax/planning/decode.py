@@ -62,8 +62,8 @@ def make_plans(
 
   def prefill(params, tokens, lengths, media_index, latents):
     _, cache = decoding.read_prompts(
-        model, params, decoding.Prompts(tokens, lengths, media_index), latents,
-        _TOKENS,
+        model, params, decoding.Prompts(tokens, lengths, media_index, group=1),
+        latents, _TOKENS,
     )
     beams = jnp.repeat(jnp.arange(prompts), BEAMS)
     nonlocal structure

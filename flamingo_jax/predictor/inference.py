@@ -254,7 +254,8 @@ class Inference:
     found = {}
     if wanted:
       found = self._seeing().latents(self.params, wanted, sampling)
-    return inputs.pad_prompts(documents, tokens), inputs.pad_latents(
+    groups = self._config.decoder.block.groups_media
+    return inputs.pad_prompts(documents, tokens, groups), inputs.pad_latents(
         documents, found, (media, *self._latents), self._config.dtype,
     )
 

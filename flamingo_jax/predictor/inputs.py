@@ -229,9 +229,12 @@ def check_lengths(
 
 
 def pad_prompts(
-    documents: Sequence[TokenizedDocument], size: int
+    documents: Sequence[TokenizedDocument], size: int, groups: bool = False
 ) -> decoding.Prompts:
-  """One array per feature, of `size` tokens."""
+  """One array per feature, of `size` tokens.
+
+  `groups` says whether neighbouring media are seen together.
+  """
   shape = len(documents), size
   tokens, media_index = np.zeros(shape, np.int32), np.zeros(shape, np.int32)
   lengths = np.array([len(document.tokens) for document in documents], np.int32)
@@ -239,7 +242,8 @@ def pad_prompts(
     tokens[row, : lengths[row]] = document.tokens
     media_index[row, : lengths[row]] = document.media_index
   return decoding.Prompts(
-      tokens=tokens, lengths=lengths, media_index=media_index
+      tokens=tokens, lengths=lengths, media_index=media_index,
+      group=bucket(max(d.last_group for d in documents)) if groups else 0,
   )
 
 

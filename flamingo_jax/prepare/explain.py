@@ -30,12 +30,10 @@ def explain(
       for i, medium in enumerate(doc.media, 1)
   )]
   if vocabulary.conventions.groups_media:
-    first, groups = 1, ['none']
-    for i in range(1, len(names)):
-      if i > 1 and doc.positions[i - 1] != doc.positions[i - 2] + 1:
-        first = i  # a text parts the two
-      groups.append(', '.join(names[first : i + 1]))
-    names = groups
+    names = ['none', *(
+        ', '.join(names[first : i + 1])
+        for i, first in enumerate(doc.group_starts, 1)
+    )]
   rows = [('position', 'token', 'sees', 'loss')]
   pieces = vocabulary.pieces(doc.tokens)
   for i, (piece, index) in enumerate(zip(pieces, doc.media_index)):
