@@ -38,6 +38,7 @@ from flamingo_jax.models import (
     LanguageModelConfig,
     VisionEncoderConfig,
 )
+from flamingo_jax.models.tiled_vit import TiledViTConfig
 from flamingo_jax.run_dir.model_json import write_model_json
 from flamingo_jax.run_dir.quiet import told_once
 from flamingo_jax.run_dir.steps import checkpoint_folder
@@ -229,6 +230,10 @@ def _shape(config: rules.Config) -> str:
     decoder = config.decoder
     return f'{decoder.vocab:,} rows, context {decoder.context:,}'
   size = config.image_size
+  if isinstance(config.vision, TiledViTConfig):
+    return (f'{config.vision.tokens:,} features of width '
+            f'{config.vision.features:,} of each tile of {size} x {size} pixels, '
+            f'{config.vision.squaring}')
   side = config.vision.side(size)
   token = getattr(config.vision, 'gives_class_token', False)
   return (f'{side} x {side} features {"and a class token " * token}of width '

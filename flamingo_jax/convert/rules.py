@@ -18,7 +18,11 @@ from flamingo_jax.errors import UserError
 from flamingo_jax.models.flamingo import FlamingoConfig
 from flamingo_jax.models.language_model import LanguageModel, LanguageModelConfig
 from flamingo_jax.models.nfnet import NFNetConfig
-from flamingo_jax.models.vision import VisionEncoder, VisionEncoderConfig
+from flamingo_jax.models.vision import (
+    VisionEncoder,
+    VisionEncoderConfig,
+    picture_size,
+)
 from flamingo_jax.training.trainable import is_trainable
 
 Path = tuple[str, ...]
@@ -162,8 +166,9 @@ def abstract_tower(config: Config, whole: bool = False) -> dict[Path, Any]:
     module, inputs = VisionEncoder(config), (pictures(1),)
   elif isinstance(config, FlamingoConfig):
     module = config.build()
-    mask = jax.ShapeDtypeStruct((1, 1, 1), bool)
-    inputs = tokens, tokens, pictures(1, 1, 1), mask
+    places = picture_size(config.vision, config.image_size).squaring.places
+    mask = jax.ShapeDtypeStruct((1, 1, places), bool)
+    inputs = tokens, tokens, pictures(1, 1, places), mask
   else:
     module, inputs = LanguageModel(config), (tokens,)
   boxed = jax.eval_shape(module.init, jax.random.key(0), *inputs)
