@@ -32,6 +32,7 @@ CORE = [
     'pillow',
     'protobuf',  # the format of SentencePiece models
     'sentencepiece>=0.2.1',
+    'shtab',  # completion in shells
     'tqdm',
 ]
 

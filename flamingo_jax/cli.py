@@ -19,6 +19,7 @@ from flamingo_jax.commands import (
     ablating,
     add_command,
     checking,
+    completing,
     converting,
     matching,
     planning,
@@ -110,6 +111,7 @@ def make_parser() -> argparse.ArgumentParser:
     add(commands)
   add_command(commands, 'doctor', run_doctor, 'say what is installed and wrong',
               'flamingo doctor')
+  completing.add_completion(commands, make_parser)
   return parser
 
 

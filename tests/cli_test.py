@@ -241,7 +241,7 @@ def test_trains_on_own_data_resumes_and_answers(tmp_path, capsys):
       *command_examples.arguments('infer', 0, {'runs/shapes': model_dir}),
       '--gin_file=tests/t5x/three_scores.gin', f'--out={tmp_path / "answers"}',
       '--gin.MIXTURE_OR_TASK_NAME=questions',  # of 40, without shots
-      "--gin.TASK_FEATURE_LENGTHS={'tokens': 32, 'media': 1, 'image_size': 64, "
+      "--gin.TASK_FEATURE_LENGTHS={'tokens': 64, 'media': 1, 'image_size': 64, "
       "'targets': 4}",
   )
   assert result.returncode == 0, result.stderr

@@ -115,7 +115,7 @@ def test_the_options_that_would_do_are_named_and_do(jsonl, caplog):
 @pytest.mark.parametrize('tokens', [None, 3, 128])
 def test_check_says_what_the_run_warns_of(jsonl, caplog, capsys, tokens):
   with open(jsonl, 'a', encoding='utf-8') as file:
-    parts = [{'image': '0.png'}, {'text': 'one of many words ' * 20}]
+    parts = [{'image': '0.png'}, {'text': 'one of many words ' * 40}]
     file.write(json.dumps({'parts': parts}) + '\n')
   command = ['check', str(jsonl), f'--gin.TOKENS={tokens}'][:2 + bool(tokens)]
   if tokens == 128:
