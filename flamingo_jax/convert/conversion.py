@@ -19,6 +19,7 @@ import ml_dtypes
 import numpy as np
 import orbax.checkpoint as ocp
 
+from flamingo_jax import progress
 from flamingo_jax.convert import families
 from flamingo_jax.convert import hub
 from flamingo_jax.convert import inverse
@@ -274,7 +275,7 @@ def _written(
   waiting, held = collections.deque(), 0
   pool = futures.ThreadPoolExecutor(_AT_ONCE)
   try:
-    for rule in mapping.rules():
+    for rule in progress.each(mapping.rules(), 'converting', 'tensors'):
       size = _memory(rule, tensors, writer_of)
       while waiting and (
           len(waiting) > 2 * _AT_ONCE or held + size > _UNDER_WAY

@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from flamingo_jax import progress
 from flamingo_jax.convert.hub_folder import Tensors
 from flamingo_jax.errors import UserError
 from flamingo_jax.models.flamingo import FlamingoConfig
@@ -186,7 +187,7 @@ def pieces(mapping: Mapping, tensors: Tensors) -> Iterator[Piece]:
     UserError: as `check_all_are_known` and `make`.
   """
   check_all_are_known(mapping, tensors)
-  for rule in mapping.rules():
+  for rule in progress.each(mapping.rules(), 'reading', 'tensors'):
     yield from make(rule, mapping, tensors.read)
 
 
