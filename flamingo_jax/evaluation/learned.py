@@ -14,13 +14,12 @@ from collections.abc import Mapping, Sequence
 import dataclasses
 import functools
 import math
-import sys
 from typing import Any
 
 import numpy as np
 import seqio
-import tqdm
 
+from flamingo_jax import progress
 from flamingo_jax.data import features
 from flamingo_jax.data import media as media_lib
 from flamingo_jax.data.buckets import as_folder
@@ -195,8 +194,7 @@ class LearnedLogger(seqio.Logger):
       told += '; no step knew them better so far' if best == step else (
           f'; step {best} knew them better'
       )
-    # A line that tears no progress bar.
-    tqdm.tqdm.write(f'step {step}: {told}', file=sys.stderr)
+    progress.say(f'step {step}: {told}')
 
 
 def sentence(
