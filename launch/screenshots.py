@@ -121,7 +121,7 @@ def main(argv: Sequence[str]) -> int:
   pictures.mkdir(parents=True, exist_ok=True)
   with tempfile.TemporaryDirectory() as name:
     folder = pathlib.Path(name)
-    shoot(make_preview(folder), pictures / 'preview.png', 1000, 1000)
+    shoot(make_preview(folder), pictures / 'preview.png', 1000, 1340)
     shoot(make_gallery(folder), pictures / 'gallery.png', 1000, 800)
   for run in argv[2:]:
     page = pathlib.Path(run, 'report', 'index.html')
