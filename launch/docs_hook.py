@@ -16,7 +16,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 # Files beside docs/ that are pages of the site.
 PAGES = {
     'README.md': 'index.md', 'CONTRIBUTING.md': 'contributing.md',
-    'CHANGELOG.md': 'changelog.md',
+    'CHANGELOG.md': 'changelog.md', 'SECURITY.md': 'security.md',
 }
 _LINK = re.compile(r'(!?)\[([^\]]*)\]\((?!\w+:|#)([^)#\s]+)(#[^)\s]*)?\)')
 
