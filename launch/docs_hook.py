@@ -9,6 +9,10 @@ import re
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 
+from flamingo_jax.data import quiet_tensorflow
+
+quiet_tensorflow.load()  # before anything else imports TensorFlow
+
 from launch import drawings
 from launch import reference
 
