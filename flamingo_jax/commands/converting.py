@@ -10,11 +10,17 @@ from flamingo_jax.commands import add_command
 from flamingo_jax.commands.prompting import add_step
 from flamingo_jax.errors import UserError
 
+_EXAMPLES = (
+    'flamingo convert HuggingFaceTB/SmolLM2-135M --out=towers/smollm2',
+    'flamingo convert checkpoint.pt --language_model=towers/mpt \\\n'
+    '      --vision_encoder=towers/clip --out=runs/open_flamingo',
+)
+
 
 def add_convert(commands: Any) -> None:
   """The flags of `flamingo convert`."""
   parser = add_command(commands, 'convert', run_convert,
-                       'make a tower or a model of public weights')
+                       'make a tower or a model of public weights', *_EXAMPLES)
   parser.add_argument('folder', metavar='FOLDER',
                       help='with config.json, safetensors and tokenizer.json or '
                            'preprocessor_config.json; or its name on the hub, '
@@ -32,12 +38,7 @@ def add_convert(commands: Any) -> None:
 
 
 def run_convert(options: argparse.Namespace, rest: Sequence[str]) -> None:
-  r"""Reads public weights and writes a tower, or a whole model.
-
-    flamingo convert SmolLM2-135M --out=towers/smollm2
-    flamingo convert openai/clip-vit-base-patch32 --out=towers/clip
-    flamingo convert checkpoint.pt --language_model=towers/mpt \
-        --vision_encoder=towers/clip --out=runs/open_flamingo
+  """Reads public weights and writes a tower, or a whole model.
 
   Runs take language models as LANGUAGE_MODEL, and `fj.load` as models of text
   alone; they take vision encoders (CLIP, SigLIP, DINOv2) as VISION_ENCODER. What

@@ -19,6 +19,7 @@ import ml_dtypes
 import numpy as np
 import orbax.checkpoint as ocp
 
+from flamingo_jax import progress
 from flamingo_jax.convert import families
 from flamingo_jax.convert import hub
 from flamingo_jax.convert import inverse
@@ -38,6 +39,7 @@ from flamingo_jax.models import (
     LanguageModelConfig,
     VisionEncoderConfig,
 )
+from flamingo_jax.models.tiled_vit import TiledViTConfig
 from flamingo_jax.run_dir.model_json import write_model_json
 from flamingo_jax.run_dir.quiet import told_once
 from flamingo_jax.run_dir.steps import checkpoint_folder
@@ -229,6 +231,10 @@ def _shape(config: rules.Config) -> str:
     decoder = config.decoder
     return f'{decoder.vocab:,} rows, context {decoder.context:,}'
   size = config.image_size
+  if isinstance(config.vision, TiledViTConfig):
+    return (f'{config.vision.tokens:,} features of width '
+            f'{config.vision.features:,} of each tile of {size} x {size} pixels, '
+            f'{config.vision.squaring}')
   side = config.vision.side(size)
   token = getattr(config.vision, 'gives_class_token', False)
   return (f'{side} x {side} features {"and a class token " * token}of width '
@@ -269,7 +275,7 @@ def _written(
   waiting, held = collections.deque(), 0
   pool = futures.ThreadPoolExecutor(_AT_ONCE)
   try:
-    for rule in mapping.rules():
+    for rule in progress.each(mapping.rules(), 'converting', 'tensors'):
       size = _memory(rule, tensors, writer_of)
       while waiting and (
           len(waiting) > 2 * _AT_ONCE or held + size > _UNDER_WAY

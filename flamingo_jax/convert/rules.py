@@ -13,12 +13,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from flamingo_jax import progress
 from flamingo_jax.convert.hub_folder import Tensors
 from flamingo_jax.errors import UserError
 from flamingo_jax.models.flamingo import FlamingoConfig
 from flamingo_jax.models.language_model import LanguageModel, LanguageModelConfig
 from flamingo_jax.models.nfnet import NFNetConfig
-from flamingo_jax.models.vision import VisionEncoder, VisionEncoderConfig
+from flamingo_jax.models.vision import (
+    VisionEncoder,
+    VisionEncoderConfig,
+    picture_size,
+)
 from flamingo_jax.training.trainable import is_trainable
 
 Path = tuple[str, ...]
@@ -162,8 +167,9 @@ def abstract_tower(config: Config, whole: bool = False) -> dict[Path, Any]:
     module, inputs = VisionEncoder(config), (pictures(1),)
   elif isinstance(config, FlamingoConfig):
     module = config.build()
-    mask = jax.ShapeDtypeStruct((1, 1, 1), bool)
-    inputs = tokens, tokens, pictures(1, 1, 1), mask
+    places = picture_size(config.vision, config.image_size).squaring.places
+    mask = jax.ShapeDtypeStruct((1, 1, places), bool)
+    inputs = tokens, tokens, pictures(1, 1, places), mask
   else:
     module, inputs = LanguageModel(config), (tokens,)
   boxed = jax.eval_shape(module.init, jax.random.key(0), *inputs)
@@ -181,7 +187,7 @@ def pieces(mapping: Mapping, tensors: Tensors) -> Iterator[Piece]:
     UserError: as `check_all_are_known` and `make`.
   """
   check_all_are_known(mapping, tensors)
-  for rule in mapping.rules():
+  for rule in progress.each(mapping.rules(), 'reading', 'tensors'):
     yield from make(rule, mapping, tensors.read)
 
 

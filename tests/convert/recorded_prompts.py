@@ -59,7 +59,8 @@ def numbers(
         {'params': merge_params(trained, frozen)}, tokens, index, media, mask
     )
     nats = -jnp.take_along_axis(
-        jax.nn.log_softmax(logits[:, :-1]), tokens[:, 1:, None], axis=-1
+        jax.nn.log_softmax(logits[:, :-1]), tokens[:, 1:, None], axis=-1,
+        mode='clip',  # entries without a logit are not scored
     )[..., 0]
     return jnp.sum(nats * labels) / labels.sum(), logits
 
