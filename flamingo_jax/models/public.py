@@ -14,6 +14,7 @@ from flamingo_jax.models.decoder_config import BlockConfig, DecoderConfig
 from flamingo_jax.models.flamingo import FlamingoConfig
 from flamingo_jax.models.layer_config import LayerConfig
 from flamingo_jax.models.resampler import ResamplerConfig
+from flamingo_jax.models.tiled_vit import TiledViTConfig
 from flamingo_jax.models.vit import ViTConfig
 from flamingo_jax.picture_size import Squaring
 
@@ -46,6 +47,15 @@ _CLIP_H14 = ViTConfig(
 # openai/clip-vit-large-patch14
 _CLIP_L14 = dataclasses.replace(
     _CLIP_H14, layers=24, width=1024, mlp_width=4096, activation='quick_gelu'
+)
+# meta-llama/Llama-3.2-11B-Vision and -90B, whose tiles are of 448 pixels, and of
+# 560 in -Instruct
+_LLAMA_TILES = TiledViTConfig(
+    patch=14, grid=40, layers=32, global_layers=8, levels=(3, 7, 15, 23, 30),
+    width=1280, heads=16, mlp_width=5120,
+    squaring=Squaring('tiled', 'bilinear', tiles=4),
+    pixel_mean=(0.48145466, 0.4578275, 0.40821073),
+    pixel_std=(0.26862954, 0.26130258, 0.27577711),
 )
 
 
@@ -122,6 +132,32 @@ _NEOX = LayerConfig(
     qkv_bias=True, out_bias=True, mlp_bias=True,
 )
 
+
+def _llama_vision(
+    layers: int, width: int, heads: int, mlp_width: int
+) -> FlamingoConfig:
+  """Llama 3.2 Vision: a block before the 4th layer and every 4th from there."""
+  return FlamingoConfig(
+      vision=_LLAMA_TILES,
+      resampler=ResamplerConfig(
+          layers=0, width=width, latents=4 * 1601, frames=0, bias=True
+      ),
+      decoder=DecoderConfig(
+          vocab=128_256, layers=layers, width=width, heads=heads, xattn_every=4,
+          first=3, context=131_072, layer=_llama(_LLAMA_3_1, mlp_width),
+          tied=False, scaled_embedding=False, added=8, added_tied=False,
+          added_scored=False,
+          block=BlockConfig(
+              heads=heads, head_size=128, kv_heads=8, activation='silu',
+              maps_media=False, norm='rms', norm_eps=1e-5, gated=True,
+              mlp_width=mlp_width, qk_norm=True, groups_media=True,
+              masked_ffw=True,
+          ),
+      ),
+      image_size=560,
+  )
+
+
 PUBLIC: Mapping[str, FlamingoConfig] = {
     # HuggingFaceTB/SmolLM2-135M, for data of one's own.
     'flamingo_smollm2': FlamingoConfig(
@@ -190,4 +226,6 @@ PUBLIC: Mapping[str, FlamingoConfig] = {
     ),
     'open_flamingo_4b': _open_flamingo(32, 2560, 32, 80, 2, _NEOX, tied=False),
     'open_flamingo_9b': _open_flamingo(32, 4096, 32, 128, 4, _MPT),
+    'llama_vision_11b': _llama_vision(32, 4096, 32, 14_336),
+    'llama_vision_90b': _llama_vision(80, 8192, 64, 28_672),
 }
