@@ -5,6 +5,7 @@
 import os
 import pty
 import sys
+import termios
 
 import pytest
 
@@ -27,6 +28,7 @@ def test_a_file_has_one_line_of_what_took_long(capsys, monkeypatch):
 
 def test_a_terminal_has_a_bar(monkeypatch):
   reading, writing = pty.openpty()
+  termios.tcsetwinsize(writing, (24, 80))
   monkeypatch.setattr(progress, '_SOON', 0.0)
   with os.fdopen(writing, 'w') as terminal:
     monkeypatch.setattr(sys, 'stderr', terminal)
