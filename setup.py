@@ -89,7 +89,10 @@ CONVERT = TOKENIZERS + ['huggingface_hub>=1.0', 'safetensors']
 # launch/real_language.sh: a model of llama.cpp, too.
 REAL_LANGUAGE = TRAIN + CONVERT + ['gguf']
 
-TEST = PREPARE + T5X + EVAL + CONVERT + [
+# launch/docs.sh: the documentation as a site.
+DOCS = TRAIN + ['mkdocs-material>=9.8', 'mkdocstrings[python]>=1.0']
+
+TEST = PREPARE + T5X + EVAL + CONVERT + DOCS + [
     'beartype',
     'build',
     'chex',
@@ -139,7 +142,7 @@ setuptools.setup(
     extras_require={
         'train': TRAIN, 'prepare': PREPARE, 'beam': BEAM, 'eval': EVAL,
         't5x': TRAIN + T5X, 'test': TEST, 'tokenizers': TOKENIZERS,
-        'convert': CONVERT, 'real-language': REAL_LANGUAGE,
+        'convert': CONVERT, 'real-language': REAL_LANGUAGE, 'docs': DOCS,
         'tpu': ['jax[tpu]>=0.10.2'],
         'cuda': ['jax[cuda13]>=0.10.2'],  # NVIDIA's drivers from 580 on
     },

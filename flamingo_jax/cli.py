@@ -106,7 +106,7 @@ def make_parser() -> argparse.ArgumentParser:
       prompting.add_generate, prompting.add_score, preparing.add_prepare,
       prompting.add_explain, checking.add_check, planning.add_plan,
       matching.add_match, ablating.add_ablate, vocabularies.add_vocabulary,
-      converting.add_convert,
+      converting.add_convert, converting.add_export,
   ):
     add(commands)
   add_command(commands, 'doctor', run_doctor, 'say what is installed and wrong',

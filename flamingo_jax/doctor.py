@@ -166,7 +166,7 @@ def version_in_code(package: str, path: Sequence[str]) -> str | None:
 def check_t5x() -> Finding:
   """Whether t5x's programs can train; they are on GitHub only."""
   found = [name for name in T5X if importlib.util.find_spec(name)]
-  remedy = 'the README says how under "Training with t5x"'
+  remedy = 'docs/t5x.md says how'
   if 't5x' not in found:
     return Finding('note', 't5x is not there, the built-in driver trains', remedy)
   if missing := [name for name in T5X if name not in found]:

@@ -6,7 +6,7 @@ import dataclasses
 
 from flamingo_jax.errors import UserError
 
-_WAYS = ('padded', 'cropped', 'stretched')
+_WAYS = ('padded', 'cropped', 'stretched', 'tiled')
 _FILTERS = ('bilinear', 'bicubic')
 
 
@@ -17,6 +17,7 @@ class Squaring:
   padded: the longer side gets the size, the rest the mean colour (B.1.2).
   cropped: the shorter side gets so many pixels, then the middle is cut out.
   stretched: both sides get the size, or more, and the middle is cut out too.
+  tiled: it becomes several squares (data/tiles.py).
   """
 
   way: str = 'padded'
@@ -27,6 +28,7 @@ class Squaring:
   # Whether half a pixel at the cut is rounded to the even side, as torchvision
   # does, and not down, as transformers does.
   rounds: bool = False
+  tiles: int = 0  # at most, of what is tiled
 
   def __post_init__(self):
     for name, allowed in (('way', _WAYS), ('filter', _FILTERS)):
@@ -35,9 +37,21 @@ class Squaring:
             f'squaring.{name} is {getattr(self, name)!r} and must be one of '
             f'{", ".join(allowed)}'
         )
+    if (self.way == 'tiled') != (self.tiles > 0):
+      raise UserError(
+          f'squaring.tiles is {self.tiles}, and squaring.way {self.way!r}: only '
+          'what is tiled has tiles, at least 1'
+      )
+
+  @property
+  def places(self) -> int:
+    """Squares that a picture has room for, as videos have for frames."""
+    return self.tiles + 1
 
   def __str__(self) -> str:
     what = self.way
+    if self.tiles:
+      what += f', at most {self.tiles}'
     if self.way == 'cropped':
       what += f' from a shorter side of {self.shorter} pixels'
     elif self.shorter:

@@ -117,6 +117,6 @@ def test_t5x_without_its_siblings_is_told(monkeypatch):
   found |= {'t5x': 't5x', names[0]: 'there'}
   assert doctor.check_t5x() == doctor.Finding(
       'BAD', 't5x needs airio_of_this_test',
-      'the README says how under "Training with t5x"')
+      'docs/t5x.md says how')
   found[names[1]] = 'there'
   assert doctor.check_t5x().status == 'ok'

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
 # SPDX-License-Identifier: Apache-2.0
-"""What README tells to write runs as it is written there."""
+"""What README and docs tell to write runs as it is written there."""
 
 import json
 import os
@@ -22,10 +22,12 @@ from tests.xla_flags import QUICK
 ROOT = pathlib.Path(__file__).parents[1]
 
 
+OWN_DATA = (ROOT / 'docs/own_data.md').read_text(encoding='utf-8')
+
+
 def block(begin):
-  """The block of code in README that begins with a line."""
-  text = (ROOT / 'README.md').read_text(encoding='utf-8')
-  (found,) = re.findall(rf'```\w*\n({re.escape(begin)}.*?)```', text, re.S)
+  """The block of code in docs/own_data.md that begins with a line."""
+  (found,) = re.findall(rf'```\w*\n({re.escape(begin)}.*?)```', OWN_DATA, re.S)
   return found
 
 
@@ -116,8 +118,7 @@ def test_a_data_set_of_your_own(installed, tmp_path):
   )
   environ = os.environ | {'PYTHONPATH': str(installed), 'XLA_FLAGS': QUICK}
   (command,) = re.findall(
-      r'`flamingo (train --gin_file=configs/mine\.gin[^`]*)`',
-      (ROOT / 'README.md').read_text(encoding='utf-8'),
+      r'`flamingo (train --gin_file=configs/mine\.gin[^`]*)`', OWN_DATA
   )
   assert str(installed) in python(
       '-c', 'import flamingo_jax as x; print(x.__file__)',

@@ -44,12 +44,17 @@ def add_model(parser: Any) -> None:
   parser.add_argument('--model_dir', metavar='DIR',
                       help='of a run; the flamingo_tiny that is shipped if not '
                       'given')
+  add_step(parser)
+  evaluating.add_sampling(parser, 'as many as in training if not given')
+  add_mesh(parser)
+
+
+def add_step(parser: Any) -> None:
+  """Which checkpoint of a model."""
   parser.add_argument('--step', metavar='N',
                       type=lambda text: text if text == 'best' else int(text),
                       help="a saved step, or 'best', the one that knows its "
                       'validation data best; the latest if not given')
-  evaluating.add_sampling(parser, 'as many as in training if not given')
-  add_mesh(parser)
 
 
 def add_generate(commands: Any) -> None:

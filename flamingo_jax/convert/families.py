@@ -10,6 +10,7 @@ from flamingo_jax.convert import dinov2
 from flamingo_jax.convert import gpt_neox
 from flamingo_jax.convert import idefics
 from flamingo_jax.convert import llama
+from flamingo_jax.convert import mllama
 from flamingo_jax.convert import mpt
 from flamingo_jax.convert import nfnet
 from flamingo_jax.convert import open_clip
@@ -41,7 +42,7 @@ VISION_ENCODERS = {
 }
 
 # With their towers in one folder.
-FLAMINGOS = {'idefics': idefics.mapping}
+FLAMINGOS = {'idefics': idefics.mapping, 'mllama': mllama.mapping}
 
 
 def read_config(folder: pathlib.Path) -> tuple[str, Attributes]:

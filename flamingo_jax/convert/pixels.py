@@ -59,8 +59,9 @@ def read_pixels(folder: pathlib.Path) -> Pixels:
 def _size(values: Attributes) -> PictureSize:
   """As transformers' processors of images understand it."""
   values.expect('do_resize', True, None)
-  values.expect('do_pad', False, None)
-  number = values.take('resample', 3)
+  most = values.count_if_any('max_image_tiles')
+  values.expect('do_pad', *((False, None) if most is None else (True, None)))
+  number = values.take('resample', 3 if most is None else 2)
   if type(number) is not int or number not in _FILTERS:
     raise UserError(
         f'{values.path}: resample is {number!r}, and 2 (bilinear) and 3 (bicubic)'
@@ -71,6 +72,10 @@ def _size(values: Attributes) -> PictureSize:
     both = values.take_if_any('image_size')  # which goes before `size`
     size = size if both is None else {'height': both, 'width': both}
   resized = side(size, f'{values.path}: the size')
+  if most is not None:
+    return PictureSize(
+        resized, Squaring('tiled', _FILTERS[number], tiles=most)
+    )
   if not values.take('do_center_crop', crop is not None):
     crop = None
   if crop is not None:

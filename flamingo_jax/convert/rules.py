@@ -19,7 +19,11 @@ from flamingo_jax.errors import UserError
 from flamingo_jax.models.flamingo import FlamingoConfig
 from flamingo_jax.models.language_model import LanguageModel, LanguageModelConfig
 from flamingo_jax.models.nfnet import NFNetConfig
-from flamingo_jax.models.vision import VisionEncoder, VisionEncoderConfig
+from flamingo_jax.models.vision import (
+    VisionEncoder,
+    VisionEncoderConfig,
+    picture_size,
+)
 from flamingo_jax.training.trainable import is_trainable
 
 Path = tuple[str, ...]
@@ -42,6 +46,14 @@ class Rule:
   # Of one target with all values, if `make` does no more: 'same' as they lie, or
   # those of the matrix 'transposed', in C order. They need never be in memory.
   layout: str | None = None
+  # Where `make` computes and does not only move values: the tensors, in order, of
+  # arrays for the targets. They may be rounded otherwise (inverse.py).
+  back: Callable[..., Sequence[np.ndarray]] | None = None
+
+  @property
+  def sources(self) -> tuple[str, ...]:
+    """All tensors, in the order of `make`."""
+    return self.source, *self.beside
 
 
 def same(source: str, target: str) -> Rule:
@@ -155,8 +167,9 @@ def abstract_tower(config: Config, whole: bool = False) -> dict[Path, Any]:
     module, inputs = VisionEncoder(config), (pictures(1),)
   elif isinstance(config, FlamingoConfig):
     module = config.build()
-    mask = jax.ShapeDtypeStruct((1, 1, 1), bool)
-    inputs = tokens, tokens, pictures(1, 1, 1), mask
+    places = picture_size(config.vision, config.image_size).squaring.places
+    mask = jax.ShapeDtypeStruct((1, 1, places), bool)
+    inputs = tokens, tokens, pictures(1, 1, places), mask
   else:
     module, inputs = LanguageModel(config), (tokens,)
   boxed = jax.eval_shape(module.init, jax.random.key(0), *inputs)
@@ -183,7 +196,7 @@ def check_all_are_known(mapping: Mapping, tensors: Tensors) -> None:
   made, read = set(), set()
   for rule in mapping.rules():
     made |= {tuple(target.split('/')) for target in rule.targets}
-    for name in (rule.source, *rule.beside):
+    for name in rule.sources:
       tensors.shape(name)
       read.add(name)
   wanted = abstract_tower(mapping.config, bool(mapping.conventions))
@@ -223,7 +236,7 @@ def make(
 def _made(
     rule: Rule, read: Callable[[str], np.ndarray], told_by: str
 ) -> Sequence[np.ndarray]:
-  tensors = [read(name) for name in (rule.source, *rule.beside)]
+  tensors = [read(name) for name in rule.sources]
   try:
     return rule.make(*tensors)
   except UserError:  # which says more

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A public model's tokenizer, with what only its other files say of it."""
 
+from collections.abc import Iterator
 import json
 import pathlib
 from typing import Any
@@ -17,6 +18,11 @@ _NAMES = 'special_tokens_map.json'  # the same of older folders
 _PLAIN = {'single_word': False, 'lstrip': False, 'rstrip': False,
           'normalized': False, 'special': False}
 _ENDS = ('bos', 'eos', 'pad')
+_TEMPLATES = ('processor_config.json', 'chat_template.json',
+              'chat_template.jinja')
+# Of Llama 3.2 Vision's template (data/turns.py).
+_PARTS = ('<|start_header_id|>', '<|end_header_id|>', '<|eot_id|>', '<|image|>',
+          'Cutting Knowledge Date: December 2023')
 
 
 def vocabulary_bytes(
@@ -47,7 +53,7 @@ def vocabulary_bytes(
       name: value for file in (_NAMES, _SETTINGS) if (folder / file).exists()
       for name, value in read_json(folder / file).items()
   }
-  entries = dict(_entries(tokenizer))
+  entries = dict(entries_of(tokenizer))
   later = [
       {'id': int(number), **_PLAIN, **entry}
       for number, entry in settings.get('added_tokens_decoder', {}).items()
@@ -73,6 +79,8 @@ def vocabulary_bytes(
   told = {f'{name}_id': i for name, i in ids.items() if i is not None}
   if conventions:
     names = {i: text for text, i in entries.items()}
+    if conventions == 'llama_vision' and _has_turns(folder, settings):
+      conventions += '_chat'
     told |= {'conventions': conventions, 'added': [
         names.get(i, f'<{i}>') for i in range(rows, rows + added)
     ]}
@@ -81,8 +89,29 @@ def vocabulary_bytes(
   ).encode()
 
 
-def _entries(tokenizer: dict[str, Any]):
-  """(text, id) of all entries."""
+def _has_turns(folder: pathlib.Path, settings: dict[str, Any]) -> bool:
+  """Whether a template of chats comes with it, which has to be Llama 3.2's.
+
+  Raises:
+    UserError: it is another one.
+  """
+  told = settings.get('chat_template')
+  for file in _TEMPLATES:
+    if (path := folder / file).exists():
+      told = path.read_text(encoding='utf-8') if path.suffix == '.jinja' else (
+          read_json(path).get('chat_template')
+      ) or told
+  if told and not all(part in str(told) for part in _PARTS):
+    raise UserError(
+        f'{folder}: its chat template is not that of Llama 3.2 Vision, which is '
+        'known here; put that in its place, or leave it out, and prompts are '
+        'read as the base model reads them'
+    )
+  return bool(told)
+
+
+def entries_of(tokenizer: dict[str, Any]) -> Iterator[tuple[str, int]]:
+  """(text, id) of all entries of a tokenizer.json."""
   vocab = tokenizer.get('model', {}).get('vocab', {})
   if isinstance(vocab, dict):
     yield from vocab.items()

@@ -18,6 +18,7 @@ from typing import Sequence
 import numpy as np
 
 from flamingo_jax.data import media as media_reader
+from flamingo_jax.data import turns
 from flamingo_jax.data.documents import Document, EndOfChunk
 from flamingo_jax.data.frames import TRAINING
 from flamingo_jax.data.media import Media
@@ -46,6 +47,23 @@ class TokenizedDocument:
     return media_index_from_positions(
         self.positions, len(self.tokens), self.next_media, self.ends
     )
+
+  @property
+  def group_starts(self) -> list[int]:
+    """Of each medium the first of those that no text parts it from, from 1.
+
+    With tags of one token, as where they are seen together.
+    """
+    starts = []
+    for i, place in enumerate(self.positions):
+      is_next = i > 0 and place == self.positions[i - 1] + 1
+      starts.append(starts[-1] if is_next else i + 1)
+    return starts
+
+  @property
+  def last_group(self) -> int:
+    """How many media the last token sees where these are seen together."""
+    return 1 + len(self.media) - (self.group_starts or [1])[-1]
 
   def what_fits(self, tokens: int, media: int | None = None) -> str:
     """How much of its end would fit, for messages; <BOS> stays.
@@ -123,19 +141,53 @@ def tokenize_document(
   Raises:
     UserError: a part is something else.
   """
+  eoc, chunks = vocabulary.eoc_id, _chunks(parts, vocabulary.as_read)
+  if vocabulary.conventions.header:
+    tokens, positions, media = turns.tokenize_turns(parts, vocabulary, close)
+    tags = positions
+  else:
+    tokens, positions, media, tags = _tokenize_chunks(
+        chunks, vocabulary, leading_space
+    )
+  if close:
+    for end in (eoc, vocabulary.eos_id):
+      tokens += [] if tokens[-1:] == [end] else [end]
+  tokens, is_tag = np.array(tokens, np.int32), np.zeros(len(tokens), bool)
+  is_tag[tags] = True
+  # A document that goes on behind <EOS>, as <EOC> is no other.
+  ends = ()
+  if vocabulary.conventions.eos_ends_media and eoc == vocabulary.eos_id:
+    ends = np.flatnonzero(tokens == eoc)
+  return TokenizedDocument(
+      tokens=tokens,
+      is_tag=is_tag,
+      positions=np.array(positions, np.int64),
+      media=tuple(media),
+      next_media=next_media,
+      ends=tuple(map(int, ends)),
+  )
+
+
+def _tokenize_chunks(
+    chunks: Sequence[tuple[Media | None, str | None]], vocabulary: Vocabulary,
+    leading_space: bool,
+) -> tuple[list[int], list[int], list[Media], list[int]]:
+  """Tokens, places of media, media, and places of the tokens of tags."""
   closes, eoc = vocabulary.conventions.closes, vocabulary.eoc_id
   tokens, positions, media = list(vocabulary.first_ids), [], []
   tags = []  # places of their tokens
   is_caption, is_bare = False, False  # what stands in front
-  for number, (medium, text) in enumerate(_chunks(parts, vocabulary.as_read)):
+  # What comes in front of the first token that is no tag's.
+  opening = [vocabulary.bos_id] * vocabulary.conventions.bos_behind_tags
+  for number, (medium, text) in enumerate(chunks):
     may_close = medium is None or closes == 'all' or (
         closes == 'captions' and is_caption
     )
     if number and may_close and len(tokens) > len(vocabulary.first_ids) and (
         tokens[-1] != eoc
     ):
-      tokens.append(eoc)
-      is_bare = False
+      tokens += [*opening, eoc]
+      opening, is_bare = [], False
     if medium is not None:
       media.append(medium)
       begin = len(tokens)
@@ -145,24 +197,13 @@ def tokenize_document(
       tags += range(begin, len(tokens))
       if leading_space and text and not text[0].isspace():
         text = ' ' + text
+    if text:
+      tokens += opening
+      opening = []
     tokens += vocabulary.encode_part(text or '', is_first=not number)
     is_caption = medium is not None and bool(text)
     is_bare = medium is not None and text is None
-  if close:
-    for end in (eoc, vocabulary.eos_id):
-      tokens += [] if tokens[-1:] == [end] else [end]
-  tokens, is_tag = np.array(tokens, np.int32), np.zeros(len(tokens), bool)
-  is_tag[tags] = True
-  # A document that goes on behind <EOS>, as <EOC> is no other.
-  ends = np.flatnonzero(tokens == eoc) if eoc == vocabulary.eos_id else ()
-  return TokenizedDocument(
-      tokens=tokens,
-      is_tag=is_tag,
-      positions=np.array(positions, np.int64),
-      media=tuple(media),
-      next_media=next_media,
-      ends=tuple(map(int, ends)),
-  )
+  return [*tokens, *opening], positions, media, tags
 
 
 def _chunks(

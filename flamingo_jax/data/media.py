@@ -16,9 +16,11 @@ from flamingo_jax.data import augmentation
 from flamingo_jax.data import data_uri
 from flamingo_jax.data import pictures
 from flamingo_jax.data import squares
+from flamingo_jax.data import tiles
 from flamingo_jax.data import video as video_reader
 from flamingo_jax.data.pictures import MediumError, decode_image
 from flamingo_jax.errors import UserError
+from flamingo_jax.picture_size import PictureSize
 
 _WEB = re.compile(r'(https?|ftps?|s3|gs)://', re.I)
 _TOLD = 80  # characters of an address that messages show
@@ -191,7 +193,8 @@ def load_frames(
   per second are read: a random clip with `rng` (training), otherwise from its
   beginning, or evenly over the whole of one that is longer (`clip_times`).
   With `rng` and `augment`, a name that `augmentation.get` knows, it is changed at
-  random too. `size` may be a PictureSize, which says how pictures become squares.
+  random too. `size` may be a PictureSize, which says how pictures become squares,
+  of an image several, if it is tiled.
 
   Returns:
     `out`, or a new uint8[T size size 3], zero where there is no frame, and the
@@ -200,12 +203,17 @@ def load_frames(
   Raises:
     UserError: the medium cannot be read or decoded.
   """
+  squaring = PictureSize(size).squaring
+  if squaring.tiles:
+    _check_tiled(media, frames, squaring.places)
   clip = _clip(media, frames, size, rng, fps)
   if out is None:
     out = np.empty((frames, size, size, 3), np.uint8)
   change = []
   if augment and rng is not None:
     change = [augmentation.draw(augmentation.get(augment), rng)]
+  if squaring.tiles:
+    return out, tiles.fill_tiles(clip[0], PictureSize(size), out, *change)
   for frame, pixels in zip(clip, out):
     try:
       squares.make_square(frame, size, pixels, *change)
@@ -213,6 +221,19 @@ def load_frames(
       raise UserError(f'{media.path}: {error}') from None
   out[len(clip) :] = 0
   return out, np.arange(frames) < len(clip)
+
+
+def _check_tiled(media: Media, frames: int, places: int) -> None:
+  if media.kind == 'video':
+    raise UserError(
+        f'{media.path} is a video, and this model sees images alone, each as '
+        f'{places - 1} tiles at most'
+    )
+  if frames != places:
+    raise UserError(
+        f'frames are {frames}, and an image has {places} places for its tiles '
+        f"here: give 'frames': {places} in task_feature_lengths"
+    )
 
 
 def _clip(

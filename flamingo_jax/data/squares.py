@@ -18,7 +18,7 @@ from flamingo_jax.picture_size import PictureSize
 from flamingo_jax.typing import IMAGE_MEAN
 
 _PAD_COLOR = tuple(round(255 * mean) for mean in IMAGE_MEAN)
-_FILTERS = {
+FILTERS = {
     'bilinear': PIL.Image.Resampling.BILINEAR,
     'bicubic': PIL.Image.Resampling.BICUBIC,
 }
@@ -88,7 +88,7 @@ def _resized(picture: np.ndarray, size: PictureSize) -> np.ndarray:
         for at, old, n in zip(places, (width, height), new)
     ]
   image = PIL.Image.fromarray(picture).resize(
-      (size, size), _FILTERS[squaring.filter], box
+      (size, size), FILTERS[squaring.filter], box
   )
   return np.asarray(image)
 

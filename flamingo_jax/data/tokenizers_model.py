@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from flamingo_jax.data.conventions import CONVENTIONS, IMAGE, Conventions
+from flamingo_jax.data.conventions import CONVENTIONS, Conventions
 from flamingo_jax.errors import UserError
 
 TOKENIZER = 'tokenizer'
@@ -87,7 +87,8 @@ class TokenizersModel:
     """A text that holds '</s>' gets the ids of these letters."""
     conventions = CONVENTIONS.get(self.conventions, Conventions())
     ends = (self.bos_id, self.eos_id, self.pad_id)
-    tags = {IMAGE, conventions.around, conventions.end_of_chunk, *self.added}
+    tags = {conventions.tag, conventions.around, conventions.end_of_chunk,
+            *conventions.header, *self.added}
     tokenizer.add_special_tokens([
         text for text, i in self._entries.items()
         if i in ends or conventions.has_tags and text in tags

@@ -51,8 +51,10 @@ class Vocabulary:
       is told by loss weights and lengths, never by this value.
     image_tag: ids of the plain text '<image>', or the entry for it.
     around_tags: ids that stand around a tag, and once between neighbours.
+    header_ids: ids around who speaks, where documents are turns.
     given_ids: entries that stand for media, which no answer has.
-    given_texts: texts of these and of <EOC>, which other makers' prompts hold.
+    given_texts: texts of these, of <EOC> and of headers, which other makers'
+      prompts hold.
     sha256: hex digest of the file.
 
   Raises:
@@ -105,22 +107,26 @@ class Vocabulary:
       found = self._entry(told.end_of_chunk)
       self.eoc_id = self.eos_id if found is None else found
     self.around_tags, self.given_ids, self.given_texts = [], [], []
+    self.header_ids = []
     if not told.has_tags:
       self.image_tag = self.encode(IMAGE)
       return
-    for text in (IMAGE, told.around):
-      found = self._entry(text) if text else None
-      if text and found is None:
+    for text in filter(None, (told.tag, told.around, *told.header)):
+      found = self._entry(text)
+      if found is None:
+        what = 'who speaks' if text in told.header else 'pictures'
         raise UserError(
-            f'{self.path} has no entry {text!r}, which its model knows pictures '
+            f'{self.path} has no entry {text!r}, which its model knows {what} '
             'by; use the tokenizer of the model'
         )
-      self.given_ids += [] if found is None else [found]
+      ids = self.header_ids if text in told.header else self.given_ids
+      ids.append(found)
     self.image_tag, self.around_tags = self.given_ids[:1], self.given_ids[1:]
     self.given_texts = [
         self._model.piece(i) if i < self.base_size
         else self.added[i - self.base_size]
-        for i in (*self.given_ids, self.eoc_id) if i != self.eos_id
+        for i in (*self.given_ids, *self.header_ids, self.eoc_id)
+        if i != self.eos_id
     ]
 
   def _entry(self, text: str) -> int | None:

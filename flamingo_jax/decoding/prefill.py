@@ -22,6 +22,8 @@ class Prompts:
   lengths: Int[Array | np.ndarray, 'B']  # tokens of each prompt, at least 1
   # Into the row's latents, from 1; 0 for none.
   media_index: Int[Array | np.ndarray, 'B L']
+  # Media that the last token of any sees together, at most; 0: any number.
+  group: int = struct.field(pytree_node=False, default=0)
 
 
 @struct.dataclass
@@ -71,7 +73,7 @@ def read_prompts(
   return model.apply(
       {'params': params}, prompts.tokens, prompts.media_index, latents,
       prompts.lengths, prompts.tokens.shape[1] + max_new_tokens, prefix,
-      method='prefill',
+      *((prompts.group,) if prompts.group else ()), method='prefill',
   )
 
 

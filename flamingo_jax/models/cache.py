@@ -6,7 +6,7 @@ from flax import struct
 import jax
 import jax.numpy as jnp
 
-from flamingo_jax.typing import Array, Float, Int
+from flamingo_jax.typing import Array, Bool, Float, Int
 
 
 @struct.dataclass
@@ -107,6 +107,9 @@ class Cache:
   position: Int[Array, 'B']  # where the next token goes
   # The medium that new tokens see, of those that are kept, from 1; 0: none.
   medium: Int[Array, 'B']
+  # Where several are kept (BlockConfig.groups_media), which of their latents new
+  # tokens see.
+  seen: Bool[Array, 'B S'] | None = None
 
   @property
   def size(self) -> int:
@@ -140,20 +143,20 @@ def empty_layers(
   return GroupCache(LayerCache(keys=zeros, values=zeros, shared=shared))
 
 
-def keep_medium(
-    group: GroupCache, medium: Int[Array, 'B'], latents: int
+def keep_media(
+    group: GroupCache, media: Int[Array, 'B n'], latents: int
 ) -> GroupCache:
-  """Drops the keys of all media but one per row.
+  """Drops the keys of all media but n per row.
 
-  New tokens see the last medium only, so this is exact, and the cost of a token
+  New tokens see the last ones only, so this is exact, and the cost of a token
   does not depend on the number of shots.
   """
-  def keep(x: Float[Array, '*stack B H S K']) -> Float[Array, '*stack B H R K']:
+  def keep(x: Float[Array, '*stack B H S K']) -> Float[Array, '*stack B H _ K']:
     *stack, batch, heads, size, head_size = x.shape
     x = x.reshape(*stack, batch, heads, size // latents, latents, head_size)
-    index = medium.reshape(batch, 1, 1, 1, 1)
+    index = media.reshape(batch, 1, -1, 1, 1)
     x = jnp.take_along_axis(x, index[(None,) * len(stack)], axis=-3)
-    return x[..., 0, :, :]
+    return x.reshape(*stack, batch, heads, -1, head_size)
 
   return group.replace(media=jax.tree.map(keep, group.media))
 
@@ -172,4 +175,5 @@ def gather_cache(cache: Cache, rows: Int[Array, 'N']) -> Cache:
       stacks={name: group(stack) for name, stack in cache.stacks.items()},
       position=cache.position[rows],
       medium=cache.medium[rows],
+      seen=None if cache.seen is None else cache.seen[rows],
   )

@@ -3,6 +3,7 @@
 """GATED XATTN-DENSE: how text sees media (Flamingo §2.2, A.1.2, A.1.3)."""
 
 from flax import linen as nn
+import jax
 import jax.numpy as jnp
 
 from flamingo_jax.models.attention import (
@@ -35,6 +36,31 @@ def visible_latents(
   return jnp.repeat(seen, latents, axis=-1)
 
 
+def visible_in_groups(
+    media_index: Int[Array, 'B L'],
+    latents: Float[Array, 'B M R Dr'],
+    segments: Int[Array, 'B L'] | None,
+) -> Bool[Array, 'B L S']:
+  """The same where media that no text parts are seen together (Llama 3.2).
+
+  media_index [0 1 1 2 3 3] with tags of one token: the last three tokens see
+  media 2, 2 and 3, and 2 and 3. Latents of zeros, of tiles that are none, are
+  not seen.
+  """
+  before = jnp.pad(media_index[:, :-1], ((0, 0), (1, 0)))
+  is_tag = (media_index != before) & (media_index > 0)
+  is_behind_tag = jnp.pad(is_tag[:, :-1], ((0, 0), (1, 0)))
+  if segments is not None:
+    is_behind_tag &= segments == jnp.pad(segments[:, :-1], ((0, 0), (1, 0)))
+  begins = is_tag & ~(is_behind_tag & (media_index == before + 1))
+  first = jax.lax.cummax(jnp.where(begins, media_index, 0), axis=1)
+  medium = jnp.arange(1, latents.shape[1] + 1)
+  index, first = media_index[..., None], first[..., None]
+  seen = (first <= medium) & (medium <= index)
+  is_there = jnp.any(latents != 0, axis=-1)[:, None]
+  return (seen[..., None] & is_there).reshape(*media_index.shape, -1)
+
+
 class GatedCrossAttentionBlock(nn.Module):
   """x + tanh(a) xattn(x, media), then x + tanh(b) ffw(x); identity at init."""
 
@@ -51,7 +77,8 @@ class GatedCrossAttentionBlock(nn.Module):
     """The residual stream with what the tokens see, and keys of the media.
 
     Media are latents, or their keys and values from an earlier call. The
-    feed-forward acts on tokens that see none too, as in the paper.
+    feed-forward acts on tokens that see none too, as in the paper, unless it is
+    masked.
     """
     cfg = self.config
     y, media = self.attend(x, media, mask)
@@ -61,6 +88,8 @@ class GatedCrossAttentionBlock(nn.Module):
         ACTIVATIONS[cfg.activation], self.dtype, hidden=cfg.mlp_width,
         gated=cfg.gated, name='ffw',
     )(y)
+    if cfg.masked_ffw:
+      y = jnp.where(jnp.any(mask, axis=-1, keepdims=True), y, 0)
     return x + self.gate('ffw_gate', x.shape[-1]) * y, media
 
   def attend(
@@ -71,14 +100,16 @@ class GatedCrossAttentionBlock(nn.Module):
   ) -> tuple[Float[Array, 'B L D'], KeptKeys]:
     """What the tokens see, and the keys and values of the media."""
     cfg = self.config
-    project = lambda name, axis: HeadsProjection(
-        cfg.heads, cfg.head_size, self.dtype, axis=axis, name=name
+    kv_heads = cfg.kv_heads or cfg.heads
+    project = lambda name, axis, heads=cfg.heads: HeadsProjection(
+        heads, cfg.head_size, self.dtype, axis=axis, name=name
     )
     if not isinstance(media, KeptKeys):
       if cfg.maps_media:  # one norm serves keys and values (v1 §3.1.2)
         media = self._norm('media_norm')(media)
       keys, values = (
-          project(name, 'kv_heads')(media) for name in ('key', 'value')
+          project(name, 'kv_heads', kv_heads)(media)
+          for name in ('key', 'value')
       )
       if cfg.qk_norm:
         keys = self._norm('key_norm', 'kv')(keys)
@@ -88,7 +119,13 @@ class GatedCrossAttentionBlock(nn.Module):
     queries = project('query', 'heads')(y)
     if cfg.qk_norm:
       queries = self._norm('query_norm', 'kv')(queries)
+    if (group := cfg.heads // kv_heads) > 1:  # as in SelfAttention
+      shape = queries.shape
+      queries = queries.reshape(len(x), kv_heads, -1, cfg.head_size)
+      mask = jnp.tile(mask, (1, group, 1))
     y = attend(dot_scores(queries, media.keys), media.values, mask)
+    if group > 1:
+      y = y.reshape(shape)
     return OutputProjection(x.shape[-1], self.dtype, name='out')(y), media
 
   def gate(self, name: str, width: int) -> Float[Array, '*D']:

@@ -18,15 +18,21 @@ from flamingo_jax.models.cache import (
     Cache,
     GroupCache,
     empty_layers,
-    keep_medium,
+    keep_media,
 )
 from flamingo_jax.models.cross_attention import (
     GatedCrossAttentionBlock,
+    visible_in_groups,
     visible_latents,
 )
 from flamingo_jax.models.decoder_config import DecoderConfig
 from flamingo_jax.models.decoder_layer import DecoderLayer, Numbers, make_norm
-from flamingo_jax.models.layer_stack import remat, scan, scan_frozen
+from flamingo_jax.models.layer_stack import (
+    per_turn,
+    remat,
+    scan,
+    scan_frozen,
+)
 from flamingo_jax.models.layers import Einsum, partitioned
 from flamingo_jax.models.unembedding import Unembedding
 from flamingo_jax.sharding import constrain
@@ -74,14 +80,15 @@ class DecoderGroup(nn.Module):
       )(x, cache.media if media is None else media, mask)
       x = constrain(x, 'text', 'length', 'embed')
     layers = cache and cache.layers, numbers
+    unroll = per_turn(self.layers, cfg.width, cache)
     if weights is None:
-      x, layers = scan(remat(cfg.remat, DecoderLayer), self.layers, 'layers', 2)(
-          cfg, self.dtype, name='lm'
-      )(x, layers, position, segments)
+      x, layers = scan(
+          remat(cfg.remat, DecoderLayer), self.layers, 'layers', 2, unroll
+      )(cfg, self.dtype, name='lm')(x, layers, position, segments)
     else:
       x, layers = scan_frozen(
           DecoderLayer(cfg, self.dtype, parent=None), cfg.remat, weights, group,
-          x, layers, position, segments,
+          x, layers, position, segments, unroll=unroll,
       )
     if cache is None:
       return x, None
@@ -145,10 +152,7 @@ class Decoder(nn.Module):
       media = media.reshape(len(media), -1, media.shape[-1])  # S = M R keys
       media = constrain(media, 'batch', None, 'embed')
     if media_index is not None:
-      count, size = (
-          (1, cache.media_keys) if latents is None else latents.shape[1:3]
-      )
-      mask = self.visible(media_index, count, size)
+      mask = self._mask(media_index, latents, cache, segments)
     stacks = {} if cache is None else cache.stacks
     x, new = self.trunk(x, stacks, position, media, mask, segments)
     if last is not None:
@@ -167,6 +171,7 @@ class Decoder(nn.Module):
       lengths: Int[Array, 'B'],
       cache_length: int,
       prefix: Cache | None = None,
+      group: int = 0,
   ) -> tuple[Float[Array, 'B V'], Cache]:
     """See `Flamingo.prefill`; without media, the bare language model."""
     cfg = self.config
@@ -188,6 +193,11 @@ class Decoder(nn.Module):
     if media_index is None:
       return logits, cache.replace(stacks=stacks)
     medium = jnp.take_along_axis(media_index, lengths[:, None] - 1, axis=1)[:, 0]
+    if cfg.block.groups_media:
+      return logits, self._remember_group(
+          cache.replace(stacks=stacks), media_index, latents, lengths - 1, medium,
+          group or latents.shape[1],
+      )
     stacks, medium = self.remember(stacks, medium, latents.shape[2])
     return logits, cache.replace(medium=medium, stacks=stacks)
 
@@ -229,7 +239,10 @@ class Decoder(nn.Module):
     # of each layer's weights then go to their place in the stack.
     if mask is not None and not self.is_initializing():
       weights = self.variables['params']['groups']['lm']
-    x, new['groups'] = scan(self.group, cfg.groups, 'groups', 5, cfg.unroll)(
+    unroll = max(
+        cfg.unroll, per_turn(cfg.groups, cfg.width, stacks.get('groups'))
+    )
+    x, new['groups'] = scan(self.group, cfg.groups, 'groups', 5, unroll)(
         cfg, cfg.xattn_every, self.dtype, name='groups'
     )(
         x, stacked('groups', jnp.arange(cfg.groups)), position, *blocks,
@@ -244,6 +257,23 @@ class Decoder(nn.Module):
   def stacks(self) -> dict[str, tuple[int, ...]]:
     """Names and shapes of the stacks of layers, all of which a cache has."""
     return self.config.stacks
+
+  def _mask(
+      self,
+      media_index: Int[Array, 'B L'],
+      latents: Float[Array, 'B M R Dr'] | None,
+      cache: Cache | None,
+      segments: Int[Array, 'B L'] | None,
+  ) -> Bool[Array, 'B L S']:
+    """Which latents each token sees; None: of those that the cache keeps."""
+    if not self.config.block.groups_media:
+      return self.visible(media_index, *(
+          (1, cache.media_keys) if latents is None else latents.shape[1:3]
+      ))
+    if latents is None:
+      seen = cache.seen[:, None]
+      return jnp.broadcast_to(seen, (*media_index.shape, seen.shape[-1]))
+    return visible_in_groups(media_index, latents, segments)
 
   def visible(
       self, media_index: Int[Array, 'B L'], media: int, latents: int
@@ -260,19 +290,39 @@ class Decoder(nn.Module):
     Of `stacks` with the keys of R latents of each medium those of the one that
     the last token saw, as later tokens see no other, and its number there.
     """
-    index = jnp.maximum(medium - 1, 0)
+    index = jnp.maximum(medium - 1, 0)[:, None]
     kept = {
-        name: keep_medium(stack, index, latents)
+        name: keep_media(stack, index, latents)
         for name, stack in stacks.items()
     }
     return kept, jnp.minimum(medium, 1)
+
+  def _remember_group(
+      self, cache: Cache, media_index: Int[Array, 'B L'],
+      latents: Float[Array, 'B M R Dr'], last: Int[Array, 'B'],
+      medium: Int[Array, 'B'], count: int,
+  ) -> Cache:
+    """The same of the last `count` media, of which the last token saw some."""
+    seen = visible_in_groups(media_index, latents, None)
+    seen = jnp.take_along_axis(seen, last[:, None, None], axis=1)
+    seen = seen.reshape(latents.shape[:3])
+    index = medium[:, None] + jnp.arange(-count, 0)
+    at = jnp.maximum(index, 0)
+    seen = jnp.take_along_axis(seen, at[..., None], axis=1)
+    seen &= (index >= 0)[..., None]
+    return cache.replace(
+        medium=medium, seen=seen.reshape(len(seen), -1), stacks={
+            name: keep_media(stack, at, latents.shape[2])
+            for name, stack in cache.stacks.items()
+        },
+    )
 
   def embeddings(self) -> tuple[Callable[..., Array], Unembedding]:
     """Maps into and out of the trunk, over one tied table or two.
 
     <EOC>, the only entry that the paper adds (v1 §3.2.1), has a row of its own,
     into and out of it: the frozen table then needs no gradient mask. Others may
-    have a second one, out of it.
+    have a second one, out of it, or none.
     """
     cfg = self.config
     normal = nn.initializers.normal(stddev=cfg.width**-0.5)
@@ -289,8 +339,8 @@ class Decoder(nn.Module):
     added, added_head = None, None
     if self.added and cfg.added:
       added = param('new_token_embedding', 'new_vocab', cfg.added)
-      added_head = added
-      if not cfg.added_tied:
+      added_head = added if cfg.added_scored else None
+      if cfg.added_scored and not cfg.added_tied:
         added_head = param('new_token_unembedding', 'new_vocab', cfg.added)
 
     def embed(tokens):

@@ -19,6 +19,7 @@ class BlockConfig:
 
   heads: int = 0  # 0: the language model's
   head_size: int = 0  # 0: the language model's
+  kv_heads: int = 0  # of keys and values; 0: as many as of queries
   activation: str = 'squared_relu'  # a key of layers.ACTIVATIONS
   # Whether media are mapped to the width once and normed by each block; else
   # keys and values are of the latents as they are (OpenFlamingo).
@@ -29,6 +30,10 @@ class BlockConfig:
   mlp_width: int = 0  # 0: four times the width
   qk_norm: bool = False  # of each head's queries and keys (IDEFICS)
   vector_gates: bool = False  # a gate for each channel, not one for all
+  # Of Llama 3.2: whether neighbouring media are seen together, without latents
+  # that are 0; and whether the feed-forward leaves alone what sees none.
+  groups_media: bool = False
+  masked_ffw: bool = False
 
   def __post_init__(self):
     check_activation(self.activation, 'decoder.block')
@@ -58,6 +63,7 @@ class DecoderConfig:
   block: BlockConfig = BlockConfig()
   added: int = 1  # entries that Flamingo adds and trains
   added_tied: bool = True  # one row maps each of these into and out of the trunk
+  added_scored: bool = True  # they have logits, and may be answered
 
   def __post_init__(self):
     if self.added < 0:

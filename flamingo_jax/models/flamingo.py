@@ -23,10 +23,9 @@ from flamingo_jax.models.resampler import PerceiverResampler, ResamplerConfig
 from flamingo_jax.models.unembedding import Unembedding
 from flamingo_jax.models.vision import (
     Vision,
-    normalize_pixels,
+    encode,
     vision_encoder,
 )
-from flamingo_jax.sharding import constrain
 from flamingo_jax.typing import Array, Bool, Float, Int, UInt8
 
 
@@ -90,12 +89,13 @@ class Flamingo(nn.Module):
     Args:
       tokens: ids of the text, tags included.
       media_index: the medium each token sees, from 1; 0 for none.
-      media: pixels; an image is one frame.
+      media: pixels; an image is one frame, or a few tiles (tiled_vit.py).
       media_mask: False on frames, or whole media, that are padding.
       segments: which document of its row each token is of; None: all of one.
     """
     x, unembed = self.states(
-        tokens, media_index, self.features(media), media_mask, segments
+        tokens, media_index, self.features(media, media_mask), media_mask,
+        segments,
     )
     return unembed.logits(x)
 
@@ -103,7 +103,7 @@ class Flamingo(nn.Module):
       self,
       tokens: Int[Array, 'B L'],
       media_index: Int[Array, 'B L'],
-      features: Float[Array, 'B M T P Dv'],
+      features: Float[Array, 'B M _ P Dv'],
       media_mask: Bool[Array, 'B M T'],
       segments: Int[Array, 'B L'] | None = None,
   ) -> tuple[Float[Array, 'B L D'], Unembedding]:
@@ -117,21 +117,19 @@ class Flamingo(nn.Module):
       media_mask: Bool[Array, 'B M T'],
   ) -> Float[Array, 'B M R Dr']:
     """The latents of each medium, on its own (Flamingo §2.1)."""
-    return self.resample(self.features(media), media_mask)
+    return self.resample(self.features(media, media_mask), media_mask)
 
   def features(
-      self, media: UInt8[Array, '*media h w 3']
-  ) -> Float[Array, '*media P Dv']:
-    """The vision encoder's features of each frame."""
-    pixels = media.reshape(-1, *media.shape[-3:])
-    pixels = normalize_pixels(pixels, self.config.vision)
-    grid = self.vision_encoder(constrain(pixels, 'media', None, None, None))
-    grid = constrain(grid, 'media', None, None, None)
-    return grid.reshape(*media.shape[:-3], -1, grid.shape[-1])
+      self,
+      media: UInt8[Array, '*media h w 3'],
+      media_mask: Bool[Array, '*media'] | None = None,
+  ) -> Float[Array, '*_ P Dv']:
+    """The vision encoder's features of each frame; tiles need the mask."""
+    return encode(self.vision_encoder, self.config.vision, media, media_mask)
 
   def resample(
       self,
-      features: Float[Array, 'B M T P Dv'],
+      features: Float[Array, 'B M _ P Dv'],
       media_mask: Bool[Array, 'B M T'],
   ) -> Float[Array, 'B M R Dr']:
     """Latents of each medium, from its features."""
@@ -150,6 +148,7 @@ class Flamingo(nn.Module):
       lengths: Int[Array, 'B'],
       cache_length: int,
       prefix: Cache | None = None,
+      group: int = 0,
   ) -> tuple[Float[Array, 'B V'], Cache]:
     """Reads prompts, padded on the right to one length.
 
@@ -165,6 +164,8 @@ class Flamingo(nn.Module):
       prefix: the cache of one row, full (its `cache_length` was its length),
         of what stands before all prompts. They begin with their own media:
         `media_index` numbers these, and sees none of the prefix.
+      group: of models whose text sees neighbouring media together, how many any
+        prompt's last token sees at most; 0: as many as there are.
 
     Returns:
       Logits of each prompt's next token, and the cache to extend. Of the media
@@ -172,7 +173,7 @@ class Flamingo(nn.Module):
       that later tokens see.
     """
     return self.decoder.prefill(
-        tokens, media_index, latents, lengths, cache_length, prefix
+        tokens, media_index, latents, lengths, cache_length, prefix, group
     )
 
   def extend(

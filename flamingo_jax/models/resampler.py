@@ -10,6 +10,7 @@ import jax.numpy as jnp
 
 from flamingo_jax.errors import UserError
 from flamingo_jax.models.encoder_layer import attention, feed_forward
+from flamingo_jax.models.layer_stack import per_turn
 from flamingo_jax.models.layers import (
     ACTIVATIONS,
     Einsum,
@@ -40,6 +41,7 @@ class ResamplerConfig:
   latents_stddev: float = 1.0
   frames: int = 8  # time embeddings, one per training frame; 0: none
   projected: bool = True  # features, to the width; else they have it
+  bias: bool = False  # of this projection (Llama 3.2)
   activation: str = 'squared_relu'  # a key of layers.ACTIVATIONS
   qk_norm: bool = False  # of each head's queries and keys (IDEFICS)
 
@@ -107,8 +109,8 @@ class Resampler(nn.Module):
     if cfg.projected:
       x = Einsum(
           'NTPV,VD->NTPD', (vision_width, cfg.width),
-          ('vision_embed', 'embed'),
-          dtype=self.dtype, name='features_projection',
+          ('vision_embed', 'embed'), dtype=self.dtype, bias=cfg.bias,
+          name='features_projection',
       )(features)
     elif vision_width == cfg.width:
       x = features.astype(self.dtype)
@@ -160,16 +162,20 @@ class PerceiverResampler(Resampler):
   def __call__(
       self,
       features: Float[Array, 'N T P Dv'],
-      frame_mask: Bool[Array, 'N T'],
+      frame_mask: Bool[Array, 'N _'],
   ) -> Float[Array, 'N R D']:
     """R latents of each of N media, whatever T and P.
 
     Features are P of each of T frames, from the vision encoder; no latent sees
-    those of frames that are padding, where `frame_mask` is False.
+    those of frames that are padding, where `frame_mask` is False. Features of
+    tiles have no empty places between them, as their mask may have.
     """
     cfg = self.config
+    if frame_mask.shape[1] != features.shape[1]:
+      count = jnp.sum(frame_mask, axis=1, keepdims=True)
+      frame_mask = jnp.arange(features.shape[1]) < count
     if not cfg.layers:
-      return self._as_they_are(features)
+      return self._as_they_are(features, frame_mask)
     x = self.embed(features)
     latents = self.latents(len(features))
     mask = self.key_mask(frame_mask, features.shape[2])
@@ -179,6 +185,7 @@ class PerceiverResampler(Resampler):
         variable_axes={'params': 0},
         split_rngs={'params': True},
         length=cfg.layers,
+        unroll=per_turn(cfg.layers, cfg.width),
         metadata_params={nn.PARTITION_NAME: 'layers'},
     )
     # Products with weights are kept for the backward pass; attention, whose
@@ -192,19 +199,22 @@ class PerceiverResampler(Resampler):
     return LayerNorm(self.dtype, name='norm')(latents)
 
   def _as_they_are(
-      self, features: Float[Array, 'N T P Dv']
+      self, features: Float[Array, 'N T P Dv'], frame_mask: Bool[Array, 'N T']
   ) -> Float[Array, 'N R D']:
-    """What the vision encoder makes of pictures, where nothing resamples it."""
+    """What the vision encoder makes of pictures, where nothing resamples it.
+
+    Latents of tiles that are none are 0.
+    """
     cfg = self.config
-    shape = len(features), cfg.latents, cfg.width
-    if features.shape[1] != 1:
+    frames, positions = features.shape[1:3]
+    if frames * positions != cfg.latents:
       raise UserError(
           'this model has no resampler: it sees images, and no videos of '
-          f'{features.shape[1]} frames'
+          f'{frames} frames' if cfg.latents == positions else
+          f'resampler.layers is 0, and latents are {cfg.latents}, where the '
+          f'vision encoder has {frames} x {positions}: they have to be as many'
       )
-    if features[:, 0].shape != shape:
-      raise UserError(
-          f'resampler.layers is 0, and latents and width are {shape[1:]}, where '
-          f'the vision encoder has {features.shape[2:]}: they have to be equal'
-      )
-    return features[:, 0].astype(self.dtype)
+    x = self.embed(features)
+    if frames == 1:
+      return x
+    return jnp.where(jnp.repeat(frame_mask, positions, axis=1)[..., None], x, 0)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Vision encoders by name or config: NFNets (Flamingo §2.1) and ViTs."""
+"""Vision encoders by name or config: NFNets (Flamingo §2.1), ViTs, also in tiles."""
 
 import dataclasses
 
@@ -10,17 +10,19 @@ import jax.numpy as jnp
 from flamingo_jax.errors import UserError
 from flamingo_jax.models.architecture import Architecture
 from flamingo_jax.models.nfnet import NFNETS, NFNet, NFNetConfig
+from flamingo_jax.models.tiled_vit import TiledViT, TiledViTConfig
 from flamingo_jax.models.vit import VITS, ViT, ViTConfig
 from flamingo_jax.picture_size import PictureSize
 from flamingo_jax.sharding import constrain
-from flamingo_jax.typing import Array, Float, UInt8
+from flamingo_jax.typing import Array, Bool, Float, UInt8
 
 
+VisionConfig = TiledViTConfig | ViTConfig | NFNetConfig
 # A row of nfnet.NFNETS or vit.VITS by its name, or a config of its own.
-Vision = str | ViTConfig | NFNetConfig
+Vision = str | VisionConfig
 
 
-def vision_config(vision: Vision) -> ViTConfig | NFNetConfig:
+def vision_config(vision: Vision) -> VisionConfig:
   """What an encoder is made of.
 
   Raises:
@@ -36,13 +38,16 @@ def vision_config(vision: Vision) -> ViTConfig | NFNetConfig:
   return NFNETS[vision] if vision in NFNETS else VITS[vision]
 
 
-def vision_encoder(vision: Vision, dtype: str) -> NFNet | ViT:
+def vision_encoder(vision: Vision, dtype: str) -> NFNet | ViT | TiledViT:
   """An encoder as a module.
 
-  From pictures [N h w 3] to a grid of features [N _ _ Dv]; its property
-  `features` is Dv. Raises as `vision_config`.
+  From pictures [N h w 3] to a grid of features [N _ _ Dv], or from their tiles
+  and mask to [N T P Dv]; its property `features` is Dv. Raises as
+  `vision_config`.
   """
   config = vision_config(vision)
+  if isinstance(config, TiledViTConfig):
+    return TiledViT(config, dtype)
   return (ViT if isinstance(config, ViTConfig) else NFNet)(config, dtype)
 
 
@@ -52,6 +57,37 @@ def has_size(vision: Vision) -> bool:
   NFNets of ours are for pictures of any size, which the run says.
   """
   return not isinstance(vision, str) or vision in VITS
+
+
+def is_tiled(vision: Vision) -> bool:
+  """Whether frames of a medium are tiles of a picture, encoded together."""
+  return isinstance(vision, TiledViTConfig)
+
+
+def encode(
+    encoder: NFNet | ViT | TiledViT, vision: Vision,
+    media: UInt8[Array, '*media h w 3'], mask: Bool[Array, '*media'] | None,
+) -> Float[Array, '*_ P Dv']:
+  """Features of each frame, or of the tiles of each picture.
+
+  Args:
+    encoder: of `vision`.
+    vision: what it is made of.
+    media: pixels.
+    mask: of frames, which tiles hang on; None where there are none.
+  """
+  # Axes in front of what is encoded together.
+  lead = media.shape[: -4 if is_tiled(vision) else -3]
+  pixels = normalize_pixels(
+      media.reshape(-1, *media.shape[len(lead) :]), vision
+  )
+  pixels = constrain(pixels, 'media', *(None,) * (pixels.ndim - 1))
+  if is_tiled(vision):
+    features = encoder(pixels, mask.reshape(pixels.shape[:2]))
+    features = constrain(features, 'media', None, None, None)
+    return features.reshape(*lead, *features.shape[1:])
+  grid = constrain(encoder(pixels), 'media', None, None, None)
+  return grid.reshape(*lead, -1, grid.shape[-1])
 
 
 def picture_size(vision: Vision, side: int) -> PictureSize:

@@ -97,9 +97,7 @@ class ViT(nn.Module):
     cfg = self.config
     count, patch = len(x), cfg.patch
     grid = _grid(cfg, *x.shape[1:3])
-    x = x[:, : grid[0] * patch, : grid[1] * patch]
-    x = x.reshape(count, grid[0], patch, grid[1], patch, 3)
-    x = jnp.moveaxis(x, 2, 3).reshape(count, grid[0] * grid[1], -1)
+    x = cut_patches(x, patch, *grid)
     x = Einsum(
         'NPC,CD->NPD', (x.shape[-1], cfg.width), ('conv_in', 'media_embed'),
         dtype=self.dtype, bias=cfg.patch_bias, name='patches_projection',
@@ -141,6 +139,15 @@ class ViT(nn.Module):
     """Learnt ones, the same for all pictures."""
     rows = self._rows(name, count)
     return jnp.broadcast_to(rows, (pictures, *rows.shape))
+
+
+def cut_patches(
+    x: Float[Array, 'N h w 3'], patch: int, rows: int, columns: int
+) -> Float[Array, 'N P C']:
+  """Pixels of each patch; those beyond the last ones are cut off."""
+  x = x[:, : rows * patch, : columns * patch]
+  x = x.reshape(len(x), rows, patch, columns, patch, 3)
+  return jnp.moveaxis(x, 2, 3).reshape(len(x), rows * columns, -1)
 
 
 def _grid(config: ViTConfig, height: int, width: int) -> tuple[int, int]:

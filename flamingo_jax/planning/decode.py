@@ -62,8 +62,8 @@ def make_plans(
 
   def prefill(params, tokens, lengths, media_index, latents):
     _, cache = decoding.read_prompts(
-        model, params, decoding.Prompts(tokens, lengths, media_index), latents,
-        _TOKENS,
+        model, params, decoding.Prompts(tokens, lengths, media_index, group=1),
+        latents, _TOKENS,
     )
     beams = jnp.repeat(jnp.arange(prompts), BEAMS)
     nonlocal structure
@@ -75,11 +75,11 @@ def make_plans(
     logits, cache = decoding.extend(model, params, tokens, cache)
     return logits, jax.tree.leaves(cache)
 
-  size, pictures = run.model.config.image_size, partitioner.mesh.size
-  plans = {}
+  size, pictures = run.model.picture_size, partitioner.mesh.size
+  plans, places = {}, size.squaring.places
   shown = (
-      rows(jnp.uint8, pictures, 1, 1, size, size, 3),
-      rows(bool, pictures, 1, 1),
+      rows(jnp.uint8, pictures, 1, places, size, size, 3),
+      rows(bool, pictures, 1, places),
   )
   plans['encode'], compiled = make(encode, *shown, pictures=pictures)
   if compiled is None:

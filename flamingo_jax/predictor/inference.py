@@ -227,7 +227,9 @@ class Inference:
     return self._encoder
 
   def _shape(self, document: TokenizedDocument) -> inputs.Shape:
-    return inputs.row_shape(document, self._config.decoder.context)
+    return inputs.row_shape(
+        document, self._config.decoder.context, self._latents[0]
+    )
 
   def _batches(
       self, documents: Sequence[TokenizedDocument], batch_size: int,
@@ -252,7 +254,8 @@ class Inference:
     found = {}
     if wanted:
       found = self._seeing().latents(self.params, wanted, sampling)
-    return inputs.pad_prompts(documents, tokens), inputs.pad_latents(
+    groups = self._config.decoder.block.groups_media
+    return inputs.pad_prompts(documents, tokens, groups), inputs.pad_latents(
         documents, found, (media, *self._latents), self._config.dtype,
     )
 

@@ -32,7 +32,7 @@ _RATIO = 4
 _LEAST_LENGTH = 64  # tokens; shorter prompts are padded to it
 # Most prompts have the room of their length for media too.
 _TOKENS_PER_MEDIUM = 16
-_USUAL_MEDIA = 64  # at most
+_USUAL_MEDIA = 64  # at most, of as many latents
 _LEAST_ROOM = 64  # tokens of an answer
 _EXAMPLE = "[fj.image('a.jpg'), 'Output:']"
 
@@ -83,15 +83,21 @@ def batches(
       yield rows, real
 
 
-def row_shape(document: TokenizedDocument, context: int) -> Shape:
+def row_shape(
+    document: TokenizedDocument, context: int, latents: int
+) -> Shape:
   """Of a row that has few shapes in common with others.
 
   Args:
     document: of the row, no longer than the context.
     context: how many tokens the model reads.
+    latents: of a medium; of more there is less room for those that are none.
   """
   tokens = bucket(len(document.tokens), _LEAST_LENGTH, _RATIO)
-  usual = min(tokens // _TOKENS_PER_MEDIUM, _USUAL_MEDIA)
+  usual = min(
+      tokens // _TOKENS_PER_MEDIUM,
+      max(_USUAL_MEDIA * 64 // max(latents, 64), 1),
+  )
   return min(tokens, context), bucket(len(document.media), usual)
 
 
@@ -223,9 +229,12 @@ def check_lengths(
 
 
 def pad_prompts(
-    documents: Sequence[TokenizedDocument], size: int
+    documents: Sequence[TokenizedDocument], size: int, groups: bool = False
 ) -> decoding.Prompts:
-  """One array per feature, of `size` tokens."""
+  """One array per feature, of `size` tokens.
+
+  `groups` says whether neighbouring media are seen together.
+  """
   shape = len(documents), size
   tokens, media_index = np.zeros(shape, np.int32), np.zeros(shape, np.int32)
   lengths = np.array([len(document.tokens) for document in documents], np.int32)
@@ -233,7 +242,8 @@ def pad_prompts(
     tokens[row, : lengths[row]] = document.tokens
     media_index[row, : lengths[row]] = document.media_index
   return decoding.Prompts(
-      tokens=tokens, lengths=lengths, media_index=media_index
+      tokens=tokens, lengths=lengths, media_index=media_index,
+      group=bucket(max(d.last_group for d in documents)) if groups else 0,
   )
 
 

@@ -113,7 +113,8 @@ class MediaEncoder:
     """(medium, result) of each; one is read while the last is encoded."""
     pending = None
     count, size = self._devices.size, self._size
-    for kind, frames in (('image', 1), ('video', sampling.frames)):
+    places = size.squaring.places
+    for kind, frames in (('image', places), ('video', sampling.frames)):
       alike = [medium for medium in media if medium.kind == kind]
       for start in range(0, len(alike), count):
         chunk = alike[start : start + count]

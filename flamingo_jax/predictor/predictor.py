@@ -284,11 +284,14 @@ class Predictor:
     """A cache of the prefix, and what is left of the documents.
 
     None and the documents whole where text may see media of the prefix: where
-    a prompt does not begin with its own, or text sees all so far.
+    a prompt does not begin with its own, or text sees all so far, or the last
+    one of the prefix with the first one of a prompt.
     """
     begins = all(isinstance(prompt[0], Media) for prompt in prompts)
     shares = self._is_flamingo and self.config.shares_prefixes
-    if not (prefix and begins and shares):
+    if not (prefix and begins and shares) or (
+        self.config.decoder.block.groups_media and isinstance(prefix[-1], Media)
+    ):
       return None, documents
     first, rest = inputs.split_prefix(documents, prefix)
     return self._inference.read_prefix(first, sampling), rest

@@ -34,10 +34,12 @@ def mean_features(
   """Features of the frames that exist, their mean over frames and places."""
   del shared
   pixels, mask = media
-  features = model.apply({'params': params}, pixels, method='features')
+  features = model.apply({'params': params}, pixels, mask, method='features')
   features = features.astype(jnp.float32).mean(axis=3)[:, 0]  # [n T Dv]
-  weights = mask[:, 0, :, None]
-  count = jnp.maximum(weights.sum(axis=1), 1)
+  count = mask[:, 0].sum(axis=1, keepdims=True)
+  # Frames that exist come first; places of tiles have gaps, and tiles none.
+  weights = (jnp.arange(features.shape[1]) < count)[..., None]
+  count = jnp.maximum(count, 1)
   return (features * weights).sum(axis=1) / count
 
 

@@ -29,6 +29,11 @@ def explain(
       f'{medium.kind} {i} ({os.path.basename(medium.path)})'
       for i, medium in enumerate(doc.media, 1)
   )]
+  if vocabulary.conventions.groups_media:
+    names = ['none', *(
+        ', '.join(names[first : i + 1])
+        for i, first in enumerate(doc.group_starts, 1)
+    )]
   rows = [('position', 'token', 'sees', 'loss')]
   pieces = vocabulary.pieces(doc.tokens)
   for i, (piece, index) in enumerate(zip(pieces, doc.media_index)):

@@ -15,7 +15,7 @@ import optax
 from flamingo_jax import models, sharding
 from flamingo_jax.data.vocabulary import Vocabulary
 from flamingo_jax.errors import UserError
-from flamingo_jax.models.vision import picture_size
+from flamingo_jax.models.vision import is_tiled, picture_size
 from flamingo_jax.picture_size import PictureSize
 from flamingo_jax.training.losses import contrastive_loss, same_rows
 from flamingo_jax.training.next_token_loss import next_token_loss
@@ -141,13 +141,13 @@ class FlamingoModel(TrainedModel):
 
   def initialize(self, rng: Array) -> dict[str, Any]:
     """Random weights; the frozen ones have the config's `frozen_dtype`."""
-    size = self.config.image_size
+    size, places = self.config.image_size, self.picture_size.squaring.places
     variables = self.module.init(
         rng,
         jnp.zeros((1, 1), jnp.int32),
         jnp.ones((1, 1), jnp.int32),
-        jnp.zeros((1, 1, 1, size, size, 3), jnp.uint8),
-        jnp.ones((1, 1, 1), bool),
+        jnp.zeros((1, 1, places, size, size, 3), jnp.uint8),
+        jnp.ones((1, 1, places), bool),
     )
     params, frozen_params = split_params(
         variables['params'], self.config.trained_towers
@@ -176,17 +176,21 @@ class FlamingoModel(TrainedModel):
       return batch  # encoded where gradients are taken
     media = {k: x for k, x in batch.items() if k.endswith('/media')}
     encoded = {k: x for k, x in batch.items() if k not in media}
-    for size in sorted({x.shape[4:] for x in media.values()}):
-      alike = {k: x for k, x in media.items() if x.shape[4:] == size}
-      rows = lambda x: x.reshape(x.shape[0], -1, *size)
+    tiled = is_tiled(self.config.vision)
+    axis = 3 if tiled else 4  # where a picture's own begin
+    for size in sorted({x.shape[axis:] for x in media.values()}):
+      alike = {k: x for k, x in media.items() if x.shape[axis:] == size}
+      joined = lambda arrays, *own: jnp.concatenate(
+          [x.reshape(x.shape[0], -1, *own) for x in arrays], axis=1
+      )
       features = self.module.apply(
-          {'params': frozen_params},
-          jnp.concatenate([rows(x) for x in alike.values()], axis=1),
+          {'params': frozen_params}, joined(alike.values(), *size),
+          joined((batch[f'{k}_mask'] for k in alike), *size[:tiled]),
           method='features',
       )
       start = 0
       for key, x in alike.items():
-        lead = x.shape[:4]
+        lead = x.shape[:axis]
         stop = start + math.prod(lead[1:])
         encoded[f'{key.removesuffix("media")}features'] = (
             features[:, start:stop].reshape(*lead, *features.shape[2:])
@@ -207,7 +211,8 @@ class FlamingoModel(TrainedModel):
     features = examples.get('features')
     if features is None:
       features = self.module.apply(
-          variables, examples['media'], method='features'
+          variables, examples['media'], examples['media_mask'],
+          method='features',
       )
     x, unembed = self.module.apply(
         variables,

@@ -39,7 +39,7 @@ def test_shapes_are_few_and_hold_what_they_must():
           tokens=np.zeros(n, np.int32), is_tag=np.zeros(n, bool),
           positions=np.arange(media), media=(PICTURE,) * media,
           next_media=False,
-      ), 2048,
+      ), 2048, 64,
   )
   shapes = {(n, media): size(n, media)
             for n in range(1, 2049, 7) for media in range(0, n // 8 + 1, 3)}

@@ -1,0 +1,216 @@
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Converted Llama 3.2 Visions against what transformers computes.
+
+references/record_mllama.py made the references.
+"""
+
+from flax import traverse_util
+import jax.numpy as jnp
+import numpy as np
+import PIL.Image
+import pytest
+
+import flamingo_jax as fj
+from flamingo_jax import cli
+from flamingo_jax.convert import families
+from flamingo_jax.convert import rules
+from flamingo_jax.data import media
+from flamingo_jax.data.interleaved import tokenize_document
+from flamingo_jax.data.vocabulary import Vocabulary
+from flamingo_jax.models.tiled_vit import layout_ids
+from flamingo_jax.models.vision import picture_size
+from flamingo_jax.picture_size import PictureSize, Squaring
+from flamingo_jax.run_dir.model_json import stored_config
+from tests.convert.mllama_folders import (  # pylint: disable=unused-import
+    MODELS,
+    REFERENCES,
+    converted,
+    tensors_of,
+    write_folder,
+)
+from tests.convert.photographs import photographs
+from tests.convert.recorded_prompts import numbers
+from tests.convert.shown_pictures import cut, shown
+
+FOUND = np.load(REFERENCES / 'mllama.npz')
+
+
+def parts_of(name, row):
+  """A prompt as users write it."""
+  prompt = MODELS[name]['prompts'][row]
+  pictures = iter(range(len(prompt)))
+  return [
+      fj.image(shown(row, next(pictures))) if part == 'i'
+      else fj.END_OF_CHUNK if part == 'e' else part for part in prompt
+  ]
+
+
+def inputs(name, folder):
+  """Tokens, the picture that each sees, tiles, and in which places they are."""
+  told, config = MODELS[name], stored_config(folder)
+  size = picture_size(config.vision, config.image_size)
+  shape = len(told['ids']), max(map(len, told['ids']))
+  tokens, index = np.zeros(shape, np.int32), np.zeros(shape, np.int32)
+  pixels = np.zeros(
+      (shape[0], 4, size.squaring.places, size, size, 3), np.uint8
+  )
+  mask = np.zeros(pixels.shape[:3], bool)
+  for row, ids in enumerate(told['ids']):
+    tokens[row, : len(ids)] = ids
+    index[row, : len(ids)] = np.array(told['sees'][row])[:, 1]
+    for column in range(max(x for _, x in told['sees'][row])):
+      pixels[row, column], mask[row, column] = media.load_frames(
+          media.image(shown(row, column)), mask.shape[2], size, None
+      )
+  return [jnp.asarray(x) for x in (tokens, index, pixels, mask)]
+
+
+@pytest.mark.parametrize('name', MODELS)
+def test_numbers_are_those_of_the_maker(converted, tmp_path, name):
+  told, folder = MODELS[name], converted(name)
+  logits, gradients, greedy = numbers(
+      folder, inputs(name, folder), [len(x) for x in told['ids']], told['given']
+  )
+  np.testing.assert_allclose(logits, FOUND[f'{name}/logits'], atol=5e-5)
+  assert greedy == told['greedy']
+  wanted = recorded_gradients(name, tmp_path / 'gradients')
+  found = traverse_util.flatten_dict(gradients)
+  assert {path[0] for path in found} == {'decoder', 'resampler'}
+  for path, gradient in found.items():
+    largest = np.abs(wanted[path]).max()
+    assert largest > 0 or path == ('decoder', 'new_token_embedding')
+    np.testing.assert_allclose(
+        gradient, wanted[path], rtol=1e-4, err_msg=str(path),
+        # A gate's is one sum of everything, which cancels.
+        atol=(1e-4 if path[-1].endswith('_gate') else 1e-5) * largest,
+    )
+
+
+def recorded_gradients(name, folder):
+  """As parameters of ours: a gradient converts as its tensor does."""
+  prefix = f'{name}/gradient/'
+  write_folder(folder, name, tensors_of(name) | {
+      key.removeprefix(prefix): FOUND[key] for key in FOUND
+      if key.startswith(prefix)
+  })
+  kind, config = families.read_config(folder)
+  tensors = families.open_tensors(folder, kind)
+  mapping = families.find_mapping(folder, kind, config, tensors)
+  found = {
+      path: np.zeros(x.shape, np.float32)
+      for path, x in rules.abstract_tower(mapping.config).items()
+  }
+  for path, place, values in rules.pieces(mapping, tensors):
+    if path in found:
+      found[path][place] = values
+  return found
+
+
+@pytest.mark.parametrize('name', MODELS)
+def test_prompts_are_tokens_as_the_processor_makes_them(converted, name):
+  vocabulary = Vocabulary(converted(name) / 'vocabulary.model')
+  for row, ids in enumerate(MODELS[name]['ids']):
+    document = tokenize_document(parts_of(name, row), vocabulary, close=False)
+    assert document.tokens.tolist() == ids
+    index = [last for _, last in MODELS[name]['sees'][row]]
+    assert document.media_index.tolist() == index
+
+
+def answers(name):
+  """The words of recorded answers."""
+  told, found = MODELS[name], []
+  ids = dict(told['tokenizer']['model']['vocab'])
+  ids |= {x['content']: x['id'] for x in told['tokenizer']['added_tokens']}
+  words, stop = {i: text for text, i in ids.items()}, ids[told['eos']]
+  for greedy in told['greedy']:
+    said = greedy[: (greedy + [stop]).index(stop)]
+    found.append(' '.join(words[i] for i in said if i > 2))
+  return found
+
+
+def test_prompts_are_answered_as_the_maker_answers_them(converted):
+  model, expected = fj.load(converted('base')), answers('base')
+  prompts = [parts_of('base', row) for row in range(5)]
+  assert model.generate(prompts, max_new_tokens=20) == expected
+  # Shots that are read once; their last picture has a text, so that it is not
+  # seen together with that of the query.
+  prefix, query = ['w3', *prompts[0][:5]], [prompts[1][0], prompts[1][1], 'w8']
+  alone = model.generate(prefix + query, max_new_tokens=20)
+  assert model.generate([query], max_new_tokens=20, prefix=prefix) == [alone]
+  assert model._inference._prefix[1] is not None
+  model.forget()
+  alone = model.generate(prefix[:-1] + query, max_new_tokens=20)
+  assert model.generate(
+      [query], max_new_tokens=20, prefix=prefix[:-1]
+  ) == [alone]
+  assert model._inference._prefix[1] is None
+  scores = model.score(prompts[0], ['w5 w6', 'w7'])
+  together = model.score(prompts[:2], ['w5 w6', 'w7'])
+  np.testing.assert_allclose(scores, together[0], rtol=1e-5)
+  for prompt, words in (
+      (['w3<|image|>'], r"holds '<\|image\|>', .*fj.image"),
+      ([fj.video(np.zeros((2, 8, 8, 3), np.uint8))], 'sees images alone'),
+  ):
+    with pytest.raises(fj.UserError, match=words):
+      model.generate(prompt)
+
+
+def test_a_mesh_answers_alike(converted):
+  model = fj.load(converted('chat'), mesh={'fsdp': 8}, rules='fsdp')
+  prompts = [parts_of('chat', row) for row in range(4)]
+  assert model.generate(prompts, max_new_tokens=20) == answers('chat')
+
+
+def test_documents_are_turns(converted):
+  picture = fj.image(shown(0, 0))
+  vocabulary = Vocabulary(converted('chat') / 'vocabulary.model')
+  start, end, stop = '<|start_header_id|>', '<|end_header_id|>', '<|eot_id|>'
+  read = lambda parts: ' '.join(vocabulary.pieces(
+      tokenize_document(parts, vocabulary).tokens
+  ))
+  caption = (f'<BOS> {start} user {end} <|image|> {{}}{stop} {start} assistant '
+             f'{end} {{}}{stop}').replace(stop, '<EOS>')
+  assert read([picture, 'w5 w6']) == caption.format('', 'w5 w6 ')
+  assert read([picture, 'w5', fj.END_OF_CHUNK, 'w6']) == caption.format(
+      'w5 ', 'w6 '
+  )
+  for text in ('<|image|>', start, stop, '<|begin_of_text|>'):
+    assert max(vocabulary.encode_part(text, is_first=False)) < 52
+  assert vocabulary.decode([5, 58, vocabulary.eoc_id, 1, 6]) == 'w5 w6'
+
+
+def test_explain_shows_groups(converted, tmp_path, capsys):
+  PIL.Image.fromarray(shown(0, 0)).save(tmp_path / 'a.png')
+  image = f'--image={tmp_path}/a.png'
+  assert not cli.main([
+      'explain', f'--model_dir={converted("base")}', image, image, '--text=w5',
+      image, '--prompt=w7',
+  ])
+  lines = capsys.readouterr().out.splitlines()[1:]
+  both = 'image 1 (a.png), image 2 (a.png)'
+  assert [line.split(maxsplit=2)[1] + ': ' + line.split(maxsplit=2)[2][:-1].strip()
+          for line in lines] == [
+      '<|image|>: image 1 (a.png)', f'<|image|>: {both}', f'<BOS>: {both}',
+      f'w5: {both}', '<|image|>: image 3 (a.png)', 'w7: image 3 (a.png)',
+  ]
+
+
+@pytest.mark.parametrize('most', [4, 6])
+def test_tiles_are_those_of_the_reference(most):
+  size = PictureSize(19, Squaring('tiled', 'bilinear', tiles=most))
+  wanted, start = FOUND[f'tiles/{most}'], 0
+  pictures = cut(dict([*photographs().items()][:6]))
+  for (name, pixels), layout in zip(
+      pictures.items(), FOUND[f'layouts/{most}'], strict=True
+  ):
+    found, mask = media.load_frames(media.image(pixels), most + 1, size, None)
+    columns = int(np.argmin(mask))
+    assert layout_ids(most)[mask.sum() // columns, columns] == layout, name
+    stop = start + mask.sum()
+    far = np.abs(found[mask].astype(int) - wanted[start:stop])
+    assert far.max(initial=0) <= 1, name
+    assert not found[~mask].any()
+    start = stop
+  assert start == len(wanted)
+  assert len({*FOUND[f'layouts/{most}']}) > 5
