@@ -107,8 +107,8 @@ def source_hashes(module: types.ModuleType) -> dict[str, str]:
   return hashes
 
 
-def _location(module: types.ModuleType) -> str | None:
-  """The folder that has a module, or the package that it is in."""
+def _location(module: Any) -> str | None:
+  """The folder that has what is among the modules, or the package it is in."""
   file = getattr(module, '__file__', None)
   if not file:
     return None

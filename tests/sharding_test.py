@@ -16,6 +16,7 @@ from flamingo_jax import models, sharding
 from flamingo_jax.errors import UserError
 from flamingo_jax.models import contrastive
 from flamingo_jax.models.attention import HeadsProjection
+from flamingo_jax.models.vision import picture_size
 from flamingo_jax.training.partitioner import Partitioner
 
 SHAPE = jax.ShapeDtypeStruct
@@ -26,9 +27,11 @@ POD = {'replica': 3, 'fsdp': 64, 'model': 8}  # of flamingo_80b.gin
 
 ZOO = {}  # every member: its module, and what that is called with
 for _name, _config in models.variants.VARIANTS.items():
-  _pixels = (1, 1, 1, _config.image_size, _config.image_size, 3)
+  _size = picture_size(_config.vision, _config.image_size)
+  _frames = (1, 1, _size.squaring.places)
   ZOO[_name] = models.Flamingo(_config), (
-      TEXT, TEXT, SHAPE(_pixels, jnp.uint8), SHAPE((1, 1, 1), bool)
+      TEXT, TEXT, SHAPE((*_frames, _size, _size, 3), jnp.uint8),
+      SHAPE(_frames, bool),
   )
   ZOO[f'{_name} alone'] = models.LanguageModel(
       models.LanguageModelConfig(_config.decoder, _config.dtype)

@@ -77,12 +77,13 @@ def _lengths(
 
   default = _PREPARED if os.path.isdir(path) else _OWN_DATA
   macros = gin_macros.read(gin_files or [default], bindings)
-  tasks = macros.get('TASK_FEATURE_LENGTHS')
+  # Which a function makes of the latter, if nothing else is said.
+  tasks = macros.get('TASK_FEATURE_LENGTHS') or macros.get('DATASETS')
   files = ', '.join(gin_files or [default])
   if not tasks:
-    raise UserError(f'{files}: TASK_FEATURE_LENGTHS is not set, so that the '
-                    'lengths of examples are not known; give the --gin_file of '
-                    'a run')
+    raise UserError(f'{files}: DATASETS or TASK_FEATURE_LENGTHS is not set, so '
+                    'that the lengths of examples are not known; give the '
+                    '--gin_file of a run')
   # Folders are DATA_DIR/<data set>/<split>.
   folders = os.path.abspath(path).split(os.sep)
   name = next((part for part in reversed(folders) if part in tasks), None)

@@ -29,6 +29,10 @@ from flamingo_jax.run_dir.model_json import stored_config, stored_vocabulary
 from flamingo_jax.run_dir.towers import stored_encoder
 
 
+# Kinds of sources that go out as they came by a format of their own.
+_WITH_A_FORMAT = ('idefics', open_flamingo.KIND)
+
+
 @dataclasses.dataclass(frozen=True)
 class _Export:
   """What is written."""
@@ -126,11 +130,8 @@ def _left_out(
 def _safetensors(
     weights: StoredWeights, record: SourceRecord | None, draft: pathlib.Path
 ) -> _Export:
-  """A tower as the hub had it; anything else by the paths of parameters."""
-  is_tower = record is not None and (
-      record.kind not in (*families.FLAMINGOS, open_flamingo.KIND)
-  )
-  if not is_tower:
+  """As the hub had it, or, of a run, by the paths of parameters."""
+  if record is None or record.kind in _WITH_A_FORMAT:
     plain.copy_files(weights.folder, draft)
     return _Export('safetensors by the names of parameters, with model.json',
                    plain.PlainTensors(weights))

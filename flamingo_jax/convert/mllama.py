@@ -69,7 +69,9 @@ def mapping(config: Attributes, tensors: Tensors, pixels: Pixels) -> Mapping:
       config.part('vision_config', {}), pixels, version
   )
   text = config.part('text_config', {}).with_defaults(_TEXT)
-  decoder, cross = _decoder(text, tensors, names)
+  layers = text.count('num_hidden_layers')
+  cross = _cross_layers(text, layers)
+  decoder = _decoder(text, tensors, names, cross)
   # Which tag stands for pictures, which the tokenizer knows by its name.
   config.ignore('image_token_index', 'image_token_id')
   config.expect('tie_word_embeddings', False)
@@ -87,17 +89,18 @@ def mapping(config: Attributes, tensors: Tensors, pixels: Pixels) -> Mapping:
       (),
       (*mllama_vision.rules(names.vision, vision),
        *_projection(names.projector, vision),
-       *_text(names, decoder, cross)),
+       *_text(names, decoder, cross, layers)),
       conventions='llama_vision',
   )
 
 
 def _decoder(
-    text: Attributes, tensors: Tensors, names: _Names
-) -> tuple[DecoderConfig, range]:
-  """The decoder, and which of the maker's layers are its blocks."""
-  layers, heads, head_size, width = llama.shape(text)
-  cross = _cross_layers(text, layers)
+    text: Attributes, tensors: Tensors, names: _Names, cross: range
+) -> DecoderConfig:
+  """The decoder, of whose blocks the maker's layers are `cross`."""
+  layers = cross.stop - len(cross)
+  text = text.with_defaults({'num_hidden_layers': layers})
+  _, heads, head_size, width = llama.shape(text)
   kv_heads = text.count('num_key_value_heads')
   vocab, context = text.count('vocab_size'), text.count('max_position_embeddings')
   rows = tensors.rows(f'{names.text}embed_tokens.weight')
@@ -108,7 +111,7 @@ def _decoder(
     )
   layer = LayerConfig(
       positions='rotary',
-      **layer_patterns.read('llama', text, layers - len(cross), context),
+      **layer_patterns.read('llama', text, layers, context),
       norm_eps=text.number('rms_norm_eps'),
       activation=text.activation('hidden_act', 'silu'), gated=True,
       mlp_width=text.count('intermediate_size'), kv_heads=kv_heads,
@@ -123,32 +126,33 @@ def _decoder(
       qk_norm=True, groups_media=True, masked_ffw=True,
   )
   return DecoderConfig(
-      vocab=vocab, layers=layers - len(cross), width=width, heads=heads,
+      vocab=vocab, layers=layers, width=width, heads=heads,
       xattn_every=cross.step - 1, head_size=head_size, context=context,
       first=cross.start, layer=layer, tied=False, scaled_embedding=False,
       block=block, added=_ADDED, added_tied=False, added_scored=False,
-  ), cross
+  )
 
 
 def _cross_layers(text: Attributes, layers: int) -> range:
-  """Which layers see pictures: every k-th, of which none is the last.
+  """Which layers see pictures: every k-th, up to where the range ends.
+
+  It ends behind the last layer, or one further where that sees pictures too: ours
+  have a layer behind each block, and the one that is added does nothing.
 
   Raises:
     UserError: they stand otherwise.
   """
   told = text.take('cross_attention_layers', _CROSS)
-  known = isinstance(told, list) and told and all(
-      type(x) is int for x in told
-  )
-  if known:
-    step = told[1] - told[0] if len(told) > 1 else layers - told[0]
-    found = range(told[0], layers, max(step, 1))
-    if told == [*found] and step > 1 and 0 <= told[0] and told[-1] < layers - 1:
+  if isinstance(told, list) and told and all(type(x) is int for x in told):
+    end = layers + (told[-1] == layers - 1)
+    step = told[1] - told[0] if len(told) > 1 else end - told[0]
+    found = range(told[0], end, max(step, 1))
+    if told == [*found] and step > 1 and told[0] >= 0:
       return found
   raise UserError(
-      f'{text.path}: cross_attention_layers is {told!r}, and known are every '
-      f'k-th up to the end of the {layers} layers, as 3, 8, .., 38 of 40, with '
-      'a layer behind each; others cannot be computed here'
+      f'{text.path}: cross_attention_layers is {told!r}, and known is every k-th '
+      f'up to the end of the {layers} layers, k at least 2, as 3, 8, .., 38 of '
+      '40; others cannot be computed here'
   )
 
 
@@ -168,8 +172,9 @@ def _projection(source: str, vision: TiledViTConfig) -> list[Rule]:
 
 
 def _text(
-    names: _Names, decoder: DecoderConfig, cross: range
+    names: _Names, decoder: DecoderConfig, cross: range, layers: int
 ) -> Iterator[Rule]:
+  """Of what the maker calls the language model, of so many layers in all."""
   yield Rule(
       f'{names.text}embed_tokens.weight',
       ('decoder/token_embedder', 'decoder/new_token_embedding'),
@@ -177,13 +182,14 @@ def _text(
   )
   yield same(names.head, 'decoder/token_unembedder')
   yield _scale(f'{names.text}norm', 'decoder/final_norm')
-  plain = [x for x in range(decoder.layers + len(cross)) if x not in cross]
+  plain = [x for x in range(cross.stop) if x not in cross]
   places = _places(decoder)
   for number, (stack, place) in zip(plain, places, strict=True):
-    yield from _placed(
-        _layer(f'{names.text}layers.{number}.', f'decoder/{stack}/lm', decoder),
-        place,
-    )
+    at, target = f'{names.text}layers.{number}.', f'decoder/{stack}/lm'
+    of_layer = _layer(at, target, decoder)
+    if number == layers:
+      of_layer = [_idle_layer(f'{names.text}norm.weight', of_layer, decoder)]
+    yield from _placed(of_layer, place)
   for block, number in enumerate(cross):
     # Of the tail there is one, which is not stacked.
     is_tail = block == decoder.groups
@@ -216,6 +222,29 @@ def _layer(at: str, target: str, decoder: DecoderConfig) -> list[Rule]:
       *_halves(at, target, 'attn_norm'),
       *_attention(f'{at}self_attn', f'{target}/attn', decoder.heads),
   ]
+
+
+def _idle_layer(
+    source: str, rules: list[Rule], decoder: DecoderConfig
+) -> Rule:
+  """A layer that adds nothing, with the targets of another's rules."""
+  targets = [target for rule in rules for target in rule.targets]
+  width, size = decoder.width, decoder.head_size
+  shapes = {
+      'scale': (width,), 'query': (width, decoder.heads * size),
+      'key': (width, decoder.kv_heads * size),
+      'value': (width, decoder.kv_heads * size),
+      'out': (decoder.heads, size, width),
+      'gate': (width, decoder.layer.mlp_width),
+      'up': (width, decoder.layer.mlp_width),
+      'down': (decoder.layer.mlp_width, width),
+  }
+  made = [
+      next(np.zeros(shape, np.float32) for part, shape in shapes.items()
+           if part in target.split('/'))
+      for target in targets
+  ]
+  return Rule(source, tuple(targets), lambda _: made)
 
 
 def _block(at: str, target: str, decoder: DecoderConfig) -> list[Rule]:

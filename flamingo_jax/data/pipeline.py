@@ -141,6 +141,12 @@ def check_pictures(
           f'vision encoder reads them {reads.squaring}: give '
           "'image_size': @runtime.tower_image_size(), as configs/own_data.gin"
       )
+    if made.tiles and lengths.get('frames', 1) != made.places:
+      raise UserError(
+          f"task_feature_lengths of {name!r} have 'frames' of "
+          f'{lengths.get("frames", 1)}, and a picture has {made.places} places '
+          "for its tiles: give it as 'frames'"
+      )
 
 
 def check_split(name: str, split: str) -> None:

@@ -20,6 +20,7 @@ from flamingo_jax.data import pipeline
 from flamingo_jax.data.buckets import as_folder
 from flamingo_jax.driver.feature_store import FeatureStore, digest
 from flamingo_jax.errors import UserError
+from flamingo_jax.models.vision import is_tiled
 from flamingo_jax.run_dir.fingerprint import fingerprint
 from flamingo_jax.training.partitioner import Partitioner
 from flamingo_jax.training.trained_model import Batch, TrainedModel
@@ -51,6 +52,12 @@ class MediaCache:
       raise UserError(
           'the media cache keeps what a frozen vision encoder makes of pictures,'
           ' and this run has none: train it without --cache_media'
+      )
+    if is_tiled(model.config.vision):
+      raise UserError(
+          'the media cache keeps features of single squares, and this vision '
+          'encoder sees all tiles of a picture together: train it without '
+          '--cache_media'
       )
     if '://' in os.fspath(folder):
       raise UserError(

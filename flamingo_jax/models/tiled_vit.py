@@ -62,8 +62,6 @@ class TiledViTConfig:
 
   def __post_init__(self):
     check_activation(self.activation, 'vision')
-    if isinstance(self.squaring, dict):  # as JSON has it
-      object.__setattr__(self, 'squaring', Squaring(**self.squaring))
 
   @property
   def tiles(self) -> int:

@@ -120,11 +120,11 @@ def test_prompts_are_tokens_as_the_processor_makes_them(converted, name):
 def answers(name):
   """The words of recorded answers."""
   told, found = MODELS[name], []
-  stop = 57 if name == 'chat' else 2
+  ids = dict(told['tokenizer']['model']['vocab'])
+  ids |= {x['content']: x['id'] for x in told['tokenizer']['added_tokens']}
+  words, stop = {i: text for text, i in ids.items()}, ids[told['eos']]
   for greedy in told['greedy']:
     said = greedy[: (greedy + [stop]).index(stop)]
-    words = {i: text for text, i in told['tokenizer']['model']['vocab'].items()}
-    words |= {x['id']: x['content'] for x in told['tokenizer']['added_tokens']}
     found.append(' '.join(words[i] for i in said if i > 2))
   return found
 
@@ -177,7 +177,7 @@ def test_documents_are_turns(converted):
   )
   for text in ('<|image|>', start, stop, '<|begin_of_text|>'):
     assert max(vocabulary.encode_part(text, is_first=False)) < 52
-  assert vocabulary.decode([5, 58, 57, 1, 6]) == 'w5 w6'
+  assert vocabulary.decode([5, 58, vocabulary.eoc_id, 1, 6]) == 'w5 w6'
 
 
 def test_explain_shows_groups(converted, tmp_path, capsys):

@@ -10,6 +10,7 @@ import pytest
 
 from flamingo_jax.convert.families import find_mapping, read_config
 from flamingo_jax.convert.hub_folder import Tensors
+from flamingo_jax.convert.rules import abstract_tower
 from flamingo_jax.models import variants
 from flamingo_jax.run_dir.towers import OF_FLAMINGO
 
@@ -83,6 +84,16 @@ VISION_ENCODERS = {
 }
 
 
+LLAMA_VISION = {
+    'llama_vision_11b': {'cross_attention_layers': [*range(3, 40, 5)]},
+    'llama_vision_90b': {
+        'hidden_size': 8192, 'intermediate_size': 28_672,
+        'num_hidden_layers': 100, 'num_attention_heads': 64,
+        'cross_attention_layers': [*range(3, 100, 5)],
+    },
+}
+
+
 def converted(folder, config, name, shape):
   """What is made of a folder, of whose weights one is told and none is there."""
   size = 2 * math.prod(shape)
@@ -121,3 +132,44 @@ def test_encoders_are_those_of_the_vision_encoders(name, tmp_path):
   )
   member = variants.get(name)
   assert (found.vision, found.image_size) == (member.vision, member.image_size)
+
+
+@pytest.mark.parametrize('name', LLAMA_VISION)
+def test_whole_models_are_those_of_the_hub(name, tmp_path):
+  text = {
+      'model_type': 'mllama_text_model', 'hidden_act': 'silu',
+      'hidden_size': 4096, 'intermediate_size': 14_336, 'num_hidden_layers': 40,
+      'num_attention_heads': 32, 'num_key_value_heads': 8,
+      'max_position_embeddings': 131_072, 'rms_norm_eps': 1e-05,
+      'rope_theta': 500_000.0, 'rope_scaling': SCALING | {'factor': 8.0},
+      'vocab_size': 128_256, 'tie_word_embeddings': False,
+      'torch_dtype': 'bfloat16',
+  } | LLAMA_VISION[name]
+  size = {'height': 560, 'width': 560}
+  (tmp_path / 'preprocessor_config.json').write_text(json.dumps({
+      'image_processor_type': 'MllamaImageProcessor', 'do_resize': True,
+      'do_pad': True, 'max_image_tiles': 4, 'resample': 2, 'size': size,
+      'image_mean': [0.48145466, 0.4578275, 0.40821073],
+      'image_std': [0.26862954, 0.26130258, 0.27577711],
+  }))
+  found = converted(tmp_path, {
+      'model_type': 'mllama', 'image_token_index': 128_256,
+      'architectures': ['MllamaForConditionalGeneration'],
+      'transformers_version': '4.45.0.dev0', 'text_config': text,
+      'vision_config': {
+          'model_type': 'mllama_vision_model', 'image_size': 560,
+          'attention_heads': 16, 'torch_dtype': 'bfloat16',
+      },
+  }, 'language_model.model.embed_tokens.weight', [
+      128_264, text['hidden_size']
+  ])
+  assert found == variants.get(name)
+
+
+# Counted in the published files, in 1e9.
+@pytest.mark.parametrize('name, billions', [
+    ('llama_vision_11b', 10.67), ('llama_vision_90b', 88.59),
+])
+def test_parameters_are_as_many_as_published(name, billions):
+  sizes = [x.size for x in abstract_tower(variants.get(name), True).values()]
+  assert sum(sizes) / 1e9 == pytest.approx(billions, abs=0.005)

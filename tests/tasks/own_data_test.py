@@ -154,7 +154,8 @@ def test_check_takes_the_lengths_of_a_folder_from_its_run(
     assert cli.main(['check', str(tmp_path / name / 'train'), *options]) == 0
     *_, last = capsys.readouterr().out.splitlines()
     assert f'longer than {tokens} tokens; an example shows a part' in last
-    assert last.endswith('in TASK_FEATURE_LENGTHS would show more')
+    named = 'TASK_FEATURE_LENGTHS' if options else 'DATASETS'
+    assert last.endswith(f'in {named} would show more')
   for option, sentence in (
       (gin_file, 'is none of the data sets mine, align'),
       ('--gin.TOKNES=9', "unknown gin name 'TOKNES': did you mean TOKENS?"),
