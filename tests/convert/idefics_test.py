@@ -89,8 +89,11 @@ def test_a_step_makes_the_weights_that_torch_makes(converted, tmp_path):
   assert model.config == stored_config(converted('instruct'))
   wanted = recorded('instruct', 'stepped', state.params, tmp_path / 'stepped')
   for path, found in traverse_util.flatten_dict(state.params).items():
+    # Where a gradient is near 0, a step is 100 times what it is off (rate / eps).
+    # Of float64, ours and torch's are equally far, by other seeds: up to 5e-6.
     np.testing.assert_allclose(
-        found, wanted[path], rtol=1e-4, atol=2e-6, err_msg=str(path)
+        found, wanted[path], rtol=1e-4, err_msg=str(path),
+        atol=2e-5 * np.abs(wanted[path]).max(),
     )
   # And goes out again, where its maker's code has read such an export.
   stepped_runs.save(tmp_path / 'run', model, state, frozen)

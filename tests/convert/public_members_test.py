@@ -173,3 +173,29 @@ def test_whole_models_are_those_of_the_hub(name, tmp_path):
 def test_parameters_are_as_many_as_published(name, billions):
   sizes = [x.size for x in abstract_tower(variants.get(name), True).values()]
   assert sum(sizes) / 1e9 == pytest.approx(billions, abs=0.005)
+
+
+@pytest.mark.parametrize('name, sizes', [
+    ('idefics_9b', (32, 4096, 32, 11_008)),
+    ('idefics_80b', (80, 8192, 64, 22_016)),
+])
+def test_idefics_are_those_of_their_files(name, sizes, tmp_path):
+  layers, width, heads, mlp_width = sizes
+  clip = VISION_ENCODERS['flamingo_llama_70b'][1]
+  (tmp_path / 'preprocessor_config.json').write_text(json.dumps({
+      'image_processor_type': 'IdeficsImageProcessor', 'image_size': 224,
+      'image_num_channels': 3, 'image_mean': clip['image_mean'],
+      'image_std': clip['image_std'],
+  }))
+  found = converted(tmp_path, {
+      'model_type': 'idefics', 'additional_vocab_size': 2,
+      'cross_layer_interval': 4, 'hidden_size': width,
+      'intermediate_size': mlp_width, 'num_attention_heads': heads,
+      'num_hidden_layers': layers, 'qk_layer_norms': True,
+      'use_resampler': True,
+      'perceiver_config': {'qk_layer_norms_perceiver': True},
+      'vision_config': {
+          'embed_dim': 1280, 'image_size': 224, 'hidden_act': 'gelu',
+      },
+  }, 'model.embed_tokens.weight', [32_000, width])
+  assert found == variants.get(name)
