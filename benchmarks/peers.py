@@ -4,14 +4,14 @@
 
   python -m benchmarks.peers openflamingo --python=refs/bin/python
 
-prints JSON. The maker (openflamingo or idefics) runs in refs, an environment with
-torch, transformers and, for OpenFlamingo, open_clip and open_flamingo
+prints JSON. The maker (openflamingo or idefics) runs in refs, an environment
+with torch, transformers and, for OpenFlamingo, open_clip and open_flamingo
 (makers.py). It writes a model with random weights as it writes any, `flamingo
 convert` makes ours of it, and nothing is timed unless the logits are the same.
 Then both take turns, in float32 on CPUs and in bfloat16 where there is a GPU,
 compiled beforehand:
 
-  train     a step of AdamW on BATCH texts with their pictures: the vision encoder
+  train     a step of AdamW on texts with their pictures: the vision encoder
             without a gradient, the resampler and blocks with one
   prefill   pictures and prompts to the first token
   decode    the tokens behind it
@@ -197,7 +197,9 @@ def check_logits(
   return differ
 
 
-def measure(options: argparse.Namespace, folder: pathlib.Path) -> dict[str, Any]:
+def measure(
+    options: argparse.Namespace, folder: pathlib.Path
+) -> dict[str, Any]:
   """All of it, both sides taking turns."""
   size = SIZES[options.size]
   theirs = OtherSide([
@@ -275,7 +277,8 @@ def make_query(size: dict[str, int]) -> tuple[dict, dict]:
 
 def joined(shots: dict, query: dict) -> dict[str, np.ndarray]:
   """Shots and query as one text."""
-  later = query | {'media_index': query['media_index'] + shots['pixels'].shape[1]}
+  seen = query['media_index'] + shots['pixels'].shape[1]
+  later = query | {'media_index': seen}
   return {
       name: np.concatenate([x, later[name]], axis=1)
       for name, x in shots.items()
@@ -322,7 +325,7 @@ def main() -> None:
   parser.add_argument('--python', required=True)
   parser.add_argument('--size', choices=SIZES, default='small')
   parser.add_argument('--threads', type=int, default=2)
-  parser.add_argument('--warmup', type=int, default=1)
+  parser.add_argument('--warmup', type=int, default=2)
   parser.add_argument('--rounds', type=int, default=5)
   parser.add_argument('--only', nargs='*',
                       default=['train', 'prefill', 'generate', 'query'])
