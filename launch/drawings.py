@@ -30,7 +30,6 @@ from flamingo_jax.data import interleaved
 from flamingo_jax.data import media as media_reader
 from flamingo_jax.decoding import prefill
 from flamingo_jax.models.cross_attention import visible_latents
-from flamingo_jax.tasks import flamingo_pretrain
 from flamingo_jax.tasks import shapes
 from flamingo_jax.tasks import shapes_vocabulary
 from flamingo_jax.training import trainable
@@ -187,16 +186,16 @@ def draw_mask(next_media: bool) -> str:
 def draw_gradients() -> str:
   """The paper's mixture as configs/flamingo_3b.gin trains on it."""
   macros = gin_macros.read(['configs/flamingo_3b.gin'])
-  sizes, lengths = macros['BATCH_SIZES'], macros['TASK_FEATURE_LENGTHS']
+  sizes, datasets = macros['BATCH_SIZES'], macros['DATASETS']
   drawing = Drawing('A gradient of each data set, weighted and added')
   for x, text in ((16, 'data set'), (104, 'examples of one step'),
                   (338, 'its mean loss'), (468, 'its gradient'),
                   (574, 'times λ')):
     drawing.text(x, 24, text, 12)
   middle = 58 + 26 * (len(sizes) - 1)
-  for row, (name, weight) in enumerate(flamingo_pretrain.WEIGHTS.items()):
+  for row, (name, entry) in enumerate(datasets.items()):
     y = 58 + 52 * row
-    length = {'frames': 1} | lengths[name]
+    length = {'frames': 1} | entry
     media = f'{length["media"]} pictures'
     if length['media'] == 1:
       media = '1 picture'
@@ -208,7 +207,7 @@ def draw_gradients() -> str:
          '#e4e4e4'),
         (338, 96, f'L({name})', _FROZEN),
         (468, 80, '∇ L', _TRAINABLE),
-        (574, 62, f'{weight:g} ∇ L', _TRAINABLE),
+        (574, 62, f'{entry["weight"]:g} ∇ L', _TRAINABLE),
     ):
       drawing.box(x, y - 20, width, 32, fill)
       drawing.text(x + width / 2, y, text, 12.5, 'middle')

@@ -108,13 +108,9 @@ def test_a_data_set_of_your_own(installed, tmp_path):
   for task in ('my_pages', 'my_captions'):
     for split in ('train', 'validation'):
       write_shards(found, tmp_path / 'data' / task / split)
-  (tmp_path / 'tasks').mkdir()
-  (tmp_path / 'tasks' / 'my_data.py').write_text(
-      block('from flamingo_jax.data import features')
-  )
   (tmp_path / 'configs').mkdir()
   (tmp_path / 'configs' / 'mine.gin').write_text(
-      block('from __gin__ import dynamic_registration\nfrom tasks import my_')
+      block('from __gin__ import dynamic_registration\n\nfrom flamingo_jax import r')
   )
   environ = os.environ | {'PYTHONPATH': str(installed), 'XLA_FLAGS': QUICK}
   (command,) = re.findall(

@@ -266,8 +266,8 @@ def test_the_mixture_file_binds_it(directory, tmp_path, name):
 def test_a_run_says_all_of_a_data_set_once(
     directory, tmp_path, monkeypatch, capsys
 ):
-  text = (CONFIGS.parent / 'CONTRIBUTING.md').read_text(encoding='utf-8')
-  (found,) = re.findall(r'```\n(from __gin__.*?)```', text, re.S)
+  text = (CONFIGS.parent / 'docs/own_data.md').read_text(encoding='utf-8')
+  (found,) = re.findall(r'```\n(from __gin__[^`]*DATASETS.*?)```', text, re.S)
   monkeypatch.chdir(tmp_path)
   pathlib.Path('mine.gin').write_text(found)
   for mine, theirs in ('my_pages', 'm3w'), ('my_captions', 'align'):
