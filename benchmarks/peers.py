@@ -159,12 +159,11 @@ class Ours:
   def _rows(self, texts: dict[str, np.ndarray]) -> Any:
     """Prompts and the latents of their pictures."""
     rows, images = texts['pixels'].shape[:2]
-    # One by one, as the Predictor does.
-    latents = [
-        self._encode(self._params, None, (x, np.ones((1, 1, 1), bool)))
-        for x in texts['pixels'].reshape(-1, 1, 1, 1, *texts['pixels'].shape[2:])
-    ]
-    latents = jax.numpy.concatenate(latents)
+    # All at once, as their code does; a Predictor takes one after the other.
+    latents = self._encode(self._params, None, (
+        texts['pixels'].reshape(-1, 1, 1, *texts['pixels'].shape[2:]),
+        np.ones((rows * images, 1, 1), bool),
+    ))
     tokens = texts['tokens']
     prompts = decoding.Prompts(
         tokens, np.full(rows, tokens.shape[1], np.int32), texts['media_index']

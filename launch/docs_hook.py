@@ -9,6 +9,10 @@ import re
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 
+from flamingo_jax.data import quiet_tensorflow
+
+quiet_tensorflow.load()  # before anything else imports TensorFlow
+
 from launch import drawings
 from launch import reference
 
@@ -16,7 +20,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 # Files beside docs/ that are pages of the site.
 PAGES = {
     'README.md': 'index.md', 'CONTRIBUTING.md': 'contributing.md',
-    'CHANGELOG.md': 'changelog.md',
+    'CHANGELOG.md': 'changelog.md', 'SECURITY.md': 'security.md',
 }
 _LINK = re.compile(r'(!?)\[([^\]]*)\]\((?!\w+:|#)([^)#\s]+)(#[^)\s]*)?\)')
 

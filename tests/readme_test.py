@@ -110,7 +110,7 @@ def test_a_data_set_of_your_own(installed, tmp_path):
       write_shards(found, tmp_path / 'data' / task / split)
   (tmp_path / 'configs').mkdir()
   (tmp_path / 'configs' / 'mine.gin').write_text(
-      block('from __gin__ import dynamic_registration\n\nfrom flamingo_jax import r')
+      block('from __gin__ import dynamic_registration\n\ninclude')
   )
   environ = os.environ | {'PYTHONPATH': str(installed), 'XLA_FLAGS': QUICK}
   (command,) = re.findall(

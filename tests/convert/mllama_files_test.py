@@ -44,7 +44,7 @@ def test_in_other_spellings(converted, tmp_path):
       CONFIG | {'text_config': text, 'transformers_version': '4.45.0.dev0'},
   )
   report = str(conversion.convert(folder, tmp_path / 'model'))
-  assert 'mllama: 32,263 parameters, blocks before every 3. layer' in report
+  assert 'mllama: 35,167 parameters, blocks before every 3. layer' in report
   assert 'tiled, at most 4 (bilinear)' in report
   jax.tree.map(
       np.testing.assert_array_equal, load_params(tmp_path / 'model')[0],
