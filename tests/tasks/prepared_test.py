@@ -267,7 +267,10 @@ def test_a_run_says_all_of_a_data_set_once(
     directory, tmp_path, monkeypatch, capsys
 ):
   text = (CONFIGS.parent / 'docs/own_data.md').read_text(encoding='utf-8')
-  (found,) = re.findall(r'```\n(from __gin__[^`]*DATASETS.*?)```', text, re.S)
+  (found,) = (
+      block for block in re.findall(r'```\n(from __gin__.*?)```', text, re.S)
+      if 'DATASETS' in block
+  )
   monkeypatch.chdir(tmp_path)
   pathlib.Path('mine.gin').write_text(found)
   for mine, theirs in ('my_pages', 'm3w'), ('my_captions', 'align'):
