@@ -69,7 +69,9 @@ def run_convert(options: argparse.Namespace, rest: Sequence[str]) -> None:
 def add_export(commands: Any) -> None:
   """The flags of `flamingo export`."""
   parser = add_command(commands, 'export', run_export,
-                       'write a model as others read it')
+                       'write a model as others read it',
+                       'flamingo export runs/idefics --format=idefics '
+                       '--out=idefics')
   parser.add_argument('model_dir', metavar='DIR',
                       help='of a run, or what flamingo convert has made')
   parser.add_argument('--out', metavar='FOLDER', required=True,
@@ -80,10 +82,7 @@ def add_export(commands: Any) -> None:
 
 
 def run_export(options: argparse.Namespace, rest: Sequence[str]) -> None:
-  r"""Writes a model in the format of other makers.
-
-    flamingo export runs/idefics --format=idefics --out=idefics
-    flamingo export runs/own --step=best --format=safetensors --out=own
+  """Writes a model in the format of other makers.
 
   openflamingo is a checkpoint.pt of what OpenFlamingo adds to its towers, idefics
   a folder that transformers reads. safetensors takes any model: a tower is again

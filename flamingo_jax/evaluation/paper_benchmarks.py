@@ -276,7 +276,7 @@ def _own(name: str, prompts: str) -> Benchmark:
   module, row = own_code.named(name, '--benchmark')
   if not isinstance(row, Benchmark):
     raise UserError(f'--benchmark={name} is {shown(row)}, not a Benchmark; see '
-                    'CONTRIBUTING.md, "A benchmark"')
+                    'docs/add_a_benchmark.md')
   if row.name in BENCHMARKS or not re.fullmatch(r'\w[\w.-]*', row.name):
     raise UserError(
         f'--benchmark={name} has the name {shown(row.name)}, which '

@@ -21,6 +21,7 @@ from flamingo_jax.errors import UserError
 from flamingo_jax.run_dir.model_json import stored_config
 from flamingo_jax.run_dir.weights import load_params
 from flamingo_jax.shipped import shipped_weights
+from tests import command_examples
 from tests.convert import idefics_folders
 from tests.convert import open_flamingos
 from tests.convert import torch_files
@@ -120,8 +121,10 @@ def test_idefics_are_the_folder_they_were(tmp_path, name, dtype):
     assert f'  {tensor} ' in report
   # Without what is kept of it, as of a run that went on from it.
   shutil.rmtree(tmp_path / 'model' / 'source')
-  assert not cli.main(['export', f'{tmp_path}/model', '--format=idefics',
-                       f'--out={tmp_path}/anew'])
+  assert not cli.main(command_examples.arguments('export', 0, {
+      'runs/idefics': tmp_path / 'model', '--out=idefics':
+      f'--out={tmp_path}/anew'
+  }))
   anew = Tensors(tmp_path / 'anew')
   assert_values(anew, Tensors(folder), unread)
   conversion.convert(tmp_path / 'anew', tmp_path / 'converted')

@@ -266,8 +266,11 @@ def test_the_mixture_file_binds_it(directory, tmp_path, name):
 def test_a_run_says_all_of_a_data_set_once(
     directory, tmp_path, monkeypatch, capsys
 ):
-  text = (CONFIGS.parent / 'CONTRIBUTING.md').read_text(encoding='utf-8')
-  (found,) = re.findall(r'```\n(from __gin__.*?)```', text, re.S)
+  text = (CONFIGS.parent / 'docs/own_data.md').read_text(encoding='utf-8')
+  (found,) = (
+      block for block in re.findall(r'```\n(from __gin__.*?)```', text, re.S)
+      if 'DATASETS' in block
+  )
   monkeypatch.chdir(tmp_path)
   pathlib.Path('mine.gin').write_text(found)
   for mine, theirs in ('my_pages', 'm3w'), ('my_captions', 'align'):
