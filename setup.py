@@ -32,6 +32,7 @@ CORE = [
     'pillow',
     'protobuf',  # the format of SentencePiece models
     'sentencepiece>=0.2.1',
+    'shtab',  # completion in shells
     'tqdm',
 ]
 
@@ -88,22 +89,29 @@ CONVERT = TOKENIZERS + ['huggingface_hub>=1.0', 'safetensors']
 # launch/real_language.sh: a model of llama.cpp, too.
 REAL_LANGUAGE = TRAIN + CONVERT + ['gguf']
 
-TEST = PREPARE + T5X + EVAL + CONVERT + [
+# launch/docs.sh: the documentation as a site.
+DOCS = TRAIN + ['mkdocs-material>=9.8', 'mkdocstrings[python]>=1.0']
+
+TEST = PREPARE + T5X + EVAL + CONVERT + DOCS + [
     'beartype',
+    'build',
     'chex',
     'pytest',
     'pytest-xdist',
     'scikit-image',  # photographs
+    'setuptools>=77',  # builds without an environment of its own
+    'twine',  # whether an index would take the metadata
 ]
 
-# With tasks/, configs/ and ablations/, which are linked into the package.
+# Installed in the package. There they are links, for who runs the source as it
+# lies; where a checkout has no links, an installation needs none.
+BESIDE = ('ablations', 'configs', 'tasks')
 PACKAGES = setuptools.find_packages(include=['flamingo_jax', 'flamingo_jax.*'])
-LINKED = {f'flamingo_jax.{name}' for name in ('tasks', 'configs', 'ablations')}
-if not LINKED <= set(PACKAGES):
-  raise SystemExit(
-      'error: flamingo_jax/tasks, configs and ablations are no links to folders '
-      'here: git config core.symlinks true, then git checkout flamingo_jax'
-  )
+PACKAGES += [
+    f'flamingo_jax.{name}' for name in setuptools.find_packages(
+        include=[pattern for name in BESIDE for pattern in (name, f'{name}.*')]
+    )
+]
 
 setuptools.setup(
     name='flamingo_jax',
@@ -114,18 +122,29 @@ setuptools.setup(
     long_description_content_type='text/markdown',
     license='Apache-2.0',
     license_files=['LICENSE'],
-    packages=PACKAGES,
+    packages=sorted(set(PACKAGES)),
+    package_dir={f'flamingo_jax.{name}': name for name in BESIDE},
     package_data={
         'flamingo_jax': ['assets/**/*', 'weights/**/*'],
         '': ['*.gin'],
     },
     python_requires='>=3.11',
+    classifiers=[
+        'Development Status :: 4 - Beta',
+        'Intended Audience :: Science/Research',
+        'Operating System :: MacOS',
+        'Operating System :: POSIX :: Linux',
+        'Programming Language :: Python :: 3',
+        'Topic :: Scientific/Engineering :: Artificial Intelligence',
+    ],
+    keywords='flamingo vision-language few-shot in-context jax flax',
     install_requires=CORE,
     extras_require={
         'train': TRAIN, 'prepare': PREPARE, 'beam': BEAM, 'eval': EVAL,
         't5x': TRAIN + T5X, 'test': TEST, 'tokenizers': TOKENIZERS,
-        'convert': CONVERT, 'real-language': REAL_LANGUAGE,
+        'convert': CONVERT, 'real-language': REAL_LANGUAGE, 'docs': DOCS,
         'tpu': ['jax[tpu]>=0.10.2'],
+        'cuda': ['jax[cuda13]>=0.10.2'],  # NVIDIA's drivers from 580 on
     },
     entry_points={
         'console_scripts': ['flamingo = flamingo_jax.cli:main'],

@@ -16,13 +16,12 @@ fastest of each counts; 'ratio' is ours over theirs, tokens a second, and
 import argparse
 import functools
 import json
-import subprocess
-import time
 from typing import Any
 
 import jax
 import numpy as np
 
+from benchmarks.turns import OtherSide, timed
 import flamingo_jax as fj
 from flamingo_jax import decoding
 from flamingo_jax.predictor import programs
@@ -54,29 +53,6 @@ for line in sys.stdin:
 Run = tuple[tuple[float, float], np.ndarray]
 
 
-class Theirs:
-  """transformers in a process of its own, which waits between its turns."""
-
-  def __init__(self, python: str, folder: str, threads: int):
-    self._process = subprocess.Popen(
-        [python, '-c', THEIRS, folder, str(threads)], text=True,
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-    )
-    self.versions = json.loads(self._process.stdout.readline())
-
-  def __call__(self, rows: np.ndarray, new: int) -> Run:
-    """Reads prompts and decodes."""
-    self._process.stdin.write(json.dumps([rows.tolist(), new]) + '\n')
-    self._process.stdin.flush()
-    seconds, tokens = json.loads(self._process.stdout.readline())
-    return seconds, np.array(tokens)
-
-  def close(self) -> None:
-    """Ends the process."""
-    self._process.stdin.close()
-    self._process.wait()
-
-
 class Ours:
   """The tower, by the program that answers with it."""
 
@@ -89,24 +65,27 @@ class Ours:
     ))
 
   def __call__(self, rows: np.ndarray, new: int) -> Run:
-    """As theirs."""
+    """Reads prompts and decodes."""
     prompts = decoding.Prompts(
         rows, np.full(len(rows), rows.shape[1], np.int32), np.zeros_like(rows)
     )
     latents = np.zeros((len(rows), 1, 1, 1), np.float32)
-    start, spent = time.perf_counter(), time.process_time()
-    found = self._decode(
+    return timed(lambda: np.asarray(self._decode(
         self._params, (None, np.int32(new)), (prompts, latents)
-    )
-    tokens = np.asarray(found.tokens)
-    seconds = time.perf_counter() - start, time.process_time() - spent
-    return seconds, tokens
+    ).tokens))
 
 
 def measure(options: argparse.Namespace) -> dict[str, Any]:
   """All batch sizes, both sides taking turns."""
   ours = Ours(options.tower, options.new)
-  theirs = Theirs(options.python, options.folder, options.threads)
+  transformers = OtherSide(
+      [options.python, '-c', THEIRS, options.folder, str(options.threads)]
+  )
+
+  def theirs(rows: np.ndarray, new: int) -> Run:
+    seconds, tokens = transformers([rows.tolist(), new])
+    return seconds, np.array(tokens)
+
   rng = np.random.default_rng(0)
   runs = []
   for batch in options.batch:
@@ -128,13 +107,13 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
         'cpu_ratio': round(float(fastest[1, 1] / fastest[0, 1]), 2),
         'same': float(np.mean(tokens == their_tokens)),
     })
-  theirs.close()
+  transformers.close()
   device = jax.devices()[0]
   return {
       'prompt_tokens': options.prompt, 'new_tokens': options.new,
       'threads': options.threads, 'runs': runs,
       'hardware': f'{len(jax.devices())} x {device.device_kind}',
-      'jax': jax.__version__, **theirs.versions,
+      'jax': jax.__version__, **transformers.told,
   }
 
 

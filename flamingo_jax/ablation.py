@@ -17,6 +17,7 @@ from typing import Any
 from etils import epath
 
 import flamingo_jax
+from flamingo_jax import progress
 from flamingo_jax.ablations.table import (
     ABLATIONS,
     BASE,
@@ -169,8 +170,11 @@ def ablate(
   runs = dataclasses.replace(runs, out=folder)
   rows = []
   with owned(folder):
-    for name in (BASE, *names):
-      scores = {seed: runs.scores(name, seed) for seed in seeds}
+    for place, name in enumerate((BASE, *names), 1):
+      scores = {}
+      for seed in seeds:
+        progress.say(f'{name}, seed {seed}: {place} of {len(names) + 1} runs')
+        scores[seed] = runs.scores(name, seed)
       rows.append(_row(name, scores, rows[0] if rows else None))
       record = {
           'steps': runs.steps, 'examples': runs.examples, 'rows': rows,

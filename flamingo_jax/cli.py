@@ -12,14 +12,14 @@ if __name__ == '__main__':  # before the imports that it is about
 import argparse
 from collections.abc import Sequence
 
-from absl import logging
-
+import flamingo_jax
 from flamingo_jax import broken_pipe
 from flamingo_jax import errors
 from flamingo_jax.commands import (
     ablating,
     add_command,
     checking,
+    completing,
     converting,
     matching,
     planning,
@@ -28,6 +28,25 @@ from flamingo_jax.commands import (
     running,
     vocabularies,
 )
+
+# Those that compile a model to ask it, and so find it compiled the next time.
+_ANSWERING = ('generate', 'score', 'eval', 'infer', 'match')
+
+_FIRST = """Flamingo, a visual language model for few-shot learning. People begin with:
+
+  flamingo doctor
+      what is installed, what is wrong, and the remedy
+  flamingo generate --image=photo.jpg --prompt="Output:"
+      ask the small model that is shipped; --model_dir asks yours
+  flamingo check pairs.jsonl --html=preview.html
+      what is broken or cut off in data of your own
+  flamingo train --gin_file=configs/own_data.gin --data=pairs.jsonl \\
+      --model_dir=runs/own
+      train on it; the same command goes on where it was stopped
+  flamingo eval --list
+      the benchmarks that `flamingo eval` scores a model on
+
+`flamingo --help` lists all commands, `flamingo COMMAND --help` the flags of one."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -46,13 +65,22 @@ def main(argv: Sequence[str] | None = None) -> int:
 def run_subcommand(argv: Sequence[str] | None) -> int:
   """`main`, for output that is read to its end."""
   parser = make_parser()
+  if not (sys.argv[1:] if argv is None else argv):
+    print(_FIRST)
+    return 0
   options, rest = parser.parse_known_args(argv)
   unknown = [a for a in rest if not running.passes_to_gin(options.command, a)]
   if unknown:
     parser.error(f'{options.command} does not know {unknown[0]}; see '
                  f'flamingo {options.command} --help')
-  logging.set_verbosity(logging.ERROR)  # libraries' chatter
   errors.print_any_name()
+  if options.command in _ANSWERING:
+    from flamingo_jax import compiled
+
+    compiled.keep()
+  from absl import logging  # not for --help, which it would slow down
+
+  logging.set_verbosity(logging.ERROR)  # libraries' chatter
   try:
     return errors.status_of(lambda: options.run(options, rest))
   except BrokenPipeError:
@@ -70,16 +98,20 @@ def make_parser() -> argparse.ArgumentParser:
   parser = errors.Parser(
       prog='flamingo', allow_abbrev=False,
       description='Flamingo, a visual language model for few-shot learning.')
+  parser.add_argument('--version', action='version',
+                      version=f'flamingo_jax {flamingo_jax.__version__}')
   commands = parser.add_subparsers(dest='command', required=True)
   for add in (
       running.add_train, running.add_eval, running.add_infer,
       prompting.add_generate, prompting.add_score, preparing.add_prepare,
       prompting.add_explain, checking.add_check, planning.add_plan,
       matching.add_match, ablating.add_ablate, vocabularies.add_vocabulary,
-      converting.add_convert,
+      converting.add_convert, converting.add_export,
   ):
     add(commands)
-  add_command(commands, 'doctor', run_doctor, 'say what is installed and wrong')
+  add_command(commands, 'doctor', run_doctor, 'say what is installed and wrong',
+              'flamingo doctor')
+  completing.add_completion(commands, make_parser)
   return parser
 
 

@@ -18,6 +18,8 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
+from flamingo_jax import compiled
+from flamingo_jax.errors import shown
 from flamingo_jax.machine import cores
 
 REINSTALL = "pip install -e '.[{extra}]' -c constraints.txt"
@@ -32,7 +34,7 @@ OVERWRITERS = {
     'tf-nightly': 'tensorflow',
     'Pillow-SIMD': 'pillow',
 }
-# Not 'tpu' and 'beam', whose environments are others.
+# Not 'tpu', 'cuda' and 'beam', whose environments are others.
 EXTRAS = ('train', 'prepare', 'eval', 't5x', 'tokenizers', 'test')
 CONTAINED = {'t5x': ('train',), 'test': ('train', 't5x')}
 T5X = ('t5x', 'airio', 'jestimator')
@@ -164,7 +166,7 @@ def version_in_code(package: str, path: Sequence[str]) -> str | None:
 def check_t5x() -> Finding:
   """Whether t5x's programs can train; they are on GitHub only."""
   found = [name for name in T5X if importlib.util.find_spec(name)]
-  remedy = 'the README says how under "Training with t5x"'
+  remedy = 'docs/t5x.md says how'
   if 't5x' not in found:
     return Finding('note', 't5x is not there, the built-in driver trains', remedy)
   if missing := [name for name in T5X if name not in found]:
@@ -201,8 +203,7 @@ def check_backend() -> Finding:
   accelerator = glob.glob('/dev/accel*') + glob.glob('/dev/nvidia[0-9]')
   if backend == 'cpu' and accelerator and 'JAX_PLATFORMS' not in os.environ:
     return Finding('BAD', f'{text}, though {accelerator[0]} exists',
-                   "pip install -U 'jax[tpu]' or 'jax[cuda13]' with -c "
-                   'constraints.txt')
+                   "pip install -e '.[tpu]' or '.[cuda]' -c constraints.txt")
   return Finding('ok', text)
 
 
@@ -249,15 +250,30 @@ def machine() -> Finding:
   return Finding('ok', f'{cores()} cores, {total / 1e9:.1f} GB of memory')
 
 
+def check_compiled() -> Finding:
+  """Where programs that were compiled for an answer are kept, if they are."""
+  if switch := compiled.own_switch():
+    value = shown(os.environ[switch])
+    return Finding('ok', f'compiled programs: as {switch}={value} says')
+  try:
+    folder = compiled.usable_folder()
+  except (OSError, RuntimeError) as error:
+    return Finding('note', f'compiled programs are not kept ({error})',
+                   'name a folder of your own with XDG_CACHE_HOME')
+  return Finding('ok', f'compiled programs are kept in {folder}, '
+                 f'{compiled.bytes_kept() / 1e6:.0f} MB of at most '
+                 f'{compiled.LARGEST / 1e6:,.0f}; it may be removed')
+
+
 def findings() -> Iterator[Finding]:
   """Every line of the report, in order."""
   versions = installed_versions(sys.path)
   yield check_python(sys.version_info[:3])
   yield machine()
-  shown = ('flamingo-jax', 'jax', 'jaxlib', 'flax', 'optax', 'orbax-checkpoint',
+  named = ('flamingo-jax', 'jax', 'jaxlib', 'flax', 'optax', 'orbax-checkpoint',
            'numpy', 'tensorflow', 'seqio', 'tensorflow-datasets', 'protobuf')
   yield Finding('ok', ', '.join(
-      f'{name} {versions[name]}' for name in shown if name in versions))
+      f'{name} {versions[name]}' for name in named if name in versions))
   try:
     requirements = metadata.requires('flamingo_jax') or []
     yield from check_requirements(requirements, versions)
@@ -268,6 +284,7 @@ def findings() -> Iterator[Finding]:
   yield from check_jax_pair(versions)
   yield check_t5x()
   yield check_backend()
+  yield check_compiled()
   yield from check_train_imports(versions)
 
 

@@ -68,6 +68,8 @@ def print_any_name() -> None:
 class Parser(argparse.ArgumentParser):
   """Tells wrong arguments in one line, however long they are."""
 
+  examples: tuple[str, ...] = ()  # command lines of its help
+
   def error(self, message):
     """Prints usage and message, and exits with 2."""
     super().error(one_line(message))

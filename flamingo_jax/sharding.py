@@ -124,6 +124,15 @@ def constrain(x: Array, *axes: str | None) -> Array:
   ))
 
 
+def is_for_one_cpu() -> bool:
+  """Whether what is traced is for a CPU that shares no array with others."""
+  mesh = jax.sharding.get_abstract_mesh()
+  if mesh.empty:
+    return jax.default_backend() == 'cpu'
+  is_alone = mesh.size == 1 or mesh.are_all_axes_manual
+  return is_alone and mesh.abstract_device.platform == 'cpu'
+
+
 def shape_on_device(shape: Sequence[int], *axes: str | None) -> tuple[int, ...]:
   """What a device has of an activation that `constrain` splits."""
   mesh, rules = jax.sharding.get_abstract_mesh(), nn.get_logical_axis_rules()

@@ -16,6 +16,7 @@ from flamingo_jax.data import pipeline
 from flamingo_jax.data.owner import owned
 from flamingo_jax.errors import UserError
 from flamingo_jax.tasks import tiny
+from tests import command_examples
 
 assert tiny  # registers the mixtures
 ROOT = pathlib.Path(__file__).parents[1]
@@ -179,7 +180,14 @@ def test_a_run_that_fails_ends_it(monkeypatch):
     ablation.call_flamingo(['generate', '--nothing'])
 
 
-def test_the_program_knows_it(capsys):
+def test_the_program_knows_it(tmp_path, stub, capsys):
+  # Where all is finished, the program tells the scores and runs nothing.
+  finished = dataclasses.replace(runs(tmp_path, stub), steps=400, examples=200)
+  ablation.ablate(['no_gate', 'every_2nd'], [0, 1], finished)
+  assert cli.main(command_examples.arguments('ablate', 0, {
+      'DIR': tmp_path
+  })) == 0
+  assert capsys.readouterr().out == (tmp_path / 'ablations.md').read_text()
   with pytest.raises(SystemExit):
     cli.main(['ablate', '--out=x'])
   assert '--runs' in capsys.readouterr().err

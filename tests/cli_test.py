@@ -6,6 +6,7 @@ import json
 import os
 import pathlib
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -17,6 +18,7 @@ import pytest
 from flamingo_jax import broken_pipe
 from flamingo_jax import cli
 from flamingo_jax.commands import prompting
+from tests import command_examples
 from tests import forked
 from tests.evaluation import miniature
 from tests.random_weights import SMALL
@@ -110,10 +112,16 @@ def test_explain_shows_the_document_of_the_line_and_reads_no_other(
     tmp_path, capsys
 ):
   path = write_documents(tmp_path, ['apple', 'zebra', 'cherry'])
+  example = command_examples.arguments('explain', 1, {
+      'a.jpg': tmp_path / '0.png'
+  })
+  assert cli.main(example) == 0
+  assert '0.png' in capsys.readouterr().out
   (tmp_path / '0.png').unlink()
   lines = path.read_text(encoding='utf-8').splitlines()
   path.write_text('\n'.join([*lines[:2], '', '{']), encoding='utf-8')
-  assert cli.main(['explain', f'--jsonl={path}', '--line=2']) == 0
+  example = command_examples.arguments('explain', 0, {'pairs.jsonl': path})
+  assert cli.main(example) == 0
   output = capsys.readouterr().out
   assert '1.png' in output and '<EOC>' in output
   for line, problem in ((1, '0.png does not exist'), (3, 'no document on line'),
@@ -154,7 +162,9 @@ def test_another_broken_pipe_is_no_quiet_end():
 def test_check_fails_when_there_are_problems(tmp_path, capsys):
   path = write_documents(tmp_path, ['one', 'two'])
   preview = tmp_path / 'preview.html'
-  assert cli.main(['check', str(path), f'--html={preview}']) == 0
+  assert cli.main(command_examples.arguments('check', 0, {
+      'pairs.jsonl': path, 'preview.html': preview
+  })) == 0
   assert 'one' in preview.read_text(encoding='utf-8')
   (tmp_path / '1.png').write_bytes(b'')
   assert cli.main(['check', str(path)]) == 1
@@ -164,8 +174,9 @@ def test_check_fails_when_there_are_problems(tmp_path, capsys):
 def test_trains_on_own_data_resumes_and_answers(tmp_path, capsys):
   data = write_documents(tmp_path, ['a cat', 'a dog', 'a boat', 'a tree'])
   model_dir = tmp_path / 'run'
-  train = ['train', '--gin_file=configs/own_data.gin', f'--data={data}',
-           f'--model_dir={model_dir}', '--cache_media', '--seed=3',
+  train = [*command_examples.arguments('train', 0, {
+               'pairs.jsonl': data, 'runs/own': model_dir
+           }), '--cache_media', '--seed=3',
            '--gin.STATS_PERIOD=1', '--gin.BATCH_SIZE=4', '--gin.TOKENS=16',
            f'--gin.variant.overrides={SMALL}']
   # These overrides leave towers frozen that are random, which is told.
@@ -191,21 +202,25 @@ def test_trains_on_own_data_resumes_and_answers(tmp_path, capsys):
   stored = model_dir / 'media_cache/process_0/64x64/digests'
   assert stored.stat().st_size == 4 * 16
 
-  picture = f'--image={tmp_path / "0.png"}'
-  assert cli.main(['generate', f'--model_dir={model_dir}', picture,
-                   '--max_new_tokens=4']) == 0
-  assert len(capsys.readouterr().out.splitlines()) == 1
-  assert cli.main(['score', f'--model_dir={model_dir}', picture,
-                   '--candidate=a cat', '--candidate=a dog and a house']) == 0
+  named = {'runs/own': model_dir, 'a.jpg': tmp_path / '0.png'}
+  shots = named | {'b.jpg': tmp_path / '1.png'}
+  for number, pictures in ((0, named), (1, shots)):
+    assert cli.main([
+        *command_examples.arguments('generate', number, pictures),
+        '--max_new_tokens=4',
+    ]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 1
+  assert cli.main([*command_examples.arguments('score', 0, named),
+                   '--candidate=a cat and a house']) == 0
   rows = [line.split('\t') for line in capsys.readouterr().out.splitlines()]
   scores = [float(score) for score, _ in rows]
   assert scores == sorted(scores, reverse=True) and max(scores) < 0
-  assert {text for _, text in rows} == {'a cat', 'a dog and a house'}
+  assert {text for _, text in rows} == {'a cat', 'a dog', 'a cat and a house'}
 
   miniature.WRITERS['vqav2'](tmp_path / 'vqav2')
-  result = flamingo('eval', '--gin_file=configs/eval_benchmark.gin',
-                    f'--model_dir={model_dir}', f'--data={tmp_path}',
-                    '--gin.BATCH_SIZE=8', '--gin.NUM_EXAMPLES=8',
+  result = flamingo(*command_examples.arguments(
+      'eval', 3, {'runs/own': model_dir, 'DATA': tmp_path}
+  ), '--gin.BATCH_SIZE=8', '--gin.NUM_EXAMPLES=8',
                     f'--out={tmp_path / "scores"}')
   assert result.returncode == 0, result.stderr
   head, *rows, last = result.stdout.splitlines()
@@ -222,6 +237,18 @@ def test_trains_on_own_data_resumes_and_answers(tmp_path, capsys):
       'config.gin', 'inference_eval', 'results.json', 'shots.csv', 'shots.png'
   }
 
+  result = flamingo(
+      *command_examples.arguments('infer', 0, {'runs/shapes': model_dir}),
+      '--gin_file=tests/t5x/three_scores.gin', f'--out={tmp_path / "answers"}',
+      '--gin.MIXTURE_OR_TASK_NAME=questions',  # of 40, without shots
+      "--gin.TASK_FEATURE_LENGTHS={'tokens': 64, 'media': 1, 'image_size': 64, "
+      "'targets': 4}",
+  )
+  assert result.returncode == 0, result.stderr
+  (name,) = result.stdout.splitlines()
+  answers = pathlib.Path(name).read_text(encoding='utf-8').splitlines()
+  assert len(answers) == 40 and 'prediction' in json.loads(answers[0])
+
 
 def test_an_unknown_gin_name_is_told_in_one_line(tmp_path):
   result = flamingo('train', '--gin_file=configs/own_data.gin',
@@ -231,3 +258,16 @@ def test_an_unknown_gin_name_is_told_in_one_line(tmp_path):
   assert result.returncode == 2
   assert 'LERNING_RATE' in result.stderr and 'Traceback' not in result.stderr
   assert not (tmp_path / 'run').exists()
+
+
+def test_the_first_things_are_shown_where_nothing_is_asked(capsys):
+  assert cli.main([]) == 0
+  shown = capsys.readouterr().out
+  assert '--help' in shown and shown.count('\n  flamingo ') == 5
+  for line in shown.replace('\\\n', '').splitlines():
+    if line.startswith('  flamingo '):  # all of them are understood
+      cli.make_parser().parse_args(shlex.split(line)[1:])
+  with pytest.raises(SystemExit) as ended:
+    cli.main(['--version'])
+  assert ended.value.code == 0
+  assert capsys.readouterr().out == f'flamingo_jax {cli.flamingo_jax.__version__}\n'

@@ -7,7 +7,9 @@ import sys
 from packaging.utils import canonicalize_name
 import pytest
 
+from flamingo_jax import cli
 from flamingo_jax import doctor
+from tests import command_examples
 
 
 @pytest.fixture
@@ -99,7 +101,7 @@ def test_a_package_that_does_not_import_is_told_by_its_last_line():
 
 
 def test_finds_nothing_to_mend_in_the_tested_environment(capsys):
-  status = doctor.main()
+  status = cli.main(command_examples.arguments('doctor'))
   output = capsys.readouterr().out
   assert status == 0, output
   assert 'backend cpu, 8 devices' in output
@@ -115,6 +117,6 @@ def test_t5x_without_its_siblings_is_told(monkeypatch):
   found |= {'t5x': 't5x', names[0]: 'there'}
   assert doctor.check_t5x() == doctor.Finding(
       'BAD', 't5x needs airio_of_this_test',
-      'the README says how under "Training with t5x"')
+      'docs/t5x.md says how')
   found[names[1]] = 'there'
   assert doctor.check_t5x().status == 'ok'

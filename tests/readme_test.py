@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
 # SPDX-License-Identifier: Apache-2.0
-"""What README tells to write runs as it is written there."""
+"""What README and docs tell to write runs as it is written there."""
 
 import json
 import os
@@ -12,6 +12,7 @@ import sys
 
 import pytest
 
+import flamingo_jax
 from flamingo_jax.data import documents
 from tests.pictures import png
 from tests.random_weights import SMALL
@@ -21,10 +22,12 @@ from tests.xla_flags import QUICK
 ROOT = pathlib.Path(__file__).parents[1]
 
 
+OWN_DATA = (ROOT / 'docs/own_data.md').read_text(encoding='utf-8')
+
+
 def block(begin):
-  """The block of code in README that begins with a line."""
-  text = (ROOT / 'README.md').read_text(encoding='utf-8')
-  (found,) = re.findall(rf'```\w*\n({re.escape(begin)}.*?)```', text, re.S)
+  """The block of code in docs/own_data.md that begins with a line."""
+  (found,) = re.findall(rf'```\w*\n({re.escape(begin)}.*?)```', OWN_DATA, re.S)
   return found
 
 
@@ -48,25 +51,36 @@ def files(folder):
 
 @pytest.fixture(scope='module')
 def installed(tmp_path_factory):
-  """The folder of a wheel that is made of the source distribution."""
+  """The folder of a wheel that is made of the source distribution.
+
+  The source has no links, as a checkout where the system knows none.
+  """
   folder = tmp_path_factory.mktemp('installed')
   source = folder / 'source'  # setup.py writes beside itself
   source.mkdir()
   for name in ('LICENSE', 'README.md', 'pyproject.toml', 'setup.py'):
     shutil.copy(ROOT / name, source)
-  for name in ('ablations', 'configs', 'flamingo_jax', 'tasks'):
+  beside = ('ablations', 'configs', 'tasks')
+  for name in (*beside, 'flamingo_jax'):
     shutil.copytree(
         ROOT / name, source / name, symlinks=True,
         ignore=shutil.ignore_patterns('__pycache__'),
     )
-  python('setup.py', '-q', 'sdist', f'--dist-dir={folder}', cwd=source)
-  (archive,) = folder.glob('*.tar.gz')
+  for name in beside:  # what git writes there
+    link = source / 'flamingo_jax' / name
+    link.unlink()
+    link.write_text(f'../{name}')
+  # The wheel is made of the source distribution, and offline.
+  python('-m', 'build', '--no-isolation', f'--outdir={folder}', str(source))
   shutil.rmtree(source)
+  (archive,), (wheel,) = folder.glob('*.tar.gz'), folder.glob('*.whl')
+  told = python('-m', 'twine', 'check', '--strict', str(archive), str(wheel))
+  assert told.count('PASSED') == 2, told
   target = folder / 'target'
   python(
-      '-m', 'pip', 'install', '-q', '--no-deps', '--no-build-isolation',
-      '--no-index', '--disable-pip-version-check', f'--target={target}',
-      str(archive), cwd=folder,
+      '-m', 'pip', 'install', '-q', '--no-deps', '--no-index',
+      '--disable-pip-version-check', f'--target={target}', str(wheel),
+      cwd=folder,
   )
   return target
 
@@ -80,6 +94,11 @@ def test_all_that_is_installed_is_in_the_package(installed):
     assert files(installed / 'flamingo_jax' / folder) == files(here) != set()
 
 
+def test_the_citation_is_of_this_version():
+  text = (ROOT / 'CITATION.cff').read_text(encoding='utf-8')
+  assert f'\nversion: {flamingo_jax.__version__}\n' in text
+
+
 def test_a_data_set_of_your_own(installed, tmp_path):
   picture = documents.image(png(255, (40, 30)))
   found = [
@@ -89,18 +108,13 @@ def test_a_data_set_of_your_own(installed, tmp_path):
   for task in ('my_pages', 'my_captions'):
     for split in ('train', 'validation'):
       write_shards(found, tmp_path / 'data' / task / split)
-  (tmp_path / 'tasks').mkdir()
-  (tmp_path / 'tasks' / 'my_data.py').write_text(
-      block('from flamingo_jax.data import features')
-  )
   (tmp_path / 'configs').mkdir()
   (tmp_path / 'configs' / 'mine.gin').write_text(
-      block('from __gin__ import dynamic_registration\nfrom tasks import my_')
+      block('from __gin__ import dynamic_registration\n\ninclude')
   )
   environ = os.environ | {'PYTHONPATH': str(installed), 'XLA_FLAGS': QUICK}
   (command,) = re.findall(
-      r'`flamingo (train --gin_file=configs/mine\.gin[^`]*)`',
-      (ROOT / 'README.md').read_text(encoding='utf-8'),
+      r'`flamingo (train --gin_file=configs/mine\.gin[^`]*)`', OWN_DATA
   )
   assert str(installed) in python(
       '-c', 'import flamingo_jax as x; print(x.__file__)',

@@ -13,12 +13,27 @@ from flamingo_jax import option_values
 from flamingo_jax.errors import shown
 
 
-def add_command(commands: Any, name: str, run: Any, summary: str) -> Any:
-  """A subparser whose `run(options, rest)` is called with the arguments."""
+def add_command(
+    commands: Any, name: str, run: Any, summary: str, *examples: str
+) -> Any:
+  """A subparser whose `run(options, rest)` is called with the arguments.
+
+  Args:
+    commands: what `add_subparsers` has returned.
+    name: of the subcommand.
+    run: the function; its docstring says what the subcommand does.
+    summary: one line, for the list of subcommands.
+    *examples: command lines, each run by a test (tests/command_examples.py).
+  """
+  shown = '\n'.join(f'  {example}' for example in examples)
+  lines = run.__doc__.strip().splitlines()
   parser = commands.add_parser(
-      name, help=summary, description=run.__doc__, allow_abbrev=False,
+      name, help=summary, allow_abbrev=False,
+      description='\n'.join(line.removeprefix('  ') for line in lines),
+      epilog=f'example{"s"[len(examples) == 1:]}:\n{shown}',
       formatter_class=argparse.RawDescriptionHelpFormatter)
   parser.set_defaults(run=run)
+  parser.examples = examples
   return parser
 
 

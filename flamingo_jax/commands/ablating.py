@@ -12,7 +12,9 @@ from flamingo_jax.commands import add_command, seed
 def add_ablate(commands: Any) -> None:
   """The flags of `flamingo ablate`."""
   parser = add_command(commands, 'ablate', run_ablate,
-                       'run the ablations of the paper on the tiny model')
+                       'run the ablations of the paper on the tiny model',
+                       'flamingo ablate --runs=no_gate,every_2nd --steps=400 '
+                       '--seeds=0,1 --out=DIR')
   parser.add_argument('--runs', required=True, metavar='NAME,...',
                       help='rows of ablations/table.py; the base is run too')
   parser.add_argument('--out', required=True, metavar='DIR')
@@ -32,8 +34,6 @@ def add_ablate(commands: Any) -> None:
 
 def run_ablate(options: argparse.Namespace, rest: Sequence[str]) -> None:
   """Trains and scores the tiny model with one thing changed at a time.
-
-    flamingo ablate --runs=no_gate,every_2nd --steps=400 --seeds=0,1 --out=DIR
 
   Each run is a folder of DIR; DIR/ablations.md has the differences from the
   base beside those of the paper, and ablations.json all scores. The same

@@ -18,7 +18,11 @@ _PAGES = 'm3w'  # there
 
 def add_check(commands: Any) -> None:
   """The flags of `flamingo check`."""
-  parser = add_command(commands, 'check', run_check, 'check a data set')
+  parser = add_command(commands, 'check', run_check, 'check a data set',
+                       'flamingo check pairs.jsonl --html=preview.html',
+                       'flamingo check pairs.jsonl --gin.TOKENS=128',
+                       'flamingo check data/m3w/train '
+                       '--gin_file=configs/flamingo_3b.gin')
   parser.add_argument('path', metavar='PATH',
                       help='a JSONL file, or a folder that flamingo prepare '
                       'has made')
@@ -33,10 +37,6 @@ def add_check(commands: Any) -> None:
 
 def run_check(options: argparse.Namespace, rest: Sequence[str]) -> int:
   """Counts a data set, lists what is wrong with it and previews 20 samples.
-
-    flamingo check pairs.jsonl --html=preview.html
-    flamingo check pairs.jsonl --gin.TOKENS=128
-    flamingo check data/m3w/train --gin_file=configs/flamingo_3b.gin
 
   What does not fit is told for the lengths that a run with the same --gin_file
   and --gin.NAME=value uses. The exit status is 1 when there are problems.
@@ -77,12 +77,13 @@ def _lengths(
 
   default = _PREPARED if os.path.isdir(path) else _OWN_DATA
   macros = gin_macros.read(gin_files or [default], bindings)
-  tasks = macros.get('TASK_FEATURE_LENGTHS')
+  # Which a function makes of the latter, if nothing else is said.
+  tasks = macros.get('TASK_FEATURE_LENGTHS') or macros.get('DATASETS')
   files = ', '.join(gin_files or [default])
   if not tasks:
-    raise UserError(f'{files}: TASK_FEATURE_LENGTHS is not set, so that the '
-                    'lengths of examples are not known; give the --gin_file of '
-                    'a run')
+    raise UserError(f'{files}: DATASETS or TASK_FEATURE_LENGTHS is not set, so '
+                    'that the lengths of examples are not known; give the '
+                    '--gin_file of a run')
   # Folders are DATA_DIR/<data set>/<split>.
   folders = os.path.abspath(path).split(os.sep)
   name = next((part for part in reversed(folders) if part in tasks), None)

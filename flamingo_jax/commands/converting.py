@@ -1,19 +1,26 @@
 # SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
 # SPDX-License-Identifier: Apache-2.0
-"""flamingo convert: public weights as towers, or as whole models."""
+"""flamingo convert and export: public weights in, and out again."""
 
 import argparse
 from collections.abc import Sequence
 from typing import Any
 
 from flamingo_jax.commands import add_command
+from flamingo_jax.commands.prompting import add_step
 from flamingo_jax.errors import UserError
+
+_EXAMPLES = (
+    'flamingo convert HuggingFaceTB/SmolLM2-135M --out=towers/smollm2',
+    'flamingo convert checkpoint.pt --language_model=towers/mpt \\\n'
+    '      --vision_encoder=towers/clip --out=runs/open_flamingo',
+)
 
 
 def add_convert(commands: Any) -> None:
   """The flags of `flamingo convert`."""
   parser = add_command(commands, 'convert', run_convert,
-                       'make a tower or a model of public weights')
+                       'make a tower or a model of public weights', *_EXAMPLES)
   parser.add_argument('folder', metavar='FOLDER',
                       help='with config.json, safetensors and tokenizer.json or '
                            'preprocessor_config.json; or its name on the hub, '
@@ -31,12 +38,7 @@ def add_convert(commands: Any) -> None:
 
 
 def run_convert(options: argparse.Namespace, rest: Sequence[str]) -> None:
-  r"""Reads public weights and writes a tower, or a whole model.
-
-    flamingo convert SmolLM2-135M --out=towers/smollm2
-    flamingo convert openai/clip-vit-base-patch32 --out=towers/clip
-    flamingo convert checkpoint.pt --language_model=towers/mpt \
-        --vision_encoder=towers/clip --out=runs/open_flamingo
+  """Reads public weights and writes a tower, or a whole model.
 
   Runs take language models as LANGUAGE_MODEL, and `fj.load` as models of text
   alone; they take vision encoders (CLIP, SigLIP, DINOv2) as VISION_ENCODER. What
@@ -61,4 +63,38 @@ def run_convert(options: argparse.Namespace, rest: Sequence[str]) -> None:
   if options.head_size is not None:
     raise UserError('--head_size is of an OpenFlamingo: give its towers too')
   print(conversion.convert(options.folder, options.out))
+  print(options.out)
+
+
+def add_export(commands: Any) -> None:
+  """The flags of `flamingo export`."""
+  parser = add_command(commands, 'export', run_export,
+                       'write a model as others read it')
+  parser.add_argument('model_dir', metavar='DIR',
+                      help='of a run, or what flamingo convert has made')
+  parser.add_argument('--out', metavar='FOLDER', required=True,
+                      help='a new folder')
+  parser.add_argument('--format', required=True,
+                      choices=('openflamingo', 'idefics', 'safetensors'))
+  add_step(parser)
+
+
+def run_export(options: argparse.Namespace, rest: Sequence[str]) -> None:
+  r"""Writes a model in the format of other makers.
+
+    flamingo export runs/idefics --format=idefics --out=idefics
+    flamingo export runs/own --step=best --format=safetensors --out=own
+
+  openflamingo is a checkpoint.pt of what OpenFlamingo adds to its towers, idefics
+  a folder that transformers reads. safetensors takes any model: a tower is again
+  the folder that it was converted from, to the bit; all else has a tensor for
+  each parameter, and `flamingo convert` makes a run of it again. A model that a
+  format cannot hold is an error, and nothing is written. FOLDER/report.txt names
+  every tensor.
+  """
+  from flamingo_jax.convert import exporting
+
+  print(exporting.export(
+      options.model_dir, options.out, options.format, options.step
+  ))
   print(options.out)

@@ -3,7 +3,7 @@
 """flamingo eval --benchmark, --list and --replay."""
 
 import argparse
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 import contextlib
 import json
 import os
@@ -22,7 +22,8 @@ def add_flags(parser: Any) -> None:
                       help='print the benchmarks and their files')
   parser.add_argument('--replay', metavar='CARD.json',
                       help='evaluate again and compare the predictions')
-  parser.add_argument('--benchmark', metavar='NAME', help='one of --list')
+  parser.add_argument('--benchmark', metavar='NAME',
+                      help='one of --list, or my.module:ROW, a row of your own')
   parser.add_argument('--data', metavar='DIR',
                       help='has a folder for each benchmark')
   parser.add_argument('--prompts', metavar='NAME',
@@ -81,6 +82,8 @@ def is_asked(options: argparse.Namespace) -> bool:
   """
   asked = [f'--{flag}' for flag in _FLAGS if getattr(options, flag)]
   asked += ['--gin_file'] * bool(options.gin_file)
+  if asked == ['--benchmark', '--replay']:
+    return True
   if len(asked) != 1:
     raise UserError(
         'eval needs one of --benchmark, --list, --replay and --gin_file'
@@ -112,6 +115,7 @@ def run(options: argparse.Namespace, rest: Sequence[str]) -> None:
 
 
 def _evaluate(options: argparse.Namespace) -> None:
+  from flamingo_jax import progress
   from flamingo_jax.data.buckets import as_folder
   from flamingo_jax.data.storage import write_atomically
   from flamingo_jax.evaluation import cards
@@ -153,10 +157,10 @@ def _evaluate(options: argparse.Namespace) -> None:
         )
     found = []
     for settings in all_settings:
-      with bar(settings.name) as progress:
+      with progress.stage(settings.name, unit='queries') as stage:
         found.append(cards.evaluate(
             benchmark, options.data, settings, predictor, model, output_dir,
-            allow_missing=options.allow_missing, progress=progress,
+            allow_missing=options.allow_missing, progress=stage.reach,
             batch_size=cards.BATCH_SIZE if options.batch_size is None
             else options.batch_size,
         ))
@@ -177,8 +181,8 @@ def _evaluate(options: argparse.Namespace) -> None:
 
 def _replay(options: argparse.Namespace) -> None:
   """Evaluates what a card describes, beside it, and compares."""
+  from flamingo_jax import progress
   from flamingo_jax.evaluation import cards
-  from flamingo_jax.evaluation import paper_benchmarks
   from flamingo_jax.evaluation.fewshot import Settings
 
   old = cards.read(options.replay)
@@ -187,23 +191,59 @@ def _replay(options: argparse.Namespace) -> None:
         '--replay reads videos as its card says: leave --frames and --fps out'
     )
   settings = Settings(**old['settings'])
+  benchmark = _of_card(options, old, settings)
   predictor, model = load(
       options.model_dir or old['model']['model_dir'], **mesh_options(options)
   )
   output_dir = options.out or os.path.join(
       os.path.dirname(os.path.abspath(options.replay)), 'replay'
   )
-  with owned(output_dir, [settings]), bar(settings.name) as progress:
+  with owned(output_dir, [settings]), progress.stage(
+      settings.name, unit='queries'
+  ) as stage:
     new = cards.evaluate(
-        paper_benchmarks.find(settings.benchmark, settings.prompts),
-        options.data or old['data']['folder'], settings, predictor, model,
-        output_dir, allow_missing=bool(old.get('missing')), progress=progress,
+        benchmark, options.data or old['data']['folder'], settings, predictor, model,
+        output_dir, allow_missing=bool(old.get('missing')), progress=stage.reach,
         batch_size=old['decoding']['batch_size'] if options.batch_size is None
         else options.batch_size,
     )
   cards.check_replay(old, new)
   print(f'the predictions of {new["queries"]} queries are the same, byte for '
         'byte')
+
+
+def _of_card(
+    options: argparse.Namespace, card: Mapping[str, Any], settings: Any
+) -> Any:
+  """The benchmark of a card; one of your own has to be named, as it is code.
+
+  Raises:
+    UserError: it is another one than --benchmark names, or has changed.
+  """
+  from flamingo_jax.evaluation import paper_benchmarks
+
+  code = card.get('code')
+  if not code:
+    if options.benchmark:
+      raise UserError(f'--replay knows the benchmark from its card, which is '
+                      f'{settings.benchmark}: leave --benchmark out')
+    return paper_benchmarks.find(settings.benchmark, settings.prompts)
+  if options.benchmark != code.get('named'):
+    raise UserError(
+        f'{options.replay} is of a benchmark of your own, whose code is run: '
+        f'name it too, --benchmark={code.get("named")}'
+    )
+  benchmark = paper_benchmarks.find(options.benchmark, settings.prompts)
+  now, then = benchmark.code['sources'], code.get('sources', {})
+  changed = sorted(
+      name for name in now | then if now.get(name) != then.get(name)
+  )
+  if changed:
+    raise UserError(
+        f'{", ".join(changed)} of --benchmark={options.benchmark} is not what '
+        f'{options.replay} was made with: restore it, or evaluate anew'
+    )
+  return benchmark
 
 
 def load(model_dir: str, **mesh: Any) -> tuple[Any, Mapping[str, Any]]:
@@ -236,17 +276,3 @@ def owned(output_dir: str, all_settings: Sequence[Any]) -> Iterator[None]:
     for name in dict.fromkeys(settings.name for settings in all_settings):
       stack.enter_context(owner.owned(os.path.join(output_dir, name)))
     yield
-
-
-@contextlib.contextmanager
-def bar(name: str) -> Iterator[Callable[[int, int], None]]:
-  """Shows queries done, on standard error where that is a terminal."""
-  import tqdm
-
-  # With a delay, nothing is shown before the first query.
-  with tqdm.tqdm(desc=name, unit='query', disable=None, delay=1e-3) as shown:
-    def progress(done: int, total: int) -> None:
-      shown.total = total
-      shown.update(done - shown.n)
-
-    yield progress

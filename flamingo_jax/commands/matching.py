@@ -12,11 +12,18 @@ from flamingo_jax.commands import add_command
 from flamingo_jax.commands.evaluating import add_sampling
 from flamingo_jax.errors import UserError
 
+_EXAMPLES = (
+    'flamingo match --model_dir=runs/vision --classes=red,green,blue \\\n'
+    '      --template="a {} shape"',
+    'flamingo match --model_dir=runs/vision --benchmark=coco --data=DATA',
+)
+
 
 def add_match(commands: Any) -> None:
   """The flags of `flamingo match`."""
   parser = add_command(commands, 'match', run_match,
-                       'score a contrastive run: retrieval, zero-shot classes')
+                       'score a contrastive run: retrieval, zero-shot classes',
+                       *_EXAMPLES)
   parser.add_argument('--model_dir', required=True, metavar='DIR')
   parser.add_argument('--module', default='flamingo_jax.tasks.shapes',
                       metavar='MODULE',
@@ -39,14 +46,7 @@ def add_match(commands: Any) -> None:
 
 
 def run_match(options: argparse.Namespace, rest: Sequence[str]) -> None:
-  """Prints R@1, R@5 and R@10 both ways, and zero-shot accuracy, as JSON.
-
-    flamingo match --model_dir=runs/contrastive \\
-        --classes=red,green,blue --template="a {} shape"
-    flamingo match --model_dir=runs/contrastive --benchmark=coco --data=DATA
-    flamingo match --model_dir=runs/contrastive --benchmark=kinetics700 \\
-        --data=DATA --template="a video of a person {}"
-  """
+  """Prints R@1, R@5 and R@10 both ways, and zero-shot accuracy, as JSON."""
   from flamingo_jax.data import quiet_tensorflow
 
   quiet_tensorflow.load()

@@ -15,7 +15,9 @@ from flamingo_jax.errors import UserError
 def add_plan(commands: Any) -> None:
   """The flags of `flamingo plan`."""
   parser = add_command(commands, 'plan', run_plan,
-                       'say what a TPU slice would make of a run')
+                       'say what a TPU slice would make of a run',
+                       'flamingo plan --gin_file=configs/lm_tiny_value.gin '
+                       '--topology=v5e:2x2')
   add_gin_file(parser)
   parser.add_argument('--topology', required=True, metavar='CHIP:SHAPE',
                       help='for example v5e:16x16')
@@ -32,8 +34,6 @@ def add_plan(commands: Any) -> None:
 
 def run_plan(options: argparse.Namespace, rest: Sequence[str]) -> int:
   """Compiles a run's train step for a TPU slice that need not be here.
-
-    flamingo plan --gin_file=configs/flamingo_9b.gin --topology=v5e:16x16
 
   Says whether it fits, and predicts the time of a step. Neither data, weights
   nor a vocabulary are needed. The exit status is 1 where it does not fit.

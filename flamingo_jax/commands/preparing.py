@@ -11,27 +11,37 @@ import shlex
 from typing import Any
 
 from flamingo_jax.commands import add_command
-from flamingo_jax.data import buckets
 from flamingo_jax.errors import UserError
 
-# Format -> (what it is, how its input is called, its own flags).
+# Format -> (what it is, how its input is called, its own flags, examples behind
+# `flamingo prepare FORMAT`).
 _FORMATS = {
     'jsonl': ('JSONL files of parts and all that they name', 'FILE.jsonl',
-              ('text',)),
+              ('text',), ('pairs.jsonl --out=data/pairs/train',)),
     'webdataset': ('tar files of pictures and captions', 'TAR',
-                   ('text_key',)),
-    'img2dataset': ('what img2dataset has written', 'DIR', ('text_key',)),
+                   ('text_key',),
+                   ('cc12m/*.tar --out=data/cc12m/train',)),
+    'img2dataset': ('what img2dataset has written', 'DIR', ('text_key',),
+                    ('laion/ --out=data/align/train',)),
     'obelics': ('OBELICS, with images that img2dataset has fetched', 'PARQUET',
-                ('images', 'list_urls')),
+                ('images', 'list_urls'),
+                ('obelics/*.parquet --list_urls=urls.txt',
+                 'obelics/*.parquet --images=fetched --out=data/obelics/train')),
     'mmc4': ('Multimodal C4, with images that img2dataset has fetched', 'JSONL',
-             ('images', 'list_urls')),
-    'llava': ('conversations in the JSON of LLaVA', 'JSON', ('images',)),
+             ('images', 'list_urls'),
+             ('mmc4/*.jsonl --images=fetched --out=data/mmc4/train',)),
+    'llava': ('conversations in the JSON of LLaVA', 'JSON', ('images',),
+              ('chats.json --images=coco --out=data/llava/train',)),
     'video': ('videos with captions, in folders or tar files', 'DIR',
-              ('captions', 'text_key')),
+              ('captions', 'text_key'),
+              ('clips/ --captions=clips.csv --out=data/vtp/train',)),
     'tfds': ('a dataset of TensorFlow Datasets', 'BUILDER',
-             ('split', 'data_dir', 'image_key', 'text_key')),
+             ('split', 'data_dir', 'image_key', 'text_key'),
+             ('coco_captions --data_dir=tfds --out=data/coco/train',)),
     'html': ('web pages: folders, WARC files, JSONL', 'PAGES',
-             ('images', 'list_urls', 'filters', 'language', 'scorer')),
+             ('images', 'list_urls', 'filters', 'language', 'scorer'),
+             ('crawl/*.warc.gz --list_urls=urls.txt',
+              'crawl/*.warc.gz --images=fetched --out=data/m3w/train')),
 }
 _FLAGS = {
     'text': dict(action='store_true', help='documents are of text alone, for '
@@ -57,10 +67,11 @@ _FETCHED = ('obelics', 'mmc4', 'html')  # whose images are found by URL
 def add_prepare(commands: Any) -> None:
   """A format for each subcommand of `flamingo prepare`, and its flags."""
   parser = add_command(commands, 'prepare', run_prepare,
-                       'write a data set into TFRecord shards')
+                       'write a data set into TFRecord shards',
+                       *_examples('img2dataset'))
   formats = parser.add_subparsers(dest='format', required=True)
-  for name, (summary, metavar, flags) in _FORMATS.items():
-    parser = add_command(formats, name, run_prepare, summary)
+  for name, (summary, metavar, flags, _) in _FORMATS.items():
+    parser = add_command(formats, name, run_prepare, summary, *_examples(name))
     parser.add_argument('paths', metavar=metavar, nargs='+')
     parser.add_argument('--out', metavar='DIR',
                         help='a new folder, such as data/m3w/train')
@@ -92,10 +103,12 @@ def add_prepare(commands: Any) -> None:
       parser.add_argument(f'--{flag}', **_FLAGS[flag])
 
 
+def _examples(name: str) -> list[str]:
+  return [f'flamingo prepare {name} {rest}' for rest in _FORMATS[name][-1]]
+
+
 def run_prepare(options: argparse.Namespace, rest: Sequence[str]) -> None:
   """Writes documents, media included, into shards that training reads.
-
-    flamingo prepare webdataset laion/*.tar --out=data/align/train --shards=64
 
   What cannot be used is counted, and told at the end. Stopped in any way, the
   same command goes on.
@@ -110,6 +123,8 @@ def run_prepare(options: argparse.Namespace, rest: Sequence[str]) -> None:
     return
   if not options.out:
     raise UserError('--out is missing; name a new folder, such as --out=data')
+  from flamingo_jax.data import buckets
+
   if buckets.is_address(options.out):
     raise UserError(
         f'--out={options.out} is in a bucket; name a folder of this machine and '

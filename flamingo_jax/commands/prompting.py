@@ -10,6 +10,17 @@ from flamingo_jax import errors
 from flamingo_jax.commands import add_command, add_mesh, mesh_options, seed
 from flamingo_jax.commands import evaluating
 
+# The second is a prompt of one shot.
+_GENERATE = (
+    'flamingo generate --model_dir=runs/own --image=a.jpg --prompt="Output:"',
+    'flamingo generate --model_dir=runs/own --image=a.jpg \\\n'
+    '      --text="Output: a cat." --image=b.jpg --prompt="Output:"',
+)
+_SCORE = (
+    'flamingo score --model_dir=runs/own --image=a.jpg --prompt="Output:" \\\n'
+    '      --candidate="a cat" --candidate="a dog"'
+)
+
 
 def add_parts(parser: Any) -> None:
   """Flags that make a prompt out of pictures, videos and texts in order."""
@@ -33,18 +44,23 @@ def add_model(parser: Any) -> None:
   parser.add_argument('--model_dir', metavar='DIR',
                       help='of a run; the flamingo_tiny that is shipped if not '
                       'given')
+  add_step(parser)
+  evaluating.add_sampling(parser, 'as many as in training if not given')
+  add_mesh(parser)
+
+
+def add_step(parser: Any) -> None:
+  """Which checkpoint of a model."""
   parser.add_argument('--step', metavar='N',
                       type=lambda text: text if text == 'best' else int(text),
                       help="a saved step, or 'best', the one that knows its "
                       'validation data best; the latest if not given')
-  evaluating.add_sampling(parser, 'as many as in training if not given')
-  add_mesh(parser)
 
 
 def add_generate(commands: Any) -> None:
   """The flags of `flamingo generate`."""
   parser = add_command(commands, 'generate', run_generate,
-                       'let a model continue pictures and text')
+                       'let a model continue pictures and text', *_GENERATE)
   add_model(parser)
   add_parts(parser)
   parser.add_argument('--max_new_tokens', type=int, default=64, metavar='N')
@@ -59,7 +75,7 @@ def add_generate(commands: Any) -> None:
 def add_score(commands: Any) -> None:
   """The flags of `flamingo score`."""
   parser = add_command(commands, 'score', run_score,
-                       'rank candidate answers by their likelihood')
+                       'rank candidate answers by their likelihood', _SCORE)
   add_model(parser)
   add_parts(parser)
   parser.add_argument('--candidate', action='append', required=True,
@@ -69,7 +85,9 @@ def add_score(commands: Any) -> None:
 def add_explain(commands: Any) -> None:
   """The flags of `flamingo explain`."""
   parser = add_command(commands, 'explain', run_explain,
-                       'show which image each token sees')
+                       'show which image each token sees',
+                       'flamingo explain --jsonl=pairs.jsonl --line=2',
+                       'flamingo explain --image=a.jpg --prompt="Output:"')
   add_parts(parser)
   parser.add_argument('--jsonl', metavar='FILE.jsonl')
   parser.add_argument('--line', type=int, default=1, metavar='N',
@@ -82,12 +100,7 @@ def add_explain(commands: Any) -> None:
 def run_generate(options: argparse.Namespace, rest: Sequence[str]) -> None:
   """Continues a prompt; the answer alone is the last line of the output.
 
-    flamingo generate --model_dir=runs/own --image=a.jpg --prompt="Output:"
-
-  A few-shot prompt repeats --image and --text before the query:
-
-    flamingo generate --model_dir=runs/own \\
-        --image=a.jpg --text="Output: a cat." --image=b.jpg --prompt="Output:"
+  A few-shot prompt repeats --image and --text before the query.
   """
   model = load_model(options)
   answer = model.generate(
@@ -98,11 +111,7 @@ def run_generate(options: argparse.Namespace, rest: Sequence[str]) -> None:
 
 
 def run_score(options: argparse.Namespace, rest: Sequence[str]) -> None:
-  """Prints the log-likelihood of each candidate, the likeliest first.
-
-    flamingo score --model_dir=runs/own --image=a.jpg --prompt="Output:" \\
-        --candidate="a cat" --candidate="a dog"
-  """
+  """Prints the log-likelihood of each candidate, the likeliest first."""
   model = load_model(options)
   scores = model.score(prompt_parts(options), options.candidate)
   for score, text in sorted(zip(scores.tolist(), options.candidate))[::-1]:
@@ -134,11 +143,7 @@ def prompt_parts(options: argparse.Namespace) -> list[Any]:
 
 
 def run_explain(options: argparse.Namespace, rest: Sequence[str]) -> None:
-  """Prints each token of a document or prompt with the image it sees.
-
-    flamingo explain --jsonl=pairs.jsonl --line=3
-    flamingo explain --image=a.jpg --prompt="Output:" --model_dir=runs/own
-  """
+  """Prints each token of a document or prompt with the image it sees."""
   from flamingo_jax.prepare import explain
 
   is_prompt = options.jsonl is None

@@ -28,6 +28,19 @@ GIN_MACROS = {
     },
 }
 
+_TRAIN = (
+    'flamingo train --gin_file=configs/own_data.gin --data=pairs.jsonl \\\n'
+    '      --model_dir=runs/own --steps=1000'
+)
+_EVAL = (
+    'flamingo eval --list',
+    'flamingo eval --benchmark=vqav2 --shots=0,4,32 --data=DATA \\\n'
+    '      --model_dir=runs/own',
+    'flamingo eval --replay=runs/own/eval/SETTINGS/card.json',
+    'flamingo eval --gin_file=configs/eval_benchmark.gin --data=DATA \\\n'
+    '      --model_dir=runs/own',
+)
+
 
 def passes_to_gin(command: str, argument: str) -> bool:
   """Whether an argument is a `--gin.NAME=value` of a command with gin files."""
@@ -37,7 +50,8 @@ def passes_to_gin(command: str, argument: str) -> bool:
 
 def add_train(commands: Any) -> None:
   """The flags of `flamingo train`."""
-  parser = add_command(commands, 'train', run_train, 'train or resume a model')
+  parser = add_command(commands, 'train', run_train, 'train or resume a model',
+                       _TRAIN)
   add_gin_file(parser)
   parser.add_argument('--data', metavar='FILE.jsonl', help='sets DATA')
   parser.add_argument('--validation', metavar='FILE.jsonl',
@@ -54,7 +68,7 @@ def add_train(commands: Any) -> None:
 def add_eval(commands: Any) -> None:
   """The flags of `flamingo eval`."""
   parser = add_command(commands, 'eval', run_eval,
-                       'score a model on few-shot tasks')
+                       'score a model on few-shot tasks', *_EVAL)
   add_gin_file(parser, required=False)
   parser.add_argument('--model_dir', metavar='DIR', help='sets MODEL_DIR')
   parser.add_argument('--out', metavar='DIR',
@@ -65,7 +79,9 @@ def add_eval(commands: Any) -> None:
 def add_infer(commands: Any) -> None:
   """The flags of `flamingo infer`."""
   parser = add_command(commands, 'infer', run_infer,
-                       'write what a model answers, as JSONL')
+                       'write what a model answers, as JSONL',
+                       'flamingo infer --gin_file=configs/infer_shapes.gin '
+                       '--model_dir=runs/shapes')
   add_gin_file(parser)
   parser.add_argument('--model_dir', metavar='DIR', help='sets MODEL_DIR')
   parser.add_argument('--out', metavar='DIR',
@@ -84,9 +100,6 @@ def add_gin_file(parser: Any, required: bool = True) -> None:
 def run_train(options: argparse.Namespace, rest: Sequence[str]) -> None:
   """Trains, or resumes a run that was stopped.
 
-    flamingo train --gin_file=configs/own_data.gin --data=pairs.jsonl \\
-        --model_dir=runs/own --steps=1000
-
   --gin.NAME=value sets any other macro or parameter.
   """
   run_program(options, rest)
@@ -94,12 +107,6 @@ def run_train(options: argparse.Namespace, rest: Sequence[str]) -> None:
 
 def run_eval(options: argparse.Namespace, rest: Sequence[str]) -> None:
   """Scores a benchmark of the paper, or the tasks of a gin file.
-
-    flamingo eval --list
-    flamingo eval --benchmark=vqav2 --shots=0,4,32 --data=DATA \\
-        --model_dir=runs/own
-    flamingo eval --replay=runs/own/eval/SETTINGS/card.json
-    flamingo eval --gin_file=configs/eval_shapes.gin --model_dir=runs/shapes
 
   A benchmark's annotation files and pictures are yours to put into
   DATA/<benchmark>; --list says which. Each score gets a folder in --out
@@ -118,8 +125,6 @@ def run_eval(options: argparse.Namespace, rest: Sequence[str]) -> None:
 
 def run_infer(options: argparse.Namespace, rest: Sequence[str]) -> None:
   """Writes a line per example of each task and prints the names of the files.
-
-    flamingo infer --gin_file=configs/infer_shapes.gin --model_dir=runs/shapes
 
   The same command goes on where it was interrupted.
   """

@@ -16,7 +16,9 @@ def add_vocabulary(commands: Any) -> None:
   parser = commands.add_parser(
       'vocabulary', help='train a vocabulary', allow_abbrev=False)
   actions = parser.add_subparsers(dest='action', required=True)
-  train = add_command(actions, 'train', run_train, 'learn one from texts')
+  train = add_command(actions, 'train', run_train, 'learn one from texts',
+                      'flamingo vocabulary train data/m3w/train texts.jsonl '
+                      '--out=own.model')
   train.add_argument('paths', metavar='PATH', nargs='+',
                      help='JSONL files, and folders that flamingo prepare has '
                      'made')
@@ -27,8 +29,6 @@ def add_vocabulary(commands: Any) -> None:
 
 def run_train(options: argparse.Namespace, rest: Sequence[str]) -> None:
   """Writes a SentencePiece model that any text survives, spaces and all.
-
-    flamingo vocabulary train data/m3w/train texts.jsonl --out=own.model
 
   All texts are held in memory: of a large data set, name a part. The same texts
   give the same file. Gin files take it as VOCABULARY, other commands as

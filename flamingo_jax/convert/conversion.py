@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """From a folder of the hub to a tower that runs are built on."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 import collections
 import contextlib
 from concurrent import futures
@@ -19,9 +19,13 @@ import ml_dtypes
 import numpy as np
 import orbax.checkpoint as ocp
 
+from flamingo_jax import progress
 from flamingo_jax.convert import families
 from flamingo_jax.convert import hub
+from flamingo_jax.convert import inverse
+from flamingo_jax.convert import plain
 from flamingo_jax.convert import rules
+from flamingo_jax.convert import source_record
 from flamingo_jax.convert import tokenizer
 from flamingo_jax.convert import tower
 from flamingo_jax.convert.chunk_file import Matrix
@@ -75,7 +79,9 @@ class Report:
     return '\n'.join(lines)
 
 
-def convert(source: str | os.PathLike, out: str | os.PathLike) -> Report:
+def convert(
+    source: str | os.PathLike, out: str | os.PathLike
+) -> Report | str:
   """Writes the tower, or whole Flamingo, that a folder of the hub holds.
 
   It is there when all of it is, and reads as the MODEL_DIR of a run does. What
@@ -83,8 +89,9 @@ def convert(source: str | os.PathLike, out: str | os.PathLike) -> Report:
 
   Args:
     source: a folder with config.json, safetensors, and tokenizer.json or, of a
-      vision encoder, preprocessor_config.json; or its name on the hub,
-      'owner/model' or 'owner/model@revision'.
+      vision encoder, preprocessor_config.json; or one of `flamingo export
+      --format=safetensors`; or its name on the hub, 'owner/model' or
+      'owner/model@revision'.
     out: a folder that is not there yet.
 
   Raises:
@@ -94,6 +101,11 @@ def convert(source: str | os.PathLike, out: str | os.PathLike) -> Report:
   out = pathlib.Path(out).absolute()
   check_is_new(out)
   folder, told = hub.find_folder(source)
+  if plain.is_plain(folder):
+    with drafted(out) as draft:
+      report = plain.convert(folder, told, draft)
+      (draft / 'report.txt').write_text(f'{report}\n', encoding='utf-8')
+    return report
   kind, config = families.read_config(folder)
   tensors = families.open_tensors(folder, kind)
   mapping = families.find_mapping(folder, kind, config, tensors)
@@ -106,7 +118,9 @@ def convert(source: str | os.PathLike, out: str | os.PathLike) -> Report:
         folder, decoder.vocab, decoder.added, mapping.conventions
     )
   with drafted(out) as draft:
-    report = _write(told, kind, mapping, tensors, words, draft)
+    report, lost = _write(told, kind, mapping, tensors, words, draft)
+    if kind != 'haiku':  # of which nothing reads another file than theirs
+      source_record.write(draft, kind, folder, tensors, lost)
     (draft / 'report.txt').write_text(f'{report}\n', encoding='utf-8')
   return report
 
@@ -139,7 +153,8 @@ def drafted(out: pathlib.Path) -> Iterator[pathlib.Path]:
 def _write(
     source: str, kind: str, mapping: rules.Mapping, tensors: Tensors,
     words: bytes | None, draft: pathlib.Path,
-) -> Report:
+) -> tuple[Report, list[str]]:
+  """The report, and names of tensors of which bits are lost."""
   vocabulary = None
   if words is not None:
     (draft / 'vocabulary.model').write_bytes(words)
@@ -173,7 +188,10 @@ def _write(
         epath.Path(draft) / 'frozen', (), lambda path: not is_kept(path)
     ))
   writer_of = lambda path: writers[0 if is_kept(path) else 1]
-  for path, place, shape, checksum in _written(mapping, tensors, writer_of):
+  lost = []
+  for path, place, shape, checksum in _written(
+      mapping, tensors, writer_of, lost
+  ):
     name = _part(path) if is_whole else path[
         len(parts.stack) * is_stacked(path)
     ]
@@ -191,7 +209,7 @@ def _write(
   return Report(
       source, kind, _shape(mapping.config), dict(parameters), dict(left_out),
       digest.hexdigest()[:16],
-  )
+  ), lost
 
 
 def _part(path: rules.Path) -> str:
@@ -225,15 +243,26 @@ def _shape(config: rules.Config) -> str:
 
 
 def _written(
-    mapping: rules.Mapping, tensors: Tensors, writer_of: _WriterOf
+    mapping: rules.Mapping, tensors: Tensors, writer_of: _WriterOf,
+    lost: list[str],
 ) -> Iterator[tuple[rules.Path, tuple[int, ...], tuple[int, ...], int]]:
-  """Writes all pieces, several at once; gives their places, shapes, checksums."""
+  """Writes all pieces, several at once; gives their places, shapes, checksums.
+
+  Names of tensors that what is written does not tell to the bit go to `lost`.
+  """
 
   def write(rule: rules.Rule):
     is_streamed = _is_streamed(rule, tensors, writer_of)
-    read = tensors.outline if is_streamed else tensors.read
+    sources = [
+        (tensors.outline if is_streamed else tensors.read)(name)
+        for name in rule.sources
+    ]
+    made = rules.make(rule, mapping, dict(zip(rule.sources, sources)).get)
+    lost.extend(_lost(rule, sources, [
+        (values, writer_of(path).dtype(path)) for path, _, values in made
+    ]))
     written = []
-    for path, place, values in rules.make(rule, mapping, read):
+    for path, place, values in made:
       stored = values if not is_streamed else Matrix(
           tensors.shape(rule.source),
           functools.partial(tensors.blocks, rule.source),
@@ -246,7 +275,7 @@ def _written(
   waiting, held = collections.deque(), 0
   pool = futures.ThreadPoolExecutor(_AT_ONCE)
   try:
-    for rule in mapping.rules():
+    for rule in progress.each(mapping.rules(), 'converting', 'tensors'):
       size = _memory(rule, tensors, writer_of)
       while waiting and (
           len(waiting) > 2 * _AT_ONCE or held + size > _UNDER_WAY
@@ -260,6 +289,22 @@ def _written(
       yield from ended.result()
   finally:
     pool.shutdown(cancel_futures=True)
+
+
+def _lost(
+    rule: rules.Rule, tensors: Sequence[np.ndarray],
+    made: Sequence[tuple[np.ndarray, np.dtype]],
+) -> Sequence[str]:
+  """Names of tensors that arrays, stored as these dtypes, don't tell."""
+  dtypes = {dtype for _, dtype in made}
+  if all(np.can_cast(x.dtype, dtype) for x in tensors for dtype in dtypes):
+    if inverse.is_exact(rule, [x.shape for x in tensors]):
+      return ()
+  elif rule.layout is not None:  # its values may not be in memory
+    return rule.sources
+  return inverse.lost(
+      rule, tensors, [values.astype(dtype) for values, dtype in made]
+  )
 
 
 def _is_streamed(
@@ -278,7 +323,7 @@ def _memory(
 ) -> int:
   """Bytes that are held while a rule's targets are written, but for blocks."""
   if not _is_streamed(rule, tensors, writer_of):  # what is read, what is made of it
-    return 2 * sum(tensors.size(name) for name in (rule.source, *rule.beside))
+    return 2 * sum(tensors.size(name) for name in rule.sources)
   if rule.layout == 'same':
     return 0
   first = _path(rule.targets[0])

@@ -11,7 +11,7 @@ from flamingo_jax.errors import UserError
 _NAME = re.compile(r'(\w[\w.-]*/\w[\w.-]*)(?:@(.+))?')
 # Configs, weights and tokenizers; not the same weights once more, in other
 # formats ('consolidated' of Llama and Mistral) and in folders of their own.
-_FILES = ['*.json', '*.safetensors']
+_FILES = ['*.json', '*.safetensors', 'vocabulary.model']
 _NOT = ['*/*', 'consolidated*']
 
 

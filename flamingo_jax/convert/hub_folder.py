@@ -42,14 +42,18 @@ IRRELEVANT = '''
     use_cache
 '''.split()
 # Names of activations, and ours (models/layers.py).
-_ACTIVATIONS = {
+ACTIVATIONS = {
     'quick_gelu': 'quick_gelu', 'gelu': 'gelu_exact',
     'gelu_pytorch_tanh': 'gelu', 'gelu_new': 'gelu', 'gelu_fast': 'gelu',
     'relu': 'relu', 'silu': 'silu', 'swish': 'silu',
 }
 _TOO_MANY = 2**24  # of whatever is counted in a config.json
 _SINGLE, _INDEX = 'model.safetensors', 'model.safetensors.index.json'
-_FLOATS = {'F32': np.float32, 'F16': np.float16, 'BF16': ml_dtypes.bfloat16}
+# What safetensors calls types of weights.
+FLOATS = {
+    'F32': np.dtype(np.float32), 'F16': np.dtype(np.float16),
+    'BF16': np.dtype(ml_dtypes.bfloat16),
+}
 
 
 class Attributes:
@@ -162,12 +166,12 @@ class Attributes:
     """Ours of that name; UserError if it is none that is known."""
     value = self._values.pop(name, None)
     value = default if value is None else value
-    if not isinstance(value, str) or value not in _ACTIVATIONS:
+    if not isinstance(value, str) or value not in ACTIVATIONS:
       raise UserError(
           f'{self.path}: {name} is {_short(value)}, and known are '
-          f'{", ".join(_ACTIVATIONS)}'
+          f'{", ".join(ACTIVATIONS)}'
       )
-    return _ACTIVATIONS[value]
+    return ACTIVATIONS[value]
 
   def ignore(self, *names: str) -> None:
     """Attributes that change no number of the model."""
@@ -270,15 +274,19 @@ class Tensors:
     """Bytes of a tensor; raises as `dtype`."""
     return math.prod(self.shape(name)) * self.dtype(name).itemsize
 
+  def type_name(self, name: str) -> str:
+    """Of a tensor, as safetensors calls it; UserError if it is missing."""
+    return self._entry(name).dtype
+
   def dtype(self, name: str) -> np.dtype:
     """Of a tensor; UserError if it is missing, or of no float type."""
     entry = self._entry(name)
-    if entry.dtype not in _FLOATS:
+    if entry.dtype not in FLOATS:
       raise UserError(
           f'{entry.path}: {name} is of type {entry.dtype}; weights of '
-          f'{", ".join(_FLOATS)} can be read: export the model in one of these'
+          f'{", ".join(FLOATS)} can be read: export the model in one of these'
       )
-    return np.dtype(_FLOATS[entry.dtype])
+    return FLOATS[entry.dtype]
 
   def read(self, name: str) -> np.ndarray:
     """A tensor; raises as `dtype`, and UserError if its file has been cut."""

@@ -5,8 +5,6 @@
 from collections.abc import Iterator
 import dataclasses
 
-import numpy as np
-
 from flamingo_jax.convert import clip
 from flamingo_jax.convert import llama
 from flamingo_jax.convert.hub_folder import IRRELEVANT, Attributes, Tensors
@@ -168,7 +166,6 @@ def _blocks(decoder: DecoderConfig) -> list[Rule]:
   rules, target = [], 'decoder/groups/xattn'
   shape = (-1,) if decoder.block.vector_gates else ()
   gate = lambda x: (x.reshape(shape),)
-  scale = lambda x: (x.astype(np.float32),)
   norms = {'input_layernorm': 'attn_norm', 'post_attention_layernorm': 'ffw_norm'}
   if decoder.block.qk_norm:
     norms |= {'cross_attn.q_layer_norm': 'query_norm',
@@ -179,7 +176,7 @@ def _blocks(decoder: DecoderConfig) -> list[Rule]:
         *_attention(f'{source}cross_attn', target, 'o_proj', decoder.block.heads),
         *(transposed(f'{source}mlp.{name}_proj.weight', f'{target}/ffw/{name}')
           for name in ('gate', 'up', 'down')),
-        *(Rule(f'{source}{theirs}.weight', (f'{target}/{ours}/scale',), scale)
+        *(same(f'{source}{theirs}.weight', f'{target}/{ours}/scale')
           for theirs, ours in norms.items()),
         Rule(f'{source}alpha_cross_attn', (f'{target}/attn_gate',), gate),
         Rule(f'{source}alpha_dense', (f'{target}/ffw_gate',), gate),

@@ -2,9 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Llama and what has its tensors: Mistral, Qwen, SmolLM, OLMo, Phi-3, Gemma."""
 
-from collections.abc import Callable
 import dataclasses
-from typing import Any
 
 import numpy as np
 
@@ -162,9 +160,8 @@ def _layer_rules(
     at: str, family: _Family, decoder: DecoderConfig, query_scale: float
 ) -> list[Rule]:
   layer, size = decoder.layer, decoder.head_size
-  scale = _scale_of_norms(family)
   rules = [
-      Rule(f'{at}{source}.weight', (f'{target}/scale',), scale)
+      _scale(f'{at}{source}.weight', target, family)
       for source, target in family.norms
   ]
   attn, mlp = f'{at}self_attn.', f'{at}mlp.'
@@ -188,7 +185,7 @@ def _layer_rules(
       if letter == 'q' and not scales_norm and query_scale != 1:
         rule = dataclasses.replace(
             rule, make=lambda x: (x.T.astype(np.float32) * query_scale,),
-            layout=None,
+            back=lambda x: (x.T / np.float32(query_scale),), layout=None,
         )
       rules.append(rule)
       if layer.qkv_bias:
@@ -210,28 +207,32 @@ def _layer_rules(
     ]
   if layer.qk_norm != 'none':
     by = query_scale if scales_norm else 1.0
-    rules.append(Rule(
-        f'{attn}q_norm.weight', ('attn/query_norm/scale',),
-        lambda x: (scale(x)[0] if by == 1 else scale(x)[0] * np.float32(by),),
-    ))
-    rules.append(
-        Rule(f'{attn}k_norm.weight', ('attn/key_norm/scale',), scale)
-    )
+    rules += [
+        _scale(f'{attn}q_norm.weight', 'attn/query_norm', family, by),
+        _scale(f'{attn}k_norm.weight', 'attn/key_norm', family),
+    ]
   return rules
 
 
 def _end_rules(prefix: str, family: _Family, tied: bool) -> list[Rule]:
   rules = [
       same(f'{prefix}embed_tokens.weight', 'token_embedder'),
-      Rule(f'{prefix}norm.weight', ('final_norm/scale',),
-           _scale_of_norms(family)),
+      _scale(f'{prefix}norm.weight', 'final_norm', family),
   ]
   if not tied:
     rules.append(same('lm_head.weight', 'token_unembedder'))
   return rules
 
 
-def _scale_of_norms(family: _Family) -> Callable[[np.ndarray], tuple[Any]]:
-  if family.is_gemma:
-    return lambda x: (1 + x.astype(np.float32),)
-  return lambda x: (x.astype(np.float32),)
+def _scale(
+    source: str, target: str, family: _Family, by: float = 1.0
+) -> Rule:
+  """The scale of a norm, times something; Gemma's is 1 + w."""
+  rule = same(source, f'{target}/scale')
+  plus, by = np.float32(family.is_gemma), np.float32(by)
+  if not plus and by == 1:
+    return rule
+  return dataclasses.replace(
+      rule, make=lambda x: ((plus + x.astype(np.float32)) * by,),
+      back=lambda x: (x / by - plus,), layout=None,
+  )

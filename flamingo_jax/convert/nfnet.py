@@ -148,16 +148,22 @@ def _timm_conv(source: str, target: str) -> list[Rule]:
   divide by sqrt(max(N variance, 1e-4)).
   """
 
-  def make(kernel: np.ndarray, gain: np.ndarray) -> tuple[np.ndarray, ...]:
+  def ratio(kernel: np.ndarray) -> np.ndarray:
     flat = kernel.astype(np.float64).reshape(len(kernel), -1)
     variance, fan_in = flat.var(1), flat.shape[1]
     ours = np.maximum(variance * fan_in, VARIANCE_FLOOR)
-    ratio = np.sqrt(ours / (fan_in * (variance + _TIMM_EPS)))
-    return kernel.transpose(2, 3, 1, 0), gain.reshape(-1) * ratio
+    return np.sqrt(ours / (fan_in * (variance + _TIMM_EPS)))
+
+  def make(kernel: np.ndarray, gain: np.ndarray) -> tuple[np.ndarray, ...]:
+    return kernel.transpose(2, 3, 1, 0), gain.reshape(-1) * ratio(kernel)
+
+  def back(kernel: np.ndarray, gain: np.ndarray) -> tuple[np.ndarray, ...]:
+    kernel = kernel.transpose(3, 2, 0, 1)
+    return kernel, gain / ratio(kernel)
 
   return [
       Rule(f'{source}.weight', (f'{target}/kernel', f'{target}/gain'), make,
-           beside=(f'{source}.gain',)),
+           beside=(f'{source}.gain',), back=back),
       same(f'{source}.bias', f'{target}/bias'),
   ]
 

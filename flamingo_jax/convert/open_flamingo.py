@@ -26,6 +26,7 @@ from flamingo_jax.models.language_model import LanguageModelConfig
 from flamingo_jax.models.resampler import ResamplerConfig
 from flamingo_jax.models.vision import VisionEncoderConfig
 
+KIND = 'open_flamingo'  # in records of sources
 HEAD_SIZE = 64  # in the maker's code, of blocks and resampler
 # Entries that are added, in order, by how many: the maker's, with one for padding
 # where the tokenizer has none, and Otter's.
@@ -36,11 +37,11 @@ ADDED = {
 }
 _INDEX = 'pytorch_model.bin.index.json'
 _BLOCK = re.compile(r'(lang_encoder\..+?\.)(\d+)\.gated_cross_attn_layer\.')
-_TABLES = tuple(f'lang_encoder.{name}.weight' for name in (
+TABLES = tuple(f'lang_encoder.{name}.weight' for name in (
     'transformer.wte', 'gpt_neox.embed_in', 'model.embed_tokens',
     'model.decoder.embed_tokens',
 ))
-_HEADS = 'lang_encoder.lm_head.weight', 'lang_encoder.embed_out.weight'
+HEADS = 'lang_encoder.lm_head.weight', 'lang_encoder.embed_out.weight'
 # Blocks once more under other names, and what is the towers'.
 _LEFT_OUT = (
     '^lang_encoder.old_decoder_blocks.', '^lang_encoder.gated_cross_attn_layers.',
@@ -95,10 +96,10 @@ def mapping(
     UserError: it is no such checkpoint, or not of these towers.
   """
   prefix, places = _blocks(tensors)
-  table = next((name for name in _TABLES if name in tensors), None)
+  table = next((name for name in TABLES if name in tensors), None)
   if table is None:
     raise UserError(
-        f'none of {", ".join(_TABLES)} is among the {len(list(tensors))} '
+        f'none of {", ".join(TABLES)} is among the {len(list(tensors))} '
         'tensors of the checkpoint; is a file missing?'
     )
   decoder = language_model.decoder
@@ -115,28 +116,18 @@ def mapping(
     )
   latents, width = (*tensors.shape('perceiver.latents'), 0)[:2]
   frames = 'perceiver.frame_embs'
-  config = FlamingoConfig(
-      vision=vision_encoder.vision,
+  config = flamingo_config(
+      language_model, vision_encoder, vocab=vocab, xattn_every=step,
+      first=places[0], added=tensors.rows(table) - vocab,
+      heads=heads(f'{block}attn.to_q.weight'), head_size=head_size,
       resampler=ResamplerConfig(
-          layers=depth, width=width, latents=latents, head_size=head_size,
+          layers=depth, width=width, latents=latents,
           heads=heads('perceiver.layers.0.0.to_q.weight'),
           frames=tensors.rows(frames) if frames in tensors else 0,
-          projected=False, activation='gelu_exact',
       ),
-      decoder=dataclasses.replace(
-          decoder, vocab=vocab, xattn_every=step, first=places[0],
-          block=BlockConfig(
-              heads=heads(f'{block}attn.to_q.weight'), head_size=head_size,
-              activation='gelu_exact', maps_media=False,
-          ),
-          added=tensors.rows(table) - vocab, added_tied=decoder.tied,
-      ),
-      image_size=vision_encoder.image_size,
-      dtype=language_model.dtype, frozen_dtype=language_model.dtype,
   )
   rules = [
-      *_resampler(config.resampler),
-      *_block_rules(config.decoder, prefix, places),
+      *added_rules(config, prefix),
       Rule(table, ('decoder/new_token_embedding',), lambda x: (x[vocab:],)),
   ]
   head = find_head(tensors)
@@ -149,14 +140,62 @@ def mapping(
   )
 
 
+def flamingo_config(
+    language_model: LanguageModelConfig, vision_encoder: VisionEncoderConfig, *,
+    vocab: int, xattn_every: int, first: int, added: int, heads: int,
+    head_size: int, resampler: ResamplerConfig,
+) -> FlamingoConfig:
+  """What the maker's code builds between two towers.
+
+  Args:
+    language_model: the tower's.
+    vision_encoder: the tower's.
+    vocab: entries of the language model.
+    xattn_every: layers from a block to the next.
+    first: layers before the first block.
+    added: entries.
+    heads: of blocks.
+    head_size: of blocks and resampler.
+    resampler: its layers, width, latents, heads and frames.
+  """
+  decoder = language_model.decoder
+  return FlamingoConfig(
+      vision=vision_encoder.vision,
+      resampler=dataclasses.replace(
+          resampler, head_size=head_size, projected=False,
+          activation='gelu_exact', qk_norm=False,
+      ),
+      decoder=dataclasses.replace(
+          decoder, vocab=vocab, xattn_every=xattn_every, first=first,
+          block=BlockConfig(
+              heads=heads, head_size=head_size, activation='gelu_exact',
+              maps_media=False,
+          ),
+          added=added, added_tied=decoder.tied,
+      ),
+      image_size=vision_encoder.image_size,
+      dtype=language_model.dtype, frozen_dtype=language_model.dtype,
+  )
+
+
+def added_rules(config: FlamingoConfig, prefix: str) -> list[Rule]:
+  """Of the resampler and the blocks; names of layers begin with the prefix."""
+  return [*_resampler(config.resampler), *_block_rules(config.decoder, prefix)]
+
+
+def layer_prefix(tensors: Tensors) -> str:
+  """What the names of layers begin with."""
+  return _blocks(tensors)[0]
+
+
 def find_table(tensors: Tensors) -> str:
   """The table of words, which a mapping has found there."""
-  return next(name for name in _TABLES if name in tensors)
+  return next(name for name in TABLES if name in tensors)
 
 
 def find_head(tensors: Tensors) -> str | None:
   """The map out of the trunk, which some checkpoints lack."""
-  return next((name for name in _HEADS if name in tensors), None)
+  return next((name for name in HEADS if name in tensors), None)
 
 
 def _head_rule(head: str | None, table: str, rows: int, vocab: int) -> Rule:
@@ -259,10 +298,9 @@ def _resampler(config: ResamplerConfig) -> list[Rule]:
   return rules
 
 
-def _block_rules(
-    config: DecoderConfig, prefix: str, places: list[int]
-) -> list[Rule]:
+def _block_rules(config: DecoderConfig, prefix: str) -> list[Rule]:
   rules = []
+  places = range(config.first, config.layers, config.xattn_every)
   for number, layer in enumerate(places):
     stack, place = 'groups', (number,)
     if number == config.groups:

@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from flamingo_jax import progress
 from flamingo_jax.convert.hub_folder import Tensors
 from flamingo_jax.errors import UserError
 from flamingo_jax.models.flamingo import FlamingoConfig
@@ -45,6 +46,14 @@ class Rule:
   # Of one target with all values, if `make` does no more: 'same' as they lie, or
   # those of the matrix 'transposed', in C order. They need never be in memory.
   layout: str | None = None
+  # Where `make` computes and does not only move values: the tensors, in order, of
+  # arrays for the targets. They may be rounded otherwise (inverse.py).
+  back: Callable[..., Sequence[np.ndarray]] | None = None
+
+  @property
+  def sources(self) -> tuple[str, ...]:
+    """All tensors, in the order of `make`."""
+    return self.source, *self.beside
 
 
 def same(source: str, target: str) -> Rule:
@@ -178,7 +187,7 @@ def pieces(mapping: Mapping, tensors: Tensors) -> Iterator[Piece]:
     UserError: as `check_all_are_known` and `make`.
   """
   check_all_are_known(mapping, tensors)
-  for rule in mapping.rules():
+  for rule in progress.each(mapping.rules(), 'reading', 'tensors'):
     yield from make(rule, mapping, tensors.read)
 
 
@@ -187,7 +196,7 @@ def check_all_are_known(mapping: Mapping, tensors: Tensors) -> None:
   made, read = set(), set()
   for rule in mapping.rules():
     made |= {tuple(target.split('/')) for target in rule.targets}
-    for name in (rule.source, *rule.beside):
+    for name in rule.sources:
       tensors.shape(name)
       read.add(name)
   wanted = abstract_tower(mapping.config, bool(mapping.conventions))
@@ -227,7 +236,7 @@ def make(
 def _made(
     rule: Rule, read: Callable[[str], np.ndarray], told_by: str
 ) -> Sequence[np.ndarray]:
-  tensors = [read(name) for name in (rule.source, *rule.beside)]
+  tensors = [read(name) for name in rule.sources]
   try:
     return rule.make(*tensors)
   except UserError:  # which says more

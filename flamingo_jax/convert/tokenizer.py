@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A public model's tokenizer, with what only its other files say of it."""
 
+from collections.abc import Iterator
 import json
 import pathlib
 from typing import Any
@@ -52,7 +53,7 @@ def vocabulary_bytes(
       name: value for file in (_NAMES, _SETTINGS) if (folder / file).exists()
       for name, value in read_json(folder / file).items()
   }
-  entries = dict(_entries(tokenizer))
+  entries = dict(entries_of(tokenizer))
   later = [
       {'id': int(number), **_PLAIN, **entry}
       for number, entry in settings.get('added_tokens_decoder', {}).items()
@@ -109,8 +110,8 @@ def _has_turns(folder: pathlib.Path, settings: dict[str, Any]) -> bool:
   return bool(told)
 
 
-def _entries(tokenizer: dict[str, Any]):
-  """(text, id) of all entries."""
+def entries_of(tokenizer: dict[str, Any]) -> Iterator[tuple[str, int]]:
+  """(text, id) of all entries of a tokenizer.json."""
   vocab = tokenizer.get('model', {}).get('vocab', {})
   if isinstance(vocab, dict):
     yield from vocab.items()

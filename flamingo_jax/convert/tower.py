@@ -129,6 +129,10 @@ class Writer:
         path: folder / name for path, name in described.names.items()
     }
 
+  def dtype(self, path: Path) -> np.dtype:
+    """That a leaf is written as."""
+    return self._leaves[path].dtype
+
   def gathers(self, path: Path) -> bool:
     """Whether pieces of a leaf are held until all are there."""
     return path in self._gathered

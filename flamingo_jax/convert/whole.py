@@ -12,10 +12,13 @@ from typing import Any
 from flax import traverse_util
 import numpy as np
 
+from flamingo_jax.convert import inverse
 from flamingo_jax.convert import open_flamingo
 from flamingo_jax.convert import rules
+from flamingo_jax.convert import source_record
 from flamingo_jax.convert.conversion import check_is_new, drafted
 from flamingo_jax.convert.hub_folder import Tensors
+from flamingo_jax.convert.open_flamingo_layout import Layout
 from flamingo_jax.data.tokenizers_model import TOKENIZER
 from flamingo_jax.data.vocabulary import Vocabulary
 from flamingo_jax.errors import UserError
@@ -79,6 +82,10 @@ def convert(
   )
   with drafted(out) as draft:
     _write(draft, mapping.config, words, added, frozen)
+    source_record.write(
+        draft, open_flamingo.KIND, None, tensors,
+        _lost(mapping.config, tensors, added | frozen),
+    )
     report = _report(mapping, tensors, added, differing, source)
     (draft / 'report.txt').write_text(f'{report}\n', encoding='utf-8')
   return report
@@ -92,6 +99,20 @@ def _added(mapping: rules.Mapping, tensors: Tensors) -> _Flat:
   }
   for path, place, values in rules.pieces(mapping, tensors):
     found[path][place] = values
+  return found
+
+
+def _lost(
+    config: FlamingoConfig, tensors: Tensors, params: _Flat
+) -> list[str]:
+  """Names of tensors that the parameters do not tell to the bit."""
+  found = []
+  for rule in Layout.of(config, tensors).mapping.rules():
+    found += inverse.lost(
+        rule, [tensors.read(name) for name in rule.sources],
+        [np.asarray(params[tuple(x.split('/'))][rule.place])
+         for x in rule.targets],
+    )
   return found
 
 

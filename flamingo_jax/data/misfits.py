@@ -100,9 +100,10 @@ class Misfits:
 
   def _options(self, needed: Mapping[str, int]) -> str:
     """Flags of a run that would show these lengths."""
+    where = 'DATASETS' if 'DATASETS' in self.macros else 'TASK_FEATURE_LENGTHS'
     options = [
         f'--gin.{name.upper()}={count}' if name.upper() in self.macros
-        else f'{name!r}: {count} in TASK_FEATURE_LENGTHS'
+        else f'{name!r}: {count} in {where}'
         for name, count in needed.items()
     ]
     return ' '.join(options)

@@ -8,6 +8,8 @@ import sys
 import jax
 import tqdm
 
+from flamingo_jax import progress
+
 
 class Progress:
   """A bar where standard error is a terminal, else one line per log line.
@@ -48,7 +50,7 @@ class Progress:
   def say(self, line: str) -> None:
     """Prints a line without tearing the bar."""
     if jax.process_index() == 0:
-      tqdm.tqdm.write(line, file=sys.stderr)
+      progress.say(line)
 
   def close(self) -> None:
     """Leaves the bar as it stands."""

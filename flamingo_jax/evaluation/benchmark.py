@@ -9,7 +9,7 @@ import functools
 import hashlib
 import os
 import pathlib
-from typing import Literal
+from typing import Any, Literal
 
 from flamingo_jax.errors import UserError, shown
 from flamingo_jax.evaluation.metrics import Metric
@@ -98,6 +98,9 @@ class Benchmark:
   style: Style = PAPER  # of its prompts
   # In what an evaluation is not that of the style's makers, for the card.
   differs: tuple[str, ...] = ()
+  # Of a row of your own: 'named' as --benchmark has it, and 'sources', the
+  # SHA-256 of each module; set where it is found.
+  code: Mapping[str, Any] | None = None
 
   @property
   def is_close_ended(self) -> bool:

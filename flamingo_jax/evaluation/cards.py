@@ -124,14 +124,14 @@ def evaluate(
           'trim': list(benchmark.trim), 'batch_size': batch_size,
       },
       'data': {'folder': os.fspath(data), 'files': files},
+      'code': benchmark.code,
       'model': dict(model),
       'environment': environment(),
   }
   card |= _score(benchmark, found, settings, targets, outcome, folder)
   seconds = round(time.time() - clock, 1)
-  card['time'] = {
-      'started': started.isoformat(timespec='seconds'), 'seconds': seconds
-  }
+  begun = started.isoformat(timespec='seconds')
+  card['time'] = {'started': begun, 'seconds': seconds}
   write_atomically(folder / 'card.json', json.dumps(card, indent=2) + '\n')
   draft.unlink(missing_ok=True)
   return card
@@ -173,7 +173,7 @@ def _draft(
       dataclasses.asdict(settings), dataclasses.asdict(benchmark.style),
       benchmark.prompt, benchmark.trim,
       benchmark.max_new_tokens, _essence(model), files, _stamps(found),
-      found.missing, batch_size, environment()['packages'],
+      found.missing, batch_size, environment()['packages'], benchmark.code,
   ]
   key = hashlib.sha256(json.dumps(same).encode()).hexdigest()[:16]
   return folder / f'answers.{key}.tmp'

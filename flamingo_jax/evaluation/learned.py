@@ -5,21 +5,21 @@
 A falling loss says little: without its pictures a model can still learn all
 captions of a small data set by heart, and then says one of them to any picture.
 So captions of the training data are asked for, and scored given their own
-picture and two controls, a blank one and another caption's. Captions that are
-kept apart tell what is known of new pictures, and which step knows most.
+picture and two controls, a blank one and those of other captions. Captions that
+are kept apart tell what is known of new pictures, and which step knows most.
 """
 
+import collections
 from collections.abc import Mapping, Sequence
 import dataclasses
 import functools
 import math
-import sys
 from typing import Any
 
 import numpy as np
 import seqio
-import tqdm
 
+from flamingo_jax import progress
 from flamingo_jax.data import features
 from flamingo_jax.data import media as media_lib
 from flamingo_jax.data.buckets import as_folder
@@ -37,6 +37,9 @@ SPLIT = 'captions'  # of the tasks here
 # matter.
 ENOUGH = 0.05
 _CONTROLS = ('blank', 'shuffled')
+# Pictures of other captions, drawn from all: what is next to a caption in a file
+# is often of its kind, and one picture more or less like it says little.
+_OTHERS = 4
 _VALIDATION = '_validation'
 _SHOWN = {'blank': 'a blank one', 'shuffled': "another caption's"}
 _CONFIDENCE = 0.95
@@ -136,19 +139,21 @@ def compare_pictures(
   Of each control '<control>_adds' and, if there are two captions or more,
   '<control>_adds_within', half of the width of its 95 % interval over captions.
   """
-  nats = {shown: [] for shown in ('own', *_CONTROLS)}
-  tokens = []
+  nats = {shown: collections.defaultdict(list) for shown in ('own', *_CONTROLS)}
+  tokens = {}
   for target, score in zip(targets, scores):
-    shown = target['record']['shown']
-    nats[shown].append(-float(score))
-    if shown == 'own':
-      tokens.append(target['record']['tokens'])
-  result = {'nats_per_token': sum(nats['own']) / sum(tokens)}
+    record = target['record']
+    nats[record['shown']][record['caption']].append(-float(score))
+    tokens[record['caption']] = record['tokens']
+  mean = {
+      shown: np.array([np.mean(of[caption]) for caption in tokens])
+      for shown, of in nats.items() if of
+  }
+  lengths = np.array(list(tokens.values()))
+  result = {'nats_per_token': float(mean['own'].sum() / lengths.sum())}
   for control in _CONTROLS:
-    if nats[control]:
-      adds, within = _per_token(
-          np.subtract(nats[control], nats['own']), np.array(tokens)
-      )
+    if control in mean:
+      adds, within = _per_token(mean[control] - mean['own'], lengths)
       result[f'{control}_adds'] = adds
       if within is not None:
         result[f'{control}_adds_within'] = within
@@ -189,8 +194,7 @@ class LearnedLogger(seqio.Logger):
       told += '; no step knew them better so far' if best == step else (
           f'; step {best} knew them better'
       )
-    # A line that tears no progress bar.
-    tqdm.tqdm.write(f'step {step}: {told}', file=sys.stderr)
+    progress.say(f'step {step}: {told}')
 
 
 def sentence(
@@ -246,7 +250,7 @@ def _captions(
     ids = vocabulary.encode(caption)[:room]
     found[index] = Sample(
         (medium,), '', (vocabulary.decode(ids),), document.source,
-        document.example_id, record={'shown': 'own', 'tokens': len(ids)},
+        document.example_id, record={'tokens': len(ids)},
     )
     if len(found) == CAPTIONS:
       break
@@ -275,23 +279,23 @@ def _first_caption(document: Document) -> tuple[Media | None, str]:
 def _with_controls(
     samples: Sequence[Sample], lengths: Mapping[str, int]
 ) -> list[Sample]:
-  """Each caption given its own picture, a blank one and another caption's."""
+  """Each caption given its own picture, a blank one and those of others."""
   found = []
+  rng = np.random.default_rng(0)
   for place, sample in enumerate(samples):
-    others = [*samples[place + 1 :], *samples[:place]]
-    other = next((o for o in others if o.answers != sample.answers), None)
-    shown = {
-        'own': sample.media,
-        'blank': (_blank(sample.media[0], lengths['frames']),),
-    }
-    if other is not None:
-      shown['shuffled'] = other.media
+    others = [other for other in samples if other.answers != sample.answers]
+    drawn = rng.permutation(len(others))[:_OTHERS]
+    shown = [
+        ('own', sample.media),
+        ('blank', (_blank(sample.media[0], lengths['frames']),)),
+        *(('shuffled', others[i].media) for i in drawn),
+    ]
     found += [
         dataclasses.replace(
             sample, media=media, candidates=sample.answers,
-            record=dict(sample.record) | {'shown': name},
+            record=dict(sample.record) | {'caption': place, 'shown': name},
         )
-        for name, media in shown.items()
+        for name, media in shown
     ]
   return found
 

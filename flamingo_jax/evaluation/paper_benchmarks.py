@@ -8,8 +8,10 @@ format that none has yet. Nothing is ever downloaded.
 
 import dataclasses
 import difflib
+import re
 
-from flamingo_jax.errors import UserError
+from flamingo_jax import own_code
+from flamingo_jax.errors import UserError, shown
 from flamingo_jax.evaluation import metrics
 from flamingo_jax.evaluation import openflamingo_prompts
 from flamingo_jax.evaluation import submissions
@@ -241,10 +243,16 @@ PROMPTS = {
 def find(name: str, prompts: str = PAPER.name) -> Benchmark:
   """The benchmark of this name, asked as these makers ask it.
 
+  Args:
+    name: of a row, or 'my.module:ROW', where a row of your own is.
+    prompts: whose.
+
   Raises:
     UserError: there is none, and names one like it; there are no such prompts,
       or none for this benchmark.
   """
+  if ':' in name:
+    return _own(name, prompts)
   if name not in BENCHMARKS:
     close = difflib.get_close_matches(name, BENCHMARKS, n=1, cutoff=0.5)
     hint = f'did you mean {close[0]}?' if close else (
@@ -261,3 +269,26 @@ def find(name: str, prompts: str = PAPER.name) -> Benchmark:
         f'{", ".join(PROMPTS[prompts])}: leave --prompts out'
     )
   return dataclasses.replace(BENCHMARKS[name], **PROMPTS[prompts][name])
+
+
+def _own(name: str, prompts: str) -> Benchmark:
+  """A row that a module of your own has."""
+  module, row = own_code.named(name, '--benchmark')
+  if not isinstance(row, Benchmark):
+    raise UserError(f'--benchmark={name} is {shown(row)}, not a Benchmark; see '
+                    'CONTRIBUTING.md, "A benchmark"')
+  if row.name in BENCHMARKS or not re.fullmatch(r'\w[\w.-]*', row.name):
+    raise UserError(
+        f'--benchmark={name} has the name {shown(row.name)}, which '
+        + ('is a benchmark of the paper' if row.name in BENCHMARKS
+           else 'is no name of a folder')
+        + ': name it otherwise'
+    )
+  for split in filter(None, (row.split, row.supports)):
+    row.source('', split)
+  if prompts not in (PAPER.name, row.style.name):
+    raise UserError(f'--benchmark={name} has prompts of its own: leave --prompts '
+                    'out')
+  return dataclasses.replace(row, code={
+      'named': name, 'sources': own_code.source_hashes(module)
+  })

@@ -133,6 +133,7 @@ def table_of_benchmarks(benchmarks: Sequence[Benchmark]) -> str:
         f'DATA/{row.name}/ from {row.origin}', f'  {" ".join(files)}',
         f'  {row.media}',
     ]
+  lines.append('my.module:ROW is a row of your own (CONTRIBUTING.md)')
   return '\n'.join(lines)
 
 

@@ -11,6 +11,7 @@ import re
 import jax
 import numpy as np
 
+from flamingo_jax import progress
 from flamingo_jax.data import pipeline
 from flamingo_jax.data.buckets import as_folder
 from flamingo_jax.data.frames import EVALUATION, Sampling
@@ -134,11 +135,13 @@ class Towers:
     means, count = [], _BATCH
     if any(medium.kind == 'video' for medium in media):
       count = -(-_FRAMES // self._sampling.frames)
-    for start in range(0, len(media), count):
-      pixels = list(map(self._pixels, media[start : start + count]))
-      vectors = self.embed_images(np.concatenate(pixels))
-      ends = np.cumsum([len(part) for part in pixels])[:-1]
-      means += [part.mean(axis=0) for part in np.split(vectors, ends)]
+    with progress.stage('looking', len(media), 'pictures and videos') as stage:
+      for start in range(0, len(media), count):
+        pixels = list(map(self._pixels, media[start : start + count]))
+        vectors = self.embed_images(np.concatenate(pixels))
+        ends = np.cumsum([len(part) for part in pixels])[:-1]
+        means += [part.mean(axis=0) for part in np.split(vectors, ends)]
+        stage.reach(len(means), len(media))
     return _unit(np.stack(means))
 
   def _pixels(self, medium: Media) -> np.ndarray:
@@ -171,9 +174,10 @@ class Towers:
             f'encoder reads {context}: shorten it'
         )
       tokens[i, : len(ids)], mask[i, : len(ids)] = ids, True
-    return self._in_batches(self._texts, tokens, mask)
+    with progress.stage('reading', len(texts), 'texts') as stage:
+      return self._in_batches(self._texts, tokens, mask, told=stage.add)
 
-  def _in_batches(self, function, *arrays):
+  def _in_batches(self, function, *arrays, told=lambda count: None):
     """Batches of one size, so that one program does for all."""
     parts = []
     for start in range(0, len(arrays[0]), _BATCH):
@@ -184,6 +188,7 @@ class Towers:
       ]
       vectors = function(self._variables, *padded)
       parts.append(np.asarray(vectors)[: len(part[0])])
+      told(len(part[0]))
     return np.concatenate(parts)
 
 

@@ -16,8 +16,8 @@ from etils import epath
 import jax
 import numpy as np
 import seqio
-import tqdm
 
+from flamingo_jax import progress
 from flamingo_jax.data import pipeline
 from flamingo_jax.data.frames import Sampling
 from flamingo_jax.data.storage import write_atomically, writing
@@ -138,9 +138,7 @@ def evaluate(
   name = dataset_cfg.mixture_or_task_name
   inference, scores = None, {}
   with owned_by_job(output_dir):
-    for task in tqdm.tqdm(
-        scored_tasks(name), desc=name, unit='task', disable=None
-    ):
+    for task in progress.each(scored_tasks(name), 'evaluating', 'tasks'):
       evaluator = make_evaluator(
           task, dataset_cfg, inference_evaluator_cls, output_dir
       )

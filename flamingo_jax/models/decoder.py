@@ -27,7 +27,12 @@ from flamingo_jax.models.cross_attention import (
 )
 from flamingo_jax.models.decoder_config import DecoderConfig
 from flamingo_jax.models.decoder_layer import DecoderLayer, Numbers, make_norm
-from flamingo_jax.models.layer_stack import remat, scan, scan_frozen
+from flamingo_jax.models.layer_stack import (
+    per_turn,
+    remat,
+    scan,
+    scan_frozen,
+)
 from flamingo_jax.models.layers import Einsum, partitioned
 from flamingo_jax.models.unembedding import Unembedding
 from flamingo_jax.sharding import constrain
@@ -75,14 +80,15 @@ class DecoderGroup(nn.Module):
       )(x, cache.media if media is None else media, mask)
       x = constrain(x, 'text', 'length', 'embed')
     layers = cache and cache.layers, numbers
+    unroll = per_turn(self.layers, cfg.width, cache)
     if weights is None:
-      x, layers = scan(remat(cfg.remat, DecoderLayer), self.layers, 'layers', 2)(
-          cfg, self.dtype, name='lm'
-      )(x, layers, position, segments)
+      x, layers = scan(
+          remat(cfg.remat, DecoderLayer), self.layers, 'layers', 2, unroll
+      )(cfg, self.dtype, name='lm')(x, layers, position, segments)
     else:
       x, layers = scan_frozen(
           DecoderLayer(cfg, self.dtype, parent=None), cfg.remat, weights, group,
-          x, layers, position, segments,
+          x, layers, position, segments, unroll=unroll,
       )
     if cache is None:
       return x, None
@@ -233,7 +239,10 @@ class Decoder(nn.Module):
     # of each layer's weights then go to their place in the stack.
     if mask is not None and not self.is_initializing():
       weights = self.variables['params']['groups']['lm']
-    x, new['groups'] = scan(self.group, cfg.groups, 'groups', 5, cfg.unroll)(
+    unroll = max(
+        cfg.unroll, per_turn(cfg.groups, cfg.width, stacks.get('groups'))
+    )
+    x, new['groups'] = scan(self.group, cfg.groups, 'groups', 5, unroll)(
         cfg, cfg.xattn_every, self.dtype, name='groups'
     )(
         x, stacked('groups', jnp.arange(cfg.groups)), position, *blocks,

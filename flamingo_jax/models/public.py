@@ -8,6 +8,7 @@ the weights says the same, and counts where it is given (run_dir/towers.py).
 """
 
 from collections.abc import Mapping
+import dataclasses
 
 from flamingo_jax.models.decoder_config import BlockConfig, DecoderConfig
 from flamingo_jax.models.flamingo import FlamingoConfig
@@ -43,6 +44,10 @@ _CLIP_H14 = ViTConfig(
     pixel_std=(0.26862954, 0.26130258, 0.27577711),
     squaring=Squaring('cropped', 'bicubic', shorter=224),
 )
+# openai/clip-vit-large-patch14
+_CLIP_L14 = dataclasses.replace(
+    _CLIP_H14, layers=24, width=1024, mlp_width=4096, activation='quick_gelu'
+)
 # meta-llama/Llama-3.2-11B-Vision and -90B, whose tiles are of 448 pixels, and of
 # 560 in -Instruct
 _LLAMA_TILES = TiledViTConfig(
@@ -63,6 +68,69 @@ def _llama(
       norm_eps=1e-5, activation='silu', gated=True, mlp_width=mlp_width,
       kv_heads=8,
   )
+
+
+def _idefics(
+    layers: int, width: int, heads: int, mlp_width: int
+) -> FlamingoConfig:
+  """A block before every 4th layer of LLaMA 1, and norms of queries and keys."""
+  return FlamingoConfig(
+      vision=dataclasses.replace(
+          _CLIP_H14, gives_class_token=True, last_norm=False,
+          squaring=Squaring('stretched', 'bicubic'),
+      ),
+      resampler=ResamplerConfig(
+          width=1280, head_size=96, frames=0, projected=False,
+          activation='relu', qk_norm=True,
+      ),
+      decoder=DecoderConfig(
+          vocab=32_000, layers=layers, width=width, heads=heads, xattn_every=4,
+          layer=LayerConfig(
+              positions='rotary', activation='silu', gated=True,
+              mlp_width=mlp_width, kv_heads=heads,
+          ),
+          tied=False, scaled_embedding=False, added=2, added_tied=False,
+          block=BlockConfig(
+              heads=heads, head_size=128, activation='silu', maps_media=False,
+              norm='rms', norm_eps=1e-6, gated=True, mlp_width=mlp_width,
+              qk_norm=True,
+          ),
+      ),
+      image_size=224,
+  )
+
+
+def _open_flamingo(
+    layers: int, width: int, heads: int, head_size: int, every: int,
+    layer: LayerConfig, tied: bool = True,
+) -> FlamingoConfig:
+  """A block before every k-th layer; the tokenizer is that of GPT-NeoX-20B."""
+  return FlamingoConfig(
+      vision=_CLIP_L14,
+      resampler=ResamplerConfig(
+          width=1024, heads=8, head_size=64, frames=0, projected=False,
+          activation='gelu_exact',
+      ),
+      decoder=DecoderConfig(
+          vocab=50_277, layers=layers, width=width, heads=heads,
+          head_size=head_size, xattn_every=every, first=every - 1, layer=layer,
+          tied=tied, scaled_embedding=False, added=3, added_tied=tied,
+          block=BlockConfig(
+              heads=8, head_size=64, activation='gelu_exact', maps_media=False
+          ),
+      ),
+      image_size=224,
+      dtype='float32', frozen_dtype='float32',
+  )
+
+
+_MPT = LayerConfig(
+    positions='alibi', norm='layer', norm_eps=1e-5, activation='gelu_exact'
+)
+_NEOX = LayerConfig(
+    positions='rotary', norm='layer', norm_eps=1e-5, activation='gelu_exact',
+    qkv_bias=True, out_bias=True, mlp_bias=True,
+)
 
 
 def _llama_vision(
@@ -149,6 +217,15 @@ PUBLIC: Mapping[str, FlamingoConfig] = {
         ),
         image_size=224,
     ),
+    # HuggingFaceM4/idefics-9b, and -80b
+    'idefics_9b': _idefics(32, 4096, 32, 11_008),
+    'idefics_80b': _idefics(80, 8192, 64, 22_016),
+    # openflamingo/OpenFlamingo-3B-vitl-mpt1b, -4B-vitl-rpj3b, -9B-vitl-mpt7b
+    'open_flamingo_3b': _open_flamingo(
+        24, 2048, 16, 128, 1, dataclasses.replace(_MPT, qk_norm='whole')
+    ),
+    'open_flamingo_4b': _open_flamingo(32, 2560, 32, 80, 2, _NEOX, tied=False),
+    'open_flamingo_9b': _open_flamingo(32, 4096, 32, 128, 4, _MPT),
     'llama_vision_11b': _llama_vision(32, 4096, 32, 14_336),
     'llama_vision_90b': _llama_vision(80, 8192, 64, 28_672),
 }

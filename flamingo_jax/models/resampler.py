@@ -10,6 +10,7 @@ import jax.numpy as jnp
 
 from flamingo_jax.errors import UserError
 from flamingo_jax.models.encoder_layer import attention, feed_forward
+from flamingo_jax.models.layer_stack import per_turn
 from flamingo_jax.models.layers import (
     ACTIVATIONS,
     Einsum,
@@ -184,6 +185,7 @@ class PerceiverResampler(Resampler):
         variable_axes={'params': 0},
         split_rngs={'params': True},
         length=cfg.layers,
+        unroll=per_turn(cfg.layers, cfg.width),
         metadata_params={nn.PARTITION_NAME: 'layers'},
     )
     # Products with weights are kept for the backward pass; attention, whose

@@ -9,8 +9,8 @@ import hashlib
 import os
 
 import numpy as np
-import tqdm
 
+from flamingo_jax import progress
 from flamingo_jax.data import documents
 from flamingo_jax.data import interleaved
 from flamingo_jax.data.misfits import Misfits
@@ -213,8 +213,7 @@ def check(
   """
   report = Report(os.fspath(path), Misfits(lengths, macros))
   samples, rng = [], np.random.default_rng(0)
-  # The bar shows on terminals only.
-  for line in tqdm.tqdm(_scan(path), unit=' documents', disable=None):
+  for line in progress.each(_scan(path), 'checking', 'documents'):
     report.problems += [(line.number, problem) for problem in line.problems]
     report.further.update(line.further if line.document else ())
     if line.document is None:

@@ -20,9 +20,9 @@ from typing import Any
 
 import PIL
 import tensorflow as tf
-import tqdm
 
 import flamingo_jax
+from flamingo_jax import progress
 from flamingo_jax.data import records
 from flamingo_jax.data import storage
 from flamingo_jax.data.owner import owned
@@ -210,17 +210,13 @@ def _convert(
       if not spool.is_done(working, index)
   }
   items = documents = 0
-  with _bar(len(units), len(todo), ' pieces') as bar:
+  done = len(units) - len(todo)
+  with progress.stage('converting', len(units), 'pieces', done) as stage:
     for index in engine.convert(source, fitter, todo, working):
       counts = spool.read_counts(working, index)
       items, documents = items + counts.items, documents + counts.documents
-      bar.set_postfix(items=items, documents=documents, refresh=False)
-      bar.update()
-
-
-def _bar(total: int, todo: int, unit: str) -> tqdm.tqdm:
-  """Shown on terminals alone."""
-  return tqdm.tqdm(total=total, initial=total - todo, unit=unit, disable=None)
+      stage.bar.set_postfix(items=items, documents=documents, refresh=False)
+      stage.add()
 
 
 def _write(
@@ -272,9 +268,10 @@ def _write(
 def _write_shards(engine: Engine, layout: Layout) -> None:
   """Writes the shards that are not done yet."""
   todo = [s for s in range(layout.shards) if not layout.is_done(s)]
-  with _bar(layout.shards, len(todo), ' shards') as bar:
+  done = layout.shards - len(todo)
+  with progress.stage('writing', layout.shards, 'shards', done) as stage:
     for _ in engine.write_shards(layout, todo):
-      bar.update()
+      stage.add()
 
 
 def _nothing_left(plan: dict[str, Any], counts: spool.Counts) -> str:

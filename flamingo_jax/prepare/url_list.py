@@ -7,8 +7,8 @@ import os
 import pathlib
 from typing import Any
 
-import tqdm
 
+from flamingo_jax import progress
 from flamingo_jax.data import data_uri
 from flamingo_jax.errors import UserError
 from flamingo_jax.prepare import conversion
@@ -52,7 +52,7 @@ def write(source: Any, path: str | os.PathLike) -> tuple[int, spool.Tally]:
 
 def _urls(source: Any, drops: spool.Tally) -> Iterator[str]:
   """The URLs of all items; what gives none is added to `drops`."""
-  for unit in tqdm.tqdm(source.units(), unit=' pieces', disable=None):
+  for unit in progress.each(source.units(), 'listing URLs', 'pieces'):
     for item in conversion.read(source, unit):
       if isinstance(item, Item):
         yield from _urls_of(source, item, drops)

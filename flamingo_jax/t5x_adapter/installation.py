@@ -16,7 +16,7 @@ from flamingo_jax.errors import UserError
 # On GitHub only; the first three are used as checkouts or installed without
 # their dependencies, which ask for nightly builds of seqio and others.
 NEEDED = ('t5x', 'airio', 'jestimator', 'cached_property', 'fiddle', 'grain')
-_REMEDY = 'install it as the README says under "Training with t5x"'
+_REMEDY = 'install it as docs/t5x.md says'
 
 
 def is_main() -> bool:

@@ -27,6 +27,7 @@ from flamingo_jax.run_dir.pretrained import TrainStateInitializer
 from flamingo_jax.run_dir.weights import load_params
 from flamingo_jax.training.partitioner import Partitioner
 from flamingo_jax.training.trained_model import FlamingoModel
+from tests import command_examples
 from tests.convert.language_models_test import LOGITS, TOKENS, write_model
 
 WORDS = ['<pad>', '<s>', '</s>', '<unk>'] + [f'w{i}' for i in range(4, 55)]
@@ -66,7 +67,9 @@ def cast(folder, dtype):
 
 
 def convert(folder, out):
-  return cli.main(['convert', str(folder), f'--out={out}'])
+  return cli.main(command_examples.arguments('convert', 0, {
+      'HuggingFaceTB/SmolLM2-135M': folder, 'towers/smollm2': out
+  }))
 
 
 def test_a_tower_answers_and_is_built_on(model, tmp_path, capsys):

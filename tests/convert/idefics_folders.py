@@ -6,6 +6,7 @@ import functools
 import json
 import pathlib
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from safetensors.numpy import save_file
@@ -23,6 +24,20 @@ def shown(row, column):
   """The picture of a prompt, as record_idefics.py has it."""
   number = 3 * row + column
   return ((pictures(12)[0].astype(int) + 40 * number) % 256).astype(np.uint8)
+
+
+def inputs(name):
+  """Tokens, the picture that each sees, pictures, which there are."""
+  told = MODELS[name]
+  tokens, index = np.array(told['ids']), np.array(told['index'])
+  media = np.zeros((len(tokens), 3, 1, 12, 12, 3), np.uint8)
+  mask = np.zeros(media.shape[:3], bool)
+  for row, prompt in enumerate(TOLD['prompts']):
+    for column in range(prompt.count('i')):
+      media[row, column, 0], mask[row, column] = shown(row, column), True
+  return [jnp.asarray(x) for x in (
+      tokens.astype(np.int32), index.astype(np.int32), media, mask
+  )]
 
 
 def tensors_of(name):

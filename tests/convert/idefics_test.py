@@ -5,55 +5,34 @@
 references/record_idefics.py made the references.
 """
 
-import functools
-
 from flax import traverse_util
-import jax
-import jax.numpy as jnp
 import numpy as np
-import optax
 import PIL.Image
 import pytest
 
 import flamingo_jax as fj
 from flamingo_jax import cli
+from flamingo_jax.convert import conversion
+from flamingo_jax.convert import exporting
 from flamingo_jax.convert import families
 from flamingo_jax.convert import rules
 from flamingo_jax.data.interleaved import tokenize_document
 from flamingo_jax.data.vocabulary import Vocabulary
-from flamingo_jax.models import variants
 from flamingo_jax.run_dir.model_json import stored_config
-from flamingo_jax.run_dir.pretrained import TrainStateInitializer
-from flamingo_jax.run_dir.towers import tower_overrides, tower_vocabulary
-from flamingo_jax.training.partitioner import Partitioner
-from flamingo_jax.training.train_step import train_step
-from flamingo_jax.training.trained_model import FlamingoModel
+from tests.convert import stepped_runs
 from tests.convert.idefics_folders import (  # pylint: disable=unused-import
     MODELS,
     REFERENCES,
     TOLD,
     converted,
+    inputs,
     shown,
     tensors_of,
     write_folder,
 )
-from tests.convert.recorded_prompts import numbers
+from tests.convert.recorded_prompts import logits_of, numbers
 
 FOUND = np.load(REFERENCES / 'idefics.npz')
-
-
-def inputs(name):
-  """Tokens, the picture that each sees, pictures, which there are."""
-  told = MODELS[name]
-  tokens, index = np.array(told['ids']), np.array(told['index'])
-  media = np.zeros((len(tokens), 3, 1, 12, 12, 3), np.uint8)
-  mask = np.zeros(media.shape[:3], bool)
-  for row, prompt in enumerate(TOLD['prompts']):
-    for column in range(prompt.count('i')):
-      media[row, column, 0], mask[row, column] = shown(row, column), True
-  return [jnp.asarray(x) for x in (
-      tokens.astype(np.int32), index.astype(np.int32), media, mask
-  )]
 
 
 @pytest.mark.parametrize('name', MODELS)
@@ -103,39 +82,24 @@ def check_gradients(gradients, name, tmp_path):
 
 
 def test_a_step_makes_the_weights_that_torch_makes(converted, tmp_path):
-  """From INITIAL_WEIGHTS, with the shape and the words of the model."""
-  name, folder = 'instruct', str(converted('instruct'))
-  config = variants.get(
-      'flamingo_small', tower_overrides('', '', weights=folder)
+  told = MODELS['instruct']
+  model, state, frozen = stepped_runs.step(
+      converted('instruct'), inputs('instruct'), told['lengths'], told['given']
   )
-  assert config == stored_config(folder)
-  model = FlamingoModel(
-      config, tower_vocabulary('', pytest.fail, folder),
-      optax.adamw(TOLD['step']['lr'], eps=TOLD['step']['eps'],
-                  weight_decay=TOLD['step']['weight_decay']),
-  )
-  state, frozen = TrainStateInitializer(
-      model, Partitioner(devices=jax.devices()[:1]), weights=folder
-  ).from_scratch(jax.random.key(0))
-  tokens, index, media, mask = inputs(name)
-  targets = jnp.roll(tokens, -1, axis=1)
-  lengths = np.array(MODELS[name]['lengths'])[:, None]
-  weights = (np.arange(1, tokens.shape[1] + 1) < lengths) & ~np.isin(
-      targets, MODELS[name]['given']
-  )
-  examples = {
-      'tokens': tokens, 'targets': targets, 'media_index': index,
-      'loss_weights': weights.astype(np.float32), 'media': media,
-      'media_mask': mask,
-  }
-  state, _ = jax.jit(functools.partial(
-      train_step, model=model, loss_weights={'own': 1.0}, num_microbatches=1
-  ))(state, frozen, {f'own/{k}': x[:, None] for k, x in examples.items()})
-  wanted = recorded(name, 'stepped', state.params, tmp_path / 'stepped')
+  assert model.config == stored_config(converted('instruct'))
+  wanted = recorded('instruct', 'stepped', state.params, tmp_path / 'stepped')
   for path, found in traverse_util.flatten_dict(state.params).items():
     np.testing.assert_allclose(
         found, wanted[path], rtol=1e-4, atol=2e-6, err_msg=str(path)
     )
+  # And goes out again, where its maker's code has read such an export.
+  stepped_runs.save(tmp_path / 'run', model, state, frozen)
+  exporting.export(tmp_path / 'run', tmp_path / 'export', 'idefics')
+  conversion.convert(tmp_path / 'export', tmp_path / 'again')
+  logits = logits_of(tmp_path / 'again', inputs('instruct'), told['lengths'])
+  np.testing.assert_allclose(
+      logits, np.load(REFERENCES / 'exports.npz')['instruct'], atol=5e-5
+  )
 
 
 def parts_of(row):

@@ -17,6 +17,7 @@ from flamingo_jax.convert import whole
 from flamingo_jax.convert.torch_file import TorchTensors
 from flamingo_jax.errors import UserError
 from flamingo_jax.run_dir.weights import load_params
+from tests import command_examples
 from tests.convert import torch_files
 from tests.convert.open_flamingos import (  # pylint: disable=unused-import
     checkpoint,
@@ -163,5 +164,9 @@ def test_the_command_line(towers, tmp_path, capsys):
   assert 'heads of 64 do not make up; give the head_size' in (
       capsys.readouterr().err
   )
-  assert not cli.main([*command, *both, '--head_size=8'])
+  example = command_examples.arguments('convert', 1, {
+      'checkpoint.pt': tmp_path / 'a.pt', 'towers/mpt': language_model,
+      'towers/clip': vision, 'runs/open_flamingo': tmp_path / 'model',
+  })
+  assert not cli.main([*example, '--head_size=8'])
   assert '25,502 parameters beside its towers' in capsys.readouterr().out

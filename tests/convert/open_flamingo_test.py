@@ -9,7 +9,6 @@ import os
 
 from flax import traverse_util
 import jax
-import jax.numpy as jnp
 import numpy as np
 import optax
 import PIL.Image
@@ -18,6 +17,7 @@ from safetensors.numpy import save_file
 
 import flamingo_jax as fj
 from flamingo_jax import cli
+from flamingo_jax.convert import exporting
 from flamingo_jax.convert import open_flamingo
 from flamingo_jax.convert import whole
 from flamingo_jax.data.interleaved import tokenize_document
@@ -36,33 +36,20 @@ from flamingo_jax.run_dir.weights import load_params
 from flamingo_jax.training.partitioner import Partitioner
 from flamingo_jax.training.trainable import merge_params
 from flamingo_jax.training.trained_model import FlamingoModel
+from tests.convert import stepped_runs
 from tests.convert.open_flamingos import (  # pylint: disable=unused-import
     MODELS,
     REFERENCES,
     TABLES,
     TOLD,
     converted,
+    inputs,
     shown,
     towers,
 )
-from tests.convert.recorded_prompts import numbers
+from tests.convert.recorded_prompts import logits_of, numbers
 
 FOUND = np.load(REFERENCES / 'flamingos.npz')
-
-
-def inputs(name):
-  """Tokens, the picture that each sees, pictures, which there are."""
-  told = MODELS[name]
-  tokens = np.array(told['ids'])
-  index = np.cumsum(tokens == told['words'] + 1, axis=1)
-  media = np.zeros((len(tokens), 3, 1, 12, 12, 3), np.uint8)
-  mask = np.zeros(media.shape[:3], bool)
-  for row, prompt in enumerate(TOLD['prompts']):
-    for column in range(prompt.count('i')):
-      media[row, column, 0], mask[row, column] = shown(row, column), True
-  return [jnp.asarray(x) for x in (
-      tokens.astype(np.int32), index.astype(np.int32), media, mask
-  )]
 
 
 @pytest.mark.parametrize('name', MODELS)
@@ -146,6 +133,21 @@ def test_a_run_begins_with_its_weights_and_nothing_else_told(converted):
   expected = load_params(folder)[0]
   jax.tree.map(
       np.testing.assert_array_equal, merge_params(state.params, frozen), expected
+  )
+
+
+def test_what_went_on_is_what_its_maker_reads(converted, towers, tmp_path):
+  """The added rows of its head too, which the maker's checkpoints lack."""
+  told = MODELS['llama']
+  stepped_runs.save(tmp_path / 'run', *stepped_runs.step(
+      converted('llama'), inputs('llama'), told['lengths'], [told['words'] + 1]
+  ))
+  exporting.export(tmp_path / 'run', tmp_path / 'export', 'openflamingo')
+  whole.convert(tmp_path / 'export', *towers('llama'), tmp_path / 'again',
+                TOLD['head_size'])
+  logits = logits_of(tmp_path / 'again', inputs('llama'), told['lengths'])
+  np.testing.assert_allclose(
+      logits, np.load(REFERENCES / 'exports.npz')['llama'], atol=5e-5
   )
 
 

@@ -6,6 +6,7 @@ import functools
 import json
 import pathlib
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from safetensors.numpy import save_file
@@ -30,6 +31,21 @@ def shown(row, column):
   return ((pictures(12)[0].astype(int) + 40 * number) % 256).astype(np.uint8)
 
 
+def inputs(name):
+  """Tokens, the picture that each sees, pictures, which there are."""
+  told = MODELS[name]
+  tokens = np.array(told['ids'])
+  index = np.cumsum(tokens == told['words'] + 1, axis=1)
+  media = np.zeros((len(tokens), 3, 1, 12, 12, 3), np.uint8)
+  mask = np.zeros(media.shape[:3], bool)
+  for row, prompt in enumerate(TOLD['prompts']):
+    for column in range(prompt.count('i')):
+      media[row, column, 0], mask[row, column] = shown(row, column), True
+  return [jnp.asarray(x) for x in (
+      tokens.astype(np.int32), index.astype(np.int32), media, mask
+  )]
+
+
 def checkpoint(name):
   """What the maker's training saves, tensors by name."""
   told = MODELS[name]
@@ -48,10 +64,8 @@ def checkpoint(name):
   return tensors
 
 
-@pytest.fixture(scope='module')
-def towers(tmp_path_factory):
-  """(language model of a name, vision encoder)."""
-  root = tmp_path_factory.mktemp('towers')
+def write_towers(root):
+  """Makes towers in a folder: (language model of a name, vision encoder)."""
   (root / 'clip').mkdir()
   write_encoder(root / 'clip', 'open_clip')
   conversion.convert(root / 'clip', root / 'vision')
@@ -88,16 +102,23 @@ def towers(tmp_path_factory):
   return lambda name: (convert(name), root / 'vision')
 
 
+def write_converted(folder, name, towers):
+  """The folder of a converted model, in another folder."""
+  torch_files.save(folder / 'checkpoint.pt', checkpoint(name))
+  whole.convert(folder / 'checkpoint.pt', *towers(name), folder / 'model',
+                TOLD['head_size'])
+  return folder / 'model'
+
+
+@pytest.fixture(scope='module')
+def towers(tmp_path_factory):
+  """(language model of a name, vision encoder)."""
+  return write_towers(tmp_path_factory.mktemp('towers'))
+
+
 @pytest.fixture(scope='module')
 def converted(towers, tmp_path_factory):
   """The folder of a converted model."""
-
-  @functools.cache
-  def convert(name):
-    folder = tmp_path_factory.mktemp(name)
-    torch_files.save(folder / 'checkpoint.pt', checkpoint(name))
-    whole.convert(folder / 'checkpoint.pt', *towers(name), folder / 'model',
-                  TOLD['head_size'])
-    return folder / 'model'
-
-  return convert
+  return functools.cache(
+      lambda name: write_converted(tmp_path_factory.mktemp(name), name, towers)
+  )

@@ -16,6 +16,24 @@ from flamingo_jax.run_dir.weights import load_params
 from flamingo_jax.training.trainable import merge_params, split_params
 
 
+def labelled(
+    tokens: Any, lengths: Sequence[int], given: Sequence[int]
+) -> np.ndarray:
+  """Whether the token behind each but the last is scored."""
+  is_token = np.arange(tokens.shape[1]) < np.array(lengths)[:, None]
+  return (is_token & ~np.isin(tokens, given))[:, 1:]
+
+
+def logits_of(
+    folder: pathlib.Path, inputs: Sequence[Any], lengths: Sequence[int]
+) -> np.ndarray:
+  """Logits, 0 on padding."""
+  module = stored_config(folder).build()
+  logits = jax.jit(module.apply)({'params': load_params(folder)[0]}, *inputs)
+  is_token = np.arange(logits.shape[1]) < np.array(lengths)[:, None]
+  return logits * is_token[..., None]
+
+
 def numbers(
     folder: pathlib.Path, inputs: Sequence[Any], lengths: Sequence[int],
     given: Sequence[int],
@@ -31,10 +49,10 @@ def numbers(
   params = jax.tree.map(jnp.asarray, load_params(folder)[0])
   module = stored_config(folder).build()
   tokens, index, media, mask = inputs
+  labels = labelled(tokens, lengths, given)
   lengths, given = jnp.array(lengths, jnp.int32), np.array(given)
   is_token = np.arange(tokens.shape[1]) < np.array(lengths)[:, None]
   trained, frozen = split_params(params)
-  labels = (is_token & ~np.isin(tokens, given))[:, 1:]
 
   def loss_of(trained):
     logits = module.apply(

@@ -17,6 +17,7 @@ from flamingo_jax.evaluation import fewshot, report
 from flamingo_jax.evaluation import paper_benchmarks
 from flamingo_jax.evaluation.fewshot import Settings
 from flamingo_jax.evaluation.prompts import as_text
+from tests import command_examples
 from tests.evaluation import miniature
 from tests.evaluation.answerers import (
     Oracle,
@@ -268,10 +269,11 @@ def test_without_a_model_dir_the_shipped_model_answers(data, tmp_path, capsys):
 def test_the_command_scores_a_model_and_replays_it(
     run_dir, predictor, data, tmp_path, capsys
 ):
-  more = [f'--data={data}', f'--model_dir={run_dir}', '--limit=2']
+  example = command_examples.arguments(
+      'eval', 1, {'DATA': data, 'runs/own': run_dir}
+  )
   assert cli.main([
-      'eval', *more, f'--out={tmp_path}', '--benchmark=vqav2', '--shots=1',
-      '--fixed_shots',
+      *example, '--limit=2', f'--out={tmp_path}', '--shots=1', '--fixed_shots'
   ]) == 0
   *_, last = capsys.readouterr().out.splitlines()
   assert last == f'all scores: {tmp_path / "vqav2.json"}'
@@ -283,7 +285,9 @@ def test_the_command_scores_a_model_and_replays_it(
   card = cards.read(folder / 'card.json')
   assert card['model']['sha256'] == predictor.sha256
   assert card['decoding']['batch_size'] == 8
-  replay = ['eval', f'--replay={folder / "card.json"}']
+  replay = command_examples.arguments(
+      'eval', 2, {'runs/own/eval/SETTINGS': folder}
+  )
   for number, more in enumerate(([], ['--batch_size=1'])):
     out = tmp_path / f'replay{number}'
     assert cli.main([*replay, *more, f'--out={out}']) == 0
@@ -343,7 +347,7 @@ def test_wrong_flags_are_one_sentence(arguments, named, capsys):
 
 
 def test_the_list_has_every_benchmark_and_its_files(capsys):
-  assert cli.main(['eval', '--list']) == 0
+  assert cli.main(command_examples.arguments('eval', 0)) == 0
   output = capsys.readouterr().out
   for name, row in paper_benchmarks.BENCHMARKS.items():
     assert f'DATA/{name}/ from {row.origin}' in output

@@ -58,10 +58,29 @@ def test_captions_are_asked_for_with_their_picture():
 
 def test_each_is_scored_with_its_own_a_blank_and_anothers_picture():
   learned.add_tasks('mine', DOCUMENTS, (), LENGTHS, VOCABULARY)
+  examples = read('mine_given')
+  shown = [example['media'][0, 0, 0, 0, 0] for example in examples]
+  for first, own, others in ((0, 10, {20, 50}), (4, 20, {10, 50}), (8, 50, {10, 20})):
+    assert shown[first : first + 2] == [own, 128]
+    assert set(shown[first + 2 : first + 4]) == others
+  ids = [e['targets'][: e['lengths'][1]].tolist() for e in examples]
+  assert ids[0] == ids[1] == ids[2] == ids[3] == VOCABULARY.encode('a red cat')
+
+
+def test_others_are_drawn_from_all_and_never_the_same_caption():
+  documents = [
+      Document((picture(i), f'picture {i // 2}'), f'own:{i}', i)
+      for i in range(20)
+  ]
+  learned.add_tasks('mine', documents, (), LENGTHS, VOCABULARY)
   shown = [example['media'][0, 0, 0, 0, 0] for example in read('mine_given')]
-  assert shown == [10, 128, 20, 20, 128, 50, 50, 128, 10]
-  ids = [e['targets'][: e['lengths'][1]].tolist() for e in read('mine_given')]
-  assert ids[0] == ids[1] == ids[2] == VOCABULARY.encode('a red cat')
+  per_caption = [shown[start : start + 6] for start in range(0, 120, 6)]
+  distances = set()
+  for own, blank, *others in per_caption:
+    assert blank == 128 and len(set(others)) == 4
+    assert own // 2 not in {other // 2 for other in others}
+    distances |= {abs(int(own) - int(other)) for other in others}
+  assert max(distances) > 10
 
 
 def test_data_without_captions_has_no_tasks():
@@ -74,10 +93,12 @@ def test_the_numbers():
       'exact': 0.5, 'different': 0.5
   }
   targets = [
-      {'record': {'shown': shown, 'tokens': tokens}}
-      for tokens in (4, 6) for shown in ('own', 'blank', 'shuffled')
+      {'record': {'shown': shown, 'tokens': tokens, 'caption': caption}}
+      for caption, tokens in enumerate((4, 6))
+      for shown in ('own', 'blank', 'shuffled', 'shuffled')
   ]
-  scores = np.array([-2.0, -6.0, -10.0, -3.0, -9.0, -20.0])
+  # Of several others the mean counts: 10 and 20 nats.
+  scores = np.array([-2.0, -6.0, -9.0, -11.0, -3.0, -9.0, -20.0, -20.0])
   found = learned.compare_pictures(targets, scores)
   # A ratio's error: deviations 4 - 1.0 * 4 = 0 and 6 - 1.0 * 6 = 0 from the
   # gain over blank, 8 - 10 = -2 and 17 - 15 = 2 from that over another's; t of one
@@ -98,9 +119,11 @@ def test_intervals_cover_what_they_claim():
     tokens = rng.integers(2, 30, 40)
     gains = 0.5 * tokens + rng.normal(size=40) * np.sqrt(tokens)
     targets, scores = [], []
-    for count, gain in zip(tokens.tolist(), gains):
+    for caption, (count, gain) in enumerate(zip(tokens.tolist(), gains)):
       for shown, score in (('own', -2.0 * count), ('blank', -2.0 * count - gain)):
-        targets.append({'record': {'shown': shown, 'tokens': count}})
+        targets.append({
+            'record': {'shown': shown, 'tokens': count, 'caption': caption}
+        })
         scores.append(score)
     found = learned.compare_pictures(targets, scores)
     covered += abs(found['blank_adds'] - 0.5) < found['blank_adds_within']

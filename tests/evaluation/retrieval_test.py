@@ -21,6 +21,7 @@ from flamingo_jax.models import DualTower, contrastive
 from flamingo_jax.run_dir.weights import load_params
 from flamingo_jax.training.losses import contrastive_loss
 from flamingo_jax.training.trained_model import ContrastiveModel
+from tests import command_examples
 from tests.evaluation import miniature
 from tests.random_weights import save_run
 
@@ -130,15 +131,16 @@ def test_texts_are_scored_as_they_are_trained(run):
 
 def test_the_command_prints_the_scores(run, capsys):
   arguments = [
-      'match', f'--model_dir={run}', '--task=matching_test', '--examples=4'
+      *command_examples.arguments('match', 0, {'runs/vision': run}),
+      '--task=matching_test', '--examples=4',
   ]
   assert cli.main([
       *arguments, '--module=tests.t5x.two_tasks', '--classes=red, blue',
-      '--template=a {} thing', '--template=one {} thing',
+      '--template=one {} thing',
   ]) == 0
   assert json.loads(capsys.readouterr().out) == retrieval.evaluate(
       run, 'matching_test', 'validation', 4, ['red', 'blue'],
-      ['a {} thing', 'one {} thing'],
+      ['a {} shape', 'one {} thing'],
   )
   assert cli.main([*arguments, '--module=no_such_module']) == 2
   assert '--module=no_such_module cannot be' in capsys.readouterr().err
@@ -149,8 +151,9 @@ def test_a_benchmark_is_read_from_its_official_files(
     name, run, tmp_path, capsys, monkeypatch
 ):
   miniature.WRITERS[name](tmp_path / name)
-  arguments = ['match', f'--model_dir={run}', f'--benchmark={name}']
-  assert cli.main([*arguments, f'--data={tmp_path}']) == 0
+  assert cli.main(command_examples.arguments('match', 1, {
+      'runs/vision': run, '=coco': f'={name}', 'DATA': tmp_path
+  })) == 0
   scores = json.loads(capsys.readouterr().out)
   assert scores['videos' if name == 'kinetics700' else 'pictures'] == 30
   # Towers that know everything: a picture's and its texts' vectors are alike.

@@ -12,6 +12,7 @@ from flamingo_jax import sharding
 from flamingo_jax.errors import UserError
 from flamingo_jax.planning import plan as plan_lib
 from flamingo_jax.planning import printout
+from tests import command_examples
 
 
 @pytest.fixture(scope='module')
@@ -64,7 +65,7 @@ def test_a_language_model_fits_or_is_refused_by_the_compiler(
     slice_2x2, capsys, vocab, status, verdict
 ):
   assert cli.main([
-      'plan', '--gin_file=configs/lm_tiny_value.gin', '--topology=v5e:2x2',
+      *command_examples.arguments('plan'),
       f"--gin.runtime.variant.overrides={{'decoder.vocab': {vocab}}}",
   ]) == status
   printed = capsys.readouterr().out

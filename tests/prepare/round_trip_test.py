@@ -7,6 +7,7 @@ import pytest
 
 from flamingo_jax.data import media
 from flamingo_jax.tasks import shapes
+from tests import command_examples
 from tests.pictures import encode
 from tests.prepare import exporters
 
@@ -42,8 +43,13 @@ def pages():
 
 @pytest.fixture
 def read(prepare):
-  """The documents that `flamingo prepare` makes."""
-  return lambda *arguments: prepare(*arguments, '--image_size=64').parts
+  """The documents that an example of `flamingo prepare` makes."""
+
+  def run(name, replaced, *flags, number=0):
+    command = command_examples.arguments(f'prepare {name}', number, replaced)
+    return prepare(*command[1:], *flags, '--image_size=64').parts
+
+  return run
 
 
 def assert_same(found, expected):
@@ -60,15 +66,15 @@ def assert_same(found, expected):
             media.decode_image(wanted, 'wanted'))
 
 
-@pytest.mark.parametrize('name, export', [
-    ('webdataset', exporters.webdataset),
-    ('img2dataset', exporters.img2dataset_tar),
-    ('img2dataset', exporters.img2dataset_parquet),
-    ('img2dataset', exporters.img2dataset_tfrecord),
+@pytest.mark.parametrize('name, path, export', [
+    ('webdataset', 'cc12m/*.tar', exporters.webdataset),
+    ('img2dataset', 'laion/', exporters.img2dataset_tar),
+    ('img2dataset', 'laion/', exporters.img2dataset_parquet),
+    ('img2dataset', 'laion/', exporters.img2dataset_tfrecord),
 ])
-def test_pairs(tmp_path, read, pairs, name, export):
+def test_pairs(tmp_path, read, pairs, name, path, export):
   export(pairs, tmp_path / 'in')
-  assert_same(read(name, tmp_path / 'in'), pairs)
+  assert_same(read(name, {path: tmp_path / 'in'}), pairs)
 
 
 def test_tfds(tmp_path, read, pairs):
@@ -79,7 +85,7 @@ def test_tfds(tmp_path, read, pairs):
       'said': tfds.features.Text(),
   }, [{'image': media.decode_image(image, 'x'), 'said': text}
       for image, text in pairs])
-  found = read('tfds', 'drawn', f'--data_dir={tmp_path / "in"}')
+  found = read('tfds', {'coco_captions': 'drawn', '=tfds': f'={tmp_path}/in'})
   by_text = {text: image for image, text in pairs}  # it shuffles at storing
   assert_same(found, [(by_text[text], text) for _, text in found])
   assert {text for _, text in found} == set(by_text)
@@ -116,38 +122,55 @@ def test_each_text_of_an_image_of_tfds_is_a_document(
 
 def test_llava(tmp_path, read, pairs):
   exporters.llava(pairs, tmp_path / 'in')
-  found = read('llava', tmp_path / 'in' / 'chat.json')
+  found = read('llava', {
+      'chats.json': tmp_path / 'in' / 'chat.json', '=coco': f'={tmp_path}/in'
+  })
   question = 'Question: What is this? "Say" {it}]\nAnswer: '
   assert_same(found, [(image, question + text) for image, text in pairs])
 
 
-@pytest.mark.parametrize('name, export, path', [
-    ('jsonl', exporters.jsonl, 'own.jsonl'),
-    ('obelics', exporters.obelics, '0.parquet'),
-    ('mmc4', exporters.mmc4, '0.jsonl'),
-    # Shapes have few words: the same line stands on several pages.
-    ('html --no-deduplicate', exporters.html_folder, ''),
-    ('html --no-deduplicate', exporters.html_warc, 'crawl.warc'),
-    ('html --no-deduplicate', exporters.html_jsonl, 'pages.jsonl'),
+@pytest.mark.parametrize('name, number, paths, export, path', [
+    ('jsonl', 0, 'pairs.jsonl', exporters.jsonl, 'own.jsonl'),
+    ('obelics', 1, 'obelics/*.parquet', exporters.obelics, '0.parquet'),
+    ('mmc4', 0, 'mmc4/*.jsonl', exporters.mmc4, '0.jsonl'),
+    ('html', 1, 'crawl/*.warc.gz', exporters.html_folder, ''),
+    ('html', 1, 'crawl/*.warc.gz', exporters.html_warc, 'crawl.warc'),
+    ('html', 1, 'crawl/*.warc.gz', exporters.html_jsonl, 'pages.jsonl'),
 ])
-def test_pages(tmp_path, read, pages, name, export, path):
+def test_pages(
+    tmp_path, prepare, read, pages, name, number, paths, export, path
+):
   export(pages, tmp_path / 'in')
+  named = {paths: tmp_path / 'in' / path}
   fetched = tmp_path / 'in' / 'fetched'
-  flags = [f'--images={fetched}'] if fetched.exists() else []
-  found = read(*name.split(), tmp_path / 'in' / path, *flags)
-  assert_same(found, pages)
+  if fetched.exists():
+    urls = tmp_path / 'urls.txt'
+    if name in ('obelics', 'html'):
+      listing = command_examples.arguments(
+          f'prepare {name}', 0, named | {'urls.txt': urls}
+      )
+      assert prepare(*listing[1:], out=None).said.startswith(str(urls))
+    named['=fetched'] = f'={fetched}'
+  elif name == 'html':  # whose pages name files beside them
+    named['--images=fetched'] = '--workers=0'
+  # Shapes have few words: the same line stands on several pages.
+  flags = ['--no-deduplicate'] if name == 'html' else []
+  assert_same(read(name, named, *flags, number=number), pages)
 
 
-@pytest.mark.parametrize('export, flags', [
-    (exporters.video_folder, ['--captions={}/captions.csv']),
-    (exporters.video_tar, []),
+@pytest.mark.parametrize('export', [
+    exporters.video_folder, exporters.video_tar
 ])
-def test_videos(tmp_path, read, export, flags):
+def test_videos(tmp_path, read, export):
   drawn = draw('shapes_video', shapes.draw_video)[:2]
   export([(exporters.encode_video(clip.data), text) for clip, text in drawn],
          tmp_path / 'in')
-  found = read('video', tmp_path / 'in',
-               *[flag.format(tmp_path / 'in') for flag in flags])
+  named = {'clips/': tmp_path / 'in'}
+  if export is exporters.video_folder:
+    named['=clips.csv'] = f'={tmp_path}/in/captions.csv'
+  else:  # whose captions lie beside the videos
+    named['--captions=clips.csv'] = '--workers=0'
+  found = read('video', named)
   for (clip, text), (wanted, said) in zip(found, drawn, strict=True):
     assert text == said
     frames, mask = media.load_frames(clip, 8, 64, None)

@@ -9,6 +9,7 @@ import pytest
 from flamingo_jax import cli
 from flamingo_jax.data import vocabulary
 from flamingo_jax.prepare import texts
+from tests import command_examples
 from tests.data import plain_english
 from tests.datasets import write_jsonl
 
@@ -34,8 +35,12 @@ def test_a_trained_vocabulary_is_the_same_again_and_fits_its_texts(
 ):
   sentences = list(itertools.islice(plain_english.sentences(), 300))
   path = write_jsonl(tmp_path / 'a.jsonl', *([{'text': s}] for s in sentences))
+  empty = write_jsonl(tmp_path / 'b.jsonl')
   for name in 'ab':
-    assert train(str(path), f'--out={tmp_path / name}', '--size=600') == 0
+    assert cli.main([*command_examples.arguments('vocabulary train', 0, {
+        'data/m3w/train': path, 'texts.jsonl': empty,
+        'own.model': tmp_path / name,
+    }), '--size=600']) == 0
   assert capsys.readouterr().out.endswith('b: 601 entries with <EOC>\n')
   assert (tmp_path / 'a').read_bytes() == (tmp_path / 'b').read_bytes()
   trained = vocabulary.Vocabulary(tmp_path / 'a')

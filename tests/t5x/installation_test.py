@@ -48,8 +48,7 @@ def test_what_is_missing_is_named(t5x, monkeypatch, name):
       lambda asked: None if asked == name else find_spec(asked),
   )
   assert sentence() == (
-      f'{name} is not installed: install it as the README says under '
-      '"Training with t5x"'
+      f'{name} is not installed: install it as docs/t5x.md says'
   )
 
 

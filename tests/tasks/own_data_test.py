@@ -18,6 +18,7 @@ from flamingo_jax.data import pipeline
 from flamingo_jax.data.vocabulary import default_vocabulary
 from flamingo_jax.errors import UserError
 from flamingo_jax.tasks import own_data
+from tests import command_examples
 from tests import datasets
 from tests.shards import write_shards
 
@@ -111,13 +112,15 @@ def test_the_options_that_would_do_are_named_and_do(jsonl, caplog):
     assert f'--gin.TOKENS={enough["tokens"]}' in caplog.messages[0]
 
 
-@pytest.mark.parametrize('tokens', [None, 3, 4])
+@pytest.mark.parametrize('tokens', [None, 3, 128])
 def test_check_says_what_the_run_warns_of(jsonl, caplog, capsys, tokens):
   with open(jsonl, 'a', encoding='utf-8') as file:
-    parts = [{'image': '0.png'}, {'text': 'one of many words ' * 20}]
+    parts = [{'image': '0.png'}, {'text': 'one of many words ' * 40}]
     file.write(json.dumps({'parts': parts}) + '\n')
-  options = [f'--gin.TOKENS={tokens}'] if tokens else []
-  assert cli.main(['check', str(jsonl), *options]) == 0
+  command = ['check', str(jsonl), f'--gin.TOKENS={tokens}'][:2 + bool(tokens)]
+  if tokens == 128:
+    command = command_examples.arguments('check', 1, {'pairs.jsonl': jsonl})
+  assert cli.main(command) == 0
   own = gin_macros.read(['configs/own_data.gin'])['LENGTHS']
   own['image_size'] = 64  # which a function says
   with caplog.at_level(logging.WARNING, logger='absl'):
@@ -140,6 +143,10 @@ def test_check_takes_the_lengths_of_a_folder_from_its_run(
       "                        'align': {'tokens': 8, 'media': 1}}\n"
   )
   gin_file = f'--gin_file={tmp_path / "run.gin"}'
+  m3w = command_examples.arguments('check', 2, {'data': tmp_path})
+  (tmp_path / 'm3w').symlink_to(tmp_path / 'mine')
+  assert cli.main(m3w) == 0
+  assert 'longer than 256 tokens' in capsys.readouterr().out
   for name, options, tokens in (
       ('mine', (), 256), ('align', (), 32), ('mine', (gin_file,), 9),
       ('align', (gin_file,), 8),
@@ -147,7 +154,8 @@ def test_check_takes_the_lengths_of_a_folder_from_its_run(
     assert cli.main(['check', str(tmp_path / name / 'train'), *options]) == 0
     *_, last = capsys.readouterr().out.splitlines()
     assert f'longer than {tokens} tokens; an example shows a part' in last
-    assert last.endswith('in TASK_FEATURE_LENGTHS would show more')
+    named = 'TASK_FEATURE_LENGTHS' if options else 'DATASETS'
+    assert last.endswith(f'in {named} would show more')
   for option, sentence in (
       (gin_file, 'is none of the data sets mine, align'),
       ('--gin.TOKNES=9', "unknown gin name 'TOKNES': did you mean TOKENS?"),

@@ -32,6 +32,7 @@ sys.path.insert(0, str(HERE.parent))
 from record import IDS, NEOX, SIZES, language_model  # noqa: E402
 from record_vision import pictures  # noqa: E402
 from reference_weights import added_values, values  # noqa: E402
+from written import write  # noqa: E402
 
 VISION = json.loads((HERE / 'vision_encoders.json').read_text())['open_clip']
 SIZE, HEAD_SIZE, WIDTH = 12, 8, 16  # of pictures, of heads, of features
@@ -195,13 +196,7 @@ def record(name):
 
 def main():
   """Writes both files."""
-  told, arrays = {}, {}
-  for name in CASES:
-    told[name], found = record(name)
-    arrays |= {f'{name}/{key}': x for key, x in found.items()}
-  told = {'prompts': PROMPTS, 'head_size': HEAD_SIZE, 'models': told}
-  (HERE / 'flamingos.json').write_text(json.dumps(told) + '\n')
-  np.savez_compressed(HERE / 'flamingos.npz', **arrays)
+  write('flamingos', CASES, record, prompts=PROMPTS, head_size=HEAD_SIZE)
 
 
 if __name__ == '__main__':

@@ -25,6 +25,7 @@ HERE = pathlib.Path(__file__).parent
 sys.path.insert(0, str(HERE.parent))
 from record_vision import pictures  # noqa: E402
 from reference_weights import added_values  # noqa: E402
+from written import write  # noqa: E402
 
 TAGS = ['<fake_token_around_image>', '<image>']
 WORDS = ['<unk>', '<s>', '</s>'] + [f'w{i}' for i in range(3, 55)]
@@ -189,13 +190,7 @@ def answer(model, inputs, given):
 
 def main():
   """Writes both files."""
-  told, arrays = {}, {}
-  for name in CASES:
-    told[name], found = record(name)
-    arrays |= {f'{name}/{key}': x for key, x in found.items()}
-  told = {'prompts': PROMPTS, 'step': STEP, 'models': told}
-  (HERE / 'idefics.json').write_text(json.dumps(told) + '\n')
-  np.savez_compressed(HERE / 'idefics.npz', **arrays)
+  write('idefics', CASES, record, prompts=PROMPTS, step=STEP)
 
 
 if __name__ == '__main__':

@@ -1,0 +1,130 @@
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Compiled programs are kept for the next start, and never in the way of one."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from flamingo_jax import compiled
+from flamingo_jax import doctor
+from tests.xla_flags import QUICK
+
+# Compiles two programs and says how often JAX found one in its cache.
+PROGRAM = """
+import sys, json
+from flamingo_jax import compiled
+compiled.keep()
+import jax, jax.monitoring
+found = []
+jax.monitoring.register_event_listener(
+    lambda name, **_: found.append(name) if name.endswith('cache_hits') else None)
+def first(x): return jax.numpy.sort(x) @ x
+def second(x): return jax.numpy.argsort(x) + x
+x = jax.numpy.arange(8.)
+computed = [float(jax.jit(f)(x).sum()) for f in (first, second)]
+print(json.dumps([len(found), *computed]))
+"""
+
+
+def run(caches, **more):
+  """(found in the cache, what was computed, lines on standard error)."""
+  environ = {
+      name: value for name, value in os.environ.items()
+      if not name.startswith('JAX_') or name == 'JAX_PLATFORMS'
+  }
+  result = subprocess.run(
+      [sys.executable, '-c', PROGRAM], capture_output=True, text=True,
+      check=True, env=environ | {
+          'XDG_CACHE_HOME': str(caches), 'XLA_FLAGS': QUICK,
+          'JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS': '0',
+      } | more,
+  )
+  found, *computed = json.loads(result.stdout)
+  return found, computed, result.stderr.splitlines()
+
+
+def test_programs_are_found_again_and_damaged_ones_compiled_again(tmp_path):
+  found, computed, said = run(tmp_path)
+  assert (found, said) == (0, [])
+  (folder,) = (tmp_path / 'flamingo_jax/compiled').iterdir()
+  assert folder.stat().st_mode & 0o777 == 0o700
+  entries = {path: path.read_bytes() for path in folder.glob('*-cache')}
+  (first,) = folder.glob('jit_first-*-cache')
+  (second,) = folder.glob('jit_second-*-cache')
+
+  first.write_bytes(entries[first][:100])  # as where its writer was killed
+  second.write_bytes(b'no program')
+  found, again, said = run(tmp_path)
+  assert again == computed and found == len(entries) - 2
+  (line,) = said
+  assert line.startswith(f'note: a compiled program in {folder} failed')
+  assert line.endswith('; it is compiled again')
+
+  assert run(tmp_path) == (len(entries), computed, [])
+  assert {path.name for path in folder.glob('*-cache')} == {
+      path.name for path in entries
+  }
+
+
+def test_a_folder_that_cannot_be_used_is_told_once(tmp_path):
+  (tmp_path / 'file').touch()
+  found, computed, (line,) = run(tmp_path / 'file')
+  assert found == 0 and computed
+  assert line.startswith('note: compiled programs are not kept (')
+  assert 'XDG_CACHE_HOME' in line
+
+
+def test_the_users_own_variable_wins(tmp_path):
+  own = tmp_path / 'own'
+  run(tmp_path, JAX_COMPILATION_CACHE_DIR=str(own))
+  assert [path.name for path in tmp_path.iterdir()] == ['own'] and [*own.iterdir()]
+
+
+@pytest.fixture
+def caches(tmp_path, monkeypatch):
+  """The user's cache folder; JAX's own variables are not set."""
+  monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path))
+  for name in compiled._SWITCHES:
+    monkeypatch.delenv(name, raising=False)
+  return tmp_path
+
+
+def test_what_others_may_write_is_not_used(caches):
+  folder = compiled.usable_folder()
+  assert folder.is_relative_to(caches)
+  folder.chmod(0o770)
+  with pytest.raises(PermissionError, match='others than you may write'):
+    compiled.usable_folder()
+  finding = doctor.check_compiled()
+  assert finding.status == 'note' and str(folder) in finding.text
+
+
+def test_other_cpus_have_another_folder(caches, monkeypatch):
+  here = compiled.usable_folder()
+  assert compiled.usable_folder() == here
+  monkeypatch.setattr(compiled.platform, 'machine', lambda: 'another')
+  assert compiled.usable_folder() != here
+
+
+def test_the_oldest_are_removed_until_the_rest_is_small_enough(caches):
+  folder = compiled.usable_folder()
+  for age in range(4):
+    path = folder / f'{age}-cache'
+    path.write_bytes(bytes(10))
+    os.utime(path, (1000 - age, 1000 - age))
+  compiled._remove_oldest(20)
+  assert sorted(path.name for path in folder.iterdir()) == ['0-cache', '1-cache']
+  assert compiled.bytes_kept() == 20
+
+
+def test_doctor_tells_where_they_are(caches, monkeypatch):
+  assert str(compiled.usable_folder()) in doctor.check_compiled().text
+  monkeypatch.setenv('XDG_CACHE_HOME', 'relative')  # is to be ignored
+  monkeypatch.setenv('HOME', str(caches))
+  assert str(compiled.root()).startswith(str(caches))
+  monkeypatch.setenv('JAX_ENABLE_COMPILATION_CACHE', 'false')
+  assert "JAX_ENABLE_COMPILATION_CACHE='false'" in doctor.check_compiled().text
