@@ -6,6 +6,7 @@ references/record_mllama.py made the references.
 """
 
 from flax import traverse_util
+import jax
 import jax.numpy as jnp
 import numpy as np
 import PIL.Image
@@ -22,6 +23,9 @@ from flamingo_jax.models.tiled_vit import layout_ids
 from flamingo_jax.models.vision import picture_size
 from flamingo_jax.picture_size import PictureSize, Squaring
 from flamingo_jax.run_dir.model_json import stored_config
+from flamingo_jax.run_dir.weights import load_params
+from flamingo_jax.training.trainable import split_params
+from flamingo_jax.training.trained_model import FlamingoModel
 from tests.convert.mllama_folders import (  # pylint: disable=unused-import
     MODELS,
     REFERENCES,
@@ -160,6 +164,41 @@ def test_a_mesh_answers_alike(converted):
   model = fj.load(converted('chat'), mesh={'fsdp': 8}, rules='fsdp')
   prompts = [parts_of('chat', row) for row in range(4)]
   assert model.generate(prompts, max_new_tokens=20) == answers('chat')
+
+
+def test_a_step_encodes_pictures_of_all_data_at_once(converted):
+  folder = converted('base')
+  model = FlamingoModel(
+      stored_config(folder), Vocabulary(folder / 'vocabulary.model'), None
+  )
+  params, frozen = split_params(load_params(folder)[0])
+  tokens, index, pixels, mask = inputs('base', folder)
+  examples = {
+      'tokens': tokens, 'targets': jnp.roll(tokens, -1, 1), 'media_index': index,
+      'loss_weights': jnp.ones(tokens.shape), 'media': pixels,
+      'media_mask': mask,
+  }
+  # Of two data sets, one with fewer pictures.
+  few = examples | {'media': pixels[:, :1], 'media_mask': mask[:, :1]}
+  batch = {
+      f'{name}/{key}': x[:, None]
+      for name, data in (('own', examples), ('few', few))
+      for key, x in data.items()
+  }
+
+  @jax.jit
+  def losses(params, frozen):
+    prepared = model.prepare(frozen, batch)
+    of = lambda batch, name: model.summed_loss(params, frozen, {
+        key.removeprefix(name): x[:, 0] for key, x in batch.items()
+        if key.startswith(name)
+    })[0]
+    return [
+        [of(x, name) for x in (batch, prepared)] for name in ('own/', 'few/')
+    ]
+
+  for direct, prepared in losses(params, frozen):
+    np.testing.assert_allclose(prepared, direct, rtol=1e-6)
 
 
 def test_documents_are_turns(converted):
