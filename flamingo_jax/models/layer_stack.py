@@ -34,10 +34,11 @@ def remat(policy: str, module: type[nn.Module]) -> type[nn.Module]:
 def per_turn(layers: int, width: int, cache: Any = None) -> int:
   """How many layers of a stack a turn of its loop has: one, or all.
 
-  All where one CPU trains wide ones. A loop stacks what the backward pass needs
-  of each layer, and cuts it out again: a tenth of a step with 12 layers of width
-  512 and three blocks. Compiling takes a third longer (24 s, not 18), which small
-  layers would not repay. With a cache nothing is stacked, nor gained.
+  All where one CPU trains wide ones. A loop stacks what the backward pass
+  needs of each layer, and cuts it out again: a tenth of a step with 12 layers of
+  width 512 and three blocks. Compiling takes longer (24 s, not 18; 21, not 11,
+  with 30 layers and ten blocks), which small layers would not repay. With a
+  cache nothing is stacked, nor gained.
   """
   is_worth_it = cache is None and width >= 512 and is_for_one_cpu()
   return max(layers, 1) if is_worth_it else 1
