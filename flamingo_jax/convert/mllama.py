@@ -227,7 +227,10 @@ def _layer(at: str, target: str, decoder: DecoderConfig) -> list[Rule]:
 def _idle_layer(
     source: str, rules: list[Rule], decoder: DecoderConfig
 ) -> Rule:
-  """A layer that adds nothing, with the targets of another's rules."""
+  """A layer that adds nothing, with the targets of another's rules.
+
+  A norm of it is the source, so that it can be read backwards.
+  """
   targets = [target for rule in rules for target in rule.targets]
   width, size = decoder.width, decoder.head_size
   shapes = {
@@ -244,7 +247,13 @@ def _idle_layer(
            if part in target.split('/'))
       for target in targets
   ]
-  return Rule(source, tuple(targets), lambda _: made)
+
+  def make(x):
+    norm = x.astype(np.float32)
+    return [norm if 'attn_norm' in target else zeros
+            for target, zeros in zip(targets, made)]
+
+  return Rule(source, tuple(targets), make)
 
 
 def _block(at: str, target: str, decoder: DecoderConfig) -> list[Rule]:
