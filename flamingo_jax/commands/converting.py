@@ -85,9 +85,9 @@ def run_export(options: argparse.Namespace, rest: Sequence[str]) -> None:
   """Writes a model in the format of other makers.
 
   openflamingo is a checkpoint.pt of what OpenFlamingo adds to its towers, idefics
-  a folder that transformers reads. safetensors takes any model: a tower is again
-  the folder that it was converted from, to the bit; all else has a tensor for
-  each parameter, and `flamingo convert` makes a run of it again. A model that a
+  a folder that transformers reads. safetensors takes any model: a converted tower
+  or Llama 3.2 Vision is again the folder that it was, to the bit; all else has a
+  tensor for each parameter, and `flamingo convert` makes a run of it again. A model that a
   format cannot hold is an error, and nothing is written. FOLDER/report.txt names
   every tensor.
   """

@@ -23,6 +23,7 @@ from flamingo_jax.run_dir.weights import load_params
 from flamingo_jax.shipped import shipped_weights
 from tests import command_examples
 from tests.convert import idefics_folders
+from tests.convert import mllama_folders
 from tests.convert import open_flamingos
 from tests.convert import torch_files
 from tests.convert.conversion_test import TOKENIZER
@@ -131,6 +132,13 @@ def test_idefics_are_the_folder_they_were(tmp_path, name, dtype):
   assert_params(tmp_path / 'converted', tmp_path / 'model')
   config = stored_config(tmp_path / 'converted')
   assert config.decoder == stored_config(tmp_path / 'model').decoder
+
+
+def test_llama_visions_are_the_folder_they_were(tmp_path):
+  folder = mllama_folders.write_folder(
+      tmp_path / 'hub', next(iter(mllama_folders.MODELS))
+  )
+  assert_same(back_and_forth(folder), Tensors(folder))
 
 
 def assert_values(found, source, without):
