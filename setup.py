@@ -96,6 +96,8 @@ TEST = PREPARE + T5X + EVAL + CONVERT + DOCS + [
     'beartype',
     'build',
     'chex',
+    'ipykernel',  # docs/tutorial.ipynb
+    'nbclient',
     'pytest',
     'pytest-xdist',
     'scikit-image',  # photographs
