@@ -9,6 +9,8 @@ import sys
 import nbclient
 import nbformat
 
+from tests.xla_flags import QUICK
+
 NOTEBOOK = pathlib.Path(__file__).parents[1] / 'docs/tutorial.ipynb'
 CLAIMS = '''
 assert over_shots[0] < 0.7 and over_shots[8] > 0.9, over_shots
@@ -22,6 +24,7 @@ def test_the_tutorial(tmp_path, monkeypatch):
   monkeypatch.setenv(
       'PATH', f'{pathlib.Path(sys.executable).parent}:{os.environ["PATH"]}'
   )
+  monkeypatch.setenv('XLA_FLAGS', QUICK)  # one device
   notebook = nbformat.read(NOTEBOOK, as_version=4)
   assert all(
       cell.execution_count for cell in notebook.cells
