@@ -10,7 +10,7 @@ import dataclasses
 import difflib
 import re
 
-from flamingo_jax import own_code
+from flamingo_jax import own_objects
 from flamingo_jax.errors import UserError, shown
 from flamingo_jax.evaluation import metrics
 from flamingo_jax.evaluation import openflamingo_prompts
@@ -273,7 +273,7 @@ def find(name: str, prompts: str = PAPER.name) -> Benchmark:
 
 def _own(name: str, prompts: str) -> Benchmark:
   """A row that a module of your own has."""
-  module, row = own_code.named(name, '--benchmark')
+  module, row = own_objects.named(name, '--benchmark')
   if not isinstance(row, Benchmark):
     raise UserError(f'--benchmark={name} is {shown(row)}, not a Benchmark; see '
                     'docs/add_a_benchmark.md')
@@ -290,5 +290,5 @@ def _own(name: str, prompts: str) -> Benchmark:
     raise UserError(f'--benchmark={name} has prompts of its own: leave --prompts '
                     'out')
   return dataclasses.replace(row, code={
-      'named': name, 'sources': own_code.source_hashes(module)
+      'named': name, 'sources': own_objects.source_hashes(module)
   })

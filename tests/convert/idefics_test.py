@@ -71,7 +71,7 @@ def check_gradients(gradients, name, tmp_path):
   wanted = recorded(name, 'gradient', gradients, tmp_path / 'gradients')
   for path, found in traverse_util.flatten_dict(gradients).items():
     largest = np.abs(wanted[path]).max()
-    atol = 1e-5 * largest
+    atol = 2e-5 * largest  # float32 sums, in another order; as of float64
     if path[-2:] == ('key_norm', 'bias'):  # common to all keys: nothing hangs on it
       atol = 1e-7
     elif path[-1].endswith('_gate'):  # one sum of everything, which cancels
