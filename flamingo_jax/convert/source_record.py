@@ -14,6 +14,7 @@ import shutil
 
 import numpy as np
 
+from flamingo_jax.convert import tokenizer
 from flamingo_jax.convert.entries import Held
 from flamingo_jax.convert.hub_folder import FLOATS, Tensors, read_json
 from flamingo_jax.convert.safetensors_files import SafetensorsFiles
@@ -22,8 +23,7 @@ _FOLDER = 'source'
 _TENSORS, _KEPT = 'tensors.json', 'kept.safetensors'
 _FILES = (
     'config.json', 'open_clip_config.json', 'generation_config.json',
-    'preprocessor_config.json', 'processor_config.json', 'tokenizer.json',
-    'tokenizer_config.json', 'special_tokens_map.json',
+    'preprocessor_config.json', *tokenizer.FILES,
 )
 
 

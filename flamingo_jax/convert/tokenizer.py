@@ -20,6 +20,8 @@ _PLAIN = {'single_word': False, 'lstrip': False, 'rstrip': False,
 _ENDS = ('bos', 'eos', 'pad')
 _TEMPLATES = ('processor_config.json', 'chat_template.json',
               'chat_template.jinja')
+# All that is read here.
+FILES = _FILE, _SETTINGS, _NAMES, *_TEMPLATES
 # Of Llama 3.2 Vision's template (data/turns.py).
 _PARTS = ('<|start_header_id|>', '<|end_header_id|>', '<|eot_id|>', '<|image|>',
           'Cutting Knowledge Date: December 2023')

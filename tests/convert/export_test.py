@@ -56,6 +56,8 @@ def back_and_forth(folder, form='safetensors'):
   model, out = folder.parent / 'model', folder.parent / 'out'
   conversion.convert(folder, model)
   exporting.export(model, out, form)
+  for file in (*folder.glob('*.json'), *folder.glob('*.jinja')):
+    assert (out / file.name).read_bytes() == file.read_bytes()
   return Tensors(out)
 
 
@@ -134,10 +136,9 @@ def test_idefics_are_the_folder_they_were(tmp_path, name, dtype):
   assert config.decoder == stored_config(tmp_path / 'model').decoder
 
 
-def test_llama_visions_are_the_folder_they_were(tmp_path):
-  folder = mllama_folders.write_folder(
-      tmp_path / 'hub', next(iter(mllama_folders.MODELS))
-  )
+@pytest.mark.parametrize('name', mllama_folders.MODELS)
+def test_llama_visions_are_the_folder_they_were(name, tmp_path):
+  folder = mllama_folders.write_folder(tmp_path / 'hub', name)
   assert_same(back_and_forth(folder), Tensors(folder))
 
 

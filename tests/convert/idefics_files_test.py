@@ -12,7 +12,6 @@ from safetensors.numpy import save_file
 
 from flamingo_jax import cli
 from flamingo_jax.convert import conversion
-from flamingo_jax.errors import UserError
 from flamingo_jax.run_dir.weights import load_params
 from tests.convert.idefics_folders import (  # pylint: disable=unused-import
     MODELS,
@@ -20,6 +19,7 @@ from tests.convert.idefics_folders import (  # pylint: disable=unused-import
     tensors_of,
     write_folder,
 )
+from tests.convert.whole_folders import refused
 
 
 def test_as_the_hub_has_them(converted, tmp_path, capsys):
@@ -137,10 +137,3 @@ def test_a_tokenizer_of_another_model_is_told(tmp_path):
   ]
   (folder / 'tokenizer.json').write_text(json.dumps(tokenizer))
   refused(folder, "no entry '<image>', which its model knows pictures by")
-
-
-def refused(folder, words):
-  """In one sentence, and nothing is written."""
-  with pytest.raises(UserError, match=words):
-    conversion.convert(folder, folder.parent / 'model')
-  assert not (folder.parent / 'model').exists()

@@ -14,8 +14,6 @@ import flamingo_jax as fj
 from flamingo_jax import cli
 from flamingo_jax.convert import conversion
 from flamingo_jax.convert import exporting
-from flamingo_jax.convert import families
-from flamingo_jax.convert import rules
 from flamingo_jax.data.interleaved import tokenize_document
 from flamingo_jax.data.vocabulary import Vocabulary
 from flamingo_jax.run_dir.model_json import stored_config
@@ -26,11 +24,11 @@ from tests.convert.idefics_folders import (  # pylint: disable=unused-import
     TOLD,
     converted,
     inputs,
-    shown,
     tensors_of,
     write_folder,
 )
 from tests.convert.recorded_prompts import logits_of, numbers
+from tests.convert.whole_folders import as_params, shown
 
 FOUND = np.load(REFERENCES / 'idefics.npz')
 
@@ -53,17 +51,9 @@ def recorded(name, what, like, folder):
       key.removeprefix(prefix): FOUND[key] for key in FOUND
       if key.startswith(prefix)
   })
-  kind, config = families.read_config(folder)
-  tensors = families.open_tensors(folder, kind)
-  mapping = families.find_mapping(folder, kind, config, tensors)
-  found = {
-      path: np.zeros(x.shape, np.float32)
-      for path, x in traverse_util.flatten_dict(like).items()
-  }
-  for path, place, values in rules.pieces(mapping, tensors):
-    if path in found:
-      found[path][place] = values
-  return found
+  return as_params(folder, {
+      path: x.shape for path, x in traverse_util.flatten_dict(like).items()
+  })
 
 
 def check_gradients(gradients, name, tmp_path):

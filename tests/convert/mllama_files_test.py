@@ -11,7 +11,6 @@ import pytest
 
 from flamingo_jax.convert import conversion
 from flamingo_jax.data.vocabulary import Vocabulary
-from flamingo_jax.errors import UserError
 from flamingo_jax.run_dir.model_json import stored_config
 from flamingo_jax.run_dir.weights import load_params
 from tests.convert.mllama_folders import (  # pylint: disable=unused-import
@@ -21,6 +20,7 @@ from tests.convert.mllama_folders import (  # pylint: disable=unused-import
     tensors_of,
     write_folder,
 )
+from tests.convert.whole_folders import refused
 
 CONFIG = MODELS['base']['config']
 BLOCK = 'language_model.model.layers.2.'
@@ -143,10 +143,3 @@ def test_processors_that_are_not_known_are_told(tmp_path, change, words):
       json.dumps(MODELS['base']['processor'] | change)
   )
   refused(folder, words)
-
-
-def refused(folder, words):
-  """In one sentence, and nothing is written."""
-  with pytest.raises(UserError, match=words):
-    conversion.convert(folder, folder.parent / 'model')
-  assert not (folder.parent / 'model').exists()

@@ -44,10 +44,10 @@ from tests.convert.open_flamingos import (  # pylint: disable=unused-import
     TOLD,
     converted,
     inputs,
-    shown,
     towers,
 )
 from tests.convert.recorded_prompts import logits_of, numbers
+from tests.convert.whole_folders import shown
 
 FOUND = np.load(REFERENCES / 'flamingos.npz')
 

@@ -6,7 +6,6 @@ import functools
 import json
 import pathlib
 
-import jax.numpy as jnp
 import numpy as np
 import pytest
 from safetensors.numpy import save_file
@@ -14,9 +13,10 @@ from safetensors.numpy import save_file
 from flamingo_jax.convert import conversion
 from flamingo_jax.convert import whole
 from tests.convert import torch_files
+from tests.convert import whole_folders
 from tests.convert.conversion_test import TOKENIZER
 from tests.convert.reference_weights import added_values, values
-from tests.convert.vision_encoders_test import pictures, write_encoder
+from tests.convert.vision_encoders_test import write_encoder
 
 REFERENCES = pathlib.Path(__file__).parent / 'references'
 TOLD = json.loads((REFERENCES / 'flamingos.json').read_text())
@@ -25,25 +25,12 @@ TABLES = {'mpt': 'transformer.wte', 'neox': 'gpt_neox.embed_in',
           'llama': 'model.embed_tokens', 'opt': 'model.decoder.embed_tokens'}
 
 
-def shown(row, column):
-  """The picture of a prompt, as record_flamingos.py has it."""
-  number = 3 * row + column
-  return ((pictures(12)[0].astype(int) + 40 * number) % 256).astype(np.uint8)
-
-
 def inputs(name):
   """Tokens, the picture that each sees, pictures, which there are."""
   told = MODELS[name]
   tokens = np.array(told['ids'])
   index = np.cumsum(tokens == told['words'] + 1, axis=1)
-  media = np.zeros((len(tokens), 3, 1, 12, 12, 3), np.uint8)
-  mask = np.zeros(media.shape[:3], bool)
-  for row, prompt in enumerate(TOLD['prompts']):
-    for column in range(prompt.count('i')):
-      media[row, column, 0], mask[row, column] = shown(row, column), True
-  return [jnp.asarray(x) for x in (
-      tokens.astype(np.int32), index.astype(np.int32), media, mask
-  )]
+  return whole_folders.with_pictures(tokens, index, TOLD['prompts'])
 
 
 def checkpoint(name):
