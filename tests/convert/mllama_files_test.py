@@ -35,7 +35,7 @@ def test_in_other_spellings(converted, tmp_path):
       'language_model.lm_head', 'lm_head'
   )
   text = dict(CONFIG['text_config'])
-  rope = text.pop('rope_parameters')
+  rope = dict(text.pop('rope_parameters'))
   text |= {'rope_theta': rope.pop('rope_theta'), 'rope_scaling': rope,
            'top_k': 50, 'torch_dtype': 'float32'}
   folder = write_folder(
