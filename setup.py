@@ -127,7 +127,7 @@ setuptools.setup(
     packages=sorted(set(PACKAGES)),
     package_dir={f'flamingo_jax.{name}': name for name in BESIDE},
     package_data={
-        'flamingo_jax': ['assets/**/*', 'weights/**/*'],
+        'flamingo_jax': ['assets/**/*', 'serving/page/*', 'weights/**/*'],
         '': ['*.gin'],
     },
     python_requires='>=3.11',

@@ -1,0 +1,131 @@
+// SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+// SPDX-License-Identifier: Apache-2.0
+// Requests to the server that the page came from.
+
+import {load, save} from './state.js';
+
+const TOKEN = 'token'; // the name it is saved under
+let token = load(TOKEN);
+let ask = null; // a function that asks for a token: message -> promise of one
+let asked = null; // its promise, which all requests that wait for it share
+
+// Of a part, as sentences of the server begin with it.
+const PART = /^(prompt|messages)\[\d+\](\.content\[\d+\])?/;
+
+/** A sentence of the server. */
+export class ServerError extends Error {
+  /** What it is about, such as 'prompt[2]' or 'max_tokens'; or ''. */
+  about;
+
+  constructor(message, param = null) {
+    super(message);
+    this.about = PART.exec(message)?.[0] ?? param ?? '';
+    if (message.startsWith(`${this.about}: `)) { // shown beside it
+      this.message = message.slice(this.about.length + 2);
+    }
+  }
+}
+
+/** How the page asks for the token of a protected server. */
+export function onUnauthorized(asks) {
+  ask = asks;
+}
+
+/** Whether requests carry a token. */
+export function hasToken() {
+  return token !== null;
+}
+
+/** Requests carry none from now on. */
+export function forgetToken() {
+  token = null;
+  save(TOKEN, () => token);
+}
+
+async function problemOf(response) {
+  let message = `The server answers with status ${response.status}.`;
+  let param = null;
+  try {
+    const {error} = await response.json();
+    message = error.message;
+    param = error.param ?? null;
+  } catch {} // no JSON of the server: something stands between
+  const seconds = response.headers.get('Retry-After');
+  if (seconds !== null) {
+    message += ` Try again in ${seconds} s.`;
+  }
+  return new ServerError(message, param);
+}
+
+async function send(path, body, signal) {
+  const used = token;
+  const headers = used === null ? {} : {Authorization: `Bearer ${used}`};
+  let options = {headers, signal};
+  if (body !== undefined) {
+    headers['Content-Type'] = 'application/json';
+    options = {...options, method: 'POST', body: JSON.stringify(body)};
+  }
+  let response;
+  try {
+    response = await fetch(path, options);
+  } catch (error) {
+    if (error.name === 'AbortError') {
+      throw error;
+    }
+    throw new ServerError('The server does not answer. Is it running?');
+  }
+  if (response.ok) {
+    return response;
+  }
+  const problem = await problemOf(response);
+  if (response.status !== 401) {
+    throw problem;
+  }
+  if (used === token) { // else another request was given one meanwhile
+    asked ??= ask(used === null ? '' : problem.message);
+    token = await asked;
+    asked = null;
+    save(TOKEN, () => token);
+  }
+  return send(path, body, signal);
+}
+
+/** What the server answers, as JSON; posts if there is a body. */
+export async function request(path, body, signal) {
+  return (await send(path, body, signal)).json();
+}
+
+/** The events of an answer that is streamed, each parsed, as they come. */
+export async function* stream(path, body, signal) {
+  const response = await send(path, {...body, stream: true}, signal);
+  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+  let text = '';
+  for (;;) {
+    const {value, done} = await reader.read();
+    text += done ? '\n\n' : value;
+    const events = text.split(/\r?\n\r?\n/);
+    text = events.pop();
+    for (const event of events) {
+      const data = event.replace(/^data: ?/, '');
+      if (!event.startsWith('data:') || data === '[DONE]') {
+        continue;
+      }
+      const parsed = JSON.parse(data);
+      if (parsed.error) {
+        throw new ServerError(parsed.error.message, parsed.error.param);
+      }
+      yield parsed;
+    }
+    if (done) {
+      return;
+    }
+  }
+}
+
+/** The sentence of a failure; '' of what was stopped. */
+export function sentence(error) {
+  if (error.name === 'AbortError') {
+    return '';
+  }
+  return error.message;
+}
