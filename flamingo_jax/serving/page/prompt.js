@@ -132,7 +132,8 @@ export class Prompt {
     const {pictures, all, isShuffled} = this.shots;
     this.query.place('the query', pictures + 1);
     const isEmpty = !all.length && !this.query.medium;
-    get('start').hidden = !isEmpty;
+    get('start').hidden = !get('result').hidden;
+    get('show-me').hidden = !isEmpty;
     get('shuffle').hidden = all.length < 2;
     get('restore').hidden = !isShuffled;
     get('shuffled').hidden = !isShuffled;
@@ -242,6 +243,7 @@ export class Prompt {
 
   #begin() {
     get('result').hidden = false;
+    get('start').hidden = true;
     get('result').setAttribute('aria-busy', 'true');
     get('stale').hidden = true;
     get('answer').textContent = '';
@@ -271,6 +273,7 @@ export class Prompt {
       announce(`Answer: ${get('answer').textContent}.${likeliest}`);
     } else if (results[0].reason && !get('answer').textContent) {
       get('result').hidden = true;
+      get('start').hidden = false;
     }
   }
 
