@@ -15,7 +15,15 @@ from flamingo_jax.decoding.prefill import (
     encode_media,
     extend,
     read_prefix,
+    read_on,
     read_prompts,
 )
-from flamingo_jax.decoding.sampling import greedy, sample, sample_token
+from flamingo_jax.decoding.sampling import (
+    choose_at_random,
+    choose_likeliest,
+    greedy,
+    sample,
+    sample_token,
+)
 from flamingo_jax.decoding.scoring import score
+from flamingo_jax.decoding.steps import Answers, Choose, Chosen, advance, begin

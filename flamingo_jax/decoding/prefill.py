@@ -91,6 +91,24 @@ def read_prefix(
   return read_prompts(model, params, prefix, latents, max_new_tokens=0)[1]
 
 
+def read_on(
+    model: Answering,
+    params: Tree,
+    prompts: Prompts,
+    latents: Float[Array, 'B M R Dr'],
+    cache: Cache,
+) -> tuple[Float[Array, 'B V'], Cache]:
+  """Reads more of prompts; `latents` are of all media that the new text sees.
+
+  The cache needs room for the L of `prompts`, padding included.
+  """
+  return model.apply(
+      {'params': params}, prompts.tokens, prompts.media_index, latents,
+      prompts.lengths, cache, *((prompts.group,) if prompts.group else ()),
+      method='read_on',
+  )
+
+
 def extend(
     model: Answering, params: Tree, tokens: Int[Array, 'B n'], cache: Cache
 ) -> tuple[Float[Array, 'B n V'], Cache]:

@@ -2,19 +2,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Greedy decoding, and sampling with temperature, top-k and top-p."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Key
 
-from flamingo_jax.decoding.prefill import Answering, Decoded, extend, log_prob
+from flamingo_jax.decoding.prefill import Answering, Decoded
+from flamingo_jax.decoding.steps import Choose, advance, begin
 from flamingo_jax.models import Cache
 from flamingo_jax.typing import Array, Float, Int, Tree
-
-# Logits [B V] and the number of the step to a token for each row [B].
-Choose = Callable[[Array, Array], Array]
-
 
 def greedy(
     model: Answering,
@@ -33,9 +30,9 @@ def greedy(
   tokens at least, for which the result has room too. Entries of `never`, which
   stand for media, are not chosen.
   """
-  choose = lambda logits, step: jnp.argmax(without(logits, never), axis=-1)
   return _decode(
-      model, params, logits, cache, choose, room, max_new_tokens, stop
+      model, params, logits, cache, choose_likeliest(never), room,
+      max_new_tokens, stop,
   )
 
 
@@ -60,13 +57,7 @@ def sample(
   so that its sample does not depend on its batch. Log-probabilities are those of
   the model itself, before temperature, top-k and top-p.
   """
-  def choose(logits, step):
-    return jax.vmap(
-        lambda key, row: sample_token(
-            jax.random.fold_in(key, step), row, temperature, top_k, top_p
-        )
-    )(keys, without(logits, never))
-
+  choose = choose_at_random(keys, never, temperature, top_k, top_p)
   return _decode(
       model, params, logits, cache, choose, room, max_new_tokens, stop
   )
@@ -104,6 +95,35 @@ def sample_token(
   return order[jax.random.categorical(key, ranked)]
 
 
+def choose_likeliest(never: Sequence[int]) -> Choose:
+  """The likeliest token of each row, none of `never`."""
+  return lambda logits, count: jnp.argmax(without(logits, never), axis=-1)
+
+
+def choose_at_random(
+    keys: Key[Array, 'B'],
+    never: Sequence[int],
+    temperature: float | Float[Array, '*B'],
+    top_k: int | Int[Array, '*B'],
+    top_p: float | Float[Array, '*B'],
+) -> Choose:
+  """A token drawn for each row, none of `never`; see `sample_token`.
+
+  Options are one for all rows or one for each.
+  """
+  options = [
+      jnp.broadcast_to(x, keys.shape) for x in (temperature, top_k, top_p)
+  ]
+
+  def choose(logits, count):
+    return jax.vmap(sample_token)(
+        jax.vmap(jax.random.fold_in)(keys, count), without(logits, never),
+        *options,
+    )
+
+  return choose
+
+
 def _decode(
     model: Answering,
     params: Tree,
@@ -115,30 +135,14 @@ def _decode(
     stop: int,
 ) -> Decoded:
   """One token per row and step until every row has stopped."""
-  def append(step, logits, out):
-    is_open = out.lengths == step  # every token so far was text
-    token = jnp.where(is_open, choose(logits, step), stop)
-    log_probs = log_prob(logits, token)
-    return Decoded(
-        tokens=out.tokens.at[:, step].set(token),
-        lengths=out.lengths + (token != stop),
-        log_probs=out.log_probs + jnp.where(is_open, log_probs, 0.0),
-    )
-
-  def go_on(state):
-    step, _, out = state
-    return (step < max_new_tokens) & jnp.any(out.lengths == step)
-
-  def advance(state):
-    step, cache, out = state
-    last = jax.lax.dynamic_slice_in_dim(out.tokens, step - 1, 1, axis=1)
-    logits, cache = extend(model, params, last, cache)
-    return step + 1, cache, append(step, logits[:, 0], out)
-
-  batch = len(logits)
-  out = append(jnp.int32(0), logits, Decoded(
-      tokens=jnp.full((batch, room), stop, jnp.int32),
-      lengths=jnp.zeros(batch, jnp.int32),
-      log_probs=jnp.zeros(batch),
-  ))
-  return jax.lax.while_loop(go_on, advance, (jnp.int32(1), cache, out))[-1]
+  ends = {'limit': max_new_tokens, 'stop': stop}
+  answers, first = begin(logits, cache, choose, **ends)
+  answers, rest = advance(
+      model, params, answers, choose, room=room - 1, steps=max_new_tokens - 1,
+      **ends,
+  )
+  return Decoded(
+      tokens=jnp.concatenate([first.tokens[:, None], rest.tokens], axis=1),
+      lengths=answers.count,
+      log_probs=first.log_probs + rest.log_probs.sum(axis=1),
+  )

@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What decoding remembers of a prompt: an explicit argument and result."""
 
+from collections.abc import Callable
+
 from flax import struct
 import jax
 import jax.numpy as jnp
@@ -163,17 +165,38 @@ def keep_media(
 
 def gather_cache(cache: Cache, rows: Int[Array, 'N']) -> Cache:
   """The cache of the given batch rows, for beams and candidates."""
-  def group(g: GroupCache) -> GroupCache:
-    take = lambda x: jnp.take(x, rows, axis=-4)  # [..., B H S K]
-    # Projected distances and a shared prefix are the same for every row.
-    layers = g.layers.replace(
-        keys=take(g.layers.keys), values=take(g.layers.values)
-    )
-    return GroupCache(layers, jax.tree.map(take, g.media))
+  return _map_rows(lambda x, axis: jnp.take(x, rows, axis=axis), cache)
+
+
+def put_row(cache: Cache, row: Cache, at: Int[Array, '']) -> Cache:
+  """The cache with its row `at` replaced by one of a single row."""
+  return _map_rows(
+      lambda x, y, axis: jax.lax.dynamic_update_slice_in_dim(x, y, at, axis),
+      cache, row,
+  )
+
+
+def _map_rows(function: Callable[..., Array], *caches: Cache) -> Cache:
+  """`function(leaf of each cache, axis)` of leaves that have rows, at `axis`.
+
+  Projected distances and a shared prefix are the same for every row.
+  """
+  stacked = lambda *leaves: function(*leaves, axis=leaves[0].ndim - 4)
+  rows = lambda *leaves: function(*leaves, axis=0)
+
+  def group(*groups: GroupCache) -> GroupCache:
+    layers = [g.layers for g in groups]
+    return GroupCache(layers[0].replace(
+        keys=stacked(*(x.keys for x in layers)),
+        values=stacked(*(x.values for x in layers)),
+    ), jax.tree.map(stacked, *(g.media for g in groups)))
 
   return Cache(
-      stacks={name: group(stack) for name, stack in cache.stacks.items()},
-      position=cache.position[rows],
-      medium=cache.medium[rows],
-      seen=None if cache.seen is None else cache.seen[rows],
+      stacks={
+          name: group(*(cache.stacks[name] for cache in caches))
+          for name in caches[0].stacks
+      },
+      position=rows(*(cache.position for cache in caches)),
+      medium=rows(*(cache.medium for cache in caches)),
+      seen=jax.tree.map(rows, *(cache.seen for cache in caches)),
   )

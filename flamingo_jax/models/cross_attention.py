@@ -12,7 +12,7 @@ from flamingo_jax.models.attention import (
     attend,
     dot_scores,
 )
-from flamingo_jax.models.cache import KeptKeys
+from flamingo_jax.models.cache import Cache, KeptKeys, keep_media
 from flamingo_jax.models.decoder_config import BlockConfig
 from flamingo_jax.models.layers import (
     ACTIVATIONS,
@@ -59,6 +59,36 @@ def visible_in_groups(
   seen = (first <= medium) & (medium <= index)
   is_there = jnp.any(latents != 0, axis=-1)[:, None]
   return (seen[..., None] & is_there).reshape(*media_index.shape, -1)
+
+
+def remember_group(
+    cache: Cache, media_index: Int[Array, 'B L'],
+    latents: Float[Array, 'B M R Dr'], last: Int[Array, 'B'],
+    medium: Int[Array, 'B'], count: int,
+) -> Cache:
+  """Of the keys of M media those of the last ones that each row saw together.
+
+  Args:
+    cache: what has been read, with keys of all media.
+    media_index: the medium that each token sees last.
+    latents: of all media.
+    last: the last token of each row.
+    medium: that it sees last; 0: none.
+    count: media that are kept, at least as many as any row saw.
+  """
+  seen = visible_in_groups(media_index, latents, None)
+  seen = jnp.take_along_axis(seen, last[:, None, None], axis=1)
+  seen = seen.reshape(latents.shape[:3])
+  index = medium[:, None] + jnp.arange(-count, 0)
+  at = jnp.maximum(index, 0)
+  seen = jnp.take_along_axis(seen, at[..., None], axis=1)
+  seen &= (index >= 0)[..., None]
+  return cache.replace(
+      medium=medium, seen=seen.reshape(len(seen), -1), stacks={
+          name: keep_media(stack, at, latents.shape[2])
+          for name, stack in cache.stacks.items()
+      },
+  )
 
 
 class GatedCrossAttentionBlock(nn.Module):

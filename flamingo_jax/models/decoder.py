@@ -22,6 +22,7 @@ from flamingo_jax.models.cache import (
 )
 from flamingo_jax.models.cross_attention import (
     GatedCrossAttentionBlock,
+    remember_group,
     visible_in_groups,
     visible_latents,
 )
@@ -186,16 +187,42 @@ class Decoder(nn.Module):
         position=lengths + (prefix.size if prefix else 0),
         medium=jnp.zeros(len(tokens), jnp.int32),
     )
-    x, unembed, stacks = self(
-        tokens, media_index, latents, cache, last=lengths - 1
+    return self._read(tokens, media_index, latents, lengths, cache, None, group)
+
+  def read_on(
+      self,
+      tokens: Int[Array, 'B L'],
+      media_index: Int[Array, 'B L'] | None,
+      latents: Float[Array, 'B M R Dr'] | None,
+      lengths: Int[Array, 'B'],
+      cache: Cache,
+      group: int = 0,
+  ) -> tuple[Float[Array, 'B V'], Cache]:
+    """See `Flamingo.read_on`; without media, the bare language model."""
+    start = cache.position
+    return self._read(
+        tokens, media_index, latents, lengths,
+        cache.replace(position=start + lengths), start, group,
     )
+
+  def _read(
+      self, tokens: Int[Array, 'B L'], media_index: Int[Array, 'B L'] | None,
+      latents: Float[Array, 'B M R Dr'] | None, lengths: Int[Array, 'B'],
+      cache: Cache, start: Int[Array, 'B'] | None, group: int,
+  ) -> tuple[Float[Array, 'B V'], Cache]:
+    """Logits behind the last of the tokens, from `start` on, and the cache."""
+    cfg = self.config
+    x, unembed, stacks = self(
+        tokens, media_index, latents, cache, start, last=lengths - 1
+    )
+    cache = cache.replace(stacks=stacks)
     logits = unembed.logits(x)[:, 0]
     if media_index is None:
-      return logits, cache.replace(stacks=stacks)
+      return logits, cache
     medium = jnp.take_along_axis(media_index, lengths[:, None] - 1, axis=1)[:, 0]
     if cfg.block.groups_media:
-      return logits, self._remember_group(
-          cache.replace(stacks=stacks), media_index, latents, lengths - 1, medium,
+      return logits, remember_group(
+          cache, media_index, latents, lengths - 1, medium,
           group or latents.shape[1],
       )
     stacks, medium = self.remember(stacks, medium, latents.shape[2])
@@ -296,26 +323,6 @@ class Decoder(nn.Module):
         for name, stack in stacks.items()
     }
     return kept, jnp.minimum(medium, 1)
-
-  def _remember_group(
-      self, cache: Cache, media_index: Int[Array, 'B L'],
-      latents: Float[Array, 'B M R Dr'], last: Int[Array, 'B'],
-      medium: Int[Array, 'B'], count: int,
-  ) -> Cache:
-    """The same of the last `count` media, of which the last token saw some."""
-    seen = visible_in_groups(media_index, latents, None)
-    seen = jnp.take_along_axis(seen, last[:, None, None], axis=1)
-    seen = seen.reshape(latents.shape[:3])
-    index = medium[:, None] + jnp.arange(-count, 0)
-    at = jnp.maximum(index, 0)
-    seen = jnp.take_along_axis(seen, at[..., None], axis=1)
-    seen &= (index >= 0)[..., None]
-    return cache.replace(
-        medium=medium, seen=seen.reshape(len(seen), -1), stacks={
-            name: keep_media(stack, at, latents.shape[2])
-            for name, stack in cache.stacks.items()
-        },
-    )
 
   def embeddings(self) -> tuple[Callable[..., Array], Unembedding]:
     """Maps into and out of the trunk, over one tied table or two.

@@ -176,6 +176,32 @@ class Flamingo(nn.Module):
         tokens, media_index, latents, lengths, cache_length, prefix, group
     )
 
+  def read_on(
+      self,
+      tokens: Int[Array, 'B L'],
+      media_index: Int[Array, 'B L'],
+      latents: Float[Array, 'B M R Dr'],
+      lengths: Int[Array, 'B'],
+      cache: Cache,
+      group: int = 0,
+  ) -> tuple[Float[Array, 'B V'], Cache]:
+    """Reads more of prompts, padded on the right to one length L.
+
+    Args:
+      tokens: ids behind those that the cache has.
+      media_index: the medium that each sees, of `latents`.
+      latents: of all media that they see, those of earlier tokens too.
+      lengths: how many tokens there are of each row, at least 1.
+      cache: has room for L positions behind those of each row.
+      group: as of `prefill`.
+
+    Returns:
+      Logits of each row's next token, and the cache to extend or read on with.
+    """
+    return self.decoder.read_on(
+        tokens, media_index, latents, lengths, cache, group
+    )
+
   def extend(
       self, tokens: Int[Array, 'B n'], cache: Cache
   ) -> tuple[Float[Array, 'B n V'], Cache]:

@@ -75,6 +75,18 @@ class LanguageModel(nn.Module):
         tokens, None, None, lengths, cache_length, prefix
     )
 
+  def read_on(
+      self,
+      tokens: Int[Array, 'B L'],
+      media_index: Int[Array, 'B L'] | None,
+      latents: Float[Array, 'B M R Dr'] | None,
+      lengths: Int[Array, 'B'],
+      cache: Cache,
+  ) -> tuple[Float[Array, 'B V'], Cache]:
+    """As `Flamingo.read_on`, of prompts that have no media."""
+    del media_index, latents
+    return self.decoder.read_on(tokens, None, None, lengths, cache)
+
   def extend(
       self, tokens: Int[Array, 'B n'], cache: Cache
   ) -> tuple[Float[Array, 'B n V'], Cache]:

@@ -58,7 +58,7 @@ class Devices:
 
   def compile(
       self, program: Program, model: nn.Module, *static: str,
-      splits: bool = True,
+      splits: bool = True, donates: bool = False,
   ) -> Callable[..., Any]:
     """`program(model, params, shared, rows, **static)`, jitted.
 
@@ -70,6 +70,7 @@ class Devices:
       static: names of options.
       splits: False: all devices do the same on the same rows, and the result
         stays on them.
+      donates: whether the result takes the place of `shared`, which is gone.
 
     Returns:
       A function of (params, shared, rows), rows as numpy arrays, whose results
@@ -79,7 +80,7 @@ class Devices:
     if splits:
       layout = self._partitioner.batch_sharding
     rules = None if self._apart else tuple(self._partitioner.rules)
-    run = _jitted(program, model, static, layout, splits, rules)
+    run = _jitted(program, model, static, layout, splits, donates, rules)
 
     def call(params, shared, rows, **options):
       rows = jax.tree.map(lambda x: _put(x, layout), rows)
@@ -91,14 +92,15 @@ class Devices:
     return call
 
 
-# A predictor has seven.
-@functools.lru_cache(maxsize=64)
+# A predictor has fifteen.
+@functools.lru_cache(maxsize=128)
 def _jitted(
     program: Program,
     model: nn.Module,
     static: tuple[str, ...],
     layout: NamedSharding,
     splits: bool,
+    donates: bool,
     rules: sharding.Rules | None,
 ) -> Callable[..., Any]:
   """The jitted program; `rules` are those it is traced under, None: apart."""
@@ -114,10 +116,11 @@ def _jitted(
         check_vma=False,
     )(params, shared, rows)
 
+  donated = (1,) if donates else ()
   if rules is None:
-    return jax.jit(run_apart, static_argnames=static)
+    return jax.jit(run_apart, static_argnames=static, donate_argnums=donated)
   return jax.jit(
-      program, static_argnames=static,
+      program, static_argnames=static, donate_argnums=donated,
       out_shardings=NamedSharding(layout.mesh, whole) if splits else None,
   )
 

@@ -18,8 +18,12 @@ from flamingo_jax.errors import UserError
 from flamingo_jax.models import Cache
 from flamingo_jax.predictor import inputs
 from flamingo_jax.predictor import programs
+from flamingo_jax.predictor import reading
+from flamingo_jax.predictor import shapes
 from flamingo_jax.predictor.devices import Devices, fetch
 from flamingo_jax.predictor.media_encoder import MediaEncoder, content
+from flamingo_jax.predictor.reading import Reading
+from flamingo_jax.predictor.slots import Slots
 from flamingo_jax.training.partitioner import Partitioner
 from flamingo_jax.training.train_step import abstract_params
 from flamingo_jax.training.trainable import merge_params
@@ -74,8 +78,12 @@ class Inference:
     )
     self.params = params and self._devices.place(params)
     self.parts = self._devices.count
+    self._model = model.module
     self._config = model.config
     self._stop, self._never = model.vocabulary.eos_id, ()
+    self._groups = model.config.decoder.block.groups_media
+    # Of a language model there are none.
+    self._sees_earlier = not getattr(model.config, 'shares_prefixes', True)
     self._encoder, self._latents = None, (1, 1)
     if isinstance(model, FlamingoModel):
       self._stop = model.vocabulary.eoc_id
@@ -89,7 +97,12 @@ class Inference:
         program, model.module, *static, **options
     )
     limits = ('room', 'stop', 'never')
-    self._read = compiled(programs.read_prefix, splits=False)
+    alone = functools.partial(compiled, splits=False)
+    self._read_prefix = alone(programs.read_prefix)
+    self._read, self._read_on = (
+        alone(programs.read, 'room'), alone(programs.read_on)
+    )
+    self._score_read = alone(programs.score_read, 'at_once')
     self._greedy = compiled(programs.greedy, *limits)
     self._sample = compiled(programs.sample, *limits)
     self._beam_search = compiled(programs.beam_search, 'beams', *limits)
@@ -106,7 +119,7 @@ class Inference:
       draws: dict[str, float | int] | None = None,
       seed: int = 0,
       prefix: Cache | None = None,
-      shape: inputs.Shape | None = None,
+      shape: shapes.Shape | None = None,
   ) -> list[Answer]:
     """What the model says after each prompt, up to the first <EOC>.
 
@@ -134,7 +147,7 @@ class Inference:
       if draws:
         rows = rows, np.array(numbers, np.int32)
       decoded = program(
-          self.params, shared, rows, room=inputs.answer_room(max_new_tokens),
+          self.params, shared, rows, room=shapes.answer_room(max_new_tokens),
           stop=self._stop, never=self._never,
       )
       found = map(fetch, (decoded.tokens, decoded.lengths, decoded.log_probs))
@@ -150,7 +163,7 @@ class Inference:
       batch_size: int,
       sampling: Sampling,
       prefix: Cache | None = None,
-      shape: inputs.Shape | None = None,
+      shape: shapes.Shape | None = None,
   ) -> Float[np.ndarray, 'B C']:
     """Log-likelihoods of C candidates after each prompt, in nats.
 
@@ -166,19 +179,15 @@ class Inference:
       shape: see above.
     """
     count = max(map(len, candidates))
-    room = inputs.bucket(max(len(ids) for row in candidates for ids in row))
+    room = shapes.bucket(max(len(ids) for row in candidates for ids in row))
     scores = np.zeros((len(documents), count), np.float32)
     for numbers, real in self._batches(documents, batch_size, shape):
       rows = self._rows([documents[i] for i in numbers], sampling, shape)
       copies = _SCORING_BYTES // self._cache_bytes(rows[0], room)
-      at_once = min(inputs.bucket(count), 1 << max(copies, 1).bit_length() - 1)
-      padded = len(numbers), -(-count // at_once) * at_once
-      tokens = np.zeros((*padded, room), np.int32)
-      lengths = np.ones(padded, np.int32)
-      for row, number in enumerate(numbers):
-        for i, ids in enumerate(candidates[number]):
-          tokens[row, i, : len(ids)] = ids
-          lengths[row, i] = len(ids)
+      at_once = min(shapes.bucket(count), 1 << max(copies, 1).bit_length() - 1)
+      tokens, lengths = inputs.pad_candidates(
+          [candidates[number] for number in numbers], at_once, room
+      )
       found = fetch(self._score(
           self.params, prefix, (rows, tokens, lengths), room=room,
           at_once=at_once, groups=self._devices.groups,
@@ -202,8 +211,74 @@ class Inference:
       self._prefix = None, None  # its memory goes before the next one comes
       shape = len(document.tokens), self._shape(document)[1]
       rows = self._rows([document], sampling, shape)
-      self._prefix = key, self._read(self.params, None, rows)
+      self._prefix = key, self._read_prefix(self.params, None, rows)
     return self._prefix[1]
+
+  def read(
+      self, document: TokenizedDocument, sampling: Sampling, new_tokens: int,
+      near: Reading | None = None,
+  ) -> Reading:
+    """Reads a prompt, from where it parts from one that has been read.
+
+    Args:
+      document: the prompt.
+      sampling: see above.
+      new_tokens: how many may follow it.
+      near: what has been read; None: nothing.
+    """
+    context, groups = self._config.decoder.context, self._groups
+    contents = tuple(map(content, document.media))
+    length = len(document.tokens) + new_tokens
+    room = shapes.cache_room(min(length, context), context)
+    start, known, cache = 0, (), None
+    if near and near.sampling == sampling:
+      known = near.latents[: reading.common(contents, near.contents)]
+      if near.room >= room:
+        start, room = near.alike(document, contents), near.room
+        cache = near.cache
+    latents = self._latents_of(document.media, known, sampling)
+    for part in reading.parts(
+        document, start, room, context, self._sees_earlier, groups
+    ):
+      prompts = reading.as_prompts(document, part, groups)
+      seen = latents[part.first : part.last]
+      media = shapes.media_room(len(seen), part.room, self._latents[0])
+      padded = np.zeros((1, media, *self._latents), self._config.dtype)
+      if seen:
+        padded[0, : len(seen)] = seen
+      if part.start:
+        at = np.array([part.start], np.int32)
+        logits, cache = self._read_on(
+            self.params, cache, (prompts, padded, at)
+        )
+      else:
+        logits, cache = self._read(
+            self.params, None, (prompts, padded), room=room
+        )
+    return Reading(document, contents, latents, sampling, logits, cache)
+
+  def score_read(
+      self, prompt: Reading, candidates: Sequence[Sequence[int]]
+  ) -> Float[np.ndarray, 'C']:
+    """Log-likelihoods of candidates after a prompt that has been read."""
+    size = shapes.bucket(max(map(len, candidates)))
+    size = min(size, prompt.room - prompt.length)
+    copies = _SCORING_BYTES // max(prompt.size, 1)
+    at_once = min(
+        shapes.bucket(len(candidates)), 1 << max(copies, 1).bit_length() - 1
+    )
+    tokens, lengths = inputs.pad_candidates([candidates], at_once, size)
+    return fetch(self._score_read(
+        self.params, (prompt.logits, prompt.cache), (tokens, lengths),
+        at_once=at_once,
+    ))[0, : len(candidates)]
+
+  def slots(self, like: Reading, count: int, alternatives: int) -> Slots:
+    """Rows for answers to prompts of one shape; see `Predictor.slots`."""
+    return Slots(
+        self._model, self.params, self._devices, like, count=count,
+        alternatives=alternatives, stop=self._stop, never=self._never,
+    )
 
   def features(
       self, media: Sequence[Media], sampling: Sampling
@@ -217,6 +292,19 @@ class Inference:
       self._encoder.forget()
     self._prefix = None, None
 
+  def _latents_of(
+      self, media: Sequence[Media], known: Sequence[np.ndarray],
+      sampling: Sampling,
+  ) -> tuple[Float[np.ndarray, 'R Dr'], ...]:
+    """Of each medium, of which the first ones are known."""
+    rest = media[len(known) :]
+    if not rest:
+      return tuple(known)
+    found = self._seeing().latents(
+        self.params, dict.fromkeys(rest), sampling
+    )
+    return *known, *(found[medium] for medium in rest)
+
   def _seeing(self) -> MediaEncoder:
     """What encodes media; UserError of a language model."""
     if self._encoder is None:
@@ -226,24 +314,23 @@ class Inference:
       )
     return self._encoder
 
-  def _shape(self, document: TokenizedDocument) -> inputs.Shape:
-    return inputs.row_shape(
+  def _shape(self, document: TokenizedDocument) -> shapes.Shape:
+    return shapes.row_shape(
         document, self._config.decoder.context, self._latents[0]
     )
 
   def _batches(
       self, documents: Sequence[TokenizedDocument], batch_size: int,
-      shape: inputs.Shape | None,
+      shape: shapes.Shape | None,
   ) -> Iterator[tuple[list[int], int]]:
-    """See `inputs.batches`."""
-    shapes = [shape or self._shape(document) for document in documents]
-    return inputs.batches(
-        shapes, batch_size, self._devices.count, is_full=shape is not None
+    """See `shapes.batches`."""
+    return shapes.batches(
+        [shape or self._shape(document) for document in documents], batch_size, self._devices.count, is_full=shape is not None
     )
 
   def _rows(
       self, documents: Sequence[TokenizedDocument], sampling: Sampling,
-      shape: inputs.Shape | None,
+      shape: shapes.Shape | None,
   ) -> tuple[decoding.Prompts, Float[np.ndarray, 'B M R Dr']]:
     """What a program reads of documents of one shape.
 
@@ -254,8 +341,7 @@ class Inference:
     found = {}
     if wanted:
       found = self._seeing().latents(self.params, wanted, sampling)
-    groups = self._config.decoder.block.groups_media
-    return inputs.pad_prompts(documents, tokens, groups), inputs.pad_latents(
+    return inputs.pad_prompts(documents, tokens, self._groups), inputs.pad_latents(
         documents, found, (media, *self._latents), self._config.dtype,
     )
 

@@ -1,8 +1,8 @@
 # SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
 # SPDX-License-Identifier: Apache-2.0
-"""What users pass to a model: checked, tokenized and padded to few shapes."""
+"""What users pass to a model: checked, tokenized and padded."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 import dataclasses
 from typing import Any
 
@@ -20,85 +20,13 @@ from flamingo_jax.data.media import Media
 from flamingo_jax.data.vocabulary import Vocabulary
 from flamingo_jax.errors import UserError, shown
 from flamingo_jax.option_values import AnyNumber
-from flamingo_jax.typing import Float
+from flamingo_jax.predictor import shapes
+from flamingo_jax.typing import Float, Int
 
 Prompt = Sequence[str | Media | EndOfChunk]
 
 _MOST_BEAMS = 256
-# Lengths have this ratio, so that any model's context has few: a program for
-# each is compiled, for seconds or minutes, and reading what is padded is
-# cheap beside the answer's tokens.
-_RATIO = 4
-_LEAST_LENGTH = 64  # tokens; shorter prompts are padded to it
-# Most prompts have the room of their length for media too.
-_TOKENS_PER_MEDIUM = 16
-_USUAL_MEDIA = 64  # at most, of as many latents
-_LEAST_ROOM = 64  # tokens of an answer
 _EXAMPLE = "[fj.image('a.jpg'), 'Output:']"
-
-
-def bucket(size: int, least: int = 1, ratio: int = 2) -> int:
-  """`size` rounded up to `least` times a power, so that few are compiled."""
-  rounded = least
-  while rounded < size:
-    rounded *= ratio
-  return rounded
-
-
-def answer_room(max_new_tokens: int) -> int:
-  """Of tokens, in programs that answer."""
-  return bucket(max_new_tokens, _LEAST_ROOM, _RATIO)
-
-
-# Tokens and media that each row of a batch has room for.
-Shape = tuple[int, int]
-
-
-def batches(
-    shapes: Sequence[Shape], size: int, parts: int = 1,
-    is_full: bool = False,
-) -> Iterator[tuple[list[int], int]]:
-  """(rows of a batch, how many are real); the others are there to fill it.
-
-  Rows of a batch are of one shape, which is thereby that of each alone. A part
-  is what a single device would be given, in the same places: only how many of
-  them make a batch depends on the devices.
-
-  Args:
-    shapes: of all rows.
-    size: most rows of a part.
-    parts: of a batch.
-    is_full: whether parts have `size` rows, however few are real.
-  """
-  alike = {}
-  for row, shape in enumerate(shapes):
-    alike.setdefault(shape, []).append(row)
-  for group in alike.values():
-    part = size if is_full else min(size, bucket(len(group)))
-    for start in range(0, len(group), part * parts):
-      rows = group[start : start + part * parts]
-      real = len(rows)
-      rows += [rows[(real - 1) // part * part]] * (-real % part)
-      rows += rows[:part] * (parts - len(rows) // part)
-      yield rows, real
-
-
-def row_shape(
-    document: TokenizedDocument, context: int, latents: int
-) -> Shape:
-  """Of a row that has few shapes in common with others.
-
-  Args:
-    document: of the row, no longer than the context.
-    context: how many tokens the model reads.
-    latents: of a medium; of more there is less room for those that are none.
-  """
-  tokens = bucket(len(document.tokens), _LEAST_LENGTH, _RATIO)
-  usual = min(
-      tokens // _TOKENS_PER_MEDIUM,
-      max(_USUAL_MEDIA * 64 // max(latents, 64), 1),
-  )
-  return min(tokens, context), bucket(len(document.media), usual)
 
 
 def as_list(prompts: Any) -> tuple[list[Prompt], bool]:
@@ -243,7 +171,7 @@ def pad_prompts(
     media_index[row, : lengths[row]] = document.media_index
   return decoding.Prompts(
       tokens=tokens, lengths=lengths, media_index=media_index,
-      group=bucket(max(d.last_group for d in documents)) if groups else 0,
+      group=shapes.bucket(max(d.last_group for d in documents)) if groups else 0,
   )
 
 
@@ -266,6 +194,21 @@ def pad_latents(
     for i, medium in enumerate(document.media):
       padded[row, i] = latents[medium]
   return padded
+
+
+def pad_candidates(
+    candidates: Sequence[Sequence[Sequence[int]]], multiple: int, size: int
+) -> tuple[Int[np.ndarray, 'B C n'], Int[np.ndarray, 'B C']]:
+  """Tokens of each prompt's candidates and how many; C is a multiple."""
+  count = max(map(len, candidates))
+  shape = len(candidates), -(-count // multiple) * multiple
+  tokens = np.zeros((*shape, size), np.int32)
+  lengths = np.ones(shape, np.int32)
+  for row, of_prompt in enumerate(candidates):
+    for i, ids in enumerate(of_prompt):
+      tokens[row, i, : len(ids)] = ids
+      lengths[row, i] = len(ids)
+  return tokens, lengths
 
 
 def split_prefix(
@@ -394,3 +337,17 @@ def check_options(
         f'temperature={temperature} out'
     )
   return found
+
+
+def draws(
+    options: Mapping[str, Any], vocab: int
+) -> dict[str, float | int] | None:
+  """How tokens are drawn, of checked options; None: none is."""
+  if not options['temperature']:
+    return None
+  return {
+      'temperature': options['temperature'],
+      # More than all is all.
+      'top_k': min(options['top_k'] or 0, vocab),
+      'top_p': options['top_p'] or 1.0,
+  }

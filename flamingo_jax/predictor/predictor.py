@@ -3,6 +3,7 @@
 """A model with its vocabulary: parts in, answers out."""
 
 from collections.abc import Sequence
+import dataclasses
 import functools
 import hashlib
 from typing import Any
@@ -11,6 +12,7 @@ import jax
 import numpy as np
 
 from flamingo_jax import option_values
+from flamingo_jax.data.dialogue import Dialogue, Message
 from flamingo_jax.data.frames import TRAINING, Sampling
 from flamingo_jax.data.interleaved import TokenizedDocument
 from flamingo_jax.data.media import Media
@@ -22,6 +24,9 @@ from flamingo_jax.predictor import inputs
 from flamingo_jax.predictor.devices import fetch
 from flamingo_jax.predictor.inference import Inference
 from flamingo_jax.predictor.inputs import Prompt
+from flamingo_jax.predictor.reading import Reading
+from flamingo_jax.predictor.session import Session
+from flamingo_jax.predictor.slots import Slots
 from flamingo_jax.training.partitioner import Partitioner
 from flamingo_jax.training.trained_model import answering
 from flamingo_jax.typing import Float, Tree
@@ -128,20 +133,13 @@ class Predictor:
     shared, documents = self._tokenize(
         prefix, prompts, given['max_new_tokens'], sampling
     )
-    draws = None
-    if given['temperature'] > 0:
-      draws = {
-          'temperature': given['temperature'],
-          # More than all is all.
-          'top_k': min(given['top_k'] or 0, self.config.decoder.vocab),
-          'top_p': given['top_p'] or 1.0,
-      }
     texts = [
         self.vocabulary.decode(tokens[:length]).strip()
         for tokens, length, _ in self._inference.answer(
             documents, max_new_tokens=given['max_new_tokens'],
             batch_size=given['batch_size'], sampling=sampling,
-            beams=given['beams'], draws=draws, seed=given['seed'],
+            beams=given['beams'], seed=given['seed'],
+            draws=inputs.draws(given, self.config.decoder.vocab),
             prefix=shared,
         )
     ]
@@ -199,6 +197,104 @@ class Predictor:
         documents, ids, batch_size=batch_size, sampling=sampling, prefix=shared
     )
     return scores[0] if is_single else scores
+
+  def read(
+      self,
+      prompt: Any,  # a Prompt
+      *,
+      max_new_tokens: AnyNumber = 64,
+      near: Reading | None = None,
+      frames: AnyNumber = None,
+      fps: AnyNumber = None,
+  ) -> Reading:
+    """Reads a prompt, for any number of answers and of longer prompts.
+
+    Args:
+      prompt: a list of parts.
+      max_new_tokens: most tokens of an answer to it.
+      near: another reading. Tokens that both prompts begin with are not read
+        again if all media that they see have the same content.
+      frames: as of `generate`.
+      fps: as of `generate`.
+
+    Raises:
+      UserError: as `generate`.
+    """
+    room = inputs.check_options(max_new_tokens=max_new_tokens)['max_new_tokens']
+    prompts, is_single = inputs.as_list(prompt)
+    if not is_single:
+      raise UserError(
+          f'one prompt is read at a time, a list of parts, and not {len(prompts)}'
+      )
+    prompt = prompts[0]
+    self._check_texts(prompt)
+    (document,) = self._tokenize_prompts([prompt], self.vocabulary)
+    inputs.check_lengths([document], room, self.context)
+    sampling = self._sampling.override(frames, fps)
+    reading = self._inference.read(document, sampling, room, near)
+    return dataclasses.replace(reading, prompt=tuple(prompt))
+
+  def score_read(
+      self, reading: Reading, candidates: Any, *, separator: Any = ' ',
+      close: bool = False,
+  ) -> Float[np.ndarray, 'C']:
+    """`score` after a prompt that has been read."""
+    ids = inputs.tokenize_candidates(
+        reading.prompt, inputs.check_candidates(candidates), self.vocabulary,
+        option_values.text('separator', separator), close,
+    )
+    longest = max(map(len, ids))
+    inputs.check_lengths([reading.document], longest, self.context)
+    if reading.length + longest > reading.room:
+      reading = self._inference.read(
+          reading.document, reading.sampling, longest, reading
+      )
+    return self._inference.score_read(reading, ids)
+
+  def session(
+      self, prefix: Any = (), *, dialogue: Dialogue | None = None,
+      turns: Sequence[Message] = (), frames: AnyNumber = None,
+      fps: AnyNumber = None,
+  ) -> Session:
+    """A conversation, of which only what is new is read.
+
+    Args:
+      prefix: parts in front of all that is said, such as shots.
+      dialogue: who speaks is written as it says; None: parts stand as they are
+        given, and answers behind them. `Dialogue.of(model.vocabulary)` is that
+        of the model's makers.
+      turns: what has been said before.
+      frames: as of `generate`.
+      fps: as of `generate`.
+
+    Raises:
+      UserError: no list of parts, or frames or fps that make no sense.
+    """
+    self._sampling.override(frames, fps)
+    return Session(
+        self, inputs.check_prefix(prefix), dialogue, turns, frames=frames,
+        fps=fps,
+    )
+
+  def slots(
+      self, like: Reading, *, count: AnyNumber = 8, alternatives: AnyNumber = 0
+  ) -> Slots:
+    """Rows for answers that are written side by side (continuous batching).
+
+    Args:
+      like: a prompt that has been read; the rows are for prompts of its shape.
+      count: rows.
+      alternatives: how many of the likeliest tokens are told in each place.
+
+    Raises:
+      UserError: numbers that make no sense.
+    """
+    return self._inference.slots(
+        like, option_values.whole_number('count', count, 1),
+        option_values.whole_number(
+            'alternatives', alternatives, 0, self.config.decoder.vocab
+        ),
+    )
 
   def forget(self) -> None:
     """Frees the memory of what is kept for later calls."""

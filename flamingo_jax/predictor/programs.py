@@ -5,13 +5,15 @@
 from collections.abc import Sequence
 from typing import Any
 
+from flax import struct
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from flamingo_jax import decoding
 from flamingo_jax.decoding import Answering
-from flamingo_jax.models import Cache, Flamingo
-from flamingo_jax.typing import Array, Bool, Float, Int, Tree, UInt8
+from flamingo_jax.models import Cache, Flamingo, gather_cache, put_row
+from flamingo_jax.typing import Array, Bool, Float, Int, Tree, UInt8, UInt32
 
 _Prompts = tuple[decoding.Prompts, Array]  # and the latents of their media
 # What all have in front, and the most tokens of an answer.
@@ -49,6 +51,124 @@ def read_prefix(
   """The cache of what prompts begin with."""
   del shared
   return decoding.read_prefix(model, params, *rows)
+
+
+def read(
+    model: Answering, params: Tree, shared: None, rows: _Prompts, *, room: int
+) -> tuple[Float[Array, 'B V'], Cache]:
+  """Reads a prompt into a cache with `room` positions."""
+  del shared
+  prompts, latents = rows
+  return decoding.read_prompts(
+      model, params, prompts, latents, room - prompts.tokens.shape[1]
+  )
+
+
+def read_on(
+    model: Answering, params: Tree, cache: Cache,
+    rows: tuple[decoding.Prompts, Array, Int[Array, 'B']],
+) -> tuple[Float[Array, 'B V'], Cache]:
+  """Reads more of a prompt, from the given positions on."""
+  prompts, latents, start = rows
+  return decoding.read_on(
+      model, params, prompts, latents, cache.replace(position=start)
+  )
+
+
+def score_read(
+    model: Answering, params: Tree,
+    shared: tuple[Float[Array, '1 V'], Cache],
+    rows: tuple[Int[Array, '1 C n'], Int[Array, '1 C']], *, at_once: int,
+) -> Float[Array, '1 C']:
+  """Scores candidates behind a prompt, C / at_once times `at_once`."""
+  parts = [
+      x.reshape(-1, 1, at_once, *x.shape[2:]) for x in rows
+  ]
+  scores = jax.lax.map(
+      lambda part: decoding.score(model, params, *shared, *part), parts
+  )
+  return scores.reshape(1, -1)
+
+
+def repeat_row(
+    model: Answering, params: Tree, cache: Cache, rows: None, *, count: int
+) -> decoding.Answers:
+  """Answers that have ended, with room for as much as the cache of one row."""
+  del model, params, rows
+  none = jnp.zeros(count, jnp.int32)
+  return decoding.Answers(
+      cache=gather_cache(cache, none), token=none, count=none,
+      is_open=none.astype(bool),
+  )
+
+
+@struct.dataclass
+class Draws:
+  """How the tokens of rows are chosen, and how many; see `sample_token`."""
+
+  key: UInt32[Array | np.ndarray, 'B _']  # its data
+  temperature: Float[Array | np.ndarray, 'B']
+  top_k: Int[Array | np.ndarray, 'B']
+  top_p: Float[Array | np.ndarray, 'B']
+  limit: Int[Array | np.ndarray, 'B']
+
+
+def put(
+    model: Answering, params: Tree, answers: decoding.Answers,
+    rows: tuple[
+        tuple[Float[Array, '1 V'], Cache], Draws, Int[Array, '1']
+    ], *, stop: int, never: Sequence[int], alternatives: int,
+) -> tuple[decoding.Answers, decoding.Chosen, Int[Array, '1'], Bool[Array, '1']]:
+  """Begins an answer in the given row: its first token.
+
+  Returns:
+    All answers, what was chosen, how many tokens the new one has and whether it
+    goes on.
+  """
+  del model, params
+  (logits, cache), draws, row = rows
+  new, chosen = decoding.begin(
+      logits, cache, _choose(draws, never, True), limit=draws.limit, stop=stop,
+      alternatives=alternatives,
+  )
+  insert = lambda x, y: jax.lax.dynamic_update_slice_in_dim(x, y, row[0], 0)
+  return decoding.Answers(
+      cache=put_row(answers.cache, new.cache, row[0]),
+      token=insert(answers.token, new.token),
+      count=insert(answers.count, new.count),
+      is_open=insert(answers.is_open, new.is_open),
+  ), chosen, new.count, new.is_open
+
+
+def advance(
+    model: Answering, params: Tree, answers: decoding.Answers,
+    rows: tuple[Draws, Bool[Array, 'B']], *, steps: int, stop: int,
+    never: Sequence[int], alternatives: int, draws_any: bool,
+) -> tuple[decoding.Answers, decoding.Chosen, Int[Array, 'B'], Bool[Array, 'B']]:
+  """A few tokens more in every row that is open and still wanted.
+
+  Returns:
+    As `put`, of all rows.
+  """
+  draws, is_wanted = rows
+  answers, chosen = decoding.advance(
+      model, params, answers.replace(is_open=answers.is_open & is_wanted),
+      _choose(draws, never, draws_any), room=steps, steps=steps,
+      limit=draws.limit, stop=stop, alternatives=alternatives,
+  )
+  return answers, chosen, answers.count, answers.is_open
+
+
+def _choose(
+    draws: Draws, never: Sequence[int], draws_any: bool
+) -> decoding.Choose:
+  """At random, which needs all entries sorted; or the likeliest in all rows."""
+  if not draws_any:
+    return decoding.choose_likeliest(never)
+  return decoding.choose_at_random(
+      jax.random.wrap_key_data(draws.key), never, draws.temperature,
+      draws.top_k, draws.top_p,
+  )
 
 
 def greedy(

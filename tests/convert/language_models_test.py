@@ -118,6 +118,27 @@ def test_a_shared_prefix_changes_no_logits(read, name):
   np.testing.assert_allclose(more[1], LOGITS[name][0, 11:13], atol=5e-5)
 
 
+@pytest.mark.parametrize('name', ['mistral', 'mpt', 'opt'])
+def test_what_is_read_in_two_parts_is_read_at_once(read, name):
+  config, params = read(name)
+  model, params = LanguageModel(config), {'params': {'decoder': params}}
+  lengths = jnp.array([5, 7])
+  _, cache = model.apply(
+      params, TOKENS[:, :7], None, None, lengths, 20, method='prefill'
+  )
+  # The last ones are padding.
+  rest = jnp.stack([TOKENS[0, 5:14], TOKENS[1, 7:16]]).at[:, 6:].set(0)
+  logits, cache = model.apply(
+      params, rest, None, None, jnp.array([6, 4]), cache, method='read_on'
+  )
+  rows = jnp.arange(2)
+  np.testing.assert_allclose(logits, LOGITS[name][rows, 10], atol=5e-5)
+  more, _ = model.apply(
+      params, TOKENS[:, 11:13], cache, method='extend'
+  )
+  np.testing.assert_allclose(more, LOGITS[name][:, 11:13], atol=5e-5)
+
+
 @pytest.mark.parametrize('name', ['opt', 'pythia'])
 def test_packed_documents_are_what_they_are_alone(read, name):
   config, params = read(name)

@@ -151,6 +151,22 @@ def test_prompts_are_answered_as_the_maker_answers_them(converted):
       model.generate(prompt)
 
 
+def test_a_conversation_is_read_as_one_prompt(converted):
+  model = fj.load(converted('base'))
+  session = model.session()
+  for row in (0, 1, 3):
+    turn = parts_of('base', row)
+    for said in (turn[:-1], turn[-1:]):  # groups of pictures, then their text
+      prompt = [*session.parts, *said]
+      assert session.say(said, max_new_tokens=4) == model.generate(
+          prompt, max_new_tokens=4
+      )
+  np.testing.assert_allclose(
+      session.score(['w5 w6', 'w7']), model.score(session.parts, ['w5 w6', 'w7']),
+      rtol=1e-5,
+  )
+
+
 def test_a_mesh_answers_alike(converted):
   model = fj.load(converted('chat'), mesh={'fsdp': 8}, rules='fsdp')
   prompts = [parts_of('chat', row) for row in range(4)]

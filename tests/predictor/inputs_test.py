@@ -8,6 +8,7 @@ import pytest
 import flamingo_jax as fj
 from flamingo_jax.data.interleaved import TokenizedDocument
 from flamingo_jax.predictor import inputs
+from flamingo_jax.predictor import shapes
 
 PICTURE = fj.image(np.zeros((2, 2, 3), np.uint8))
 
@@ -34,27 +35,27 @@ def test_one_prompt_or_a_list_of_them():
 
 
 def test_shapes_are_few_and_hold_what_they_must():
-  size = lambda n, media: inputs.row_shape(
+  size = lambda n, media: shapes.row_shape(
       TokenizedDocument(
           tokens=np.zeros(n, np.int32), is_tag=np.zeros(n, bool),
           positions=np.arange(media), media=(PICTURE,) * media,
           next_media=False,
       ), 2048, 64,
   )
-  shapes = {(n, media): size(n, media)
+  found = {(n, media): size(n, media)
             for n in range(1, 2049, 7) for media in range(0, n // 8 + 1, 3)}
-  for (n, media), (tokens, places) in shapes.items():
+  for (n, media), (tokens, places) in found.items():
     assert n <= tokens <= 2048 and media <= places
     assert tokens <= max(64, 4 * n) and places <= max(2 * media, tokens // 16)
-  assert len(set(shapes.values())) <= 12
-  assert len({inputs.answer_room(n) for n in range(1, 2048)}) == 4
+  assert len(set(found.values())) <= 12
+  assert len({shapes.answer_room(n) for n in range(1, 2048)}) == 4
 
 
 @pytest.mark.parametrize('devices', [1, 2, 8])
 def test_batches_hold_every_row_once_among_rows_of_its_shape(devices):
   rows = [(64, 4), (128, 8), (64, 4)] * 6 + [(64, 4)]
   seen = []
-  for batch, count in inputs.batches(rows, 4, devices):
+  for batch, count in shapes.batches(rows, 4, devices):
     assert len(batch) % devices == 0 and len(batch) <= 4 * devices
     assert len({rows[i] for i in batch}) == 1
     seen += batch[:count]
@@ -63,7 +64,7 @@ def test_batches_hold_every_row_once_among_rows_of_its_shape(devices):
 
 def test_a_device_is_given_what_it_would_be_given_alone():
   rows = [(64, 4)] * 11
-  alone = [batch for batch, _ in inputs.batches(rows, 4)]
+  alone = [batch for batch, _ in shapes.batches(rows, 4)]
   assert alone == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9, 10, 8]]
-  ((together, count),) = inputs.batches(rows, 4, 4)
+  ((together, count),) = shapes.batches(rows, 4, 4)
   assert together == [*sum(alone, []), *alone[0]] and count == 11

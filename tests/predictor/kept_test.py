@@ -42,9 +42,9 @@ def loaded(monkeypatch):
 
 def count_readings(predictor, monkeypatch):
   """A list that grows by each prefix that a predictor reads."""
-  found, compiled = [], predictor._inference._read
+  found, compiled = [], predictor._inference._read_prefix
   monkeypatch.setattr(
-      predictor._inference, '_read',
+      predictor._inference, '_read_prefix',
       lambda *args: found.append(0) or compiled(*args),
   )
   return found
