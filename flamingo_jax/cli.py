@@ -18,6 +18,7 @@ from flamingo_jax import errors
 from flamingo_jax.commands import (
     ablating,
     add_command,
+    chatting,
     checking,
     completing,
     converting,
@@ -30,7 +31,7 @@ from flamingo_jax.commands import (
 )
 
 # Those that compile a model to ask it, and so find it compiled the next time.
-_ANSWERING = ('generate', 'score', 'eval', 'infer', 'match')
+_ANSWERING = ('generate', 'chat', 'score', 'eval', 'infer', 'match')
 
 _FIRST = """Flamingo, a visual language model for few-shot learning. People begin with:
 
@@ -103,7 +104,8 @@ def make_parser() -> argparse.ArgumentParser:
   commands = parser.add_subparsers(dest='command', required=True)
   for add in (
       running.add_train, running.add_eval, running.add_infer,
-      prompting.add_generate, prompting.add_score, preparing.add_prepare,
+      prompting.add_generate, chatting.add_chat, prompting.add_score,
+      preparing.add_prepare,
       prompting.add_explain, checking.add_check, planning.add_plan,
       matching.add_match, ablating.add_ablate, vocabularies.add_vocabulary,
       converting.add_convert, converting.add_export,

@@ -63,8 +63,13 @@ def add_generate(commands: Any) -> None:
                        'let a model continue pictures and text', *_GENERATE)
   add_model(parser)
   add_parts(parser)
-  parser.add_argument('--max_new_tokens', type=int, default=64, metavar='N')
+  add_draws(parser)
   parser.add_argument('--beams', type=int, default=1, metavar='N')
+
+
+def add_draws(parser: Any) -> None:
+  """How long answers are, and how their tokens are chosen."""
+  parser.add_argument('--max_new_tokens', type=int, default=64, metavar='N')
   parser.add_argument('--temperature', type=float, default=0.0, metavar='X',
                       help='0, the default, takes the likeliest token')
   parser.add_argument('--top_k', type=int, metavar='N')
@@ -104,9 +109,7 @@ def run_generate(options: argparse.Namespace, rest: Sequence[str]) -> None:
   """
   model = load_model(options)
   answer = model.generate(
-      prompt_parts(options), max_new_tokens=options.max_new_tokens,
-      beams=options.beams, temperature=options.temperature,
-      top_k=options.top_k, top_p=options.top_p, seed=options.seed)
+      prompt_parts(options), beams=options.beams, **draws(options))
   print(' '.join(answer.split('\n')))
 
 
@@ -128,12 +131,23 @@ def load_model(options: argparse.Namespace) -> Any:
   )
 
 
-def prompt_parts(options: argparse.Namespace) -> list[Any]:
-  """The parts of a prompt, as the Python API takes them."""
+def draws(options: argparse.Namespace) -> dict[str, Any]:
+  """What `generate` is told of `add_draws`'s flags."""
+  names = ('max_new_tokens', 'temperature', 'top_k', 'top_p', 'seed')
+  return {name: getattr(options, name) for name in names}
+
+
+def parts_of(options: argparse.Namespace) -> list[Any]:
+  """What --image, --video and --text name, as the Python API takes it."""
   from flamingo_jax.data import documents
 
   make = {'image': documents.image, 'video': documents.video, 'text': str}
-  parts = [make[kind](value) for kind, value in options.parts]
+  return [make[kind](value) for kind, value in options.parts]
+
+
+def prompt_parts(options: argparse.Namespace) -> list[Any]:
+  """The parts of a prompt, --prompt behind the others."""
+  parts = parts_of(options)
   if options.prompt:
     parts.append(options.prompt)
   if not parts:
