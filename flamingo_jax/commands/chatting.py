@@ -50,8 +50,6 @@ def run_chat(options: argparse.Namespace, rest: Sequence[str]) -> None:
   texts of the command line are said with the first line, or at once if --prompt
   is given.
   """
-  from flamingo_jax.data.dialogue import Dialogue
-
   model = load_model(options)
   is_plain = options.plain or options.model_dir is None
   if is_plain and options.system is not None:
@@ -61,7 +59,7 @@ def run_chat(options: argparse.Namespace, rest: Sequence[str]) -> None:
     )
   turns = [] if options.system is None else [('system', [options.system])]
   begin = lambda: model.session(
-      dialogue=None if is_plain else Dialogue.of(model.vocabulary), turns=turns
+      dialogue=None if is_plain else model.dialogue, turns=turns
   )
   chat = _Chat(begin, draws(options))
   chat.waiting = parts_of(options)
@@ -103,8 +101,6 @@ class _Chat:
       if not self._session.undo():
         raise errors.UserError('nothing has been said that could be taken back')
     elif word == '/explain':
-      if not self._session.parts:
-        raise errors.UserError('nothing has been said yet')
       print(_printable(self._session.explain()))
     elif word == '/new':
       self._session, self.waiting = self._begin(), []

@@ -86,6 +86,8 @@ def vocabulary_bytes(
     told |= {'conventions': conventions, 'added': [
         names.get(i, f'<{i}>') for i in range(rows, rows + added)
     ]}
+  elif template := _template(folder, settings):
+    told['chat_template'] = template
   return json.dumps(
       {'rows': rows, **told, TOKENIZER: tokenizer}, ensure_ascii=False
   ).encode()
@@ -97,19 +99,27 @@ def _has_turns(folder: pathlib.Path, settings: dict[str, Any]) -> bool:
   Raises:
     UserError: it is another one.
   """
-  told = settings.get('chat_template')
-  for file in _TEMPLATES:
-    if (path := folder / file).exists():
-      told = path.read_text(encoding='utf-8') if path.suffix == '.jinja' else (
-          read_json(path).get('chat_template')
-      ) or told
-  if told and not all(part in str(told) for part in _PARTS):
+  told = _template(folder, settings)
+  if told and not all(part in told for part in _PARTS):
     raise UserError(
         f'{folder}: its chat template is not that of Llama 3.2 Vision, which is '
         'known here; put that in its place, or leave it out, and prompts are '
         'read as the base model reads them'
     )
   return bool(told)
+
+
+def _template(folder: pathlib.Path, settings: dict[str, Any]) -> str:
+  """The chat template of a folder, the default one of several; '': none."""
+  told = settings.get('chat_template')
+  for file in _TEMPLATES:
+    if (path := folder / file).exists():
+      told = path.read_text(encoding='utf-8') if path.suffix == '.jinja' else (
+          read_json(path).get('chat_template')
+      ) or told
+  if isinstance(told, list):
+    told = {x.get('name'): x.get('template') for x in told}.get('default')
+  return told if isinstance(told, str) else ''
 
 
 def entries_of(tokenizer: dict[str, Any]) -> Iterator[tuple[str, int]]:

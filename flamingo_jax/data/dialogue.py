@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import dataclasses
 from typing import Any
 
+from flamingo_jax.data.chat_template import ChatTemplate
 from flamingo_jax.data.documents import END_OF_CHUNK
 from flamingo_jax.data.media import Media
 from flamingo_jax.data.vocabulary import Vocabulary
@@ -38,9 +39,19 @@ class Dialogue:
   stops: tuple[str, ...] = ('\nUser:', '\nFlamingo:')
 
   @classmethod
-  def of(cls, vocabulary: Vocabulary) -> 'Dialogue':
-    """That of the model whose vocabulary it is, as its makers wrote it."""
+  def of(cls, vocabulary: Vocabulary, sees: bool = True) -> 'AnyDialogue':
+    """That of the model whose vocabulary it is, as its makers wrote it.
+
+    Args:
+      vocabulary: of the model.
+      sees: whether it is a Flamingo; else it is a language model alone.
+
+    Raises:
+      UserError: the makers' template is none.
+    """
     conventions = vocabulary.conventions
+    if not sees and (template := vocabulary.chat_template):
+      return template
     if conventions.header:  # who speaks is written by data/turns.py
       return cls('', '', '', '', True, ())
     if conventions.end_of_chunk == '<end_of_utterance>':
@@ -95,6 +106,10 @@ def _texts(parts: Sequence[Any]) -> list[str]:
           'the user'
       )
   return list(parts)
+
+
+# What writes the turns of a session.
+AnyDialogue = Dialogue | ChatTemplate
 
 
 def paper_examples(images: Sequence[Media]) -> list[Message]:

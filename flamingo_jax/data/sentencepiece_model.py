@@ -20,7 +20,7 @@ class SentencePieceModel:
 
   Attributes:
     entries, size: how many there are; all have a row.
-    added, conventions: none, and Flamingo's.
+    added, conventions, chat_template: none, Flamingo's, and none.
     bos_id, eos_id, pad_id: -1 for one that the model does not have.
   """
 
@@ -49,6 +49,7 @@ class SentencePieceModel:
     self.entries = self.size = self._processor.get_piece_size()
     self.added: tuple[str, ...] = ()
     self.conventions = 'flamingo'
+    self.chat_template = ''
     self.bos_id = self._processor.bos_id()
     self.eos_id = self._processor.eos_id()
     self.pad_id = self._processor.pad_id()

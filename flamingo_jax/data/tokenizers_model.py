@@ -36,7 +36,8 @@ class TokenizersModel:
   what only the model says: the rows of its table, which may be more than there
   are entries, its bos_id, eos_id and pad_id, and of a Flamingo of other makers
   the texts of the entries that it has added behind these rows, and its
-  conventions, a key of CONVENTIONS.
+  conventions, a key of CONVENTIONS; of a language model its chat template, in
+  which the entries of `special` say who speaks.
 
   Files that write a space as \N{LOWER ONE EIGHTH BLOCK}, such as Llama's, cannot
   tell the two apart: of a text that holds the character, a space comes back.
@@ -81,6 +82,11 @@ class TokenizersModel:
         for key, names in _NAMES.items()
     )
     self._entries = entries
+    self.chat_template = told.get('chat_template', '')
+    self.special = tuple(
+        entry['content'] for entry in self._spec.get('added_tokens', ())
+        if entry.get('special')
+    )
     self._read_tags_as_text(self._tokenizer)
 
   def _read_tags_as_text(self, tokenizer: Any) -> None:

@@ -24,6 +24,7 @@ import sentencepiece
 
 from flamingo_jax import opening
 from flamingo_jax.data import buckets
+from flamingo_jax.data.chat_template import ChatTemplate
 from flamingo_jax.data.conventions import CONVENTIONS, IMAGE
 from flamingo_jax.data.owner import owned
 from flamingo_jax.data.sentencepiece_model import META_SPACE, SentencePieceModel
@@ -153,6 +154,24 @@ class Vocabulary:
   def encode_whole(self, text: str) -> list[int]:
     """Ids of a whole document of text, as a language model alone reads it."""
     return self._model.encode_whole(_checked_text(text))
+
+  @functools.cached_property
+  def chat_template(self) -> ChatTemplate | None:
+    """How a public language model writes dialogues, if its makers said so.
+
+    Raises:
+      UserError: what they said is no template.
+    """
+    if not self._model.chat_template:
+      return None
+    piece = self._model.piece
+    names = {'bos': self.bos_id, 'eos': self.eos_id, 'pad': self._model.pad_id}
+    return ChatTemplate(
+        self._model.chat_template,
+        {f'{name}_token': piece(i) for name, i in names.items() if i >= 0},
+        self._model.special, ''.join(map(piece, self._model.first_ids)),
+        self.path,
+    )
 
   def encode_with_ends(self, text: str) -> tuple[list[int], list[int]]:
     """`encode`, and for each id where in the text it ends, in UTF-8 bytes."""

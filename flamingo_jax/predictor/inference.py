@@ -284,7 +284,7 @@ class Inference:
       self, media: Sequence[Media], sampling: Sampling
   ) -> Float[np.ndarray, 'media Dv']:
     """The vision encoder's features of each medium, their mean."""
-    return self._seeing().features(self.params, media, sampling)
+    return self.seeing().features(self.params, media, sampling)
 
   def forget(self) -> None:
     """Frees the memory of what is kept for later calls."""
@@ -300,12 +300,12 @@ class Inference:
     rest = media[len(known) :]
     if not rest:
       return tuple(known)
-    found = self._seeing().latents(
+    found = self.seeing().latents(
         self.params, dict.fromkeys(rest), sampling
     )
     return *known, *(found[medium] for medium in rest)
 
-  def _seeing(self) -> MediaEncoder:
+  def seeing(self) -> MediaEncoder:
     """What encodes media; UserError of a language model."""
     if self._encoder is None:
       raise UserError(
@@ -340,7 +340,7 @@ class Inference:
     wanted = dict.fromkeys(m for d in documents for m in d.media)
     found = {}
     if wanted:
-      found = self._seeing().latents(self.params, wanted, sampling)
+      found = self.seeing().latents(self.params, wanted, sampling)
     return inputs.pad_prompts(documents, tokens, self._groups), inputs.pad_latents(
         documents, found, (media, *self._latents), self._config.dtype,
     )

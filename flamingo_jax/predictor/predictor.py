@@ -12,7 +12,7 @@ import jax
 import numpy as np
 
 from flamingo_jax import option_values
-from flamingo_jax.data.dialogue import Dialogue, Message
+from flamingo_jax.data.dialogue import AnyDialogue, Dialogue, Message
 from flamingo_jax.data.frames import TRAINING, Sampling
 from flamingo_jax.data.interleaved import TokenizedDocument
 from flamingo_jax.data.media import Media
@@ -251,8 +251,13 @@ class Predictor:
       )
     return self._inference.score_read(reading, ids)
 
+  @property
+  def dialogue(self) -> AnyDialogue:
+    """How the model's makers write who speaks, for sessions."""
+    return Dialogue.of(self.vocabulary, self._is_flamingo)
+
   def session(
-      self, prefix: Any = (), *, dialogue: Dialogue | None = None,
+      self, prefix: Any = (), *, dialogue: AnyDialogue | None = None,
       turns: Sequence[Message] = (), frames: AnyNumber = None,
       fps: AnyNumber = None,
   ) -> Session:
@@ -261,8 +266,7 @@ class Predictor:
     Args:
       prefix: parts in front of all that is said, such as shots.
       dialogue: who speaks is written as it says; None: parts stand as they are
-        given, and answers behind them. `Dialogue.of(model.vocabulary)` is that
-        of the model's makers.
+        given, and answers behind them.
       turns: what has been said before.
       frames: as of `generate`.
       fps: as of `generate`.
@@ -285,9 +289,6 @@ class Predictor:
       like: a prompt that has been read; the rows are for prompts of its shape.
       count: rows.
       alternatives: how many of the likeliest tokens are told in each place.
-
-    Raises:
-      UserError: numbers that make no sense.
     """
     return self._inference.slots(
         like, option_values.whole_number('count', count, 1),
@@ -295,6 +296,10 @@ class Predictor:
             'alternatives', alternatives, 0, self.config.decoder.vocab
         ),
     )
+
+  def check_sees_media(self) -> None:
+    """Whether it is a Flamingo; UserError if a language model alone."""
+    self._inference.seeing()
 
   def forget(self) -> None:
     """Frees the memory of what is kept for later calls."""

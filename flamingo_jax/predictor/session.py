@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from flamingo_jax.data.dialogue import Dialogue, Message
+from flamingo_jax.data.dialogue import AnyDialogue, Message
 from flamingo_jax.data.documents import END_OF_CHUNK
 from flamingo_jax.errors import UserError
 from flamingo_jax.option_values import AnyNumber
@@ -31,7 +31,7 @@ class Session:
 
   def __init__(
       self, model: 'Predictor', prefix: Sequence[Any],
-      dialogue: Dialogue | None, turns: Sequence[Message],
+      dialogue: AnyDialogue | None, turns: Sequence[Message],
       **sampling: AnyNumber,
   ):
     """Reads nothing yet."""
@@ -112,11 +112,18 @@ class Session:
     return self._model.score_read(reading, candidates, **options)
 
   def explain(self) -> str:
-    """A table of which medium each token sees."""
+    """A table of which medium each token sees.
+
+    Raises:
+      UserError: nothing has been said, or a language model alone was asked.
+    """
+    self._model.check_sees_media()
+    if not (parts := self.parts):
+      raise UserError('nothing has been said yet: say something first')
     # Loaded when asked for: it belongs to preparing data.
     from flamingo_jax.prepare import explain
 
-    return explain.explain(self.parts, self._model.vocabulary, close=False)
+    return explain.explain(parts, self._model.vocabulary, close=False)
 
   def fork(self) -> 'Session':
     """Another that goes on from here; neither changes the other."""

@@ -6,12 +6,13 @@ import os
 from typing import Sequence
 
 from flamingo_jax.data import interleaved
+from flamingo_jax.data.documents import EndOfChunk
 from flamingo_jax.data.media import Media
 from flamingo_jax.data.vocabulary import Vocabulary
 
 
 def explain(
-    parts: Sequence[str | Media],
+    parts: Sequence[str | Media | EndOfChunk],
     vocabulary: Vocabulary,
     next_media: bool = False,
     close: bool = True,

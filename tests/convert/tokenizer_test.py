@@ -114,6 +114,24 @@ def test_no_text_ends_a_document_although_its_end_is_nothing_special(tmp_path):
   assert vocabulary.decode(ids) == 'a</s>b<s>'
 
 
+def test_the_chat_template_comes_with_it_and_begins_documents_once(tmp_path):
+  text = "{{ bos_token }}{% for m in messages %}{{ m.role + ':' + m.content }}"
+  text += '{% endfor %}'
+  settings = TOLD['llama3']['settings']
+  for told in (text, [{'name': 'tools', 'template': ''},
+                      {'name': 'default', 'template': text}]):
+    vocabulary = convert(write_tokenizer(
+        tmp_path, 'llama3', tokenizer_config=settings | {'chat_template': told}
+    ))
+    (said,) = vocabulary.chat_template.parts([('user', ['a b'])])
+    ids = vocabulary.encode_whole(said)
+    assert ids.count(vocabulary.bos_id) == 1 == ids.index(vocabulary.bos_id) + 1
+    assert vocabulary.decode(ids) == 'user:a b'
+  (tmp_path / 'chat_template.jinja').write_text('{{ messages[0].content }}')
+  vocabulary = convert(tmp_path)
+  assert vocabulary.chat_template.parts([('user', ['x'])]) == ['x']
+
+
 @pytest.mark.parametrize('files, words', [
     ({'config': {'eos_token_id': 900}, 'tokenizer_config': None},
      r'config\.json: eos_token_id is 900, and .* 900 rows'),
