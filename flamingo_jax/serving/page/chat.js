@@ -227,7 +227,7 @@ export class Chat {
 function shownMessage({role, text, media}) {
   const who = role === 'user' ? 'You' : 'Flamingo';
   return element(
-    'li', {class: `message ${role}`}, element('h3', {}, who),
+    'li', {class: `message ${role}`}, element('h2', {}, who),
     media.length ?
       element('div', {class: 'attachments'}, ...media.map(pictures)) : null,
     element('p', {class: 'said'}, text),
