@@ -20,9 +20,6 @@ export class ServerError extends Error {
   constructor(message, param = null) {
     super(message);
     this.about = PART.exec(message)?.[0] ?? param ?? '';
-    if (message.startsWith(`${this.about}: `)) { // shown beside it
-      this.message = message.slice(this.about.length + 2);
-    }
   }
 }
 
@@ -122,10 +119,13 @@ export async function* stream(path, body, signal) {
   }
 }
 
-/** The sentence of a failure; '' of what was stopped. */
-export function sentence(error) {
+/** The sentence of a failure; '' of what was stopped.
+ *
+ * `name` is what a part is called on the page, in place of its number.
+ */
+export function sentence(error, name) {
   if (error.name === 'AbortError') {
     return '';
   }
-  return error.message;
+  return name ? error.message.replace(PART, () => name) : error.message;
 }

@@ -12,7 +12,7 @@ import {element, percent} from './elements.js';
  */
 export function bars(candidates, before) {
   const best = Math.max(...candidates.map(({probability}) => probability));
-  const kind = before ? 'bars compared' : 'bars';
+  const kind = before?.size ? 'bars compared' : 'bars';
   return element('ol', {class: kind}, ...candidates.map(
     ({text, probability}) => bar(
       text.trim(), probability, probability === best, before?.get(text),

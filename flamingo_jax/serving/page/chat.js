@@ -200,8 +200,10 @@ export class Chat {
   /** Shows a fault beside the message, which is to be written again. */
   #tell(error, index) {
     const [, message, part] = PART.exec(error.about) ?? [];
-    this.#showMedia(Number(message) === index ? Number(part) : -1);
-    showProblem(get('message-problem'), sentence(error));
+    const broken = Number(message) === index ? Number(part) : -1;
+    this.#showMedia(broken);
+    const name = this.#media[broken]?.name ?? 'This message';
+    showProblem(get('message-problem'), sentence(error, name));
     get('message').focus();
   }
 

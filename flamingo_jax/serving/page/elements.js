@@ -81,7 +81,7 @@ export function showProblem(place, message = '') {
 
 /** Of the i-th picture, from 1: neighbours are far apart. */
 export function hue(number) {
-  return Math.round(210 + 137.5 * (number - 1)) % 360;
+  return Math.round(255 + 137.5 * (number - 1)) % 360;
 }
 
 /** 0.973 as '97 %'; neither 0 nor 100 for what is not. */

@@ -67,6 +67,7 @@ function run({sees, texts}) {
   );
 }
 
+// SentencePiece has marks in place of spaces.
 function shown(text) {
-  return text.replaceAll('\n', '↵\n');
+  return text.replaceAll('▁', ' ').replaceAll('\n', '↵\n');
 }

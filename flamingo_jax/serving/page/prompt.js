@@ -184,9 +184,9 @@ export class Prompt {
     this.#compare();
   }
 
-  /** Asks again, if there are bars to compare with. */
+  /** Asks again, beside what the candidates were before. */
   #compare() {
-    if (this.#candidates.length) {
+    if (this.#candidates.length || this.#running) {
       this.ask(new Map(
         this.#candidates.map(({text, probability}) => [text, probability]),
       ));
@@ -247,7 +247,7 @@ export class Prompt {
     get('result').setAttribute('aria-busy', 'true');
     get('stale').hidden = true;
     get('answer').textContent = '';
-    get('answer-note').textContent = '';
+    get('answer-note').textContent = 'The model reads the prompt …';
     get('ask').textContent = 'Stop';
     get('ask').classList.add('stop');
   }
@@ -279,13 +279,13 @@ export class Prompt {
 
   /** Shows a fault beside what caused it. */
   #tell(error) {
-    const said = sentence(error);
+    const part = this.#parts[PART.exec(error.about)?.[1]];
+    const said = sentence(error, part && (part.medium?.name ?? 'This text'));
     if (!said) {
       get('answer-note').textContent = 'Stopped.';
       return;
     }
-    const index = PART.exec(error.about)?.[1];
-    const place = this.#parts[index]?.shown ??
+    const place = part?.shown ??
       get(PROBLEMS[error.about] ?? 'prompt-problem');
     get('options').open ||= place === get('options-problem');
     showProblem(place, said);
@@ -312,6 +312,7 @@ export class Prompt {
     };
     let text = '';
     for await (const event of stream('v1/completions', body, signal)) {
+      get('answer-note').textContent = '';
       if (event.candidates) {
         this.#showCandidates(event.candidates, before);
       }
