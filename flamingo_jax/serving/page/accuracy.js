@@ -96,12 +96,13 @@ export class Accuracy {
   async #question({seed, place, curve}, signal) {
     const shots = SHOTS[place];
     const path = `v1/episode?seed=${seed}&shots=${shots}&shuffled=${curve}`;
-    const episode = await request(path, undefined, signal);
+    const episode = await patiently(() => request(path, undefined, signal));
     const {content, candidates, answer} = episode;
-    const scored = (await request(
-      'v1/completions', {prompt: content, candidates, max_tokens: 0}, signal,
-    )).candidates;
-    const best = scored.reduce((one, other) => (
+    const body = {prompt: content, candidates, max_tokens: 0};
+    const scored = await patiently(
+      () => request('v1/completions', body, signal),
+    );
+    const best = scored.candidates.reduce((one, other) => (
       other.probability > one.probability ? other : one
     ));
     const count = this.#counts[curve][place];
@@ -142,6 +143,20 @@ export class Accuracy {
       ),
       element('div', {class: 'figures'}, ...figures),
     );
+  }
+}
+
+/** Asks again while the server has too much to do. */
+async function patiently(ask) {
+  for (;;) {
+    try {
+      return await ask();
+    } catch (error) {
+      if (!error.wait) {
+        throw error;
+      }
+      await new Promise((resolve) => setTimeout(resolve, 1000 * error.wait));
+    }
   }
 }
 

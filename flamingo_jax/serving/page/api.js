@@ -6,7 +6,7 @@ import {load, save} from './state.js';
 
 const TOKEN = 'token'; // the name it is saved under
 let token = load(TOKEN);
-let ask = null; // a function that asks for a token: message -> promise of one
+let ask = null; // whether one was wrong -> promise of a token
 let asked = null; // its promise, which all requests that wait for it share
 
 // Of a part, as sentences of the server begin with it.
@@ -16,9 +16,12 @@ const PART = /^(prompt|messages)\[\d+\](\.content\[\d+\])?/;
 export class ServerError extends Error {
   /** What it is about, such as 'prompt[2]' or 'max_tokens'; or ''. */
   about;
+  /** Seconds until it is worth another try; null if it is not. */
+  wait;
 
-  constructor(message, param = null) {
+  constructor(message, param = null, wait = null) {
     super(message);
+    this.wait = wait;
     this.about = PART.exec(message)?.[0] ?? param ?? '';
   }
 }
@@ -49,9 +52,9 @@ async function problemOf(response) {
   } catch {} // no JSON of the server: something stands between
   const seconds = response.headers.get('Retry-After');
   if (seconds !== null) {
-    message += ` Try again in ${seconds} s.`;
+    message += ` (in ${seconds} s)`;
   }
-  return new ServerError(message, param);
+  return new ServerError(message, param, seconds);
 }
 
 async function send(path, body, signal) {
@@ -74,12 +77,11 @@ async function send(path, body, signal) {
   if (response.ok) {
     return response;
   }
-  const problem = await problemOf(response);
   if (response.status !== 401) {
-    throw problem;
+    throw await problemOf(response);
   }
   if (used === token) { // else another request was given one meanwhile
-    asked ??= ask(used === null ? '' : problem.message);
+    asked ??= ask(used !== null);
     token = await asked;
     asked = null;
     save(TOKEN, () => token);
@@ -127,5 +129,7 @@ export function sentence(error, name) {
   if (error.name === 'AbortError') {
     return '';
   }
-  return name ? error.message.replace(PART, () => name) : error.message;
+  const {message} = error;
+  return name && PART.test(message) ? message.replace(PART, () => name) :
+    message[0].toUpperCase() + message.slice(1);
 }

@@ -123,6 +123,7 @@ export class Chat {
 
   #restart() {
     this.#running?.abort();
+    this.#running = null;
     this.#messages = [];
     this.#show();
     get('message').focus();
@@ -163,17 +164,18 @@ export class Chat {
       await this.#answer(messages, answer, said, running);
       announce(`Answer: ${answer.text}`);
     } catch (error) {
-      if (this.#messages.at(-1) === answer && !answer.text) {
+      if (this.#messages.at(-1) !== answer) {
+        return; // another chat has begun
+      }
+      if (!answer.text) {
         this.#messages = before;
         get('message').value = text;
         this.#media = asked.media;
         this.#show();
-        this.#tell(error, before.length);
       }
+      this.#tell(error, before.length);
     }
-    if (this.#running === running) {
-      this.#running = null;
-    }
+    this.#running = null;
     node.removeAttribute('aria-busy');
     this.#update();
   }
@@ -197,7 +199,7 @@ export class Chat {
     place.textContent = answer.text || NOTHING;
   }
 
-  /** Shows a fault beside the message, which is to be written again. */
+  /** Shows a fault beside the message that is to be written again. */
   #tell(error, index) {
     const [, message, part] = PART.exec(error.about) ?? [];
     const broken = Number(message) === index ? Number(part) : -1;

@@ -30,8 +30,9 @@ function showView() {
 }
 
 /** A promise of what is typed. */
-function askForToken(message) {
+function askForToken(wasWrong) {
   get('token-form').hidden = false;
+  const message = wasWrong ? 'This is not the token of the server.' : '';
   showProblem(get('token-problem'), message);
   get('token').focus();
   return new Promise((resolve) => {

@@ -63,9 +63,12 @@ export class Prompt {
     this.view.addEventListener('keydown', (event) => {
       if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) {
         event.preventDefault();
-        this.ask();
+        get('ask-form').requestSubmit();
       }
     });
+    get('options').addEventListener('invalid', () => {
+      get('options').open = true;
+    }, true);
     this.#show(load(NAME) ?? {});
   }
 
