@@ -138,7 +138,7 @@ def evaluate(
   name = dataset_cfg.mixture_or_task_name
   inference, scores = None, {}
   with owned_by_job(output_dir):
-    for task in progress.each(scored_tasks(name), 'evaluating', 'tasks'):
+    for task in progress.each(scored_tasks(name), 'evaluating', 'task(s)'):
       evaluator = make_evaluator(
           task, dataset_cfg, inference_evaluator_cls, output_dir
       )
