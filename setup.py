@@ -80,6 +80,9 @@ EVAL = [
     'scipy',  # Student's t
 ]
 
+# `flamingo serve`: a model behind OpenAI's HTTP interface.
+SERVE = ['prometheus_client', 'starlette', 'uvicorn']
+
 # Vocabularies that are a tokenizer.json.
 TOKENIZERS = ['tokenizers']
 
@@ -92,12 +95,13 @@ REAL_LANGUAGE = TRAIN + CONVERT + ['gguf']
 # launch/docs.sh: the documentation as a site.
 DOCS = TRAIN + ['mkdocs-material>=9.8', 'mkdocstrings[python]>=1.0']
 
-TEST = PREPARE + T5X + EVAL + CONVERT + DOCS + [
+TEST = PREPARE + T5X + EVAL + SERVE + CONVERT + DOCS + [
     'beartype',
     'build',
     'chex',
     'ipykernel',  # docs/tutorial.ipynb
     'nbclient',
+    'openai',  # the client of what `flamingo serve` answers
     'pytest',
     'pytest-xdist',
     'scikit-image',  # photographs
@@ -143,6 +147,7 @@ setuptools.setup(
     install_requires=CORE,
     extras_require={
         'train': TRAIN, 'prepare': PREPARE, 'beam': BEAM, 'eval': EVAL,
+        'serve': SERVE,
         't5x': TRAIN + T5X, 'test': TEST, 'tokenizers': TOKENIZERS,
         'convert': CONVERT, 'real-language': REAL_LANGUAGE, 'docs': DOCS,
         'tpu': ['jax[tpu]>=0.10.2'],

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
 # SPDX-License-Identifier: Apache-2.0
-"""The `flamingo` program: train, eval, generate, score, prepare and others."""
+"""The `flamingo` program: train, eval, generate, serve, prepare and others."""
 
 import sys
 
@@ -27,11 +27,14 @@ from flamingo_jax.commands import (
     preparing,
     prompting,
     running,
+    serving,
     vocabularies,
 )
 
 # Those that compile a model to ask it, and so find it compiled the next time.
-_ANSWERING = ('generate', 'chat', 'score', 'eval', 'infer', 'match')
+_ANSWERING = (
+    'generate', 'chat', 'score', 'eval', 'infer', 'match', 'serve',
+)
 
 _FIRST = """Flamingo, a visual language model for few-shot learning. People begin with:
 
@@ -105,8 +108,8 @@ def make_parser() -> argparse.ArgumentParser:
   for add in (
       running.add_train, running.add_eval, running.add_infer,
       prompting.add_generate, chatting.add_chat, prompting.add_score,
-      preparing.add_prepare,
-      prompting.add_explain, checking.add_check, planning.add_plan,
+      serving.add_serve, preparing.add_prepare, prompting.add_explain,
+      checking.add_check, planning.add_plan,
       matching.add_match, ablating.add_ablate, vocabularies.add_vocabulary,
       converting.add_convert, converting.add_export,
   ):

@@ -41,6 +41,7 @@ LAYERS = (
     ('run_dir', 4),
     ('predictor|convert', 5),
     ('evaluation', 6),
+    ('serving', 6),
     ('driver', 7),
     ('t5x_adapter', 8),
     ('runtime|gin_config|planning', 9),

@@ -121,13 +121,13 @@ def run_score(options: argparse.Namespace, rest: Sequence[str]) -> None:
     print(f'{score:.4f}\t{text}')
 
 
-def load_model(options: argparse.Namespace) -> Any:
+def load_model(options: argparse.Namespace, keep_latents: int = 0) -> Any:
   """The Predictor that `add_model`'s flags ask for."""
   from flamingo_jax import predictor
 
   return predictor.load(
       options.model_dir, step=options.step, frames=options.frames,
-      fps=options.fps, **mesh_options(options),
+      fps=options.fps, keep_latents=keep_latents, **mesh_options(options),
   )
 
 

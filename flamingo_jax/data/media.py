@@ -3,6 +3,7 @@
 """Images and videos: what they are, and from bytes to model pixels."""
 
 import dataclasses
+import hashlib
 import io
 import os
 import re
@@ -27,14 +28,24 @@ _TOLD = 80  # characters of an address that messages show
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
+class Squares:
+  """What a model takes of a medium, made before the model is asked."""
+
+  pixels: np.ndarray  # uint8[T size size 3]
+  mask: np.ndarray  # bool[T], which frames exist
+  sha256: str  # of the pixels
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
 class Media:
   """One image or video of a document: a file, its bytes, or its pixels."""
 
   kind: Literal['image', 'video']
   path: str  # absolute path, or a name for messages where `data` is given
   # None (read `path`), encoded bytes, or uint8[h w 3] pixels of an image and
-  # uint8[T h w 3] frames of a video at one frame per second.
-  data: bytes | np.ndarray | None = None
+  # uint8[T h w 3] frames of a video at one frame per second; or what
+  # `read_ahead` has made of any of these.
+  data: bytes | np.ndarray | Squares | None = None
 
 
 def image(source: Any) -> Media:
@@ -178,6 +189,17 @@ def read_file(media: Media) -> bytes:
   return data
 
 
+def read_ahead(media: Media, frames: int, size: int, fps: float) -> Media:
+  """The same medium for models that read it so; see `load_frames`.
+
+  Raises:
+    UserError: it cannot be read or decoded.
+  """
+  pixels, mask = load_frames(media, frames, size, None, fps)
+  digest = hashlib.sha256(pixels).hexdigest()
+  return dataclasses.replace(media, data=Squares(pixels, mask, digest))
+
+
 def load_frames(
     media: Media,
     frames: int,
@@ -203,6 +225,8 @@ def load_frames(
   Raises:
     UserError: the medium cannot be read or decoded.
   """
+  if isinstance(media.data, Squares):
+    return _as_read(media, frames, size, out)
   squaring = PictureSize(size).squaring
   if squaring.tiles:
     _check_tiled(media, frames, squaring.places)
@@ -221,6 +245,22 @@ def load_frames(
       raise UserError(f'{media.path}: {error}') from None
   out[len(clip) :] = 0
   return out, np.arange(frames) < len(clip)
+
+
+def _as_read(
+    media: Media, frames: int, size: int, out: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray]:
+  pixels, mask = media.data.pixels, media.data.mask
+  if pixels.shape != (frames, size, size, 3):
+    raise UserError(
+        f'{media.path} was read as {pixels.shape[0]} squares of '
+        f'{pixels.shape[1]} pixels, and this model reads {frames} of {size}: '
+        'read it for this one'
+    )
+  if out is None:
+    return pixels, mask
+  out[:] = pixels
+  return out, mask
 
 
 def _check_tiled(media: Media, frames: int, places: int) -> None:

@@ -101,8 +101,13 @@ def decode_picture(
   return finish(picture, name)
 
 
-def open_image(file: io.BufferedIOBase, name: str) -> PIL.Image.Image:
-  """Reads the header only; the errors of decode_image as far as it tells."""
+def open_image(
+    file: io.BufferedIOBase, name: str, still: bool = True
+) -> PIL.Image.Image:
+  """Reads the header only; the errors of decode_image as far as it tells.
+
+  `still` refuses animations.
+  """
   try:
     begins = file.read(8)
     file.seek(0)
@@ -128,7 +133,7 @@ def open_image(file: io.BufferedIOBase, name: str) -> PIL.Image.Image:
     ) from None
   except Exception as error:  # decoders of broken data raise anything
     raise failed(name, error) from None
-  if frames > 1 and picture.format in _ANIMATED_FORMATS:
+  if still and frames > 1 and picture.format in _ANIMATED_FORMATS:
     raise MediumError(
         'is animated',
         f'{name} is an animated {picture.format} of {frames} frames; pass it as'

@@ -61,6 +61,20 @@ def as_list(prompts: Any) -> tuple[list[Prompt], bool]:
   return cleaned, is_single
 
 
+def as_one(prompt: Any) -> Prompt:
+  """The parts of a prompt without its empty texts.
+
+  Raises:
+    UserError: as of `as_list`, and for several.
+  """
+  prompts, is_single = as_list(prompt)
+  if is_single:
+    return prompts[0]
+  raise UserError(
+      f'one prompt is read at a time, a list of parts, and not {len(prompts)}'
+  )
+
+
 def check_prefix(prefix: Any) -> Prompt:
   """The parts in front of all prompts; there may be none.
 

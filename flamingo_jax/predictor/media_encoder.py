@@ -9,7 +9,7 @@ import hashlib
 import numpy as np
 
 from flamingo_jax.data.frames import Sampling
-from flamingo_jax.data.media import Media, load_frames, open_file
+from flamingo_jax.data.media import Media, Squares, load_frames, open_file
 from flamingo_jax.models import FlamingoConfig
 from flamingo_jax.models.vision import picture_size
 from flamingo_jax.predictor import programs
@@ -25,6 +25,8 @@ def content(medium: Media) -> tuple[str, str]:
   Raises:
     UserError: its file cannot be read.
   """
+  if isinstance(medium.data, Squares):
+    return medium.kind, medium.data.sha256
   if isinstance(medium.data, np.ndarray):
     pixels = np.ascontiguousarray(medium.data)
     digest = hashlib.sha256(f'{pixels.dtype} {pixels.shape}'.encode())

@@ -221,18 +221,18 @@ class Predictor:
       UserError: as `generate`.
     """
     room = inputs.check_options(max_new_tokens=max_new_tokens)['max_new_tokens']
-    prompts, is_single = inputs.as_list(prompt)
-    if not is_single:
-      raise UserError(
-          f'one prompt is read at a time, a list of parts, and not {len(prompts)}'
-      )
-    prompt = prompts[0]
-    self._check_texts(prompt)
-    (document,) = self._tokenize_prompts([prompt], self.vocabulary)
+    prompt = inputs.as_one(prompt)
+    document = self.tokenize(prompt)
     inputs.check_lengths([document], room, self.context)
     sampling = self._sampling.override(frames, fps)
     reading = self._inference.read(document, sampling, room, near)
     return dataclasses.replace(reading, prompt=tuple(prompt))
+
+  def tokenize(self, prompt: Any) -> TokenizedDocument:
+    """The tokens of a prompt, and which medium each of them sees."""
+    prompt = inputs.as_one(prompt)
+    self._check_texts(prompt)
+    return self._tokenize_prompts([prompt], self.vocabulary)[0]
 
   def score_read(
       self, reading: Reading, candidates: Any, *, separator: Any = ' ',

@@ -15,6 +15,7 @@ import skimage.data
 from flamingo_jax.data import media
 from flamingo_jax.data import squares
 from flamingo_jax.errors import UserError
+from flamingo_jax.picture_size import PictureSize, Squaring
 from flamingo_jax.typing import IMAGE_MEAN
 from tests.pictures import animate, encode, png_by_hand
 
@@ -282,3 +283,21 @@ def test_other_arrays_are_no_images(bad):
 def test_other_arrays_are_no_videos(bad):
   with pytest.raises(UserError, match='video array'):
     media.video(bad)
+
+
+@pytest.mark.parametrize('squaring', [
+    Squaring(), Squaring('cropped', shorter=20), Squaring('tiled', tiles=3),
+])
+def test_what_was_read_ahead_is_read_alike(squaring):
+  rng = np.random.default_rng(0)
+  size = PictureSize(16, squaring)
+  medium = media.image(rng.integers(0, 256, (20, 44, 3), np.uint8))
+  pixels, mask = media.load_frames(medium, squaring.places, size, None)
+  ahead = media.read_ahead(medium, squaring.places, size, 1.0)
+  again = np.ones_like(pixels)
+  for out in (None, again):
+    found = media.load_frames(ahead, squaring.places, size, None, out=out)
+    chex.assert_trees_all_equal(found, (pixels, mask))
+  np.testing.assert_array_equal(again, pixels)
+  with pytest.raises(UserError, match='read it for this one'):
+    media.load_frames(ahead, squaring.places, 17, None)

@@ -1,0 +1,130 @@
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""flamingo serve: a model behind OpenAI's HTTP interface."""
+
+import argparse
+from collections.abc import Sequence
+import pathlib
+from typing import Any
+
+from flamingo_jax import errors
+from flamingo_jax.commands import add_command, prompting
+
+_LOOPBACK = '127.0.0.1'
+_LATENTS = 4096  # pictures whose latents are kept
+
+
+def add_serve(commands: Any) -> None:
+  """The flags of `flamingo serve`."""
+  parser = add_command(
+      commands, 'serve', run_serve,
+      'answer over HTTP, as OpenAI does', 'flamingo serve --port=8000',
+  )
+  prompting.add_model(parser)
+  parser.add_argument('--host', default=_LOOPBACK, metavar='ADDRESS',
+                      help='to listen at; the default is reached from this '
+                      'machine alone, 0.0.0.0 from everywhere')
+  parser.add_argument('--port', type=_whole(0, 65535), default=8000, metavar='N',
+                      help='0 takes any that is free')
+  parser.add_argument('--name', metavar='NAME',
+                      help="of the model, for requests; its folder's if not "
+                      'given')
+  parser.add_argument('--plain', action='store_true',
+                      help='do not write who speaks in a chat: messages stand '
+                      'one behind the other; the shipped model, which knows no '
+                      'dialogues, is always asked so')
+  parser.add_argument('--token_file', metavar='FILE',
+                      help='holds what requests have to show as their API key')
+  parser.add_argument('--fetch', default='', metavar='HOST,...',
+                      help='hosts that pictures may be fetched from; none if '
+                      'not given')
+  for name, default, meaning in (
+      ('slots', 16, 'answers that are written side by side'),
+      ('queue', 64, 'requests that may wait; more are told to come again'),
+      ('seconds', 120, 'that an answer may take'),
+      ('max_new_tokens', 1024, 'of an answer, whatever is asked for'),
+      ('pictures', 128, 'of a request'),
+      ('megapixels', 50, 'of a picture'),
+      ('megabytes', 32, 'of a request'),
+      ('kept_megabytes', 1024, 'of memory for prompts that were read, for '
+       'those that begin alike'),
+  ):
+    parser.add_argument(
+        f'--{name}', type=_whole(1), default=default, metavar='N',
+        help=f'{meaning}; {default} if not given',
+    )
+
+
+def run_serve(options: argparse.Namespace, rest: Sequence[str]) -> None:
+  """Serves a model until it is told to end (SIGTERM, or Ctrl-C).
+
+  POST /v1/chat/completions and /v1/completions answer as OpenAI does, so that
+  its clients can ask; a page to try it in is at /.
+  """
+  token = read_token(options.token_file) if options.token_file else ''
+  try:
+    from flamingo_jax.serving import server
+  except ModuleNotFoundError as error:
+    if error.name not in ('starlette', 'uvicorn', 'prometheus_client'):
+      raise
+    raise errors.UserError(
+        f'flamingo serve needs {error.name}, which is not installed; run pip '
+        "install -e '.[serve]' -c constraints.txt"
+    ) from None
+  from flamingo_jax.serving.limits import Limits
+
+  folder = pathlib.Path(options.model_dir or 'flamingo_tiny')
+  server.run(
+      lambda: prompting.load_model(options, keep_latents=_LATENTS),
+      host=options.host, port=options.port, token=token, rows=options.slots,
+      name=options.name or folder.resolve().name,
+      is_plain=options.plain or options.model_dir is None,
+      hosts=frozenset(filter(None, options.fetch.lower().split(','))),
+      limits=Limits(
+          body_bytes=options.megabytes * 2**20, pictures=options.pictures,
+          pixels=options.megapixels * 10**6, new_tokens=options.max_new_tokens,
+          queue=options.queue, seconds=float(options.seconds),
+          kept_bytes=options.kept_megabytes * 2**20,
+      ),
+  )
+
+
+def read_token(path: str) -> str:
+  """The token in a file.
+
+  Raises:
+    UserError: there is none.
+  """
+  from flamingo_jax import opening
+
+  try:
+    with opening.open_file(path) as file:
+      token = file.read(10_000).decode().strip()
+  except (OSError, ValueError) as error:
+    raise errors.UserError(
+        f'token file {path} cannot be read ({getattr(error, "strerror", error)}'
+        '); name a file with one line'
+    ) from None
+  if not token or not token.isascii() or not token.isprintable() or ' ' in token:
+    raise errors.UserError(
+        f'token file {path} holds no token: write one line of letters and '
+        'digits into it'
+    )
+  return token
+
+
+def _whole(least: int, most: int | None = None) -> Any:
+  """A whole number, for argparse."""
+  def parse(text: str) -> int:
+    from flamingo_jax import option_values
+
+    try:
+      value = int(text) if len(text) < 20 else text
+      return option_values.whole_number('it', value, least, most)
+    except ValueError:  # a UserError, too
+      bounds = f'from {least}' + ('' if most is None else f' to {most}')
+      raise argparse.ArgumentTypeError(
+          f'{errors.shown(text)} is no whole number {bounds}'
+      ) from None
+
+  return parse

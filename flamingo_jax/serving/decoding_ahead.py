@@ -1,0 +1,117 @@
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Pictures and videos, decoded before the model is asked about them.
+
+In threads of their own, so that nobody's large picture keeps the model from
+answering others.
+"""
+
+from collections.abc import Sequence
+import io
+import threading
+
+import numpy as np
+
+from flamingo_jax.data import media
+from flamingo_jax.data import moving
+from flamingo_jax.data import pictures
+from flamingo_jax.data import squares
+from flamingo_jax.data.media import Media
+from flamingo_jax.errors import UserError
+from flamingo_jax.picture_size import PictureSize
+
+_ANIMATED = 20  # frames of as many pixels as a picture may have, in all
+_AT_ONCE = 2  # each may take half a gigabyte
+
+
+class Decoder:
+  """Makes media what a model takes of them."""
+
+  def __init__(
+      self, size: PictureSize | None, frames: int, fps: float, pixels: int
+  ):
+    """Args of the model.
+
+    Args:
+      size: of its pictures; None: it sees none.
+      frames: that are read of a video.
+      fps: frames per second of a video.
+      pixels: of a picture or a frame, at most.
+    """
+    self._size, self._frames, self._fps = size, frames, fps
+    self._pixels = pixels
+    self._turn = threading.Semaphore(_AT_ONCE)
+
+  def medium(self, medium: Media) -> Media:
+    """An encoded picture or video, decoded.
+
+    Raises:
+      UserError: it cannot be decoded, or is too large.
+    """
+    with self._turn:
+      size = self._check(medium)
+      frames = self._frames
+      if medium.kind == 'image':
+        frames = size.squaring.places
+      return media.read_ahead(medium, frames, size, self._fps)
+
+  def clip(self, place: str, frames: Sequence[bytes]) -> Media:
+    """A video of which somebody else has chosen the frames.
+
+    Args:
+      place: what messages call it.
+      frames: encoded pictures of one size.
+
+    Raises:
+      UserError: as of `medium`, and if sizes differ.
+    """
+    with self._turn:
+      found = []
+      for frame in frames[: self._frames]:
+        size = self._check(Media('image', place, frame))
+        found.append(
+            pictures.decode_image(frame, place, squares.draft_size(size))
+        )
+      if len({frame.shape for frame in found}) > 1:
+        raise UserError(
+            f'{place} has frames of several sizes; make them one size'
+        )
+      # One frame per second of an array: each of them is taken.
+      return media.read_ahead(
+          Media('video', place, np.stack(found)), self._frames, self._size, 1.0
+      )
+
+  def _check(self, medium: Media) -> PictureSize:
+    """The size that the model takes; UserError if its pixels are too many."""
+    if self._size is None:
+      raise UserError(f'{medium.path} is a picture, and this model reads text '
+                      'alone; leave it out')
+    width, height = self._shape(medium)
+    if width * height > self._pixels:
+      raise UserError(
+          f'{medium.path} has {width} x {height} pixels, and {self._pixels:,} '
+          'are the most; make it smaller'
+      )
+    return self._size
+
+  def _shape(self, medium: Media) -> tuple[int, int]:
+    """Width and height, from the header."""
+    file = io.BytesIO(medium.data)
+    if medium.kind == 'image':
+      return pictures.open_image(file, medium.path).size
+    if moving.is_animation(file):
+      return self._animation(file, medium.path)
+    with moving.opened(file, medium.path) as video:
+      return video.size
+
+  def _animation(self, file: io.BytesIO, place: str) -> tuple[int, int]:
+    """Of one whose frames are all decoded, as Pillow has to."""
+    picture = pictures.open_image(file, place, still=False)
+    frames = getattr(picture, 'n_frames', 1)
+    if picture.width * picture.height * frames > _ANIMATED * self._pixels:
+      raise UserError(
+          f'{place} has {frames} frames of {picture.width} x {picture.height} '
+          f'pixels, and {_ANIMATED * self._pixels:,} are the most in all; send '
+          'it as MP4'
+      )
+    return picture.size
