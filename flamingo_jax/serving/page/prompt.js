@@ -109,7 +109,7 @@ export class Prompt {
       candidates: candidates.map((text) => text.trim()).join('\n'),
     });
     this.#changed();
-    get('ask').focus();
+    get('ask').focus({preventScroll: true});
   }
 
   toJSON() {
@@ -212,6 +212,9 @@ export class Prompt {
     const running = new AbortController();
     this.#running = running;
     this.#begin();
+    if (get('result').getBoundingClientRect().top > innerHeight) { // a phone
+      get('result').scrollIntoView({block: 'start'});
+    }
     const {signal} = running;
     const results = await Promise.allSettled([
       this.#answer(prompt, signal, before),
