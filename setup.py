@@ -102,6 +102,7 @@ TEST = PREPARE + T5X + EVAL + SERVE + CONVERT + DOCS + [
     'ipykernel',  # docs/tutorial.ipynb
     'nbclient',
     'openai',  # the client of what `flamingo serve` answers
+    'playwright',  # drives a browser: the page of `flamingo serve`
     'pytest',
     'pytest-xdist',
     'scikit-image',  # photographs
