@@ -77,6 +77,10 @@ get('forget-token').addEventListener('click', () => {
   location.reload();
 });
 addEventListener('hashchange', showView);
+get('skip').addEventListener('click', (event) => {
+  event.preventDefault(); // the address names the view
+  get('main').focus();
+});
 addEventListener('paste', (event) => {
   const open = {prompt, chat}[view()];
   if (open?.paste(event.clipboardData)) {

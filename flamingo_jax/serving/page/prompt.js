@@ -264,6 +264,7 @@ export class Prompt {
     get('ask').textContent = 'Ask';
     get('ask').classList.remove('stop');
     const told = new Set();
+    const failed = results[0].reason;
     for (const {reason} of results) {
       if (reason && !told.has(reason.message)) {
         told.add(reason.message); // both requests tell of one fault
@@ -277,7 +278,7 @@ export class Prompt {
       ` Likeliest candidate: ${best.text}, ${percent(best.probability)}.` : '';
     if (!told.size) {
       announce(`Answer: ${get('answer').textContent}.${likeliest}`);
-    } else if (results[0].reason && !get('answer').textContent) {
+    } else if (failed && sentence(failed) && !get('answer').textContent) {
       get('result').hidden = true;
       get('start').hidden = false;
     }
