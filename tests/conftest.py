@@ -92,6 +92,20 @@ def pytest_collection_modifyitems(items):
   """Long files begin early: none is left to one worker at the end."""
   files = {name: place for place, name in enumerate(_LONGEST)}
   items.sort(key=lambda item: files.get(item.location[0], len(files)))
+  gc.freeze()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item, nextitem):
+  """What a file leaves, modules and compiled programs, is searched once.
+
+  Where our code collects garbage, it is then among what this file makes.
+  """
+  result = yield
+  if nextitem is None or nextitem.location[0] != item.location[0]:
+    gc.collect()
+    gc.freeze()
+  return result
 
 
 @pytest.fixture

@@ -153,7 +153,7 @@ def tower_of(config: Config) -> Tower:
   return Tower('decoder', config.decoder.layers, ('groups', 'lm'), 2)
 
 
-@functools.lru_cache(maxsize=1)
+@functools.lru_cache(maxsize=8)
 def abstract_tower(config: Config, whole: bool = False) -> dict[Path, Any]:
   """Shapes of the tower's parameters, by path.
 

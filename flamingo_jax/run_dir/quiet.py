@@ -16,6 +16,8 @@ import time
 import traceback
 from typing import Any
 
+from flamingo_jax.errors import UserError
+
 _LAST = 0.2  # seconds in which those under way end
 
 
@@ -31,6 +33,8 @@ def told_once() -> Iterator[None]:
   try:
     yield
   except Exception as error:
+    if _is_only_ours(error):  # nothing that is under way has failed
+      raise
     time.sleep(_LAST)
     while error is not None:  # lets go of those that wait
       traceback.clear_frames(error.__traceback__)
@@ -41,6 +45,13 @@ def told_once() -> Iterator[None]:
     sys.unraisablehook = hook
     for log in logs:
       log.removeFilter(wanted)
+
+
+def _is_only_ours(error: BaseException | None) -> bool:
+  """Whether it is a sentence of ours that no library's error has led to."""
+  while isinstance(error, UserError):
+    error = error.__cause__ or error.__context__
+  return error is None
 
 
 def _is_raised_too(record: logging.LogRecord) -> bool:
