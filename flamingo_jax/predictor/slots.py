@@ -138,6 +138,10 @@ class Slots:
     )
     return row
 
+  def first(self, row: int) -> Piece:
+    """The first token of an answer that has just begun, not to be told again."""
+    return self._begun.pop(row)
+
   def advance(self) -> dict[int, Piece]:
     """What is new in each answer that goes on or has just begun or ended."""
     found, self._begun = self._begun, {}

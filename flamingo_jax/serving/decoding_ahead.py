@@ -6,7 +6,10 @@ In threads of their own, so that nobody's large picture keeps the model from
 answering others.
 """
 
-from collections.abc import Sequence
+import collections
+from collections.abc import Callable, Sequence
+import dataclasses
+import hashlib
 import io
 import threading
 
@@ -22,6 +25,7 @@ from flamingo_jax.picture_size import PictureSize
 
 _ANIMATED = 20  # frames of as many pixels as a picture may have, in all
 _AT_ONCE = 2  # each may take half a gigabyte
+_KEPT = 2**26  # bytes of what was decoded: shots come again and again
 
 
 class Decoder:
@@ -40,7 +44,12 @@ class Decoder:
     """
     self._size, self._frames, self._fps = size, frames, fps
     self._pixels = pixels
-    self._turn = threading.Semaphore(_AT_ONCE)
+    self._turn, self._lock = threading.Semaphore(_AT_ONCE), threading.Lock()
+    # By kind and what was encoded, the latest used last.
+    self._kept: collections.OrderedDict[tuple, media.Squares] = (
+        collections.OrderedDict()
+    )
+    self._bytes = 0
 
   def medium(self, medium: Media) -> Media:
     """An encoded picture or video, decoded.
@@ -48,12 +57,16 @@ class Decoder:
     Raises:
       UserError: it cannot be decoded, or is too large.
     """
-    with self._turn:
+    def decode():
       size = self._check(medium)
       frames = self._frames
       if medium.kind == 'image':
         frames = size.squaring.places
-      return media.read_ahead(medium, frames, size, self._fps)
+      return media.read_ahead(medium, frames, size, self._fps).data
+
+    return dataclasses.replace(
+        medium, data=self._once((medium.kind, medium.data), decode)
+    )
 
   def clip(self, place: str, frames: Sequence[bytes]) -> Media:
     """A video of which somebody else has chosen the frames.
@@ -65,7 +78,7 @@ class Decoder:
     Raises:
       UserError: as of `medium`, and if sizes differ.
     """
-    with self._turn:
+    def decode():
       found = []
       for frame in frames[: self._frames]:
         size = self._check(Media('image', place, frame))
@@ -79,7 +92,28 @@ class Decoder:
       # One frame per second of an array: each of them is taken.
       return media.read_ahead(
           Media('video', place, np.stack(found)), self._frames, self._size, 1.0
-      )
+      ).data
+
+    return Media('video', place, self._once(('clip', *frames), decode))
+
+  def _once(
+      self, encoded: Sequence[str | bytes], decode: Callable[[], media.Squares]
+  ) -> media.Squares:
+    """What is decoded, now or of late."""
+    key = encoded[0], *(hashlib.sha256(x).digest() for x in encoded[1:])
+    with self._lock:
+      if key in self._kept:
+        self._kept.move_to_end(key)
+        return self._kept[key]
+    with self._turn:
+      found = decode()
+    with self._lock:
+      if key not in self._kept:
+        self._kept[key] = found
+        self._bytes += found.pixels.nbytes
+      while self._bytes > _KEPT:
+        self._bytes -= self._kept.popitem(last=False)[1].pixels.nbytes
+    return found
 
   def _check(self, medium: Media) -> PictureSize:
     """The size that the model takes; UserError if its pixels are too many."""

@@ -222,6 +222,7 @@ class Engine:
           seed=options.seed, number=answer.number,
       )
       self._open[id(slots), answer.row] = answer
+      self._tell(answer, slots.first(answer.row))  # others come later
     if not work.answers:
       self._read.remove(work)
 

@@ -1,0 +1,32 @@
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Pictures that come again are decoded once, as far as memory is for that."""
+
+import base64
+
+import pytest
+
+from flamingo_jax.data.media import Media
+from flamingo_jax.errors import UserError
+from flamingo_jax.picture_size import PictureSize
+from flamingo_jax.serving import decoding_ahead
+from tests.serving.http_client import png
+
+
+def test_pictures_that_come_again(monkeypatch):
+  size = PictureSize(8)
+  monkeypatch.setattr(decoding_ahead, '_KEPT', 2 * 8 * 8 * 3)
+  decoder = decoding_ahead.Decoder(size, 2, 1.0, 10**6)
+  encoded = [base64.b64decode(png(i).partition(',')[2]) for i in range(3)]
+  decode = lambda i, place='a': decoder.medium(Media('image', place, encoded[i]))
+  first = decode(0)
+  assert decode(0, 'b').data is first.data and decode(0, 'b').path == 'b'
+  decode(1)
+  decode(0)
+  decode(2)  # of two, the one that was used longest ago makes way
+  assert decode(0).data is first.data
+  # The same file is another medium as a video.
+  assert decoder.medium(Media('video', 'a', encoded[0])).data is not first.data
+  for _ in range(2):
+    with pytest.raises(UserError, match='a is corrupt'):
+      decoder.medium(Media('image', 'a', encoded[0][:-300]))
