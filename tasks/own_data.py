@@ -13,6 +13,10 @@ In a gin file:
 
 from collections.abc import Mapping
 
+from flamingo_jax.data import quiet_tensorflow
+
+quiet_tensorflow.load()  # before anything else imports TensorFlow
+
 from absl import logging
 import seqio
 

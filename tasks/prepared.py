@@ -18,6 +18,10 @@ import math
 import os
 from typing import Any
 
+from flamingo_jax.data import quiet_tensorflow
+
+quiet_tensorflow.load()  # before anything else imports TensorFlow
+
 import seqio
 
 from flamingo_jax.data import buckets

@@ -13,6 +13,10 @@ import typing
 from typing import Any
 import zlib
 
+from flamingo_jax.data import quiet_tensorflow
+
+quiet_tensorflow.load()  # before anything else imports TensorFlow
+
 import numpy as np
 import seqio
 import tensorflow as tf

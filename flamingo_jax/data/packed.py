@@ -13,6 +13,10 @@ their own: text sees its own document and its media alone.
 from collections.abc import Sequence
 from typing import Mapping
 
+from flamingo_jax.data import quiet_tensorflow
+
+quiet_tensorflow.load()  # before anything else imports TensorFlow
+
 import numpy as np
 import seqio
 import tensorflow as tf

@@ -12,6 +12,10 @@ of a segment number of its own; 0 is padding:
 from collections.abc import Sequence
 from typing import Mapping, TypedDict
 
+from flamingo_jax.data import quiet_tensorflow
+
+quiet_tensorflow.load()  # before anything else imports TensorFlow
+
 import numpy as np
 import seqio
 import tensorflow as tf
