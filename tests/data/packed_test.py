@@ -5,7 +5,6 @@
 import logging
 
 import chex
-from flax import linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -21,7 +20,9 @@ from flamingo_jax.data.vocabulary import default_vocabulary
 from flamingo_jax.models import variants
 from flamingo_jax.tasks import own_data
 from flamingo_jax.training.trained_model import FlamingoModel
+from flamingo_jax.training.trainable import split_params
 from tests import datasets
+from tests.random_weights import ONE_BLOCK, random_weights
 
 VOCABULARY = default_vocabulary()
 TAG = VOCABULARY.image_tag
@@ -89,15 +90,11 @@ def test_what_has_no_room_is_left_out_whole():
 
 @pytest.mark.parametrize('positions', ['relative', 'rotary', 'alibi', 'learned'])
 def test_a_row_has_the_loss_and_gradient_of_its_documents(positions):
-  config = variants.get('flamingo_small', {
+  config = variants.get('flamingo_small', ONE_BLOCK | {
       'decoder.layers': 2, 'decoder.layer.positions': positions, 'image_size': 8
   })
   model = FlamingoModel(config, VOCABULARY, None)
-  variables = nn.unbox(model.initialize(jax.random.PRNGKey(0)))
-  params, frozen_params = jax.tree.map(
-      lambda x: x + 0.3 if x.ndim < 2 else x,  # open gates
-      (variables['params'], variables['frozen_params']),
-  )
+  params, frozen_params = split_params(random_weights(config, scale=0.1))
   docs = [DOCUMENTS[0], DOCUMENTS[1], DOCUMENTS[3]]
   alone = [
       interleaved.make_example(doc, length=40, max_media=2, **SIZE)
