@@ -217,10 +217,16 @@ class Turns:
   def __init__(self, maker, folder):
     self._maker, self._folder = maker, folder
     maker.model.to(DEVICE, DTYPE).eval()
-    self._optimizer = torch.optim.AdamW(
-        [x for x in maker.model.parameters() if x.requires_grad], lr=1e-4,
-        weight_decay=0.1,
-    )
+    # As training/optimizer.py: the resampler does not decay.
+    trained = {True: [], False: []}
+    for name, x in maker.model.named_parameters():
+      if x.requires_grad:
+        trained['perceiver' in name].append(x)
+    self._trained = [*trained[True], *trained[False]]
+    self._optimizer = torch.optim.AdamW([
+        {'params': trained[True], 'weight_decay': 0.0},
+        {'params': trained[False], 'weight_decay': 0.1},
+    ], lr=1e-4)
 
   def read(self, file):
     """Inputs of a call, and the targets, from a file of arrays."""
@@ -251,6 +257,7 @@ class Turns:
           logits.flatten(0, 1).float(), targets.flatten(), ignore_index=-100
       )
       loss.backward()
+      torch.nn.utils.clip_grad_norm_(self._trained, 1.0)
       self._optimizer.step()
       self._optimizer.zero_grad(set_to_none=True)
       return loss.item()

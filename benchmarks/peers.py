@@ -12,7 +12,9 @@ Then both take turns, in float32 on CPUs and in bfloat16 where there is a GPU,
 compiled beforehand:
 
   train     a step of AdamW on texts with their pictures: the vision encoder
-            without a gradient, the resampler and blocks with one
+            without a gradient, the resampler and blocks with one. Both clip the
+            gradient's norm and spare the resampler the decay of weights;
+            'losses_differ' is the largest difference over the steps
   prefill   pictures and prompts to the first token
   decode    the tokens behind it
   query     a picture and a text behind 32 shots that stay the same, and the ten
@@ -39,6 +41,7 @@ import numpy as np
 from benchmarks.turns import OtherSide, timed
 import flamingo_jax as fj
 from flamingo_jax import decoding
+from flamingo_jax import machine
 from flamingo_jax.convert import conversion
 from flamingo_jax.convert import whole
 from flamingo_jax.predictor import programs
@@ -313,6 +316,7 @@ def summarize(
     told[f'{name}_same'] = float(statistics.mean(same))
   if 'train' in results:
     told['losses'] = results['train']
+    told['losses_differ'] = max(abs(a - b) for a, b in results['train'])
   return told
 
 
@@ -330,6 +334,7 @@ def main() -> None:
   parser.add_argument('--only', nargs='*',
                       default=['train', 'prefill', 'generate', 'query'])
   options = parser.parse_args()
+  machine.keep_memory()  # as `flamingo train` does
   with tempfile.TemporaryDirectory() as folder:
     print(json.dumps(measure(options, pathlib.Path(folder)), indent=2))
 

@@ -8,6 +8,7 @@ Runs the gin files that t5x's train.py runs: they say
 
 import sys
 
+from flamingo_jax import machine
 from flamingo_jax import own_code
 
 if __name__ == '__main__':  # before the imports that it is about
@@ -16,8 +17,9 @@ if __name__ == '__main__':  # before the imports that it is about
 from flamingo_jax.data import quiet_tensorflow
 from flamingo_jax.driver import interrupt
 
-if __name__ == '__main__':  # both before the imports that take seconds
+if __name__ == '__main__':  # before the imports that take seconds
   interrupt.exit_on_signals()
+  machine.keep_memory()
   quiet_tensorflow.load()
 
 from flamingo_jax import gin_program

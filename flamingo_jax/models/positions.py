@@ -8,6 +8,7 @@ compared and as the cache holds them, with what it holds of positions beside;
 among those of self-attention.
 """
 
+import contextlib
 from typing import Any
 
 from flax import linen as nn
@@ -20,6 +21,7 @@ from flamingo_jax.models.cache import LayerCache
 from flamingo_jax.models.decoder_config import DecoderConfig
 from flamingo_jax.models.layer_config import LayerConfig
 from flamingo_jax.models.layers import partitioned
+from flamingo_jax.sharding import is_for_one_cpu
 from flamingo_jax.typing import Array, Float, Int
 
 
@@ -198,10 +200,14 @@ class Rotary(Absent):
     """Both turned."""
     del room
     length, size = queries.shape[2:]
-    rates = jnp.asarray(rotary_rates(self.layer, size))[kind]
-    at = jnp.reshape(first, (-1, 1)) + jnp.arange(length)
-    angles = (at[..., None] * rates)[:, None]  # B 1 L K/2
-    turns = jnp.cos(angles), jnp.sin(angles)
+    is_known = isinstance(first, int) and isinstance(kind, int)
+    # XLA for CPUs computes them anew for each head, forwards and backwards.
+    with (jax.ensure_compile_time_eval() if is_known and is_for_one_cpu()
+          else contextlib.nullcontext()):
+      rates = jnp.asarray(rotary_rates(self.layer, size))[kind]
+      at = jnp.reshape(first, (-1, 1)) + jnp.arange(length)
+      angles = (at[..., None] * rates)[:, None]  # B 1 L K/2
+      turns = jnp.cos(angles), jnp.sin(angles)
     return _turn(queries, *turns), _turn(keys, *turns), None
 
 
