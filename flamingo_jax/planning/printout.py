@@ -97,6 +97,12 @@ def remedies(plan: Plan) -> list[str]:
       )
     else:
       found.append('weights and optimizer alone need a larger slice')
+  if plan.program != 'step':  # of answers, which nothing is kept for
+    found.append(
+        'split heads, and what is seen by them, further: more of the mesh for '
+        "'model', and rules that use it, such as 'tensor_parallel'"
+    )
+    return found
   if memory.temporaries > 0.2 * memory.limit:
     if plan.remat != 'full':
       found.append(

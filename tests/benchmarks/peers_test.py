@@ -53,7 +53,9 @@ def test_ratios_are_ours_over_theirs_and_decoding_is_what_follows_prefill():
       'generate': [[(2.0, 3.0), (6.0, 6.0)]] * 3,
   }
   results = {name: [[[[1, 2]], [[1, 3]]]] for name in turns}
+  results['train'] = [[2.0, 2.0], [1.0, 1.25]]
   told = peers.summarize(turns, results, SIZE)
+  assert told['losses_differ'] == 0.25
   assert told['prefill']['ratio'] == 0.5 and told['prefill']['cpu_ratio'] == 1
   assert told['decode']['ratio'] == told['decode']['cpu_ratio'] == 0.25
   assert told['decode']['tokens_per_second'] == 4

@@ -23,3 +23,7 @@ def test_a_token_costs_a_small_part_of_reading_the_prompt(
   # The cache of three beams is an argument of the token's step.
   assert token.memory.batch > 0
   assert 'prefill:' in printout.as_text(prefill)
+  # Rematerialisation and microbatches are no remedies of answers.
+  memory = dataclasses.replace(prefill.memory, temporaries=100.0)
+  (remedy,) = printout.remedies(dataclasses.replace(prefill, memory=memory))
+  assert "'model'" in remedy
