@@ -20,7 +20,6 @@ Bool = jaxtyping.Bool
 Float = jaxtyping.Float
 Int = jaxtyping.Int
 UInt8 = jaxtyping.UInt8
-UInt32 = jaxtyping.UInt32
 
 # A nested dict of arrays: parameters, gradients, optimizer moments.
 Tree = Mapping[str, Any]

@@ -83,7 +83,8 @@ class Devices:
     run = _jitted(program, model, static, layout, splits, donates, rules)
 
     def call(params, shared, rows, **options):
-      rows = jax.tree.map(lambda x: _put(x, layout), rows)
+      if self.size > 1:  # else jit does it, in less time
+        rows = jax.tree.map(lambda x: _put(x, layout), rows)
       if self._apart:
         return run(params, shared, rows, **options)
       with self._partitioner.rules_in_use():

@@ -13,7 +13,7 @@ import numpy as np
 from flamingo_jax import decoding
 from flamingo_jax.decoding import Answering
 from flamingo_jax.models import Cache, Flamingo, gather_cache, put_row
-from flamingo_jax.typing import Array, Bool, Float, Int, Tree, UInt8, UInt32
+from flamingo_jax.typing import Array, Bool, Float, Int, Tree, UInt8
 
 _Prompts = tuple[decoding.Prompts, Array]  # and the latents of their media
 # What all have in front, and the most tokens of an answer.
@@ -106,7 +106,8 @@ def repeat_row(
 class Draws:
   """How the tokens of rows are chosen, and how many; see `sample_token`."""
 
-  key: UInt32[Array | np.ndarray, 'B _']  # its data
+  seed: Int[Array | np.ndarray, 'B']
+  number: Int[Array | np.ndarray, 'B']  # of the answer, as `sample` counts rows
   temperature: Float[Array | np.ndarray, 'B']
   top_k: Int[Array | np.ndarray, 'B']
   top_p: Float[Array | np.ndarray, 'B']
@@ -165,9 +166,11 @@ def _choose(
   """At random, which needs all entries sorted; or the likeliest in all rows."""
   if not draws_any:
     return decoding.choose_likeliest(never)
+  keys = jax.vmap(
+      lambda seed, number: jax.random.fold_in(jax.random.key(seed), number)
+  )(draws.seed, draws.number)
   return decoding.choose_at_random(
-      jax.random.wrap_key_data(draws.key), never, draws.temperature,
-      draws.top_k, draws.top_p,
+      keys, never, draws.temperature, draws.top_k, draws.top_p
   )
 
 

@@ -5,6 +5,7 @@
 from collections.abc import Sequence
 import dataclasses
 import functools
+from typing import Any
 
 import jax
 import numpy as np
@@ -83,13 +84,13 @@ class Slots:
         params, like.cache, None, count=count
     )
     self._draws = programs.Draws(
-        key=np.zeros((count, *_key_data(0, 0).shape), np.uint32),
+        seed=np.zeros(count, np.int32), number=np.zeros(count, np.int32),
         temperature=np.zeros(count, np.float32), top_k=np.zeros(count, np.int32),
         top_p=np.ones(count, np.float32), limit=np.zeros(count, np.int32),
     )
     self._wanted = np.zeros(count, bool)  # rows whose answer goes on
     self._written = np.zeros(count, np.int32)  # tokens of each answer
-    self._begun: dict[int, Piece] = {}  # first tokens, not yet returned
+    self._begun: dict[int, tuple[Any, ...]] = {}  # first tokens, not yet told
 
   def fits(self, reading: Reading) -> bool:
     """Whether its cache has the shape of a row of this one."""
@@ -122,7 +123,7 @@ class Slots:
       )
     row = self.free.pop()
     told = {'temperature': 0.0, 'top_k': 0, 'top_p': 1.0, **(draws or {})}
-    told |= {'key': _key_data(seed, number), 'limit': max_new_tokens}
+    told |= {'seed': seed, 'number': number, 'limit': max_new_tokens}
     for name, value in told.items():
       getattr(self._draws, name)[row] = value
     one = jax.tree.map(lambda x: x[row : row + 1], self._draws)
@@ -132,19 +133,21 @@ class Slots:
     )
     self._wanted[row] = True
     self._written[row] = 0
-    self._begun[row] = self._piece(
-        row, jax.tree.map(lambda x: fetch(x)[0, None], chosen),
-        *(fetch(x).tolist()[0] for x in ends),
-    )
+    # Fetched when it is asked for: until then more can be begun behind it.
+    self._begun[row] = chosen, *ends
     return row
 
   def first(self, row: int) -> Piece:
     """The first token of an answer that has just begun, not to be told again."""
-    return self._begun.pop(row)
+    chosen, *ends = self._begun.pop(row)
+    return self._piece(
+        row, jax.tree.map(lambda x: fetch(x)[0, None], chosen),
+        *(fetch(x).tolist()[0] for x in ends),
+    )
 
   def advance(self) -> dict[int, Piece]:
     """What is new in each answer that goes on or has just begun or ended."""
-    found, self._begun = self._begun, {}
+    found = {row: self.first(row) for row in list(self._begun)}
     going = np.flatnonzero(self._wanted)
     if not going.size:
       return found
@@ -181,9 +184,3 @@ class Slots:
         chosen.tokens[:new], chosen.log_probs[:new], chosen.likeliest[:new],
         chosen.likeliest_log_probs[:new], end,
     )
-
-
-def _key_data(seed: int, number: int) -> np.ndarray:
-  """Of the random key that `Inference.answer` gives a prompt of this number."""
-  key = jax.random.fold_in(jax.random.key(seed), number)
-  return np.asarray(jax.random.key_data(key))

@@ -84,6 +84,7 @@ class Engine:
     self._read: list[_Work] = []  # whose answers do not all have a row
     self._slots: dict[Any, Slots] = {}  # by shape and alternatives
     self._open: dict[tuple[int, int], _Answer] = {}  # by slots and row
+    self._begun: list[_Answer] = []  # of which nothing has been told
     self._changed = threading.Condition()
     self._is_closing = False
     for name, told, value in (
@@ -143,6 +144,7 @@ class Engine:
           self._changed.wait()
       self._drop_gone()
       self._take_in()
+      self._tell_first()
       self._advance()
 
   def _take_in(self) -> None:
@@ -222,9 +224,21 @@ class Engine:
           seed=options.seed, number=answer.number,
       )
       self._open[id(slots), answer.row] = answer
-      self._tell(answer, slots.first(answer.row))  # others come later
+      self._begun.append(answer)
     if not work.answers:
       self._read.remove(work)
+
+  def _tell_first(self) -> None:
+    """The first token of what has begun; the next eight take their time.
+
+    Waited for after all have begun, so that the device has them in a queue.
+    """
+    begun, self._begun = self._begun, []
+    for answer in begun:
+      if self._open.get((id(answer.slots), answer.row)) is answer:
+        self._guarded(answer.work.request, lambda answer=answer: self._tell(
+            answer, answer.slots.first(answer.row)
+        ))
 
   def _slots_for(self, work: _Work) -> Slots:
     """The rows of a prompt's shape; they are made when they are first needed.
