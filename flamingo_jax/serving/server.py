@@ -5,9 +5,11 @@
 from collections.abc import Callable
 import errno
 import logging
+import os
 import resource
 import signal
 import socket
+import sys
 from typing import Any
 
 from starlette.types import ASGIApp
@@ -126,6 +128,18 @@ def run(
     server.run(sockets=[place])
   finally:
     engine.close()
+    _let_go_of_a_full_log()
+
+
+def _let_go_of_a_full_log() -> None:
+  """What libraries wrote to a log on a full disk is no failure of the server.
+
+  Python would end with status 120 where it cannot write what is left of it.
+  """
+  try:
+    sys.stderr.flush()
+  except OSError:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
 
 
 def _allow_many_connections() -> None:

@@ -307,9 +307,9 @@ def test_neither_shots_read_once_nor_batches_change_a_bit_of_scores(
   miniature.WRITERS['hateful_memes'](tmp_path / 'data' / 'hateful_memes')
   monkeypatch.setattr(answering, '_CHUNK', 2)  # three calls for six queries
   predictor.forget()
-  score, read, reads = predictor.score, predictor._inference._read, []
+  score, read, reads = predictor.score, predictor._inference._read_prefix, []
   monkeypatch.setattr(
-      predictor._inference, '_read',
+      predictor._inference, '_read_prefix',
       lambda *args: reads.append(0) or read(*args),
   )
   run = lambda name, batch_size=1: evaluate(
