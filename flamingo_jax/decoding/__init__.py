@@ -14,8 +14,8 @@ from flamingo_jax.decoding.prefill import (
     Prompts,
     encode_media,
     extend,
-    read_prefix,
     read_on,
+    read_prefix,
     read_prompts,
 )
 from flamingo_jax.decoding.sampling import (

@@ -13,6 +13,7 @@ from flamingo_jax.decoding.steps import Choose, advance, begin
 from flamingo_jax.models import Cache
 from flamingo_jax.typing import Array, Float, Int, Tree
 
+
 def greedy(
     model: Answering,
     params: Tree,

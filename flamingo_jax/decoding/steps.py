@@ -36,7 +36,8 @@ class Chosen:
   """What rows have chosen, n tokens each or one."""
 
   tokens: Int[Array | np.ndarray, 'B *n']  # `stop` from the first stop onwards
-  log_probs: Float[Array | np.ndarray, 'B *n']  # of the model itself; 0 behind the stop
+  # Of the model itself; 0 behind the stop.
+  log_probs: Float[Array | np.ndarray, 'B *n']
   # The k likeliest of each step, the likeliest first, with their log-probabilities.
   likeliest: Int[Array | np.ndarray, 'B *n k']
   likeliest_log_probs: Float[Array | np.ndarray, 'B *n k']

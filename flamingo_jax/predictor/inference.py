@@ -325,7 +325,8 @@ class Inference:
   ) -> Iterator[tuple[list[int], int]]:
     """See `shapes.batches`."""
     return shapes.batches(
-        [shape or self._shape(document) for document in documents], batch_size, self._devices.count, is_full=shape is not None
+        [shape or self._shape(document) for document in documents], batch_size,
+        self._devices.count, is_full=shape is not None,
     )
 
   def _rows(
@@ -341,7 +342,8 @@ class Inference:
     found = {}
     if wanted:
       found = self.seeing().latents(self.params, wanted, sampling)
-    return inputs.pad_prompts(documents, tokens, self._groups), inputs.pad_latents(
+    prompts = inputs.pad_prompts(documents, tokens, self._groups)
+    return prompts, inputs.pad_latents(
         documents, found, (media, *self._latents), self._config.dtype,
     )
 

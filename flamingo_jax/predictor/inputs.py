@@ -185,7 +185,9 @@ def pad_prompts(
     media_index[row, : lengths[row]] = document.media_index
   return decoding.Prompts(
       tokens=tokens, lengths=lengths, media_index=media_index,
-      group=shapes.bucket(max(d.last_group for d in documents)) if groups else 0,
+      group=shapes.bucket(
+          max(d.last_group for d in documents)
+      ) if groups else 0,
   )
 
 

@@ -37,7 +37,6 @@ _OURS = frozenset({
 })
 CHAT = frozenset({'messages', 'max_completion_tokens', 'top_logprobs'}) | _OURS
 COMPLETION = frozenset({'prompt'}) | _OURS
-EXPLAIN = frozenset({'model', 'messages', 'prompt'})
 
 
 @dataclasses.dataclass(frozen=True)

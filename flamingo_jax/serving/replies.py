@@ -65,9 +65,7 @@ class Reply:
     whole, piece, prefix = _OBJECTS[kind]
     self._objects = whole, piece
     self.name = prefix + secrets.token_hex(12)
-    self._head = {
-        'id': self.name, 'created': int(time.time()), 'model': model,
-    }
+    self._model, self._created = model, int(time.time())
 
   @property
   def is_whole(self) -> bool:
@@ -128,8 +126,8 @@ class Reply:
 
   def _object(self, which: int, choices: list[Any]) -> dict[str, Any]:
     return {
-        'id': self._head['id'], 'object': self._objects[which],
-        'created': self._head['created'], 'model': self._head['model'],
+        'id': self.name, 'object': self._objects[which],
+        'created': self._created, 'model': self._model,
         'choices': choices,
     }
 
