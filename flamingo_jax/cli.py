@@ -36,21 +36,21 @@ _ANSWERING = (
     'generate', 'chat', 'score', 'eval', 'infer', 'match', 'serve',
 )
 
-_FIRST = """Flamingo, a visual language model for few-shot learning. People begin with:
+_FIRST = """Flamingo, a visual language model for few-shot learning. Start with:
 
   flamingo doctor
-      what is installed, what is wrong, and the remedy
+      check the installation: what is wrong, and how to fix it
   flamingo generate --image=photo.jpg --prompt="Output:"
-      ask the small model that is shipped; --model_dir asks yours
+      ask the tiny model that comes with the package; --model_dir asks yours
   flamingo check pairs.jsonl --html=preview.html
-      what is broken or cut off in data of your own
+      find what is broken or too long in your own data
   flamingo train --gin_file=configs/own_data.gin --data=pairs.jsonl \\
       --model_dir=runs/own
-      train on it; the same command goes on where it was stopped
+      train on that data; if stopped, the same command resumes
   flamingo eval --list
-      the benchmarks that `flamingo eval` scores a model on
+      list the benchmarks that a model can be scored on
 
-`flamingo --help` lists all commands, `flamingo COMMAND --help` the flags of one."""
+`flamingo --help` lists all commands, `flamingo COMMAND --help` their flags."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -114,16 +114,16 @@ def make_parser() -> argparse.ArgumentParser:
       converting.add_convert, converting.add_export,
   ):
     add(commands)
-  add_command(commands, 'doctor', run_doctor, 'say what is installed and wrong',
+  add_command(commands, 'doctor', run_doctor, 'check the installation',
               'flamingo doctor')
   completing.add_completion(commands, make_parser)
   return parser
 
 
 def run_doctor(options: argparse.Namespace, rest: Sequence[str]) -> int:
-  """Prints versions, devices and what is known not to work, with its remedy.
+  """Prints versions, devices, and known problems with their remedies.
 
-  The exit status is 1 when something is wrong.
+  The exit status is 1 if something is wrong.
   """
   from flamingo_jax import doctor
 

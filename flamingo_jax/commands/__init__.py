@@ -51,11 +51,11 @@ def seed(text: str) -> int:
 def add_mesh(parser: Any) -> None:
   """Where the weights of a model that answers lie."""
   parser.add_argument('--mesh', metavar='AXIS:N,...',
-                      help='for example fsdp:2,model:4, for a model larger than '
-                      'a device; needs --rules')
+                      help='the devices as a grid, such as fsdp:2,model:4, for '
+                      'a model too large for one device; needs --rules')
   parser.add_argument('--rules', default='data_parallel', metavar='NAME',
-                      help='how weights are split over it, such as '
-                      'tensor_parallel; by default every device has all')
+                      help='how the weights are split over --mesh, such as '
+                      'tensor_parallel; by default each device holds them all')
 
 
 def mesh_options(options: argparse.Namespace) -> dict[str, Any]:

@@ -12,33 +12,36 @@ from flamingo_jax.commands import add_command, seed
 def add_ablate(commands: Any) -> None:
   """The flags of `flamingo ablate`."""
   parser = add_command(commands, 'ablate', run_ablate,
-                       'run the ablations of the paper on the tiny model',
+                       "run the paper's ablations on the tiny model",
                        'flamingo ablate --runs=no_gate,every_2nd --steps=400 '
                        '--seeds=0,1 --out=DIR')
   parser.add_argument('--runs', required=True, metavar='NAME,...',
-                      help='rows of ablations/table.py; the base is run too')
-  parser.add_argument('--out', required=True, metavar='DIR')
+                      help='rows of ablations/table.py; the unchanged model is '
+                      'always run too')
+  parser.add_argument('--out', required=True, metavar='DIR',
+                      help='a folder for the runs and the results')
   parser.add_argument('--steps', type=int, default=600, metavar='N',
-                      help='updates of each run')
+                      help='training steps of each run (default: 600)')
   parser.add_argument(
       '--seeds', type=lambda text: list(map(seed, text.split(','))),
       default=[0], metavar='S,...',
+      help='train each run once with each seed (default: 0)',
   )
   parser.add_argument('--examples', type=int, default=200, metavar='N',
-                      help='of each task of the evaluation; an episode '
-                      'counts once for each of its possible answers')
+                      help='examples per task to score (default: 200); an '
+                      'episode is one example per possible answer')
   parser.add_argument('--cache_media', action='store_true',
-                      help='keep what the frozen vision encoder makes of '
-                      'pictures in DIR/media, for other runs of the seed')
+                      help='encode each picture only once and keep its '
+                      'features in DIR/media, for all runs with the same seed')
 
 
 def run_ablate(options: argparse.Namespace, rest: Sequence[str]) -> None:
   """Trains and scores the tiny model with one thing changed at a time.
 
-  Each run is a folder of DIR; DIR/ablations.md has the differences from the
-  base beside those of the paper, and ablations.json all scores. The same
-  command goes on where it was interrupted. --gin.NAME=value holds for every
-  training.
+  Each run gets a folder in DIR. DIR/ablations.md compares the differences from
+  the unchanged model with those in the paper, and ablations.json has all
+  scores. If interrupted, the same command resumes. --gin.NAME=value applies to
+  every run.
   """
   from etils import epath
 

@@ -21,10 +21,10 @@ from flamingo_jax.commands.prompting import (
 _CHAT = 'flamingo chat --model_dir=runs/own --image=a.jpg'
 _HELP = """/image FILE   show a picture with what you say next
 /video FILE   show a video
-/undo         take back what you said last, and its answer
-/explain      which picture each token sees
-/new          begin again
-/quit         end, as Ctrl-D does; Ctrl-C stops an answer"""
+/undo         take back what you said last, with its answer
+/explain      show which picture each token sees
+/new          start over
+/quit         end, like Ctrl-D; Ctrl-C stops an answer"""
 
 
 def add_chat(commands: Any) -> None:
@@ -33,22 +33,21 @@ def add_chat(commands: Any) -> None:
   add_model(parser)
   add_parts(parser)
   parser.add_argument('--plain', action='store_true',
-                      help='do not write who speaks: what you say and what is '
-                      'answered stand one behind the other, as in captions; '
-                      'the shipped model, which knows no dialogues, is always '
-                      'asked so')
+                      help='leave out who is speaking: what you say and the '
+                      'answers simply follow one another; always so for the '
+                      'shipped model, which knows no dialogues')
   parser.add_argument('--system', metavar='TEXT',
-                      help='stands in front of all, instead of the instruction '
-                      "of the paper's dialogues")
+                      help="an instruction before the first turn, instead of "
+                      "the one that the paper's dialogues begin with")
   add_draws(parser)
 
 
 def run_chat(options: argparse.Namespace, rest: Sequence[str]) -> None:
-  """Answers line by line; /help lists what else can be done.
+  """Talks with a model line by line; /help lists further commands.
 
-  The model remembers all that was said, and reads only what is new. Pictures and
-  texts of the command line are said with the first line, or at once if --prompt
-  is given.
+  The model remembers the conversation and reads only what is new. Pictures and
+  texts on the command line go with your first line, or are sent at once if
+  --prompt is given.
   """
   model = load_model(options)
   is_plain = options.plain or options.model_dir is None

@@ -18,28 +18,29 @@ _PAGES = 'm3w'  # there
 
 def add_check(commands: Any) -> None:
   """The flags of `flamingo check`."""
-  parser = add_command(commands, 'check', run_check, 'check a data set',
+  parser = add_command(commands, 'check', run_check,
+                       'check a data set before training',
                        'flamingo check pairs.jsonl --html=preview.html',
                        'flamingo check pairs.jsonl --gin.TOKENS=128',
                        'flamingo check data/m3w/train '
                        '--gin_file=configs/flamingo_3b.gin')
   parser.add_argument('path', metavar='PATH',
                       help='a JSONL file, or a folder that flamingo prepare '
-                      'has made')
+                      'wrote')
   parser.add_argument('--html', metavar='OUT.html',
                       help='write a preview of 20 samples')
   parser.add_argument('--gin_file', action='append', metavar='FILE',
-                      help='of the run whose examples have the lengths that '
-                      'documents are held against; if not given, '
-                      f'{_OWN_DATA} of a file and {_PREPARED} of a folder')
+                      help='the configuration that you will train with: its '
+                      'lengths decide what is too long (default: '
+                      f'{_OWN_DATA} for a file, {_PREPARED} for a folder)')
   add_vocabulary(parser)
 
 
 def run_check(options: argparse.Namespace, rest: Sequence[str]) -> int:
-  """Counts a data set, lists what is wrong with it and previews 20 samples.
+  """Counts a data set, lists what is wrong with it, and previews 20 samples.
 
-  What does not fit is told for the lengths that a run with the same --gin_file
-  and --gin.NAME=value uses. The exit status is 1 when there are problems.
+  Give the same --gin_file and --gin.NAME=value as for training, and it tells
+  what will be too long. The exit status is 1 if there are problems.
   """
   from flamingo_jax.prepare import check
 

@@ -20,7 +20,7 @@ def add_completion(
   """The flags of `flamingo completion`."""
   parser = add_command(
       commands, 'completion', run_completion,
-      'print what completes commands and flags in a shell',
+      'print a script for shell completion',
       'flamingo completion bash > flamingo.bash',
       'flamingo completion zsh > _flamingo',
   )
@@ -29,10 +29,10 @@ def add_completion(
 
 
 def run_completion(options: argparse.Namespace, rest: Sequence[str]) -> None:
-  """Prints a script that completes commands, flags and names of files.
+  """Prints a script that completes commands, flags and file names.
 
-  It is of this version: print it anew after an update. Of bash, let ~/.bashrc
-  `source` the file; of zsh, put it into a folder of fpath, before compinit.
+  For bash, `source` the file in ~/.bashrc. For zsh, put it into a folder on
+  fpath, before compinit runs. Print it anew after an update.
   """
   try:
     import shtab

@@ -20,33 +20,38 @@ _EXAMPLES = (
 def add_convert(commands: Any) -> None:
   """The flags of `flamingo convert`."""
   parser = add_command(commands, 'convert', run_convert,
-                       'make a tower or a model of public weights', *_EXAMPLES)
+                       'turn public weights into a tower or a model',
+                       *_EXAMPLES)
   parser.add_argument('folder', metavar='FOLDER',
-                      help='with config.json, safetensors and tokenizer.json or '
-                           'preprocessor_config.json; or its name on the hub, '
-                           'owner/model[@revision]; an IDEFICS has all of these; '
-                           'or a checkpoint of OpenFlamingo, a file or a folder')
+                      help='a folder with config.json, safetensors, and '
+                           'tokenizer.json or preprocessor_config.json (or '
+                           'both); or a name on the Hugging Face hub, '
+                           'owner/model[@revision]; or a checkpoint of '
+                           'OpenFlamingo, a file or a folder')
   parser.add_argument('--out', metavar='TOWER', required=True,
                       help='a new folder')
   parser.add_argument('--language_model', metavar='TOWER',
-                      help='that the OpenFlamingo was trained around')
+                      help='for an OpenFlamingo: the converted language model '
+                           'that it was trained around')
   parser.add_argument('--vision_encoder', metavar='TOWER',
-                      help='likewise')
+                      help='for an OpenFlamingo: its converted vision encoder')
   parser.add_argument('--head_size', type=int, metavar='N',
-                      help='of the blocks and the resampler of an OpenFlamingo; '
-                           "default: 64, the maker's")
+                      help='for an OpenFlamingo: size of attention heads in '
+                           'its blocks and resampler (default: 64, the '
+                           "maker's)")
 
 
 def run_convert(options: argparse.Namespace, rest: Sequence[str]) -> None:
-  """Reads public weights and writes a tower, or a whole model.
+  """Converts public weights into a tower or a whole model.
 
-  Runs take language models as LANGUAGE_MODEL, and `fj.load` as models of text
-  alone; they take vision encoders (CLIP, SigLIP, DINOv2) as VISION_ENCODER. What
-  is not known of a model's config.json or tensors is an error, and nothing is
-  written.
+  A converted language model is a run's LANGUAGE_MODEL, and `fj.load` reads it
+  as a model of text alone. A converted vision encoder (CLIP, SigLIP, DINOv2) is
+  a run's VISION_ENCODER. Anything unknown in a model's config.json or tensors
+  is an error, and then nothing is written.
 
-  An IDEFICS becomes a whole model, which `fj.load` reads, and so does, with both
-  towers, the checkpoint of an OpenFlamingo, or of what was built with its code.
+  IDEFICS and Llama 3.2 Vision become whole models, which `fj.load` reads. So
+  does a checkpoint of OpenFlamingo, or of a model built with its code, if you
+  name both of its towers.
   """
   from flamingo_jax.convert import conversion
   from flamingo_jax.convert import whole
@@ -69,27 +74,30 @@ def run_convert(options: argparse.Namespace, rest: Sequence[str]) -> None:
 def add_export(commands: Any) -> None:
   """The flags of `flamingo export`."""
   parser = add_command(commands, 'export', run_export,
-                       'write a model as others read it',
+                       'write a model in a format that others read',
                        'flamingo export runs/idefics --format=idefics '
                        '--out=idefics')
   parser.add_argument('model_dir', metavar='DIR',
-                      help='of a run, or what flamingo convert has made')
+                      help='a folder of flamingo train or convert')
   parser.add_argument('--out', metavar='FOLDER', required=True,
                       help='a new folder')
   parser.add_argument('--format', required=True,
-                      choices=('openflamingo', 'idefics', 'safetensors'))
+                      choices=('openflamingo', 'idefics', 'safetensors'),
+                      help='see above')
   add_step(parser)
 
 
 def run_export(options: argparse.Namespace, rest: Sequence[str]) -> None:
-  """Writes a model in the format of other makers.
+  """Writes a model in a format that other programs read.
 
-  openflamingo is a checkpoint.pt of what OpenFlamingo adds to its towers, idefics
-  a folder that transformers reads. safetensors takes any model: a converted tower
-  or Llama 3.2 Vision is again the folder that it was, to the bit; all else has a
-  tensor for each parameter, and `flamingo convert` makes a run of it again. A model that a
-  format cannot hold is an error, and nothing is written. FOLDER/report.txt names
-  every tensor.
+    openflamingo  a checkpoint.pt with what OpenFlamingo adds to its towers
+    idefics       a folder that transformers reads
+    safetensors   any model; a converted tower or Llama 3.2 Vision becomes, bit
+                  for bit, the folder it came from; any other model gets one
+                  tensor per parameter, which `flamingo convert` reads back
+
+  A model that a format cannot hold is an error, and then nothing is written.
+  FOLDER/report.txt names every tensor.
   """
   from flamingo_jax.convert import exporting
 

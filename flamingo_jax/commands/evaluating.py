@@ -19,38 +19,43 @@ _FLAGS = ('benchmark', 'list', 'replay')
 def add_flags(parser: Any) -> None:
   """What is evaluated, and how its prompts are made."""
   parser.add_argument('--list', action='store_true',
-                      help='print the benchmarks and their files')
+                      help='list the benchmarks and the files they need')
   parser.add_argument('--replay', metavar='CARD.json',
-                      help='evaluate again and compare the predictions')
+                      help='repeat the evaluation that a card describes, and '
+                      'compare the predictions')
   parser.add_argument('--benchmark', metavar='NAME',
-                      help='one of --list, or my.module:ROW, a row of your own')
+                      help='a name from --list, or my.module:ROW for one of '
+                      'your own')
   parser.add_argument('--data', metavar='DIR',
-                      help='has a folder for each benchmark')
+                      help='a folder with one folder per benchmark')
   parser.add_argument('--prompts', metavar='NAME',
-                      help="whose: paper or openflamingo; the paper's if not "
-                      'given')
+                      help="the wording of prompts: paper (the default) or "
+                      'openflamingo')
   parser.add_argument('--shots', type=numbers, default=None, metavar='N,...',
-                      help='all of the benchmark if not given')
-  parser.add_argument('--split', metavar='NAME')
+                      help="numbers of shots (default: the benchmark's own)")
+  parser.add_argument('--split', metavar='NAME',
+                      help="the split to score (default: the benchmark's own)")
   parser.add_argument('--seeds', type=numbers, default=[0], metavar='N,...',
-                      help='of the choice of shots')
+                      help='seeds for choosing the shots (default: 0)')
   parser.add_argument('--shots_kind', default='paired', metavar='KIND',
-                      help='paired, text_only, shuffled_images or '
-                      'shuffled_labels')
+                      help='paired (the default), text_only, shuffled_images '
+                      'or shuffled_labels: what is done to the shots')
   parser.add_argument('--rices', action='store_true',
-                      help='shots are the supports most like the query')
+                      help='choose shots whose pictures are most like the '
+                      "query's")
   parser.add_argument('--fixed_shots', action='store_true',
-                      help='the same shots for all queries, read once')
+                      help='use the same shots for all queries, read once')
   parser.add_argument('--permutations', type=int, default=1, metavar='N',
-                      help='orders of the shots to average over (close-ended)')
+                      help='average over N orders of the shots (only where '
+                      'candidates are ranked)')
   parser.add_argument('--limit', type=int, metavar='N',
-                      help='evaluate N queries only')
-  add_sampling(parser, "if not given, the paper's 30 at 3 FPS, "
-               'or those of the gin file')
+                      help='evaluate only N queries')
+  add_sampling(parser, "the paper's 30, at 3 per second, or those of the gin "
+               'file')
   parser.add_argument('--batch_size', type=int, metavar='N',
-                      help='queries at once on each device; 8 if not given')
+                      help='queries at once on each device (default: 8)')
   parser.add_argument('--allow_missing', action='store_true',
-                      help='leave out examples whose media are missing')
+                      help='skip examples whose pictures or videos are missing')
   add_mesh(parser)
 
 
@@ -59,13 +64,13 @@ def add_sampling(parser: Any, default: str) -> None:
 
   Args:
     parser: of a command.
-    default: what holds if a flag is not given.
+    default: how many frames are read if --frames is not given.
   """
   parser.add_argument('--frames', type=int, metavar='N',
-                      help=f'that are read of a video; {default}')
+                      help=f'frames to read from a video (default: {default})')
   parser.add_argument('--fps', type=float, metavar='X',
-                      help='frames per second of a video; one of more than '
-                      'frames / fps seconds is covered evenly')
+                      help='frames to read per second; from a video longer '
+                      'than frames / fps seconds, frames are spread evenly')
 
 
 def numbers(text: str) -> list[int]:

@@ -22,31 +22,41 @@ _EXAMPLES = (
 def add_match(commands: Any) -> None:
   """The flags of `flamingo match`."""
   parser = add_command(commands, 'match', run_match,
-                       'score a contrastive run: retrieval, zero-shot classes',
-                       *_EXAMPLES)
-  parser.add_argument('--model_dir', required=True, metavar='DIR')
+                       'score a contrastive model: retrieval and zero-shot '
+                       'classification', *_EXAMPLES)
+  parser.add_argument('--model_dir', required=True, metavar='DIR',
+                      help='the folder of a contrastive run')
   parser.add_argument('--module', default='flamingo_jax.tasks.shapes',
                       metavar='MODULE',
-                      help='registers the task when it is imported')
+                      help='the Python module that registers --task (default: '
+                      'flamingo_jax.tasks.shapes)')
   parser.add_argument('--task', default='shapes_pairs', metavar='NAME',
-                      help='of pictures with a text each')
+                      help='a task of pictures with a caption each (default: '
+                      'shapes_pairs)')
   parser.add_argument('--benchmark', metavar='NAME',
-                      help='coco, flickr30k, imagenet or kinetics700, in '
-                      'place of a task')
+                      help='coco, flickr30k, imagenet or kinetics700, instead '
+                      'of a task')
   parser.add_argument('--data', metavar='DIR',
-                      help='has a folder for each benchmark')
+                      help='a folder with one folder per benchmark')
   parser.add_argument('--split', metavar='NAME',
-                      help='validation, or that of the benchmark in the paper')
-  add_sampling(parser, "the paper's 30 at 3 FPS if not given")
-  parser.add_argument('--examples', type=int, default=1000, metavar='N')
+                      help='the split to score (default: validation, or the '
+                      'one that the paper scores)')
+  add_sampling(parser, "the paper's 30, at 3 per second")
+  parser.add_argument('--examples', type=int, default=1000, metavar='N',
+                      help='how many examples of the task (default: 1000)')
   parser.add_argument('--classes', default='', metavar='A,B,...',
-                      help='names to tell apart, in texts with one of them')
+                      help='class names; examples whose text has exactly one '
+                      'of them are classified')
   parser.add_argument('--template', action='append', metavar='TEXT',
-                      help='a prompt with {} for the name; may be repeated')
+                      help='a caption with {} for the class name; may be '
+                      'repeated')
 
 
 def run_match(options: argparse.Namespace, rest: Sequence[str]) -> None:
-  """Prints R@1, R@5 and R@10 both ways, and zero-shot accuracy, as JSON."""
+  """Prints retrieval and zero-shot accuracy as JSON.
+
+  Retrieval is R@1, R@5 and R@10, from picture to text and from text to picture.
+  """
   from flamingo_jax.data import quiet_tensorflow
 
   quiet_tensorflow.load()

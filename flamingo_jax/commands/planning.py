@@ -15,28 +15,32 @@ from flamingo_jax.errors import UserError
 def add_plan(commands: Any) -> None:
   """The flags of `flamingo plan`."""
   parser = add_command(commands, 'plan', run_plan,
-                       'say what a TPU slice would make of a run',
+                       'predict memory and speed of a run on a TPU slice',
                        'flamingo plan --gin_file=configs/lm_tiny_value.gin '
                        '--topology=v5e:2x2')
   add_gin_file(parser)
   parser.add_argument('--topology', required=True, metavar='CHIP:SHAPE',
-                      help='for example v5e:16x16')
+                      help='the TPU slice, such as v5e:16x16')
   parser.add_argument('--slices', type=int, default=1, metavar='N',
-                      help='so many of them, joined by the data-centre network')
+                      help='number of such slices, joined by the data-centre '
+                      'network (default: 1)')
   parser.add_argument('--mesh', metavar='AXIS:N,...',
-                      help="for example fsdp:16,model:4; the file's if not given")
+                      help="the devices as a grid, such as fsdp:16,model:4 "
+                      "(default: the gin file's)")
   parser.add_argument('--search', action='store_true',
-                      help='try meshes and remat policies, minutes each')
+                      help='try several meshes and rematerialisation policies; '
+                      'each takes minutes')
   parser.add_argument('--decode', action='store_true',
-                      help='of inference at 32 shots instead of training')
-  parser.add_argument('--json', action='store_true')
+                      help='plan inference at 32 shots instead of training')
+  parser.add_argument('--json', action='store_true',
+                      help='print all numbers as JSON')
 
 
 def run_plan(options: argparse.Namespace, rest: Sequence[str]) -> int:
-  """Compiles a run's train step for a TPU slice that need not be here.
+  """Compiles a run's training step for a TPU slice that you need not have.
 
-  Says whether it fits, and predicts the time of a step. Neither data, weights
-  nor a vocabulary are needed. The exit status is 1 where it does not fit.
+  It says whether the step fits in memory and predicts how long it takes. It
+  needs no data, weights or vocabulary. The exit status is 1 if it does not fit.
   """
   from flamingo_jax.data import quiet_tensorflow
   quiet_tensorflow.load()

@@ -16,21 +16,21 @@ from flamingo_jax.errors import UserError
 # Format -> (what it is, how its input is called, its own flags, examples behind
 # `flamingo prepare FORMAT`).
 _FORMATS = {
-    'jsonl': ('JSONL files of parts and all that they name', 'FILE.jsonl',
+    'jsonl': ('JSONL files of parts, and the files they name', 'FILE.jsonl',
               ('text',), ('pairs.jsonl --out=data/pairs/train',)),
-    'webdataset': ('tar files of pictures and captions', 'TAR',
+    'webdataset': ('tar files with pictures and captions', 'TAR',
                    ('text_key',),
                    ('cc12m/*.tar --out=data/cc12m/train',)),
-    'img2dataset': ('what img2dataset has written', 'DIR', ('text_key',),
+    'img2dataset': ('the output of img2dataset', 'DIR', ('text_key',),
                     ('laion/ --out=data/align/train',)),
-    'obelics': ('OBELICS, with images that img2dataset has fetched', 'PARQUET',
+    'obelics': ('OBELICS, with images that img2dataset fetched', 'PARQUET',
                 ('images', 'list_urls'),
                 ('obelics/*.parquet --list_urls=urls.txt',
                  'obelics/*.parquet --images=fetched --out=data/obelics/train')),
-    'mmc4': ('Multimodal C4, with images that img2dataset has fetched', 'JSONL',
+    'mmc4': ('Multimodal C4, with images that img2dataset fetched', 'JSONL',
              ('images', 'list_urls'),
              ('mmc4/*.jsonl --images=fetched --out=data/mmc4/train',)),
-    'llava': ('conversations in the JSON of LLaVA', 'JSON', ('images',),
+    'llava': ("conversations in LLaVA's JSON", 'JSON', ('images',),
               ('chats.json --images=coco --out=data/llava/train',)),
     'video': ('videos with captions, in folders or tar files', 'DIR',
               ('captions', 'text_key'),
@@ -44,22 +44,25 @@ _FORMATS = {
               'crawl/*.warc.gz --images=fetched --out=data/m3w/train')),
 }
 _FLAGS = {
-    'text': dict(action='store_true', help='documents are of text alone, for '
+    'text': dict(action='store_true', help='the documents have text only, for '
                  'language models'),
-    'text_key': dict(metavar='NAME', help='where the text is'),
-    'image_key': dict(metavar='NAME', help='where the image is'),
-    'images': dict(metavar='DIR', help='where the images are'),
-    'list_urls': dict(metavar='FILE', help='write the URLs of the images for a '
-                      'downloader, and nothing else'),
+    'text_key': dict(metavar='NAME', help='the field that holds the text'),
+    'image_key': dict(metavar='NAME', help='the field that holds the image'),
+    'images': dict(metavar='DIR', help='the folder with the images'),
+    'list_urls': dict(metavar='FILE', help='only write the URLs of the images, '
+                      'for a downloader'),
     'captions': dict(metavar='FILE', help='CSV or JSONL with columns path and '
                      'caption'),
-    'split': dict(metavar='NAME', help='train if not given'),
-    'data_dir': dict(metavar='DIR', help='where the dataset was prepared'),
-    'filters': dict(metavar='NAME', help='m3w, which is the default, or '
-                    'obelics'),
-    'language': dict(metavar='CODE', help="en if not given, '' for any"),
-    'scorer': dict(metavar='MODULE:FUNCTION>=N', action='append', help='keeps '
-                   'pages whose text your function rates so'),
+    'split': dict(metavar='NAME', help='the split to read (default: train)'),
+    'data_dir': dict(metavar='DIR', help='where TensorFlow Datasets prepared '
+                     'the dataset'),
+    'filters': dict(metavar='NAME', help='which pages to drop: by the rules of '
+                    'm3w (the default) or obelics'),
+    'language': dict(metavar='CODE', help="keep pages in this language "
+                     "(default: en; '' keeps all)"),
+    'scorer': dict(metavar='MODULE:FUNCTION>=N', action='append', help='keep '
+                   'only pages whose text your function rates so; may be '
+                   'repeated'),
 }
 _FETCHED = ('obelics', 'mmc4', 'html')  # whose images are found by URL
 
@@ -67,38 +70,42 @@ _FETCHED = ('obelics', 'mmc4', 'html')  # whose images are found by URL
 def add_prepare(commands: Any) -> None:
   """A format for each subcommand of `flamingo prepare`, and its flags."""
   parser = add_command(commands, 'prepare', run_prepare,
-                       'write a data set into TFRecord shards',
+                       'turn a data set into TFRecord shards',
                        *_examples('img2dataset'))
   formats = parser.add_subparsers(dest='format', required=True)
   for name, (summary, metavar, flags, _) in _FORMATS.items():
     parser = add_command(formats, name, run_prepare, summary, *_examples(name))
-    parser.add_argument('paths', metavar=metavar, nargs='+')
+    parser.add_argument('paths', metavar=metavar, nargs='+',
+                        help='what to read')
     parser.add_argument('--out', metavar='DIR',
                         help='a new folder, such as data/m3w/train')
     parser.add_argument('--shards', type=int, metavar='N',
-                        help='number of files; one per 10,000 documents if not '
-                        'given')
+                        help='number of files (default: one per 10,000 '
+                        'documents)')
     parser.add_argument('--workers', type=int, default=os.cpu_count(),
-                        metavar='K', help='processes')
+                        metavar='K', help='processes to use (default: one per '
+                        'CPU)')
     parser.add_argument('--engine', choices=('processes', 'beam'),
-                        default='processes', help='of this machine, or Apache '
-                        'Beam on many, which see the same paths; the shards '
-                        'are the same')
-    parser.add_argument('--beam_options', metavar='OPTIONS', help='in one '
-                        'argument, such as "--runner=FlinkRunner '
-                        '--flink_master=HOST:PORT"; this machine alone if not '
-                        'given')
+                        default='processes', help='processes on this machine '
+                        '(the default), or Apache Beam on several that share '
+                        'the same paths; both write the same shards')
+    parser.add_argument('--beam_options', metavar='OPTIONS', help='options for '
+                        'Beam, in one argument, such as '
+                        '"--runner=FlinkRunner --flink_master=HOST:PORT" '
+                        '(default: this machine alone)')
     parser.add_argument('--image_size', type=int, default=320, metavar='PIXELS',
-                        help='of training; larger media are made 1.15 times '
-                        'this; 0 keeps them as they are')
+                        help='image size in training (default: 320); larger '
+                        'pictures and videos are shrunk to 1.15 times this, 0 '
+                        'keeps them as they are')
     parser.add_argument('--exclude_images', metavar='DIR',
-                        help='images that must not occur, of benchmarks')
+                        help="images to leave out, such as a benchmark's")
     parser.add_argument('--image_scorer', metavar='MODULE:FUNCTION>=N',
-                        action='append', default=[], help='keeps images that '
-                        'your function rates so')
+                        action='append', default=[], help='keep only images '
+                        'that your function rates so; may be repeated')
     parser.add_argument('--deduplicate', action=argparse.BooleanOptionalAction,
                         default=name == 'html',
-                        help='remove pages, images and lines that occur again')
+                        help='remove pages, images and lines that were seen '
+                        'before')
     for flag in flags:
       parser.add_argument(f'--{flag}', **_FLAGS[flag])
 
@@ -108,10 +115,10 @@ def _examples(name: str) -> list[str]:
 
 
 def run_prepare(options: argparse.Namespace, rest: Sequence[str]) -> None:
-  """Writes documents, media included, into shards that training reads.
+  """Writes documents, with their pictures and videos, into shards for training.
 
-  What cannot be used is counted, and told at the end. Stopped in any way, the
-  same command goes on.
+  Whatever cannot be used is counted and reported at the end. If stopped, the
+  same command resumes.
   """
   source = _source(options)
   if getattr(options, 'list_urls', None):

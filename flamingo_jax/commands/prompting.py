@@ -24,11 +24,15 @@ _SCORE = (
 
 def add_parts(parser: Any) -> None:
   """Flags that make a prompt out of pictures, videos and texts in order."""
-  for kind, value in (('image', 'FILE'), ('video', 'FILE'), ('text', 'TEXT')):
+  for kind, value, meaning in (
+      ('image', 'FILE', 'a picture'), ('video', 'FILE', 'a video'),
+      ('text', 'TEXT', 'a text'),
+  ):
     parser.add_argument(f'--{kind}', action=AppendPart, dest='parts',
-                        default=[], metavar=value)
+                        default=[], metavar=value,
+                        help=f'{meaning}; may be repeated, the order counts')
   parser.add_argument('--prompt', default='', metavar='TEXT',
-                      help='comes after everything else; may be empty')
+                      help='a text that comes last, after all other parts')
 
 
 class AppendPart(argparse.Action):
@@ -42,10 +46,10 @@ class AppendPart(argparse.Action):
 def add_model(parser: Any) -> None:
   """Which trained model a subcommand works with."""
   parser.add_argument('--model_dir', metavar='DIR',
-                      help='of a run; the flamingo_tiny that is shipped if not '
-                      'given')
+                      help='a folder of flamingo train or convert (default: '
+                      'flamingo_tiny, which comes with the package)')
   add_step(parser)
-  evaluating.add_sampling(parser, 'as many as in training if not given')
+  evaluating.add_sampling(parser, 'as many as in training')
   add_mesh(parser)
 
 
@@ -53,28 +57,35 @@ def add_step(parser: Any) -> None:
   """Which checkpoint of a model."""
   parser.add_argument('--step', metavar='N',
                       type=lambda text: text if text == 'best' else int(text),
-                      help="a saved step, or 'best', the one that knows its "
-                      'validation data best; the latest if not given')
+                      help="a saved step, or 'best', the one with the best "
+                      'score on validation data (default: the latest)')
 
 
 def add_generate(commands: Any) -> None:
   """The flags of `flamingo generate`."""
   parser = add_command(commands, 'generate', run_generate,
-                       'let a model continue pictures and text', *_GENERATE)
+                       'answer a prompt of pictures and texts', *_GENERATE)
   add_model(parser)
   add_parts(parser)
   add_draws(parser)
-  parser.add_argument('--beams', type=int, default=1, metavar='N')
+  parser.add_argument('--beams', type=int, default=1, metavar='N',
+                      help='beams of a beam search (default: 1, no search)')
 
 
 def add_draws(parser: Any) -> None:
   """How long answers are, and how their tokens are chosen."""
-  parser.add_argument('--max_new_tokens', type=int, default=64, metavar='N')
+  parser.add_argument('--max_new_tokens', type=int, default=64, metavar='N',
+                      help='longest answer, in tokens (default: 64)')
   parser.add_argument('--temperature', type=float, default=0.0, metavar='X',
-                      help='0, the default, takes the likeliest token')
-  parser.add_argument('--top_k', type=int, metavar='N')
-  parser.add_argument('--top_p', type=float, metavar='X')
-  parser.add_argument('--seed', type=seed, default=0, metavar='S')
+                      help='of sampling (default: 0, always the likeliest '
+                      'token)')
+  parser.add_argument('--top_k', type=int, metavar='N',
+                      help='sample from the N likeliest tokens only')
+  parser.add_argument('--top_p', type=float, metavar='X',
+                      help='sample from the likeliest tokens that together '
+                      'have probability X')
+  parser.add_argument('--seed', type=seed, default=0, metavar='S',
+                      help='of sampling (default: 0)')
 
 
 def add_score(commands: Any) -> None:
@@ -84,7 +95,7 @@ def add_score(commands: Any) -> None:
   add_model(parser)
   add_parts(parser)
   parser.add_argument('--candidate', action='append', required=True,
-                      metavar='TEXT', help='repeat for each answer')
+                      metavar='TEXT', help='a possible answer; repeat for each')
 
 
 def add_explain(commands: Any) -> None:
@@ -94,18 +105,19 @@ def add_explain(commands: Any) -> None:
                        'flamingo explain --jsonl=pairs.jsonl --line=2',
                        'flamingo explain --image=a.jpg --prompt="Output:"')
   add_parts(parser)
-  parser.add_argument('--jsonl', metavar='FILE.jsonl')
+  parser.add_argument('--jsonl', metavar='FILE.jsonl',
+                      help='explain a document of this file')
   parser.add_argument('--line', type=int, default=1, metavar='N',
-                      help='counted from 1')
+                      help='which line of --jsonl, counted from 1 (default: 1)')
   add_vocabulary(parser)
   parser.add_argument('--next_media', action='store_true',
-                      help='tokens see the next image instead of the last')
+                      help='let tokens see the next image, not the last one')
 
 
 def run_generate(options: argparse.Namespace, rest: Sequence[str]) -> None:
-  """Continues a prompt; the answer alone is the last line of the output.
+  """Answers a prompt; the answer alone is the last line of the output.
 
-  A few-shot prompt repeats --image and --text before the query.
+  For a few-shot prompt, repeat --image and --text before the query.
   """
   model = load_model(options)
   answer = model.generate(
@@ -157,7 +169,7 @@ def prompt_parts(options: argparse.Namespace) -> list[Any]:
 
 
 def run_explain(options: argparse.Namespace, rest: Sequence[str]) -> None:
-  """Prints each token of a document or prompt with the image it sees."""
+  """Prints each token of a prompt or document, with the image it sees."""
   from flamingo_jax.prepare import explain
 
   is_prompt = options.jsonl is None
@@ -183,9 +195,10 @@ def document_parts(path: str, line: int) -> tuple[Any, ...]:
 def add_vocabulary(parser: argparse.ArgumentParser) -> None:
   """The flags that say whose tokens texts become."""
   whose = parser.add_mutually_exclusive_group()
-  whose.add_argument('--vocabulary', metavar='FILE.model')
+  whose.add_argument('--vocabulary', metavar='FILE.model',
+                     help='split text into tokens by this vocabulary')
   whose.add_argument('--model_dir', metavar='DIR',
-                     help='of the model whose vocabulary it is')
+                     help="split text into tokens by this model's vocabulary")
 
 
 def load_vocabulary(options: argparse.Namespace) -> Any:

@@ -55,14 +55,14 @@ def add_train(commands: Any) -> None:
   add_gin_file(parser)
   parser.add_argument('--data', metavar='FILE.jsonl', help='sets DATA')
   parser.add_argument('--validation', metavar='FILE.jsonl',
-                      help='sets VALIDATION: not trained on; tells which step '
-                      'is best')
+                      help='sets VALIDATION: data to score checkpoints on, '
+                      'never trained on; --step=best then finds the best one')
   parser.add_argument('--model_dir', metavar='DIR', help='sets MODEL_DIR')
   parser.add_argument('--steps', type=int, metavar='N', help='sets TRAIN_STEPS')
   parser.add_argument('--seed', type=seed, metavar='S', help='sets SEED')
   parser.add_argument('--cache_media', nargs='?', const=True, metavar='DIR',
-                      help='encode each picture once, and keep its features in '
-                      'DIR; MODEL_DIR/media_cache if not given')
+                      help='encode each picture only once and keep its '
+                      'features in DIR (default: MODEL_DIR/media_cache)')
 
 
 def add_eval(commands: Any) -> None:
@@ -72,50 +72,52 @@ def add_eval(commands: Any) -> None:
   add_gin_file(parser, required=False)
   parser.add_argument('--model_dir', metavar='DIR', help='sets MODEL_DIR')
   parser.add_argument('--out', metavar='DIR',
-                      help='sets OUTPUT_DIR; MODEL_DIR/eval if not given')
+                      help='sets OUTPUT_DIR (default: MODEL_DIR/eval)')
   evaluating.add_flags(parser)
 
 
 def add_infer(commands: Any) -> None:
   """The flags of `flamingo infer`."""
   parser = add_command(commands, 'infer', run_infer,
-                       'write what a model answers, as JSONL',
+                       "write a model's answers as JSONL",
                        'flamingo infer --gin_file=configs/infer_shapes.gin '
                        '--model_dir=runs/shapes')
   add_gin_file(parser)
   parser.add_argument('--model_dir', metavar='DIR', help='sets MODEL_DIR')
   parser.add_argument('--out', metavar='DIR',
-                      help='sets OUTPUT_DIR; MODEL_DIR/infer if not given')
+                      help='sets OUTPUT_DIR (default: MODEL_DIR/infer)')
   parser.add_argument('--mode', metavar='MODE',
                       help='predict, predict_with_aux or score')
-  evaluating.add_sampling(parser, "the tasks' own if not given")
+  evaluating.add_sampling(parser, "the tasks' own number")
 
 
 def add_gin_file(parser: Any, required: bool = True) -> None:
   """The configuration of a program."""
   parser.add_argument('--gin_file', action='append', required=required,
-                      metavar='FILE', help='a configuration; may be repeated')
+                      metavar='FILE',
+                      help='a configuration file; may be repeated')
 
 
 def run_train(options: argparse.Namespace, rest: Sequence[str]) -> None:
-  """Trains, or resumes a run that was stopped.
+  """Trains a model, or resumes a run that was stopped.
 
-  --gin.NAME=value sets any other macro or parameter.
+  --gin.NAME=value sets any other macro or parameter of the configuration.
   """
   run_program(options, rest)
 
 
 def run_eval(options: argparse.Namespace, rest: Sequence[str]) -> None:
-  """Scores a benchmark of the paper, or the tasks of a gin file.
+  """Scores a model on a benchmark of the paper, or on the tasks of a gin file.
 
-  A benchmark's annotation files and pictures are yours to put into
-  DATA/<benchmark>; --list says which. Each score gets a folder in --out
-  with a card, the predictions as the benchmark's server takes them, and every
-  query with its shots. The same command goes on where it was interrupted.
+  Put a benchmark's annotation files and pictures into DATA/<benchmark>; --list
+  says which ones. Each score gets a folder in --out, with a card that records
+  how it was made, the predictions in the form that the benchmark's server
+  takes, and every query with its shots. If interrupted, the same command
+  resumes.
 
-  With a gin file, it prints a table over shots or a line per metric, then all
-  of it as JSON; results.json, shots.csv, shots.png and what was answered to each
-  example are in --out, and --gin.NAME=value sets any other macro or parameter.
+  With a gin file, it prints a table over shots, or a line per metric. --out
+  gets results.json, shots.csv, shots.png and the answer to each example.
+  --gin.NAME=value sets any other macro or parameter of the configuration.
   """
   if evaluating.is_asked(options):
     evaluating.run(options, rest)
@@ -124,9 +126,9 @@ def run_eval(options: argparse.Namespace, rest: Sequence[str]) -> None:
 
 
 def run_infer(options: argparse.Namespace, rest: Sequence[str]) -> None:
-  """Writes a line per example of each task and prints the names of the files.
+  """Writes a line per example of each task, and prints the names of the files.
 
-  The same command goes on where it was interrupted.
+  If interrupted, the same command resumes.
   """
   run_program(options, rest)
 

@@ -18,48 +18,51 @@ def add_serve(commands: Any) -> None:
   """The flags of `flamingo serve`."""
   parser = add_command(
       commands, 'serve', run_serve,
-      'answer over HTTP, as OpenAI does', 'flamingo serve --port=8000',
+      "serve a model over OpenAI's HTTP interface",
+      'flamingo serve --port=8000',
   )
   prompting.add_model(parser)
   parser.add_argument('--host', default=_LOOPBACK, metavar='ADDRESS',
-                      help='to listen at; the default is reached from this '
-                      'machine alone, 0.0.0.0 from everywhere')
+                      help='the address to listen on (default: 127.0.0.1, this '
+                      'machine only; 0.0.0.0 for any)')
   parser.add_argument('--port', type=_whole(0, 65535), default=8000, metavar='N',
-                      help='0 takes any that is free')
+                      help='the port to listen on (default: 8000; 0 picks a '
+                      'free one)')
   parser.add_argument('--name', metavar='NAME',
-                      help="of the model, for requests; its folder's if not "
-                      'given')
+                      help="the model's name in requests (default: its "
+                      "folder's)")
   parser.add_argument('--plain', action='store_true',
-                      help='do not write who speaks in a chat: messages stand '
-                      'one behind the other; the shipped model, which knows no '
-                      'dialogues, is always asked so')
+                      help='in a chat, leave out who is speaking: messages '
+                      'simply follow one another; always so for the shipped '
+                      'model, which knows no dialogues')
   parser.add_argument('--token_file', metavar='FILE',
-                      help='holds what requests have to show as their API key')
+                      help='a file with the API key that requests must send')
   parser.add_argument('--fetch', default='', metavar='HOST,...',
-                      help='hosts that pictures may be fetched from; none if '
-                      'not given')
+                      help='hosts from which pictures may be fetched (default: '
+                      'none)')
   for name, default, meaning in (
-      ('slots', 16, 'answers that are written side by side'),
-      ('queue', 64, 'requests that may wait; more are told to come again'),
-      ('seconds', 120, 'that an answer may take'),
-      ('max_new_tokens', 1024, 'of an answer, whatever is asked for'),
-      ('pictures', 128, 'of a request'),
-      ('megapixels', 50, 'of a picture'),
-      ('megabytes', 32, 'of a request'),
-      ('kept_megabytes', 1024, 'of memory for prompts that were read, for '
-       'those that begin alike'),
+      ('slots', 16, 'answers written at the same time'),
+      ('queue', 64, 'requests that may wait; further ones are refused'),
+      ('seconds', 120, 'most seconds that a request may take'),
+      ('max_new_tokens', 1024, 'longest answer in tokens, whatever the request '
+       'says'),
+      ('pictures', 128, 'most pictures in a request'),
+      ('megapixels', 50, 'largest picture, in megapixels'),
+      ('megabytes', 32, 'largest request, in megabytes'),
+      ('kept_megabytes', 1024, 'memory for prompts already read, reused when '
+       'another begins alike'),
   ):
     parser.add_argument(
         f'--{name}', type=_whole(1), default=default, metavar='N',
-        help=f'{meaning}; {default} if not given',
+        help=f'{meaning} (default: {default})',
     )
 
 
 def run_serve(options: argparse.Namespace, rest: Sequence[str]) -> None:
-  """Serves a model until it is told to end (SIGTERM, or Ctrl-C).
+  """Serves a model until you stop it (Ctrl-C or SIGTERM).
 
-  POST /v1/chat/completions and /v1/completions answer as OpenAI does, so that
-  its clients can ask; a page to try it in is at /.
+  POST /v1/chat/completions and /v1/completions work as OpenAI's do, so its
+  clients can use the model. A page to try it in a browser is at /.
   """
   token = read_token(options.token_file) if options.token_file else ''
   try:

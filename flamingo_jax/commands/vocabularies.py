@@ -14,25 +14,29 @@ from flamingo_jax.errors import UserError
 def add_vocabulary(commands: Any) -> None:
   """The flags of `flamingo vocabulary train`."""
   parser = commands.add_parser(
-      'vocabulary', help='train a vocabulary', allow_abbrev=False)
+      'vocabulary', help='train a vocabulary on your own texts',
+      allow_abbrev=False)
   actions = parser.add_subparsers(dest='action', required=True)
-  train = add_command(actions, 'train', run_train, 'learn one from texts',
+  train = add_command(actions, 'train', run_train, 'train one on texts',
                       'flamingo vocabulary train data/m3w/train texts.jsonl '
                       '--out=own.model')
   train.add_argument('paths', metavar='PATH', nargs='+',
-                     help='JSONL files, and folders that flamingo prepare has '
-                     'made')
-  train.add_argument('--out', metavar='FILE.model', required=True)
+                     help='JSONL files, and folders that flamingo prepare '
+                     'wrote')
+  train.add_argument('--out', metavar='FILE.model', required=True,
+                     help='the file to write')
   train.add_argument('--size', type=int, default=32_000, metavar='N',
-                     help='pieces, the 256 bytes among them')
+                     help='number of pieces, including the 256 bytes (default: '
+                     '32000)')
 
 
 def run_train(options: argparse.Namespace, rest: Sequence[str]) -> None:
-  """Writes a SentencePiece model that any text survives, spaces and all.
+  """Trains a SentencePiece model that keeps any text intact, spaces included.
 
-  All texts are held in memory: of a large data set, name a part. The same texts
-  give the same file. Gin files take it as VOCABULARY, other commands as
-  --vocabulary. <EOC> is not in the file: it is one more id, after its last.
+  It holds all texts in memory, so give it only a part of a large data set. The
+  same texts give the same file. Name the file as VOCABULARY in gin files, and
+  as --vocabulary for other commands. <EOC> is not in the file: its id is the
+  one after the last.
   """
   from flamingo_jax.data import vocabulary
   from flamingo_jax.prepare import texts
