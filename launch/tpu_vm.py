@@ -2,19 +2,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """Trains on Cloud TPUs: python launch/tpu_vm.py --pod=POD COMMAND [--dry_run].
 
-  create    asks for the slice in a queue and waits until it is there
+  create    asks for the slice and waits in the queue until it is ready
   install   copies this tree to every worker and installs it with t5x
-  run       starts the job on every worker; it outlives this connection
-  logs      follows what worker 0 prints; ctrl-C leaves the job alone
-  status    the state of the slice, and of the job on every worker
-  watch     status every minute; a slice that was preempted is made anew, and
-            the job goes on from its newest checkpoint
-  delete    gives the slice back, which is what stops its cost
+  run       starts the job on every worker; it continues when you disconnect
+  logs      follows what worker 0 prints; Ctrl-C does not stop the job
+  status    shows the state of the slice, and of the job on every worker
+  watch     checks the state every minute; recreates a slice that was preempted
+            and resumes the job from its newest checkpoint
+  delete    gives the slice back, so that it costs nothing more
 
 POD is launch/pods.py:NAME, a row of its table; --pod.NAME=VALUE changes one of
-its fields, such as --pod.bindings.MODEL_DIR=gs://mine/run. With --dry_run the
-exact commands are printed and nothing happens. Needs gcloud, and whatever it
-says is shown.
+its fields, such as --pod.bindings.MODEL_DIR=gs://mine/run. --dry_run prints the
+exact commands and runs none of them. Needs gcloud, and shows its output.
 """
 
 from collections.abc import Callable, Sequence
@@ -34,8 +33,8 @@ ARCHIVE = 'flamingo_jax.tar.gz'  # in the home folder of a worker
 LOST = ('FAILED', 'SUSPENDING', 'SUSPENDED')
 
 POD = config_flags.DEFINE_config_file('pod', help_string='launch/pods.py:NAME')
-DRY_RUN = flags.DEFINE_bool('dry_run', False, 'print commands, run none')
-POLL = flags.DEFINE_float('poll_seconds', 60, 'between looks at the state')
+DRY_RUN = flags.DEFINE_bool('dry_run', False, 'print the commands, run none')
+POLL = flags.DEFINE_float('poll_seconds', 60, 'between checks of the state')
 
 
 class Slice:
