@@ -21,6 +21,7 @@ from flamingo_jax.data.pipeline import (
 )
 from flamingo_jax.data.vocabulary import Vocabulary, default_vocabulary
 from flamingo_jax.driver.start import verify_matching_vocabs
+from flamingo_jax.evaluation.best_logger import BestLogger
 from flamingo_jax.evaluation.seqio_scores import (
     EvaluationDatasetConfig,
     ScoresLogger,
@@ -31,6 +32,8 @@ from flamingo_jax.gin_config import summarize_config, write_config
 from flamingo_jax.models.contrastive import get as contrastive_variant
 from flamingo_jax.run_dir.model_json import stored_config, stored_vocabulary
 from flamingo_jax.run_dir.towers import (
+    finetuned_config,
+    finetuned_picture_size,
     tower_image_size,
     tower_overrides,
     tower_vocabulary,
@@ -42,6 +45,7 @@ from flamingo_jax.training.optimizer import (
     language_model_optimizer,
     linear_warmup_constant,
     linear_warmup_cosine,
+    linear_warmup_exponential,
     linear_warmup_linear,
     make_optimizer,
 )

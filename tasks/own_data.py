@@ -24,6 +24,7 @@ from flamingo_jax.data import documents
 from flamingo_jax.data import features
 from flamingo_jax.data import interleaved
 from flamingo_jax.data import packed
+from flamingo_jax.data import pipeline
 from flamingo_jax.data.document_source import LENGTHS, Documents, splits_of
 from flamingo_jax.data.misfits import Misfits
 from flamingo_jax.data.vocabulary import (
@@ -132,6 +133,20 @@ def evaluation(
       split=learned.SPLIT,
       batch_size=batch_size,
   )
+
+
+def best_metric(name: str) -> str:
+  """What tells which step knows captions best that are not trained on.
+
+  Args:
+    name: what `mixture` has returned, once `evaluation` was called.
+
+  Returns:
+    For BestLogger; '' if there are none.
+  """
+  tasks = [task.name for task in pipeline.mixture_tasks(f'{name}_learned')]
+  given = learned.name_given(name)
+  return f'{given}/nats_per_token' if given in tasks else ''
 
 
 def misfits(

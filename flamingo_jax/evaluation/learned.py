@@ -22,14 +22,12 @@ import seqio
 from flamingo_jax import progress
 from flamingo_jax.data import features
 from flamingo_jax.data import media as media_lib
-from flamingo_jax.data.buckets import as_folder
 from flamingo_jax.data.document_source import Documents
 from flamingo_jax.data.documents import Document
 from flamingo_jax.data.media import Media
 from flamingo_jax.data.vocabulary import Vocabulary
 from flamingo_jax.evaluation import tasks
 from flamingo_jax.evaluation.prompts import Episode, Sample
-from flamingo_jax.run_dir.best import note_validation
 
 CAPTIONS = 64  # that are asked for
 SPLIT = 'captions'  # of the tasks here
@@ -117,6 +115,11 @@ def _add_tasks_of(
   return [f'{name}_said', f'{name}_given']
 
 
+def name_given(name: str) -> str:
+  """Of data, the task that `compare_pictures` scores validation captions by."""
+  return f'{name}{_VALIDATION}_given'
+
+
 def count_exact(
     targets: Sequence[Mapping[str, Any]], predictions: Sequence[str]
 ) -> dict[str, float]:
@@ -177,10 +180,7 @@ def _per_token(
 
 
 class LearnedLogger(seqio.Logger):
-  """Tells what `add_tasks` found out, a sentence for each of its tasks.
-
-  Of validation captions it is noted which step knows them best.
-  """
+  """Tells what `add_tasks` found out, a sentence for each of its tasks."""
 
   def __call__(self, task_name, step, metrics, dataset, inferences, targets):
     values = {name: float(value.value) for name, value in metrics.items()}
@@ -188,12 +188,6 @@ class LearnedLogger(seqio.Logger):
         _VALIDATION
     )
     told = sentence(values, len(targets), validation)
-    if validation and 'nats_per_token' in values:
-      model_dir = as_folder(self.output_dir).parent
-      best = note_validation(model_dir, step, values['nats_per_token'])
-      told += '; no step knew them better so far' if best == step else (
-          f'; step {best} knew them better'
-      )
     progress.say(f'step {step}: {told}')
 
 

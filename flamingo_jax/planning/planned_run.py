@@ -95,7 +95,7 @@ def _kind(lengths: Mapping[str, int]) -> types.ModuleType:
 
 
 # Sources of frozen weights, which need not be there.
-_TOWERS = {'VISION_ENCODER', 'LANGUAGE_MODEL'}
+_TOWERS = {'VISION_ENCODER', 'LANGUAGE_MODEL', 'INITIAL_WEIGHTS'}
 
 
 class AnyVocabulary(runtime.Vocabulary):

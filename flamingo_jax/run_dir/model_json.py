@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """MODEL_DIR/model.json and vocabulary.model: what the weights are for."""
 
+from collections.abc import Collection
 import importlib.metadata
 import json
 import os
@@ -108,14 +109,25 @@ def check_model_json(
     model_dir: str | os.PathLike,
     config: Architecture,
     vocabulary: Vocabulary,
+    but: Collection[str] = (),
 ) -> None:
   """Compares a run's folder with the model that is about to use it.
+
+  Args:
+    model_dir: the run's folder.
+    config: of the model.
+    vocabulary: likewise.
+    but: fields of the architecture that may differ.
 
   Raises:
     UserError: another architecture (names what differs) or vocabulary.
   """
   description = read_model_json(model_dir)
-  plain = lambda values: json.loads(json.dumps(values.to_dict()))
+  plain = lambda values: {
+      name: value
+      for name, value in json.loads(json.dumps(values.to_dict())).items()
+      if name not in but
+  }
   # Through the class, so that a folder from before a field was added has the
   # field's default.
   check_same_values(

@@ -30,6 +30,7 @@ from flamingo_jax.run_dir.steps import (
     find_checkpoint,
     saved_steps,
 )
+from flamingo_jax.run_dir.weights import read_params
 from flamingo_jax.training.partitioner import Partitioner
 from flamingo_jax.training.train_step import (
     TrainState,
@@ -40,6 +41,9 @@ from flamingo_jax.training.trainable import is_trainable, merge_params
 from flamingo_jax.training.trained_model import TrainedModel
 from flamingo_jax.typing import Array, Tree
 
+# What of an architecture no weight's shape depends on, and another run may have
+# otherwise: what is trained, and the pictures of encoders without places.
+_OF_A_RUN = ('trains_language_model', 'trains_vision_encoder', 'image_size')
 
 class TrainStateInitializer:
   """Makes the state of a new run, every leaf where its rules put it."""
@@ -89,7 +93,7 @@ class TrainStateInitializer:
     whole = merge_params(state.params, frozen)
     pretrained, restored = {}, {}
     if self._weights:
-      pretrained, place = self._read_run(state, frozen)
+      pretrained, place = self._read_run(whole)
       restored['weights'] = _describe(place, pretrained)
     for name, source in self._towers.items():
       if name not in whole:
@@ -104,21 +108,17 @@ class TrainStateInitializer:
     self._warn_of_random(frozen)
     return init_state(self._model, self._partitioner, rng, pretrained)
 
-  def _read_run(
-      self, state: TrainState, frozen: Tree
-  ) -> tuple[Tree, epath.Path]:
-    """All weights of another run, and the folder of its checkpoint."""
+  def _read_run(self, whole: Tree) -> tuple[Tree, epath.Path]:
+    """All weights of another run, and the folder of its checkpoint.
+
+    What that run froze and what this one does need not be the same.
+    """
     folder, step = find_checkpoint(self._weights)
     model_json.check_model_json(
-        folder, self._model.config, self._model.vocabulary
+        folder, self._model.config, self._model.vocabulary, but=_OF_A_RUN
     )
-    state, _ = checkpoint.restore_step(
-        folder, step, state.replace(step=None, opt_state=None), None
-    )
-    frozen = checkpoint.restore_frozen(folder, frozen)
     return (
-        merge_params(state.params, frozen),
-        checkpoint_folder(folder, step),
+        read_params(folder, step, whole), checkpoint_folder(folder, step)
     )
 
   def _warn_of_random(self, frozen: Tree) -> None:

@@ -7,6 +7,7 @@ import dataclasses
 from typing import Any
 
 from flamingo_jax.data.vocabulary import Vocabulary
+from flamingo_jax.errors import UserError
 from flamingo_jax.models import (
     FlamingoConfig,
     LanguageModelConfig,
@@ -15,10 +16,12 @@ from flamingo_jax.models import (
 )
 from flamingo_jax.models.architecture import Architecture
 from flamingo_jax.models.decoder_config import DecoderConfig
-from flamingo_jax.models.vision import has_size, picture_size
+from flamingo_jax.models.nfnet import NFNetConfig
+from flamingo_jax.models.vision import has_size, picture_size, vision_config
 from flamingo_jax.picture_size import PictureSize
 from flamingo_jax.run_dir.model_json import (
     read_model_json,
+    stored_config,
     stored_vocabulary,
 )
 from flamingo_jax.run_dir.steps import split_path
@@ -69,6 +72,51 @@ def tower_overrides(
     if has_size(encoder.vision):
       overrides['image_size'] = encoder.image_size
   return overrides
+
+
+def finetuned_config(
+    weights: str | None, image_size: int, variant: str
+) -> FlamingoConfig:
+  """A Flamingo whose vision encoder is trained too, on larger pictures (B.2.2).
+
+  The language model is frozen, whether or not the run had it trained.
+
+  Args:
+    weights: the MODEL_DIR of a Flamingo; None: it will be given, as where a run
+      is planned, and is taken to be the variant's.
+    image_size: pixels a side, which NFNets see at any size.
+    variant: a member of the zoo.
+
+  Raises:
+    UserError: there is no such run, or pictures of a size that its encoder has
+      no places for.
+  """
+  if weights is None:
+    config = variants.get(variant)
+  elif isinstance(config := stored_config(weights), LanguageModelConfig):
+    raise UserError(
+        f'{weights} holds a language model alone, which sees nothing: give the '
+        'MODEL_DIR of a Flamingo'
+    )
+  vision = vision_config(config.vision)
+  if image_size != config.image_size and not isinstance(vision, NFNetConfig):
+    raise UserError(
+        f'the vision encoder of {weights or variant} has learnt places for '
+        f'pictures of {config.image_size} pixels a side and no others: give '
+        f'--gin.IMAGE_SIZE={config.image_size}'
+    )
+  return dataclasses.replace(
+      config, image_size=image_size, trains_vision_encoder=True,
+      trains_language_model=False,
+  )
+
+
+def finetuned_picture_size(
+    weights: str | None, image_size: int, variant: str
+) -> PictureSize:
+  """What pictures the model of `finetuned_config` sees."""
+  config = finetuned_config(weights, image_size, variant)
+  return picture_size(config.vision, image_size)
 
 
 def tower_image_size(

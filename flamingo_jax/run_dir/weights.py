@@ -5,7 +5,7 @@
 import os
 from typing import Any
 
-from etils import epath
+from flax import traverse_util
 import jax
 
 from flamingo_jax.data.buckets import as_folder
@@ -38,32 +38,54 @@ def restore_params(
   Raises:
     UserError: another model's checkpoint; says what differs.
   """
-  model_dir = as_folder(model_dir)
-  params, frozen_params = abstract_params(model, partitioner)
-  state = checkpoint_folder(model_dir, step) / 'state'
-  stored = checkpoint.read_metadata(state)['params']
-  params = _read(state, params, stored, 'params')
-  if frozen_params:
-    frozen = model_dir / 'frozen'
-    frozen_params = _read(
-        frozen, frozen_params, checkpoint.read_metadata(frozen)
-    )
-  return merge_params(params, frozen_params)
+  wanted = merge_params(*abstract_params(model, partitioner))
+  return read_params(model_dir, step, wanted, keep_dtypes=True)
 
 
-def _read(
-    path: epath.Path, wanted: Tree, stored: Tree, item: str | None = None
+def read_params(
+    model_dir: str | os.PathLike,
+    step: int,
+    wanted: Tree,
+    keep_dtypes: bool = False,
 ) -> dict[str, Any]:
-  """The wanted tree, of an item of what is saved or of all of it."""
-  check_same_tree(wanted, stored, os.fspath(path))
-  wanted = jax.tree.map(
-      lambda leaf, saved: jax.ShapeDtypeStruct(
-          leaf.shape, saved.dtype, sharding=leaf.sharding
-      ), wanted, stored,
-  )
-  target = {item: wanted} if item else wanted
-  found = checkpoint.read_tree(path, target)
-  return found[item] if item else found
+  """The whole model's parameters, whichever of them that run had frozen.
+
+  Args:
+    model_dir: the folder of a training run.
+    step: of a checkpoint there.
+    wanted: the whole tree's shapes, shardings and dtypes to read it as.
+    keep_dtypes: whether leaves have those that they were saved with instead.
+
+  Raises:
+    UserError: another model's checkpoint; says what differs.
+  """
+  model_dir = as_folder(model_dir)
+  folder = checkpoint_folder(model_dir, step)
+  flatten, unflatten = traverse_util.flatten_dict, traverse_util.unflatten_dict
+  trained = flatten(checkpoint.read_metadata(folder / 'state')['params'])
+  frozen = {}
+  if (model_dir / 'frozen').exists() or flatten(wanted).keys() - trained:
+    frozen = flatten(checkpoint.read_metadata(model_dir / 'frozen'))
+  check_same_tree(wanted, unflatten(trained | frozen), f'{folder}')
+  wanted = flatten(wanted)
+
+  def target(stored):
+    return unflatten({
+        name: jax.ShapeDtypeStruct(
+            wanted[name].shape,
+            saved.dtype if keep_dtypes else wanted[name].dtype,
+            sharding=wanted[name].sharding,
+        ) for name, saved in stored.items()
+    })
+
+  found = flatten(checkpoint.read_tree(
+      folder / 'state', {'params': target(trained)}
+  )['params'])
+  if frozen:
+    found |= flatten(checkpoint.read_tree(
+        model_dir / 'frozen', target(frozen)
+    ))
+  return unflatten(found)
 
 
 def load_params(

@@ -54,6 +54,24 @@ def linear_warmup_cosine(
   return _rise_and_fall(peak, warmup_steps, total_steps, fall)
 
 
+def linear_warmup_exponential(
+    peak: float, warmup_steps: int, total_steps: int
+) -> Schedule:
+  """Up to `peak`, then exponentially to a tenth of it (Flamingo B.2.2).
+
+  Args:
+    peak: the learning rate at step `warmup_steps`.
+    warmup_steps: of a linear rise from 0.
+    total_steps: where a tenth is reached, and kept.
+
+  Raises:
+    UserError: the warm-up is longer than the run.
+  """
+  return _rise_and_fall(
+      peak, warmup_steps, total_steps, lambda done: 0.1**done
+  )
+
+
 def linear_warmup_linear(
     peak: float, warmup_steps: int, total_steps: int
 ) -> Schedule:

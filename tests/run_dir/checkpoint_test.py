@@ -113,7 +113,7 @@ def test_the_best_checkpoint_is_kept_and_found(tmp_path, new_run):
   checkpoints = checkpoint.Checkpoints(tmp_path, keep=1)
   for step, nats in ((1, 3.0), (2, 2.0), (3, 2.5), (4, None), (5, 2.1)):
     if nats is not None:
-      best.note_validation(tmp_path, step, nats)
+      best.note_score(tmp_path, 'pages/nats_per_token', step, nats)
     checkpoints.save(step, new_run[0], {}, Counter())
   checkpoints.close()
   assert steps.saved_steps(tmp_path) == [2, 5]

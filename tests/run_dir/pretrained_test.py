@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Towers from two sources, each leaf read to where it belongs, strictly."""
 
+import contextlib
 import dataclasses
 
 import chex
@@ -72,6 +73,38 @@ def test_towers_are_read_and_the_rest_is_random(
   chex.assert_trees_all_close(
       jax.device_get(state), jax.device_get(random), rtol=1e-5
   )
+
+
+def test_what_a_run_froze_may_be_trained_and_the_reverse(
+    config, model, one_device, source, tmp_path
+):
+  whole = merge_params(source[0].params, source[1])
+  weights, kept = str(tmp_path), dict.fromkeys(('vision_encoder', 'decoder'))
+  with contextlib.closing(checkpoint.Checkpoints(tmp_path)) as checkpoints:
+    checkpoints.save(1, source[0], {}, None)
+  checkpoint.save_frozen(tmp_path, source[1])
+  model_json.write_model_json(tmp_path, config, default_vocabulary(), 5, 1)
+  for tower in kept:
+    changed = {
+        'image_size': 24,
+        'trains_vision_encoder': tower == 'vision_encoder',
+        'trains_language_model': tower == 'decoder',
+    }
+    other = FlamingoModel(
+        dataclasses.replace(config, **changed), default_vocabulary(),
+        model.optimizer,
+    )
+    # The pictures' size is of no weight.
+    state, frozen = TrainStateInitializer(
+        other, one_device, weights=weights
+    ).from_scratch(jax.random.PRNGKey(0))
+    assert tower not in frozen and len(frozen) == 1
+    assert {x.dtype for x in jax.tree.leaves(state.params)} == {np.dtype('float32')}
+    restored = jax.device_get(merge_params(state.params, frozen))
+    jax.tree.map(
+        lambda x, y: np.testing.assert_array_equal(x, y.astype(x.dtype)),
+        restored, whole,
+    )
 
 
 def test_a_tree_of_the_whole_model_will_do(

@@ -11,6 +11,7 @@ import pytest
 from flamingo_jax.errors import UserError
 from flamingo_jax.training.optimizer import (
     linear_warmup_constant,
+    linear_warmup_exponential,
     make_optimizer,
 )
 
@@ -21,6 +22,14 @@ from flamingo_jax.training.optimizer import (
 def test_learning_rate_is_the_papers(step, expected):
   np.testing.assert_allclose(
       linear_warmup_constant()(step), expected, rtol=1e-6
+  )
+
+
+def test_the_rate_of_fine_tuning_falls_by_a_factor_of_ten():
+  rate = linear_warmup_exponential(1e-5, 10, 110)
+  np.testing.assert_allclose(
+      [rate(5), rate(10), rate(60), rate(110), rate(500)],
+      [5e-6, 1e-5, 1e-5 * 0.1**0.5, 1e-6, 1e-6], rtol=1e-5,
   )
 
 
