@@ -79,6 +79,7 @@ def test_every_evaluation_is_configured(file, driver, name, tmp_path):
       for dataset in datasets(cfg)
   ) == {
       'eval_benchmark.gin': (5, 1, 64, 64, 3),
+      'eval_names.gin': (33, 1, 48, 48, 3),
       'eval_shapes_clips.gin': (5, 8, 48, 48, 3),
   }.get(file, (17, 1, 48, 48, 3))
 
