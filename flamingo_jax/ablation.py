@@ -211,7 +211,7 @@ def _row(
 def as_markdown(rows: Sequence[Mapping[str, Any]]) -> str:
   """Our differences beside the paper's."""
   lines = [
-      '| run | change | overall | seeds | - base | paper - base |',
+      '| run | change | overall | seeds | minus base | in the paper |',
       '|---|---|---|---|---|---|',
   ]
   for row in rows:
