@@ -20,6 +20,7 @@ from flamingo_jax.ablations.resamplers import (
 from flamingo_jax.errors import UserError
 from flamingo_jax.models import Flamingo, FlamingoConfig, variants
 from flamingo_jax.models.decoder import Decoder
+from flamingo_jax.models.lora import LoraConfig
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,10 +59,20 @@ class AblatedConfig(FlamingoConfig):
 
 
 def variant(
-    name: str, overrides: Mapping[str, Any] | None = None, ablation: str = ''
+    name: str, overrides: Mapping[str, Any] | None = None, ablation: str = '',
+    lora: LoraConfig | None = None,
 ) -> FlamingoConfig:
-  """As `models.variants.get`, or an ablation of it: a part that is another."""
+  """As `models.variants.get`, or an ablation of it: a part that is another.
+
+  Args:
+    name: as there.
+    overrides: likewise.
+    ablation: a key of `AblatedConfig.build`; '' for none.
+    lora: low-rank updates; None: those that the overrides say.
+  """
   config = variants.get(name, overrides)
+  if lora is not None:
+    config = dataclasses.replace(config, lora=lora)
   if not ablation:
     return config
   fields = {

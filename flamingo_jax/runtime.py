@@ -30,6 +30,7 @@ from flamingo_jax.evaluation.learned import LearnedLogger
 from flamingo_jax.evaluation.output_dir import evaluation_dir, inference_dir
 from flamingo_jax.gin_config import summarize_config, write_config
 from flamingo_jax.models.contrastive import get as contrastive_variant
+from flamingo_jax.models.lora import LoraConfig
 from flamingo_jax.run_dir.model_json import stored_config, stored_vocabulary
 from flamingo_jax.run_dir.towers import (
     finetuned_config,

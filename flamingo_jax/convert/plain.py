@@ -26,7 +26,7 @@ from flamingo_jax.models import FlamingoConfig
 from flamingo_jax.run_dir.differences import check_same_tree
 from flamingo_jax.run_dir.model_json import read_model_json, stored_config
 from flamingo_jax.run_dir.steps import checkpoint_folder
-from flamingo_jax.training.trainable import is_trainable
+from flamingo_jax.training.trainable import is_trained
 
 _FILES = ('model.json', 'vocabulary.model')
 
@@ -86,13 +86,13 @@ def convert(folder: pathlib.Path, told: str, draft: pathlib.Path) -> str:
       tuple(name.split('/')): (tensors.shape(name), tensors.dtype(name), 0)
       for name in tensors
   }
-  is_trained = lambda path: True
+  trains = lambda path: True
   if 'decoder' in architecture:
     config = stored_config(folder)
     wanted = rules.abstract_tower(config, True)
     if isinstance(config, FlamingoConfig):
-      is_trained = lambda path: (
-          is_trainable(path) or path[0] in config.trained_towers
+      trains = lambda path: is_trained(
+          path, config.trained_towers, config.lora.alone
       )
     else:
       wanted = {('decoder', *path): x for path, x in wanted.items()}
@@ -103,7 +103,7 @@ def convert(folder: pathlib.Path, told: str, draft: pathlib.Path) -> str:
         }), os.fspath(folder),
     )
   copy_files(folder, draft)
-  trained = {path: x for path, x in leaves.items() if is_trained(path)}
+  trained = {path: x for path, x in leaves.items() if trains(path)}
   step = epath.Path(checkpoint_folder(draft, 0))
   _write(tower.Writer(
       step / 'state', ('params',), trained, step=np.array(0, np.int32)

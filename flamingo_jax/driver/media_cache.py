@@ -48,7 +48,9 @@ class MediaCache:
     Raises:
       UserError: the folder is in a bucket, or nothing sees pictures frozen.
     """
-    if 'vision_encoder' not in frozen_params:
+    if 'vision_encoder' in model.shapes['params'] or (
+        'vision_encoder' not in frozen_params
+    ):
       raise UserError(
           'the media cache keeps what a frozen vision encoder makes of pictures,'
           ' and this run has none: train it without --cache_media'

@@ -14,6 +14,7 @@ from flax import linen as nn
 import jax
 import jax.numpy as jnp
 
+from flamingo_jax.models import lora
 from flamingo_jax.models.cache import (
     Cache,
     GroupCache,
@@ -70,7 +71,8 @@ class DecoderGroup(nn.Module):
       mask: which of them each token sees. None: the gated block is left out,
         which is the bare language model.
       segments: which document of its row each token is of; None: all of one.
-      weights: the language model's, of all groups. None: the group's own.
+      weights: the language model's, of all groups, but for the factors of
+        low-rank updates. None: the group's own.
     """
     cfg = self.config
     cache, group, numbers = stacked
@@ -87,9 +89,10 @@ class DecoderGroup(nn.Module):
           remat(cfg.remat, DecoderLayer), self.layers, 'layers', 2, unroll
       )(cfg, self.dtype, name='lm')(x, layers, position, segments)
     else:
+      factors, _ = lora.split(self.variables['params']['lm'])
       x, layers = scan_frozen(
-          DecoderLayer(cfg, self.dtype, parent=None), cfg.remat, weights, group,
-          x, layers, position, segments, unroll=unroll,
+          DecoderLayer(cfg, self.dtype, parent=None), cfg.remat, weights,
+          factors, group, x, layers, position, segments, unroll=unroll,
       )
     if cache is None:
       return x, None
@@ -265,7 +268,7 @@ class Decoder(nn.Module):
     # Without gated blocks the language model may be what is trained: gradients
     # of each layer's weights then go to their place in the stack.
     if mask is not None and not self.is_initializing():
-      weights = self.variables['params']['groups']['lm']
+      _, weights = lora.split(self.variables['params']['groups']['lm'])
     unroll = max(
         cfg.unroll, per_turn(cfg.groups, cfg.width, stacks.get('groups'))
     )

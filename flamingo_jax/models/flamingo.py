@@ -19,6 +19,7 @@ from flamingo_jax.models.architecture import Architecture
 from flamingo_jax.models.cache import Cache
 from flamingo_jax.models.decoder import Decoder
 from flamingo_jax.models.decoder_config import DecoderConfig
+from flamingo_jax.models.lora import LoraConfig, added
 from flamingo_jax.models.resampler import PerceiverResampler, ResamplerConfig
 from flamingo_jax.models.unembedding import Unembedding
 from flamingo_jax.models.vision import (
@@ -44,6 +45,7 @@ class FlamingoConfig(Architecture):
   # Towers that are trained with the rest, as where none are given.
   trains_language_model: bool = False
   trains_vision_encoder: bool = False
+  lora: LoraConfig = LoraConfig()  # low-rank updates of towers
 
   @property
   def trained_towers(self) -> tuple[str, ...]:
@@ -93,10 +95,14 @@ class Flamingo(nn.Module):
       media_mask: False on frames, or whole media, that are padding.
       segments: which document of its row each token is of; None: all of one.
     """
-    x, unembed = self.states(
-        tokens, media_index, self.features(media, media_mask), media_mask,
-        segments,
-    )
+    cfg = self.config
+    # Parameters are made here, and nowhere else.
+    updates = cfg.lora if self.is_initializing() else LoraConfig()
+    with added(updates, cfg.trained_towers):
+      x, unembed = self.states(
+          tokens, media_index, self.features(media, media_mask), media_mask,
+          segments,
+      )
     return unembed.logits(x)
 
   def states(

@@ -9,6 +9,7 @@ from flax import linen as nn
 import jax
 import jax.numpy as jnp
 
+from flamingo_jax.models import lora
 from flamingo_jax.sharding import is_for_one_cpu
 from flamingo_jax.typing import Array, Float, Int, Tree
 
@@ -68,6 +69,7 @@ def scan_frozen(
     layer: nn.Module,
     policy: str,
     weights: Tree,
+    factors: Tree,
     group: Int[Array, ''],
     x: Float[Array, 'B L D'],
     cache: Any,
@@ -80,17 +82,19 @@ def scan_frozen(
   layers cuts again. Frozen weights get no gradient, so each layer can cut its
   own from the whole: 1.8 % less time for a step of 14 layers of width 1024 with
   k = 7, on TPU v5e. `layer` has no parameters of its own; it gets the carry x,
-  its part of the cache, and `same`.
+  its part of the cache, and `same`. The `factors` of low-rank updates, which get
+  a gradient, are the group's own, [k, ...].
   """
   @functools.partial(
       jax.checkpoint, policy=REMAT_POLICIES[policy], prevent_cse=False
   )
-  def step(x, weights, group, index, cache):
+  def step(x, weights, group, index, factors, cache):
     params = jax.tree.map(lambda w: w[group, index], weights)
+    params = lora.join(factors, params)
     return layer.apply({'params': params}, x, cache, *same)
 
   count = jax.tree.leaves(weights)[0].shape[1]
   return jax.lax.scan(
-      lambda x, at: step(x, weights, group, *at), x, (jnp.arange(count), cache),
-      unroll=unroll,
+      lambda x, at: step(x, weights, group, *at), x,
+      (jnp.arange(count), factors, cache), unroll=unroll,
   )

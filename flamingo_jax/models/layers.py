@@ -51,11 +51,31 @@ class Einsum(nn.Module):
         self.equation, x.astype(self.dtype), kernel.astype(self.dtype),
         self.in_axes,
     )
+    if self.has_variable('params', 'lora_a'):
+      y += self._low_rank(x)
     if not self.bias:
       return y
     zeros = partitioned(nn.initializers.zeros, *self.axes[self.in_axes :])
     bias = self.param('bias', zeros, self.shape[self.in_axes :], jnp.float32)
     return y + bias.astype(self.dtype)
+
+  def _low_rank(self, x: Float[Array, '...']) -> Float[Array, '...']:
+    """alpha / r x A B, of the leaves that models/lora.py has put here."""
+    a, b, scale = (
+        self.get_variable('params', f'lora_{name}')
+        for name in ('a', 'b', 'scale')
+    )
+    inputs, output = self.equation.split('->')
+    of_x, of_kernel = inputs.split(',')
+    summed, made = of_kernel[: self.in_axes], of_kernel[self.in_axes :]
+    rows = output.removesuffix(made)
+    narrow = _product(
+        f'{of_x},{summed}r->{rows}r', x.astype(self.dtype),
+        a.astype(self.dtype), self.in_axes,
+    )
+    return _product(
+        f'{rows}r,r{made}->{output}', narrow, (scale * b).astype(self.dtype), 1
+    )
 
 
 def _product(equation: str, x: Array, kernel: Array, in_axes: int) -> Array:

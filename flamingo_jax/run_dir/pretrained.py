@@ -8,6 +8,7 @@ model, its frozen part, or the tower alone.
 """
 
 from collections.abc import Iterator
+import dataclasses
 import json
 import os
 import sys
@@ -20,6 +21,8 @@ import jax
 from flamingo_jax.data import storage
 from flamingo_jax.data.buckets import as_folder
 from flamingo_jax.errors import UserError
+from flamingo_jax.models import FlamingoConfig
+from flamingo_jax.models.lora import LoraConfig
 from flamingo_jax.run_dir import checkpoint
 from flamingo_jax.run_dir import model_json
 from flamingo_jax.run_dir.differences import check_same_tree
@@ -37,13 +40,26 @@ from flamingo_jax.training.train_step import (
     abstract_state,
     init_state,
 )
-from flamingo_jax.training.trainable import is_trainable, merge_params
+from flamingo_jax.training.trainable import (
+    is_trainable,
+    is_update,
+    merge_params,
+)
 from flamingo_jax.training.trained_model import TrainedModel
 from flamingo_jax.typing import Array, Tree
 
 # What of an architecture no weight's shape depends on, and another run may have
-# otherwise: what is trained, and the pictures of encoders without places.
-_OF_A_RUN = ('trains_language_model', 'trains_vision_encoder', 'image_size')
+# otherwise: what is trained, and the pictures of encoders without places. Low-rank
+# updates are compared by themselves.
+_OF_A_RUN = (
+    'trains_language_model', 'trains_vision_encoder', 'image_size', 'lora'
+)
+
+_MERGE = (
+    'give the MODEL_DIR that flamingo convert --merge_lora makes of it, or the '
+    'same updates'
+)
+
 
 class TrainStateInitializer:
   """Makes the state of a new run, every leaf where its rules put it."""
@@ -89,6 +105,12 @@ class TrainStateInitializer:
     Raises:
       UserError: a source is none, or is of another architecture or vocabulary.
     """
+    updates = getattr(self._model.config, 'lora', LoraConfig())
+    if updates.alone and not self._weights:
+      raise UserError(
+          'lora.alone trains low-rank updates and nothing else, and the resampler '
+          'and the gated blocks have no weights: give INITIAL_WEIGHTS'
+      )
     state, frozen = abstract_state(self._model, self._partitioner)
     whole = merge_params(state.params, frozen)
     pretrained, restored = {}, {}
@@ -114,8 +136,13 @@ class TrainStateInitializer:
     What that run froze and what this one does need not be the same.
     """
     folder, step = find_checkpoint(self._weights)
+    config = self._model.config
+    if isinstance(config, FlamingoConfig) and (
+        not _stored_updates(folder, config).rank
+    ):
+      whole = _without_updates(whole)
     model_json.check_model_json(
-        folder, self._model.config, self._model.vocabulary, but=_OF_A_RUN
+        folder, config, self._model.vocabulary, but=_OF_A_RUN
     )
     return (
         read_params(folder, step, whole), checkpoint_folder(folder, step)
@@ -169,6 +196,11 @@ def load_tower(
     UserError: no such folder, or another architecture; says what differs.
   """
   folder, path, stored = _find(source, name)
+  if _without_updates(stored) != stored:
+    raise UserError(
+        f'the {name} of {folder} has low-rank updates, and what is asked for is '
+        f'the tower alone: {_MERGE}'
+    )
   stored = _without_added(stored)
   # The layers of a language model may be in other groups.
   target = read_as = grouped_as(abstract, stored)
@@ -243,10 +275,34 @@ def _at(tree: Tree, path: tuple[str, ...]) -> Tree | None:
 
 def _without_added(tower: Tree) -> Tree:
   """A tower without what Flamingo adds to it."""
-  flat = traverse_util.flatten_dict(tower)
+  flat = traverse_util.flatten_dict(_without_updates(tower))
   return traverse_util.unflatten_dict(
       {path: leaf for path, leaf in flat.items() if not is_trainable(path)}
   )
+
+
+def _without_updates(tree: Tree) -> Tree:
+  flat = traverse_util.flatten_dict(tree)
+  return traverse_util.unflatten_dict(
+      {path: leaf for path, leaf in flat.items() if not is_update(path)}
+  )
+
+
+def _stored_updates(folder: epath.Path, config: FlamingoConfig) -> LoraConfig:
+  """Those of a run whose weights a model begins with.
+
+  Raises:
+    UserError: they are others than the model's.
+  """
+  stored = getattr(model_json.stored_config(folder), 'lora', LoraConfig())
+  wanted = dataclasses.replace(config.lora, alone=stored.alone)
+  if stored.rank and stored != wanted:
+    raise UserError(
+        f'the model in {folder} has low-rank updates of rank {stored.rank}, '
+        f'alpha {stored.alpha} and projections {list(stored.projections)}, and '
+        f'this run has others: {_MERGE}'
+    )
+  return stored
 
 
 def _merge(tree: Tree, other: Tree) -> Tree:

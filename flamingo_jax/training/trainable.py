@@ -5,7 +5,8 @@
 Trained are the Resampler, the gated cross-attention blocks with the map of
 their media, and the rows of <EOC> and of what else is added; the vision encoder
 and the language model are frozen, but for the ablations that train one of these
-too (§3.3).
+too (§3.3). What adapts frozen weights (models/lora.py) is trained beside these,
+or alone.
 """
 
 from collections.abc import Collection
@@ -13,6 +14,7 @@ from typing import Any
 
 from flax import traverse_util
 
+from flamingo_jax.models import lora
 from flamingo_jax.typing import Tree
 
 _TRAINABLE_MODULES = frozenset((
@@ -26,8 +28,22 @@ def is_trainable(path: tuple[str, ...]) -> bool:
   return not _TRAINABLE_MODULES.isdisjoint(path)
 
 
+def is_update(path: tuple[str, ...]) -> bool:
+  """Whether the parameter at `path` is of a low-rank update."""
+  return path[-1] in lora.LEAVES
+
+
+def is_trained(
+    path: tuple[str, ...], towers: Collection[str] = (), lora_alone: bool = False
+) -> bool:
+  """Whether a run trains the parameter at `path`; as of `split_params`."""
+  if is_update(path):
+    return path[-1] in lora.FACTORS
+  return not lora_alone and (is_trainable(path) or path[0] in towers)
+
+
 def split_params(
-    tree: Tree, towers: Collection[str] = ()
+    tree: Tree, towers: Collection[str] = (), lora_alone: bool = False
 ) -> tuple[dict[str, Any], dict[str, Any]]:
   """Splits the whole model's tree into (params, frozen_params).
 
@@ -35,10 +51,11 @@ def split_params(
     tree: of the whole model.
     towers: names at its top whose weights are all trained
       (FlamingoConfig.trained_towers).
+    lora_alone: whether low-rank updates are all that is trained.
   """
   parts: tuple[dict, dict] = ({}, {})
   for path, leaf in traverse_util.flatten_dict(tree).items():
-    trains = is_trainable(path) or path[0] in towers
+    trains = is_trained(path, towers, lora_alone)
     parts[0 if trains else 1][path] = leaf
   return tuple(traverse_util.unflatten_dict(part) for part in parts)
 

@@ -8,6 +8,7 @@ import math
 from typing import Any
 
 from flax import linen as nn
+from flax import traverse_util
 import jax
 import jax.numpy as jnp
 import optax
@@ -19,7 +20,12 @@ from flamingo_jax.models.vision import is_tiled, picture_size
 from flamingo_jax.picture_size import PictureSize
 from flamingo_jax.training.losses import contrastive_loss, same_rows
 from flamingo_jax.training.next_token_loss import next_token_loss
-from flamingo_jax.training.trainable import merge_params, split_params
+from flamingo_jax.training.trainable import (
+    is_trainable,
+    is_update,
+    merge_params,
+    split_params,
+)
 from flamingo_jax.typing import Array, Tree
 
 # A flat batch: '<dataset>/<feature>' -> [B, k_d, ...]; arrays, or their shapes.
@@ -140,7 +146,7 @@ class FlamingoModel(TrainedModel):
     return config.build(), config.decoder.vocab
 
   def initialize(self, rng: Array) -> dict[str, Any]:
-    """Random weights; the frozen ones have the config's `frozen_dtype`."""
+    """Random weights; those of frozen towers have the config's `frozen_dtype`."""
     size, places = self.config.image_size, self.picture_size.squaring.places
     variables = self.module.init(
         rng,
@@ -149,15 +155,18 @@ class FlamingoModel(TrainedModel):
         jnp.zeros((1, 1, places, size, size, 3), jnp.uint8),
         jnp.ones((1, 1, places), bool),
     )
+    cfg = self.config
     params, frozen_params = split_params(
-        variables['params'], self.config.trained_towers
+        variables['params'], cfg.trained_towers, cfg.lora.alone
     )
-    frozen_params = jax.tree.map(
-        lambda x: x.astype(self.config.frozen_dtype), frozen_params
-    )
-    frozen_params = jax.tree.map(
-        _as_frozen, frozen_params, is_leaf=sharding.is_boxed
-    )
+
+    def stored(path, box):
+      # What was trained before it was frozen keeps its bits.
+      added = is_trainable(path) or is_update(path)
+      dtype = jnp.float32 if added else cfg.frozen_dtype
+      return _as_frozen(jax.tree.map(lambda x: x.astype(dtype), box))
+
+    frozen_params = traverse_util.path_aware_map(stored, frozen_params)
     return {'params': params, 'frozen_params': frozen_params}
 
   def prepare(self, frozen_params: Tree, batch: Batch) -> Batch:
@@ -172,7 +181,7 @@ class FlamingoModel(TrainedModel):
       batch: flat, [B, k_d, M, T, h, w, 3] for media. Pictures of one size are
         encoded together.
     """
-    if self.config.trains_vision_encoder:
+    if 'vision_encoder' in self.shapes['params']:
       return batch  # encoded where gradients are taken
     media = {k: x for k, x in batch.items() if k.endswith('/media')}
     encoded = {k: x for k, x in batch.items() if k not in media}
