@@ -295,8 +295,8 @@ def _stored_updates(folder: epath.Path, config: FlamingoConfig) -> LoraConfig:
     UserError: they are others than the model's.
   """
   stored = getattr(model_json.stored_config(folder), 'lora', LoraConfig())
-  wanted = dataclasses.replace(config.lora, alone=stored.alone)
-  if stored.rank and stored != wanted:
+  wanted = config.lora
+  if stored.rank and dataclasses.replace(stored, alone=wanted.alone) != wanted:
     raise UserError(
         f'the model in {folder} has low-rank updates of rank {stored.rank}, '
         f'alpha {stored.alpha} and projections {list(stored.projections)}, and '

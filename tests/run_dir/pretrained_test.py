@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 
 import chex
+from flax import traverse_util
 import jax
 import numpy as np
 import orbax.checkpoint as ocp
@@ -13,6 +14,8 @@ import pytest
 
 from flamingo_jax.data.vocabulary import default_vocabulary, train_vocabulary
 from flamingo_jax.errors import UserError
+from flamingo_jax.models import lora
+from flamingo_jax.models.lora import LoraConfig
 from flamingo_jax.run_dir import checkpoint
 from flamingo_jax.run_dir import model_json
 from flamingo_jax.run_dir.pretrained import TrainStateInitializer
@@ -20,6 +23,7 @@ from flamingo_jax.training.partitioner import Partitioner
 from flamingo_jax.training.train_step import abstract_state, init_state
 from flamingo_jax.training.trainable import merge_params
 from flamingo_jax.training.trained_model import FlamingoModel
+from tests.random_weights import save_run
 
 
 @pytest.fixture(scope='module')
@@ -156,3 +160,49 @@ def test_what_does_not_fit_is_one_sentence(
         f'the language model in {run} was trained with another vocabulary than '
         f'{vocabulary.path}: use {run}/vocabulary.model'
     )
+
+
+def test_low_rank_updates_begin_around_another_runs_weights(
+    model, one_device, source, config, tmp_path
+):
+  def adapted(*updates):
+    return FlamingoModel(
+        dataclasses.replace(config, lora=LoraConfig(*updates)),
+        default_vocabulary(), model.optimizer,
+    )
+
+  def begin(model, **sources):
+    return TrainStateInitializer(model, one_device, **sources).from_scratch(
+        jax.random.PRNGKey(0)
+    )
+
+  save_run(tmp_path / 'plain', config, 1, source[0].params, source[1])
+  alone = adapted(2, 4.0, ('decoder/*/value',), True)
+  state, frozen = begin(alone, weights=str(tmp_path / 'plain'))
+  factors, rest = lora.split(merge_params(state.params, frozen))
+  assert jax.tree.structure(state.params) == jax.tree.structure(factors)
+  rest = traverse_util.flatten_dict(rest)
+  scales = [rest.pop(path) for path in list(rest) if path[-1] == lora.SCALE]
+  assert len(scales) == 2 and all((x == 2).all() for x in scales)
+  chex.assert_trees_all_equal(
+      jax.device_get(rest),
+      traverse_util.flatten_dict(merge_params(source[0].params, source[1])),
+  )
+  save_run(tmp_path / 'alone', alone.config, 1, state.params, frozen)
+  # And what was trained alone may be trained on beside the blocks.
+  beside = adapted(2, 4.0, ('decoder/*/value',))
+  again, others = begin(beside, weights=str(tmp_path / 'alone'))
+  chex.assert_trees_all_equal(
+      *map(jax.device_get, (merge_params(again.params, others),
+                            merge_params(state.params, frozen)))
+  )
+  assert 'resampler' in again.params and 'resampler' in frozen
+  for other, sources, told in (
+      (adapted(3, 4.0, ('decoder/*/value',)), {'weights': 'alone'},
+       r'updates of rank 2, alpha 4.0 and projections \[.* has others: give'),
+      (model, {'weights': 'alone'}, 'has others: give the MODEL_DIR that flamingo'),
+      (model, {'language_model': 'alone'}, 'has low-rank updates, and what is'),
+      (alone, {'language_model': 'plain'}, 'give INITIAL_WEIGHTS'),
+  ):
+    with pytest.raises(UserError, match=told):
+      begin(other, **{k: str(tmp_path / x) for k, x in sources.items()})
