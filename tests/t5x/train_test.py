@@ -31,6 +31,12 @@ SIZES = {'pages': 4, 'clips': 8}
 TWO_BY_TWO = (
     "MESH_SHAPE={'fsdp': 2, 'model': 2}", "LOGICAL_AXIS_RULES='tensor_parallel'"
 )
+# Where frozen maps have low-rank updates too.
+ADAPTED = (*FILES, 'configs/runs/lora.gin')
+UPDATES = (
+    'LORA_RANK=2',
+    "LORA_PROJECTIONS=('decoder/*/query', 'decoder/*/value', 'decoder/*/ffw/*')",
+)
 NO_EVALUATION = 'train.train_eval_dataset_cfg=None'
 
 
@@ -43,10 +49,10 @@ def bindings(model_dir, *more, steps=STEPS):
   ]
 
 
-def run(name, model_dir, *more, devices=1, steps=STEPS):
+def run(name, model_dir, *more, devices=1, steps=STEPS, files=FILES):
   """One entry of a plan."""
   return {
-      'name': name, 'files': FILES, 'devices': devices,
+      'name': name, 'files': files, 'devices': devices,
       'bindings': bindings(model_dir, *more, steps=steps),
   }
 
@@ -79,7 +85,8 @@ def script_form(run_module, folder):
       path for path in [*map(pathlib.Path, FOLDERS), *map(pathlib.Path, sys.path)]
       if (path / 't5x' / 'train.py').is_file()
   ) / 't5x' / 'train.py'
-  plan = run('script_form', folder / 'script_form', *TWO_BY_TWO, NO_EVALUATION)
+  plan = run('script_form', folder / 'script_form', *TWO_BY_TWO, *UPDATES,
+             NO_EVALUATION, files=ADAPTED)
   run_module(4, script, *flags(plan))
   return folder / 'script_form'
 
@@ -90,8 +97,8 @@ def built_in(module_form, folder):
   stopped(module_form, folder / 'built_in_continues')
   run_built_in([
       run('one', folder / 'built_in'),
-      run('four', folder / 'built_in_four', *TWO_BY_TWO, NO_EVALUATION,
-          devices=4),
+      run('four', folder / 'built_in_four', *TWO_BY_TWO, *UPDATES,
+          NO_EVALUATION, devices=4, files=ADAPTED),
       run('continued', folder / 'built_in_continues', NO_EVALUATION),
   ])
   return folder
@@ -201,11 +208,20 @@ def test_on_two_by_two_devices(script_form, built_in):
   difference = worst_difference(script_form, built_in / 'built_in_four')
   assert difference < 1e-5
   print(f'2 x 2: losses differ by {worst:.1e}, parameters {difference:.1e}')
-  line = re.search(
-      'decoder/groups/xattn/ffw/up/kernel .*',
-      (script_form / 'model-info.txt').read_text(),
-  )
-  assert line[0].endswith("partition spec (None, 'fsdp', 'model')")
+  told = (script_form / 'model-info.txt').read_text()
+  for name, spec in (
+      ('xattn/ffw/up/kernel', "(None, 'fsdp', 'model')"),
+      ('lm/ffw/up/kernel', "(None, None, None, 'model')"),
+      # Split as their map is, and trained.
+      ('lm/ffw/up/lora_a', "(None, None, 'fsdp', None)"),
+      ('lm/ffw/up/lora_b', "(None, None, None, 'model')"),
+  ):
+    line = re.search(f'decoder/groups/{name} .*', told)
+    assert line[0].endswith(f'partition spec {spec}'), line[0]
+  params, _ = weights.load_params(script_form)
+  for update in params['decoder']['groups']['lm']['attn'].values():
+    if 'lora_b' in (update := update.get('map', {})):
+      assert np.abs(update['lora_b']).min() > 0
 
 
 def test_a_stopped_run_equals_a_straight_one_bit_for_bit(
