@@ -14,6 +14,7 @@ _EXAMPLES = (
     'flamingo convert HuggingFaceTB/SmolLM2-135M --out=towers/smollm2',
     'flamingo convert checkpoint.pt --language_model=towers/mpt \\\n'
     '      --vision_encoder=towers/clip --out=runs/open_flamingo',
+    'flamingo convert runs/lora --merge_lora --out=runs/merged',
 )
 
 
@@ -39,6 +40,10 @@ def add_convert(commands: Any) -> None:
                       help='for an OpenFlamingo: size of attention heads in '
                            'its blocks and resampler (default: 64, the '
                            "maker's)")
+  parser.add_argument('--merge_lora', action='store_true',
+                      help='FOLDER is a run with low-rank updates, which become '
+                           'part of the weights that they update')
+  add_step(parser)
 
 
 def run_convert(options: argparse.Namespace, rest: Sequence[str]) -> None:
@@ -52,23 +57,43 @@ def run_convert(options: argparse.Namespace, rest: Sequence[str]) -> None:
   IDEFICS and Llama 3.2 Vision become whole models, which `fj.load` reads. So
   does a checkpoint of OpenFlamingo, or of a model built with its code, if you
   name both of its towers.
+
+  With --merge_lora a run with low-rank updates becomes the same model without
+  any: it needs no more time than before, and can be exported.
   """
   from flamingo_jax.convert import conversion
+  from flamingo_jax.convert import merging
   from flamingo_jax.convert import whole
 
+  _check_convert(options)
+  if options.merge_lora:
+    print(merging.merge(options.folder, options.out, options.step))
+    print(options.out)
+    return
   towers = options.language_model, options.vision_encoder
   if any(towers):
-    if not all(towers):
-      raise UserError('an OpenFlamingo has two towers: give --language_model and '
-                      '--vision_encoder')
     sizes = {} if options.head_size is None else {'head_size': options.head_size}
     print(whole.convert(options.folder, *towers, options.out, **sizes))
     print(options.out)
     return
-  if options.head_size is not None:
-    raise UserError('--head_size is of an OpenFlamingo: give its towers too')
   print(conversion.convert(options.folder, options.out))
   print(options.out)
+
+
+def _check_convert(options: argparse.Namespace) -> None:
+  """Raises UserError of flags that do not go together."""
+  towers = options.language_model, options.vision_encoder
+  is_flamingo = any(towers) or options.head_size is not None
+  if options.merge_lora and is_flamingo:
+    raise UserError('--merge_lora is of a run, which has its towers: leave out '
+                    '--language_model, --vision_encoder and --head_size')
+  if any(towers) and not all(towers):
+    raise UserError('an OpenFlamingo has two towers: give --language_model and '
+                    '--vision_encoder')
+  if is_flamingo and not any(towers):
+    raise UserError('--head_size is of an OpenFlamingo: give its towers too')
+  if options.step is not None and not options.merge_lora:
+    raise UserError('--step is a checkpoint of a run: give --merge_lora too')
 
 
 def add_export(commands: Any) -> None:

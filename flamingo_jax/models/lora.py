@@ -17,12 +17,11 @@ from typing import Any
 
 from flax import linen as nn
 from flax import traverse_util
-import jax
 import jax.numpy as jnp
 
 from flamingo_jax.errors import UserError, shown
 from flamingo_jax.models.layers import Einsum, fan_in_normal, partitioned
-from flamingo_jax.typing import Array, Tree
+from flamingo_jax.typing import Tree
 
 FACTORS = ('lora_a', 'lora_b')
 SCALE = 'lora_scale'
@@ -140,29 +139,12 @@ def join(factors: Tree, rest: Tree) -> Tree:
   return traverse_util.unflatten_dict({k: x for part in flat for k, x in part.items()})
 
 
-def merged(tree: Tree) -> Tree:
-  """The model without updates that computes the same: W + alpha / r A B.
+def product(a: Any, b: Any, scale: Any) -> Any:
+  """alpha / r A B in float32, [..., inputs, outputs], of a stack of maps or one.
 
-  Arrays are those of jax, or of numpy; sums are in float32.
+  Arrays are jax's or numpy's.
   """
-  flat = traverse_util.flatten_dict(tree)
-  for path in [path for path in flat if path[-1] == SCALE]:
-    a, b, scale = (flat.pop((*path[:-1], name)) for name in LEAVES)
-    kernel = (*path[:-1], 'kernel')
-    flat[kernel] = add_product(flat[kernel], a, b, scale)
-  return traverse_util.unflatten_dict(flat)
-
-
-def add_product(kernel: Array, a: Array, b: Array, scale: Array) -> Array:
-  """W + alpha / r A B of one map, or of a stack of them, in W's dtype."""
-  lead = scale.shape  # of the stack
-  rank = a.shape[-1]
-  product = jnp.matmul(
-      a.reshape(*lead, -1, rank).astype(jnp.float32),
-      b.reshape(*lead, rank, -1).astype(jnp.float32),
-      precision=jax.lax.Precision.HIGHEST,
-  )
-  product *= scale[..., None, None]
-  return (kernel.astype(jnp.float32) + product.reshape(kernel.shape)).astype(
-      kernel.dtype
+  lead, rank = scale.shape, a.shape[-1]
+  return scale[..., None, None] * (
+      a.reshape(*lead, -1, rank) @ b.reshape(*lead, rank, -1)
   )
