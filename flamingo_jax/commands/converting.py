@@ -101,14 +101,20 @@ def add_export(commands: Any) -> None:
   parser = add_command(commands, 'export', run_export,
                        'write a model in a format that others read',
                        'flamingo export runs/idefics --format=idefics '
-                       '--out=idefics')
+                       '--out=idefics',
+                       'flamingo export runs/lora --format=peft '
+                       '--base=towers/smollm2 --out=adapter')
   parser.add_argument('model_dir', metavar='DIR',
                       help='a folder of flamingo train or convert')
   parser.add_argument('--out', metavar='FOLDER', required=True,
                       help='a new folder')
   parser.add_argument('--format', required=True,
-                      choices=('openflamingo', 'idefics', 'safetensors'),
+                      choices=('openflamingo', 'idefics', 'peft',
+                               'safetensors'),
                       help='see above')
+  parser.add_argument('--base', metavar='TOWER',
+                      help='for peft: the converted public model that the '
+                           'low-rank updates are for')
   add_step(parser)
 
 
@@ -117,6 +123,7 @@ def run_export(options: argparse.Namespace, rest: Sequence[str]) -> None:
 
     openflamingo  a checkpoint.pt with what OpenFlamingo adds to its towers
     idefics       a folder that transformers reads
+    peft          the low-rank updates of one tower, which PEFT reads
     safetensors   any model; a converted tower or Llama 3.2 Vision becomes, bit
                   for bit, the folder it came from; any other model gets one
                   tensor per parameter, which `flamingo convert` reads back
@@ -126,7 +133,10 @@ def run_export(options: argparse.Namespace, rest: Sequence[str]) -> None:
   """
   from flamingo_jax.convert import exporting
 
+  if (options.format == 'peft') != (options.base is not None):
+    raise UserError('--format=peft and --base=TOWER go together: updates are of '
+                    'a public model, which flamingo convert made a tower of')
   print(exporting.export(
-      options.model_dir, options.out, options.format, options.step
+      options.model_dir, options.out, options.format, options.step, options.base
   ))
   print(options.out)

@@ -7,6 +7,7 @@ import dataclasses
 import math
 import os
 import pathlib
+import tempfile
 
 from flamingo_jax.convert import expressible
 from flamingo_jax.convert import families
@@ -17,6 +18,7 @@ from flamingo_jax.convert import source_record
 from flamingo_jax.convert.conversion import check_is_new, drafted
 from flamingo_jax.convert.open_flamingo_layout import Layout
 from flamingo_jax.convert.outgoing import Outgoing
+from flamingo_jax.convert.peft_files import FILE, LowRankTensors
 from flamingo_jax.convert.rules import Mapping
 from flamingo_jax.convert.safetensors_files import SafetensorsFiles
 from flamingo_jax.convert.source_record import Outline, SourceRecord
@@ -38,15 +40,15 @@ class _Export:
   """What is written."""
 
   what: str  # in words
-  tensors: Outgoing | plain.PlainTensors
+  tensors: Outgoing | plain.PlainTensors | LowRankTensors
   # What no such file needs, in words; '' where all is in it.
   not_needed: str = ''
-  file: str = ''  # of torch; '': safetensors
+  file: str = 'model.safetensors'
 
 
 def export(
     model_dir: str | os.PathLike, out: str | os.PathLike, form: str,
-    step: AnyNumber = None,
+    step: AnyNumber = None, base: str | os.PathLike | None = None,
 ) -> str:
   """Writes a model as others read it; the folder is there when all of it is.
 
@@ -55,6 +57,8 @@ def export(
     out: a folder that is not there yet.
     form: a key of FORMATS.
     step: of a checkpoint; None: the newest; 'best': as of fj.load.
+    base: of 'peft', what flamingo convert has made of the public model that the
+      low-rank updates are for.
 
   Returns:
     What has been written; the folder's report.txt names every tensor too.
@@ -68,14 +72,20 @@ def export(
   weights = StoredWeights(model_dir, step)
   # What is kept is of what was converted, before anything was trained.
   record = None
-  if weights.step == 0:
+  if base is not None:
+    record = source_record.find(pathlib.Path(base))
+  elif weights.step == 0:
     record = source_record.find(pathlib.Path(weights.folder))
   with drafted(out) as draft:
     with expressible.refusing(weights.folder, form):
+      if form in ('openflamingo', 'idefics'):
+        expressible.check_is_merged(_flamingo(weights))
       made = FORMATS[form](weights, record, draft)
     tensors = made.tensors.tensors
-    files = (TorchFile(draft / made.file, tensors) if made.file
-             else SafetensorsFiles(draft, tensors))
+    if made.file.endswith('.pt'):
+      files = TorchFile(draft / made.file, tensors)
+    else:
+      files = SafetensorsFiles(draft, tensors, made.file)
     for name, values in made.tensors:
       files.write(name, values)
     files.finish()
@@ -119,7 +129,7 @@ def _left_out(
     made: _Export, record: SourceRecord | None
 ) -> dict[str, tuple[str, tuple[int, ...]]]:
   """Tensors of the source that are not written."""
-  if record is None or isinstance(made.tensors, plain.PlainTensors):
+  if record is None or not isinstance(made.tensors, Outgoing):
     return {}
   return {
       name: told for name, told in record.tensors.items()
@@ -210,7 +220,30 @@ def _open_flamingo(
   )
 
 
+def _peft(
+    weights: StoredWeights, record: SourceRecord | None, draft: pathlib.Path
+) -> _Export:
+  config = _flamingo(weights)
+  if not config.lora.rank:
+    raise UserError('it has no low-rank updates')
+  if record is None or record.kind == open_flamingo.KIND:
+    raise UserError('updates are of a public model: give --base, what flamingo '
+                    'convert has made of it')
+  with tempfile.TemporaryDirectory() as folder:
+    files = pathlib.Path(folder)
+    record.copy_files(files)
+    mapping = families.find_mapping(
+        files, *families.read_config(files), record.outline
+    )
+  tensors = LowRankTensors(mapping, weights, record, config)
+  tensors.write_config(draft)
+  return _Export(
+      f'low-rank updates of a {record.kind}, as PEFT reads them', tensors,
+      ', '.join(sorted({'/'.join(path) for path in tensors.left})), FILE,
+  )
+
+
 FORMATS: dict[str, Callable[..., _Export]] = {
     'openflamingo': _open_flamingo, 'idefics': _idefics,
-    'safetensors': _safetensors,
+    'peft': _peft, 'safetensors': _safetensors,
 }

@@ -13,6 +13,7 @@ from flax import traverse_util
 from flamingo_jax.data.conventions import CONVENTIONS
 from flamingo_jax.data.vocabulary import Vocabulary
 from flamingo_jax.errors import UserError
+from flamingo_jax.models import FlamingoConfig
 from flamingo_jax.models.architecture import Architecture
 from flamingo_jax.models.vision import vision_config
 from flamingo_jax.models.vit import ViTConfig
@@ -54,6 +55,15 @@ def check_same(ours: Architecture, theirs: Architecture) -> None:
           f'{name.replace("/", ".")} is {mine.get(name)!r}, and {found.get(name)!r}'
           ' is all that the format can say'
       )
+
+
+def check_is_merged(config: FlamingoConfig) -> None:
+  """Raises UserError of a model with low-rank updates."""
+  if config.lora.rank:
+    raise UserError(
+        'it has low-rank updates: make them part of their maps before, with '
+        'flamingo convert --merge_lora, or give --format=peft'
+    )
 
 
 def check_words(words: Vocabulary, conventions: str, maker: str) -> None:
