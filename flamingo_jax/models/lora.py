@@ -2,11 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Low-rank updates of frozen linear maps (LoRA, Hu et al. 2021).
 
-  y = x W + alpha / r x A B      W: D -> F, frozen; A: D -> r and B: r -> F, trained
+  y = x W + alpha / r x A B     W: D -> F, frozen; A: D -> r, B: r -> F, trained
 
 A and B lie beside W in the tree, as `lora_a` and `lora_b`, and alpha / r as
 `lora_scale`, which is not trained: a map has an update if it has these leaves
-(`layers.Einsum`), so that no module is told of it. A begins at random and B at 0.
+(`layers.Einsum`), so that no module is told. A begins at random and B at 0.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -95,13 +95,14 @@ def added(
   for pattern in config.projections:
     if not fnmatch.filter(seen, pattern):
       raise UserError(
-          f'lora.projections has {shown(pattern)}, which is the path of no linear '
-          f'map of a frozen tower; there are {", ".join(sorted(seen)) or "none"}'
+          f'lora.projections has {shown(pattern)}, which is the path of no '
+          'linear map of a frozen tower; there are '
+          f'{", ".join(sorted(seen)) or "none"}'
       )
 
 
 def _frozen_map(path: tuple[str, ...]) -> str:
-  """The path of a tower's map, as patterns have it; '' of what is no tower's."""
+  """The path of a tower's map, as patterns have it; '' of any other."""
   of_tower = path[:1] == ('vision_encoder',) or 'lm' in path
   if not of_tower or 'xattn' in path:
     return ''
@@ -135,8 +136,8 @@ def split(tree: Tree) -> tuple[Tree, Tree]:
 
 def join(factors: Tree, rest: Tree) -> Tree:
   """The inverse of `split`."""
-  flat = map(traverse_util.flatten_dict, (factors, rest))
-  return traverse_util.unflatten_dict({k: x for part in flat for k, x in part.items()})
+  flat = traverse_util.flatten_dict
+  return traverse_util.unflatten_dict(flat(factors) | flat(rest))
 
 
 def product(a: Any, b: Any, scale: Any) -> Any:
