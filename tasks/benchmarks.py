@@ -20,10 +20,13 @@ from flamingo_jax.data.frames import EVALUATION
 from flamingo_jax.data.vocabulary import LoadVocabulary, default_vocabulary
 from flamingo_jax.errors import UserError
 from flamingo_jax.evaluation import fewshot
+from flamingo_jax.evaluation import finetuning as tuning
 from flamingo_jax.evaluation import paper_benchmarks
 from flamingo_jax.evaluation import prompts
 from flamingo_jax.evaluation import tasks
 from flamingo_jax.evaluation.benchmark import Benchmark
+
+FINETUNING = 'benchmark_finetuning'  # the task of whichever benchmark
 
 
 def mixture(
@@ -64,6 +67,49 @@ def mixture(
   name = f'{row.name}_benchmark'
   features.add_mixture(name, dict.fromkeys(names, 1.0))
   return name
+
+
+def finetuning(
+    benchmark: str,
+    directory: str | os.PathLike,
+    held_out: int = 1024,
+    augment: str = '',
+    vocabulary: LoadVocabulary = default_vocabulary,
+) -> str:
+  """Registers a benchmark's training split to fine-tune on; returns its name.
+
+  Of the same split some examples are held out, to choose by: they are the task
+  `evaluation.finetuning.held_out` names, with the benchmark's metrics.
+
+  Args:
+    benchmark: one of `flamingo eval --list`.
+    directory: has a folder of that name with the official files.
+    held_out: examples that are not trained on; the paper has 5000 of COCO and
+      1024 of others (B.1.4).
+    augment: of `features.add_task`.
+    vocabulary: returns the tokenizer.
+
+  Raises:
+    UserError: an unknown benchmark, or one that has no training split; a file is
+      missing or wrong.
+  """
+  row = paper_benchmarks.find(benchmark)
+  if row.supports is None:
+    raise UserError(
+        f'{row.name} has no training split: fine-tune on another benchmark'
+    )
+  settings = fewshot.Settings(row.name, row.supports, 0)
+  found = fewshot.read_queries(row, directory, settings, allow_missing=False)
+  trained, apart = tuning.set_apart(found.queries, held_out)
+  features.add_task(
+      FINETUNING, {'train': lambda: tuning.AnsweredSamples(trained, row.style)},
+      vocabulary=vocabulary, augment=augment,
+  )
+  tuning.add_held_out_task(
+      FINETUNING, apart, row.metrics, vocabulary,
+      EVALUATION if row.shows == 'video' else None,
+  )
+  return FINETUNING
 
 
 def _add(

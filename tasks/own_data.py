@@ -31,6 +31,7 @@ from flamingo_jax.data.vocabulary import (
     LoadVocabulary, Vocabulary, default_vocabulary,
 )
 from flamingo_jax.errors import UserError
+from flamingo_jax.evaluation import finetuning
 from flamingo_jax.evaluation import learned
 from flamingo_jax.evaluation.seqio_scores import EvaluationDatasetConfig
 
@@ -133,6 +134,30 @@ def evaluation(
       split=learned.SPLIT,
       batch_size=batch_size,
   )
+
+
+def held_out(name: str, metric: str) -> str:
+  """Registers what tells in fine-tuning how good answers to others' pictures are.
+
+  Args:
+    name: what `mixture` has returned, with a file of validation data.
+    metric: of `evaluation.finetuning.METRICS`.
+
+  Returns:
+    The name of the task.
+
+  Raises:
+    UserError: an unknown metric, or a document that is not one image or video
+      and then its text.
+  """
+  source = seqio.TaskRegistry.get(name).source
+  found = source.documents('validation')
+  finetuning.add_held_out_task(
+      name,
+      [finetuning.as_sample(found[index]) for index in range(len(found))],
+      [finetuning.find_metric(metric)], lambda: source.vocabulary,
+  )
+  return finetuning.held_out(name)
 
 
 def best_metric(name: str) -> str:

@@ -27,8 +27,10 @@ from flamingo_jax.models import (
     variants,
 )
 from flamingo_jax.run_dir.model_json import write_model_json
+from flamingo_jax.shipped import shipped_weights
 from flamingo_jax.training.train_step import abstract_state
 from tests.convert.conversion_test import TOKENIZER
+from tests.evaluation import miniature
 
 CONFIGS = pathlib.Path(__file__).parents[1] / 'configs'
 # tests/evaluation/gin_test.py has the files of evaluations.
@@ -39,6 +41,7 @@ EXPERIMENTS = sorted(
 PUBLIC = (
     'flamingo_llama_1b.gin', 'flamingo_qwen_8b.gin', 'flamingo_llama_70b.gin'
 )
+OWN = ('own_data.gin', 'flamingo_smollm2.gin', 'finetune_own_data.gin')
 PAPERS = ('flamingo_3b.gin', 'flamingo_9b.gin', 'flamingo_80b.gin')
 MODELS = sorted(path.name for path in CONFIGS.glob('models/*.gin'))
 
@@ -111,8 +114,15 @@ def tower(folder):
 @pytest.mark.parametrize('file', EXPERIMENTS)
 def test_every_experiment_lowers(file, data, papers_data, tmp_path):
   bindings = [f'MODEL_DIR={tmp_path / "run"}']
-  if file in ('own_data.gin', 'flamingo_smollm2.gin'):
+  if file in OWN:
     bindings.append(f'DATA={data}')
+  if file == 'finetune_own_data.gin':
+    bindings += [f'VALIDATION={data}', f'INITIAL_WEIGHTS={shipped_weights()}']
+  if file == 'finetune_benchmark.gin':
+    miniature.WRITERS['vqav2'](tmp_path / 'vqav2')
+    bindings += [
+        f'DATA={tmp_path}', 'HELD_OUT=4', f'INITIAL_WEIGHTS={shipped_weights()}'
+    ]
   if file == 'flamingo_smollm2.gin':
     bindings += [f'LANGUAGE_MODEL={tower(tmp_path / "tower")}', 'BATCH_SIZE=8']
   if file == 'flamingo_tiny.gin':
@@ -137,6 +147,8 @@ def test_every_experiment_lowers(file, data, papers_data, tmp_path):
     # Eight frames of video: 64 clips over eight devices' rows.
     assert 'tensor<64x1x1x8x320x320x3xui8>' in text
     assert 'tensor<64x4x5x1x320x320x3xui8>' in text
+  if file in ('finetune_own_data.gin', 'finetune_benchmark.gin'):
+    assert 'tensor<8x1x1x1x480x480x3xui8>' in text
   if file in PUBLIC:
     size = model.config.image_size
     assert f'tensor<8x1x5x1x{size}x{size}x3xui8>' in text

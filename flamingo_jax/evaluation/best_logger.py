@@ -23,7 +23,8 @@ class BestLogger(seqio.Logger):
 
     Args:
       output_dir: MODEL_DIR/inference_eval, which is seqio's.
-      metric: '<task>/<metric>'; '' chooses no step.
+      metric: '<task>/<metric>', or '<metric>' of the only task; '' chooses no
+        step.
       mixture: what is evaluated.
 
     Raises:
@@ -35,6 +36,8 @@ class BestLogger(seqio.Logger):
       return
     self._task, _, self._name = metric.rpartition('/')
     tasks = sorted(task.name for task in pipeline.mixture_tasks(mixture))
+    if not self._task and len(tasks) == 1:
+      (self._task,) = tasks
     if self._task not in tasks:
       raise UserError(
           f'BestLogger.metric is {metric!r} and has to be <task>/<metric>, where '
@@ -51,9 +54,10 @@ class BestLogger(seqio.Logger):
       )
     score = float(metrics[self._name].value)
     model_dir = as_folder(self.output_dir).parent
-    best, highest = note_score(model_dir, self._metric, step, score)
+    metric = f'{self._task}/{self._name}'
+    best, highest = note_score(model_dir, metric, step, score)
     progress.say(
-        f'step {step}: {self._metric} is {score:.4g}, '
+        f'step {step}: {metric} is {score:.4g}, '
         + ('the best so far' if best == step
            else f'where step {best} had {highest:.4g}')
     )

@@ -140,7 +140,7 @@ def join(
           f'{shot.source} has no answer and cannot be a shot: leave it out of '
           'the supports'
       )
-    parts += [*shot.media, _answered(shot, style), END_OF_CHUNK]
+    parts += [*shot.media, answered(shot, style), END_OF_CHUNK]
     parts += [style.after_shot] * bool(style.after_shot)
   return [*parts, *ask(query)]
 
@@ -257,7 +257,7 @@ def _draws(example_id: int, seed: int, count: int) -> Iterator[int]:
     number += 1
 
 
-def _answered(shot: Sample, style: Style) -> str:
+def answered(shot: Sample, style: Style) -> str:
   """'Output:' and 'a cat' make 'Output: a cat', as the paper has it."""
   text, answer = shot.text, shot.answers[0]
   if style.strips_answers:
