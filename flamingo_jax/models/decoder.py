@@ -159,6 +159,10 @@ class Decoder(nn.Module):
       mask = self._mask(media_index, latents, cache, segments)
     stacks = {} if cache is None else cache.stacks
     x, new = self.trunk(x, stacks, position, media, mask, segments)
+    if stacks and position is not None:
+      # Never true, and writing waits for it: where XLA cannot tell that all
+      # layers have read the stacks by then, it copies them, twice a token (CPU).
+      position += (x[0, 0, 0] > jnp.inf).astype(jnp.int32)
     if last is not None:
       x = jnp.take_along_axis(x, last[:, None, None], axis=1)
     norm = make_norm(cfg.layer, self.dtype)(name='final_norm')

@@ -3,6 +3,7 @@
 """A model on a mesh: tokenized prompts in, tokens and likelihoods out."""
 
 from collections.abc import Iterator, Sequence
+import dataclasses
 import functools
 from typing import Any
 
@@ -236,6 +237,10 @@ class Inference:
       if near.room >= room:
         start, room = near.alike(document, contents), near.room
         cache = near.cache
+        if start == len(document.tokens) == near.length:
+          return dataclasses.replace(near, document=document)
+        # The prompt's next token depends on its last one.
+        start = min(start, len(document.tokens) - 1)
     latents = self._latents_of(document.media, known, sampling)
     for part in reading.parts(
         document, start, room, context, self._sees_earlier, groups

@@ -118,19 +118,18 @@ def put(
     model: Answering, params: Tree, answers: decoding.Answers,
     rows: tuple[
         tuple[Float[Array, '1 V'], Cache], Draws, Int[Array, '1']
-    ], *, stop: int, never: Sequence[int], alternatives: int,
-) -> tuple[decoding.Answers, decoding.Chosen, Int[Array, '1'], Bool[Array, '1']]:
+    ], *, stop: int, never: Sequence[int], alternatives: int, draws_any: bool,
+) -> tuple[decoding.Answers, Int[Array, '1 W']]:
   """Begins an answer in the given row: its first token.
 
   Returns:
-    All answers, what was chosen, how many tokens the new one has and whether it
-    goes on.
+    All answers, and what `told` says of the new one.
   """
   del model, params
   (logits, cache), draws, row = rows
   new, chosen = decoding.begin(
-      logits, cache, _choose(draws, never, True), limit=draws.limit, stop=stop,
-      alternatives=alternatives,
+      logits, cache, _choose(draws, never, draws_any), limit=draws.limit,
+      stop=stop, alternatives=alternatives,
   )
   insert = lambda x, y: jax.lax.dynamic_update_slice_in_dim(x, y, row[0], 0)
   return decoding.Answers(
@@ -138,18 +137,18 @@ def put(
       token=insert(answers.token, new.token),
       count=insert(answers.count, new.count),
       is_open=insert(answers.is_open, new.is_open),
-  ), chosen, new.count, new.is_open
+  ), _pack(new, chosen)
 
 
 def advance(
     model: Answering, params: Tree, answers: decoding.Answers,
     rows: tuple[Draws, Bool[Array, 'B']], *, steps: int, stop: int,
     never: Sequence[int], alternatives: int, draws_any: bool,
-) -> tuple[decoding.Answers, decoding.Chosen, Int[Array, 'B'], Bool[Array, 'B']]:
+) -> tuple[decoding.Answers, Int[Array, 'B W']]:
   """A few tokens more in every row that is open and still wanted.
 
   Returns:
-    As `put`, of all rows.
+    All answers, and what `told` says of them.
   """
   draws, is_wanted = rows
   answers, chosen = decoding.advance(
@@ -157,7 +156,39 @@ def advance(
       _choose(draws, never, draws_any), room=steps, steps=steps,
       limit=draws.limit, stop=stop, alternatives=alternatives,
   )
-  return answers, chosen, answers.count, answers.is_open
+  return answers, _pack(answers, chosen)
+
+
+def _pack(
+    answers: decoding.Answers, chosen: decoding.Chosen
+) -> Int[Array, 'B W']:
+  """All that is fetched of a call: each array costs a turn of Python's lock."""
+  bits = lambda x: jax.lax.bitcast_convert_type(x, jnp.int32)
+  columns = (
+      answers.count, answers.is_open.astype(jnp.int32), chosen.tokens,
+      bits(chosen.log_probs), chosen.likeliest,
+      bits(chosen.likeliest_log_probs),
+  )
+  return jnp.concatenate(
+      [x.reshape(len(answers.count), -1) for x in columns], axis=1
+  )
+
+
+def told(
+    packed: Int[np.ndarray, 'B W'], alternatives: int
+) -> tuple[decoding.Chosen, Int[np.ndarray, 'B'], Bool[np.ndarray, 'B']]:
+  """What rows have chosen, how many tokens each has, and whether it goes on."""
+  n = (packed.shape[1] - 2) // (2 + 2 * alternatives)
+  count, is_open, *arrays = np.split(
+      packed, np.cumsum([1, 1, n, n, n * alternatives]), axis=1
+  )
+  tokens, log_probs, likeliest, scores = arrays
+  floats = lambda x: np.ascontiguousarray(x).view(np.float32)
+  shape = len(packed), n, alternatives
+  return decoding.Chosen(
+      tokens, floats(log_probs), likeliest.reshape(shape),
+      floats(scores).reshape(shape),
+  ), count[:, 0], is_open[:, 0].astype(bool)
 
 
 def _choose(

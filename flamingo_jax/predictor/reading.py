@@ -65,13 +65,10 @@ class Reading:
   def alike(
       self, document: TokenizedDocument, contents: tuple[tuple[str, str], ...]
   ) -> int:
-    """How many tokens a prompt has in common with this one, and all they saw.
-
-    The prompt's next token depends on its last one, which is never counted.
-    """
+    """How many tokens a prompt has in common with this one, and all they saw."""
     media = common(contents, self.contents)
     ours, theirs = self.document, document
-    n = min(len(ours.tokens), len(theirs.tokens) - 1)
+    n = min(len(ours.tokens), len(theirs.tokens))
     same = (ours.tokens[:n] == theirs.tokens[:n]) & (
         ours.media_index[:n] == theirs.media_index[:n]
     ) & (ours.media_index[:n] <= media)

@@ -5,7 +5,6 @@
 from collections.abc import Sequence
 import dataclasses
 import functools
-from typing import Any
 
 import jax
 import numpy as np
@@ -16,7 +15,7 @@ from flamingo_jax.models import Flamingo, LanguageModel
 from flamingo_jax.predictor import programs
 from flamingo_jax.predictor.devices import Devices, fetch
 from flamingo_jax.predictor.reading import Reading
-from flamingo_jax.typing import Float, Int, Tree
+from flamingo_jax.typing import Array, Float, Int, Tree
 
 _STEPS = 8  # of a call; fewer cost more calls, more let others wait
 
@@ -72,8 +71,9 @@ class Slots:
     self._shape = like.shape
     compiled = functools.partial(devices.compile, splits=False)
     ends = {'stop': stop, 'never': tuple(never), 'alternatives': alternatives}
+    self._alternatives = alternatives
     self._put = functools.partial(
-        compiled(programs.put, model, *ends, donates=True), **ends
+        compiled(programs.put, model, *ends, 'draws_any', donates=True), **ends
     )
     self._advance = functools.partial(
         compiled(
@@ -90,7 +90,9 @@ class Slots:
     )
     self._wanted = np.zeros(count, bool)  # rows whose answer goes on
     self._written = np.zeros(count, np.int32)  # tokens of each answer
-    self._begun: dict[int, tuple[Any, ...]] = {}  # first tokens, not yet told
+    self._begun: dict[int, Array] = {}  # first tokens, not yet told
+    # Rows that go on at this moment, and what will be told of them.
+    self._running: tuple[list[int], Array] | None = None
 
   def fits(self, reading: Reading) -> bool:
     """Whether its cache has the shape of a row of this one."""
@@ -127,40 +129,51 @@ class Slots:
     for name, value in told.items():
       getattr(self._draws, name)[row] = value
     one = jax.tree.map(lambda x: x[row : row + 1], self._draws)
-    self._answers, chosen, *ends = self._put(
+    self._answers, told = self._put(
         self._params, self._answers,
         ((reading.logits, reading.cache), one, np.array([row], np.int32)),
+        draws_any=bool(one.temperature[0] > 0),
     )
     self._wanted[row] = True
     self._written[row] = 0
     # Fetched when it is asked for: until then more can be begun behind it.
-    self._begun[row] = chosen, *ends
+    self._begun[row] = told
     return row
 
   def first(self, row: int) -> Piece:
     """The first token of an answer that has just begun, not to be told again."""
-    chosen, *ends = self._begun.pop(row)
-    return self._piece(
-        row, jax.tree.map(lambda x: fetch(x)[0, None], chosen),
-        *(fetch(x).tolist()[0] for x in ends),
+    chosen, counts, is_open = self._fetch(self._begun.pop(row))
+    return self._piece(row, chosen, 0, counts[0], is_open[0])
+
+  def start(self) -> None:
+    """Lets all answers go on, for `advance` to wait for.
+
+    Until then no answer begins or ends; prompts may be read.
+    """
+    going = np.flatnonzero(self._wanted)
+    if self._running or not going.size:
+      return
+    self._answers, told = self._advance(
+        self._params, self._answers, (self._draws, self._wanted),
+        draws_any=bool(np.any(self._draws.temperature[going] > 0)),
     )
+    self._running = going.tolist(), told
+
+  @property
+  def is_running(self) -> bool:
+    """Whether `advance` would wait."""
+    return self._running is not None and not self._running[1].is_ready()
 
   def advance(self) -> dict[int, Piece]:
     """What is new in each answer that goes on or has just begun or ended."""
     found = {row: self.first(row) for row in list(self._begun)}
-    going = np.flatnonzero(self._wanted)
-    if not going.size:
+    self.start()
+    if not self._running:
       return found
-    self._answers, chosen, *ends = self._advance(
-        self._params, self._answers, (self._draws, self._wanted),
-        draws_any=bool(np.any(self._draws.temperature[going] > 0)),
-    )
-    chosen = jax.tree.map(fetch, chosen)
-    counts, is_open = (fetch(x).tolist() for x in ends)
-    for row in going.tolist():
-      new = self._piece(
-          row, jax.tree.map(lambda x: x[row], chosen), counts[row], is_open[row]
-      )
+    (going, told), self._running = self._running, None
+    chosen, counts, is_open = self._fetch(told)
+    for row in going:
+      new = self._piece(row, chosen, row, counts[row], is_open[row])
       found[row] = found[row] + new if row in found else new
     return found
 
@@ -170,10 +183,17 @@ class Slots:
     self._begun.pop(row, None)
     self.free.append(row)
 
+  def _fetch(
+      self, told: Array
+  ) -> tuple[decoding.Chosen, list[int], list[bool]]:
+    """What a program has told, how many tokens rows have, which are open."""
+    chosen, counts, is_open = programs.told(fetch(told), self._alternatives)
+    return chosen, counts.tolist(), is_open.tolist()
+
   def _piece(
-      self, row: int, chosen: decoding.Chosen, count: int, is_open: bool
+      self, row: int, chosen: decoding.Chosen, at: int, count: int, is_open: bool
   ) -> Piece:
-    """Of the tokens of one row, which now has `count`; notes whether it ends."""
+    """Of a row's tokens, chosen[at]; it has `count`. Notes whether it ends."""
     new = count - self._written[row]
     self._written[row] = count
     end = ''
@@ -181,6 +201,6 @@ class Slots:
       self._wanted[row] = False
       end = 'length' if count == self._draws.limit[row] else 'stop'
     return Piece(
-        chosen.tokens[:new], chosen.log_probs[:new], chosen.likeliest[:new],
-        chosen.likeliest_log_probs[:new], end,
+        chosen.tokens[at, :new], chosen.log_probs[at, :new],
+        chosen.likeliest[at, :new], chosen.likeliest_log_probs[at, :new], end,
     )

@@ -10,6 +10,7 @@ A prompt comes in as soon as a row is free, whatever the others are at
 """
 
 import collections
+from collections.abc import Callable
 import dataclasses
 import functools
 import threading
@@ -33,7 +34,7 @@ from flamingo_jax.serving.requests import Began, Request, Said
 
 # Reading holds up the answers that are being written: so long at a time.
 _READING_SECONDS = 0.1
-_AHEAD = 4  # prompts that are read before there is a row for them
+_AHEAD = 8  # prompts that are read before there is a row for them
 
 
 @dataclasses.dataclass(eq=False)
@@ -151,12 +152,15 @@ class Engine:
     """Reads prompts and gives rows to answers, for a short time."""
     until = time.monotonic() + _READING_SECONDS
     self._give_rows()
-    while self.waiting and len(self._read) < _AHEAD:
+    while self.waiting and not self._read:
       if self._open and time.monotonic() > until:
         break
-      request = self.waiting.popleft()
-      self._guarded(request, functools.partial(self._begin, request))
+      self._read_next()
       self._give_rows()
+
+  def _read_next(self) -> None:
+    request = self.waiting.popleft()
+    self._guarded(request, functools.partial(self._begin, request))
 
   def _guarded(self, request: Request, act: Any) -> None:
     """Acts for a request; what goes wrong is told to it alone."""
@@ -187,7 +191,8 @@ class Engine:
         request.parts, max_new_tokens=max(most, 1), near=near
     )
     kept = near.alike(document, reading.contents) if near else 0
-    self._readings.keep(reading)
+    if not near or reading.cache is not near.cache:
+      self._readings.keep(reading)
     scores = ()
     if request.options.candidates:
       scores = tuple(
@@ -260,22 +265,40 @@ class Engine:
     return self._slots[key]
 
   def _advance(self) -> None:
-    """A few more tokens of every answer that has a row."""
-    for key, slots in list(self._slots.items()):
-      if not any(number == id(slots) for number, _ in self._open):
-        continue
-      try:
-        pieces = slots.advance()
-      except Exception:
-        logging.exception('answers failed')
-        self._fail(key, slots)
-        continue
-      for row, piece in pieces.items():
-        answer = self._open[id(slots), row]
-        self._guarded(
-            answer.work.request,
-            functools.partial(self._tell, answer, piece),
-        )
+    """A few more tokens of every answer that has a row.
+
+    While the device writes them, prompts are read for the rows that come free.
+    """
+    used = {number for number, _ in self._open}
+    going = {
+        key: slots for key, slots in self._slots.items() if id(slots) in used
+    }
+    for key, slots in going.items():
+      self._go_on(key, slots.start)
+    while self.waiting and len(self._read) < _AHEAD and any(
+        slots.is_running for slots in going.values()
+    ):
+      self._read_next()
+    for key, slots in going.items():
+      for row, piece in (self._go_on(key, slots.advance) or {}).items():
+        # Gone, where another answer of its request has just failed.
+        if answer := self._open.get((id(slots), row)):
+          self._guarded(
+              answer.work.request,
+              functools.partial(self._tell, answer, piece),
+          )
+
+  def _go_on(self, key: Any, act: Callable[[], Any]) -> Any:
+    """Acts for all answers of some rows; if it goes wrong, they end."""
+    slots = self._slots.get(key)
+    if slots is None:  # it went wrong before
+      return None
+    try:
+      return act()
+    except Exception:
+      logging.exception('answers failed')
+      self._fail(key, slots)
+      return None
 
   def _fail(self, key: Any, slots: Slots) -> None:
     """All of them: what the rows held is gone."""

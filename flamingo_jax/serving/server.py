@@ -23,6 +23,9 @@ from flamingo_jax.serving.gate import Log
 from flamingo_jax.serving.limits import Limits
 from flamingo_jax.serving.metrics import Metrics
 
+# Of Python's lock: whoever has an answer to send waits so long for the engine's
+# thread, in seconds. Python's own 0.005 is more than a first token takes.
+_TURN = 0.0005
 _IDLE = 30.0  # seconds that a connection may take to begin a request
 
 
@@ -105,6 +108,7 @@ def run(
     UserError: the port is taken, or there is no model.
   """
   place = listen(host, port)
+  sys.setswitchinterval(_TURN)
   _allow_many_connections()
   metrics = Metrics()
   log = logging.getLogger('flamingo_jax.serving')
