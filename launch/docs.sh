@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
 # SPDX-License-Identifier: Apache-2.0
-# Installs into .venv and makes the documentation of mkdocs.yml, in site/; a link
-# that leads nowhere is an error. Arguments go on to mkdocs:
+# Installs into .venv and builds the website of mkdocs.yml in site/; a broken link
+# is an error. Further arguments are for mkdocs:
 #   ./launch/docs.sh
-#   ./launch/docs.sh serve     at http://127.0.0.1:8000, again after each change
+#   ./launch/docs.sh serve     at http://127.0.0.1:8000, rebuilds after each change
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
 install docs

@@ -22,6 +22,9 @@ PAGES = {
     'README.md': 'index.md', 'CONTRIBUTING.md': 'contributing.md',
     'CHANGELOG.md': 'changelog.md', 'SECURITY.md': 'security.md',
 }
+# Code that fits on a line of a phone: it stays on one line, as browsers would
+# otherwise break it behind the dashes of a flag.
+_SHORT = re.compile(r'<code>([^<>\n]{1,24})</code>')
 _LINK = re.compile(r'(!?)\[([^\]]*)\]\((?!\w+:|#)([^)#\s]+)(#[^)\s]*)?\)')
 
 
@@ -41,6 +44,11 @@ def on_page_markdown(markdown: str, page, **_) -> str:
   if page.file.generated_by:
     return markdown
   return site_links(markdown, 'docs')
+
+
+def on_page_content(content: str, **_) -> str:
+  """Short code stays on one line."""
+  return _SHORT.sub(r'<code class="short">\1</code>', content)
 
 
 def site_links(markdown: str, folder: str) -> str:

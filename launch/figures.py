@@ -4,8 +4,8 @@
 
   python launch/figures.py [FOLDER]   writes few_shot.png and shots.png
 
-few_shot.png shows one episode of the evaluation twice, as it is and with the two
-words exchanged, with what the model answers to each. shots.png has the scores of
+few_shot.png shows one episode of the evaluation twice, as it is and with its two
+words swapped, and the model's answers. shots.png has the scores of
 docs/model_card.md.
 """
 
@@ -39,8 +39,8 @@ _CURVES = {
 _CONTROLS = ('two words, labels shuffled', 'two words, pictures blank')
 
 
-def exchanged(episode: prompts.Episode) -> prompts.Episode:
-  """An episode whose two words have changed places."""
+def swapped(episode: prompts.Episode) -> prompts.Episode:
+  """An episode with its two words swapped."""
   first, second = episode.query.candidates
   other = {first: second, second: first}
   swap = lambda sample: dataclasses.replace(
@@ -92,7 +92,7 @@ def draw_episodes(
       if is_query:
         panel.spines[:].set(color=_GREEN, linewidth=3)
     _bars(row[-1], [w.strip(' .') for w in episode.query.candidates], shares)
-  for row, name in zip(axes, ('as it is', 'words exchanged')):
+  for row, name in zip(axes, ('as it is', 'words swapped')):
     row[0].set_ylabel(name, fontsize=11)
   axes[0, 0].set_title('examples in the prompt', loc='left', fontsize=11)
   axes[0, _SHOTS].set_title('query', fontsize=11)
@@ -135,7 +135,7 @@ def main(folder: pathlib.Path) -> None:
   """Writes both pictures."""
   model = predictor.load()
   episode = shapes_bind.ShapesEpisodes(2, _SHOTS, 'validation')[_EPISODE]
-  shown = [episode, exchanged(episode)]
+  shown = [episode, swapped(episode)]
   folder.mkdir(parents=True, exist_ok=True)
   draw_episodes(
       shown, [probabilities(model, each) for each in shown]

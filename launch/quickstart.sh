@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
 # SPDX-License-Identifier: Apache-2.0
-# Installs into .venv, trains a tiny Flamingo between the frozen towers that are
-# shipped, scores how it learns from shots, and writes DIR/report/index.html:
+# Installs into .venv, trains a tiny Flamingo between the shipped, frozen towers,
+# scores how it learns from shots, and writes DIR/report/index.html:
 #   ./launch/quickstart.sh                      into runs/quickstart, 400 steps
-#   ./launch/quickstart.sh DIR --steps=1500     arguments go on to flamingo train
-#   ./launch/quickstart.sh DIR --full           all of it from scratch, some three hours
-# A run that was stopped goes on where it was.
+#   ./launch/quickstart.sh DIR --steps=1500     further flags are for flamingo train
+#   ./launch/quickstart.sh DIR --full           everything from scratch, about three hours
+# If stopped, the same command resumes.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
 install train

@@ -27,7 +27,7 @@ from flamingo_jax.data.documents import JsonlDocuments
 from flamingo_jax.data.media import Media
 from flamingo_jax.run_dir.steps import find_step
 
-VALIDATION = 60  # pictures that are kept apart
+VALIDATION = 60  # pictures that are held out
 SHOWN = 24  # pictures of each kind on the page
 # The hub's name of each of llama.cpp's tensors of a layer.
 _OF_LAYER = {
@@ -154,10 +154,10 @@ def write_pairs(stamps: pathlib.Path, out: pathlib.Path) -> None:
         f'{stamps} has {len(rows)} pictures with a text beside them, too few: '
         'name the folder of the unpacked package tuxpaint-stamps-default'
     )
-  kept_apart = np.random.default_rng(0).permutation(len(rows))[:VALIDATION]
+  held_out = np.random.default_rng(0).permutation(len(rows))[:VALIDATION]
   parts = {'validation': [], 'train': []}
   for i, row in enumerate(rows):
-    parts['validation' if i in kept_apart else 'train'].append(row)
+    parts['validation' if i in held_out else 'train'].append(row)
   for name, found in parts.items():
     (out / f'{name}.jsonl').write_text(
         ''.join(json.dumps({'parts': row}) + '\n' for row in found),
@@ -183,14 +183,13 @@ def write_report(folder: pathlib.Path) -> None:
         'come back word for word')
   for _, caption, said in unseen[:SHOWN]:
     print(f'  {caption[:60]:<60} | {said[:80]}')
-  print(f'step {find_step(run, "best")}, which knows them best, of pictures that '
-        'were kept apart: '
-        f'{scores["nats_per_token"]:.3f} nats per token, '
+  print(f'step {find_step(run, "best")}, the best for held-out pictures, takes '
+        f'{scores["nats_per_token"]:.3f} nats per token for their captions, '
         + ', '.join(
             f'{scores[f"{control}_adds"]:.3f} ± '
-            f'{scores[f"{control}_adds_within"]:.3f} likelier than given {name}'
+            f'{scores[f"{control}_adds_within"]:.3f} fewer than given {name}'
             for control, name in (('blank', 'a blank picture'),
-                                  ('shuffled', "another caption's"))
+                                  ('shuffled', "other captions' pictures"))
         ))
   print(f'report: {folder / "report.html"}')
 

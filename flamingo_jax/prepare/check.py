@@ -127,7 +127,7 @@ class Report:
         *self._without_room(),
         *self._notes(),
         ('problems', f'{len(self.problems):,}',
-         'mend these before training' if self.problems else
+         'fix these before training' if self.problems else
          'every file can be read'),
     ]
 

@@ -251,6 +251,8 @@ def test_images_come_from_files(tmp_path, monkeypatch):
   assert medium.path == str(tmp_path / 'a.png')
   frames, _ = media.load_frames(medium, 1, 2, None)
   chex.assert_trees_all_equal(frames[0], QUARTERS)
+  with pytest.raises(UserError, match='^image b.png does not exist'):
+    media.load_frames(media.image('b.png'), 1, 2, None)
 
 
 @pytest.mark.parametrize('gray', [QUARTERS[..., 0], QUARTERS[..., :1]])
