@@ -18,6 +18,7 @@ _EXPORTS = {
     'Predictor': 'flamingo_jax.predictor',
     'image': 'flamingo_jax.data.media',
     'video': 'flamingo_jax.data.media',
+    'features': 'flamingo_jax.data.media',
     'Dialogue': 'flamingo_jax.data.dialogue',
     'END_OF_CHUNK': 'flamingo_jax.data.documents',
     'UserError': 'flamingo_jax.errors',

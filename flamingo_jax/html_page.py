@@ -21,6 +21,9 @@ _UNSEEN = re.compile(
     '\u2066-\u2069\ud800-\udfff]'
 )
 
+# Of the least and the greatest number of a heat map.
+_BLUE, _RED = np.array([5, 80, 174]), np.array([185, 28, 28])
+
 
 def render(template: str, **values: Any) -> str:
   """A page; all values are escaped, and what is unseen is written out."""
@@ -47,6 +50,23 @@ def photograph(pixels: np.ndarray) -> str:
   buffer = io.BytesIO()
   PIL.Image.fromarray(pixels).save(buffer, 'JPEG', quality=85)
   return data_uri(buffer.getvalue(), 'jpeg')
+
+
+def heat_map(values: np.ndarray, least: int = 128) -> str:
+  """float[rows columns] as the source of an <img>: blue, white and red.
+
+  White is 0; the deepest blue and red are the number farthest from it. Each
+  number is a square of whole pixels, and the longer side has `least` or more.
+  """
+  most = np.abs(values).max() or 1.0
+  share = np.clip(values / most, -1, 1)[..., None]
+  end = np.where(share > 0, _RED, _BLUE)
+  pixels = np.rint(255 + np.abs(share) * (end - 255)).astype(np.uint8)
+  scale = -(-least // max(values.shape))
+  pixels = np.repeat(np.repeat(pixels, scale, 0), scale, 1)
+  buffer = io.BytesIO()
+  PIL.Image.fromarray(pixels).save(buffer, 'PNG')
+  return data_uri(buffer.getvalue(), 'png')
 
 
 def data_uri(encoded: bytes, kind: str) -> str:

@@ -1,8 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
 # SPDX-License-Identifier: Apache-2.0
-"""What pictures an encoder reads: of which size, and how they become squares."""
+"""What an encoder reads of a frame: a square of a picture, or an array."""
 
 import dataclasses
+from typing import ClassVar
 
 from flamingo_jax.errors import UserError
 
@@ -74,3 +75,49 @@ class PictureSize(int):
         squaring or getattr(side, 'squaring', None) or Squaring()
     )
     return size
+
+  @property
+  def shape(self) -> tuple[int, int, int]:
+    """Of a frame: pixels and their colours."""
+    return int(self), int(self), 3
+
+  @property
+  def dtype(self) -> str:
+    """Of a frame."""
+    return 'uint8'
+
+  @property
+  def places(self) -> int:
+    """Frames that an image has room for: one, or those of its tiles."""
+    return self.squaring.places
+
+
+@dataclasses.dataclass(frozen=True)
+class ArraySize:
+  """The arrays that are the frames of models of other media than pictures.
+
+  It is the 'image_size' of the lengths of their tasks, as a PictureSize is of
+  others.
+  """
+
+  positions: int  # P: places of a frame
+  channels: int  # C: numbers of each place
+  dtype: ClassVar[str] = 'float32'
+  places: ClassVar[int] = 1
+
+  @property
+  def shape(self) -> tuple[int, int]:
+    """Of a frame."""
+    return self.positions, self.channels
+
+  def __str__(self) -> str:
+    return f'{self.positions} x {self.channels}'
+
+
+# What an encoder reads of a frame.
+FrameSize = PictureSize | ArraySize
+
+
+def frame_size(size: int | FrameSize) -> FrameSize:
+  """Of the 'image_size' of lengths; a number is pixels a side."""
+  return size if isinstance(size, ArraySize) else PictureSize(size)

@@ -33,6 +33,7 @@ from flamingo_jax.models.contrastive import get as contrastive_variant
 from flamingo_jax.models.lora import LoraConfig
 from flamingo_jax.run_dir.model_json import stored_config, stored_vocabulary
 from flamingo_jax.run_dir.towers import (
+    array_encoder,
     finetuned_config,
     finetuned_picture_size,
     tower_image_size,

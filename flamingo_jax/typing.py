@@ -5,7 +5,7 @@
 Dimensions are single letters with one meaning everywhere: B batch, L text
 length, S key length, M media per example, T frames, P features per frame,
 R latents, D width, Dv vision width, H heads, K head size, F mlp, V vocabulary,
-G groups, h w pixels.
+G groups, h w pixels, C channels of an array.
 """
 
 from collections.abc import Mapping
@@ -41,6 +41,6 @@ class Example(TypedDict):
   targets: np.ndarray  # int32[L], tokens shifted by one
   loss_weights: np.ndarray  # float32[L], 0 on padding
   media_index: np.ndarray  # int32[L], 0 = no medium
-  media: np.ndarray  # uint8[M T h w 3]
+  media: np.ndarray  # uint8[M T h w 3], or float32[M T P C] of arrays
   media_mask: np.ndarray  # bool[M T], False on padding
   example_id: np.ndarray  # int32[], place in its source

@@ -77,8 +77,11 @@ def mixture(
   files = {'train': path}
   if validation_path:
     files['validation'] = validation_path
+  size = features.frame_size(lengths['image_size'])
   read = {
-      split: documents.JsonlDocuments(file) for split, file in files.items()
+      split: documents.JsonlDocuments(
+          file, size=size, frames=lengths['frames']
+      ) for split, file in files.items()
   }
   of_a_prompt = {key: lengths[key] for key in LENGTHS}
   for split, file in files.items():
@@ -95,6 +98,7 @@ def mixture(
       p_next=p_next,
       p_space=p_space,
       augment=augment,
+      arrays=features.has_arrays(lengths),
   )
   return NAME
 

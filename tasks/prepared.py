@@ -161,9 +161,10 @@ def mixture(
       raise UserError(f"DATASETS[{name!r}]['weight'] is {shown(weight)}; it is the "
                       'λ of its loss and must be a positive number')
   add_tasks('prepared.mixture', directory, {
-      name: {'vocabulary': vocabulary, 'augment': 'flipped'} | {
-          key: entry[key] for key in _OPTIONS if key in entry
-      }
+      name: {
+          'vocabulary': vocabulary, 'arrays': features.has_arrays(entry),
+          'augment': '' if features.has_arrays(entry) else 'flipped',
+      } | {key: entry[key] for key in _OPTIONS if key in entry}
       for name, entry in datasets.items()
   })
   name = 'prepared'

@@ -150,7 +150,8 @@ def run_prepare(options: argparse.Namespace, rest: Sequence[str]) -> None:
   )
   size = sum(shard['bytes'] for shard in made['shards'])
   print(f'{options.out}: {made["documents"]:,} documents with '
-        f'{made["images"]:,} images and {made["videos"]:,} videos in '
+        f'{made["images"]:,} images, {made["videos"]:,} videos and '
+        f'{made["features"]:,} features in '
         f'{len(made["shards"]):,} shards, {size:,} bytes')
   for what, noun in (('drops', 'items'), ('losses', 'media')):
     _print_left_out(noun, made[what])

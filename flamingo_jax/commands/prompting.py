@@ -23,9 +23,10 @@ _SCORE = (
 
 
 def add_parts(parser: Any) -> None:
-  """Flags that make a prompt out of pictures, videos and texts in order."""
+  """Flags that make a prompt out of media and texts in order."""
   for kind, value, meaning in (
       ('image', 'FILE', 'a picture'), ('video', 'FILE', 'a video'),
+      ('features', 'FILE.npy', 'an array, for a model of features'),
       ('text', 'TEXT', 'a text'),
   ):
     parser.add_argument(f'--{kind}', action=AppendPart, dest='parts',
@@ -36,7 +37,7 @@ def add_parts(parser: Any) -> None:
 
 
 class AppendPart(argparse.Action):
-  """Collects --image, --video and --text in the order they were given."""
+  """Collects parts in the order they were given."""
 
   def __call__(self, parser, namespace, values, option_string=None):
     kind = option_string.removeprefix('--')
@@ -150,10 +151,11 @@ def draws(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def parts_of(options: argparse.Namespace) -> list[Any]:
-  """What --image, --video and --text name, as the Python API takes it."""
+  """What --image, --text and so on name, as the Python API takes it."""
   from flamingo_jax.data import documents
 
-  make = {'image': documents.image, 'video': documents.video, 'text': str}
+  make = {'image': documents.image, 'video': documents.video,
+          'features': documents.features, 'text': str}
   return [make[kind](value) for kind, value in options.parts]
 
 

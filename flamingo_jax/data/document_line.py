@@ -7,7 +7,7 @@ import dataclasses
 import difflib
 import itertools
 import json
-from typing import Any
+from typing import Any, get_args
 
 from flamingo_jax.data import json_objects
 from flamingo_jax.data import media as media_reader
@@ -15,7 +15,8 @@ from flamingo_jax.data.media import Media
 from flamingo_jax.errors import UserError, shown
 
 EXAMPLE = '{"parts": [{"image": "a.jpg"}, {"text": "A dog."}]}'
-_PART_KEYS = ('text', 'image', 'video')
+_PART_KEYS = ('text', *get_args(media_reader.Kind))
+_KEYS_TOLD = '"text", "image", "video" or "features"'
 _ALIKE = 0.85  # of difflib: 'part', 'Parts' and 'partss' are like 'parts'
 _KEYS_GUESSED = 100  # of a document, at most
 
@@ -110,7 +111,7 @@ def _lacks(
   if media and not has_media:
     problems.append(
         'the document has no image or video; add {"image": "FILE"} to its parts'
-        + _guess(further, 'image', 'video')
+        + _guess(further, 'image', 'video', 'features')
     )
   if not any(isinstance(part, str) for part in parts):
     problems.append(
@@ -124,16 +125,15 @@ def _parse_part(part: Any, folder: str) -> str | Media | UserError:
   """One entry of "parts"; an error is returned so that all can be told."""
   if not isinstance(part, dict) or len(part) != 1:
     return UserError(
-        f'is {json.dumps(part)[:60]}, not an object with one key of "text",'
-        ' "image" or "video"'
+        f'is {json.dumps(part)[:60]}, not an object with one key of '
+        f'{_KEYS_TOLD}'
     )
   (key, value), = part.items()
   if key not in _PART_KEYS:
     close = difflib.get_close_matches(key.lower(), _PART_KEYS, 1)
     hint = f'; did you mean "{close[0]}"?' if close else ''
     return UserError(
-        f'has the unknown key {shown(key)}, not "text", "image" or'
-        f' "video"{hint}'
+        f'has the unknown key {shown(key)}, not {_KEYS_TOLD}{hint}'
     )
   if not isinstance(value, str):
     return UserError(f'has a {key} that is not a string: {shown(value)}')

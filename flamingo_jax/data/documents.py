@@ -1,9 +1,11 @@
 # SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Documents of text, images and videos, and the one JSONL schema of them.
+"""Documents of text and media, and the one JSONL schema of them.
 
 A line of the file is one document, its parts in reading order:
   {"parts": [{"image": "a.jpg"}, {"text": "A dog."}, {"video": "b.mp4"}, ...]}
+or, with media of another kind than pictures (`arrays`),
+  {"parts": [{"features": "a.npy"}, {"text": "Someone walks."}]}
 Paths are relative to the folder of the file; as it is your own, they may name
 any file. A data: URI holds its file itself. Other keys than "parts" are not used,
 but "id" names the document.
@@ -20,17 +22,19 @@ from typing import Iterator
 import numpy as np
 
 from flamingo_jax import opening
+from flamingo_jax.data import arrays
 from flamingo_jax.data import media as media_reader
 from flamingo_jax.data import pictures
 from flamingo_jax.data import video as video_reader
 from flamingo_jax.data.document_line import EXAMPLE, ParsedLine, parse_line
-from flamingo_jax.data.media import Media, image, video
+from flamingo_jax.data.media import Media, features, image, video
 from flamingo_jax.errors import UserError
+from flamingo_jax.picture_size import ArraySize, FrameSize, PictureSize
 
 __all__ = [
     'Document', 'END_OF_CHUNK', 'EndOfChunk', 'JsonlDocuments', 'Line',
-    'Media', 'Text', 'image', 'lines', 'parse_line', 'read_line', 'scan',
-    'video',
+    'Media', 'Text', 'features', 'image', 'lines', 'parse_line', 'read_line',
+    'scan', 'video',
 ]
 
 # Up to this line media are decoded whole before a run begins, in later lines no
@@ -76,13 +80,21 @@ class JsonlDocuments:
     UserError: the file or any of its lines has a problem; the first is told.
   """
 
-  def __init__(self, path: str | os.PathLike, media: bool = True):
-    """Checks the file; documents need a medium, or are of text alone."""
+  def __init__(
+      self, path: str | os.PathLike, media: bool = True,
+      size: FrameSize | None = None, frames: int | None = None,
+  ):
+    """Checks the file; documents need a medium, or are of text alone.
+
+    Args:
+      path: the file.
+      media: as of `scan`, likewise size and frames.
+    """
     self.path = os.path.abspath(path)
     self._media = media
     problems = (
         (line.number, problem)
-        for line in scan(self.path, _DECODE_AT_MOST, media)
+        for line in scan(self.path, _DECODE_AT_MOST, media, size, frames)
         for problem in line.problems
     )
     if first := next(problems, None):
@@ -138,6 +150,8 @@ def scan(
     path: str | os.PathLike,
     decode_at_most: int | None = None,
     media: bool = True,
+    size: FrameSize | None = None,
+    frames: int | None = None,
 ) -> Iterator[Line]:
   """Reads and checks a JSONL file and all that it names, whatever is broken.
 
@@ -147,17 +161,30 @@ def scan(
       videos are decoded, in the others no more than the header is read; None
       decodes all that there is, videos to their ends.
     media: whether a document needs a medium; else it must have none.
+    size: of the frames of a model, which tells pictures from arrays; None: of
+      the first medium that can be read, as one model reads one kind.
+    frames: that features have at most; None: any number.
   """
   path = os.path.abspath(path)
+  try:
+    size = _first_size(path) if size is None else size
+  except OSError as error:
+    yield _unreadable(error)
+    return
   # Several documents often share a picture, such as questions about it do.
   file_problem = functools.lru_cache(maxsize=10_000)(
-      functools.partial(_file_problem, to_end=decode_at_most is None)
+      functools.partial(
+          _file_problem, to_end=decode_at_most is None, size=size,
+          frames=frames,
+      )
   )
 
   def check(line: tuple[int, int, bytes]) -> Line:
     _, number, text = line
     decode = decode_at_most is None or number <= decode_at_most
-    return _check_line(path, number, text, decode, file_problem, media)
+    return _check_line(
+        path, number, text, decode, file_problem, media, size, frames
+    )
 
   number = 0
   try:
@@ -200,6 +227,8 @@ def _check_line(
     decode: bool,
     file_problem: Callable[[str, str, bool], str | None],
     media: bool = True,
+    size: FrameSize | None = None,
+    frames: int | None = None,
 ) -> Line:
   parsed = parse_line(text, os.path.dirname(path), media)
   problems = list(parsed.problems)
@@ -207,7 +236,7 @@ def _check_line(
     if isinstance(part, Media):
       problem = (
           file_problem(part.kind, part.path, decode) if part.data is None
-          else media_problem(part, decode, to_end=decode)
+          else media_problem(part, decode, decode, size, frames)
       )
       problems += [parsed.about(problem)] if problem else []
   document = None if problems else _document(parsed, path, number)
@@ -224,13 +253,59 @@ def _unreadable(error: OSError) -> Line:
   return Line(0, None, (problem,))
 
 
-def media_problem(media: Media, decode: bool, to_end: bool) -> str | None:
-  """What is wrong with a file, or None.
+def first_features(path: str | os.PathLike) -> ArraySize:
+  """Of the first medium of a JSONL file that can be read.
 
-  With `decode` past the header of an image, with `to_end` past the first frame
-  of a video.
+  Raises:
+    UserError: it is a picture, or there is none.
   """
   try:
+    size = _first_size(path)
+  except OSError as error:
+    raise UserError(f'{path}: {_unreadable(error).problems[0]}') from None
+  if isinstance(size, ArraySize):
+    return size
+  kind = 'no medium that can be read' if size is None else 'pictures'
+  raise UserError(
+      f'{path} has {kind}, where features such as {{"features": "a.npy"}} are '
+      f'trained on: `flamingo check {path}` lists what is wrong, and '
+      'configs/own_data.gin is for pictures'
+  )
+
+
+def _first_size(path: str | os.PathLike) -> FrameSize | None:
+  """Of the first medium of a file that can be read; a picture's is any."""
+  for _, _, text in lines(path):
+    for part in parse_line(text, os.path.dirname(path)).parts:
+      if isinstance(part, Media) and part.kind != 'features':
+        return PictureSize(1)
+      if isinstance(part, Media):
+        try:
+          return ArraySize(*media_reader.open_features(part).shape[1:])
+        except UserError:
+          continue  # which the scan tells
+  return None
+
+
+def media_problem(
+    media: Media, decode: bool, to_end: bool, size: FrameSize | None = None,
+    frames: int | None = None,
+) -> str | None:
+  """What is wrong with a file, or None.
+
+  With `decode` past the header of an image or of features, with `to_end` past
+  the first frame of a video; `size` and `frames` are those of `scan`.
+  """
+  try:
+    if media.kind == 'features':
+      array, name = media_reader.open_features(media), f'features {media.path}'
+      if size is not None:
+        arrays.check_fits(array, name, size, frames)
+      if decode:
+        arrays.check_finite(array, name)
+      return None
+    if size is not None:
+      media_reader.check_pictures(media, size)
     if media.kind == 'image' and decode:
       # Decoding tells as much at a quarter of the size.
       data = media_reader.read_file(media)
@@ -247,9 +322,10 @@ def media_problem(media: Media, decode: bool, to_end: bool) -> str | None:
 
 
 def _file_problem(
-    kind: str, path: str, decode: bool, to_end: bool = False
+    kind: str, path: str, decode: bool, to_end: bool = False,
+    size: FrameSize | None = None, frames: int | None = None,
 ) -> str | None:
-  return media_problem(Media(kind, path), decode, to_end)
+  return media_problem(Media(kind, path), decode, to_end, size, frames)
 
 
 def _place(path: str, line: int) -> str:

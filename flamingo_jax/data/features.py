@@ -31,12 +31,12 @@ from flamingo_jax.data.document_source import DocumentSource, Splits
 from flamingo_jax.data.unreadable import Unreadable
 from flamingo_jax.data.vocabulary import LoadVocabulary, default_vocabulary
 from flamingo_jax.errors import UserError
-from flamingo_jax.picture_size import PictureSize
+from flamingo_jax.picture_size import ArraySize, PictureSize, frame_size
 from flamingo_jax.typing import Example
 
 # `Example` as seqio features. Their vocabulary is seqio's pass-through one, so
 # any two tasks go into one mixture.
-OUTPUT_FEATURES = {
+_OF_PICTURES = {
     'tokens': seqio.ContinuousFeature(dtype=tf.int32, rank=1),
     'targets': seqio.ContinuousFeature(dtype=tf.int32, rank=1),
     'loss_weights': seqio.ContinuousFeature(dtype=tf.float32, rank=1),
@@ -45,7 +45,19 @@ OUTPUT_FEATURES = {
     'media_mask': seqio.ContinuousFeature(dtype=tf.bool, rank=2),
     'example_id': seqio.ContinuousFeature(dtype=tf.int32, rank=0),
 }
-assert set(OUTPUT_FEATURES) == set(typing.get_type_hints(Example))
+assert set(_OF_PICTURES) == set(typing.get_type_hints(Example))
+# [M T P C] of arrays.
+_ARRAYS = seqio.ContinuousFeature(dtype=tf.float32, rank=4)
+
+
+def output_features(arrays: bool) -> dict[str, seqio.ContinuousFeature]:
+  """`Example` as seqio features; of arrays, or of pictures."""
+  return _OF_PICTURES | ({'media': _ARRAYS} if arrays else {})
+
+
+def has_arrays(lengths: Mapping[str, Any]) -> bool:
+  """Whether the media of examples of such lengths are arrays, no pictures."""
+  return isinstance(lengths.get('image_size'), ArraySize)
 
 
 def add_task(
@@ -57,13 +69,14 @@ def add_task(
     p_space: float = 0.0,
     augment: str = '',
     replace_unreadable: bool = False,
+    arrays: bool = False,
 ) -> seqio.Task:
   """Registers documents as a seqio task, in the place of one of that name.
 
   The lengths of its examples come with each use of the task, as seqio's
   `sequence_length`: {'tokens': L, 'media': M, 'frames': T, 'image_size': h},
   where 'frames' may be left out if it is 1. Pictures are square; a PictureSize
-  says how they become so.
+  says how they become so, and where it is an ArraySize, media are arrays.
 
   Shuffled, a document meets another window, clip, p_next and space in every
   epoch; these draws are a function of (seed, task, epoch, place) alone.
@@ -83,7 +96,13 @@ def add_task(
       shifts, scales and turns them a little; '' for nothing.
     replace_unreadable: a document that cannot be read is counted and told, and
       another takes its place; otherwise it ends the run.
+    arrays: whether media are features and no pictures.
   """
+  if arrays and augment:
+    raise UserError(
+        f'augment of task {name!r} is {augment!r}, which changes pictures, and '
+        'its media are features: leave it out'
+    )
   source = DocumentSource(name, splits, vocabulary)
   source.augments = augmentation.get(augment) is not None
   if replace_unreadable:
@@ -104,7 +123,7 @@ def add_task(
         augment=augment,
     )
 
-  return register(name, source, OUTPUT_FEATURES, example_shapes, make)
+  return register(name, source, output_features(arrays), example_shapes, make)
 
 
 def register(
@@ -181,9 +200,10 @@ def check_lengths(
   known = tuple(example)
   wrong = [key for key in known if key not in lengths]
   wrong += [key for key in lengths if key not in known]
-  whole = (int, PictureSize)
+  sizes = (int, PictureSize)
   wrong += [
-      key for key, n in lengths.items() if not (type(n) in whole and n > 0)
+      key for key, n in lengths.items()
+      if not (type(n) in sizes and n > 0 or isinstance(n, ArraySize))
   ]
   if wrong:
     raise UserError(
@@ -202,7 +222,7 @@ def example_shapes(lengths: Mapping[str, int]) -> dict[str, tuple[int, ...]]:
       'targets': text,
       'loss_weights': text,
       'media_index': text,
-      'media': (*frames, lengths['image_size'], lengths['image_size'], 3),
+      'media': (*frames, *frame_size(lengths['image_size']).shape),
       'media_mask': frames,
       'example_id': (),
   }

@@ -24,6 +24,7 @@ from flamingo_jax.data.frames import TRAINING
 from flamingo_jax.data.media import Media
 from flamingo_jax.data.vocabulary import Vocabulary
 from flamingo_jax.errors import UserError
+from flamingo_jax.picture_size import FrameSize, frame_size
 from flamingo_jax.typing import Example
 
 
@@ -221,9 +222,9 @@ def _chunks(
       chunks[-1] = medium, (text or '') + as_read(part)
     else:
       raise UserError(
-          f'a document is made of texts, images and videos, not of a'
-          f' {type(part).__name__}; wrap pictures in image(...) and videos in'
-          ' video(...)'
+          f'a document is made of texts, images, videos and features, not of a'
+          f' {type(part).__name__}; wrap pictures in image(...), videos in'
+          ' video(...) and arrays in features(...)'
       )
   return chunks
 
@@ -316,7 +317,7 @@ def make_example(
     length: int,
     max_media: int,
     frames: int,
-    image_size: int,
+    image_size: int | FrameSize,
     vocabulary: Vocabulary,
     rng: np.random.Generator | None,
     p_next: float = 0.0,
@@ -330,7 +331,7 @@ def make_example(
     length: L; a longer document gives a window of it, drawn by `draw_start`.
     max_media: M; media beyond it are left out of the window.
     frames: T of each medium.
-    image_size: h and w, pixels.
+    image_size: h and w, pixels; or an ArraySize.
     vocabulary: of the language model.
     rng: draws the window, the augmentations and the clips of videos. None: the
       beginning of the text, videos as a whole and no augmentation (evaluation).
@@ -373,18 +374,18 @@ def load_media(
     media: Sequence[Media],
     max_media: int,
     frames: int,
-    image_size: int,
+    image_size: int | FrameSize,
     rng: np.random.Generator | None,
     augment: str = '',
     fps: float = TRAINING.fps,
 ) -> tuple[np.ndarray, np.ndarray]:
-  """uint8[M T h w 3] and bool[M T], zeros where there is no medium.
+  """uint8[M T h w 3] or float32[M T P C], and bool[M T]; zeros where none is.
 
   Raises:
     UserError: a medium cannot be read; the message begins with `source`.
   """
-  shape = (max_media, frames, image_size, image_size, 3)
-  pixels, mask = np.empty(shape, np.uint8), np.zeros(shape[:2], bool)
+  size, lead = frame_size(image_size), (max_media, frames)
+  pixels, mask = np.empty((*lead, *size.shape), size.dtype), np.zeros(lead, bool)
   for i, medium in enumerate(media):
     try:
       _, mask[i] = media_reader.load_frames(

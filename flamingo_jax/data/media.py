@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Images and videos: what they are, and from bytes to model pixels."""
+"""Images, videos and arrays: what they are, and from bytes to model frames."""
 
 import dataclasses
 import hashlib
@@ -13,6 +13,7 @@ import numpy as np
 import PIL.Image
 
 from flamingo_jax import opening
+from flamingo_jax.data import arrays
 from flamingo_jax.data import augmentation
 from flamingo_jax.data import data_uri
 from flamingo_jax.data import pictures
@@ -21,30 +22,33 @@ from flamingo_jax.data import tiles
 from flamingo_jax.data import video as video_reader
 from flamingo_jax.data.pictures import MediumError, decode_image
 from flamingo_jax.errors import UserError
-from flamingo_jax.picture_size import PictureSize
+from flamingo_jax.picture_size import ArraySize, FrameSize, PictureSize
+from flamingo_jax.picture_size import frame_size
 
 _WEB = re.compile(r'(https?|ftps?|s3|gs)://', re.I)
 _TOLD = 80  # characters of an address that messages show
+
+Kind = Literal['image', 'video', 'features']
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Squares:
   """What a model takes of a medium, made before the model is asked."""
 
-  pixels: np.ndarray  # uint8[T size size 3]
+  pixels: np.ndarray  # uint8[T size size 3], or float32[T P C]
   mask: np.ndarray  # bool[T], which frames exist
   sha256: str  # of the pixels
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Media:
-  """One image or video of a document: a file, its bytes, or its pixels."""
+  """One medium of a document: a file, its bytes, or its pixels or numbers."""
 
-  kind: Literal['image', 'video']
+  kind: Kind
   path: str  # absolute path, or a name for messages where `data` is given
   # None (read `path`), encoded bytes, or uint8[h w 3] pixels of an image and
-  # uint8[T h w 3] frames of a video at one frame per second; or what
-  # `read_ahead` has made of any of these.
+  # uint8[T h w 3] frames of a video at one frame per second, or float[T P C] of
+  # features; or what `read_ahead` has made of any of these.
   data: bytes | np.ndarray | Squares | None = None
 
   @property
@@ -87,8 +91,21 @@ def video(source: Any) -> Media:
   return Media('video', '<video array>', frames)
 
 
+def features(source: Any) -> Media:
+  """Features from a path, a data: URI, bytes of a .npy file, or float[T P C].
+
+  Arrays have T frames of P positions with C numbers each (`arrays`).
+  """
+  if isinstance(source, (bytes, bytearray, memoryview, str, os.PathLike)):
+    return _encoded('features', source)
+  name = '<features array>'
+  array = arrays.check(_as_array(source, name), name)
+  arrays.check_finite(array, name)
+  return Media('features', name, array)
+
+
 def _encoded(
-    kind: Literal['image', 'video'],
+    kind: Kind,
     source: bytes | bytearray | memoryview | str | os.PathLike,
 ) -> Media:
   if isinstance(source, (bytes, bytearray, memoryview)):
@@ -96,9 +113,7 @@ def _encoded(
   return named(kind, os.fspath(source))
 
 
-def named(
-    kind: Literal['image', 'video'], address: str, folder: str = ''
-) -> Media:
+def named(kind: Kind, address: str, folder: str = '') -> Media:
   """A medium by its path, which may start at a folder, or by its data: URI.
 
   Raises:
@@ -195,7 +210,21 @@ def read_file(media: Media) -> bytes:
   return data
 
 
-def read_ahead(media: Media, frames: int, size: int, fps: float) -> Media:
+def open_features(media: Media) -> np.ndarray:
+  """float[T P C] of features, mapped into memory if they are a file.
+
+  Raises:
+    MediumError: as of `open_file` and `arrays.open_array`.
+  """
+  if isinstance(media.data, np.ndarray):
+    return media.data
+  with open_file(media) as file:
+    return arrays.open_array(file, f'features {media.path}')
+
+
+def read_ahead(
+    media: Media, frames: int, size: int | FrameSize, fps: float
+) -> Media:
   """The same medium for models that read it so; see `load_frames`.
 
   Raises:
@@ -209,30 +238,35 @@ def read_ahead(media: Media, frames: int, size: int, fps: float) -> Media:
 def load_frames(
     media: Media,
     frames: int,
-    size: int,
+    size: int | FrameSize,
     rng: np.random.Generator | None,
     fps: float = 1.0,
     augment: str = '',
     out: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-  """Pixels of one medium as the model takes them.
+  """Frames of one medium as the model takes them: pixels, or arrays.
 
   An image is a video of one frame. Of a video, `frames` frames at `fps` frames
   per second are read: a random clip with `rng` (training), otherwise from its
   beginning, or evenly over the whole of one that is longer (`clip_times`).
   With `rng` and `augment`, a name that `augmentation.get` knows, it is changed at
   random too. `size` may be a PictureSize, which says how pictures become squares,
-  of an image several, if it is tiled.
+  of an image several, if it is tiled. It is an ArraySize where a model reads
+  features, which are taken as they are.
 
   Returns:
-    `out`, or a new uint8[T size size 3], zero where there is no frame, and the
-    mask bool[T] of those that exist.
+    `out`, or a new uint8[T size size 3] or float32[T P C], zero where there is no
+    frame, and the mask bool[T] of those that exist.
 
   Raises:
     UserError: the medium cannot be read or decoded.
   """
   if isinstance(media.data, Squares):
     return _as_read(media, frames, size, out)
+  if media.kind == 'features':
+    array, name = open_features(media), f'features {media.path}'
+    return arrays.fill(array, name, frames, size, out)
+  check_pictures(media, size)
   squaring = PictureSize(size).squaring
   if squaring.tiles:
     _check_tiled(media, frames, squaring.places)
@@ -253,15 +287,25 @@ def load_frames(
   return out, np.arange(frames) < len(clip)
 
 
+def check_pictures(media: Media, size: int | FrameSize) -> None:
+  """Raises MediumError if an image or video is none of what a model reads."""
+  if isinstance(size, ArraySize):
+    raise MediumError(
+        'is a picture',
+        f'{media.kind} {media.path} stands where arrays of {size} (positions x '
+        'channels) are read; give features, or a model of pictures',
+    )
+
+
 def _as_read(
-    media: Media, frames: int, size: int, out: np.ndarray | None
+    media: Media, frames: int, size: int | FrameSize, out: np.ndarray | None
 ) -> tuple[np.ndarray, np.ndarray]:
   pixels, mask = media.data.pixels, media.data.mask
-  if pixels.shape != (frames, size, size, 3):
+  size = frame_size(size)
+  if pixels.shape != (frames, *size.shape):
     raise UserError(
-        f'{media.name} was read as {pixels.shape[0]} squares of '
-        f'{pixels.shape[1]} pixels, and this model reads {frames} of {size}: '
-        'read it for this one'
+        f'{media.name} was read as {list(pixels.shape)}, and this model reads '
+        f'{[frames, *size.shape]}: read it for this one'
     )
   if out is None:
     return pixels, mask

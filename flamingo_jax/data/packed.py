@@ -30,13 +30,9 @@ from flamingo_jax.data.documents import Document
 from flamingo_jax.data.vocabulary import (
     LoadVocabulary, Vocabulary, default_vocabulary,
 )
+from flamingo_jax.picture_size import FrameSize, frame_size
 from flamingo_jax.typing import Example
 
-OUTPUT_FEATURES = {
-    **features.OUTPUT_FEATURES,
-    'segments': seqio.ContinuousFeature(dtype=tf.int32, rank=1),
-    'example_id': seqio.ContinuousFeature(dtype=tf.int32, rank=1),
-}
 LENGTHS = {**OF_A_DOCUMENT, 'documents': 8}
 
 
@@ -48,6 +44,7 @@ def add_task(
     p_next: float = 0.0,
     p_space: float = 0.0,
     augment: str = '',
+    arrays: bool = False,
 ) -> seqio.Task:
   """Registers documents as a task of packed rows, in the place of one.
 
@@ -76,7 +73,18 @@ def add_task(
         augment=augment,
     )
 
-  return features.register(name, source, OUTPUT_FEATURES, example_shapes, make)
+  return features.register(
+      name, source, output_features(arrays), example_shapes, make
+  )
+
+
+def output_features(arrays: bool) -> dict[str, seqio.ContinuousFeature]:
+  """Those of `features.output_features`, of a row of several documents."""
+  return {
+      **features.output_features(arrays),
+      'segments': seqio.ContinuousFeature(dtype=tf.int32, rank=1),
+      'example_id': seqio.ContinuousFeature(dtype=tf.int32, rank=1),
+  }
 
 
 def pack(
@@ -85,7 +93,7 @@ def pack(
     length: int,
     max_media: int,
     frames: int,
-    image_size: int,
+    image_size: int | FrameSize,
     count: int,
     vocabulary: Vocabulary,
     rng: np.random.Generator | None,
@@ -112,15 +120,14 @@ def pack(
   Raises:
     UserError: a medium cannot be read; the message begins with doc.source.
   """
+  size = frame_size(image_size)
   row = {
       'tokens': np.full(length, vocabulary.pad_id, np.int32),
       'targets': np.full(length, vocabulary.pad_id, np.int32),
       'loss_weights': np.zeros(length, np.float32),
       'media_index': np.zeros(length, np.int32),
       'segments': np.zeros(length, np.int32),
-      'media': np.zeros(
-          (max_media, frames, image_size, image_size, 3), np.uint8
-      ),
+      'media': np.zeros((max_media, frames, *size.shape), size.dtype),
       'media_mask': np.zeros((max_media, frames), bool),
       'example_id': np.full(count, -1, np.int32),
   }

@@ -14,7 +14,7 @@ from flamingo_jax.errors import UserError
 
 # Bytes of a file that is read whole: every image; of videos, animations and
 # what `flamingo prepare` stores.
-LARGEST = {'image': 2**26, 'video': 2**30}
+LARGEST = {'image': 2**26, 'video': 2**30, 'features': 2**30}
 # Formats that hold animations. Others with several frames hold variants of one
 # picture (MPO, from phones), of which the first is the picture.
 _ANIMATED_FORMATS = frozenset({'GIF', 'WEBP', 'PNG', 'AVIF'})

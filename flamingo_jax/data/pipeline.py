@@ -26,7 +26,7 @@ from flamingo_jax.data import streams
 from flamingo_jax.data import vocabulary as vocabulary_lib
 from flamingo_jax.data.document_source import Share
 from flamingo_jax.errors import UserError
-from flamingo_jax.picture_size import PictureSize
+from flamingo_jax.picture_size import ArraySize, FrameSize, PictureSize
 
 STRATEGIES = ('accumulation', 'round_robin', 'merged')
 
@@ -123,9 +123,9 @@ def check_vocabulary(name: str, vocabulary: vocabulary_lib.Vocabulary) -> None:
 
 def check_pictures(
     task_feature_lengths: Mapping[str, Mapping[str, int]],
-    reads: PictureSize | None,
+    reads: FrameSize | None,
 ) -> None:
-  """Raises UserError unless tasks make such squares as an encoder reads.
+  """Raises UserError unless tasks make such squares or arrays as are read.
 
   Args:
     task_feature_lengths: by task.
@@ -134,7 +134,11 @@ def check_pictures(
   for name, lengths in task_feature_lengths.items():
     if reads is None or 'image_size' not in lengths:
       continue
-    made = PictureSize(lengths['image_size']).squaring
+    size = lengths['image_size']
+    if isinstance(reads, ArraySize) or isinstance(size, ArraySize):
+      _check_arrays(name, size, reads)
+      continue
+    made = PictureSize(size).squaring
     if made != reads.squaring:
       raise UserError(
           f'task_feature_lengths of {name!r} make pictures {made}, and the '
@@ -147,6 +151,19 @@ def check_pictures(
           f'{lengths.get("frames", 1)}, and a picture has {made.places} places '
           "for its tiles: give it as 'frames'"
       )
+
+
+def _check_arrays(name: str, size: int | FrameSize, reads: FrameSize) -> None:
+  if size != reads or type(size) is not type(reads):
+    what = lambda size: (
+        f'arrays of {size}' if isinstance(size, ArraySize)
+        else f'pictures of {size} pixels'
+    )
+    raise UserError(
+        f'task_feature_lengths of {name!r} make {what(size)}, and the model '
+        f"reads {what(reads)}: give 'image_size': @runtime.tower_image_size(), "
+        'as configs/own_features.gin'
+    )
 
 
 def check_split(name: str, split: str) -> None:

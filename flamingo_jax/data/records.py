@@ -7,7 +7,7 @@ A folder FOLDER of documents in order holds
   index.npy                           for each document: where, how long, CRC-32
   manifest.json                       counts; bytes and SHA-256 of each file
 A record is a tf.train.Example of four lists of bytes:
-  kind    'text', 'image' or 'video' of each part, in reading order
+  kind    'text', 'image', 'video' or 'features' of each part, in reading order
   value   a text in UTF-8, or a file as it was encoded
   name    what messages call a medium; '' for a text
   source  one: where the document came from
@@ -21,7 +21,7 @@ import json
 import os
 import pathlib
 import struct
-from typing import Any
+from typing import Any, get_args
 import zlib
 
 from etils import epath
@@ -33,6 +33,7 @@ from flamingo_jax import opening
 from flamingo_jax.data import buckets
 from flamingo_jax.data import media as media_reader
 from flamingo_jax.data.documents import Document, Media
+from flamingo_jax.data.media import Kind
 from flamingo_jax.errors import UserError
 
 _FORMAT = 1
@@ -61,7 +62,7 @@ class Shard:
   # Its file, documents, bytes and sha256, for the manifest.
   entry: dict[str, Any]
   index: np.ndarray  # of each document where it is
-  kinds: dict[str, int]  # how many texts, images and videos
+  kinds: dict[str, int]  # how many texts, images, videos and features
 
 
 def write_shard(documents: Iterable[Document], path: pathlib.Path) -> Shard:
@@ -71,7 +72,7 @@ def write_shard(documents: Iterable[Document], path: pathlib.Path) -> Shard:
     UserError: a document cannot be read or is too large for a record.
     tf.errors.OpError: the file cannot be written.
   """
-  kinds = {'text': 0, 'image': 0, 'video': 0}
+  kinds = dict.fromkeys(('text', *get_args(Kind)), 0)
   index, offset = [], 0
   with tf.io.TFRecordWriter(os.fspath(path)) as writer:
     for document in documents:
@@ -96,6 +97,7 @@ def write_manifest(
       'documents': sum(shard.entry['documents'] for shard in shards),
       'images': sum(shard.kinds['image'] for shard in shards),
       'videos': sum(shard.kinds['video'] for shard in shards),
+      'features': sum(shard.kinds['features'] for shard in shards),
       **facts,
       'shards': [shard.entry for shard in shards],
       'index': _describe(folder / _INDEX),
@@ -147,7 +149,7 @@ def _encoded_file(medium: Media, source: str) -> bytes:
   if isinstance(medium.data, np.ndarray):
     raise UserError(
         f'{source}: {medium.path} is an array, and shards hold encoded files; '
-        'save it as PNG or MP4'
+        'save it as PNG, MP4 or .npy'
     )
   try:
     return media_reader.read_file(medium)
@@ -311,7 +313,8 @@ def _decode(record: bytes) -> tuple[tuple[str | Media, ...], str]:
       features[key].bytes_list.value if key in features else ()
       for key in ('kind', 'value', 'name', 'source')
   )
-  if not kind or not set(kind) <= {b'text', b'image', b'video'}:
+  known = {k.encode() for k in ('text', *get_args(Kind))}
+  if not kind or not set(kind) <= known:
     raise ValueError(f'its parts are {", ".join(map(repr, kind)) or "none"}')
   parts = tuple(
       v.decode() if k == b'text' else Media(k.decode(), os.fsdecode(n), v)

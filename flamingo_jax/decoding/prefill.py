@@ -38,7 +38,7 @@ class Decoded:
 def encode_media(
     model: Flamingo,
     params: Tree,
-    media: UInt8[Array, 'B M T h w 3'],
+    media: UInt8[Array, 'B M T h w 3'] | Float[Array, 'B M T _ C'],
     media_mask: Bool[Array, 'B M T'],
 ) -> Float[Array, 'B M R Dr']:
   """The latents of each medium; media_mask is False on padding.

@@ -28,11 +28,17 @@ MODEL_FEATURES = {
     'targets': (tf.int32, 1),  # [n] the candidate, or room for an answer
     'lengths': (tf.int32, 1),  # [2] tokens of the prompt and of the candidate
 }
+_ARRAYS = (tf.float32, 4)  # [M T P C] media of models that read features
 _PROMPT = ('tokens', 'media_index', 'media', 'media_mask')
 _LATENTS = 4096  # media whose latents are kept: shots come again and again
 
 # Features of one example.
 Features = Mapping[str, np.ndarray]
+
+
+def model_features(arrays: bool) -> dict[str, tuple[tf.DType, int]]:
+  """What the model reads: arrays, or pictures."""
+  return MODEL_FEATURES | ({'media': _ARRAYS} if arrays else {})
 
 
 class FeatureConverter:
@@ -176,9 +182,8 @@ def _document(example: Features) -> TokenizedDocument:
   """The prompt of an example."""
   length, index = example['lengths'][0], example['media_index']
   media = [
-      Media('image' if len(mask) == 1 else 'video', '<example>',
-            pixels[0] if len(mask) == 1 else pixels[mask])
-      for pixels, mask in zip(example['media'], example['media_mask'])
+      _medium(frames, mask)
+      for frames, mask in zip(example['media'], example['media_mask'])
       if mask.any()
   ]
   index = index[:length]
@@ -194,6 +199,15 @@ def _document(example: Features) -> TokenizedDocument:
       next_media=False,
       ends=tuple(map(int, ends)),
   )
+
+
+def _medium(frames: np.ndarray, mask: np.ndarray) -> Media:
+  """Of its frames; pixels have three axes, and arrays two."""
+  if frames.ndim == 3:
+    return Media('features', '<example>', frames[mask])
+  if len(mask) == 1:
+    return Media('image', '<example>', frames[0])
+  return Media('video', '<example>', frames[mask])
 
 
 def _candidate(example: Features) -> list[int]:

@@ -111,6 +111,7 @@ def _add_tasks_of(
         limits=limits,
         metric_fns=[metric],
         vocabulary=lambda: vocabulary,
+        arrays=features.has_arrays(lengths),
     )
   return [f'{name}_said', f'{name}_given']
 
@@ -281,7 +282,7 @@ def _with_controls(
     drawn = rng.permutation(len(others))[:_OTHERS]
     shown = [
         ('own', sample.media),
-        ('blank', (_blank(sample.media[0], lengths['frames']),)),
+        ('blank', (_blank(sample.media[0], lengths),)),
         *(('shuffled', others[i].media) for i in drawn),
     ]
     found += [
@@ -294,8 +295,11 @@ def _with_controls(
   return found
 
 
-def _blank(medium: Media, frames: int) -> Media:
-  """A grey medium of the same kind."""
+def _blank(medium: Media, lengths: Mapping[str, Any]) -> Media:
+  """A grey medium of the same kind; of features, zeros."""
+  frames, is_video = lengths['frames'], medium.kind == 'video'
+  if medium.kind == 'features':
+    shape = frames, *lengths['image_size'].shape
+    return media_lib.features(np.zeros(shape, np.float32))
   grey = np.full((frames, 8, 8, 3), _GREY, np.uint8)
-  is_video = medium.kind == 'video'
   return media_lib.video(grey) if is_video else media_lib.image(grey[0])

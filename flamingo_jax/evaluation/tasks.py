@@ -27,7 +27,7 @@ from flamingo_jax.data.vocabulary import Vocabulary, default_vocabulary
 from flamingo_jax.errors import UserError, shown
 from flamingo_jax.evaluation import metrics
 from flamingo_jax.evaluation import prompts
-from flamingo_jax.evaluation.examples import MODEL_FEATURES
+from flamingo_jax.evaluation.examples import MODEL_FEATURES, model_features
 from flamingo_jax.evaluation.prompts import Episode, Episodes, Sample, Samples
 from flamingo_jax.predictor.inputs import Prompt, tokenize_candidates
 
@@ -147,6 +147,7 @@ def add_episode_task(
     ),
     vocabulary: Callable[[], Vocabulary] = default_vocabulary,
     sampling: Sampling = _ONE_FRAME,
+    arrays: bool = False,
 ) -> seqio.Task:
   """Registers a task that ranks candidates which each query brings.
 
@@ -157,6 +158,7 @@ def add_episode_task(
     candidates: how many each query has.
     limits: lengths that no episode exceeds, so that those of few shots are not
       padded to the lengths that a mixture needs for many.
+    arrays: whether media are features and no pictures.
   """
 
   def lay_out(episode: Episode) -> tuple[Sample, Prompt]:
@@ -164,7 +166,7 @@ def add_episode_task(
 
   return _add_task(
       name, episodes, lay_out, candidates, (), metric_fns, vocabulary,
-      sampling, limits,
+      sampling, limits, arrays,
   )
 
 
@@ -178,6 +180,7 @@ def _add_task(
     vocabulary: Callable[[], Vocabulary],
     sampling: Sampling,
     limits: Mapping[str, int] | None = None,
+    arrays: bool = False,
 ) -> seqio.Task:
   """All kinds of tasks; without candidates, an open-ended one.
 
@@ -190,9 +193,10 @@ def _add_task(
     metric_fns: see above, as the rest.
   """
   source = DocumentSource(name, items, vocabulary)
+  of_model = model_features(arrays)
   output_features = {
       key: seqio.ContinuousFeature(dtype=dtype, rank=rank)
-      for key, (dtype, rank) in MODEL_FEATURES.items()
+      for key, (dtype, rank) in of_model.items()
   }
   output_features['targets'] = seqio.Feature(
       vocabulary=SeqioVocabulary(vocabulary), add_eos=False, dtype=tf.int32
@@ -225,7 +229,7 @@ def _read_examples(
   lengths = dict(sequence_length or {})
   sampling = sampling.override(lengths.get('frames'), lengths.pop('fps', None))
   lengths = {
-      key: min(length, limits.get(key, length))
+      key: min(length, limits[key]) if key in limits else length
       for key, length in features.check_lengths(
           name, lengths | {'frames': sampling.frames}, _LENGTHS
       ).items()
@@ -257,7 +261,8 @@ def _read_examples(
         json.dumps(dict(query.record)).encode(),
     )
 
-  dtypes = {key: dtype for key, (dtype, _) in MODEL_FEATURES.items()} | _RECORD
+  of_model = model_features(features.has_arrays(lengths))
+  dtypes = {key: dtype for key, (dtype, _) in of_model.items()} | _RECORD
   shapes = _shapes(lengths)
 
   @tf.autograph.experimental.do_not_convert

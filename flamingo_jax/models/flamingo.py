@@ -82,7 +82,7 @@ class Flamingo(nn.Module):
       self,
       tokens: Int[Array, 'B L'],
       media_index: Int[Array, 'B L'],
-      media: UInt8[Array, 'B M T h w 3'],
+      media: UInt8[Array, 'B M T h w 3'] | Float[Array, 'B M T _ C'],
       media_mask: Bool[Array, 'B M T'],
       segments: Int[Array, 'B L'] | None = None,
   ) -> Float[Array, 'B L V']:
@@ -91,7 +91,8 @@ class Flamingo(nn.Module):
     Args:
       tokens: ids of the text, tags included.
       media_index: the medium each token sees, from 1; 0 for none.
-      media: pixels; an image is one frame, or a few tiles (tiled_vit.py).
+      media: pixels; an image is one frame, or a few tiles (tiled_vit.py). Or
+        arrays of another modality (array_encoder.py).
       media_mask: False on frames, or whole media, that are padding.
       segments: which document of its row each token is of; None: all of one.
     """
@@ -119,7 +120,7 @@ class Flamingo(nn.Module):
 
   def encode_media(
       self,
-      media: UInt8[Array, 'B M T h w 3'],
+      media: UInt8[Array, 'B M T h w 3'] | Float[Array, 'B M T _ C'],
       media_mask: Bool[Array, 'B M T'],
   ) -> Float[Array, 'B M R Dr']:
     """The latents of each medium, on its own (Flamingo §2.1)."""
@@ -127,7 +128,7 @@ class Flamingo(nn.Module):
 
   def features(
       self,
-      media: UInt8[Array, '*media h w 3'],
+      media: UInt8[Array, '*media h w 3'] | Float[Array, '*media _ C'],
       media_mask: Bool[Array, '*media'] | None = None,
   ) -> Float[Array, '*_ P Dv']:
     """The vision encoder's features of each frame; tiles need the mask."""

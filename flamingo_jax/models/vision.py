@@ -1,6 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Vision encoders by name or config: NFNets (Flamingo §2.1), ViTs, also in tiles."""
+"""Vision encoders by name or config: NFNets (Flamingo §2.1), ViTs, also in tiles.
+
+What encodes arrays of another modality stands in the same place.
+"""
 
 import dataclasses
 
@@ -9,15 +12,16 @@ import jax.numpy as jnp
 
 from flamingo_jax.errors import UserError
 from flamingo_jax.models.architecture import Architecture
+from flamingo_jax.models.array_encoder import ArrayEncoderConfig
 from flamingo_jax.models.nfnet import NFNETS, NFNet, NFNetConfig
 from flamingo_jax.models.tiled_vit import TiledViT, TiledViTConfig
 from flamingo_jax.models.vit import VITS, ViT, ViTConfig
-from flamingo_jax.picture_size import PictureSize
+from flamingo_jax.picture_size import FrameSize, PictureSize
 from flamingo_jax.sharding import constrain
 from flamingo_jax.typing import Array, Bool, Float, UInt8
 
 
-VisionConfig = TiledViTConfig | ViTConfig | NFNetConfig
+VisionConfig = TiledViTConfig | ViTConfig | NFNetConfig | ArrayEncoderConfig
 # A row of nfnet.NFNETS or vit.VITS by its name, or a config of its own.
 Vision = str | VisionConfig
 
@@ -38,14 +42,16 @@ def vision_config(vision: Vision) -> VisionConfig:
   return NFNETS[vision] if vision in NFNETS else VITS[vision]
 
 
-def vision_encoder(vision: Vision, dtype: str) -> NFNet | ViT | TiledViT:
+def vision_encoder(vision: Vision, dtype: str) -> nn.Module:
   """An encoder as a module.
 
-  From pictures [N h w 3] to a grid of features [N _ _ Dv], or from their tiles
-  and mask to [N T P Dv]; its property `features` is Dv. Raises as
+  From pictures [N h w 3] to a grid of features [N _ _ Dv], from their tiles and
+  mask to [N T P Dv], or from arrays [N P C] to [N _ Dv]. Raises as
   `vision_config`.
   """
   config = vision_config(vision)
+  if isinstance(config, ArrayEncoderConfig):
+    return config.build(dtype)
   if isinstance(config, TiledViTConfig):
     return TiledViT(config, dtype)
   return (ViT if isinstance(config, ViTConfig) else NFNet)(config, dtype)
@@ -65,17 +71,23 @@ def is_tiled(vision: Vision) -> bool:
 
 
 def encode(
-    encoder: NFNet | ViT | TiledViT, vision: Vision,
-    media: UInt8[Array, '*media h w 3'], mask: Bool[Array, '*media'] | None,
+    encoder: nn.Module, vision: Vision,
+    media: UInt8[Array, '*media h w 3'] | Float[Array, '*media _ C'],
+    mask: Bool[Array, '*media'] | None,
 ) -> Float[Array, '*_ P Dv']:
   """Features of each frame, or of the tiles of each picture.
 
   Args:
     encoder: of `vision`.
     vision: what it is made of.
-    media: pixels.
+    media: pixels, or arrays.
     mask: of frames, which tiles hang on; None where there are none.
   """
+  if isinstance(vision, ArrayEncoderConfig):
+    arrays = media.reshape(-1, *media.shape[-2:])
+    features = encoder(constrain(arrays, 'media', None, None))
+    features = constrain(features, 'media', None, None)
+    return features.reshape(*media.shape[:-2], *features.shape[1:])
   # Axes in front of what is encoded together.
   lead = media.shape[: -4 if is_tiled(vision) else -3]
   pixels = normalize_pixels(
@@ -90,9 +102,12 @@ def encode(
   return grid.reshape(*lead, -1, grid.shape[-1])
 
 
-def picture_size(vision: Vision, side: int) -> PictureSize:
-  """What pictures an encoder reads, of so many pixels a side."""
-  return PictureSize(side, vision_config(vision).squaring)
+def picture_size(vision: Vision, side: int) -> FrameSize:
+  """What pictures an encoder reads, of so many pixels a side, or what arrays."""
+  config = vision_config(vision)
+  if isinstance(config, ArrayEncoderConfig):
+    return config.size
+  return PictureSize(side, config.squaring)
 
 
 def normalize_pixels(

@@ -76,10 +76,10 @@ def make_plans(
     return logits, jax.tree.leaves(cache)
 
   size, pictures = run.model.picture_size, partitioner.mesh.size
-  plans, places = {}, size.squaring.places
+  plans = {}
   shown = (
-      rows(jnp.uint8, pictures, 1, places, size, size, 3),
-      rows(bool, pictures, 1, places),
+      rows(size.dtype, pictures, 1, size.places, *size.shape),
+      rows(bool, pictures, 1, size.places),
   )
   plans['encode'], compiled = make(encode, *shown, pictures=pictures)
   if compiled is None:

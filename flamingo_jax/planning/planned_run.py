@@ -79,8 +79,12 @@ class PlannedRun:
     for name, lengths in self.lengths.items():
       lead = (rows, self.batch_sizes[name] // rows)
       kind = _kind(lengths)
+      of_task = (
+          kind.OUTPUT_FEATURES if kind is text
+          else kind.output_features(features.has_arrays(lengths))
+      )
       for feature, shape in kind.example_shapes(lengths).items():
-        dtype = kind.OUTPUT_FEATURES[feature].dtype.as_numpy_dtype
+        dtype = of_task[feature].dtype.as_numpy_dtype
         batch[f'{name}/{feature}'] = jax.ShapeDtypeStruct(
             lead + shape, dtype, sharding=sharding
         )

@@ -5,11 +5,13 @@
 import collections
 from collections.abc import Callable, Iterable, Iterator, Sequence
 import hashlib
+from typing import get_args
 
 import numpy as np
 
 from flamingo_jax.data.frames import Sampling
-from flamingo_jax.data.media import Media, Squares, load_frames, open_file
+from flamingo_jax.data.media import Kind, Media, Squares
+from flamingo_jax.data.media import load_frames, open_file
 from flamingo_jax.models import FlamingoConfig
 from flamingo_jax.models.vision import picture_size
 from flamingo_jax.predictor import programs
@@ -103,7 +105,7 @@ class MediaEncoder:
   ) -> Media | tuple[str | Sampling | None, ...]:
     """What media have in common of which one is encoded for all."""
     if self._keep:
-      read = sampling if medium.kind == 'video' else None
+      read = None if medium.kind == 'image' else sampling
       return *content(medium), read
     # Nobody will ask for it again.
     return medium if medium.data is not None else (medium.kind, medium.path)
@@ -115,12 +117,12 @@ class MediaEncoder:
     """(medium, result) of each; one is read while the last is encoded."""
     pending = None
     count, size = self._devices.size, self._size
-    places = size.squaring.places
-    for kind, frames in (('image', places), ('video', sampling.frames)):
+    for kind in get_args(Kind):
+      frames = size.places if kind == 'image' else sampling.frames
       alike = [medium for medium in media if medium.kind == kind]
       for start in range(0, len(alike), count):
         chunk = alike[start : start + count]
-        pixels = np.zeros((count, 1, frames, size, size, 3), np.uint8)
+        pixels = np.zeros((count, 1, frames, *size.shape), size.dtype)
         mask = np.zeros((count, 1, frames), bool)
         for i, medium in enumerate(chunk):
           pixels[i, 0], mask[i, 0] = load_frames(

@@ -16,13 +16,15 @@ from flamingo_jax.models import Cache, Flamingo, gather_cache, put_row
 from flamingo_jax.typing import Array, Bool, Float, Int, Tree, UInt8
 
 _Prompts = tuple[decoding.Prompts, Array]  # and the latents of their media
+# Of media: pixels, or arrays.
+_Frames = UInt8[Array, 'n 1 T h w 3'] | Float[Array, 'n 1 T _ C']
 # What all have in front, and the most tokens of an answer.
 _Shared = tuple[Cache | None, int | Int[Array, '']]
 
 
 def encode(
     model: Flamingo, params: Tree, shared: None,
-    media: tuple[UInt8[Array, 'n 1 T h w 3'], Bool[Array, 'n 1 T']],
+    media: tuple[_Frames, Bool[Array, 'n 1 T']],
 ) -> Float[Array, 'n R Dr']:
   """The latents of each medium."""
   del shared
@@ -31,7 +33,7 @@ def encode(
 
 def mean_features(
     model: Flamingo, params: Tree, shared: None,
-    media: tuple[UInt8[Array, 'n 1 T h w 3'], Bool[Array, 'n 1 T']],
+    media: tuple[_Frames, Bool[Array, 'n 1 T']],
 ) -> Float[Array, 'n Dv']:
   """Features of the frames that exist, their mean over frames and places."""
   del shared

@@ -13,10 +13,12 @@ import numpy as np
 from flamingo_jax import progress
 from flamingo_jax.data import documents
 from flamingo_jax.data import interleaved
+from flamingo_jax.data import media as media_reader
 from flamingo_jax.data.misfits import Misfits
 from flamingo_jax.data.storage import write_atomically
 from flamingo_jax.data.vocabulary import Vocabulary
 from flamingo_jax.errors import UserError, shown
+from flamingo_jax.picture_size import ArraySize
 from flamingo_jax.prepare import preview
 
 _SAMPLES = 20
@@ -34,6 +36,9 @@ class Report:
   documents: int = 0  # good ones; the counts below are about these
   images: int = 0  # in all documents, counted as often as they occur
   videos: int = 0  # likewise
+  features: int = 0  # likewise
+  frames: int = 0  # of the longest of these
+  frame_sizes: set[str] = dataclasses.field(default_factory=set)
   tokens: int = 0  # with tags, <BOS>, <EOC> and <EOS>
   # Tokens of each document.
   sizes: list[int] = dataclasses.field(default_factory=list)
@@ -53,16 +58,27 @@ class Report:
   _seen: set[bytes] = dataclasses.field(default_factory=set)
 
   @property
+  def _media(self) -> str:
+    """What they are, for remarks."""
+    return 'features' if self.features else 'images or videos'
+
+  @property
   def longest(self) -> int:
     """Tokens of the longest document."""
     return max(self.sizes, default=0)
 
   def add(self, doc: interleaved.TokenizedDocument) -> None:
     """Counts one good document."""
-    size, videos = len(doc.tokens), sum(m.kind == 'video' for m in doc.media)
+    size, kinds = len(doc.tokens), [medium.kind for medium in doc.media]
     self.documents += 1
-    self.videos += videos
-    self.images += len(doc.media) - videos
+    self.images += kinds.count('image')
+    self.videos += kinds.count('video')
+    self.features += kinds.count('features')
+    for medium in doc.media:
+      if medium.kind == 'features':
+        frames, *shape = media_reader.open_features(medium).shape
+        self.frames = max(self.frames, frames)
+        self.frame_sizes.add(str(ArraySize(*shape)))
     self.tokens += size
     self.sizes.append(size)
     self.learned += int(np.sum(~np.asarray(doc.is_tag, bool)[1:]))
@@ -100,6 +116,7 @@ class Report:
         ('documents', f'{self.documents:,}', ''),
         ('images', f'{self.images:,}', ''),
         ('videos', f'{self.videos:,}', ''),
+        *self._features(),
         ('tokens', f'{self.tokens:,}',
          f'{mean:.1f} per document; half have up to {middle:.0f}, 99 % up to'
          f' {most:.0f}'),
@@ -120,16 +137,26 @@ class Report:
          if misfits.truncated else
          f'all documents fit into {lengths["tokens"]} tokens'),
         ('left out', f'{misfits.left_out:,}',
-         f'after the first {lengths["media"]} images or videos of a document;'
+         f'after the first {lengths["media"]} {self._media} of a document;'
          f' {self._share(misfits.crowded)} of them have more'
          if misfits.left_out else
-         f'no document has more than {lengths["media"]} images or videos'),
+         f'no document has more than {lengths["media"]} {self._media}'),
         *self._without_room(),
         *self._notes(),
         ('problems', f'{len(self.problems):,}',
          'fix these before training' if self.problems else
          'every file can be read'),
     ]
+
+  def _features(self) -> list[tuple[str, str, str]]:
+    """A row on features, if there are any."""
+    if not self.features:
+      return []
+    return [(
+        'features', f'{self.features:,}',
+        f'of {" and ".join(sorted(self.frame_sizes))} (positions x channels)'
+        f' in up to {self.frames} frames: --gin.FRAMES={self.frames} has room',
+    )]
 
   def _without_room(self) -> list[tuple[str, str, str]]:
     """A row on documents that packed examples leave out, if they are packed."""
@@ -141,7 +168,7 @@ class Report:
         'no room', f'{share * self.documents:,.0f}',
         f'of an epoch wait for another one, as rows of {lengths["documents"]} '
         f'documents have {lengths["tokens"]} tokens and {lengths["media"]} '
-        'images or videos',
+        f'{self._media}',
     )]
 
   def _notes(self) -> list[tuple[str, str, str]]:
@@ -163,7 +190,7 @@ class Report:
   def _histogram(self) -> str:
     """'1 image or video in 20.0 % of the documents, 2 in ...'."""
     shares = [
-        f'{number}{"" if i else " images or videos"} in {self._share(count)}'
+        f'{number}{"" if i else f" {self._media}"} in {self._share(count)}'
         for i, (number, count) in enumerate(
             sorted(self.media_counts.items())[:_HISTOGRAM]
         )
@@ -230,7 +257,7 @@ def check(
     page = preview.render(
         samples, report.path, report.rows(), report.problems,
         {'Tokens of a document': report.lengths(),
-         'Images and videos of a document': report.media()},
+         'Media of a document': report.media()},
         vocabulary=vocabulary, length=lengths['tokens'],
         max_media=lengths['media'],
     )

@@ -4,7 +4,7 @@
 
 Images and videos keep their bytes where their longer side is at most 1.15 times
 that of training, and are encoded anew otherwise: images as JPEG, videos as MP4
-of one JPEG for every second.
+of one JPEG for every second. Features are checked and kept as they are.
 """
 
 import dataclasses
@@ -17,6 +17,7 @@ import warnings
 import numpy as np
 import PIL.Image
 
+from flamingo_jax.data import arrays
 from flamingo_jax.data import media as media_reader
 from flamingo_jax.data import pictures
 from flamingo_jax.data.media import Media
@@ -51,6 +52,10 @@ class MediaFitter(Fitter):
   def fit(self, media: Media) -> Fitted:
     try:
       media = dataclasses.replace(media, data=media_reader.read_file(media))
+      if media.kind == 'features':
+        array = media_reader.open_features(media)
+        arrays.check_finite(array, f'features {media.path}')
+        return Fitted(media)
       if media.kind == 'video':
         data = clips.fit(media.data, media.path, self.limit, _QUALITY)
         return Fitted(dataclasses.replace(media, data=data))

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reads a folder that `flamingo prepare` has made as a sceptic would."""
 
+import collections
 from collections.abc import Iterator
 import dataclasses
 import hashlib
@@ -30,20 +31,23 @@ def scan(directory: str | os.PathLike) -> Iterator[Line]:
   except UserError as error:
     yield Line(0, None, (str(error),))
     return
-  images = videos = 0
-  has_media = bool(manifest['images'] or manifest['videos'])  # else `--text`
+  counts = collections.Counter()
+  told = {'image': manifest['images'], 'video': manifest['videos'],
+          'features': manifest.get('features', 0)}
+  has_media = any(told.values())  # else `--text`
   for index in range(len(found)):
     line = _check_document(found, index, has_media)
     if line.document is not None:
-      kinds = [p.kind for p in line.document.parts if isinstance(p, Media)]
-      images += kinds.count('image')
-      videos += kinds.count('video')
+      counts.update(
+          p.kind for p in line.document.parts if isinstance(p, Media)
+      )
     yield line
-  for kind, count in (('images', images), ('videos', videos)):
-    if count != manifest[kind]:
+  for kind, count in told.items():
+    if counts[kind] != count:
+      kinds = kind if kind == 'features' else f'{kind}s'
       yield Line(0, None, (
-          f'the documents that can be read have {count:,} {kind}, and '
-          f'manifest.json says {manifest[kind]:,}; make the folder again',
+          f'the documents that can be read have {counts[kind]:,} {kinds}, and '
+          f'manifest.json says {count:,}; make the folder again',
       ))
 
 

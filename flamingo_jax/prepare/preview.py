@@ -80,13 +80,41 @@ def _hue(index: int) -> int:
 
 
 def _figure(medium: Media, index: int, is_seen: bool) -> dict[str, Any]:
-  frames = _FRAMES if medium.kind == 'video' else 1
-  pixels, mask = media_reader.load_frames(medium, frames, _PIXELS, None)
+  path = medium.path
+  if medium.kind == 'features':
+    array = np.asarray(media_reader.open_features(medium), np.float32)
+    images = [html_page.heat_map(_beside(array))]
+    frames, positions, channels = array.shape
+    path += (
+        f': {frames} frames of {positions} x {channels}, {array.min():g} to '
+        f'{array.max():g}; from left to right the frames, from top to bottom '
+        'their numbers'
+    )
+  else:
+    frames = _FRAMES if medium.kind == 'video' else 1
+    pixels, mask = media_reader.load_frames(medium, frames, _PIXELS, None)
+    images = [html_page.photograph(frame) for frame in pixels[mask]]
   return {
       'kind': medium.kind, 'is_seen': is_seen, 'hue': _hue(index),
-      'images': [html_page.photograph(frame) for frame in pixels[mask]],
-      'path': medium.path, 'name': os.path.basename(medium.path),
+      'images': images, 'path': path, 'name': os.path.basename(medium.path),
   }
+
+
+def _beside(array: np.ndarray) -> np.ndarray:
+  """float[T P C] as a table: a column for each frame, or position of one.
+
+  Of long ones, means of neighbours.
+  """
+  frames, positions, channels = array.shape
+  columns = frames if frames > 1 else positions
+  table = array.reshape(columns, frames * positions * channels // columns).T
+  for axis, size in enumerate(table.shape):
+    # As wide as others, where the last one is of fewer.
+    edges = np.unique(np.linspace(0, size, min(size, _PIXELS), False).astype(int))
+    counts = np.diff([*edges, size])
+    table = np.add.reduceat(table, edges, axis)
+    table = table / (counts[:, None] if axis == 0 else counts)
+  return table
 
 
 def _tokens(

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 import dataclasses
 from typing import Any
 
+from flamingo_jax.data.documents import first_features
 from flamingo_jax.data.vocabulary import Vocabulary
 from flamingo_jax.errors import UserError
 from flamingo_jax.models import (
@@ -15,10 +16,11 @@ from flamingo_jax.models import (
     variants,
 )
 from flamingo_jax.models.architecture import Architecture
+from flamingo_jax.models.array_encoder import ArrayEncoderConfig
 from flamingo_jax.models.decoder_config import DecoderConfig
 from flamingo_jax.models.nfnet import NFNetConfig
 from flamingo_jax.models.vision import has_size, picture_size, vision_config
-from flamingo_jax.picture_size import PictureSize
+from flamingo_jax.picture_size import FrameSize
 from flamingo_jax.run_dir.model_json import (
     read_model_json,
     stored_config,
@@ -31,7 +33,7 @@ OF_FLAMINGO = ('xattn_every', 'first', 'remat', 'unroll', 'block')
 
 
 def tower_overrides(
-    vision_encoder: str | None,
+    vision_encoder: str | ArrayEncoderConfig | None,
     language_model: str | None,
     others: Mapping[str, Any] | None = None,
     weights: str = '',
@@ -45,7 +47,8 @@ def tower_overrides(
 
   Args:
     vision_encoder: a source of weights, '' for none; None: it will be given, as
-      where a run is planned, and is taken to be the variant's.
+      where a run is planned, and is taken to be the variant's. Or an encoder of
+      arrays without weights.
     language_model: likewise.
     others: what else is another than the variant's.
     weights: a source of all weights; '' for none.
@@ -55,8 +58,10 @@ def tower_overrides(
         field.name: getattr(whole, field.name)
         for field in dataclasses.fields(FlamingoConfig)
     } | dict(others or {})
+  arrays = isinstance(vision_encoder, ArrayEncoderConfig)
+  is_new = arrays or vision_encoder == ''
   overrides = dict(others or {}) | {
-      'trains_vision_encoder': vision_encoder == '',
+      'trains_vision_encoder': is_new,
       'trains_language_model': language_model == '',
   }
   decoder = _stored_decoder(language_model)
@@ -66,8 +71,9 @@ def tower_overrides(
         for field in dataclasses.fields(decoder)
         if field.name not in OF_FLAMINGO
     }
-  encoder = stored_encoder(vision_encoder)
-  if encoder is not None:
+  if arrays:
+    overrides['vision'] = vision_encoder
+  elif (encoder := stored_encoder(vision_encoder)) is not None:
     overrides['vision'] = encoder.vision
     if has_size(encoder.vision):
       overrides['image_size'] = encoder.image_size
@@ -113,16 +119,17 @@ def finetuned_config(
 
 def finetuned_picture_size(
     weights: str | None, image_size: int, variant: str
-) -> PictureSize:
+) -> FrameSize:
   """What pictures the model of `finetuned_config` sees."""
   config = finetuned_config(weights, image_size, variant)
   return picture_size(config.vision, image_size)
 
 
 def tower_image_size(
-    vision_encoder: str | None, variant: str, weights: str = ''
-) -> PictureSize:
-  """What pictures a Flamingo sees: those of the encoder, or of the variant.
+    vision_encoder: str | ArrayEncoderConfig | None, variant: str,
+    weights: str = '',
+) -> FrameSize:
+  """What a Flamingo sees: the frames of the encoder, or of the variant.
 
   Args:
     vision_encoder: as of `tower_overrides`.
@@ -133,6 +140,20 @@ def tower_image_size(
       variant, tower_overrides(vision_encoder, '', weights=weights)
   )
   return picture_size(config.vision, config.image_size)
+
+
+def array_encoder(path: str, encoder: str) -> ArrayEncoderConfig:
+  """An encoder for arrays such as the first of a JSONL file, without weights.
+
+  Args:
+    path: the file.
+    encoder: its name, as of ArrayEncoderConfig.
+
+  Raises:
+    UserError: the file cannot be read, or its first medium is no array.
+  """
+  size = first_features(path)
+  return ArrayEncoderConfig(encoder, size.positions, size.channels)
 
 
 def tower_vocabulary(

@@ -17,7 +17,7 @@ from flamingo_jax import models, sharding
 from flamingo_jax.data.vocabulary import Vocabulary
 from flamingo_jax.errors import UserError
 from flamingo_jax.models.vision import is_tiled, picture_size
-from flamingo_jax.picture_size import PictureSize
+from flamingo_jax.picture_size import FrameSize
 from flamingo_jax.training.losses import contrastive_loss, same_rows
 from flamingo_jax.training.next_token_loss import next_token_loss
 from flamingo_jax.training.trainable import (
@@ -87,8 +87,8 @@ class TrainedModel:
     raise NotImplementedError
 
   @property
-  def picture_size(self) -> PictureSize | None:
-    """What pictures the model reads; None if it sees nothing."""
+  def picture_size(self) -> FrameSize | None:
+    """What pictures or arrays the model reads; None if it sees nothing."""
     vision = getattr(self.config, 'vision', None)
     return vision and picture_size(vision, self.config.image_size)
 
@@ -132,6 +132,15 @@ def _as_frozen(box: nn.LogicallyPartitioned) -> nn.LogicallyPartitioned:
   return box.replace(names=tuple(names))
 
 
+def _boxed(params: Tree) -> Tree:
+  """Weights of an encoder of one's own, which may say no axes, are whole."""
+  return jax.tree.map(
+      lambda x: x if sharding.is_boxed(x) else nn.LogicallyPartitioned(
+          x, (None,) * x.ndim
+      ), params, is_leaf=sharding.is_boxed,
+  )
+
+
 class FlamingoModel(TrainedModel):
   """Flamingo between frozen towers (§2)."""
 
@@ -147,17 +156,17 @@ class FlamingoModel(TrainedModel):
 
   def initialize(self, rng: Array) -> dict[str, Any]:
     """Random weights; those of frozen towers have the config's `frozen_dtype`."""
-    size, places = self.config.image_size, self.picture_size.squaring.places
+    size = self.picture_size
     variables = self.module.init(
         rng,
         jnp.zeros((1, 1), jnp.int32),
         jnp.ones((1, 1), jnp.int32),
-        jnp.zeros((1, 1, places, size, size, 3), jnp.uint8),
-        jnp.ones((1, 1, places), bool),
+        jnp.zeros((1, 1, size.places, *size.shape), size.dtype),
+        jnp.ones((1, 1, size.places), bool),
     )
     cfg = self.config
     params, frozen_params = split_params(
-        variables['params'], cfg.trained_towers, cfg.lora.alone
+        _boxed(variables['params']), cfg.trained_towers, cfg.lora.alone
     )
 
     def stored(path, box):
@@ -178,8 +187,8 @@ class FlamingoModel(TrainedModel):
 
     Args:
       frozen_params: the frozen tree.
-      batch: flat, [B, k_d, M, T, h, w, 3] for media. Pictures of one size are
-        encoded together.
+      batch: flat, [B, k_d, M, T, h, w, 3] for media, or [B, k_d, M, T, P, C].
+        Pictures of one size are encoded together.
     """
     if 'vision_encoder' in self.shapes['params']:
       return batch  # encoded where gradients are taken
