@@ -2,13 +2,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Pages show hostile names and texts, and nothing of these is page."""
 
+import base64
 import html.parser
+import io
 import json
 
 import numpy as np
 import PIL.Image
 import pytest
 
+from flamingo_jax import html_page
 from flamingo_jax.data.media import image
 from flamingo_jax.data.vocabulary import default_vocabulary
 from flamingo_jax.evaluation import gallery
@@ -107,3 +110,14 @@ def test_what_is_hostile_is_shown_and_no_part_of_the_page(
   assert found.elements == plain.elements
   assert TEXT + ''.join(unseen.values()) in found.shown
   assert PLAIN in plain.shown
+
+
+def test_a_heat_map_is_blue_below_zero_and_red_above():
+  uri = html_page.heat_map(np.array([[-2.0, 0.0], [1.0, 2.0]]), least=4)
+  data = base64.b64decode(uri.partition(',')[2])
+  pixels = np.asarray(PIL.Image.open(io.BytesIO(data))).astype(int)
+  assert pixels.shape == (4, 4, 3)
+  (blue, white), (pink, red) = pixels[::2, ::2]
+  assert (white == 255).all()
+  assert blue[2] > blue[0] + 100 and red[0] > red[2] + 100
+  assert pink[0] > red[0] and pink[2] > red[2]  # half as far from white

@@ -10,6 +10,7 @@ import numpy as np
 from flamingo_jax import models
 from flamingo_jax.data.vocabulary import default_vocabulary
 from flamingo_jax.models import nfnet
+from flamingo_jax.models.vision import picture_size
 from flamingo_jax.run_dir import checkpoint, model_json
 from flamingo_jax.training.train_step import TrainState
 
@@ -52,11 +53,11 @@ def tiny_config(vision='four_blocks', **decoder):
 def random_weights(config: models.FlamingoConfig, scale: float):
   """The parameter tree with open gates, drawn without compiling anything."""
   spec = jax.ShapeDtypeStruct
-  pixels = (1, 1, 1, config.image_size, config.image_size, 3)
+  size = picture_size(config.vision, config.image_size)
   shapes = jax.eval_shape(
       config.build().init, jax.random.key(0),
       spec((1, 1), jnp.int32), spec((1, 1), jnp.int32),
-      spec(pixels, jnp.uint8), spec((1, 1, 1), jnp.bool_),
+      spec((1, 1, 1, *size.shape), size.dtype), spec((1, 1, 1), jnp.bool_),
   )
   rng = np.random.default_rng(2)
 

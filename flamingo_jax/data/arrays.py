@@ -130,7 +130,7 @@ def open_array(file: io.BufferedIOBase, name: str) -> np.ndarray:
     )
   order = 'F' if is_fortran else 'C'
   if isinstance(file, io.BytesIO):
-    flat = np.frombuffer(file.getbuffer(), dtype, math.prod(shape), start)
+    flat = np.frombuffer(file.getvalue(), dtype, math.prod(shape), start)
     return flat.reshape(shape, order=order)
   return np.memmap(file, dtype, 'r', start, shape, order)
 

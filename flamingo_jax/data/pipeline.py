@@ -135,8 +135,13 @@ def check_pictures(
     if reads is None or 'image_size' not in lengths:
       continue
     size = lengths['image_size']
-    if isinstance(reads, ArraySize) or isinstance(size, ArraySize):
-      _check_arrays(name, size, reads)
+    if ArraySize in (type(size), type(reads)):
+      if size != reads:
+        raise UserError(
+            f"task_feature_lengths of {name!r} have an 'image_size' of {size}, "
+            f'and the model reads {reads}: give @runtime.tower_image_size(), as '
+            'configs/own_features.gin'
+        )
       continue
     made = PictureSize(size).squaring
     if made != reads.squaring:
@@ -151,19 +156,6 @@ def check_pictures(
           f'{lengths.get("frames", 1)}, and a picture has {made.places} places '
           "for its tiles: give it as 'frames'"
       )
-
-
-def _check_arrays(name: str, size: int | FrameSize, reads: FrameSize) -> None:
-  if size != reads or type(size) is not type(reads):
-    what = lambda size: (
-        f'arrays of {size}' if isinstance(size, ArraySize)
-        else f'pictures of {size} pixels'
-    )
-    raise UserError(
-        f'task_feature_lengths of {name!r} make {what(size)}, and the model '
-        f"reads {what(reads)}: give 'image_size': @runtime.tower_image_size(), "
-        'as configs/own_features.gin'
-    )
 
 
 def check_split(name: str, split: str) -> None:

@@ -5,6 +5,7 @@
 import json
 import os
 
+import numpy as np
 import PIL.Image
 import pytest
 
@@ -58,3 +59,19 @@ def test_your_own_list_may_name_any_file(tmp_path, prepare, kind):
       tmp_path / 'in' / 'own.jsonl', [{'image': name}, {'text': 'It is.'}]
   )
   assert prepare('jsonl', path).manifest['images'] == 1
+
+
+def test_features_are_kept_byte_for_byte(tmp_path, prepare):
+  good = np.arange(6, dtype=np.float32).reshape(1, 2, 3)
+  np.save(tmp_path / 'good.npy', good)
+  np.save(tmp_path / 'nan.npy', good * np.nan)
+  path = datasets.write_jsonl(tmp_path / 'own.jsonl', *(
+      [{'features': f'{name}.npy'}, {'text': 'It is.'}]
+      for name in ('good', 'nan')
+  ))
+  run = prepare('jsonl', path)
+  assert run.drops == {'features has numbers that are not finite': 1}
+  assert run.manifest['features'] == 1 and '1 features in' in run.said
+  ((medium, _),) = run.parts
+  assert medium.kind == 'features'
+  assert medium.data == (tmp_path / 'good.npy').read_bytes()
