@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What an encoder reads of a frame: a square of a picture, or an array."""
 
+from collections.abc import Mapping
 import dataclasses
 from typing import ClassVar
 
@@ -116,6 +117,9 @@ class ArraySize:
 
 # What an encoder reads of a frame.
 FrameSize = PictureSize | ArraySize
+# Of an example of a task: its 'tokens', 'media', 'frames' and 'image_size', where
+# pictures have a number.
+Lengths = Mapping[str, int | ArraySize]
 
 
 def frame_size(size: int | FrameSize) -> FrameSize:

@@ -11,7 +11,6 @@ In a gin file:
   DatasetConfig.task_feature_lengths = {'own_data': %LENGTHS}
 """
 
-from collections.abc import Mapping
 
 from flamingo_jax.data import quiet_tensorflow
 
@@ -41,7 +40,7 @@ _LOOK_AT = 10_000  # documents are tokenized to tell how many do not fit
 
 def mixture(
     path: str,
-    lengths: Mapping[str, int],
+    lengths: features.Lengths,
     validation_path: str = '',
     vocabulary: LoadVocabulary = default_vocabulary,
     p_next: float = 0.0,
@@ -104,7 +103,7 @@ def mixture(
 
 
 def evaluation(
-    name: str, lengths: Mapping[str, int], batch_size: int
+    name: str, lengths: features.Lengths, batch_size: int
 ) -> EvaluationDatasetConfig | None:
   """What tells, in training and at its end, what is learned of captions.
 
@@ -180,7 +179,7 @@ def best_metric(name: str) -> str:
 
 def misfits(
     found: Documents,
-    lengths: Mapping[str, int],
+    lengths: features.Lengths,
     vocabulary: Vocabulary,
 ) -> str:
   """One line on the documents that an example cannot hold; '' if it holds all.

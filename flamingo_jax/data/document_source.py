@@ -17,6 +17,7 @@ from flamingo_jax.data.documents import Document
 from flamingo_jax.data.unreadable import Unreadable
 from flamingo_jax.data.vocabulary import LoadVocabulary, Vocabulary
 from flamingo_jax.errors import UserError
+from flamingo_jax.picture_size import Lengths
 
 
 @typing.runtime_checkable
@@ -73,7 +74,7 @@ class DocumentSource(seqio.DataSource):
       name: str,
       splits: Splits,
       load_vocabulary: LoadVocabulary,
-      lengths: Mapping[str, int] = LENGTHS,
+      lengths: Lengths = LENGTHS,
   ):
     # Shuffling is internal, so that seqio never holds decoded media in a
     # shuffle buffer; the number of examples stays untold, so that it never

@@ -31,7 +31,7 @@ from flamingo_jax.data.document_source import DocumentSource, Splits
 from flamingo_jax.data.unreadable import Unreadable
 from flamingo_jax.data.vocabulary import LoadVocabulary, default_vocabulary
 from flamingo_jax.errors import UserError
-from flamingo_jax.picture_size import ArraySize, PictureSize, frame_size
+from flamingo_jax.picture_size import ArraySize, Lengths, PictureSize, frame_size
 from flamingo_jax.typing import Example
 
 # `Example` as seqio features. Their vocabulary is seqio's pass-through one, so
@@ -130,7 +130,7 @@ def register(
     name: str,
     source: DocumentSource,
     output_features: Mapping[str, seqio.ContinuousFeature],
-    shapes: Callable[[Mapping[str, int]], Mapping[str, tuple[int, ...]]],
+    shapes: Callable[[Lengths], Mapping[str, tuple[int, ...]]],
     make: Callable[..., Mapping[str, np.ndarray]],
 ) -> seqio.Task:
   """Registers a task, in the place of one of that name.
@@ -187,8 +187,8 @@ def add_mixture(name: str, weights: Mapping[str, float]) -> seqio.Mixture:
 def check_lengths(
     name: str,
     lengths: Mapping[str, Any] | None,
-    example: Mapping[str, int] = LENGTHS,
-) -> dict[str, int]:
+    example: Lengths = LENGTHS,
+) -> dict[str, int | ArraySize]:
   """Completes the lengths of a task's examples.
 
   Raises:
@@ -213,7 +213,7 @@ def check_lengths(
   return lengths
 
 
-def example_shapes(lengths: Mapping[str, int]) -> dict[str, tuple[int, ...]]:
+def example_shapes(lengths: Lengths) -> dict[str, tuple[int, ...]]:
   """The shape of each feature of an Example of these (complete) lengths."""
   text = (lengths['tokens'],)
   frames = (lengths['media'], lengths['frames'])
@@ -252,7 +252,7 @@ def _read_examples(
     name: str,
     source: DocumentSource,
     output_features: Mapping[str, seqio.ContinuousFeature],
-    shapes: Callable[[Mapping[str, int]], Mapping[str, tuple[int, ...]]],
+    shapes: Callable[[Lengths], Mapping[str, tuple[int, ...]]],
     make: Callable[..., Mapping[str, np.ndarray]],
 ) -> tf.data.Dataset:
   """seqio preprocessor: numbers to examples; seqio may have repeated them."""

@@ -11,7 +11,6 @@ their own: text sees its own document and its media alone.
 """
 
 from collections.abc import Sequence
-from typing import Mapping
 
 from flamingo_jax.data import quiet_tensorflow
 
@@ -30,7 +29,7 @@ from flamingo_jax.data.documents import Document
 from flamingo_jax.data.vocabulary import (
     LoadVocabulary, Vocabulary, default_vocabulary,
 )
-from flamingo_jax.picture_size import FrameSize, frame_size
+from flamingo_jax.picture_size import FrameSize, Lengths, frame_size
 from flamingo_jax.typing import Example
 
 LENGTHS = {**OF_A_DOCUMENT, 'documents': 8}
@@ -156,7 +155,7 @@ def pack(
   return row
 
 
-def example_shapes(lengths: Mapping[str, int]) -> dict[str, tuple[int, ...]]:
+def example_shapes(lengths: Lengths) -> dict[str, tuple[int, ...]]:
   """The shape of each feature of a row of these (complete) lengths."""
   return {
       **features.example_shapes(lengths),

@@ -26,7 +26,7 @@ from flamingo_jax.data import streams
 from flamingo_jax.data import vocabulary as vocabulary_lib
 from flamingo_jax.data.document_source import Share
 from flamingo_jax.errors import UserError
-from flamingo_jax.picture_size import ArraySize, FrameSize, PictureSize
+from flamingo_jax.picture_size import ArraySize, FrameSize, Lengths, PictureSize
 
 STRATEGIES = ('accumulation', 'round_robin', 'merged')
 
@@ -47,7 +47,7 @@ class DatasetConfig:
   mixture_or_task_name: str
   # For each task, as in {'tokens': 256, 'media': 5, 'frames': 1,
   # 'image_size': 320}; 'frames' may be left out.
-  task_feature_lengths: Mapping[str, Mapping[str, int]]
+  task_feature_lengths: Mapping[str, Lengths]
   split: str
   batch_sizes: Mapping[str, int]  # of each task, over all hosts
   shuffle: bool  # and augment; evaluation has neither
@@ -122,7 +122,7 @@ def check_vocabulary(name: str, vocabulary: vocabulary_lib.Vocabulary) -> None:
 
 
 def check_pictures(
-    task_feature_lengths: Mapping[str, Mapping[str, int]],
+    task_feature_lengths: Mapping[str, Lengths],
     reads: FrameSize | None,
 ) -> None:
   """Raises UserError unless tasks make such squares or arrays as are read.
@@ -342,7 +342,7 @@ def _examples(
 def _merged(
     cfg: DatasetConfig,
     tasks: Sequence[seqio.Task],
-    lengths: Mapping[str, Mapping[str, int]],
+    lengths: Mapping[str, Lengths],
     part: streams.Part,
     batch_size: int,
 ) -> tf.data.Dataset:
@@ -367,7 +367,7 @@ def _merged(
 
 
 def _stretches(
-    cfg: DatasetConfig, task: seqio.Task, lengths: Mapping[str, int], size: int
+    cfg: DatasetConfig, task: seqio.Task, lengths: Lengths, size: int
 ) -> int:
   """Of a task's documents, in batches of so many examples."""
   return global_order.stretches_of(
@@ -378,7 +378,7 @@ def _stretches(
 def _stream(
     cfg: DatasetConfig,
     task: seqio.Task,
-    lengths: Mapping[str, int],
+    lengths: Lengths,
     part: streams.Part,
     numbers: tf.data.Dataset,
     stretches: int,

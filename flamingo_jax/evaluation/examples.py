@@ -14,6 +14,7 @@ from flamingo_jax.data.frames import Sampling
 from flamingo_jax.data.interleaved import TokenizedDocument
 from flamingo_jax.data.media import Media
 from flamingo_jax.evaluation.fewshot import BEAMS
+from flamingo_jax.picture_size import Lengths
 from flamingo_jax.predictor.inference import Answer, Inference
 from flamingo_jax.training.partitioner import Partitioner
 from flamingo_jax.training.trained_model import FlamingoModel
@@ -59,7 +60,7 @@ class FeatureConverter:
     self.pack = pack
 
   def __call__(
-      self, ds: tf.data.Dataset, task_feature_lengths: Mapping[str, int]
+      self, ds: tf.data.Dataset, task_feature_lengths: Lengths
   ) -> tf.data.Dataset:
     """The examples without their records."""
     del task_feature_lengths

@@ -28,6 +28,7 @@ from flamingo_jax.data.media import Media
 from flamingo_jax.data.vocabulary import Vocabulary
 from flamingo_jax.evaluation import tasks
 from flamingo_jax.evaluation.prompts import Episode, Sample
+from flamingo_jax.picture_size import Lengths
 
 CAPTIONS = 64  # that are asked for
 SPLIT = 'captions'  # of the tasks here
@@ -54,7 +55,7 @@ def add_tasks(
     name: str,
     documents: Documents,
     validation: Documents,
-    lengths: Mapping[str, int],
+    lengths: Lengths,
     vocabulary: Vocabulary,
 ) -> str:
   """Registers what asks for captions, in the place of tasks of these names.
@@ -87,7 +88,7 @@ def add_tasks(
 def _add_tasks_of(
     name: str,
     documents: Documents,
-    lengths: Mapping[str, int],
+    lengths: Lengths,
     vocabulary: Vocabulary,
 ) -> list[str]:
   """Names of the tasks of some documents; none without captions."""
@@ -230,7 +231,7 @@ def sentence(
 
 
 def _captions(
-    documents: Documents, lengths: Mapping[str, int], vocabulary: Vocabulary
+    documents: Documents, lengths: Lengths, vocabulary: Vocabulary
 ) -> list[Sample]:
   """In the order of the documents."""
   # <EOC> follows.
@@ -272,7 +273,7 @@ def _first_caption(document: Document) -> tuple[Media | None, str]:
 
 
 def _with_controls(
-    samples: Sequence[Sample], lengths: Mapping[str, int]
+    samples: Sequence[Sample], lengths: Lengths
 ) -> list[Sample]:
   """Each caption given its own picture, a blank one and those of others."""
   found = []

@@ -25,6 +25,7 @@ from flamingo_jax.errors import UserError
 from flamingo_jax.evaluation import shots_table
 from flamingo_jax.evaluation.examples import ExampleInference, FeatureConverter
 from flamingo_jax.option_values import AnyNumber
+from flamingo_jax.picture_size import Lengths
 from flamingo_jax.run_dir import checkpoint
 from flamingo_jax.run_dir.checkpoint import RestoreCheckpointConfig
 from flamingo_jax.run_dir.job_owner import owned_by_job
@@ -52,7 +53,7 @@ class EvaluationDatasetConfig:
   # {'tokens': L, 'media': M, 'frames': T, 'fps': X, 'image_size': h,
   # 'targets': n}, of all tasks of a mixture; tasks have frames and fps of their
   # own if these two are left out.
-  task_feature_lengths: Mapping[str, int]
+  task_feature_lengths: Lengths
   split: str
   batch_size: int  # examples, over all hosts
   shuffle: bool = False  # read by t5x; evaluation has a fixed order

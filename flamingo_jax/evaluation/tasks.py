@@ -29,6 +29,7 @@ from flamingo_jax.evaluation import metrics
 from flamingo_jax.evaluation import prompts
 from flamingo_jax.evaluation.examples import MODEL_FEATURES, model_features
 from flamingo_jax.evaluation.prompts import Episode, Episodes, Sample, Samples
+from flamingo_jax.picture_size import Lengths
 from flamingo_jax.predictor.inputs import Prompt, tokenize_candidates
 
 # What metrics and records need besides. seqio and t5x write what ends in
@@ -280,7 +281,7 @@ def _read_examples(
   )
 
 
-def _shapes(lengths: Mapping[str, int]) -> dict[str, tuple[int | None, ...]]:
+def _shapes(lengths: Lengths) -> dict[str, tuple[int | None, ...]]:
   """The shape of each feature of an example of these (complete) lengths."""
   shapes = features.example_shapes(lengths)
   return {
@@ -296,7 +297,7 @@ def _read_prompt(
     query: Sample,
     parts: Prompt,
     vocabulary: Vocabulary,
-    lengths: Mapping[str, int],
+    lengths: Lengths,
     sampling: Sampling,
 ) -> tuple[np.ndarray | int, ...]:
   """(tokens, media_index, media, media_mask, length) of a query's prompt.
@@ -333,7 +334,7 @@ def _read_target(
     prompt: Prompt,
     number: int,
     vocabulary: Vocabulary,
-    lengths: Mapping[str, int],
+    lengths: Lengths,
 ) -> tuple[str, np.ndarray, int]:
   """(the candidate's text, its padded tokens, how many); an answer has none."""
   room = lengths['targets']

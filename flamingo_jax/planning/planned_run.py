@@ -18,6 +18,7 @@ from flamingo_jax import gin_config, runtime
 from flamingo_jax.data import features, packed, text
 from flamingo_jax.errors import UserError
 from flamingo_jax.driver import loop
+from flamingo_jax.picture_size import Lengths
 from flamingo_jax.training.trained_model import Batch, TrainedModel
 
 
@@ -26,7 +27,7 @@ class PlannedRun:
   """The parts of a run that its cost depends on."""
 
   model: TrainedModel  # with any vocabulary
-  lengths: Mapping[str, Mapping[str, int]]  # of an example of each dataset
+  lengths: Mapping[str, Lengths]  # of an example of each dataset
   batch_sizes: Mapping[str, int]  # of each dataset, over all hosts
   mesh_shape: Mapping[str, int] | None = None
   rules: str = 'data_parallel'  # a table of sharding.RULES
@@ -91,7 +92,7 @@ class PlannedRun:
     return batch
 
 
-def _kind(lengths: Mapping[str, int]) -> types.ModuleType:
+def _kind(lengths: Lengths) -> types.ModuleType:
   """The module of tasks whose examples have such lengths."""
   if 'media' not in lengths:
     return text
