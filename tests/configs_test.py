@@ -11,6 +11,7 @@ from unittest import mock
 
 import gin
 import jax
+import numpy as np
 from PIL import Image
 import pytest
 
@@ -123,6 +124,11 @@ def test_every_experiment_lowers(file, data, papers_data, tmp_path):
     bindings += [
         f'DATA={tmp_path}', 'HELD_OUT=4', f'INITIAL_WEIGHTS={shipped_weights()}'
     ]
+  if file == 'own_features.gin':
+    np.save(tmp_path / 'x.npy', np.zeros((1, 5, 7), np.float32))
+    line = {'parts': [{'features': 'x.npy'}, {'text': 'an array'}]}
+    (tmp_path / 'arrays.jsonl').write_text(json.dumps(line) + '\n')
+    bindings.append(f'DATA={tmp_path / "arrays.jsonl"}')
   if file == 'flamingo_smollm2.gin':
     bindings += [f'LANGUAGE_MODEL={tower(tmp_path / "tower")}', 'BATCH_SIZE=8']
   if file == 'flamingo_tiny.gin':
@@ -143,6 +149,8 @@ def test_every_experiment_lowers(file, data, papers_data, tmp_path):
   text = lowered.as_text()
   width = model.config.decoder.width
   assert f'tensor<1x{width}xf32>' in text  # <EOC>'s row
+  if file == 'own_features.gin':
+    assert 'tensor<16x1x1x1x5x7xf32>' in text
   if file in PAPERS:
     # Eight frames of video: 64 clips over eight devices' rows.
     assert 'tensor<64x1x1x8x320x320x3xui8>' in text

@@ -298,7 +298,7 @@ def media_problem(
   """
   try:
     if media.kind == 'features':
-      array, name = media_reader.open_features(media), f'features {media.path}'
+      array, name = media_reader.open_features(media), f'features {media.name}'
       if size is not None:
         arrays.check_fits(array, name, size, frames)
       if decode:

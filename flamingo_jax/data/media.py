@@ -219,7 +219,7 @@ def open_features(media: Media) -> np.ndarray:
   if isinstance(media.data, np.ndarray):
     return media.data
   with open_file(media) as file:
-    return arrays.open_array(file, f'features {media.path}')
+    return arrays.open_array(file, f'features {media.name}')
 
 
 def read_ahead(
@@ -264,7 +264,7 @@ def load_frames(
   if isinstance(media.data, Squares):
     return _as_read(media, frames, size, out)
   if media.kind == 'features':
-    array, name = open_features(media), f'features {media.path}'
+    array, name = open_features(media), f'features {media.name}'
     return arrays.fill(array, name, frames, size, out)
   check_pictures(media, size)
   squaring = PictureSize(size).squaring
@@ -292,7 +292,7 @@ def check_pictures(media: Media, size: int | FrameSize) -> None:
   if isinstance(size, ArraySize):
     raise MediumError(
         'is a picture',
-        f'{media.kind} {media.path} stands where arrays of {size} (positions x '
+        f'{media.kind} {media.name} stands where arrays of {size} (positions x '
         'channels) are read; give features, or a model of pictures',
     )
 

@@ -54,7 +54,7 @@ class MediaFitter(Fitter):
       media = dataclasses.replace(media, data=media_reader.read_file(media))
       if media.kind == 'features':
         array = media_reader.open_features(media)
-        arrays.check_finite(array, f'features {media.path}')
+        arrays.check_finite(array, f'features {media.name}')
         return Fitted(media)
       if media.kind == 'video':
         data = clips.fit(media.data, media.path, self.limit, _QUALITY)
