@@ -15,7 +15,7 @@ from flamingo_jax.data import media
 from flamingo_jax.data import records
 from flamingo_jax.data import vocabulary
 from flamingo_jax.errors import UserError
-from flamingo_jax.evaluation import cards
+from flamingo_jax.evaluation import stored_cards
 from flamingo_jax.evaluation.readers.source import Source
 from flamingo_jax.prepare import caption_table
 from flamingo_jax.prepare import fitting
@@ -70,7 +70,7 @@ def _clip(path):
 
 
 def _card(path):
-  cards.read(path)
+  stored_cards.read(path)
 
 
 def _captions(path):

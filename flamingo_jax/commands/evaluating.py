@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import contextlib
 import json
 import os
+import re
 from typing import Any
 
 from flamingo_jax.commands import add_mesh, mesh_options
@@ -56,6 +57,14 @@ def add_flags(parser: Any) -> None:
                       help='queries at once on each device (default: 8)')
   parser.add_argument('--allow_missing', action='store_true',
                       help='skip examples whose pictures or videos are missing')
+  parser.add_argument('--endpoint', metavar='URL',
+                      help='ask the model behind this OpenAI-style server, such '
+                      'as http://127.0.0.1:8000/v1, instead of one here; the '
+                      'variable OPENAI_API_KEY may have its key')
+  parser.add_argument('--model', metavar='NAME',
+                      help='the name of the model at the endpoint')
+  parser.add_argument('--requests_per_minute', type=float, metavar='X',
+                      help='ask the endpoint no faster than this')
   add_mesh(parser)
 
 
@@ -129,18 +138,13 @@ def _evaluate(options: argparse.Namespace) -> None:
   from flamingo_jax.evaluation import plots
   from flamingo_jax.evaluation import report
   from flamingo_jax.evaluation.fewshot import Settings
-  from flamingo_jax.evaluation.output_dir import evaluation_dir
   from flamingo_jax.evaluation.prompts import PAPER
-  from flamingo_jax.shipped import shipped_weights
 
   benchmark = paper_benchmarks.find(
       options.benchmark, options.prompts or PAPER.name
   )
   if not options.data:
     raise UserError('--benchmark needs --data=DIR')
-  model_dir = options.model_dir
-  if model_dir is None:
-    model_dir = shipped_weights()
   all_settings = [
       Settings(
           benchmark=benchmark.name, split=options.split or benchmark.split,
@@ -149,22 +153,22 @@ def _evaluate(options: argparse.Namespace) -> None:
           limit=options.limit, fixed_shots=options.fixed_shots,
           frames=options.frames, fps=options.fps,
           prompts=benchmark.style.name,
+          **({'beams': 1} if options.endpoint else {}),
       ).of(benchmark)
       for shots in options.shots or benchmark.shots for seed in options.seeds
   ]
-  predictor, model = load(model_dir, **mesh_options(options))
-  output_dir = options.out or evaluation_dir(model_dir)
+  answerer, model, output_dir = _asked(options, benchmark)
   with owned(output_dir, all_settings):
     if len(all_settings) > 1:  # all of them before the first is asked
       for settings in all_settings:
         cards.check(
-            benchmark, options.data, settings, predictor, options.allow_missing
+            benchmark, options.data, settings, answerer, options.allow_missing
         )
     found = []
     for settings in all_settings:
       with progress.stage(settings.name, unit='queries') as stage:
         found.append(cards.evaluate(
-            benchmark, options.data, settings, predictor, model, output_dir,
+            benchmark, options.data, settings, answerer, model, output_dir,
             allow_missing=options.allow_missing, progress=stage.reach,
             batch_size=cards.BATCH_SIZE if options.batch_size is None
             else options.batch_size,
@@ -184,22 +188,67 @@ def _evaluate(options: argparse.Namespace) -> None:
   print(f'all scores: {path}')
 
 
+def _asked(
+    options: argparse.Namespace, benchmark: Any
+) -> tuple[Any, Mapping[str, Any], str]:
+  """Who is asked, what a card says of it, and where the cards go."""
+  from flamingo_jax.evaluation.output_dir import evaluation_dir
+  from flamingo_jax.shipped import shipped_weights
+
+  if not options.endpoint:
+    for flag in ('model', 'requests_per_minute'):
+      if getattr(options, flag) is not None:
+        raise UserError(f'--{flag} is of an endpoint: give --endpoint too')
+    model_dir = options.model_dir
+    if model_dir is None:
+      model_dir = shipped_weights()
+    predictor, model = load(model_dir, **mesh_options(options))
+    return predictor, model, options.out or evaluation_dir(model_dir)
+  if not options.model:
+    raise UserError('--endpoint needs --model, the name of the model there')
+  if options.model_dir is not None:
+    raise UserError('--model_dir is a model here, and --endpoint another one '
+                    'elsewhere: give one of them')
+  if options.rices:
+    raise UserError(
+        '--rices compares features of the vision encoder, which an endpoint '
+        'does not tell: leave it out'
+    )
+  endpoint = _endpoint(options, options.endpoint, options.model)
+  folder = re.sub(r'[^\w.-]+', '_', options.model)
+  return (
+      endpoint, endpoint.describe(benchmark.is_close_ended),
+      options.out or os.path.join('eval', folder),
+  )
+
+
+def _endpoint(options: argparse.Namespace, url: str, model: str) -> Any:
+  from flamingo_jax.evaluation.endpoint import Endpoint
+  from flamingo_jax.evaluation.endpoint_client import Client
+
+  return Endpoint(Client(url, options.requests_per_minute), model)
+
+
 def _replay(options: argparse.Namespace) -> None:
   """Evaluates what a card describes, beside it, and compares."""
   from flamingo_jax import progress
-  from flamingo_jax.evaluation import cards
+  from flamingo_jax.evaluation import cards, stored_cards
   from flamingo_jax.evaluation.fewshot import Settings
 
-  old = cards.read(options.replay)
+  old = stored_cards.read(options.replay)
   if options.frames is not None or options.fps is not None:
     raise UserError(
         '--replay reads videos as its card says: leave --frames and --fps out'
     )
   settings = Settings(**old['settings'])
   benchmark = _of_card(options, old, settings)
-  predictor, model = load(
-      options.model_dir or old['model']['model_dir'], **mesh_options(options)
-  )
+  if url := old['model'].get('endpoint'):
+    answerer = _endpoint(options, url, old['model'].get('name'))
+    model = answerer.describe(benchmark.is_close_ended)
+  else:
+    answerer, model = load(
+        options.model_dir or old['model']['model_dir'], **mesh_options(options)
+    )
   output_dir = options.out or os.path.join(
       os.path.dirname(os.path.abspath(options.replay)), 'replay'
   )
@@ -207,12 +256,12 @@ def _replay(options: argparse.Namespace) -> None:
       settings.name, unit='queries'
   ) as stage:
     new = cards.evaluate(
-        benchmark, options.data or old['data']['folder'], settings, predictor, model,
+        benchmark, options.data or old['data']['folder'], settings, answerer, model,
         output_dir, allow_missing=bool(old.get('missing')), progress=stage.reach,
         batch_size=old['decoding']['batch_size'] if options.batch_size is None
         else options.batch_size,
     )
-  cards.check_replay(old, new)
+  stored_cards.check_replay(old, new)
   print(f'the predictions of {new["queries"]} queries are the same, byte for '
         'byte')
 

@@ -35,8 +35,8 @@ _CHUNK = 8
 class Answerer(Protocol):
   """What is evaluated: a Predictor, or whatever says and ranks as one does."""
 
-  vocabulary: Vocabulary
-  context: int  # tokens of a prompt and its answer
+  vocabulary: Vocabulary | None  # None: it does not tell its tokens
+  context: int | None  # tokens of a prompt and its answer; None, likewise
 
   def generate(
       self, prompts: Sequence[Prompt], *, max_new_tokens: int, beams: int,
@@ -74,8 +74,11 @@ class Outcome:
   # Places of the queries that were not asked, as their prompts are longer than
   # the model's context: they have '' or zeros as outputs.
   beyond: list[int]
-  longest: int  # tokens of the longest prompt
+  longest: int | None  # tokens of the longest prompt; None: they are not known
   example: str  # the first query's prompt
+  # Places of the queries whose answers name no candidate, of a model that ranks
+  # by its answers: they have zeros as outputs.
+  unnamed: list[int] = dataclasses.field(default_factory=list)
 
 
 def answer(
@@ -105,15 +108,10 @@ def answer(
   Raises:
     UserError: too many prompts are longer than the model's context.
   """
-  retrieve = None
-  if settings.rices and settings.shots:
-    embed = functools.partial(answerer.embed, **settings.sampling)
-    retrieve = rices.Index(
-        found.queries, found.pool, embed, draft.parent.parent,
-        ' '.join([model, *map(str, settings.sampling.values())]),
-    ).nearest
-
-  shots_of = _chooser(benchmark, found, settings, retrieve)
+  shots_of = _chooser(
+      benchmark, found, settings,
+      _retrieve(found, settings, answerer, draft, model),
+  )
   shots, lengths, beyond = lay_out(
       benchmark, found, settings, answerer, shots_of
   )
@@ -144,20 +142,38 @@ def answer(
     return np.mean(orders, axis=0).tolist()
 
   # Prompts of like length share a batch, which is padded to the longest.
-  order = sorted(
-      set(range(len(lengths))) - set(beyond), key=lambda i: (lengths[i], i)
-  )
+  order = sorted({*range(len(lengths))} - {*beyond}, key=lambda i: (lengths[i], i))
   ask = rank if benchmark.is_close_ended else say
-  outputs = _ask_all(order, ask, draft, batch_size * _CHUNK, progress)
+  is_known = answerer.vocabulary is not None
+  outputs = _ask_all(
+      order, ask, draft, batch_size * (_CHUNK if is_known else 1), progress
+  )
   for i in beyond:
     outputs[i] = [0.0] * len(found.queries[i].candidates) or ''
   outputs = [outputs[i] for i in range(len(lengths))]
+  unnamed = []
   if benchmark.is_close_ended:
     outputs = np.array(outputs, np.float32)
+    unnamed = np.flatnonzero(np.isnan(outputs).any(axis=1)).tolist()
+    outputs[unnamed] = 0
   return Outcome(
-      outputs, shots, beyond, max(lengths),
+      outputs, shots, beyond, max(lengths) if is_known else None,
       prompts.as_text(prompts.join(shots[0], found.queries[0], style)),
+      unnamed,
   )
+
+
+def _retrieve(
+    found: Queries, settings: Settings, answerer: Answerer, draft: epath.Path,
+    model: str,
+) -> prompts.Retrieve | None:
+  if not (settings.rices and settings.shots):
+    return None
+  embed = functools.partial(answerer.embed, **settings.sampling)
+  return rices.Index(
+      found.queries, found.pool, embed, draft.parent.parent,
+      ' '.join([model, *map(str, settings.sampling.values())]),
+  ).nearest
 
 
 def lay_out(
@@ -168,6 +184,8 @@ def lay_out(
     shots_of: Callable[[Sample], list[Sample]] | None = None,
 ) -> tuple[list[list[Sample]], list[int], list[int]]:
   """(shots, tokens of each prompt, places of those beyond the context).
+
+  Of a model that does not tell its tokens, characters, and no places.
 
   Args:
     benchmark: which one.
@@ -180,24 +198,25 @@ def lay_out(
     UserError: more than one in a hundred is beyond the context; the prompts
       are not for this model.
   """
-  style = benchmark.style
+  style, vocabulary = benchmark.style, answerer.vocabulary
+  shots_of = shots_of or _chooser(benchmark, found, settings, None)
+  if vocabulary is None:
+    return _lay_out_texts(benchmark, found, shots_of)
   # Others put a second <EOC> behind what stands there, or leave it out.
-  closes = answerer.vocabulary.conventions.closes
-  if style.after_shot and closes != 'captions':
+  if style.after_shot and vocabulary.conventions.closes != 'captions':
     raise UserError(
         f'prompts of {style.name} for {benchmark.name} have '
         f'{style.after_shot!r} between shots, which this model would not read '
         'as it stands: they are for an OpenFlamingo that `flamingo convert` '
         'has made; leave --prompts out'
     )
-  shots_of = shots_of or _chooser(benchmark, found, settings, None)
   shots = list(map(shots_of, found.queries))
   lengths = [
-      _length(prompts.join(chosen, query, style), answerer.vocabulary)
+      _length(prompts.join(chosen, query, style), vocabulary)
       for chosen, query in zip(shots, found.queries)
   ]
   longest_of = functools.cache(functools.partial(
-      _longest_candidate, answerer.vocabulary, style.separator
+      _longest_candidate, vocabulary, style.separator
   ))
   rooms = [
       benchmark.max_new_tokens or longest_of(query.candidates)
@@ -214,6 +233,24 @@ def lay_out(
         'with a longer context'
     )
   return shots, lengths, beyond
+
+
+def _lay_out_texts(
+    benchmark: Benchmark, found: Queries,
+    shots_of: Callable[[Sample], list[Sample]],
+) -> tuple[list[list[Sample]], list[int], list[int]]:
+  style = benchmark.style
+  if style.after_shot or style.averages_tokens:
+    raise UserError(
+        f'prompts of {style.name} are made of tokens of the model, which an '
+        'endpoint does not tell: leave --prompts out'
+    )
+  shots = list(map(shots_of, found.queries))
+  lengths = [
+      len(prompts.as_text(prompts.join(chosen, query, style)))
+      for chosen, query in zip(shots, found.queries)
+  ]
+  return shots, lengths, []
 
 
 def _chooser(

@@ -24,15 +24,14 @@ from etils import epath
 import jax
 import numpy as np
 
-from flamingo_jax import opening
 from flamingo_jax.data.buckets import as_folder
 from flamingo_jax.data.frames import Sampling
 from flamingo_jax.data.storage import write_atomically
-from flamingo_jax.errors import UserError, shown
 from flamingo_jax.evaluation import answering
 from flamingo_jax.evaluation import clips
 from flamingo_jax.evaluation import fewshot
 from flamingo_jax.evaluation import gallery
+from flamingo_jax.evaluation import stored_cards
 from flamingo_jax.evaluation.answering import Answerer, Outcome
 from flamingo_jax.evaluation.benchmark import Benchmark
 from flamingo_jax.evaluation.fewshot import Queries, Settings
@@ -40,7 +39,6 @@ from flamingo_jax.evaluation.metrics.metric import Target
 from flamingo_jax.evaluation.prompts import Sample
 from flamingo_jax.machine import cores
 
-FORMAT = 3
 BATCH_SIZE = 8  # of an evaluation that asks for no other
 _PACKAGES = (
     'flamingo_jax', 'jax', 'flax', 'numpy', 'pillow', 'av', 'sentencepiece',
@@ -104,7 +102,7 @@ def evaluate(
       batch_size=batch_size, progress=progress,
   )
   card = {
-      'format': FORMAT,
+      'format': stored_cards.FORMAT,
       'benchmark': benchmark.name,
       'settings': dataclasses.asdict(settings),
       'scores': {},
@@ -172,7 +170,7 @@ def _draft(
   same = [
       dataclasses.asdict(settings), dataclasses.asdict(benchmark.style),
       benchmark.prompt, benchmark.trim,
-      benchmark.max_new_tokens, _essence(model), files, _stamps(found),
+      benchmark.max_new_tokens, stored_cards.essence(model), files, _stamps(found),
       found.missing, batch_size, environment()['packages'], benchmark.code,
   ]
   key = hashlib.sha256(json.dumps(same).encode()).hexdigest()[:16]
@@ -201,7 +199,7 @@ def _score(
   graded = outcome.outputs
   if benchmark.is_close_ended:
     graded = graded.copy()
-    for i in outcome.beyond:
+    for i in (*outcome.beyond, *outcome.unnamed):
       graded[i] = _wrong(targets[i])
   for metric in benchmark.metrics if _is_known(targets) else ():
     rows = metric.rows(targets, graded)
@@ -235,6 +233,8 @@ def _score(
   result = {
       'scores': scores, 'predictions': {'file': file.name, 'sha256': sha256}
   }
+  if outcome.unnamed:
+    result['unnamed'] = [found.queries[i].source for i in outcome.unnamed]
   if settings.sampling:
     shown = itertools.chain(found.queries, *outcome.shots)
     result['clips'] = clips.describe(shown, Sampling(**settings.sampling))
@@ -315,86 +315,3 @@ def _hash_files(
         with open(source.folder / name, 'rb') as file:
           hashes[name] = hashlib.file_digest(file, 'sha256').hexdigest()
   return hashes
-
-
-_SETTINGS = {field.name for field in dataclasses.fields(Settings)}
-# What of a card is read again, and with which entries.
-_READ = {
-    'settings': {'benchmark', 'split', 'shots'},
-    'scores': set(),
-    'decoding': {'batch_size'},
-    'data': {'folder'},
-    'model': {'model_dir'},
-    'environment': set(),
-    'predictions': set(),
-}
-
-
-def read(path: str | os.PathLike) -> dict[str, Any]:
-  """A card from its file.
-
-  Raises:
-    UserError: missing, or not a card of this format.
-  """
-  try:
-    with opening.open_file(path, 'r', encoding='utf-8') as file:
-      card = json.load(file)
-  except OSError as error:
-    raise UserError(
-        f'{path} cannot be read ({error.strerror}): give the card.json of an '
-        'evaluation'
-    ) from None
-  except ValueError as error:
-    raise UserError(f'{path} is not JSON: {error}') from None
-  if not isinstance(card, dict) or card.get('format') != FORMAT:
-    raise UserError(
-        f'{path} is not a card of format {FORMAT}: give the card.json of an '
-        'evaluation'
-    )
-  for part, names in _READ.items():
-    found = card.get(part)
-    if not isinstance(found, dict) or not found.keys() >= names or (
-        part == 'settings' and not found.keys() <= _SETTINGS
-    ):
-      raise UserError(
-          f'{path} is damaged: {part!r} is {shown(found)} and must have '
-          f'{", ".join(sorted(names)) or "entries"}; evaluate anew'
-      )
-  return card
-
-
-def check_replay(old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
-  """Compares a card with that of the same evaluation, done again.
-
-  Raises:
-    UserError: the prompts or the predictions differ; says what else does.
-  """
-  whose = list(map(fewshot.prompts_of, (old, new)))
-  if whose[0] != whose[1]:
-    raise UserError(
-        f'the prompts of {old["benchmark"]} are those of {whose[0]} in the one '
-        f'card and of {whose[1]} in the other: evaluate with the same'
-    )
-  if old['predictions'] == new.get('predictions'):
-    return
-  differ = [
-      part for part in ('model', 'data', 'environment')
-      if _essence(old[part]) != _essence(new[part])
-  ]
-  differ += [
-      name for name, score in new['scores'].items()
-      if old['scores'].get(name, {}).get('version') != score['version']
-  ]
-  # Products of another shape are rounded differently.
-  if old['decoding']['batch_size'] != new['decoding']['batch_size']:
-    differ.append('batch size')
-  raise UserError(
-      f'the predictions of {old["benchmark"]} are not those of the card: '
-      + (f'{" and ".join(differ)} differ from it' if differ else
-         'model, data and packages are the same')
-  )
-
-
-def _essence(part: Mapping[str, Any]) -> dict[str, Any]:
-  """Without the names of folders, which may have moved."""
-  return {k: v for k, v in part.items() if k not in ('folder', 'model_dir')}

@@ -50,7 +50,7 @@ class AnsweredSamples:
   def __getitem__(self, index: int) -> Document:
     sample = self.samples[index]
     return Document(
-        (*sample.media, answered(sample, self.style)), sample.source,
+        (*sample.media, ''.join(answered(sample, self.style))), sample.source,
         sample.example_id,
     )
 

@@ -132,7 +132,10 @@ def make_prompt(
 def join(
     shots: Sequence[Sample], query: Sample, style: Style = PAPER
 ) -> Prompt:
-  """Shots with their first answers, then the query, left open."""
+  """Shots with their first answers, then the query, left open.
+
+  The answer of a shot is a part of its own, the last one before END_OF_CHUNK.
+  """
   parts = []
   for shot in shots:
     if not shot.answers:
@@ -140,7 +143,7 @@ def join(
           f'{shot.source} has no answer and cannot be a shot: leave it out of '
           'the supports'
       )
-    parts += [*shot.media, answered(shot, style), END_OF_CHUNK]
+    parts += [*shot.media, *answered(shot, style), END_OF_CHUNK]
     parts += [style.after_shot] * bool(style.after_shot)
   return [*parts, *ask(query)]
 
@@ -257,13 +260,14 @@ def _draws(example_id: int, seed: int, count: int) -> Iterator[int]:
     number += 1
 
 
-def answered(shot: Sample, style: Style) -> str:
-  """'Output:' and 'a cat' make 'Output: a cat', as the paper has it."""
+def answered(shot: Sample, style: Style) -> list[str]:
+  """'Output: ' and 'a cat' of a shot, as the paper has it."""
   text, answer = shot.text, shot.answers[0]
   if style.strips_answers:
     answer = answer.strip()
   touches = text and not text[-1].isspace() and not answer[:1].isspace()
-  return text + (style.separator if touches else '') + answer
+  text += style.separator if touches else ''
+  return [text, answer] if text else [answer]
 
 
 def as_text(prompt: Sequence) -> str:

@@ -14,7 +14,7 @@ from flamingo_jax.errors import UserError
 from flamingo_jax.evaluation import answering
 from flamingo_jax.evaluation import cards
 from flamingo_jax.evaluation import fewshot, report
-from flamingo_jax.evaluation import paper_benchmarks
+from flamingo_jax.evaluation import paper_benchmarks, stored_cards
 from flamingo_jax.evaluation.fewshot import Settings
 from flamingo_jax.evaluation.prompts import as_text
 from tests import command_examples
@@ -35,7 +35,7 @@ BEST = 93.75  # of VQAv2's miniature, where annotators disagree
 def test_a_card_tells_all_that_decides_the_score(data, tmp_path):
   card, _ = evaluate(data, tmp_path, limit=4, seed=3)
   path = tmp_path / 'vqav2_validation_2shot_first4_seed3' / 'card.json'
-  assert json.loads(path.read_text()) == card == cards.read(path)
+  assert json.loads(path.read_text()) == card == stored_cards.read(path)
   assert card['settings'] == {
       'benchmark': 'vqav2', 'split': 'validation', 'shots': 2, 'seed': 3,
       'shots_kind': 'paired', 'rices': False, 'permutations': 1, 'limit': 4,
@@ -61,7 +61,7 @@ def test_a_card_tells_all_that_decides_the_score(data, tmp_path):
 def test_batches_of_any_size_give_the_same_predictions(data, tmp_path):
   one, _ = evaluate(data, tmp_path / 'one', batch_size=1)
   two, _ = evaluate(data, tmp_path / 'two', batch_size=2)
-  cards.check_replay(one, two)
+  stored_cards.check_replay(one, two)
   assert examples(tmp_path / 'one', one) == examples(tmp_path / 'two', two)
 
 
@@ -69,12 +69,12 @@ def test_other_predictions_are_no_replay(data, tmp_path):
   one, _ = evaluate(data, tmp_path / 'one')
   other, _ = evaluate(data, tmp_path / 'two', model=Silent)
   with pytest.raises(UserError, match='model, data and packages are the same'):
-    cards.check_replay(one, other)
+    stored_cards.check_replay(one, other)
   other['model']['sha256'] = 'another'
   other['environment']['cores'] += 1
   other['decoding']['batch_size'] = 5
   with pytest.raises(UserError, match='environment and batch size differ from'):
-    cards.check_replay(one, other)
+    stored_cards.check_replay(one, other)
 
 
 class Breaks(Oracle):
@@ -125,7 +125,8 @@ def shots_of(oracle):
   for prompt in oracle.asked:
     texts = [p for p in prompt[:-2] if isinstance(p, str)]
     paths = [p.path for p in prompt[:-2] if hasattr(p, 'path')]
-    result.append((paths, [text.split('Answer: ')[1] for text in texts]))
+    assert all(text.endswith('Answer: ') for text in texts[::2])
+    result.append((paths, texts[1::2]))
   return result
 
 
@@ -263,7 +264,7 @@ def test_without_a_model_dir_the_shipped_model_answers(data, tmp_path, capsys):
       f'--out={tmp_path}',
   ]) == 0
   (path,) = tmp_path.glob('vqav2_*/card.json')
-  assert cards.read(path)['model']['model_dir'] == shipped.shipped_weights()
+  assert stored_cards.read(path)['model']['model_dir'] == shipped.shipped_weights()
 
 
 def test_the_command_scores_a_model_and_replays_it(
@@ -282,7 +283,7 @@ def test_the_command_scores_a_model_and_replays_it(
       (1, 'vqa_accuracy'), (1, 'vqa_accuracy_always_normalised')
   ]
   folder = tmp_path / 'vqav2_validation_1shot_fixed_first2_seed0'
-  card = cards.read(folder / 'card.json')
+  card = stored_cards.read(folder / 'card.json')
   assert card['model']['sha256'] == predictor.sha256
   assert card['decoding']['batch_size'] == 8
   replay = command_examples.arguments(
@@ -298,7 +299,7 @@ def test_the_command_scores_a_model_and_replays_it(
   alone = evaluate(data, tmp_path / 'alone', answerer=predictor, shots=1,
                    limit=2, fixed_shots=True)[0]
   assert card['environment']['devices'] == 8
-  cards.check_replay(card, alone)
+  stored_cards.check_replay(card, alone)
 
 
 def test_neither_shots_read_once_nor_batches_change_a_bit_of_scores(
@@ -329,8 +330,8 @@ def test_neither_shots_read_once_nor_batches_change_a_bit_of_scores(
       for name in ('once', 'anew')
   ]
   assert files[0] == files[1]
-  cards.check_replay(once, anew)
-  cards.check_replay(once, run('many', batch_size=4))
+  stored_cards.check_replay(once, anew)
+  stored_cards.check_replay(once, run('many', batch_size=4))
 
 
 @pytest.mark.parametrize('arguments, named', [
@@ -378,14 +379,14 @@ def test_a_page_shows_examples_and_a_panel_the_scores(data, tmp_path):
 def test_a_damaged_card_is_told(tmp_path, damage):
   settings = {'benchmark': 'coco', 'split': 'test', 'shots': 0}
   card = {
-      'format': cards.FORMAT, 'settings': settings, 'scores': {},
+      'format': stored_cards.FORMAT, 'settings': settings, 'scores': {},
       'decoding': {'batch_size': 8}, 'data': {'folder': 'x'},
       'model': {'model_dir': 'x'}, 'environment': {}, 'predictions': {},
   }
   path = tmp_path / 'card.json'
   path.write_text(json.dumps(card))
-  assert cards.read(path) == card
+  assert stored_cards.read(path) == card
   damage(card)
   path.write_text(json.dumps(card))
   with pytest.raises(UserError, match='card.json is damaged: '):
-    cards.read(path)
+    stored_cards.read(path)

@@ -13,7 +13,7 @@ from flamingo_jax.data.documents import image
 from flamingo_jax.data.interleaved import tokenize_document
 from flamingo_jax.data.vocabulary import Vocabulary
 from flamingo_jax.errors import UserError
-from flamingo_jax.evaluation import cards
+from flamingo_jax.evaluation import stored_cards
 from flamingo_jax.evaluation import paper_benchmarks
 from flamingo_jax.evaluation import prompts
 from flamingo_jax.evaluation import report
@@ -204,9 +204,9 @@ def test_a_card_says_whose_prompts_it_has(converted, data, tmp_path):
     assert told == (name != 'paper')
   theirs['predictions'] = paper['predictions']
   with pytest.raises(UserError, match='those of paper in the one card and of o'):
-    cards.check_replay(paper, theirs)
+    stored_cards.check_replay(paper, theirs)
   del paper['settings']['prompts']  # as cards had it before
-  cards.check_replay(paper, paper)
+  stored_cards.check_replay(paper, paper)
 
 
 def test_rows_of_the_paper_stay_as_they_are():

@@ -9,7 +9,7 @@ import pytest
 
 from flamingo_jax import cli
 from flamingo_jax.errors import UserError
-from flamingo_jax.evaluation import cards, paper_benchmarks
+from flamingo_jax.evaluation import paper_benchmarks, stored_cards
 from tests.evaluation.miniature import views
 
 BIRDS = '''\
@@ -64,7 +64,7 @@ def test_it_is_scored_and_replayed_and_a_changed_one_is_not(
       '--limit=2', '--out=out',
   ]) == 0
   (path,) = (here / 'out').glob('birds_test_1shot_*/card.json')
-  card = cards.read(path)
+  card = stored_cards.read(path)
   assert card['queries'] == 2 and 'top1' in card['scores']
   assert card['code']['named'] == 'my_benchmark:BIRDS'
   assert card['code']['sources'].keys() == {'my_benchmark', 'my_names'}

@@ -28,8 +28,8 @@ def test_shots_come_with_media_and_answers_and_the_query_is_open():
   parts = make_prompt(2)
   end = END_OF_CHUNK
   assert parts == [
-      *first.media, f'{first.text} {first.answers[0]}', end,
-      *second.media, f'{second.text} {second.answers[0]}', end,
+      *first.media, f'{first.text} ', first.answers[0], end,
+      *second.media, f'{second.text} ', second.answers[0], end,
       *QUERY.media, QUERY.text,
   ]
   tokens = interleaved.tokenize_document(

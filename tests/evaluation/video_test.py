@@ -9,7 +9,7 @@ import seqio
 from flamingo_jax import cli
 from flamingo_jax.data import media
 from flamingo_jax.errors import UserError
-from flamingo_jax.evaluation import cards
+from flamingo_jax.evaluation import stored_cards
 from flamingo_jax.evaluation import clips
 from flamingo_jax.evaluation import paper_benchmarks
 from flamingo_jax.evaluation import retrieval
@@ -124,9 +124,9 @@ def test_a_card_is_replayed_as_its_videos_were_read(
   assert cli.main(['eval', f'--replay={path}']) == 0
   assert 'are the same, byte for byte' in capsys.readouterr().out
   (again,) = tmp_path.glob('*/replay/*/card.json')
-  card = cards.read(path)
-  assert cards.read(again)['settings'] == card['settings']
-  assert cards.read(again)['clips'] == card['clips']
+  card = stored_cards.read(path)
+  assert stored_cards.read(again)['settings'] == card['settings']
+  assert stored_cards.read(again)['clips'] == card['clips']
   assert cli.main(['eval', f'--replay={path}', '--frames=8']) == 2
   assert 'leave --frames and --fps out' in capsys.readouterr().err
 
