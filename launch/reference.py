@@ -115,12 +115,12 @@ def _leaves(
 
 
 def _description(parser: argparse.ArgumentParser) -> str:
-  """A docstring: a line, then paragraphs and, set in further, examples."""
+  """A docstring: a line, then paragraphs and, indented further, lists."""
   first, _, rest = (parser.description or '').partition('\n')
   paragraphs = [first]
   for paragraph in re.split(r'\n\s*\n', rest.strip('\n')):
-    if paragraph.startswith('    '):
-      paragraphs.append(f'```sh\n{textwrap.dedent(paragraph)}\n```')
+    if paragraph.startswith('  '):
+      paragraphs.append(f'```\n{textwrap.dedent(paragraph)}\n```')
     else:
       paragraphs.append(_text(textwrap.dedent(paragraph)))
   return '\n\n'.join(filter(None, paragraphs))
@@ -143,12 +143,14 @@ def _flags(parser: argparse.ArgumentParser) -> str:
     name = ', '.join(action.option_strings)
     how = f'{name} {value}'.strip()
     told = (action.help or '') % (vars(action) | {'prog': parser.prog})
-    default = ''
+    told, _, default = told.partition(' (default: ')
+    default, _, rest = default.partition(')')
+    told += rest
     if action.required and action.option_strings:
       default = 'required'
-    elif action.default not in (None, False, '', []):
+    elif not default and action.default not in (None, False, '', []):
       default = f'`{action.default}`'
-    rows.append((f'`{how}`', _text(told), default))
+    rows.append((f'`{how}`', _text(told), _text(default)))
   return _table(('flag', 'what it does', 'default'), rows) if rows else ''
 
 

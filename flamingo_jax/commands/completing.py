@@ -24,7 +24,7 @@ def add_completion(
       'flamingo completion bash > flamingo.bash',
       'flamingo completion zsh > _flamingo',
   )
-  parser.add_argument('shell', choices=('bash', 'zsh'))
+  parser.add_argument('shell', choices=('bash', 'zsh'), help='your shell')
   parser.set_defaults(make_parser=make_parser)
 
 
