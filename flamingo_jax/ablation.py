@@ -6,17 +6,13 @@ Each is a row of ablations/table.py. A run is OUT/<ablation>/seed_<seed>, a
 MODEL_DIR.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-import contextlib
+from collections.abc import Mapping, Sequence
 import dataclasses
 import json
-import subprocess
-import sys
 from typing import Any
 
 from etils import epath
 
-import flamingo_jax
 from flamingo_jax import progress
 from flamingo_jax.ablations.table import (
     ABLATIONS,
@@ -28,24 +24,9 @@ from flamingo_jax.ablations.table import (
 )
 from flamingo_jax.data.buckets import as_folder
 from flamingo_jax.data.owner import owned
-from flamingo_jax.data.storage import write_atomically, writing
+from flamingo_jax.data.storage import write_atomically
 from flamingo_jax.errors import UserError
-
-# Calls `flamingo` with arguments; raises UserError if it fails.
-Flamingo = Callable[[Sequence[str]], None]
-
-
-def call_flamingo(arguments: Sequence[str]) -> None:
-  """Runs the program in a process of its own, as gin's state is global."""
-  done = subprocess.run(
-      [sys.executable, '-P', '-m', 'flamingo_jax.cli', *arguments], check=False
-  )
-  if done.returncode:
-    raise UserError(
-        f'flamingo {" ".join(arguments)} ended with status {done.returncode}: '
-        'once its cause is removed, the same command goes on from there'
-    )
-
+from flamingo_jax.series import Flamingo, call_flamingo, check_made_from
 
 @dataclasses.dataclass(frozen=True)
 class Ablating:
@@ -70,7 +51,7 @@ class Ablating:
         '--gin_file=configs/runs/falling_rate.gin',
         f'--steps={steps}', f'--seed={seed}', *self.bindings,
     ]
-    _check_made_from(folder, flags)
+    check_made_from(folder, flags)
     if _step(results) != steps:
       if not (folder / f'checkpoint_{steps}').exists():
         self.flamingo([
@@ -103,35 +84,11 @@ class Ablating:
         '--gin_file=configs/contrastive_tiny.gin',
         f'--gin.VARIANT={ablation.tower}',
     ]
-    _check_made_from(folder, flags)
+    check_made_from(folder, flags)
     if not (folder / 'finished').exists():
       self.flamingo(['train', *flags, f'--model_dir={folder}'])
       (folder / 'finished').touch()
     return [f'--gin.VISION_ENCODER={folder}']
-
-
-def _check_made_from(folder: epath.Path, flags: Sequence[str]) -> None:
-  """Writes what a run is made from, all that a finished one is known by.
-
-  Raises:
-    UserError: the folder holds a run of something else.
-  """
-  path = folder / 'made_from.json'
-  made_from = [f'flamingo_jax=={flamingo_jax.__version__}', *flags]
-  if not any(folder.glob('checkpoint_*')):
-    with writing(folder):
-      folder.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, json.dumps(made_from, indent=1) + '\n')
-    return
-  before = []
-  with contextlib.suppress(FileNotFoundError, ValueError):
-    before = json.loads(path.read_text(encoding='utf-8'))
-  if before != made_from:
-    differ = set(map(str, before)) ^ set(made_from)
-    raise UserError(
-        f'{folder} holds another run, which differs in '
-        f'{", ".join(sorted(differ))}: remove it, or name another --out'
-    )
 
 
 def _step(results: epath.Path) -> int | None:

@@ -22,6 +22,7 @@ from flamingo_jax.commands import (
     checking,
     completing,
     converting,
+    gridding,
     matching,
     planning,
     preparing,
@@ -106,7 +107,7 @@ def make_parser() -> argparse.ArgumentParser:
                       version=f'flamingo_jax {flamingo_jax.__version__}')
   commands = parser.add_subparsers(dest='command', required=True)
   for add in (
-      running.add_train, running.add_eval, running.add_infer,
+      running.add_train, gridding.add_grid, running.add_eval, running.add_infer,
       prompting.add_generate, chatting.add_chat, prompting.add_score,
       serving.add_serve, preparing.add_prepare, prompting.add_explain,
       checking.add_check, planning.add_plan,

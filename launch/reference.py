@@ -91,7 +91,7 @@ def commands(parser: argparse.ArgumentParser) -> str:
   sections = [
       '# Commands',
       'What `flamingo COMMAND --help` prints. Programs that take gin files '
-      '(`train`, `eval`, `infer`, `plan`, `ablate`, `check`) also take '
+      '(`train`, `grid`, `eval`, `infer`, `plan`, `ablate`, `check`) also take '
       '`--gin.NAME=value` for each name of '
       '[the configurations](configurations.md).',
   ]

@@ -12,6 +12,7 @@ import pytest
 import flamingo_jax
 from flamingo_jax import ablation
 from flamingo_jax import cli
+from flamingo_jax import series
 from flamingo_jax.data import pipeline
 from flamingo_jax.data.owner import owned
 from flamingo_jax.errors import UserError
@@ -177,7 +178,7 @@ def test_bad_input_is_one_sentence(tmp_path, stub):
 def test_a_run_that_fails_ends_it(monkeypatch):
   monkeypatch.chdir(ROOT)
   with pytest.raises(UserError, match='ended with status 2'):
-    ablation.call_flamingo(['generate', '--nothing'])
+    series.call_flamingo(['generate', '--nothing'])
 
 
 def test_the_program_knows_it(tmp_path, stub, capsys):

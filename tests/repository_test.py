@@ -45,7 +45,8 @@ LAYERS = (
     ('driver', 7),
     ('t5x_adapter', 8),
     ('runtime|gin_config|planning', 9),
-    ('train|eval|infer|ablation|gin_program|commands|cli|doctor', 10),
+    ('train|eval|infer|series|ablation|grid|gin_program|commands|cli|'
+     'doctor', 10),
     ('tasks|configs', 11),  # linked into the package, to be installed with it
 )
 SIBLINGS = ({'models', 'data'},)

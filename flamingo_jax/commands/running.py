@@ -45,7 +45,7 @@ _EVAL = (
 def passes_to_gin(command: str, argument: str) -> bool:
   """Whether an argument is a `--gin.NAME=value` of a command with gin files."""
   is_gin = argument.startswith('--gin.') and '=' in argument
-  return is_gin and command in (*GIN_MACROS, 'plan', 'ablate', 'check')
+  return is_gin and command in (*GIN_MACROS, 'grid', 'plan', 'ablate', 'check')
 
 
 def add_train(commands: Any) -> None:
