@@ -35,7 +35,7 @@ def named(text: str, flag: str) -> tuple[types.ModuleType, Any]:
   except (ImportError, SyntaxError) as error:
     raise UserError(
         f'{flag}={text}: {module} cannot be imported ({error}); run it from the '
-        'folder that has it, or mend it'
+        'folder that has it, or fix it'
     ) from error
   if not hasattr(found, name):
     raise UserError(f'{flag}={text}: {found.__file__} has no {name}; name one '

@@ -26,7 +26,7 @@ def call_flamingo(arguments: Sequence[str]) -> None:
   if done.returncode:
     raise UserError(
         f'flamingo {" ".join(arguments)} ended with status {done.returncode}: '
-        'once its cause is removed, the same command goes on from there'
+        'once you have removed the cause, the same command resumes'
     )
 
 

@@ -70,7 +70,7 @@ def test_check_writes_its_page_or_says_why_not(tmp_path, capsys):
 
 @pytest.mark.parametrize('raised, told', [
     (PermissionError(13, 'Permission denied', 'runs/a/b'),
-     'runs/a/b cannot be read or written (Permission denied); mend its '
+     'runs/a/b cannot be read or written (Permission denied); fix its '
      'permissions or name another place'),
     (OSError(28, 'No space left on device', 'runs/a'),
      'runs/a cannot be read or written (No space left on device); free some '

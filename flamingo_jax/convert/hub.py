@@ -61,14 +61,14 @@ def _download(repository: str, revision: str | None) -> pathlib.Path:
     remedy = 'accept them on that page, then `hf auth login`'
   except errors.RepositoryNotFoundError:
     reason = 'does not exist, or is private'
-    remedy = 'mend the name of the folder or the model, or `hf auth login`'
+    remedy = 'correct the name of the folder or the model, or `hf auth login`'
   except errors.RevisionNotFoundError:
     reason = f'has no branch, tag or commit {revision!r}'
     remedy = 'its page names those that it has'
   except errors.LocalEntryNotFoundError as error:
     cause = _first_line(error.__cause__ or 'offline')
     reason = f'cannot be reached ({cause}), and the cache has no copy'
-    remedy = 'mend the connection, or download it elsewhere and name the folder'
+    remedy = 'fix the connection, or download it elsewhere and name the folder'
   except (OSError, ValueError, errors.HTTPError) as error:
     reason = f'cannot be downloaded ({_first_line(error)})'
     remedy = 'try again, or download it elsewhere and name the folder'

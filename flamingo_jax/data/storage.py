@@ -24,7 +24,7 @@ class Refusal(NamedTuple):
 
 
 UNKNOWN = Refusal(
-    'it cannot be written', 'mend its permissions or name another place'
+    'it cannot be written', 'fix its permissions or name another place'
 )
 _FULL = Refusal('the disk is full', 'free some space')
 _TOO_LARGE = Refusal(

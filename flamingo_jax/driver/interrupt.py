@@ -45,7 +45,7 @@ def at_rest(name: str) -> str:
   """What a run says that the named signal stops while no step is made."""
   return (
       f'{name}: stopped while no step was under way; nothing is half written, '
-      'and the same command goes on from here'
+      'and the same command resumes from here'
   )
 
 

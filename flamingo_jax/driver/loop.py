@@ -153,8 +153,8 @@ class Loop:
     shared_stop = SharedStop(stop)
     if step >= total_steps:
       self._progress.say(
-          f'step {step} of {total_steps} is done already: ask for more steps to '
-          'go on'
+          f'step {step} of {total_steps} is done already: to continue, ask for '
+          'more steps'
       )
     while step < total_steps and not stopping:
       if compiled is None:
@@ -180,7 +180,7 @@ class Loop:
     if stopping:
       self._progress.say(
           f'{stopping}: stopped and saved at step {step}; the same '
-          'command goes on from there'
+          'command resumes from there'
       )
     return step, state
 

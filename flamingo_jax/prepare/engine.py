@@ -248,7 +248,7 @@ def _write(
   if shards > count:
     raise UserError(
         f'{count} documents do not fill {shards} shards; run the same command '
-        f'with --shards=1 to --shards={count}, which goes on from here'
+        f'with --shards=1 to --shards={count}, which resumes from here'
     )
   layout = Layout(directory, working, tuple(sizes), shards, deduplicate)
   _write_shards(engine, layout)
@@ -281,6 +281,6 @@ def _nothing_left(plan: dict[str, Any], counts: spool.Counts) -> str:
     return f'{paths} holds no item; name files that do'
   return (
       f'{paths}: no document is left of {counts.items:,} items: {told}; '
-      'mend these, or name other files, another format or other flags '
+      'fix these, or name other files, another format or other flags '
       f'(`flamingo prepare {plan["source"]} --help`)'
   )

@@ -200,7 +200,7 @@ def _below(folder: str) -> Iterator[str]:
   """
   def refuse(error: OSError) -> None:
     raise UserError(
-        f'folder {error.filename} cannot be read ({error.strerror}); mend its '
+        f'folder {error.filename} cannot be read ({error.strerror}); fix its '
         'permissions, or name the folders beside it'
     )
 

@@ -187,7 +187,7 @@ def _work(
       refusal = storage.explain(failure, folder) or storage.UNKNOWN
       error = (
           f'{folder} cannot be written ({failure.strerror}); {refusal.remedy} '
-          'and run the same command again, which goes on from here'
+          'and run the same command again, which resumes from here'
       )
     pipe.send(error)
 

@@ -106,7 +106,7 @@ def reading(folder: epath.Path) -> Iterator[None]:
     file, reason = _named(error, folder)
     remedy = _remedy(folder)
     if isinstance(error, PermissionError) or 'PERMISSION_DENIED' in str(error):
-      remedy = 'mend its permissions'
+      remedy = 'fix its permissions'
     elif is_address(folder):
       remedy = f'try again; if it is damaged, {remedy}'
     raise UserError(f'{file} cannot be read ({reason}): {remedy}') from error

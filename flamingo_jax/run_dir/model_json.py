@@ -81,7 +81,7 @@ def read_model_json(model_dir: str | os.PathLike) -> dict[str, Any]:
     ) from None
   except OSError as error:
     raise UserError(
-        f'{path} cannot be read ({error.strerror}): mend its permissions, or '
+        f'{path} cannot be read ({error.strerror}): fix its permissions, or '
         'give another MODEL_DIR'
     ) from error
   except (ValueError, RecursionError) as error:

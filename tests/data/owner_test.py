@@ -65,7 +65,7 @@ def test_the_owner_s_folder_may_be_removed(tmp_path):
 def test_a_place_that_takes_no_folder_is_one_sentence(tmp_path):
   (tmp_path / 'file').touch()
   with pytest.raises(UserError, match=(
-      r'file/run cannot be written \(Not a directory\); mend its permissions '
+      r'file/run cannot be written \(Not a directory\); fix its permissions '
       'or name another place'
   )), owned(tmp_path / 'file/run'):
     pass

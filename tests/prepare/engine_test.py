@@ -124,7 +124,7 @@ def test_nothing_left_says_why(tmp_path, paths):
       raise Dropped('no good', 'at all')
 
   told = r'input: no document is left of 40 items: 40 times no good \(item 0: '
-  with pytest.raises(UserError, match=f'{told}at all.*; mend'):
+  with pytest.raises(UserError, match=f'{told}at all.*; fix'):
     engine.prepare(Nothing(paths), tmp_path / 'out', workers=0)
 
 
