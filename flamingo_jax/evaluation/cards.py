@@ -28,6 +28,7 @@ from flamingo_jax.data.buckets import as_folder
 from flamingo_jax.data.frames import Sampling
 from flamingo_jax.data.storage import write_atomically
 from flamingo_jax.evaluation import answering
+from flamingo_jax.evaluation import baselines
 from flamingo_jax.evaluation import clips
 from flamingo_jax.evaluation import fewshot
 from flamingo_jax.evaluation import gallery
@@ -233,6 +234,11 @@ def _score(
   result = {
       'scores': scores, 'predictions': {'file': file.name, 'sha256': sha256}
   }
+  if scores and settings.shots:
+    result['baselines'] = baselines.score(
+        benchmark, found.queries, outcome.shots, targets, outcome.outputs,
+        settings.rices,
+    )
   if outcome.unnamed:
     result['unnamed'] = [found.queries[i].source for i in outcome.unnamed]
   if settings.sampling:

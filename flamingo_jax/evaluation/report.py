@@ -23,8 +23,9 @@ def summarise(cards: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     Rows of prompts, shots, metric, score (the mean over seeds), low and high
     (95 % over examples, mean over seeds), seeds, seeds_low and seeds_high (95 % over
     seeds, None of one), queries, missing and beyond_context (those that count
-    as wrong, of the seed with the most). 'metric' is None for splits without
-    answers.
+    as wrong, of the seed with the most), and majority, nearest, copied and
+    shown (`baselines.score`; None without shots). 'metric' is None for splits
+    without answers.
   """
   rows = []
   for shots in dict.fromkeys(card['settings']['shots'] for card in cards):
@@ -41,8 +42,24 @@ def summarise(cards: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     }
     for name in same[0]['scores'] or [None]:
       found = [card['scores'][name] for card in same] if name else []
-      rows.append(common | {'metric': name} | _over_seeds(found))
+      rows.append(
+          common | {'metric': name} | _over_seeds(found)
+          | _baselines([card.get('baselines', {}) for card in same], name)
+      )
   return rows
+
+
+def _baselines(
+    cards: Sequence[Mapping[str, Any]], metric: str | None
+) -> dict[str, float | None]:
+  """Means over seeds; None of what a card does not have."""
+  found: dict[str, float | None] = {}
+  for name in ('majority', 'nearest', 'copied', 'shown'):
+    values = [card[name] for card in cards if name in card]
+    values = [x[metric] if isinstance(x, Mapping) else x for x in values]
+    is_whole = bool(values) and len(values) == len(cards)
+    found[name] = float(np.mean(values)) if is_whole else None
+  return found
 
 
 def _over_seeds(scores: Sequence[Mapping[str, float]]) -> dict[str, Any]:
@@ -75,7 +92,7 @@ def table_of_scores(rows: Sequence[Mapping[str, Any]]) -> str:
         _interval(row['seeds_low'], row['seeds_high']), str(row['seeds']),
         str(row['queries']), str(row['missing']), str(row['beyond_context']),
     ))
-  lines = [aligned(cells)]
+  lines = [aligned(cells), *_table_of_baselines(rows)]
   for row in rows:
     count, shots = row['beyond_context'], row['shots']
     if count:
@@ -92,6 +109,31 @@ def table_of_scores(rows: Sequence[Mapping[str, Any]]) -> str:
         "answers; the predictions are for the benchmark's server"
     )
   return '\n'.join(dict.fromkeys(lines))
+
+
+def _table_of_baselines(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+  """What shots alone would score, beside the score."""
+  rows = [row for row in rows if row['majority'] is not None]
+  if not rows:
+    return []
+  names = ['score', 'majority', 'nearest', 'copied', 'shown']
+  if all(row['nearest'] is None for row in rows):
+    names.remove('nearest')
+  cells = [('shots', 'metric', *names)]
+  for row in rows:
+    cells.append((str(row['shots']), row['metric'], *(
+        '-' if row[name] is None else f'{row[name]:.2f}' for name in names
+    )))
+  told = {
+      'majority': 'majority: the answer that most shots have',
+      'nearest': 'nearest: the answer of the most similar shot',
+      'copied': 'copied: % of the answers that a shot has too',
+      'shown': 'shown: % of the queries whose right answer a shot has',
+  }
+  return [
+      '', 'scores of the shots alone:', aligned(cells),
+      '; '.join(told[name] for name in names[1:]),
+  ]
 
 
 def _interval(low: float | None, high: float | None) -> str:

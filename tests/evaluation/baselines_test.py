@@ -1,0 +1,64 @@
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""What shots alone would score stands beside what a model scores."""
+
+import collections
+
+import numpy as np
+import pytest
+
+from flamingo_jax.evaluation import report
+from tests.evaluation.answerers import Oracle, evaluate
+
+
+def said_of_shots(prompt):
+  texts = [part for part in prompt[:-1] if isinstance(part, str)]
+  return texts[1::2]
+
+
+class Majority(Oracle):
+  """Looks at no query: says what most shots say, of several the last."""
+
+  def generate(self, asked, *, prefix, **options):
+    del options
+    return [self.most(said_of_shots([*prefix, *prompt])) for prompt in asked]
+
+  def score(self, asked, candidates, *, prefix, **options):
+    del options
+    chosen = [self.most(said_of_shots([*prefix, *prompt])) for prompt in asked]
+    return np.array([[c == answer for c in candidates] for answer in chosen], float)
+
+  def most(self, answers):
+    counts = collections.Counter(reversed(answers))
+    return counts.most_common(1)[0][0]
+
+
+@pytest.mark.parametrize('name', ['vqav2', 'hateful_memes'])
+def test_a_model_that_looks_at_shots_alone_scores_the_majority(
+    data, tmp_path, name
+):
+  card, _ = evaluate(data, tmp_path, name=name, shots=4, model=Majority)
+  found = card['baselines']
+  assert found['majority'] == pytest.approx(
+      {metric: told['score'] for metric, told in card['scores'].items()}
+  )
+  assert found['copied'] == 100
+  right, _ = evaluate(data, tmp_path / 'right', name=name, shots=4)
+  assert right['baselines']['majority'] == found['majority']
+  assert 0 < right['baselines']['shown'] <= 100
+  assert right['baselines']['copied'] <= right['baselines']['shown']
+
+
+def test_the_nearest_shot_is_told_where_shots_are_the_most_similar(
+    data, tmp_path
+):
+  card, _ = evaluate(data, tmp_path, shots=2, rices=True)
+  rows = report.summarise([card])
+  assert rows[0]['nearest'] == card['baselines']['nearest'][rows[0]['metric']]
+  assert 'nearest: the answer of the most' in report.table_of_scores(rows)
+
+
+def test_without_shots_there_is_nothing_to_copy(data, tmp_path):
+  card, _ = evaluate(data, tmp_path, shots=0)
+  assert 'baselines' not in card
+  assert 'shots alone' not in report.table_of_scores(report.summarise([card]))
