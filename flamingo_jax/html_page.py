@@ -21,7 +21,8 @@ _UNSEEN = re.compile(
     '\u2066-\u2069\ud800-\udfff]'
 )
 
-# Of the least and the greatest number of a heat map.
+_CELLS = 128  # of a side of a heat map, at most
+# Of its least and its greatest number.
 _BLUE, _RED = np.array([5, 80, 174]), np.array([185, 28, 28])
 
 
@@ -52,20 +53,26 @@ def photograph(pixels: np.ndarray) -> str:
   return data_uri(buffer.getvalue(), 'jpeg')
 
 
-def heat_map(values: np.ndarray, least: int = 128) -> str:
-  """float[rows columns] as the source of an <img>: blue, white and red.
+def heat_map(array: np.ndarray) -> str:
+  """float[T P C] as the source of an <img>: a column of numbers for each frame.
 
-  White is 0; the deepest blue and red are the number farthest from it. Each
-  number is a square of whole pixels, and the longer side has `least` or more.
+  Of one frame, for each of its positions. White is 0; the deepest blue and red
+  are the number farthest from it. Of many neighbours the mean is shown.
   """
-  most = np.abs(values).max() or 1.0
-  share = np.clip(values / most, -1, 1)[..., None]
-  end = np.where(share > 0, _RED, _BLUE)
-  pixels = np.rint(255 + np.abs(share) * (end - 255)).astype(np.uint8)
-  scale = -(-least // max(values.shape))
+  frames, positions, channels = array.shape
+  columns = frames if frames > 1 else positions
+  table = np.asarray(array, np.float32).reshape(columns, -1).T
+  for axis, size in enumerate(table.shape):
+    starts = np.unique(np.linspace(0, size, min(size, _CELLS), False).astype(int))
+    counts = np.diff([*starts, size])
+    table = np.add.reduceat(table, starts, axis)
+    table = table / (counts[:, None] if axis == 0 else counts)
+  share = (table / (np.abs(table).max() or 1.0))[..., None]
+  pixels = 255 + np.abs(share) * (np.where(share > 0, _RED, _BLUE) - 255)
+  scale = -(-_CELLS // max(table.shape))  # whole pixels, all of one size
   pixels = np.repeat(np.repeat(pixels, scale, 0), scale, 1)
   buffer = io.BytesIO()
-  PIL.Image.fromarray(pixels).save(buffer, 'PNG')
+  PIL.Image.fromarray(np.rint(pixels).astype(np.uint8)).save(buffer, 'PNG')
   return data_uri(buffer.getvalue(), 'png')
 
 

@@ -113,11 +113,14 @@ def test_what_is_hostile_is_shown_and_no_part_of_the_page(
 
 
 def test_a_heat_map_is_blue_below_zero_and_red_above():
-  uri = html_page.heat_map(np.array([[-2.0, 0.0], [1.0, 2.0]]), least=4)
+  uri = html_page.heat_map(np.array([[[-2.0, 1.0]], [[0.0, 2.0]]]))
   data = base64.b64decode(uri.partition(',')[2])
   pixels = np.asarray(PIL.Image.open(io.BytesIO(data))).astype(int)
-  assert pixels.shape == (4, 4, 3)
-  (blue, white), (pink, red) = pixels[::2, ::2]
+  assert pixels.shape == (128, 128, 3)
+  (blue, white), (pink, red) = pixels[::127, ::127]
   assert (white == 255).all()
   assert blue[2] > blue[0] + 100 and red[0] > red[2] + 100
   assert pink[0] > red[0] and pink[2] > red[2]  # half as far from white
+  page = html_page.heat_map(np.ones((1, 1000, 3), np.float16))
+  size = PIL.Image.open(io.BytesIO(base64.b64decode(page.partition(',')[2]))).size
+  assert size == (128, 3)  # means of neighbours

@@ -9,8 +9,9 @@ import functools
 import hashlib
 import os
 import pathlib
-from typing import Any, Literal
+from typing import Any
 
+from flamingo_jax.data.media import Kind
 from flamingo_jax.errors import UserError, shown
 from flamingo_jax.evaluation.metrics import Metric
 from flamingo_jax.evaluation.prompts import PAPER, Sample, Style
@@ -94,7 +95,7 @@ class Benchmark:
   supports_of_a_class: int | None = None
   secret: tuple[str, ...] = ()  # splits whose files may come without answers
   # The kind of the media of all samples.
-  shows: Literal['image', 'video'] = 'image'
+  shows: Kind = 'image'
   style: Style = PAPER  # of its prompts
   # In what an evaluation is not that of the style's makers, for the card.
   differs: tuple[str, ...] = ()

@@ -86,9 +86,10 @@ class Settings:
     if benchmark.shows == 'video':
       read = EVALUATION.override(self.frames, self.fps)
       return dataclasses.replace(self, frames=read.frames, fps=read.fps)
+    shows = 'pictures' if benchmark.shows == 'image' else 'features'
     if self.frames is not None or self.fps is not None:
       raise UserError(
-          f'{benchmark.name} shows pictures, and frames and fps are of videos: '
+          f'{benchmark.name} shows {shows}, and frames and fps are of videos: '
           'leave --frames and --fps out'
       )
     return self

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from flamingo_jax import html_page
-from flamingo_jax.data.media import load_frames
+from flamingo_jax.data.media import load_frames, open_features
 from flamingo_jax.errors import UserError
 from flamingo_jax.evaluation.prompts import Sample
 
@@ -75,9 +75,13 @@ def _pictures(sample: Sample) -> list[tuple[str, str]]:
   pictures = []
   for medium in sample.media:
     try:
-      pixels, _ = load_frames(medium, 1, _PIXELS, None)
+      if medium.kind == 'features':
+        picture = html_page.heat_map(open_features(medium))
+      else:
+        pixels, _ = load_frames(medium, 1, _PIXELS, None)
+        picture = html_page.photograph(pixels[0])
     except UserError as error:
       pictures.append(('', str(error)))
     else:
-      pictures.append((html_page.photograph(pixels[0]), ''))
+      pictures.append((picture, ''))
   return pictures

@@ -82,13 +82,13 @@ def _hue(index: int) -> int:
 def _figure(medium: Media, index: int, is_seen: bool) -> dict[str, Any]:
   path = medium.path
   if medium.kind == 'features':
-    array = np.asarray(media_reader.open_features(medium), np.float32)
-    images = [html_page.heat_map(_beside(array))]
+    array = media_reader.open_features(medium)
+    images = [html_page.heat_map(array)]
     frames, positions, channels = array.shape
     path += (
         f': {frames} frames of {positions} x {channels}, {array.min():g} to '
         f'{array.max():g}; from left to right the frames, from top to bottom '
-        'their numbers'
+        'their numbers, blue below 0 and red above'
     )
   else:
     frames = _FRAMES if medium.kind == 'video' else 1
@@ -98,23 +98,6 @@ def _figure(medium: Media, index: int, is_seen: bool) -> dict[str, Any]:
       'kind': medium.kind, 'is_seen': is_seen, 'hue': _hue(index),
       'images': images, 'path': path, 'name': os.path.basename(medium.path),
   }
-
-
-def _beside(array: np.ndarray) -> np.ndarray:
-  """float[T P C] as a table: a column for each frame, or position of one.
-
-  Of long ones, means of neighbours.
-  """
-  frames, positions, channels = array.shape
-  columns = frames if frames > 1 else positions
-  table = array.reshape(columns, frames * positions * channels // columns).T
-  for axis, size in enumerate(table.shape):
-    # As wide as others, where the last one is of fewer.
-    edges = np.unique(np.linspace(0, size, min(size, _PIXELS), False).astype(int))
-    counts = np.diff([*edges, size])
-    table = np.add.reduceat(table, edges, axis)
-    table = table / (counts[:, None] if axis == 0 else counts)
-  return table
 
 
 def _tokens(

@@ -20,7 +20,9 @@ _ROLES = {
     'system': 'system', 'developer': 'system', 'user': 'user',
     'assistant': 'assistant',
 }
-_MEDIA = {'image_url': 'image', 'video_url': 'video'}
+_MEDIA = {
+    'image_url': 'image', 'video_url': 'video', 'features_url': 'features',
+}
 _EXAMPLE = '{"type": "image_url", "image_url": {"url": "data:image/png;base64,..."}}'
 # A video as its frames, which other servers take too: base64 of JPEGs, with
 # commas between them.

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Pictures and videos, decoded before the model is asked about them.
+"""Media, decoded before the model is asked about them.
 
 In threads of their own, so that nobody's large picture keeps the model from
 answering others.
@@ -21,7 +21,7 @@ from flamingo_jax.data import pictures
 from flamingo_jax.data import squares
 from flamingo_jax.data.media import Media
 from flamingo_jax.errors import UserError
-from flamingo_jax.picture_size import PictureSize
+from flamingo_jax.picture_size import FrameSize
 
 _ANIMATED = 20  # frames of as many pixels as a picture may have, in all
 _AT_ONCE = 2  # each may take half a gigabyte
@@ -32,12 +32,12 @@ class Decoder:
   """Makes media what a model takes of them."""
 
   def __init__(
-      self, size: PictureSize | None, frames: int, fps: float, pixels: int
+      self, size: FrameSize | None, frames: int, fps: float, pixels: int
   ):
     """Args of the model.
 
     Args:
-      size: of its pictures; None: it sees none.
+      size: of its pictures or arrays; None: it sees none.
       frames: that are read of a video.
       fps: frames per second of a video.
       pixels: of a picture or a frame, at most.
@@ -52,7 +52,7 @@ class Decoder:
     self._bytes = 0
 
   def medium(self, medium: Media) -> Media:
-    """An encoded picture or video, decoded.
+    """An encoded picture or video, or the file of an array, decoded.
 
     Raises:
       UserError: it cannot be decoded, or is too large.
@@ -61,7 +61,7 @@ class Decoder:
       size = self._check(medium)
       frames = self._frames
       if medium.kind == 'image':
-        frames = size.squaring.places
+        frames = size.places
       return media.read_ahead(medium, frames, size, self._fps).data
 
     return dataclasses.replace(
@@ -115,11 +115,13 @@ class Decoder:
         self._bytes -= self._kept.popitem(last=False)[1].pixels.nbytes
     return found
 
-  def _check(self, medium: Media) -> PictureSize:
+  def _check(self, medium: Media) -> FrameSize:
     """The size that the model takes; UserError if its pixels are too many."""
     if self._size is None:
-      raise UserError(f'{medium.path} is a picture, and this model reads text '
+      raise UserError(f'{medium.path} is no text, and this model reads text '
                       'alone; leave it out')
+    if medium.kind == 'features':
+      return self._size
     width, height = self._shape(medium)
     if width * height > self._pixels:
       raise UserError(

@@ -3,12 +3,14 @@
 """Pictures that come again are decoded once, as far as memory is for that."""
 
 import base64
+import io
 
+import numpy as np
 import pytest
 
 from flamingo_jax.data.media import Media
 from flamingo_jax.errors import UserError
-from flamingo_jax.picture_size import PictureSize
+from flamingo_jax.picture_size import ArraySize, PictureSize
 from flamingo_jax.serving import decoding_ahead
 from tests.serving.http_client import png
 
@@ -30,3 +32,20 @@ def test_pictures_that_come_again(monkeypatch):
   for _ in range(2):
     with pytest.raises(UserError, match='a is corrupt'):
       decoder.medium(Media('image', 'a', encoded[0][:-300]))
+
+
+def test_features_of_a_request_are_held_to_the_model():
+  file = io.BytesIO()
+  np.save(file, np.full((1, 2, 3), 5, np.float32))
+  features = Media('features', 'prompt[0]', file.getvalue())
+  decoder = decoding_ahead.Decoder(ArraySize(2, 3), 2, 1.0, 1)
+  found = decoder.medium(features).data
+  assert found.pixels.tolist() == [[[5] * 3] * 2, [[0] * 3] * 2]
+  assert found.mask.tolist() == [True, False]
+  for size, sentence in (
+      (ArraySize(2, 4), 'features prompt.0. has frames of 2 x 3 .* of 2 x 4 are'),
+      (PictureSize(8), 'features prompt.0. is an array, where pictures are'),
+      (None, 'is no text, and this model reads text alone'),
+  ):
+    with pytest.raises(UserError, match=sentence):
+      decoding_ahead.Decoder(size, 2, 1.0, 1).medium(features)

@@ -164,6 +164,10 @@ class Source:
     """A video, or a clip that was cut from one, not opened yet."""
     return (Media('video', str((self.folder / name).absolute())),)
 
+  def features(self, name: str) -> tuple[Media, ...]:
+    """Features of a .npy file, not opened yet."""
+    return (Media('features', str((self.folder / name).absolute())),)
+
   def sample(
       self,
       number: int,
