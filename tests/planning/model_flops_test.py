@@ -96,6 +96,22 @@ def test_flamingo_costs_what_its_architecture_says(name):
   ) == pytest.approx(expected, rel=0.01)
 
 
+def test_low_rank_updates_cost_three_forward_passes():
+  def flops(rank):
+    config = models.variants.get('flamingo_small', {
+        'lora': models.lora.LoraConfig(rank, 1.0, ('decoder/*/value', '*/up')),
+    })
+    return config.decoder, step_flops(
+        trained.FlamingoModel, config, 2, tokens=TOKENS, media=1, frames=1,
+        image_size=64,
+    )
+
+  decoder, once = flops(2)
+  width, inner = decoder.width, decoder.heads * decoder.head_size
+  per_rank = decoder.layers * ((width + inner) + (width + 4 * width))
+  assert flops(4)[1] - once == 3 * 2 * 2 * TOKENS * 2 * per_rank
+
+
 def test_a_language_model_costs_six_flops_per_weight_and_token():
   config = models.variants.get('flamingo_9b', {'decoder.remat': 'full'})
   assert step_flops(

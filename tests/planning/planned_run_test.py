@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs as gin files describe them, read without their data."""
 
+from flax import linen as nn
+from flax import traverse_util
 import jax
 import pytest
 
@@ -51,6 +53,20 @@ def test_bindings_override_the_file(file):
   run = planned_run.read([file], ['TRAIN_STEPS=7', "MESH_SHAPE={'model': 8}"])
   assert run.total_steps == 7
   assert run.mesh_shape == {'model': 8}
+
+
+def test_low_rank_updates_are_of_the_run_that_is_planned(file):
+  run = planned_run.read([file, 'configs/runs/lora.gin'], ['LORA_RANK=4'])
+  shapes = run.model.shapes
+  counts = [
+      sum(x.size for path, x in traverse_util.flatten_dict(nn.unbox(tree)).items()
+          if path[-1].startswith('lora'))
+      for tree in (shapes['params'], shapes['frozen_params'])
+  ]
+  # Queries and values of 24 layers of width 2048, and a scale of each.
+  assert counts == [24 * 2 * 2 * 2048 * 4, 24 * 2]
+  remat = run.with_setting('fsdp', 'full', 2)
+  assert remat.model.config.lora.rank == 4
 
 
 @pytest.mark.parametrize('name, model, features', [
