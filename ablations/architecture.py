@@ -60,7 +60,7 @@ class AblatedConfig(FlamingoConfig):
 
 def variant(
     name: str, overrides: Mapping[str, Any] | None = None, ablation: str = '',
-    lora: LoraConfig | None = None,
+    lora: LoraConfig | None = None, frozen_dtype: str | None = None,
 ) -> FlamingoConfig:
   """As `models.variants.get`, or an ablation of it: a part that is another.
 
@@ -69,10 +69,13 @@ def variant(
     overrides: likewise.
     ablation: a key of `AblatedConfig.build`; '' for none.
     lora: low-rank updates; None: those that the overrides say.
+    frozen_dtype: 'float32', 'bfloat16' or 'int8'; None: likewise.
   """
   config = variants.get(name, overrides)
-  if lora is not None:
-    config = dataclasses.replace(config, lora=lora)
+  told = {'lora': lora, 'frozen_dtype': frozen_dtype}
+  config = dataclasses.replace(
+      config, **{field: x for field, x in told.items() if x is not None}
+  )
   if not ablation:
     return config
   fields = {

@@ -19,6 +19,7 @@ Array = jax.Array
 Bool = jaxtyping.Bool
 Float = jaxtyping.Float
 Int = jaxtyping.Int
+Int8 = jaxtyping.Int8
 UInt8 = jaxtyping.UInt8
 
 # A nested dict of arrays: parameters, gradients, optimizer moments.

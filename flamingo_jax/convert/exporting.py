@@ -9,6 +9,8 @@ import os
 import pathlib
 import tempfile
 
+import numpy as np
+
 from flamingo_jax.convert import expressible
 from flamingo_jax.convert import families
 from flamingo_jax.convert import idefics_files
@@ -76,6 +78,15 @@ def export(
     record = source_record.find(pathlib.Path(base))
   elif weights.step == 0:
     record = source_record.find(pathlib.Path(weights.folder))
+  if form in ('idefics', 'safetensors') and any(
+      weights.dtype(path) == np.int8 for path in weights
+  ):
+    raise UserError(
+        f'{weights.folder} has maps of 8 bits (frozen_dtype is int8), which '
+        f'--format={form} does not hold: export the towers that it was trained '
+        'around, or with low-rank updates what flamingo convert --merge_lora '
+        'makes of it'
+    )
   with drafted(out) as draft:
     with expressible.refusing(weights.folder, form):
       if form in ('openflamingo', 'idefics'):

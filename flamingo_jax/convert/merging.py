@@ -9,6 +9,7 @@ import os
 import pathlib
 
 from etils import epath
+import ml_dtypes
 import numpy as np
 import orbax.checkpoint as ocp
 
@@ -18,7 +19,7 @@ from flamingo_jax.convert.conversion import check_is_new, drafted
 from flamingo_jax.convert.rules import Path
 from flamingo_jax.convert.stored_weights import StoredWeights
 from flamingo_jax.errors import UserError
-from flamingo_jax.models import lora
+from flamingo_jax.models import int8, lora
 from flamingo_jax.models.lora import LoraConfig
 from flamingo_jax.option_values import AnyNumber
 from flamingo_jax.run_dir.model_json import (
@@ -64,10 +65,12 @@ def merge(
       stored_vocabulary, read_model_json
   ))
   with drafted(out) as draft:
-    write_model_json(
-        draft, dataclasses.replace(config, lora=LoraConfig()), words,
-        told['max_media'], told['frames'],
+    dtype = config.frozen_dtype
+    merged = dataclasses.replace(
+        config, lora=LoraConfig(),
+        frozen_dtype='bfloat16' if dtype == 'int8' else dtype,
     )
+    write_model_json(draft, merged, words, told['max_media'], told['frames'])
     lost = _write(draft, weights, config.trained_towers)
     report = (
         f'merged: updates of rank {updates.rank}, alpha {updates.alpha}, of '
@@ -84,9 +87,9 @@ def _write(
 ) -> list[float]:
   """Writes all weights; what of each update is lost, as a share of its norm."""
   leaves = {
-      path: (weights.shape(path), weights.dtype(path),
+      path: (weights.shape(path), _dtype(weights, path),
              len(next(weights.parts(path))))
-      for path in weights if not is_update(path)
+      for path in weights if not is_update(path) and path[-1] != int8.SCALE
   }
   trains = lambda path: is_trained(path, trained_towers)
   step = epath.Path(checkpoint_folder(draft, 0))
@@ -117,6 +120,12 @@ def _write(
   return lost
 
 
+def _dtype(weights: StoredWeights, path: Path) -> np.dtype:
+  """That a parameter is written as; no sum has the scales of one of 8 bits."""
+  dtype = weights.dtype(path)
+  return np.dtype(ml_dtypes.bfloat16) if dtype == np.int8 else dtype
+
+
 def _merged(
     weights: StoredWeights, path: Path
 ) -> Iterator[tuple[tuple[int, ...], np.ndarray, np.ndarray]]:
@@ -125,12 +134,16 @@ def _merged(
   is_updated = path[-1] == 'kernel' and of_update[-1] in set(weights)
   for place in weights.parts(path):
     values, squares = weights.read(path, place), np.zeros(2)
+    if values.dtype == np.int8:
+      scale = weights.read((*path[:-1], int8.SCALE))[place]
+      inputs = tuple(range(scale.ndim - 1, values.ndim - 1))
+      values = values * np.expand_dims(scale, inputs)
     if is_updated:
       update = lora.product(*(
           weights.read(name)[place] for name in of_update
       )).reshape(values.shape)
       whole = values.astype(np.float32) + update
-      values = whole.astype(values.dtype)
+      values = whole.astype(_dtype(weights, path))
       lost = values.astype(np.float32) - whole
       squares = np.array([np.sum(np.square(x, dtype=np.float64))
                           for x in (lost, update)])

@@ -11,10 +11,13 @@
 """
 
 from collections.abc import Callable
+import contextlib
 import dataclasses
 
 from flax import linen as nn
 
+from flamingo_jax.errors import UserError
+from flamingo_jax.models import int8
 from flamingo_jax.models.architecture import Architecture
 from flamingo_jax.models.cache import Cache
 from flamingo_jax.models.decoder import Decoder
@@ -41,11 +44,21 @@ class FlamingoConfig(Architecture):
   decoder: DecoderConfig
   image_size: int = 320  # pixels a side
   dtype: str = 'bfloat16'  # of activations; norms, softmax, logits are float32
-  frozen_dtype: str = 'bfloat16'  # that frozen weights are stored in
+  # That frozen weights are stored in; 'int8': their linear maps, and the rest in
+  # bfloat16 (models/int8.py).
+  frozen_dtype: str = 'bfloat16'
   # Towers that are trained with the rest, as where none are given.
   trains_language_model: bool = False
   trains_vision_encoder: bool = False
   lora: LoraConfig = LoraConfig()  # low-rank updates of towers
+
+  def __post_init__(self):
+    known = ('float32', 'bfloat16', 'int8')
+    if self.frozen_dtype not in known:
+      raise UserError(
+          f'frozen_dtype is {self.frozen_dtype!r} and must be one of '
+          f'{", ".join(known)}'
+      )
 
   @property
   def trained_towers(self) -> tuple[str, ...]:
@@ -97,9 +110,11 @@ class Flamingo(nn.Module):
       segments: which document of its row each token is of; None: all of one.
     """
     cfg = self.config
-    # Parameters are made here, and nowhere else.
-    updates = cfg.lora if self.is_initializing() else LoraConfig()
-    with added(updates, cfg.trained_towers):
+    with contextlib.ExitStack() as stack:
+      if self.is_initializing():  # parameters are made here, and nowhere else
+        if cfg.frozen_dtype == 'int8':
+          stack.enter_context(int8.scaled(cfg.trained_towers))
+        stack.enter_context(added(cfg.lora, cfg.trained_towers))
       x, unembed = self.states(
           tokens, media_index, self.features(media, media_mask), media_mask,
           segments,

@@ -51,6 +51,9 @@ class Einsum(nn.Module):
         self.equation, x.astype(self.dtype), kernel.astype(self.dtype),
         self.in_axes,
     )
+    if self.has_variable('params', 'kernel_scale'):  # models/int8.py
+      scale = self.get_variable('params', 'kernel_scale')
+      y = (y.astype(jnp.float32) * scale).astype(self.dtype)
     if self.has_variable('params', 'lora_a'):
       y += self._low_rank(x)
     if not self.bias:

@@ -9,7 +9,7 @@ A and B lie beside W in the tree, as `lora_a` and `lora_b`, and alpha / r as
 (`layers.Einsum`), so that no module is told. A begins at random and B at 0.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 import contextlib
 import dataclasses
 import fnmatch
@@ -20,6 +20,7 @@ from flax import traverse_util
 import jax.numpy as jnp
 
 from flamingo_jax.errors import UserError, shown
+from flamingo_jax.models import frozen_maps
 from flamingo_jax.models.layers import Einsum, fan_in_normal, partitioned
 from flamingo_jax.typing import Tree
 
@@ -77,19 +78,12 @@ def added(
     return
   seen: set[str] = set()
 
-  def intercept(
-      call: Callable[..., Any], args: Any, kwargs: Any,
-      context: nn.module.InterceptorContext,
-  ) -> Any:
-    y = call(*args, **kwargs)
-    module = context.module
-    if type(module) is Einsum and (path := _frozen_map(module.path)):
-      seen.add(path)
-      if any(fnmatch.fnmatchcase(path, x) for x in config.projections):
-        _add(module, config)
-    return y
+  def visit(path: str, module: Einsum) -> None:
+    seen.add(path)
+    if any(fnmatch.fnmatchcase(path, x) for x in config.projections):
+      _add(module, config)
 
-  with nn.intercept_methods(intercept):
+  with frozen_maps.visited(visit):
     yield
   seen = {path for path in seen if path.split('/')[0] not in trained_towers}
   for pattern in config.projections:
@@ -99,14 +93,6 @@ def added(
           'linear map of a frozen tower; there are '
           f'{", ".join(sorted(seen)) or "none"}'
       )
-
-
-def _frozen_map(path: tuple[str, ...]) -> str:
-  """The path of a tower's map, as patterns have it; '' of any other."""
-  of_tower = path[:1] == ('vision_encoder',) or 'lm' in path
-  if not of_tower or 'xattn' in path:
-    return ''
-  return '/'.join(path[:-1] if path[-1] == 'map' else path)
 
 
 def _add(module: Einsum, config: LoraConfig) -> None:

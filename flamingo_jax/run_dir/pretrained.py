@@ -21,10 +21,12 @@ import jax
 from flamingo_jax.data import storage
 from flamingo_jax.data.buckets import as_folder
 from flamingo_jax.errors import UserError
-from flamingo_jax.models import FlamingoConfig
+from flamingo_jax.models import FlamingoConfig, int8
+from flamingo_jax.models.architecture import Architecture
 from flamingo_jax.models.lora import LoraConfig
 from flamingo_jax.run_dir import checkpoint
 from flamingo_jax.run_dir import model_json
+from flamingo_jax.run_dir import quantizing
 from flamingo_jax.run_dir.differences import check_same_tree
 from flamingo_jax.run_dir.fingerprint import fingerprint
 from flamingo_jax.run_dir.regroup import grouped_as, regroup
@@ -136,17 +138,20 @@ class TrainStateInitializer:
     What that run froze and what this one does need not be the same.
     """
     folder, step = find_checkpoint(self._weights)
-    config = self._model.config
-    if isinstance(config, FlamingoConfig) and (
-        not _stored_updates(folder, config).rank
-    ):
-      whole = _without_updates(whole)
-    model_json.check_model_json(
-        folder, config, self._model.vocabulary, but=_OF_A_RUN
-    )
-    return (
-        read_params(folder, step, whole), checkpoint_folder(folder, step)
-    )
+    config, place = self._model.config, checkpoint_folder(folder, step)
+    but, in_floats = _OF_A_RUN, False
+    if isinstance(config, FlamingoConfig):
+      stored = model_json.stored_config(folder)
+      if not _stored_updates(folder, stored, config).rank:
+        whole = _without_updates(whole)
+      dtype = getattr(stored, 'frozen_dtype', config.frozen_dtype)
+      if in_floats := config.frozen_dtype == 'int8' != dtype:
+        but = (*but, 'frozen_dtype')
+    model_json.check_model_json(folder, config, self._model.vocabulary, but=but)
+    if not in_floats:
+      return read_params(folder, step, whole), place
+    tree = read_params(folder, step, int8.in_floats(whole))
+    return quantizing.quantized(tree, whole), place
 
   def _warn_of_random(self, frozen: Tree) -> None:
     """Says which frozen towers have no weights to be frozen."""
@@ -202,15 +207,21 @@ def load_tower(
         f'the tower alone: {_MERGE}'
     )
   stored = _without_added(stored)
+  becomes_int8 = int8.has_scales(abstract) and not int8.has_scales(stored)
   # The layers of a language model may be in other groups.
-  target = read_as = grouped_as(abstract, stored)
+  read_as = grouped_as(
+      int8.in_floats(abstract) if becomes_int8 else abstract, stored
+  )
   check_same_tree(read_as, stored, f'the {name} of {folder}')
-  for key in reversed(path):
-    target = {key: target}
-  tree = checkpoint.read_tree(folder, target)
-  for key in path:
-    tree = tree[key]
-  return regroup(tree, abstract), folder
+
+  def read(part: Tree) -> Tree:
+    for key in reversed(path):
+      part = {key: part}
+    return _at(checkpoint.read_tree(folder, part), path)
+
+  if becomes_int8:
+    return quantizing.read_by_parts(read, read_as, abstract), folder
+  return regroup(read(read_as), abstract), folder
 
 
 def check_vocabulary(source: str | os.PathLike, model: TrainedModel) -> None:
@@ -288,14 +299,15 @@ def _without_updates(tree: Tree) -> Tree:
   )
 
 
-def _stored_updates(folder: epath.Path, config: FlamingoConfig) -> LoraConfig:
+def _stored_updates(
+    folder: epath.Path, config: Architecture, wanted: FlamingoConfig
+) -> LoraConfig:
   """Those of a run whose weights a model begins with.
 
   Raises:
     UserError: they are others than the model's.
   """
-  stored = getattr(model_json.stored_config(folder), 'lora', LoraConfig())
-  wanted = config.lora
+  stored, wanted = getattr(config, 'lora', LoraConfig()), wanted.lora
   if stored.rank and dataclasses.replace(stored, alone=wanted.alone) != wanted:
     raise UserError(
         f'the model in {folder} has low-rank updates of rank {stored.rank}, '

@@ -16,7 +16,7 @@ from jax.sharding import NamedSharding, PartitionSpec
 
 from flamingo_jax.typing import Tree
 
-_STACKS = {'head': 1, 'groups': 2, 'tail': 1}  # and their dimensions
+STACKS = {'head': 1, 'groups': 2, 'tail': 1}  # and their dimensions
 _Flat = dict[tuple[str, ...], Any]  # arrays, or their shapes
 
 
@@ -33,7 +33,7 @@ def grouped_as(abstract: Tree, stored: Tree) -> Tree:
   """
   flat = traverse_util.flatten_dict(abstract)
   found = traverse_util.flatten_dict(stored)
-  stacked = {k: x for k, x in flat.items() if k[0] not in _STACKS}
+  stacked = {k: x for k, x in flat.items() if k[0] not in STACKS}
   for name in _names(flat):
     mine, theirs = _stacks(flat, name), _stacks(found, name)
     if 'groups' not in theirs or _layers(mine) != _layers(theirs):
@@ -55,7 +55,7 @@ def regroup(decoder: Tree, abstract: Tree) -> Tree:
     return decoder
 
   def move(flat: _Flat) -> _Flat:
-    moved = {k: x for k, x in flat.items() if k[0] not in _STACKS}
+    moved = {k: x for k, x in flat.items() if k[0] not in STACKS}
     for name in _names(shapes):
       size = shapes['groups', *name].shape[2:]
       layers = jnp.concatenate([
@@ -85,7 +85,7 @@ def _stacks(flat: _Flat, name: tuple[str, ...]) -> dict[str, tuple[int, ...]]:
   """The stacks that have a parameter, from below, and their shapes."""
   return {
       stack: flat[stack, *name].shape[:dimensions]
-      for stack, dimensions in _STACKS.items() if (stack, *name) in flat
+      for stack, dimensions in STACKS.items() if (stack, *name) in flat
   }
 
 

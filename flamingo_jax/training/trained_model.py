@@ -16,6 +16,7 @@ import optax
 from flamingo_jax import models, sharding
 from flamingo_jax.data.vocabulary import Vocabulary
 from flamingo_jax.errors import UserError
+from flamingo_jax.models import int8
 from flamingo_jax.models.vision import is_tiled, picture_size
 from flamingo_jax.picture_size import FrameSize
 from flamingo_jax.training.losses import contrastive_loss, same_rows
@@ -171,11 +172,17 @@ class FlamingoModel(TrainedModel):
 
     def stored(path, box):
       # What was trained before it was frozen keeps its bits.
-      added = is_trainable(path) or is_update(path)
-      dtype = jnp.float32 if added else cfg.frozen_dtype
+      if is_trainable(path) or is_update(path) or path[-1] == int8.SCALE:
+        dtype = jnp.float32
+      elif cfg.frozen_dtype == 'int8':
+        dtype = jnp.bfloat16
+      else:
+        dtype = cfg.frozen_dtype
       return _as_frozen(jax.tree.map(lambda x: x.astype(dtype), box))
 
-    frozen_params = traverse_util.path_aware_map(stored, frozen_params)
+    frozen_params = int8.quantized(
+        traverse_util.path_aware_map(stored, frozen_params)
+    )
     return {'params': params, 'frozen_params': frozen_params}
 
   def prepare(self, frozen_params: Tree, batch: Batch) -> Batch:

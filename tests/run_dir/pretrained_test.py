@@ -8,13 +8,14 @@ import dataclasses
 import chex
 from flax import traverse_util
 import jax
+import jax.numpy as jnp
 import numpy as np
 import orbax.checkpoint as ocp
 import pytest
 
 from flamingo_jax.data.vocabulary import default_vocabulary, train_vocabulary
 from flamingo_jax.errors import UserError
-from flamingo_jax.models import lora
+from flamingo_jax.models import int8, lora
 from flamingo_jax.models.lora import LoraConfig
 from flamingo_jax.run_dir import checkpoint
 from flamingo_jax.run_dir import model_json
@@ -123,6 +124,43 @@ def test_a_tree_of_the_whole_model_will_do(
   )
   told = capsys.readouterr().err
   assert 'warning: vision_encoder: random weights that stay frozen' in told
+
+
+def test_towers_become_such_of_8_bits_on_every_mesh(
+    model, source, config, run, tmp_path
+):
+  eight_bits = dataclasses.replace(
+      config, frozen_dtype='int8', decoder=dataclasses.replace(
+          config.decoder, xattn_every=1
+      ),
+  )
+  adapted = FlamingoModel(eight_bits, default_vocabulary(), model.optimizer)
+  partitioner = Partitioner({'fsdp': 4, 'model': 2}, 'tensor_parallel')
+  state, frozen = TrainStateInitializer(
+      adapted, partitioner, vision_encoder=str(run), language_model=str(run)
+  ).from_scratch(jax.random.PRNGKey(0))
+  _, abstract = abstract_state(adapted, partitioner)
+  places = lambda tree: jax.tree.map(lambda x: (x.dtype, x.sharding), tree)
+  assert places(frozen) == places(abstract)
+  # Three layers in groups of one, which were a group of two and a tail.
+  theirs = source[1]['decoder']
+  ups = [theirs[x]['lm']['ffw']['up']['kernel'] for x in ('groups', 'tail')]
+  up = np.concatenate([x.reshape(-1, *x.shape[-2:]) for x in ups])[:, None]
+  found = frozen['decoder']['groups']['lm']['ffw']['up']
+  numbers, scale = int8.quantize(jnp.asarray(up, jnp.bfloat16), 2)
+  np.testing.assert_array_equal(found['kernel'], numbers)
+  np.testing.assert_allclose(found[int8.SCALE], scale, rtol=1e-6)
+  # Saved once, and read by who goes on, or begins with its weights.
+  save_run(tmp_path / 'run', eight_bits, 1, state.params, frozen)
+  again = checkpoint.restore_frozen(tmp_path / 'run', abstract)
+  chex.assert_trees_all_equal(*map(jax.device_get, (again, frozen)))
+  with pytest.raises(UserError, match="frozen_dtype is 'int8' there and 'float32'"):
+    TrainStateInitializer(
+        FlamingoModel(
+            dataclasses.replace(eight_bits, frozen_dtype='float32'),
+            default_vocabulary(), model.optimizer,
+        ), partitioner, weights=str(tmp_path / 'run'),
+    ).from_scratch(jax.random.PRNGKey(0))
 
 
 def test_what_does_not_fit_is_one_sentence(
