@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 
 from flamingo_jax import cli
+from flamingo_jax.convert import exporting
 from flamingo_jax.convert import merging
 from flamingo_jax.convert.stored_weights import StoredWeights
 from flamingo_jax.data.vocabulary import default_vocabulary
 from flamingo_jax.errors import UserError
-from flamingo_jax.models import lora
+from flamingo_jax.models import int8, lora
 from flamingo_jax.models.lora import LoraConfig
 from flamingo_jax.run_dir.model_json import stored_config
 from flamingo_jax.training.trainable import split_params
@@ -78,6 +79,29 @@ def test_updates_become_part_of_their_maps(params, tmp_path, capsys):
     assert found.dtype == x.dtype
   with pytest.raises(UserError, match=r'has no low-rank updates \(lora.rank is 0'):
     merging.merge(merged, tmp_path / 'again')
+
+
+def test_maps_of_8_bits_become_bfloat16(params, tmp_path):
+  flat = traverse_util.flatten_dict(params)
+  place = 'decoder', 'groups', 'lm', 'ffw', 'down'
+  kernel, scale = int8.quantize(flat[*place, 'kernel'], 2)
+  flat |= {(*place, 'kernel'): kernel, (*place, int8.SCALE): scale}
+  config = dataclasses.replace(CONFIG, frozen_dtype='int8')
+  save_run(tmp_path / 'run', config, 4, *split_params(
+      traverse_util.unflatten_dict(flat), (), True
+  ))
+  with pytest.raises(UserError, match='maps of 8 bits .*format=safetensors does'):
+    exporting.export(tmp_path / 'run', tmp_path / 'no', 'safetensors')
+  merging.merge(tmp_path / 'run', tmp_path / 'merged')
+  assert stored_config(tmp_path / 'merged').frozen_dtype == 'bfloat16'
+  weights = StoredWeights(tmp_path / 'merged')
+  assert (*place, int8.SCALE) not in set(weights)
+  found = weights.read((*place, 'kernel'))
+  whole = kernel * scale[..., None, :] + lora.product(
+      *(flat[*place, name] for name in lora.LEAVES)
+  )
+  assert found.dtype == jnp.bfloat16
+  np.testing.assert_allclose(found.astype(np.float32), whole, rtol=2**-8)
 
 
 def test_flags_of_other_conversions_are_told(capsys):

@@ -11,6 +11,7 @@ import json
 import os
 import pathlib
 
+from flax import traverse_util
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -19,7 +20,7 @@ import pytest
 import flamingo_jax as fj
 from flamingo_jax import decoding
 from flamingo_jax.convert.conversion import convert
-from flamingo_jax.models import LanguageModel
+from flamingo_jax.models import LanguageModel, int8
 from flamingo_jax.predictor import programs
 from tests.convert.texts import checksums, lines
 
@@ -61,18 +62,31 @@ def test_greedy_tokens_are_those_of_the_reference(model):
     np.testing.assert_array_equal(row, wanted)
 
 
-def test_the_likelihood_of_a_page_is_that_of_the_reference(model):
+def log_likelihood(model, params):
+  """Of the page, in nats, of all 512 tokens together."""
   page = np.array([TOLD['page']])
-  logits = jax.jit(LanguageModel(model.config).apply)(
-      {'params': model.params}, page
-  )
+  logits = jax.jit(LanguageModel(model.config).apply)({'params': params}, page)
   logs = np.asarray(logits[0, :-1], np.float64)
   taken = np.take_along_axis(logs, page[0, 1:, None], axis=1)[:, 0]
   most = logs.max(axis=1)
   total = np.log(np.exp(logs - most[:, None]).sum(axis=1)) + most
-  found = np.sum(taken - total)
-  # In nats, of all 512 tokens together.
+  return np.sum(taken - total)
+
+
+def test_the_likelihood_of_a_page_is_that_of_the_reference(model):
+  found = log_likelihood(model, model.params)
   assert abs(found - TOLD['log_likelihood']) < 1e-4, found
+
+
+def test_maps_of_8_bits_cost_little_of_the_likelihood_of_a_page(model):
+  flat = traverse_util.flatten_dict(model.params)
+  for path in [path for path in flat if path[-1] == 'kernel']:
+    x = flat[path]
+    flat[*path[:-1], int8.SCALE] = jnp.ones((*x.shape[:2], x.shape[-1]))
+  found = log_likelihood(
+      model, int8.quantized(traverse_util.unflatten_dict(flat))
+  )
+  assert 0 < abs(found / TOLD['log_likelihood'] - 1) < 0.005, found
 
 
 def test_it_answers_by_itself(model):
