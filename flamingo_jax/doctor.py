@@ -166,12 +166,14 @@ def version_in_code(package: str, path: Sequence[str]) -> str | None:
 def check_t5x() -> Finding:
   """Whether t5x's programs can train; they are on GitHub only."""
   found = [name for name in T5X if importlib.util.find_spec(name)]
-  remedy = 'docs/t5x.md says how'
+  remedy = 'docs/t5x.md says how to install it'
   if 't5x' not in found:
-    return Finding('note', 't5x is not there, the built-in driver trains', remedy)
+    return Finding(
+        'note', 't5x is not installed; flamingo train does not need it', remedy
+    )
   if missing := [name for name in T5X if name not in found]:
     return Finding('BAD', f't5x needs {" and ".join(missing)}', remedy)
-  return Finding('ok', 't5x is there')
+  return Finding('ok', 't5x is installed')
 
 
 def check_jax_pair(versions: dict[str, str]) -> Iterator[Finding]:
@@ -262,7 +264,7 @@ def check_compiled() -> Finding:
                    'name a folder of your own with XDG_CACHE_HOME')
   return Finding('ok', f'compiled programs are kept in {folder}, '
                  f'{compiled.bytes_kept() / 1e6:.0f} MB of at most '
-                 f'{compiled.LARGEST / 1e6:,.0f}; it may be removed')
+                 f'{compiled.LARGEST / 1e6:,.0f}; you may delete them')
 
 
 def findings() -> Iterator[Finding]:
@@ -295,7 +297,7 @@ def main() -> int:
     print(finding, flush=True)
     bad += finding.status == 'BAD'
   if bad:
-    print(f'{bad} thing{"s" if bad > 1 else ""} to mend')
+    print(f'{bad} thing{"s" if bad > 1 else ""} to fix')
   else:
-    print('nothing to mend')
+    print('nothing to fix')
   return 1 if bad else 0

@@ -100,7 +100,7 @@ def test_a_package_that_does_not_import_is_told_by_its_last_line():
   assert (output, error) == ('', 'RuntimeError: too old')
 
 
-def test_finds_nothing_to_mend_in_the_tested_environment(capsys):
+def test_finds_nothing_to_fix_in_the_tested_environment(capsys):
   status = cli.main(command_examples.arguments('doctor'))
   output = capsys.readouterr().out
   assert status == 0, output
@@ -117,6 +117,6 @@ def test_t5x_without_its_siblings_is_told(monkeypatch):
   found |= {'t5x': 't5x', names[0]: 'there'}
   assert doctor.check_t5x() == doctor.Finding(
       'BAD', 't5x needs airio_of_this_test',
-      'docs/t5x.md says how')
+      'docs/t5x.md says how to install it')
   found[names[1]] = 'there'
   assert doctor.check_t5x().status == 'ok'
