@@ -27,6 +27,7 @@ from flamingo_jax.commands import (
     planning,
     preparing,
     prompting,
+    reporting,
     running,
     serving,
     vocabularies,
@@ -108,7 +109,8 @@ def make_parser() -> argparse.ArgumentParser:
   commands = parser.add_subparsers(dest='command', required=True)
   for add in (
       running.add_train, gridding.add_grid, running.add_eval, running.add_infer,
-      prompting.add_generate, chatting.add_chat, prompting.add_score,
+      reporting.add_report, prompting.add_generate, chatting.add_chat,
+      prompting.add_score,
       serving.add_serve, preparing.add_prepare, prompting.add_explain,
       checking.add_check, planning.add_plan,
       matching.add_match, ablating.add_ablate, vocabularies.add_vocabulary,
