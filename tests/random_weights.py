@@ -72,9 +72,8 @@ def random_weights(config: models.FlamingoConfig, scale: float):
       return 1 + 0.2 * noise
     return scale * noise
 
-  return jax.tree.map(
-      jnp.asarray,
-      jax.tree_util.tree_map_with_path(leaf, nn.unbox(shapes)['params']),
+  return jax.device_put(
+      jax.tree_util.tree_map_with_path(leaf, nn.unbox(shapes)['params'])
   )
 
 

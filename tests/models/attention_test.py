@@ -18,14 +18,18 @@ from flamingo_jax.models.self_attention import SelfAttention
 @pytest.mark.parametrize('first', [0, (0, 5), (3, 1)])
 @pytest.mark.parametrize('shared', [False, True])
 def test_distances_are_aligned_as_by_a_gather(first, shared):
-  x = jax.random.normal(jax.random.key(0), (2, 3, 4, 9))
+  x = np.random.default_rng(0).normal(size=(2, 3, 4, 9)).astype(np.float32)
   if shared:  # of three keys, behind which queries stand; heads come first
     first = np.maximum(first, 3).tolist()
-  at = first if isinstance(first, int) else jnp.array(first)
-  if shared:
-    y = align_distances(x.swapaxes(0, 1), at, 3, rows=1).swapaxes(0, 1)
-  else:
-    y = align_distances(x, at, 9)
+
+  @jax.jit
+  def align(x):
+    at = first if isinstance(first, int) else jnp.array(first)
+    if shared:
+      return align_distances(x.swapaxes(0, 1), at, 3, rows=1).swapaxes(0, 1)
+    return align_distances(x, at, 9)
+
+  y = np.asarray(align(x))
   for b, row in enumerate(np.broadcast_to(first, 2)):
     for l in range(4):
       keys = np.arange(3 if shared else row + l + 1)  # that a query may see
@@ -36,13 +40,14 @@ def test_distances_are_aligned_as_by_a_gather(first, shared):
 
 
 def test_a_query_that_sees_nothing_gets_exactly_zero():
-  values = jax.random.normal(jax.random.key(0), (1, 2, 3, 4))
-  mask = jnp.array([[[False] * 3, [True, False, False]]])
-  f = lambda v: attend(jnp.ones((1, 2, 2, 3)), v, mask)
-  y = f(values)
+  values = np.random.default_rng(0).normal(size=(1, 2, 3, 4))
+  values = values.astype(np.float32)
+  mask = np.array([[[False] * 3, [True, False, False]]])
+  f = jax.jit(lambda v: attend(jnp.ones((1, 2, 2, 3)), v, jnp.asarray(mask)))
+  y = np.asarray(f(values))
   np.testing.assert_array_equal(y[0, :, 0], 0)
   np.testing.assert_array_equal(y[0, :, 1], values[0, :, 0])
-  gradient = jax.grad(lambda v: f(v)[0, :, 0].sum())(values)
+  gradient = jax.jit(jax.grad(lambda v: f(v)[0, :, 0].sum()))(values)
   np.testing.assert_array_equal(gradient, 0)
 
 
@@ -70,33 +75,40 @@ def attention_and_params(x):
   model = SelfAttention(DecoderConfig(
       vocab=1, layers=1, width=8, heads=2, head_size=4, xattn_every=1
   ))
-  params = nn.unbox(model.init(jax.random.key(0), x))['params']
+  params = nn.unbox(jax.jit(model.init)(jax.random.key(0), x))['params']
   for i, name in enumerate(('content_bias', 'position_bias')):
-    noise = jax.random.normal(jax.random.key(i), params[name].shape)
+    noise = np.random.default_rng(i).normal(size=params[name].shape)
+    noise = noise.astype(np.float32)
     params = params | {name: noise}  # zero at init, which would hide them
   return model, params
 
 
+# Arrays of numpy need no programs to be made or compared.
+X = np.random.default_rng(1).normal(size=(2, 7, 8)).astype(np.float32)
+
+
 def test_relative_attention_is_transformer_xl():
-  x = jax.random.normal(jax.random.key(1), (2, 7, 8))
-  model, params = attention_and_params(x)
-  y, _ = model.apply({'params': params}, x)
-  for b in range(2):
-    np.testing.assert_allclose(
-        y[b], reference(params, np.asarray(x[b]), 2), atol=1e-5
-    )
+  model, params = attention_and_params(X)
+  y, _ = jax.jit(model.apply)({'params': params}, X)
+  for found, x in zip(np.asarray(y), X):
+    np.testing.assert_allclose(found, reference(params, x, 2), atol=1e-5)
 
 
 def test_rows_continue_their_caches_at_their_own_positions():
-  x = jax.random.normal(jax.random.key(1), (2, 7, 8))
-  model, params = attention_and_params(x)
-  whole, _ = model.apply({'params': params}, x)
-  zeros = jnp.zeros((2, 2, 10, 4))
-  empty = LayerCache(keys=zeros, values=zeros)
-  _, new = model.apply({'params': params}, x[:, :5], empty)
-  cache = empty.append(new, None)
+  model, params = attention_and_params(X)
   # Row 0 goes on after 5 tokens, row 1 after 3 (its last two were padding).
-  more = jnp.stack([x[0, 5:7], x[1, 3:5]])
-  y, _ = model.apply({'params': params}, more, cache, jnp.array([5, 3]))
+  more = np.stack([X[0, 5:7], X[1, 3:5]])
+
+  @jax.jit
+  def at_once_and_in_two(params, x, more):
+    whole, _ = model.apply({'params': params}, x)
+    zeros = jnp.zeros((2, 2, 10, 4))
+    empty = LayerCache(keys=zeros, values=zeros)
+    _, new = model.apply({'params': params}, x[:, :5], empty)
+    cache = empty.append(new, None)
+    y, _ = model.apply({'params': params}, more, cache, jnp.array([5, 3]))
+    return whole, y
+
+  whole, y = map(np.asarray, at_once_and_in_two(params, X, more))
   np.testing.assert_allclose(y[0], whole[0, 5:7], atol=1e-5)
   np.testing.assert_allclose(y[1], whole[1, 3:5], atol=1e-5)

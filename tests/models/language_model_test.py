@@ -17,7 +17,7 @@ CONFIG = tiny_config('one_block', vocab=50, layers=5, xattn_every=2)
 MODULE = models.LanguageModel(
     models.LanguageModelConfig(CONFIG.decoder, CONFIG.dtype)
 )
-TOKENS = jnp.array(np.random.default_rng(0).integers(0, 50, (2, 9)))
+TOKENS = np.random.default_rng(0).integers(0, 50, (2, 9), np.int32)
 
 
 @pytest.fixture(scope='module')
@@ -25,22 +25,22 @@ def params():
   params = nn.unbox(jax.jit(MODULE.init)(jax.random.key(1), TOKENS))['params']
   # Biases start at 0, where a mistake with distances would not show.
   return jax.tree.map(
-      lambda x: x + 0.1 * np.random.default_rng(x.size).normal(size=x.shape),
-      params,
+      lambda x: np.float32(
+          x + 0.1 * np.random.default_rng(x.size).normal(size=x.shape)
+      ), jax.device_get(params),
   )
 
 
 @pytest.fixture(scope='module')
 def logits():
-  return jax.jit(
-      lambda params, *args: MODULE.apply({'params': params}, *args)
-  )
+  run = jax.jit(lambda params, *args: MODULE.apply({'params': params}, *args))
+  return lambda *args: np.asarray(run(*args))
 
 
 def test_in_flamingo_with_closed_gates_it_is_the_same_model(params, logits):
   flamingo = models.Flamingo(CONFIG)
-  media = jnp.zeros((2, 1, 1, 16, 16, 3), jnp.uint8)
-  inputs = (TOKENS, jnp.ones_like(TOKENS), media, jnp.ones((2, 1, 1), bool))
+  media = np.zeros((2, 1, 1, 16, 16, 3), np.uint8)
+  inputs = (TOKENS, np.ones_like(TOKENS), media, np.ones((2, 1, 1), bool))
   whole = random_weights(CONFIG, scale=0.1)
   flat = {
       k: np.zeros_like(x) if 'gate' in k[-1] else x
@@ -61,7 +61,7 @@ def test_in_flamingo_with_closed_gates_it_is_the_same_model(params, logits):
 
 
 def test_packed_documents_are_as_on_their_own(params, logits):
-  segments = jnp.array([[1] * 4 + [2] * 3 + [0] * 2, [1] * 9])
+  segments = np.array([[1] * 4 + [2] * 3 + [0] * 2, [1] * 9])
   packed = logits(params, TOKENS, segments)
   alone = logits(params, TOKENS)
   np.testing.assert_allclose(packed[1], alone[1], rtol=1e-5, atol=1e-5)

@@ -5,6 +5,7 @@
 import chex
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 
 from flamingo_jax.models.layer_stack import per_turn
@@ -31,22 +32,24 @@ def meshes():
 def test_a_product_of_matrices_is_the_einsum(
     meshes, equation, x, kernel, in_axes
 ):
-  x = jax.random.normal(jax.random.key(0), x)
-  kernel = jax.random.normal(jax.random.key(1), kernel)
+  rng = np.random.default_rng(0)
+  x, kernel = (
+      rng.normal(size=shape).astype(np.float32) for shape in (x, kernel)
+  )
   layer = Einsum(equation, kernel.shape, (None,) * kernel.ndim, in_axes)
 
   def summed(x, kernel, product):
     return jnp.sum(jnp.sin(product(x, kernel)))
 
-  expected = jax.value_and_grad(summed, argnums=(0, 1))(
-      x, kernel, lambda x, kernel: jnp.einsum(equation, x, kernel)
-  )
+  def gradients(product):
+    loss = lambda x, kernel: summed(x, kernel, product)
+    return jax.jit(jax.value_and_grad(loss, argnums=(0, 1)))(x, kernel)
+
+  expected = gradients(lambda x, kernel: jnp.einsum(equation, x, kernel))
   for mesh in meshes:
     with jax.sharding.use_abstract_mesh(mesh):
-      found = jax.value_and_grad(summed, argnums=(0, 1))(
-          x, kernel, lambda x, kernel: layer.apply(
-              {'params': {'kernel': kernel}}, x
-          )
+      found = gradients(
+          lambda x, kernel: layer.apply({'params': {'kernel': kernel}}, x)
       )
     chex.assert_trees_all_close(found, expected, rtol=1e-5, atol=1e-5)
 
