@@ -9,7 +9,6 @@ import functools
 import json
 import pathlib
 
-from flax import linen as nn
 from flax import traverse_util
 import jax
 import jax.numpy as jnp
@@ -25,9 +24,10 @@ from flamingo_jax.convert.families import (
     read_config,
 )
 from flamingo_jax.errors import UserError
-from flamingo_jax.models import FlamingoConfig, ResamplerConfig
+from flamingo_jax.models import FlamingoConfig, ResamplerConfig, ViTConfig
 from flamingo_jax.models.language_model import LanguageModel
 from tests.convert.reference_weights import values
+from tests.random_weights import random_weights
 
 REFERENCES = pathlib.Path(__file__).parent / 'references'
 TOLD = json.loads((REFERENCES / 'language_models.json').read_text())
@@ -60,8 +60,7 @@ def read_model(folder):
   }
   for path, place, piece in rules.pieces(mapping, tensors):
     found[path][place] = piece
-  found = jax.tree.map(jnp.asarray, found)
-  return mapping.config, traverse_util.unflatten_dict(found)
+  return mapping.config, jax.device_put(traverse_util.unflatten_dict(found))
 
 
 @pytest.fixture(scope='module')
@@ -80,13 +79,10 @@ def test_every_family_has_a_reference():
 def test_logits_and_greedy_tokens_are_those_of_the_reference(read, name):
   config, params = read(name)
   model, params = LanguageModel(config), {'params': {'decoder': params}}
-  logits = jax.jit(model.apply)(params, TOKENS)
-  np.testing.assert_allclose(logits, LOGITS[name], atol=5e-5)
-
   longest, new = int(LENGTHS.max()), len(TOLD['models'][name]['greedy'][0])
 
   @jax.jit
-  def continue_prompts(params):
+  def read_and_continue(params):
     prefill = functools.partial(model.apply, params, method='prefill')
     first, cache = prefill(
         TOKENS[:, :longest], None, None, LENGTHS, longest + new
@@ -98,23 +94,32 @@ def test_logits_and_greedy_tokens_are_those_of_the_reference(read, name):
       y, cache = model.apply(params, token[:, None], cache, method='extend')
       return (y[:, 0], cache), token
 
-    return jax.lax.scan(step, (first, cache), None, new)[1].T
+    greedy = jax.lax.scan(step, (first, cache), None, new)[1].T
+    return model.apply(params, TOKENS), greedy
 
-  assert continue_prompts(params).tolist() == TOLD['models'][name]['greedy']
+  logits, greedy = read_and_continue(params)
+  np.testing.assert_allclose(logits, LOGITS[name], atol=5e-5)
+  assert greedy.tolist() == TOLD['models'][name]['greedy']
 
 
 @pytest.mark.parametrize('name', ['mistral', 'mpt', 'opt'])
 def test_a_shared_prefix_changes_no_logits(read, name):
   config, params = read(name)
   model, params = LanguageModel(config), {'params': {'decoder': params}}
-  prefill = functools.partial(model.apply, params, method='prefill')
-  _, prefix = prefill(TOKENS[:1, :7], None, None, jnp.array([7]), 7)
-  rows = jnp.stack([TOKENS[0, 7:13]] * 2)
-  logits, cache = prefill(rows, None, None, jnp.array([6, 4]), 10, prefix)
+
+  @jax.jit
+  def read_behind_prefix(params):
+    prefill = functools.partial(model.apply, params, method='prefill')
+    _, prefix = prefill(TOKENS[:1, :7], None, None, jnp.array([7]), 7)
+    rows = jnp.stack([TOKENS[0, 7:13]] * 2)
+    logits, cache = prefill(rows, None, None, jnp.array([6, 4]), 10, prefix)
+    more = jnp.stack([TOKENS[0, 11:13]] * 2)
+    return logits, model.apply(params, more, cache, method='extend')[0]
+
+  logits, more = read_behind_prefix(params)
   np.testing.assert_allclose(
       logits, LOGITS[name][0, [12, 10]], atol=5e-5
   )
-  more, _ = model.apply(params, TOKENS[jnp.array([0, 0]), 11:13], cache, method='extend')
   np.testing.assert_allclose(more[1], LOGITS[name][0, 11:13], atol=5e-5)
 
 
@@ -122,29 +127,32 @@ def test_a_shared_prefix_changes_no_logits(read, name):
 def test_what_is_read_in_two_parts_is_read_at_once(read, name):
   config, params = read(name)
   model, params = LanguageModel(config), {'params': {'decoder': params}}
-  lengths = jnp.array([5, 7])
-  _, cache = model.apply(
-      params, TOKENS[:, :7], None, None, lengths, 20, method='prefill'
-  )
-  # The last ones are padding.
-  rest = jnp.stack([TOKENS[0, 5:14], TOKENS[1, 7:16]]).at[:, 6:].set(0)
-  logits, cache = model.apply(
-      params, rest, None, None, jnp.array([6, 4]), cache, method='read_on'
-  )
-  rows = jnp.arange(2)
-  np.testing.assert_allclose(logits, LOGITS[name][rows, 10], atol=5e-5)
-  more, _ = model.apply(
-      params, TOKENS[:, 11:13], cache, method='extend'
-  )
+
+  @jax.jit
+  def read_in_parts(params):
+    apply = functools.partial(model.apply, params)
+    _, cache = apply(
+        TOKENS[:, :7], None, None, jnp.array([5, 7]), 20, method='prefill'
+    )
+    # The last ones are padding.
+    rest = jnp.stack([TOKENS[0, 5:14], TOKENS[1, 7:16]]).at[:, 6:].set(0)
+    logits, cache = apply(
+        rest, None, None, jnp.array([6, 4]), cache, method='read_on'
+    )
+    more, _ = apply(TOKENS[:, 11:13], cache, method='extend')
+    return logits, more
+
+  logits, more = read_in_parts(params)
+  np.testing.assert_allclose(logits, LOGITS[name][:, 10], atol=5e-5)
   np.testing.assert_allclose(more, LOGITS[name][:, 11:13], atol=5e-5)
 
 
 @pytest.mark.parametrize('name', ['opt', 'pythia'])
 def test_packed_documents_are_what_they_are_alone(read, name):
   config, params = read(name)
-  segments = jnp.array([[0] * 8 + [1] * 13] * 2)
-  packed = jnp.concatenate([TOKENS[:, :8], TOKENS[:, :13]], axis=1)
-  logits = LanguageModel(config).apply(
+  segments = np.array([[0] * 8 + [1] * 13] * 2)
+  packed = np.concatenate([TOKENS[:, :8], TOKENS[:, :13]], axis=1)
+  logits = jax.jit(LanguageModel(config).apply)(
       {'params': {'decoder': params}}, packed, segments
   )
   np.testing.assert_allclose(logits[:, 8:], LOGITS[name][:, :13], atol=5e-5)
@@ -266,25 +274,27 @@ def test_a_tensor_of_another_shape_is_told(tmp_path, name, tensor, shape):
 @pytest.mark.parametrize('name', ['llama', 'gemma2', 'pythia', 'opt'])
 def test_a_flamingo_around_it_says_the_same_before_it_is_trained(read, name):
   """Gates of 0 leave no trace of pictures, to the bit."""
-  config, params = read(name)
-  flamingo = FlamingoConfig(
-      vision='micro', decoder=config.decoder, image_size=32,
+  tower, params = read(name)
+  config = FlamingoConfig(
+      vision=ViTConfig(patch=16, layers=1, width=8, heads=1),
+      decoder=tower.decoder, image_size=32,
       resampler=ResamplerConfig(
           layers=1, width=16, heads=2, head_size=8, latents=2
       ),
       dtype='float32', frozen_dtype='float32',
-  ).build()
-  rng = np.random.default_rng(0)
-  pictures = jnp.array(rng.integers(0, 255, (len(TOKENS), 1, 1, 32, 32, 3), np.uint8))
-  inputs = TOKENS, jnp.ones_like(TOKENS), pictures, jnp.ones((len(TOKENS), 1, 1), bool)
-  tree = traverse_util.flatten_dict(
-      nn.unbox(jax.jit(flamingo.init)(jax.random.key(0), *inputs))['params']
   )
+  rng, rows = np.random.default_rng(0), len(TOKENS)
+  pictures = rng.integers(0, 255, (rows, 1, 1, 32, 32, 3), np.uint8)
+  tree = {
+      path: np.zeros_like(x) if path[-1].endswith('_gate') else x for path, x in
+      traverse_util.flatten_dict(random_weights(config, scale=0.1)).items()
+  }
   tree |= traverse_util.flatten_dict({'decoder': params})
-  said = jax.jit(flamingo.apply)(
-      {'params': traverse_util.unflatten_dict(tree)}, *inputs
+  said = jax.jit(config.build().apply)(
+      {'params': traverse_util.unflatten_dict(tree)}, TOKENS,
+      np.ones(TOKENS.shape, np.int32), pictures, np.ones((rows, 1, 1), bool),
   )
-  alone = jax.jit(LanguageModel(config).apply)(
+  alone = jax.jit(LanguageModel(tower).apply)(
       {'params': {'decoder': params}}, TOKENS
   )
   np.testing.assert_array_equal(said[..., : config.decoder.vocab], alone)

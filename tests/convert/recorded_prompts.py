@@ -37,24 +37,22 @@ def logits_of(
 def numbers(
     folder: pathlib.Path, inputs: Sequence[Any], lengths: Sequence[int],
     given: Sequence[int],
-) -> tuple[np.ndarray, Any, list[list[int]]]:
-  """Logits, 0 on padding; gradients of what is trained; 20 greedy tokens.
+) -> tuple[np.ndarray, Any]:
+  """Logits, 0 on padding; gradients of what is trained.
 
   Args:
     folder: of the model.
     inputs: tokens, the picture that each sees, pictures, which there are.
     lengths: of the prompts.
-    given: entries that are not scored and never chosen.
+    given: entries that are not scored.
   """
-  params = jax.tree.map(jnp.asarray, load_params(folder)[0])
   module = stored_config(folder).build()
   tokens, index, media, mask = inputs
   labels = labelled(tokens, lengths, given)
-  lengths, given = jnp.array(lengths, jnp.int32), np.array(given)
   is_token = np.arange(tokens.shape[1]) < np.array(lengths)[:, None]
-  trained, frozen = split_params(params)
+  trained, frozen = split_params(load_params(folder)[0])
 
-  def loss_of(trained):
+  def loss_of(trained, frozen):
     logits = module.apply(
         {'params': merge_params(trained, frozen)}, tokens, index, media, mask
     )
@@ -64,27 +62,34 @@ def numbers(
     )[..., 0]
     return jnp.sum(nats * labels) / labels.sum(), logits
 
-  gradients, logits = jax.jit(jax.grad(loss_of, has_aux=True))(trained)
-  longest, new = int(lengths.max()), 20
-  latents = module.apply(
-      {'params': params}, media, mask, method='encode_media'
-  )
+  gradients, logits = jax.jit(jax.grad(loss_of, has_aux=True))(trained, frozen)
+  return logits * is_token[..., None], gradients
+
+
+def greedy_tokens(
+    folder: pathlib.Path, inputs: Sequence[Any], lengths: Sequence[int],
+    given: Sequence[int],
+) -> list[list[int]]:
+  """The 20 likeliest tokens behind each prompt, none of `given`."""
+  module = stored_config(folder).build()
+  tokens, index, media, mask = inputs
+  longest, new = max(lengths), 20
 
   @jax.jit
   def continue_prompts(params):
     apply = functools.partial(module.apply, {'params': params})
+    latents = apply(media, mask, method='encode_media')
     state = apply(
-        tokens[:, :longest], index, latents, lengths, longest + new,
-        method='prefill',
+        tokens[:, :longest], index, latents, jnp.array(lengths),
+        longest + new, method='prefill',
     )
 
     def step(state, _):
       logits, cache = state
-      token = logits.at[:, given].set(-jnp.inf).argmax(-1)
+      token = logits.at[:, np.array(given)].set(-jnp.inf).argmax(-1)
       y, cache = apply(token[:, None], cache, method='extend')
       return (y[:, 0], cache), token
 
     return jax.lax.scan(step, state, None, new)[1].T
 
-  answers = continue_prompts(params).tolist()
-  return logits * is_token[..., None], gradients, answers
+  return continue_prompts(load_params(folder)[0]).tolist()

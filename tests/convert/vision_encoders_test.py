@@ -79,8 +79,8 @@ def read_encoder(folder):
   }
   for path, place, piece in rules.pieces(mapping, tensors):
     found[path][place] = piece
-  found = jax.tree.map(jnp.asarray, found)
-  return mapping.config, traverse_util.unflatten_dict(found), tensors.unused()
+  params = jax.device_put(traverse_util.unflatten_dict(found))
+  return mapping.config, params, tensors.unused()
 
 
 @pytest.fixture(scope='module')

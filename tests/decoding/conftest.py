@@ -52,7 +52,7 @@ class TinyModel:
   def _forward(self):
     def run(model, *args):
       x, unembed, _ = model.decoder(*args)
-      return unembed.logits(x)
+      return jax.nn.log_softmax(unembed.logits(x))
 
     return jax.jit(functools.partial(self.model.apply, method=run))
 
@@ -72,13 +72,11 @@ class TinyModel:
     end = length + continuations.shape[1]
     tokens[:, length:end] = continuations
     index[:, length:end] = prompts.media_index[row, length - 1]
-    latents = jnp.broadcast_to(
-        self.latents[row], (n, *self.latents.shape[1:])
-    )
-    logits = self._forward({'params': self.params}, tokens, index, latents)
-    logits = jax.nn.log_softmax(logits)[:, length - 1 : end - 1]
+    latents = np.asarray(self.latents)[[row] * n]
+    found = self._forward({'params': self.params}, tokens, index, latents)
     return np.take_along_axis(
-        np.asarray(logits), continuations[..., None], axis=-1
+        np.asarray(found)[:, length - 1 : end - 1], continuations[..., None],
+        axis=-1,
     )[..., 0]
 
 
