@@ -63,7 +63,9 @@ def test_latents_join_keys_and_values(variables, resample):
   # With every frame masked, attention still has the latents to look at.
   x, mask = features(1, 4), np.zeros((2, 1), bool)
   layers = variables['params']['layers']
-  scaled = layers | {'value': jax.tree.map(lambda v: 3 * np.asarray(v), layers['value'])}
+  scaled = layers | {
+      'value': jax.tree.map(lambda v: 3 * np.asarray(v), layers['value'])
+  }
   other = {'params': variables['params'] | {'layers': scaled}}
   change = resample(x, mask) - resample(x, mask, other)
   assert np.abs(change).max() > 1e-3
