@@ -40,7 +40,7 @@ _CONTROLS = ('blank', 'shuffled')
 # is often of its kind, and one picture more or less like it says little.
 _OTHERS = 4
 _VALIDATION = '_validation'
-_SHOWN = {'blank': 'a blank one', 'shuffled': "another caption's"}
+_SHOWN = {'blank': 'a blank picture', 'shuffled': "another caption's"}
 _CONFIDENCE = 0.95
 _GREY = 128
 _LOOK_AT = 1000  # documents, for those captions
@@ -208,20 +208,20 @@ def sentence(
     exact, different = (
         round(count * metrics[name]) for name in ('exact', 'different')
     )
-    answers = f'{different} answers' if different > 1 else 'one answer'
-    return (
-        f'{exact} of {count} {captions} come back word for word, with '
-        f'{answers} in all'
+    answers = (
+        f'{different} different answers' if different > 1
+        else 'the same answer for all'
     )
+    return f'{exact} of {count} {captions} come back word for word; {answers}'
   gains = {name: metrics[f'{name}_adds'] for name in _CONTROLS
            if f'{name}_adds' in metrics}
   within = {name: metrics.get(f'{name}_adds_within') for name in gains}
   told = (
       f'given their own picture, {captions} take '
-      f'{metrics["nats_per_token"]:.3f} nats per token and are ' + ' and '.join(
+      f'{metrics["nats_per_token"]:.3f} nats per token, ' + ' and '.join(
           f'{gain:.3f} '
           + ('' if within[name] is None else f'± {within[name]:.3f} ')
-          + f'likelier than given {_SHOWN[name]}'
+          + f'fewer than given {_SHOWN[name]}'
           for name, gain in gains.items()
       )
   )
