@@ -35,7 +35,8 @@ API = {
             for name in (
                 'variants', 'public', 'flamingo', 'resampler',
                 'cross_attention', 'decoder_config', 'decoder', 'layer_config',
-                'language_model', 'vision', 'nfnet', 'vit', 'contrastive',
+                'language_model', 'vision', 'nfnet', 'vit', 'array_encoder',
+                'contrastive',
                 'cache',
             )
         ] + ['flamingo_jax.sharding'],

@@ -11,13 +11,13 @@ any file. A data: URI holds its file itself. Other keys than "parts" are not use
 but "id" names the document.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 import concurrent.futures
 import dataclasses
 import functools
 import itertools
 import os
-from typing import Iterator
+from typing import Any, Iterator
 
 import numpy as np
 
@@ -167,7 +167,7 @@ def scan(
   """
   path = os.path.abspath(path)
   try:
-    size = _first_size(path) if size is None else size
+    size = _first_size(_parts(path)) if size is None else size
   except OSError as error:
     yield _unreadable(error)
     return
@@ -260,9 +260,22 @@ def first_features(path: str | os.PathLike) -> ArraySize:
     UserError: it is a picture, or there is none.
   """
   try:
-    size = _first_size(path)
+    return size_of(path, _parts(path))
   except OSError as error:
     raise UserError(f'{path}: {_unreadable(error).problems[0]}') from None
+
+
+def size_of(path: str | os.PathLike, parts: Iterable[Any]) -> ArraySize:
+  """Of the first medium of some parts that can be read.
+
+  Args:
+    path: where they are from, for messages.
+    parts: of documents.
+
+  Raises:
+    UserError: it is a picture, or there is none.
+  """
+  size = _first_size(parts)
   if isinstance(size, ArraySize):
     return size
   kind = 'no medium that can be read' if size is None else 'pictures'
@@ -273,18 +286,23 @@ def first_features(path: str | os.PathLike) -> ArraySize:
   )
 
 
-def _first_size(path: str | os.PathLike) -> FrameSize | None:
-  """Of the first medium of a file that can be read; a picture's is any."""
-  for _, _, text in lines(path):
-    for part in parse_line(text, os.path.dirname(path)).parts:
-      if isinstance(part, Media) and part.kind != 'features':
-        return PictureSize(1)
-      if isinstance(part, Media):
-        try:
-          return ArraySize(*media_reader.open_features(part).shape[1:])
-        except UserError:
-          continue  # which the scan tells
+def _first_size(parts: Iterable[Any]) -> FrameSize | None:
+  """Of the first medium that can be read; a picture's is any."""
+  for part in parts:
+    if isinstance(part, Media) and part.kind != 'features':
+      return PictureSize(1)
+    if isinstance(part, Media):
+      try:
+        return ArraySize(*media_reader.open_features(part).shape[1:])
+      except UserError:
+        continue  # which the scan tells
   return None
+
+
+def _parts(path: str | os.PathLike) -> Iterator[Any]:
+  """The good parts of all lines of a file, nothing of which is opened."""
+  for _, _, text in lines(path):
+    yield from parse_line(text, os.path.dirname(path)).parts
 
 
 def media_problem(

@@ -4,9 +4,10 @@
 
 from collections.abc import Callable, Mapping
 import dataclasses
+import os
 from typing import Any
 
-from flamingo_jax.data.documents import first_features
+from flamingo_jax.data.documents import first_features, size_of
 from flamingo_jax.data.vocabulary import Vocabulary
 from flamingo_jax.errors import UserError
 from flamingo_jax.models import (
@@ -142,17 +143,22 @@ def tower_image_size(
   return picture_size(config.vision, config.image_size)
 
 
-def array_encoder(path: str, encoder: str) -> ArrayEncoderConfig:
-  """An encoder for arrays such as the first of a JSONL file, without weights.
+def array_encoder(path: str | os.PathLike, encoder: str) -> ArrayEncoderConfig:
+  """An encoder for arrays such as the first of a data set, without weights.
 
   Args:
-    path: the file.
+    path: a JSONL file, or a folder that `flamingo prepare` has made.
     encoder: its name, as of ArrayEncoderConfig.
 
   Raises:
-    UserError: the file cannot be read, or its first medium is no array.
+    UserError: the data cannot be read, or their first medium is no array.
   """
-  size = first_features(path)
+  if os.path.isdir(path):
+    from flamingo_jax.data.records import RecordDocuments  # has TensorFlow
+
+    size = size_of(path, RecordDocuments(path)[0].parts)
+  else:
+    size = first_features(path)
   return ArrayEncoderConfig(encoder, size.positions, size.channels)
 
 

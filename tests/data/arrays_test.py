@@ -9,15 +9,17 @@ import numpy as np
 import pytest
 
 from flamingo_jax.data import media, pipeline
-from flamingo_jax.data.documents import JsonlDocuments, scan
+from flamingo_jax.data.documents import Document, JsonlDocuments, scan
 from flamingo_jax.data.interleaved import load_media
 from flamingo_jax.data.vocabulary import default_vocabulary
 from flamingo_jax.errors import UserError
 from flamingo_jax.picture_size import ArraySize, PictureSize
 from flamingo_jax.prepare import check
+from flamingo_jax.run_dir import towers
 from flamingo_jax.tasks import own_data
 from tests import datasets
 from tests.prepare import exporters
+from tests.shards import write_shards
 
 GOOD = np.random.default_rng(0).normal(size=(2, 3, 4)).astype(np.float32)
 SIZE = ArraySize(positions=3, channels=4)
@@ -140,3 +142,19 @@ def test_lengths_have_to_be_those_of_the_model():
     with pytest.raises(UserError, match=f'image_size. of {size}, and the model'):
       pipeline.check_pictures({'own': {'image_size': size}}, reads)
   pipeline.check_pictures({'own': {'image_size': SIZE}}, SIZE)
+
+
+def test_a_run_takes_its_shape_from_its_data(jsonl, tmp_path):
+  path = jsonl(('features', 'bad.npy', b'x'), ('features', 'a.npy', saved(GOOD)))
+  assert towers.array_encoder(path, 'features').size == SIZE
+  folder = tmp_path / 'shards'
+  write_shards(folder, [Document((media.features(saved(GOOD)), 'It is.'), 'a', 1)])
+  assert towers.array_encoder(folder, 'features').size == SIZE
+  for found, sentence in (
+      ([('image', 'a.png', exporters.picture())], 'own.jsonl has pictures, where'),
+      ([('features', 'gone.npy', None)], 'own.jsonl has no medium that can be'),
+  ):
+    with pytest.raises(UserError, match=sentence):
+      towers.array_encoder(jsonl(*found), 'features')
+  with pytest.raises(UserError, match='none.jsonl: cannot be read'):
+    towers.array_encoder(tmp_path / 'none.jsonl', 'features')
