@@ -36,8 +36,7 @@ API = {
                 'variants', 'public', 'flamingo', 'resampler',
                 'cross_attention', 'decoder_config', 'decoder', 'layer_config',
                 'language_model', 'vision', 'nfnet', 'vit', 'array_encoder',
-                'contrastive',
-                'cache',
+                'contrastive', 'cache',
             )
         ] + ['flamingo_jax.sharding'],
     ),

@@ -148,7 +148,8 @@ def test_a_run_takes_its_shape_from_its_data(jsonl, tmp_path):
   path = jsonl(('features', 'bad.npy', b'x'), ('features', 'a.npy', saved(GOOD)))
   assert towers.array_encoder(path, 'features').size == SIZE
   folder = tmp_path / 'shards'
-  write_shards(folder, [Document((media.features(saved(GOOD)), 'It is.'), 'a', 1)])
+  parts = media.features(saved(GOOD)), 'It is.'
+  write_shards([Document(parts, 'a', 1)], folder)
   assert towers.array_encoder(folder, 'features').size == SIZE
   for found, sentence in (
       ([('image', 'a.png', exporters.picture())], 'own.jsonl has pictures, where'),
