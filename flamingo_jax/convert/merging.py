@@ -71,7 +71,7 @@ def merge(
         frozen_dtype='bfloat16' if dtype == 'int8' else dtype,
     )
     write_model_json(draft, merged, words, told['max_media'], told['frames'])
-    lost = _write(draft, weights, config.trained_towers)
+    lost = _write(draft, weights, merged.trained_towers)
     report = (
         f'merged: updates of rank {updates.rank}, alpha {updates.alpha}, of '
         f'{len(lost)} linear maps; rounding to their dtypes loses '

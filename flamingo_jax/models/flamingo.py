@@ -63,6 +63,8 @@ class FlamingoConfig(Architecture):
   @property
   def trained_towers(self) -> tuple[str, ...]:
     """Modules that are trained although the paper freezes them."""
+    if self.lora.alone:
+      return ()
     return ('decoder',) * self.trains_language_model + (
         'vision_encoder',
     ) * self.trains_vision_encoder

@@ -47,7 +47,7 @@ def write(folder, name):
       'decoder.xattn_every': 2, 'lora': LORA,
   })
   params = traverse_util.flatten_dict(load_params(folder / 'base')[0]['decoder'])
-  updates = dict(_updates(params))
+  updates = dict(make_updates(params, 2))
   factors, scales = {}, {}
   for path, x in updates.items():
     part = scales if path[-1] == 'lora_scale' else factors
@@ -61,13 +61,16 @@ def write(folder, name):
   return tower, params | updates
 
 
-def _updates(params):
-  """Of the maps of all layers, with their names' values."""
+def make_updates(params, axes):
+  """Of the maps of all layers, with their names' values.
+
+  Stacks of layers have so many axes.
+  """
   for path, kernel in params.items():
     if path[-1] != 'kernel':
       continue
-    inputs = 2 if path[-3] == 'out' else 1  # heads and their size
-    stack, shape = kernel.shape[:2], kernel.shape[2:]
+    inputs = 2 if 'out' in path else 1  # heads and their size
+    stack, shape = kernel.shape[:axes], kernel.shape[axes:]
     for name, of_map in (
         ('a', (*shape[:inputs], LORA.rank)), ('b', (LORA.rank, *shape[inputs:]))
     ):

@@ -5,6 +5,7 @@
 references/record_peft.py recorded what PEFT computes of them.
 """
 
+import dataclasses
 import json
 
 from flax import traverse_util
@@ -14,10 +15,14 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from flamingo_jax import cli
+from flamingo_jax.convert import conversion
 from flamingo_jax.convert import exporting
 from flamingo_jax.errors import UserError
-from flamingo_jax.models import lora
+from flamingo_jax.models import lora, variants
 from flamingo_jax.models.language_model import LanguageModel
+from flamingo_jax.run_dir.towers import stored_encoder
+from flamingo_jax.run_dir.weights import load_params
+from flamingo_jax.training.trainable import split_params
 from tests import command_examples
 from tests.convert import adapted_runs
 from tests.convert.adapted_runs import LORA
@@ -27,6 +32,8 @@ from tests.convert.language_models_test import (
     TOKENS,
     read_model,
 )
+from tests.convert.vision_encoders_test import read_encoder, write_encoder
+from tests.random_weights import save_run
 
 LOGITS = np.load(REFERENCES / 'peft.npz')
 
@@ -40,25 +47,70 @@ def test_logits_are_those_of_peft(name, tmp_path):
   np.testing.assert_allclose(
       logits * is_read[..., None], LOGITS[name], atol=2e-4
   )
-  # And of the file that PEFT has read: added to the public weights, it makes the
-  # maps with their updates.
-  weights = load_file(tmp_path / 'hub' / 'model.safetensors')
-  found = load_file(tmp_path / 'export' / 'adapter_model.safetensors')
-  for key in list(found):
+  # And of the file that PEFT has read.
+  add_to_public_weights(tmp_path)
+  _, dense = read_model(tmp_path / 'hub')
+  assert_dense(dense, params)
+
+
+def add_to_public_weights(folder):
+  """What is exported, in FOLDER/hub."""
+  path = folder / 'hub' / 'model.safetensors'
+  weights = load_file(path)
+  found = load_file(folder / 'export' / 'adapter_model.safetensors')
+  for key in found:
     if '.lora_A.' in key:
       name = key.removeprefix('base_model.model.').replace('.lora_A', '')
       b = found[key.replace('lora_A', 'lora_B')]
       weights[name] = weights[name] + LORA.alpha / LORA.rank * b @ found[key]
-  save_file({k: x.astype(np.float32) for k, x in weights.items()},
-            tmp_path / 'hub' / 'model.safetensors')
-  _, dense = read_model(tmp_path / 'hub')
+  save_file({k: x.astype(np.float32) for k, x in weights.items()}, path)
+
+
+def assert_dense(dense, params):
+  """That maps are those of the parameters by path with their updates."""
   for path, x in traverse_util.flatten_dict(dense).items():
     expected = params[path]
-    if path[-1] == 'kernel':
+    if (*path[:-1], lora.SCALE) in params and path[-1] == 'kernel':
       expected = expected + lora.product(*(
           params[*path[:-1], leaf] for leaf in lora.LEAVES
       )).reshape(x.shape)
     np.testing.assert_allclose(x, expected, atol=1e-5, err_msg=str(path))
+
+
+def test_updates_of_a_vision_encoder_are_those_of_its_maps(tmp_path):
+  (tmp_path / 'hub').mkdir()
+  write_encoder(tmp_path / 'hub', 'siglip')
+  conversion.convert(tmp_path / 'hub', tmp_path / 'base')
+  encoder = stored_encoder(str(tmp_path / 'base'))
+  config = variants.get('flamingo_small', {
+      'vision': encoder.vision, 'image_size': encoder.image_size,
+      'lora': dataclasses.replace(LORA, projections=('vision_encoder/*',)),
+  })
+  params = traverse_util.flatten_dict(
+      load_params(tmp_path / 'base')[0]['vision_encoder']
+  )
+  updates = dict(adapted_runs.make_updates({
+      path: x for path, x in params.items() if path[0] == 'layer_blocks'
+  }, 1))
+  tree = traverse_util.unflatten_dict({
+      ('vision_encoder', *path): x for path, x in updates.items()
+  })
+  save_run(tmp_path / 'run', config, 1, *split_params(tree))
+  export = lambda out: exporting.export(
+      tmp_path / 'run', out, 'peft', base=tmp_path / 'base'
+  )
+  assert 'not in it' not in export(tmp_path / 'export')
+  add_to_public_weights(tmp_path)
+  assert_dense(read_encoder(tmp_path / 'hub')[1], params | updates)
+  # PEFT's updates of convolutions are others.
+  kernel = {('patches_projection', 'kernel'): params['patches_projection', 'kernel']}
+  tree['vision_encoder'] |= traverse_util.unflatten_dict(
+      dict(adapted_runs.make_updates(kernel, 0))
+  )
+  save_run(tmp_path / 'run', config, 2, *split_params(tree))
+  with pytest.raises(UserError, match='no linear map in the other format: train '
+                     'without an update of vision_encoder/patches_projection'):
+    export(tmp_path / 'no')
 
 
 def test_what_is_exported_is_told_and_what_cannot_be_is_refused(

@@ -115,6 +115,13 @@ def test_a_pattern_chooses_maps_and_rank_0_none():
       paths(dataclasses.replace(CONFIG, lora=LoraConfig(2, 1.0, (pattern,))))
 
 
+def test_alone_freezes_towers_that_were_trained_along():
+  trained = dataclasses.replace(CONFIG, trains_language_model=True)
+  assert trained.trained_towers == ('decoder',)
+  alone = dataclasses.replace(CONFIG.lora, alone=True)
+  assert dataclasses.replace(trained, lora=alone).trained_towers == ()
+
+
 @pytest.mark.parametrize('field, value, told', [
     ('rank', -1, 'lora.rank is -1: a whole number'),
     ('alpha', 0.0, 'lora.alpha is 0.0: a number above 0'),
