@@ -31,10 +31,10 @@ SIZES = {'pages': 4, 'clips': 8}
 TWO_BY_TWO = (
     "MESH_SHAPE={'fsdp': 2, 'model': 2}", "LOGICAL_AXIS_RULES='tensor_parallel'"
 )
-# Where frozen maps have low-rank updates too.
+# Where frozen maps are of 8 bits and have low-rank updates.
 ADAPTED = (*FILES, 'configs/runs/lora.gin')
 UPDATES = (
-    'LORA_RANK=2',
+    'LORA_RANK=2', "variant.frozen_dtype='int8'",
     "LORA_PROJECTIONS=('decoder/*/query', 'decoder/*/value', 'decoder/*/ffw/*')",
 )
 NO_EVALUATION = 'train.train_eval_dataset_cfg=None'
@@ -218,6 +218,8 @@ def test_on_two_by_two_devices(script_form, built_in):
     line = re.search(f'decoder/groups/{name} .*', told)
     assert line[0].endswith(f'partition spec {spec}'), line[0]
   params, _ = weights.load_params(script_form)
+  up = params['decoder']['groups']['lm']['ffw']['up']
+  assert up['kernel'].dtype == np.int8 and up['kernel'].any()
   for name in ('query', 'value'):
     update = params['decoder']['groups']['lm']['attn'][name]['map']
     assert np.abs(update['lora_b']).max() > 0
