@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import warnings
 
 import pytest
 
@@ -30,7 +31,7 @@ print(json.dumps([len(found), *computed]))
 """
 
 
-def run(caches, **more):
+def run(caches):
   """(found in the cache, what was computed, lines on standard error)."""
   environ = {
       name: value for name, value in os.environ.items()
@@ -41,7 +42,7 @@ def run(caches, **more):
       check=True, env=environ | {
           'XDG_CACHE_HOME': str(caches), 'XLA_FLAGS': QUICK,
           'JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS': '0',
-      } | more,
+      },
   )
   found, *computed = json.loads(result.stdout)
   return found, computed, result.stderr.splitlines()
@@ -70,27 +71,48 @@ def test_programs_are_found_again_and_damaged_ones_compiled_again(tmp_path):
   }
 
 
-def test_a_folder_that_cannot_be_used_is_told_once(tmp_path):
-  (tmp_path / 'file').touch()
-  found, computed, (line,) = run(tmp_path / 'file')
-  assert found == 0 and computed
-  assert line.startswith('note: compiled programs are not kept (')
-  assert 'XDG_CACHE_HOME' in line
-
-
-def test_the_users_own_variable_wins(tmp_path):
-  own = tmp_path / 'own'
-  run(tmp_path, JAX_COMPILATION_CACHE_DIR=str(own))
-  assert [path.name for path in tmp_path.iterdir()] == ['own'] and [*own.iterdir()]
-
-
 @pytest.fixture
 def caches(tmp_path, monkeypatch):
   """The user's cache folder; JAX's own variables are not set."""
   monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path))
-  for name in compiled._SWITCHES:
-    monkeypatch.delenv(name, raising=False)
+  for name in (*compiled._SWITCHES, compiled._SECONDS):
+    monkeypatch.setenv(name, '')  # what a test sets is undone too
+    monkeypatch.delenv(name)
   return tmp_path
+
+
+@pytest.fixture
+def before_jax(monkeypatch):
+  """As where JAX is not imported yet."""
+  monkeypatch.delitem(sys.modules, 'jax')
+  with warnings.catch_warnings():
+    yield
+
+
+@pytest.mark.usefixtures('before_jax')
+def test_a_folder_that_cannot_be_used_is_told_once(
+    caches, monkeypatch, capsys
+):
+  (caches / 'file').touch()
+  monkeypatch.setenv('XDG_CACHE_HOME', str(caches / 'file'))
+  compiled.keep()
+  assert compiled.own_switch() is None
+  (line,) = capsys.readouterr().err.splitlines()
+  assert line.startswith('note: compiled programs are not kept (')
+  assert 'XDG_CACHE_HOME' in line
+
+
+@pytest.mark.usefixtures('before_jax')
+@pytest.mark.parametrize('name', compiled._SWITCHES)
+def test_the_users_own_variable_wins(caches, monkeypatch, name):
+  monkeypatch.setenv(name, 'own')
+  before = dict(os.environ)
+  compiled.keep()
+  assert os.environ == before and not [*caches.iterdir()]
+  monkeypatch.delenv(name)
+  compiled.keep()
+  folder = os.environ['JAX_COMPILATION_CACHE_DIR']
+  assert folder == str(compiled.usable_folder())
 
 
 def test_what_others_may_write_is_not_used(caches):

@@ -194,7 +194,9 @@ def test_the_hosts_of_a_pod_find_each_other():
     ({'JAX_NUM_PROCESSES': '2', 'JAX_PROCESS_ID': 'b'},
      "JAX_PROCESS_ID is 'b'; it must be a number"),
 ])
-def test_half_an_address_is_one_sentence(variables, words):
-  host = join(JAX_COORDINATOR_ADDRESS='localhost:1', **variables)
-  said = host.communicate()[0]
+def test_half_an_address_is_one_sentence(variables, words, tmp_path):
+  (tmp_path / 'join.py').write_text(JOIN)
+  said = forked.run(tmp_path / 'join.py', variables=VARIABLES | variables | {
+      'JAX_COORDINATOR_ADDRESS': 'localhost:1',
+  }).stdout
   assert words in said and said.count('\n') == 1

@@ -3,8 +3,6 @@
 """Few-shot prompts: their parts, their shots, and who is asked."""
 
 import collections
-import subprocess
-import sys
 
 import pytest
 
@@ -14,6 +12,7 @@ from flamingo_jax.data.vocabulary import default_vocabulary
 from flamingo_jax.errors import UserError
 from flamingo_jax.evaluation import prompts
 from flamingo_jax.evaluation.prompts import Sample
+from tests import forked
 from tests.evaluation.conftest import QUERIES, SUPPORTS, sample
 
 QUERY = QUERIES[3]
@@ -103,20 +102,18 @@ def test_too_few_supports_are_one_sentence(supports):
     prompts.choose_shots(QUERY, supports, 2, seed=0)
 
 
-def test_answers_of_a_sample_are_texts():
+def test_answers_of_a_sample_are_texts(tmp_path):
   # Without the types that tests check, as users run it.
-  program = """
+  program = tmp_path / 'program.py'
+  program.write_text("""
 from flamingo_jax.evaluation.prompts import Sample
 for answers in ('a cat', (3,), (None,), (['a cat'],)):
   try:
     Sample((), 'Output:', answers, 'mine:7', 7)
   except ValueError as error:
     print(error)
-"""
-  said = subprocess.run(
-      [sys.executable, '-c', program], capture_output=True, text=True,
-      check=True,
-  ).stdout.splitlines()
+""")
+  said = forked.run(program, variables={}).stdout.splitlines()
   assert len(said) == 4
   for line in said:
     assert line.startswith('mine:7: answers are ') and 'tuple of texts' in line
