@@ -39,7 +39,7 @@ def saved(params, tmp_path_factory):
   for step in (1, 2):
     state = TrainState(
         step=jnp.int32(step),
-        params=jax.tree.map(lambda x: x * step, trainable),
+        params=jax.tree.map(lambda x: np.asarray(x) * step, trainable),
         opt_state={},
     )
     checkpoints.save(step, state, {}, None)

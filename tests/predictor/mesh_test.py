@@ -49,8 +49,8 @@ BOTH = (PROMPTS, ()), (PROMPTS[:3], PREFIX)
 ], ids=['tensor_parallel', 'fsdp'])
 def test_a_mesh_answers_as_one_device(one_device, rules, mesh, asked):
   model = fj.Predictor(
-      one_device.config, one_device.params, one_device.vocabulary,
-      partitioner=Partitioner(mesh, rules),
+      one_device.config, jax.device_get(one_device.params),
+      one_device.vocabulary, partitioner=Partitioner(mesh, rules),
   )
   table = model.params['decoder']['token_embedder']
   assert not table.sharding.is_fully_replicated

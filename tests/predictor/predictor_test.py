@@ -163,7 +163,9 @@ def lowered():
 def test_another_predictor_of_a_model_compiles_nothing(model, lowered):
   ask = lambda predictor: predictor.score([CAT, 'Output:'], ['a cat', 'no'])
   expected = ask(model)
-  params = jax.tree.map(lambda x: 0.5 * x, model.params)
+  params = jax.device_put(
+      jax.tree.map(lambda x: 0.5 * x, jax.device_get(model.params))
+  )
   other = fj.Predictor(model.config, params, model.vocabulary, frames=2)
   lowered.clear()
   assert np.all(ask(other) != expected)  # it has weights of its own

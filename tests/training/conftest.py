@@ -70,7 +70,7 @@ def train(model, partitioner, start):
       step=place(np.int32(0), abstract.step),
       params=params,
       opt_state=jax.tree.map(
-          place, model.optimizer.init(params), abstract.opt_state
+          place, jax.jit(model.optimizer.init)(start[0]), abstract.opt_state
       ),
   )
   trainer = Trainer(model, partitioner, lambda step: 1e-3, {'m3w': 1.0})

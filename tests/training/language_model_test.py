@@ -76,7 +76,8 @@ def test_all_of_it_is_trained(language_model, one_device, trained):
   )
   assert frozen_params == {}
   changed = jax.tree.map(
-      lambda a, b: bool(np.any(a != b)), start.params, state.params
+      lambda a, b: bool(np.any(a != b)),
+      *jax.device_get((start.params, state.params)),
   )
   assert all(jax.tree.leaves(changed))
 

@@ -28,15 +28,15 @@ def small_pieces(monkeypatch):
 
 def make_arguments(added=2, cap=0.0, dtype=jnp.float32):
   rng = np.random.default_rng(0)
-  normal = lambda *shape: jnp.asarray(rng.normal(size=shape), dtype)
+  normal = lambda *shape: jax.device_put(rng.normal(size=shape).astype(dtype))
   unembed = Unembedding(
       normal(WORDS, WIDTH), normal(added, WIDTH) if added else None, cap
   )
   targets = rng.integers(0, WORDS + added, (ROWS, LENGTH))
   weights = rng.integers(0, 3, (ROWS, LENGTH)) / 2
   return (
-      unembed, normal(ROWS, LENGTH, WIDTH), jnp.asarray(targets, jnp.int32),
-      jnp.asarray(weights, jnp.float32),
+      unembed, normal(ROWS, LENGTH, WIDTH),
+      *jax.device_put((np.int32(targets), np.float32(weights))),
   )
 
 
@@ -52,12 +52,12 @@ def pieces(*arguments):
 
 
 def assert_close(found, expected, rtol=1e-6):
-  scale = lambda x: float(jnp.max(jnp.abs(x)))
+  scale = lambda x: np.abs(x).max()
   jax.tree.map(
       lambda a, b: np.testing.assert_allclose(
           a, b, rtol=rtol, atol=rtol * scale(b)
       ),
-      found, expected,
+      *jax.device_get((found, expected)),
   )
 
 
@@ -96,8 +96,8 @@ def test_gradients_in_bfloat16_are_summed_in_float32():
   _, found = gradients(pieces, ('added',), arguments)
   assert found[0]['added'].dtype == found[1].dtype == jnp.bfloat16
   assert_close(
-      jax.tree.map(lambda x: x.astype(jnp.float32), found), expected[1],
-      rtol=2**-7,
+      jax.tree.map(lambda x: np.asarray(x).astype(np.float32), found),
+      expected[1], rtol=2**-7,
   )
 
 
@@ -167,7 +167,7 @@ def test_few_logits_are_made_at_once(monkeypatch):
   monkeypatch.undo()
   arguments = make_arguments()
   assert module._piece_length(*arguments[:2]) == LENGTH
-  assert_close(pieces(*arguments), whole(*arguments))
+  assert_close(jax.jit(pieces)(*arguments), jax.jit(whole)(*arguments))
 
 
 def test_texts_of_a_few_tokens_are_not_cut():
