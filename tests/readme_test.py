@@ -31,14 +31,19 @@ def block(begin):
   return found
 
 
-def python(*arguments, **options):
-  """Runs Python; returns what it printed."""
+def run_python(*arguments, **options):
+  """Runs Python; returns what it printed on stdout and on stderr."""
   result = subprocess.run(
       [sys.executable, *arguments], capture_output=True, text=True,
       check=False, **options,
   )
   assert result.returncode == 0, result.stderr[-3000:]
-  return result.stdout
+  return result.stdout, result.stderr
+
+
+def python(*arguments, **options):
+  """Runs Python; returns what it printed."""
+  return run_python(*arguments, **options)[0]
 
 
 def files(folder):
@@ -120,11 +125,14 @@ def test_a_data_set_of_your_own(installed, tmp_path):
       '-c', 'import flamingo_jax as x; print(x.__file__)',
       cwd=tmp_path, env=environ,
   )
-  python(
+  said = run_python(
       str(installed / 'bin' / 'flamingo'), *command.split(), '--steps=1',
       "--gin.BATCH_SIZES={'my_pages': 1, 'my_captions': 1}",
       f'--gin.variant.overrides={SMALL}', cwd=tmp_path, env=environ,
   )
+  # Nothing but the run's own lines: no library's chatter, TensorFlow's neither.
+  assert re.fullmatch('warning: .*: random.*\n(step 1/1 .*\n)', said[1]), said
+  assert not said[0]
   run = tmp_path / 'runs' / 'mine'
   (line,) = (run / 'metrics.jsonl').read_text().splitlines()
   assert {'loss/my_pages', 'loss/my_captions'} <= json.loads(line).keys()
