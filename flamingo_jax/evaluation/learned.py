@@ -24,7 +24,7 @@ from flamingo_jax.data import features
 from flamingo_jax.data import media as media_lib
 from flamingo_jax.data.document_source import Documents
 from flamingo_jax.data.documents import Document
-from flamingo_jax.data.media import Media
+from flamingo_jax.data.media import Kind, Media
 from flamingo_jax.data.vocabulary import Vocabulary
 from flamingo_jax.evaluation import tasks
 from flamingo_jax.evaluation.prompts import Episode, Sample
@@ -40,15 +40,23 @@ _CONTROLS = ('blank', 'shuffled')
 # is often of its kind, and one picture more or less like it says little.
 _OTHERS = 4
 _VALIDATION = '_validation'
-_SHOWN = {'blank': 'a blank picture', 'shuffled': "another caption's"}
 _CONFIDENCE = 0.95
 _GREY = 128
 _LOOK_AT = 1000  # documents, for those captions
-_REMEDY = (
-    'train the vision encoder on the same pairs first '
+# What sentences call a medium and the controls.
+_PICTURES = {
+    'own': 'picture', 'all': 'pictures', 'blank': 'a blank picture',
+    'shuffled': "another caption's",
+    'remedy': 'train the vision encoder on the same pairs first '
     '(configs/contrastive_own_data.gin) and give it as VISION_ENCODER, give a '
-    'language model as LANGUAGE_MODEL, or train longer'
-)
+    'language model as LANGUAGE_MODEL, or train longer',
+}
+_FEATURES = {
+    'own': 'features', 'all': 'features', 'blank': 'zeros',
+    'shuffled': "another caption's",
+    'remedy': 'bring their numbers to one scale, give an ENCODER, give a '
+    'language model as LANGUAGE_MODEL, or train longer (docs/modalities.md)',
+}
 
 
 def add_tasks(
@@ -189,12 +197,14 @@ class LearnedLogger(seqio.Logger):
     validation = task_name.removesuffix('_said').removesuffix('_given').endswith(
         _VALIDATION
     )
-    told = sentence(values, len(targets), validation)
+    kind = targets[0]['record']['kind']
+    told = sentence(values, len(targets), validation, kind)
     progress.say(f'step {step}: {told}')
 
 
 def sentence(
-    metrics: Mapping[str, float], count: int, validation: bool = False
+    metrics: Mapping[str, float], count: int, validation: bool = False,
+    kind: Kind = 'image',
 ) -> str:
   """What the metrics of one of the tasks say.
 
@@ -202,6 +212,7 @@ def sentence(
     metrics: of `count_exact` or of `compare_pictures`.
     count: examples.
     validation: whether they are not trained on.
+    kind: of the first one's medium.
   """
   captions = 'validation captions' if validation else 'training captions'
   if 'exact' in metrics:
@@ -216,17 +227,20 @@ def sentence(
   gains = {name: metrics[f'{name}_adds'] for name in _CONTROLS
            if f'{name}_adds' in metrics}
   within = {name: metrics.get(f'{name}_adds_within') for name in gains}
+  words = _FEATURES if kind == 'features' else _PICTURES
   told = (
-      f'given their own picture, {captions} take '
+      f'given their own {words["own"]}, {captions} take '
       f'{metrics["nats_per_token"]:.3f} nats per token, ' + ' and '.join(
           f'{gain:.3f} '
           + ('' if within[name] is None else f'± {within[name]:.3f} ')
-          + f'fewer than given {_SHOWN[name]}'
+          + f'fewer than given {words[name]}'
           for name, gain in gains.items()
       )
   )
   if not validation and min(gains.values()) < ENOUGH:
-    told += f'; warning: so far the pictures do not matter: {_REMEDY}'
+    told += (
+        f'; warning: so far the {words["all"]} do not matter: {words["remedy"]}'
+    )
   return told
 
 
@@ -246,7 +260,7 @@ def _captions(
     ids = vocabulary.encode(caption)[:room]
     found[index] = Sample(
         (medium,), '', (vocabulary.decode(ids),), document.source,
-        document.example_id, record={'tokens': len(ids)},
+        document.example_id, record={'tokens': len(ids), 'kind': medium.kind},
     )
     if len(found) == CAPTIONS:
       break

@@ -154,7 +154,7 @@ class FlamingoModel(_T5xModel, trained_model.FlamingoModel):
   ) -> tuple[Array, dict[str, Array]]:
     """`predict_batch`, and the answers' log-probabilities as 'scores' [B]."""
     del rng  # beam search draws nothing
-    params = merge_params(params, flax_mutables['frozen_params'])
+    params = merge_params(params, _frozen(flax_mutables))
     room = batch['targets'].shape[1]
     decoded = programs.beam_search(
         self.module, params, (None, room), self._rows(params, batch), room=room,
@@ -172,7 +172,7 @@ class FlamingoModel(_T5xModel, trained_model.FlamingoModel):
   ) -> Array:
     """float32[B]: the log-likelihood of each candidate, in nats."""
     assert not return_intermediates
-    params = merge_params(params, flax_mutables['frozen_params'])
+    params = merge_params(params, _frozen(flax_mutables))
     rows = self._rows(params, batch)
     # All rows at once: t5x splits them over the mesh.
     return programs.score(
@@ -193,6 +193,11 @@ class FlamingoModel(_T5xModel, trained_model.FlamingoModel):
     return prompts, decoding.encode_media(
         self.module, params, batch['media'], batch['media_mask']
     )
+
+
+def _frozen(flax_mutables: Tree) -> Tree:
+  """The frozen tree; t5x leaves out one that is empty."""
+  return flax_mutables.get('frozen_params', {})
 
 
 def params_axes(boxed: Tree) -> Tree:

@@ -146,3 +146,10 @@ def test_either_control_warns(blank, shuffled):
       {'nats_per_token': 1.0, 'blank_adds': blank, 'shuffled_adds': shuffled}, 9
   )
   assert 'warning' in told and 'VISION_ENCODER' in told and '\n' not in told
+
+
+def test_features_are_called_what_they_are():
+  values = {'nats_per_token': 1.0, 'blank_adds': 0.0}
+  told = learned.sentence(values, 9, kind='features')
+  assert 'own features' in told and 'given zeros' in told and 'ENCODER,' in told
+  assert 'picture' not in told
