@@ -21,6 +21,7 @@ from flamingo_jax.commands.prompting import (
 _CHAT = 'flamingo chat --model_dir=runs/own --image=a.jpg'
 _HELP = """/image FILE   show a picture with what you say next
 /video FILE   show a video
+/features FILE.npy   show an array, to a model of features
 /undo         take back what you said last, with its answer
 /explain      show which picture each token sees
 /new          start over
@@ -94,7 +95,7 @@ class _Chat:
   def take(self, line: str) -> bool:
     """Does what a line asks for; False: it asks to end."""
     word, _, rest = line.strip().partition(' ')
-    if word in ('/image', '/video'):
+    if word in ('/image', '/video', '/features'):
       self.show(word[1:], rest.strip())
     elif word == '/undo':
       if not self._session.undo():
@@ -114,7 +115,7 @@ class _Chat:
     return True
 
   def show(self, kind: str, path: str) -> None:
-    """A picture or video that waits for the next line."""
+    """A medium that waits for the next line."""
     from flamingo_jax.data import documents
 
     if not path:
