@@ -83,7 +83,7 @@ def test_inference_reads_the_whole_model_as_numpy(tmp_path, new_run):
   checkpoint.save_frozen(tmp_path, frozen_params)
   save(tmp_path, state, step=2)
   save(tmp_path, state.replace(
-      params=jax.tree.map(lambda x: x + 1, state.params)
+      params=jax.tree.map(lambda x: np.add(x, 1), state.params)
   ), step=10)
   params, step = weights.load_params(tmp_path)
   assert step == 10
