@@ -78,7 +78,8 @@ def random_weights(config: models.FlamingoConfig, scale: float):
 
 
 def save_run(
-    folder, config, step, params, frozen_params, max_media=1, frames=1
+    folder, config, step, params, frozen_params, max_media=1, frames=1,
+    vocabulary=None,
 ):
   """Writes the MODEL_DIR of a run that stands at `step`."""
   checkpoints = checkpoint.Checkpoints(folder)
@@ -88,5 +89,5 @@ def save_run(
   checkpoints.close()
   checkpoint.save_frozen(folder, frozen_params)
   model_json.write_model_json(
-      folder, config, default_vocabulary(), max_media, frames
+      folder, config, vocabulary or default_vocabulary(), max_media, frames
   )

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Language model and vision encoder trained by both drivers, then read."""
+"""Towers trained by both drivers, then read, and a Flamingo fine-tuned."""
 
 import functools
 import json
@@ -9,9 +9,14 @@ import jax
 import numpy as np
 import pytest
 
+from flamingo_jax.models import variants
 from flamingo_jax.run_dir import weights
+from flamingo_jax.run_dir.best import read_scores
 from flamingo_jax.run_dir.fingerprint import fingerprint
-from tests.random_weights import ONE_BLOCK
+from flamingo_jax.run_dir.model_json import stored_config
+from flamingo_jax.tasks import shapes_vocabulary
+from flamingo_jax.training.trainable import split_params
+from tests.random_weights import ONE_BLOCK, random_weights, save_run
 from tests.t5x.program import run_built_in
 
 ROW = {'tokens': 24, 'documents': 2}
@@ -26,6 +31,11 @@ STAGES = {
         'VARIANT=contrastive_one_block', 'MIXTURE_OR_TASK_NAME=shapes_pairs',
         f'TASK_FEATURE_LENGTHS={ {"shapes_pairs": PAIR} }',
         'BATCH_SIZES={"shapes_pairs": 4}',
+    ]],
+    # The encoder was frozen, and saw pictures of 48 pixels.
+    'finetune': ['configs/finetune_names.gin', [
+        'IMAGE_SIZE=24', 'BATCH_SIZES={"shapes_names": 4}',
+        'FEWSHOT_EXAMPLES=16', 'FEWSHOT_BATCH_SIZE=16',
     ]],
 }
 
@@ -42,17 +52,31 @@ def run(name, model_dir, file, bindings, steps):
   }
 
 
+def write_flamingo(folder):
+  """A MODEL_DIR to fine-tune."""
+  config = variants.get('flamingo_tiny', ONE_BLOCK)
+  save_run(
+      folder, config, 1, *split_params(random_weights(config, 0.1)),
+      vocabulary=shapes_vocabulary.shapes_vocabulary(),
+  )
+  return folder
+
+
 @pytest.fixture(scope='module')
 def runs(run_plan, folder):
-  """Both stages by both drivers, four steps each."""
+  """All stages by both drivers, four steps each."""
+  weights_of = {'finetune': [
+      f'INITIAL_WEIGHTS={str(write_flamingo(folder / "source"))!r}'
+  ]}
   drivers = {'t5x': functools.partial(run_plan, 1), 'built_in': run_built_in}
   for driver, run_all in drivers.items():
     seen = run_all([
-        run(stage, folder / driver / stage, file, bindings, 4)
+        run(stage, folder / driver / stage, file,
+            bindings + weights_of.get(stage, []), 4)
         for stage, (file, bindings) in STAGES.items()
     ])
     assert {name: found.get('step') for name, found in seen.items()} == {
-        'lm': 4, 'contrastive': 4
+        'lm': 4, 'contrastive': 4, 'finetune': 4
     }, seen
   return folder
 
@@ -74,7 +98,22 @@ def test_both_drivers_train_the_same_tower(runs, stage):
     )
 
 
-@pytest.mark.parametrize('stage', STAGES)
+def test_a_fine_tuned_encoder_is_another_and_a_step_is_chosen(runs):
+  before = weights.load_params(runs / 'source', 1)[0]
+  scores = []
+  for driver in ('built_in', 't5x'):
+    found = runs / driver / 'finetune'
+    after = weights.load_params(found, 4)[0]
+    same = jax.tree.map(np.array_equal, before, after)
+    assert not all(jax.tree.leaves(same['vision_encoder']))
+    assert all(jax.tree.leaves(same['decoder']['embed']))
+    assert stored_config(found).image_size == 24
+    scores.append(read_scores(found))
+    assert set(scores[-1]['shapes_names_0shot/top1']) == {2, 4}
+  assert scores[0] == scores[1]
+
+
+@pytest.mark.parametrize('stage', ('lm', 'contrastive'))
 def test_only_a_language_model_has_a_perplexity(runs, stage):
   log = (runs / 'built_in' / stage / 'metrics.jsonl').read_text()
   assert 'eval/loss' in log
