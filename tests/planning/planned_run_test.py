@@ -107,6 +107,18 @@ def test_towers_that_are_not_here_are_frozen_and_the_variants(tmp_path):
   assert run.lengths['laion']['image_size'] == 12
 
 
+def test_fine_tuning_trains_the_vision_encoder_too():
+  run = planned_run.read(
+      ['configs/finetune_benchmark.gin'], ['VARIANT=flamingo_3b']
+  )
+  assert run.lengths['benchmark_finetuning']['image_size'] == 480
+  # Gradients and moments are of these: 435M of NFNet-F6 among them.
+  count = lambda tree: sum(x.size for x in jax.tree.leaves(tree))
+  params = run.model.shapes['params']
+  assert round(count(params['vision_encoder']) / 1e6) == 435
+  assert 1.8e9 < count(params) < 1.9e9
+
+
 def test_a_file_without_a_model_is_refused(tmp_path):
   (tmp_path / 'run.gin').write_text(FILE.replace(
       "include 'configs/models/flamingo_3b.gin'", 'MODEL = None'
