@@ -20,7 +20,7 @@ assert over_shots[0] < 0.7 and over_shots[8] > 0.9, over_shots
 for shots, (low, high) in CARD.items():
   assert low <= over_shots[shots] <= high, (shots, over_shots, CARD)
 assert 0.3 < shuffled < 0.7, shuffled
-assert losses[10] < losses[5], losses
+assert losses[20] < losses[10] < losses[5], losses
 assert sees.sum(0).min() > 0 and sees.sum(1).max() == 1
 '''
 
