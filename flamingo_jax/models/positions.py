@@ -8,7 +8,6 @@ compared and as the cache holds them, with what it holds of positions beside;
 among those of self-attention.
 """
 
-import contextlib
 from typing import Any
 
 from flax import linen as nn
@@ -202,12 +201,12 @@ class Rotary(Absent):
     length, size = queries.shape[2:]
     is_known = isinstance(first, int) and isinstance(kind, int)
     # XLA for CPUs computes them anew for each head, forwards and backwards.
-    with (jax.ensure_compile_time_eval() if is_known and is_for_one_cpu()
-          else contextlib.nullcontext()):
-      rates = jnp.asarray(rotary_rates(self.layer, size))[kind]
-      at = jnp.reshape(first, (-1, 1)) + jnp.arange(length)
-      angles = (at[..., None] * rates)[:, None]  # B 1 L K/2
-      turns = jnp.cos(angles), jnp.sin(angles)
+    xp = np if is_known and is_for_one_cpu() else jnp
+    rates = xp.asarray(rotary_rates(self.layer, size))[kind]
+    at = xp.reshape(first, (-1, 1)) + xp.arange(length)
+    # B 1 L K/2
+    angles = (at.astype(jnp.float32)[..., None] * rates)[:, None]
+    turns = jnp.asarray(xp.cos(angles)), jnp.asarray(xp.sin(angles))
     return _turn(queries, *turns), _turn(keys, *turns), None
 
 

@@ -6,7 +6,6 @@ import logging
 
 import chex
 import jax
-import jax.numpy as jnp
 import numpy as np
 import PIL.Image
 import pytest
@@ -101,7 +100,7 @@ def test_a_row_has_the_loss_and_gradient_of_its_documents(positions):
       for doc in docs
   ]
   batch = lambda examples: {
-      key: jnp.stack([x[key] for x in examples])
+      key: np.stack([x[key] for x in examples])
       for key in examples[0] if key != 'example_id'
   }
   loss = jax.jit(jax.value_and_grad(model.summed_loss, has_aux=True))
