@@ -23,8 +23,8 @@ from flamingo_jax.serving.gate import Log
 from flamingo_jax.serving.limits import Limits
 from flamingo_jax.serving.metrics import Metrics
 
-# Of Python's lock: whoever has an answer to send waits so long for the engine's
-# thread, in seconds. Python's own 0.005 is more than a first token takes.
+# Of Python's lock, in seconds: whoever has an answer to send waits so long for
+# the engine's thread. Python's own 0.005 is most of what a first token takes.
 _TURN = 0.0005
 _IDLE = 30.0  # seconds that a connection may take to begin a request
 
