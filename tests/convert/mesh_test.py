@@ -53,7 +53,10 @@ def read(tmp_path_factory):
 def place(model, inputs, params, partitioner):
   """The parameters as the rules split them."""
   boxed = jax.eval_shape(model.init, jax.random.key(0), inputs)['params']
-  return jax.device_put(params, partitioner.get_shardings(boxed))
+  # From the host: on a device, each shape is split by a program of its own.
+  return jax.device_put(
+      jax.device_get(params), partitioner.get_shardings(boxed)
+  )
 
 
 def parted(params):
