@@ -84,7 +84,8 @@ def test_every_reader_tells_what_is_no_file(no_file, use):
   path, what = no_file
   with pytest.raises(UserError, match=what) as raised:
     use(path)
-  assert path in str(raised.value) and '\n' not in str(raised.value)
+  told = str(raised.value)  # relative to the current folder, if it is below
+  assert os.path.basename(path) in told and '\n' not in told
 
 
 @pytest.mark.parametrize('inside', [False, True])
