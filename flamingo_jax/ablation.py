@@ -28,6 +28,7 @@ from flamingo_jax.data.storage import write_atomically
 from flamingo_jax.errors import UserError
 from flamingo_jax.series import Flamingo, call_flamingo, check_made_from
 
+
 @dataclasses.dataclass(frozen=True)
 class Ablating:
   """All that runs have in common."""

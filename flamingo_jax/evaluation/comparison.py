@@ -24,6 +24,7 @@ from flamingo_jax.evaluation import report
 from flamingo_jax.evaluation import stored_cards
 from flamingo_jax.evaluation.fewshot import Settings
 
+_ALONE = 'majority of the shots'  # the curve of no model
 _NORMAL = 1.959964  # standard errors of a 95 % interval
 # Of a row, as CSV and LaTeX have them.
 COLUMNS = (
@@ -39,6 +40,11 @@ class Card:
   path: pathlib.Path
   content: Mapping[str, Any]
   settings: Settings
+
+  @property
+  def model(self) -> str:
+    """What tells its model from others."""
+    return str(self.content['model'].get('sha256'))
 
   @property
   def setting(self) -> str:
@@ -66,8 +72,6 @@ def find(paths: Sequence[str | os.PathLike]) -> list[Card]:
   for path in dict.fromkeys(file.resolve() for file in files):
     content = stored_cards.read(path)
     cards.append(Card(path, content, Settings(**content['settings'])))
-  if not cards:
-    raise UserError('a report is of one card or more: give their paths')
   return cards
 
 
@@ -108,7 +112,7 @@ def name_models(cards: Sequence[Card]) -> dict[str, str]:
   names: dict[str, str] = {}
   for card in cards:
     model = card.content['model']
-    digest = str(model.get('sha256'))
+    digest = card.model
     name = model.get('name') or pathlib.Path(model['model_dir'] or '?').name
     if digest not in names and name in names.values():
       name = f'{name} ({digest[:8]})'
@@ -124,7 +128,7 @@ def table(
   for card in cards:
     key = (
         card.settings.benchmark, card.settings.split, card.setting,
-        str(card.content['model'].get('sha256')),
+        card.model,
     )
     groups.setdefault(key, []).append(card)
   rows = []
@@ -166,9 +170,6 @@ def curves(rows: Sequence[Mapping[str, Any]]) -> list[plots.Panel]:
   return panels
 
 
-_ALONE = 'majority of the shots'
-
-
 def differences(
     cards: Sequence[Card], names: Mapping[str, str]
 ) -> list[dict[str, Any]]:
@@ -177,13 +178,13 @@ def differences(
   Of the first metric, where the score is a mean over queries; seeds that both
   have are averaged, and the 95 % interval is over queries.
   """
-  first = str(cards[0].content['model'].get('sha256'))
+  first = cards[0].model
   groups: dict[Any, dict[str, list[Card]]] = {}
   for card in cards:
     s = card.settings
     key = s.benchmark, s.split, card.setting, s.shots
     models = groups.setdefault(key, {})
-    models.setdefault(str(card.content['model'].get('sha256')), []).append(card)
+    models.setdefault(card.model, []).append(card)
   found = []
   for (benchmark, split, setting, shots), models in groups.items():
     for digest, group in models.items():
@@ -257,8 +258,7 @@ def _links(
   for card in cards:
     folder = os.path.relpath(card.path.parent, out.resolve().parent)
     found.append({
-        'name': f'{names[str(card.content["model"].get("sha256"))]}: '
-                f'{card.settings.name}',
+        'name': f'{names[card.model]}: {card.settings.name}',
         **{file: urllib.parse.quote(pathlib.PurePath(folder, file).as_posix())
            for file in ('examples.html', 'card.json')},
     })

@@ -72,7 +72,7 @@ class Endpoint:
         ('log_probs', {'logprobs': True, 'top_logprobs': _ALTERNATIVES}),
     ):
       try:
-        reply = self._ask(messages, 1, more)
+        reply = self._ask(messages, 1, **more)
       except Refused as error:
         if error.status not in (400, 403, 404, 422):
           raise
@@ -124,10 +124,10 @@ class Endpoint:
     room = max(16, *(len(text) for text in candidates))  # a token a character
     say = {
         'candidates': lambda messages: _log_likelihoods(self._ask(
-            messages, 0, {'candidates': list(candidates)}
+            messages, 0, candidates=list(candidates)
         ), candidates),
         'log_probs': lambda messages: _by_first_token(self._ask(
-            messages, room, {'logprobs': True, 'top_logprobs': _ALTERNATIVES}
+            messages, room, logprobs=True, top_logprobs=_ALTERNATIVES
         ), candidates),
         'text': lambda messages: by_text(
             _text(self._ask(messages, room)), candidates
@@ -166,7 +166,7 @@ class Endpoint:
         raise
 
   def _ask(
-      self, messages: list[Any], max_tokens: int, more: dict[str, Any] = {}
+      self, messages: list[Any], max_tokens: int, **more: Any
   ) -> dict[str, Any]:
     body = {'model': self.model, 'messages': messages, 'temperature': 0, **more}
     try:
