@@ -47,10 +47,11 @@ class Einsum(nn.Module):
   def __call__(self, x: Float[Array, '...']) -> Float[Array, '...']:
     init = partitioned(fan_in_normal(self.in_axes), *self.axes)
     kernel = self.param('kernel', init, self.shape, jnp.float32)
-    y = _product(
-        self.equation, x.astype(self.dtype), kernel.astype(self.dtype),
-        self.in_axes,
-    )
+    # Else the backward pass would keep maps of 8 bits as floats, layer by layer.
+    product = jax.checkpoint(
+        _product, prevent_cse=False, static_argnums=(0, 3)
+    ) if kernel.dtype == jnp.int8 else _product
+    y = product(self.equation, x.astype(self.dtype), kernel, self.in_axes)
     if self.has_variable('params', 'kernel_scale'):  # models/int8.py
       scale = self.get_variable('params', 'kernel_scale')
       y = (y.astype(jnp.float32) * scale).astype(self.dtype)
@@ -73,21 +74,20 @@ class Einsum(nn.Module):
     summed, made = of_kernel[: self.in_axes], of_kernel[self.in_axes :]
     rows = output.removesuffix(made)
     narrow = _product(
-        f'{of_x},{summed}r->{rows}r', x.astype(self.dtype),
-        a.astype(self.dtype), self.in_axes,
+        f'{of_x},{summed}r->{rows}r', x.astype(self.dtype), a, self.in_axes
     )
-    return _product(
-        f'{rows}r,r{made}->{output}', narrow, (scale * b).astype(self.dtype), 1
-    )
+    return _product(f'{rows}r,r{made}->{output}', narrow, scale * b, 1)
 
 
 def _product(equation: str, x: Array, kernel: Array, in_axes: int) -> Array:
-  """The einsum of x and a kernel; on one CPU as a product of two matrices.
+  """The einsum of x and a kernel, in x's dtype.
 
-  Its gradients then are such products too. If rows of x lie along several axes,
-  XLA writes the gradient of y once more, transposed and with all that it is made
-  of computed again there: an eighth of a step of training OpenFlamingo.
+  On one CPU, it is written as a product of two matrices, so that its gradients are
+  such products too. If rows of x lie along several axes, XLA otherwise writes the
+  gradient of y once more, transposed and with all that it is made of computed again
+  there: an eighth of a step of training OpenFlamingo.
   """
+  kernel = kernel.astype(x.dtype)
   inputs, output = equation.split('->')
   of_x, of_kernel = inputs.split(',')
   summed, made = of_kernel[:in_axes], of_kernel[in_axes:]

@@ -15,6 +15,7 @@ from flamingo_jax import models
 from flamingo_jax.data.vocabulary import default_vocabulary
 from flamingo_jax.errors import UserError
 from flamingo_jax.models import int8
+from flamingo_jax.models.layers import Einsum
 from flamingo_jax.models.lora import LoraConfig
 from flamingo_jax.training.partitioner import Partitioner
 from flamingo_jax.training.train_step import abstract_params
@@ -59,6 +60,16 @@ def test_logits_are_those_of_the_rounded_maps():
       ) for tree in (in_8_bits, rounded)
   )
   np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_the_backward_pass_keeps_a_map_in_8_bits():
+  linear = Einsum('bd,df->bf', (4, 5), (None, None))
+  weights = {'kernel': jnp.ones((4, 5), jnp.int8), int8.SCALE: jnp.ones(5)}
+  _, backward = jax.vjp(
+      lambda x: linear.apply({'params': weights}, x), jnp.ones((2, 4))
+  )
+  kept = [x.dtype for x in jax.tree.leaves(backward) if x.size == 20]
+  assert kept == [jnp.int8]
 
 
 def test_only_maps_of_frozen_towers_are_of_8_bits_and_split_as_before():
