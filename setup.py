@@ -73,8 +73,9 @@ T5X = ['cached_property', 'fiddle', 'grain']
 
 # `flamingo eval --benchmark`: its metrics and plots.
 EVAL = [
+    'inflection',  # OK-VQA's stems
     'matplotlib',
-    'nltk',  # words of captions, WUPS
+    'nltk',  # words of captions, OK-VQA's stems, WUPS
     'pycocoevalcap',  # CIDEr; 100 MB, of which Java programs are most
     'scikit-learn',  # ROC AUC, average precision
     'scipy',  # Student's t

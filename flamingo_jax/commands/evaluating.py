@@ -262,6 +262,8 @@ def _replay(options: argparse.Namespace) -> None:
         else options.batch_size,
     )
   stored_cards.check_replay(old, new)
+  for line in stored_cards.other_tokenizers(old, new):
+    print(line)
   print(f'the predictions of {new["queries"]} queries are the same, byte for '
         'byte')
 

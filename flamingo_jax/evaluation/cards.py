@@ -36,7 +36,7 @@ from flamingo_jax.evaluation import stored_cards
 from flamingo_jax.evaluation.answering import Answerer, Outcome
 from flamingo_jax.evaluation.benchmark import Benchmark
 from flamingo_jax.evaluation.fewshot import Queries, Settings
-from flamingo_jax.evaluation.metrics.metric import Target
+from flamingo_jax.evaluation.metrics.metric import Metric, Target, usable
 from flamingo_jax.evaluation.prompts import Sample
 from flamingo_jax.machine import cores
 
@@ -91,7 +91,8 @@ def evaluate(
   started, clock = datetime.datetime.now(datetime.timezone.utc), time.time()
   found = fewshot.read_queries(benchmark, data, settings, allow_missing)
   targets = _targets(found)
-  _rehearse(benchmark, targets)
+  metrics, left_out = _rehearse(benchmark, targets)
+  benchmark = dataclasses.replace(benchmark, metrics=metrics)
   folder = as_folder(output_dir) / settings.name
   folder.mkdir(parents=True, exist_ok=True)
   files = _hash_files(benchmark, data, settings)
@@ -107,21 +108,11 @@ def evaluate(
       'benchmark': benchmark.name,
       'settings': dataclasses.asdict(settings),
       'scores': {},
+      'left_out': left_out,
       'queries': len(found.queries),
       'supports': len(found.pool),
       'missing': found.missing,
-      'prompt': {
-          'template': benchmark.prompt, 'example': outcome.example,
-          'style': dataclasses.asdict(benchmark.style),
-          'differs': list(benchmark.differs),
-          'longest': outcome.longest, 'context': answerer.context,
-          'beyond_context': [found.queries[i].source for i in outcome.beyond],
-          'shots': _rule(settings),
-      },
-      'decoding': {
-          'max_new_tokens': benchmark.max_new_tokens, 'beams': settings.beams,
-          'trim': list(benchmark.trim), 'batch_size': batch_size,
-      },
+      **_protocol(benchmark, found, settings, answerer, outcome, batch_size),
       'data': {'folder': os.fspath(data), 'files': files},
       'code': benchmark.code,
       'model': dict(model),
@@ -134,6 +125,27 @@ def evaluate(
   write_atomically(folder / 'card.json', json.dumps(card, indent=2) + '\n')
   draft.unlink(missing_ok=True)
   return card
+
+
+def _protocol(
+    benchmark: Benchmark, found: Queries, settings: Settings,
+    answerer: Answerer, outcome: Outcome, batch_size: int,
+) -> dict[str, Any]:
+  """What was asked, and how it was answered."""
+  return {
+      'prompt': {
+          'template': benchmark.prompt, 'example': outcome.example,
+          'style': dataclasses.asdict(benchmark.style),
+          'differs': list(benchmark.differs),
+          'longest': outcome.longest, 'context': answerer.context,
+          'beyond_context': [found.queries[i].source for i in outcome.beyond],
+          'shots': _rule(settings),
+      },
+      'decoding': {
+          'max_new_tokens': benchmark.max_new_tokens, 'beams': settings.beams,
+          'trim': list(benchmark.trim), 'batch_size': batch_size,
+      },
+  }
 
 
 def _rule(settings: Settings) -> str:
@@ -202,7 +214,7 @@ def _score(
     graded = graded.copy()
     for i in (*outcome.beyond, *outcome.unnamed):
       graded[i] = _wrong(targets[i])
-  for metric in benchmark.metrics if _is_known(targets) else ():
+  for metric in benchmark.metrics:
     rows = metric.rows(targets, graded)
     if not benchmark.is_close_ended:
       rows[outcome.beyond] = 0
@@ -211,6 +223,8 @@ def _score(
         'score': metric.score(rows), 'low': low, 'high': high,
         'version': metric.version, 'notes': metric.notes,
     }
+    if metric.tokenizer:
+      scores[metric.name]['tokenizer'] = metric.tokenizer()
     if metric is benchmark.metrics[0] and rows.dtype != object:
       values = rows.tolist()
   submission = benchmark.submission
@@ -269,19 +283,20 @@ def _is_known(targets: Sequence[Target]) -> bool:
   return all(target['answers'] for target in targets)
 
 
-def _rehearse(benchmark: Benchmark, targets: Sequence[Target]) -> None:
+def _rehearse(
+    benchmark: Benchmark, targets: Sequence[Target]
+) -> tuple[tuple[Metric, ...], dict[str, str]]:
   """Scores right answers, so that what cannot be scored is known at once.
 
   Raises:
-    UserError: a metric is not defined for these queries, or lacks a package.
+    UserError: a metric is not defined for these queries; see `metrics.usable`.
   """
   if not _is_known(targets):
-    return
+    return (), {}
   outputs = [target['answers'][0] for target in targets]
   if benchmark.is_close_ended:
     outputs = np.zeros((len(targets), len(targets[0]['candidates'])))
-  for metric in benchmark.metrics:
-    metric.score(metric.rows(targets, outputs))
+  return usable(benchmark.metrics, targets, outputs)
 
 
 def _plain(query: Sample, output: Any) -> Any:

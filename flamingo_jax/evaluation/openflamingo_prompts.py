@@ -12,6 +12,7 @@ from typing import Any
 
 from flamingo_jax.evaluation import metrics
 from flamingo_jax.evaluation.prompts import Style
+from flamingo_jax.evaluation.readers import questions
 
 NAME = 'openflamingo'
 _CAPTIONS = Style(
@@ -60,11 +61,14 @@ CHANGES: Mapping[str, Mapping[str, Any]] = {
     ),
     'flickr30k': _captions(),
     'vqav2': _questions(),
-    'okvqa': _questions(
-        'answers are what people wrote, in shots and for the score; the makers '
-        "take the stems, and stem what is said with NLTK's tagger",
-    ),
-    'textvqa': _questions(),
+    # Answers are stems, in shots too.
+    'okvqa': _questions() | {
+        'read': questions.okvqa_of_stems,
+        'metrics': (metrics.VQA_ACCURACY_STEMMED,),
+    },
+    'textvqa': _questions() | {'metrics': (
+        metrics.VQA_ACCURACY_ALWAYS_NORMALISED, metrics.TEXTVQA_ACCURACY
+    )},
     'vizwiz': _questions(),
     'hateful_memes': {
         'prompt': "is an image with: '{text}' written on it. Is it hateful? "

@@ -92,10 +92,11 @@ _ROWS = (
         submission=submissions.answers('question_id'),
     ),
     _questions(
-        'okvqa', 'OK-VQA', read=questions.vqa,
+        'okvqa', 'OK-VQA', read=questions.okvqa,
         splits=_coco_questions('OpenEnded_mscoco_', 'mscoco_'),
         split='validation', origin='okvqa.allenai.org/download.html',
-        media=_COCO_IMAGES, metrics=_VQA_METRICS,
+        media=_COCO_IMAGES,
+        metrics=(*_VQA_METRICS, metrics.VQA_ACCURACY_STEMMED),
         submission=submissions.answers('question_id'),
     ),
     _questions(
@@ -104,7 +105,8 @@ _ROWS = (
         split='validation', origin='textvqa.org/dataset',
         media='train_images/<image_id>.jpg, test_images/',
         secret=('test',),
-        metrics=_VQA_METRICS, submission=submissions.answers('question_id'),
+        metrics=(metrics.TEXTVQA_ACCURACY, *_VQA_METRICS),
+        submission=submissions.answers('question_id'),
     ),
     _questions(
         'vizwiz', 'VizWiz', read=questions.vizwiz,

@@ -23,7 +23,8 @@ def summarise(cards: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     Rows of prompts, shots, metric, score (the mean over seeds), low and high
     (95 % over examples, mean over seeds), seeds, seeds_low and seeds_high (95 % over
     seeds, None of one), queries, missing and beyond_context (those that count
-    as wrong, of the seed with the most), and majority, nearest, copied and
+    as wrong, of the seed with the most), left_out (metrics that could not be
+    computed, and why), tokenizer (of a metric that names it) and majority, nearest, copied and
     shown (`baselines.score`; None without shots). 'metric' is None for splits
     without answers.
   """
@@ -39,11 +40,15 @@ def summarise(cards: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         'beyond_context': max(
             len(card['prompt']['beyond_context']) for card in same
         ),
+        'left_out': same[0].get('left_out', {}),
     }
     for name in same[0]['scores'] or [None]:
       found = [card['scores'][name] for card in same] if name else []
       rows.append(
-          common | {'metric': name} | _over_seeds(found)
+          common | {
+              'metric': name,
+              'tokenizer': found[0].get('tokenizer') if found else None,
+          } | _over_seeds(found)
           | _baselines([card.get('baselines', {}) for card in same], name)
       )
   return rows
@@ -101,6 +106,11 @@ def table_of_scores(rows: Sequence[Mapping[str, Any]]) -> str:
           "wrong: their prompts are longer than the model's context (the card "
           'names them)'
       )
+  for row in rows:
+    if row['tokenizer']:
+      lines.append(f'{row["metric"]}: words of {row["tokenizer"]}')
+    for name, reason in row['left_out'].items():
+      lines.append(f'{name} is left out: {reason}')
   if rows[0]['prompts'] != PAPER.name:
     lines.append(f'prompts: those of {rows[0]["prompts"]}, not the paper\'s')
   if any(row['metric'] is None for row in rows):

@@ -92,6 +92,22 @@ def check_replay(old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
   )
 
 
+def other_tokenizers(
+    old: Mapping[str, Any], new: Mapping[str, Any]
+) -> list[str]:
+  """Sentences on scores of two cards whose words other programs cut."""
+  found = []
+  for name in old['scores'].keys() & new['scores'].keys():
+    one, other = (card['scores'][name].get('tokenizer') for card in (old, new))
+    if one != other:
+      found.append(
+          f'{name} is of other words: those of {one} in the card, '
+          f'{old["scores"][name]["score"]:.2f}, and of {other} here, '
+          f'{new["scores"][name]["score"]:.2f}'
+      )
+  return found
+
+
 def essence(part: Mapping[str, Any]) -> dict[str, Any]:
   """Without the names of folders, which may have moved."""
   return {k: v for k, v in part.items() if k not in ('folder', 'model_dir')}

@@ -366,27 +366,3 @@ def test_a_page_shows_examples_and_a_panel_the_scores(data, tmp_path):
   for shots, card in ((0, zero), (2, two)):
     for name, score in card['scores'].items():
       assert curves[name][shots][0] == score['score']
-
-
-@pytest.mark.parametrize('damage', [
-    lambda card: card.pop('model'),
-    lambda card: card['model'].clear(),
-    lambda card: card['settings'].pop('shots'),
-    lambda card: card['settings'].update(shot=4),
-    lambda card: card.update(scores=[]),
-    lambda card: card.update(decoding=None),
-])
-def test_a_damaged_card_is_told(tmp_path, damage):
-  settings = {'benchmark': 'coco', 'split': 'test', 'shots': 0}
-  card = {
-      'format': stored_cards.FORMAT, 'settings': settings, 'scores': {},
-      'decoding': {'batch_size': 8}, 'data': {'folder': 'x'},
-      'model': {'model_dir': 'x'}, 'environment': {}, 'predictions': {},
-  }
-  path = tmp_path / 'card.json'
-  path.write_text(json.dumps(card))
-  assert stored_cards.read(path) == card
-  damage(card)
-  path.write_text(json.dumps(card))
-  with pytest.raises(UserError, match='card.json is damaged: '):
-    stored_cards.read(path)

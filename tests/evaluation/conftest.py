@@ -12,6 +12,7 @@ import flamingo_jax as fj
 from flamingo_jax.data.documents import image
 from flamingo_jax.data.vocabulary import default_vocabulary
 from flamingo_jax.evaluation import tasks
+from flamingo_jax.evaluation.metrics import captions
 from flamingo_jax.evaluation.prompts import Episode, Sample
 from flamingo_jax.training.trainable import split_params
 from flamingo_jax.training.trained_model import FlamingoModel
@@ -100,3 +101,11 @@ def quick_compilation():
   jax.config.update('jax_disable_most_optimizations', True)
   yield
   jax.config.update('jax_disable_most_optimizations', False)
+
+
+@pytest.fixture(scope='package', autouse=True)
+def no_java():
+  """Machines with Java and without have the same scores here, and quickly."""
+  with pytest.MonkeyPatch.context() as patch:
+    patch.setattr(captions, '_runs', lambda java: False)
+    yield

@@ -11,9 +11,14 @@ import numpy as np
 import pytest
 
 from flamingo_jax.errors import UserError
+from flamingo_jax.evaluation import cards
+from flamingo_jax.evaluation import metrics
 from flamingo_jax.evaluation import paper_benchmarks
 from flamingo_jax.evaluation import prompts
-from flamingo_jax.evaluation.metrics import wups
+from flamingo_jax.evaluation import report
+from flamingo_jax.evaluation.fewshot import Settings
+from flamingo_jax.evaluation.metrics import okvqa, wups
+from flamingo_jax.evaluation.metrics.metric import Unavailable
 from flamingo_jax.evaluation.prompts import as_text
 from tests.evaluation import miniature
 from tests.evaluation.answerers import (
@@ -230,6 +235,42 @@ def test_ok_vqa_asks_for_what_people_wrote(data):
   queries = paper_benchmarks.find('okvqa').queries(data, 'validation')
   coins = [q for q in queries if 'shown here' in q.text][3]
   assert coins.answers[0] == 'row of coins'
+
+
+def test_ok_vqa_has_a_score_of_stems_beside_its_own(data, tmp_path, monkeypatch):
+  monkeypatch.setattr(okvqa, 'stem', lambda text: text.removesuffix('s'))
+  card, _ = evaluate(data, tmp_path, 'okvqa')
+  assert list(card['scores']) == [
+      'vqa_accuracy', 'vqa_accuracy_always_normalised', 'vqa_accuracy_stemmed'
+  ]
+  # As OpenFlamingo's vqa_metric.py prints; 'The coins.' is no stem here.
+  assert card['scores']['vqa_accuracy_stemmed']['score'] == 92.5
+  # OpenFlamingo's makers show the stems, too.
+  query, = (
+      q for q in paper_benchmarks.find('okvqa', 'openflamingo').queries(
+          data, 'validation') if 'row of coin' in q.answers
+  )
+  assert query.record['stems'] == list(query.answers)
+
+
+def test_a_score_beside_the_first_is_left_out_where_data_lack(
+    data, tmp_path, monkeypatch
+):
+  def stem(text):
+    raise Unavailable('stems need data')
+
+  monkeypatch.setattr(okvqa, 'stem', stem)
+  card, _ = evaluate(data, tmp_path, 'okvqa')
+  assert card['left_out'] == {'vqa_accuracy_stemmed': 'stems need data'}
+  table = report.table_of_scores(report.summarise([card]))
+  assert table.endswith('vqa_accuracy_stemmed is left out: stems need data')
+  row = paper_benchmarks.find('okvqa', 'openflamingo')
+  settings = Settings('okvqa', 'validation', 0, prompts='openflamingo')
+  with pytest.raises(Unavailable):  # its only one
+    cards.check(row, data, settings, Oracle([]), False)
+  # Under seqio, where all scores are made at the end, others are kept.
+  targets = [{'answers': ('a',), 'record': {'stems': ('a',)}}]
+  assert metrics.VQA_ACCURACY_STEMMED.seqio_function()(targets, ['a']) == {}
 
 
 def test_next_qa_has_second_answers(data):

@@ -7,7 +7,8 @@ Functions over a task's targets for seqio, and `Metric`s for the benchmarks.
 
 from flamingo_jax.evaluation.metrics.captions import CIDER
 from flamingo_jax.evaluation.metrics.exact import IVQA_ACCURACY, TOP1
-from flamingo_jax.evaluation.metrics.metric import Metric
+from flamingo_jax.evaluation.metrics.metric import Metric, usable
+from flamingo_jax.evaluation.metrics.okvqa import VQA_ACCURACY_STEMMED
 from flamingo_jax.evaluation.metrics.ranking import (
     AVERAGE_PRECISION,
     MEAN_TOP1_TOP5,
@@ -18,6 +19,7 @@ from flamingo_jax.evaluation.metrics.ranking import (
     STAR_ACCURACY,
 )
 from flamingo_jax.evaluation.metrics.vqa import (
+    TEXTVQA_ACCURACY,
     VQA_ACCURACY,
     VQA_ACCURACY_ALWAYS_NORMALISED,
 )

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 import dataclasses
 from typing import Any
 
+from absl import logging
 import numpy as np
 
 from flamingo_jax.errors import UserError
@@ -24,6 +25,10 @@ def _mean(rows: np.ndarray) -> float:
   return float(np.mean(rows))
 
 
+class Unavailable(UserError):
+  """A metric's package or data is not here."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Metric:
   """How a benchmark scores what a model says, or how likely candidates are."""
@@ -36,8 +41,9 @@ class Metric:
   # Rows to the score, a share; their mean if not given.
   aggregate: Callable[[np.ndarray], float] = _mean
   is_ranking: bool = False  # whether it is of log-likelihoods
-  # What decides the score beside the texts, such as a tokenizer.
-  notes: str = ''
+  notes: str = ''  # what decides the score beside the texts
+  # Names the program that cuts texts into words, where machines have others.
+  tokenizer: Callable[[], str] | None = None
 
   def rows(self, targets: Sequence[Target], outputs: Any) -> np.ndarray:
     """A row per query.
@@ -80,7 +86,11 @@ class Metric:
     """The metric as a function of a seqio task's targets and outputs."""
 
     def report(targets, outputs):
-      rows = self.rows(targets, outputs)
+      try:
+        rows = self.rows(targets, outputs)
+      except Unavailable as error:  # others have their scores all the same
+        logging.warning('%s is left out: %s', self.name, error)
+        return {}
       low, high = self.interval(rows)
       return {
           self.name: self.score(rows),
@@ -91,6 +101,33 @@ class Metric:
     if self.is_ranking:
       return lambda targets, scores: report(*by_query(targets, scores))
     return lambda targets, predictions: report(targets, predictions)
+
+
+def usable(
+    metrics: Sequence[Metric], targets: Sequence[Target], outputs: Any
+) -> tuple[tuple[Metric, ...], dict[str, str]]:
+  """The metrics that can be computed here, and by name why others can't.
+
+  Args:
+    metrics: of a benchmark; the first is needed, others stand beside it.
+    targets: of queries.
+    outputs: that can be scored, of each.
+
+  Raises:
+    UserError: a metric is not defined for these queries; the first lacks a
+      package or data.
+  """
+  found, left_out = [], {}
+  for metric in metrics:
+    try:
+      metric.score(metric.rows(targets, outputs))
+    except Unavailable as error:
+      if not found:
+        raise
+      left_out[metric.name] = str(error)
+    else:
+      found.append(metric)
+  return tuple(found), left_out
 
 
 def by_query(

@@ -4,7 +4,8 @@
 
 Of ten people, three or more that give an answer make it right, fewer a third
 each; the mean over leaving each of them out. The rules below, with their
-oddities, are those that every published number was computed with.
+oddities, are those that every published number was computed with. TextVQA's
+program (EvalAI's answer processor) has the same, behind two steps of its own.
 """
 
 from collections.abc import Sequence
@@ -78,6 +79,19 @@ def _process_words(text: str) -> str:
   )
 
 
+def normalise_textvqa(answer: str) -> str:
+  """As TextVQA's program: no commas or question marks; 's is a word."""
+  text = answer.lower().replace(',', '').replace('?', '').replace("'s", " 's")
+  return normalise(strip_space(text))
+
+
+def agreement(said: str, answers: Sequence[str]) -> float:
+  """How far people agree with what is said, 0 to 1; texts are compared as is."""
+  matches = [answer == said for answer in answers]
+  total = sum(matches)
+  return float(np.mean([min(1, (total - match) / 3) for match in matches]))
+
+
 def accuracy(prediction: str, answers: Sequence[str], always: bool) -> float:
   """The accuracy of one prediction, 0 to 1.
 
@@ -90,9 +104,7 @@ def accuracy(prediction: str, answers: Sequence[str], always: bool) -> float:
   said, answers = strip_space(prediction), [strip_space(a) for a in answers]
   if always or len(set(answers)) > 1:
     said, answers = normalise(said), [normalise(a) for a in answers]
-  matches = [answer == said for answer in answers]
-  total = sum(matches)
-  return float(np.mean([min(1, (total - match) / 3) for match in matches]))
+  return agreement(said, answers)
 
 
 def _measure(
@@ -104,6 +116,18 @@ def _measure(
   ])
 
 
+def _measure_textvqa(
+    targets: Sequence[Target], predictions: Sequence[str]
+) -> np.ndarray:
+  return np.array([
+      agreement(
+          normalise_textvqa(prediction),
+          list(map(normalise_textvqa, target['answers'])),
+      )
+      for target, prediction in zip(targets, predictions, strict=True)
+  ])
+
+
 VQA_ACCURACY = Metric(
     'vqa_accuracy', 1, functools.partial(_measure, always=False),
     notes='answers normalised where annotators differ, as the official program',
@@ -111,4 +135,8 @@ VQA_ACCURACY = Metric(
 VQA_ACCURACY_ALWAYS_NORMALISED = Metric(
     'vqa_accuracy_always_normalised', 1,
     functools.partial(_measure, always=True),
+)
+TEXTVQA_ACCURACY = Metric(
+    'textvqa_accuracy', 1, _measure_textvqa,
+    notes="answers processed as TextVQA's own program does (EvalAI)",
 )

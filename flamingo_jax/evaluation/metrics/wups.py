@@ -14,8 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from flamingo_jax.errors import UserError
-from flamingo_jax.evaluation.metrics.metric import Metric, Target
+from flamingo_jax.evaluation.metrics.metric import Metric, Target, Unavailable
 
 # Counted and binary questions: right or wrong.
 _EXACT = frozenset({'DB', 'DC'})
@@ -33,18 +32,18 @@ def wordnet() -> Any:
   """nltk's WordNet.
 
   Raises:
-    UserError: nltk or its data is missing.
+    Unavailable: nltk or its data is missing.
   """
   try:
     from nltk.corpus import wordnet as corpus
 
     corpus.ensure_loaded()
   except ImportError:
-    raise UserError(
+    raise Unavailable(
         "WUPS needs nltk: pip install -e '.[eval]' -c constraints.txt"
     ) from None
   except (LookupError, OSError):  # OSError: some of its files are missing
-    raise UserError(
+    raise Unavailable(
         "WUPS needs WordNet, which nltk does not bring along: run 'python -m "
         "nltk.downloader wordnet', or copy that package's folder to another "
         'machine, all its files in corpora/wordnet of the folder that NLTK_DATA '

@@ -12,19 +12,34 @@ from flamingo_jax.evaluation.readers.source import Source
 
 
 def vqa(source: Source) -> Iterator[Sample]:
-  """VQAv2 and OK-VQA: a file of questions and, unless secret, one of answers.
+  """VQAv2: a file of questions and, unless secret, one of answers."""
+  return _of_coco(source, 'answer')
 
-  OK-VQA's answers are those that people wrote, not their stems.
-  """
-  answers = {}
+
+def okvqa(source: Source) -> Iterator[Sample]:
+  """OK-VQA: answers are what people wrote; the record has their 'stems'."""
+  return _of_coco(source, 'raw_answer', 'answer', has_stems=True)
+
+
+def okvqa_of_stems(source: Source) -> Iterator[Sample]:
+  """OK-VQA, where the stems are the answers, in shots too."""
+  return _of_coco(source, 'answer', has_stems=True)
+
+
+def _of_coco(
+    source: Source, *keys: str, has_stems: bool = False
+) -> Iterator[Sample]:
+  """Questions; their answers are under the first of the keys that is there."""
+  answers, stems = {}, {}
   if source.files[1:]:
     annotations = source.entries(1, 'annotations')
     for _, entry in source.fields_of(
         annotations, 'question_id', 'answers', number=1, key='question_id'
     ):
-      answers[entry.text('question_id')] = entry.answers(
-          'answers', 'raw_answer', 'answer'
-      )
+      name = entry.text('question_id')
+      answers[name] = entry.answers('answers', *keys)
+      if has_stems:
+        stems[name] = {'stems': entry.answers('answers', 'answer')}
   # Of '..._test-dev2015_questions.json', the pictures are those of test2015.
   found = re.search(r'(train|val|test)\D*(\d{4})', source.files[0])
   folder = ''.join(found.groups())
@@ -44,7 +59,7 @@ def vqa(source: Source) -> Iterator[Sample]:
         source.image(f'{folder}/COCO_{folder}_{image:012d}.jpg'),
         {'question': entry.text('question')},
         answers.get(name, []),
-        {'question_id': entry.name('question_id')},
+        {'question_id': entry.name('question_id'), **stems.get(name, {})},
     )
 
 

@@ -2,6 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Words and CIDEr against stored outputs of the official Java tokenizer."""
 
+import os
+import shutil
+
 import numpy as np
 import pytest
 
@@ -68,3 +71,41 @@ def test_cider_of_one_picture_is_refused(count):
   targets = [{'answers': REFERENCES[0]}] * count
   with pytest.raises(UserError, match='CIDEr is not defined for fewer than'):
     CIDER.rows(targets, [SAID[0]] * count)
+
+
+@pytest.fixture
+def java(tmp_path, monkeypatch):
+  """Puts a program on PATH that is called as Java is: a shell script."""
+
+  def put(script):
+    path = tmp_path / 'java'
+    path.write_text(f'#!/bin/sh\n{script}\n')
+    path.chmod(0o755)
+    monkeypatch.setenv('PATH', str(tmp_path), prepend=os.pathsep)
+    monkeypatch.setattr(captions, '_runs', captions._runs.__wrapped__)
+
+  return put
+
+
+def test_java_cuts_captions_into_words_where_it_runs(java):
+  java('[ "$1" = -version ] || tr A-Z a-z | sed "s/$/ x--y ?/"')
+  assert CIDER.tokenizer() == captions.JAVA
+  assert captions.tokenize_all(['A\nman,', '', 'B']) == [
+      'a man, x--y', ' x--y', 'b x--y'
+  ]
+  java('exit 1')  # macOS has one that only says where to get Java
+  assert CIDER.tokenizer() == captions.NLTK
+  assert captions.tokenize_all(['A man,']) == ['a man']
+
+
+def test_java_that_loses_captions_is_told(java):
+  java('[ "$1" = -version ] || { echo a; echo no room >&2; }')
+  with pytest.raises(UserError, match='1 of 2 captions .*no room.* take it off'):
+    captions.tokenize_all(['A', 'B'])
+
+
+def test_the_official_program_gives_these_words(monkeypatch):
+  if not shutil.which('java'):
+    pytest.skip('there is no java here')
+  monkeypatch.setattr(captions, '_runs', lambda java: True)
+  assert dict(zip(TOKENIZED, captions.tokenize_all(list(TOKENIZED)))) == TOKENIZED

@@ -49,6 +49,23 @@ def test_answers_are_normalised(text, normalised):
   assert vqa.normalise(text) == normalised
 
 
+# Of facebookresearch/mmf, mmf/utils/m4c_evaluators.py.
+@pytest.mark.parametrize('said, answers, official', [
+    ("mcdonald's", ["McDonald 's", "mcdonald's", 'mcdonalds', *REST], 60),
+    ('1,000', ['1000', '1,000', '1 000', '1000', *REST[1:]], 90),
+    ('what?ever', ['whatever', 'what ever', 'Whatever?', *REST], 60),
+    ('dont walk', ["don't walk", 'dont walk.', 'DONT WALK!', *REST], 90),
+    ('two\n1/2', ['2 1/2', '2 1 2', 'two 1/2', *REST], 90),
+    ('3.5', ['3.5', '3.5.', '35', *REST], 60),
+    ('Yes', ['yes'] * 10, 100),
+    ('', ['yes'] * 10, 0),
+])
+def test_textvqa_s_accuracy_is_that_of_its_own_program(said, answers, official):
+  metric = metrics.TEXTVQA_ACCURACY
+  rows = metric.rows([{'answers': answers}], [said])
+  assert metric.score(rows) == pytest.approx(official, rel=1e-12)
+
+
 def test_the_metric_is_in_percent():
   targets = [{'answers': answers} for _, answers, *_ in CASES[:4]]
   said = [said for said, *_ in CASES[:4]]
