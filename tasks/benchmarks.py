@@ -59,7 +59,10 @@ def mixture(
   names = [
       _add(
           row, directory,
-          fewshot.Settings(row.name, split or row.split, n, seed, shots_kind),
+          fewshot.Settings(
+              row.name, split or row.split, n, seed, shots_kind,
+              prompts=row.style.name,
+          ),
           vocabulary,
       )
       for n in shots
@@ -94,11 +97,13 @@ def finetuning(
       missing or wrong.
   """
   row = paper_benchmarks.find(benchmark)
-  if row.supports is None:
+  if row.supports is None or row.rule:
     raise UserError(
         f'{row.name} has no training split: fine-tune on another benchmark'
     )
-  settings = fewshot.Settings(row.name, row.supports, 0)
+  settings = fewshot.Settings(
+      row.name, row.supports, 0, prompts=row.style.name
+  )
   found = fewshot.read_queries(row, directory, settings, allow_missing=False)
   trained, apart = tuning.set_apart(found.queries, held_out)
   features.add_task(
@@ -132,31 +137,22 @@ def _add(
   }
   if row.shows == 'video':
     options['sampling'] = EVALUATION
-  if row.is_close_ended:
-    tasks.add_episode_task(
-        name,
-        {settings.split: lambda: _Episodes(found, settings)},
-        candidates=len(found.queries[0].candidates),
-        **options,
-    )
-  else:
-    tasks.add_open_ended_task(
-        name,
-        {settings.split: lambda: found.queries},
-        lambda: found.pool,
-        shots=settings.shots,
-        seed=settings.seed,
-        kind=settings.shots_kind,
-        trim=row.trim,
-        **options,
-    )
+  tasks.add_episode_task(
+      name,
+      {settings.split: lambda: _Episodes(row, found, settings)},
+      candidates=len(found.queries[0].candidates),
+      trim=row.trim,
+      style=row.style,
+      **options,
+  )
   return name
 
 
 @dataclasses.dataclass(frozen=True)
 class _Episodes:
-  """The queries of a close-ended benchmark, each with its shots."""
+  """The queries of a benchmark, each with its shots."""
 
+  row: Benchmark
   found: fewshot.Queries
   settings: fewshot.Settings
 
@@ -167,6 +163,7 @@ class _Episodes:
     query = self.found.queries[index]
     shots = prompts.make_shots(
         query, self.found.pool, self.settings.shots, self.settings.seed,
-        False, self.settings.shots_kind,
+        self.row.shows_texts_at_zero, self.settings.shots_kind,
+        self.row.rule and self.row.rule.choose,
     )
     return prompts.Episode(tuple(shots), query)

@@ -30,8 +30,8 @@ def add_flags(parser: Any) -> None:
   parser.add_argument('--data', metavar='DIR',
                       help='a folder with one folder per benchmark')
   parser.add_argument('--prompts', metavar='NAME',
-                      help="the wording of prompts: paper (the default) or "
-                      'openflamingo')
+                      help="whose wording prompts have, where there is more "
+                      'than that of the paper or of the makers: openflamingo')
   parser.add_argument('--shots', type=numbers, default=None, metavar='N,...',
                       help="numbers of shots (default: the benchmark's own)")
   parser.add_argument('--split', metavar='NAME',
@@ -140,9 +140,7 @@ def _evaluate(options: argparse.Namespace) -> None:
   from flamingo_jax.evaluation.fewshot import Settings
   from flamingo_jax.evaluation.prompts import PAPER
 
-  benchmark = paper_benchmarks.find(
-      options.benchmark, options.prompts or PAPER.name
-  )
+  benchmark = paper_benchmarks.find(options.benchmark, options.prompts)
   if not options.data:
     raise UserError('--benchmark needs --data=DIR')
   all_settings = [

@@ -166,14 +166,15 @@ def answer(
 def _retrieve(
     found: Queries, settings: Settings, answerer: Answerer, draft: epath.Path,
     model: str,
-) -> prompts.Retrieve | None:
+) -> prompts.Choose | None:
   if not (settings.rices and settings.shots):
     return None
   embed = functools.partial(answerer.embed, **settings.sampling)
-  return rices.Index(
+  index = rices.Index(
       found.queries, found.pool, embed, draft.parent.parent,
       ' '.join([model, *map(str, settings.sampling.values())]),
-  ).nearest
+  )
+  return lambda query, supports, count, seed: index.nearest(query, count)
 
 
 def lay_out(
@@ -255,16 +256,16 @@ def _lay_out_texts(
 
 def _chooser(
     benchmark: Benchmark, found: Queries, settings: Settings,
-    retrieve: prompts.Retrieve | None,
+    retrieve: prompts.Choose | None,
 ) -> Callable[..., list[Sample]]:
   """A function of a query and a permutation that makes its shots."""
+  choose = retrieve or (benchmark.rule and benchmark.rule.choose)
 
   def shots_of(query, permutation=0):
     return prompts.make_shots(
         prompts.ANY_QUERY if settings.fixed_shots else query,
         found.pool, settings.shots, settings.seed,
-        benchmark.shows_texts_at_zero, settings.shots_kind, retrieve,
-        permutation,
+        benchmark.shows_texts_at_zero, settings.shots_kind, choose, permutation,
     )
 
   return shots_of

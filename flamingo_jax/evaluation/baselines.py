@@ -34,8 +34,9 @@ def score(
   Returns:
     'majority': by metric, the score of the answer that most shots have, of
     several the last shot's; 'nearest': likewise of the most similar shot's;
-    'copied': the share of answers that a shot has, in percent; 'shown': the
-    share of queries of which a shot has a right answer.
+    'copied': the share of answers, as the first metric reads them, that a shot
+    has, in percent; 'shown': the share of queries of which a shot has a right
+    answer.
   """
   if not all(shots):
     return {}
@@ -46,7 +47,8 @@ def score(
       name: _scores(benchmark, queries, targets, answers)
       for name, answers in said.items()
   }
-  labels = [{_plain(shot.answers[0]) for shot in chosen} for chosen in shots]
+  reads = lambda said: _plain(benchmark.metrics[0].reads(said))
+  labels = [[shot.answers[0] for shot in chosen] for chosen in shots]
   given = [
       output if isinstance(output, str)
       else query.candidates[int(np.argmax(output))]
@@ -54,9 +56,11 @@ def score(
   ]
   share = lambda hits: 100 * float(np.mean(hits))
   return found | {
-      'copied': share([_plain(x) in of for x, of in zip(given, labels)]),
+      'copied': share([
+          reads(said) in map(reads, of) for said, of in zip(given, labels)
+      ]),
       'shown': share([
-          not of.isdisjoint(map(_plain, query.answers))
+          not set(map(_plain, of)).isdisjoint(map(_plain, query.answers))
           for query, of in zip(queries, labels)
       ]),
   }

@@ -17,6 +17,7 @@ from flamingo_jax.evaluation.metrics import Metric
 from flamingo_jax.evaluation.prompts import PAPER, Sample, Style
 from flamingo_jax.evaluation.readers.record import Record
 from flamingo_jax.evaluation.readers.source import Source
+from flamingo_jax.evaluation.shot_rules import ShotRule
 from flamingo_jax.evaluation.submissions import Submission
 
 SHOTS = (0, 4, 8, 16, 32)
@@ -89,8 +90,11 @@ class Benchmark:
   max_new_tokens: int = 0  # of an answer; 0 if candidates are ranked
   trim: tuple[str, ...] = ()  # words of the prompt; an answer ends before them
   shots: tuple[int, ...] = SHOTS  # that the paper has
-  # The split that shots are from; None without shots.
+  # The split that shots are from; None without shots, or if they come with the
+  # queries.
   supports: str | None = 'train'
+  # How its makers choose shots; None: a hash chooses them among the supports.
+  rule: ShotRule | None = None
   # Most supports of one answer; None: any number.
   supports_of_a_class: int | None = None
   secret: tuple[str, ...] = ()  # splits whose files may come without answers
@@ -109,9 +113,16 @@ class Benchmark:
     return not self.max_new_tokens
 
   @property
+  def has_shots(self) -> bool:
+    """Whether there is something to take shots from."""
+    return self.supports is not None or self.rule is not None
+
+  @property
   def shows_texts_at_zero(self) -> bool:
     """Whether a prompt of no shots begins with texts of supports (B.1.5)."""
-    return not self.is_close_ended or self.style.ranks_behind_texts
+    if self.is_close_ended:
+      return self.style.ranks_behind_texts
+    return self.style.says_behind_texts
 
   def source(self, data: str | os.PathLike, split: str) -> Source:
     """A split's files below DATA/<name>.

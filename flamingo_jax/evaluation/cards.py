@@ -110,7 +110,7 @@ def evaluate(
       'scores': {},
       'left_out': left_out,
       'queries': len(found.queries),
-      'supports': len(found.pool),
+      'supports': len(found.supports),
       'missing': found.missing,
       **_protocol(benchmark, found, settings, answerer, outcome, batch_size),
       'data': {'folder': os.fspath(data), 'files': files},
@@ -139,7 +139,9 @@ def _protocol(
           'differs': list(benchmark.differs),
           'longest': outcome.longest, 'context': answerer.context,
           'beyond_context': [found.queries[i].source for i in outcome.beyond],
-          'shots': _rule(settings),
+          'shots': _rule(benchmark, settings),
+          # The fewest and the most that a query has.
+          'shown': [f(map(len, outcome.shots)) for f in (min, max)],
       },
       'decoding': {
           'max_new_tokens': benchmark.max_new_tokens, 'beams': settings.beams,
@@ -148,7 +150,9 @@ def _protocol(
   }
 
 
-def _rule(settings: Settings) -> str:
+def _rule(benchmark: Benchmark, settings: Settings) -> str:
+  if benchmark.rule:
+    return benchmark.rule.told
   if not settings.fixed_shots:
     return _RULES[settings.rices]
   return (
@@ -194,7 +198,7 @@ def _stamps(found: Queries) -> str:
   """A digest of the sizes and times of all files of media."""
   digest = hashlib.sha256()
   paths = {
-      medium.path for sample in (*found.queries, *found.pool)
+      medium.path for sample in (*found.queries, *found.supports)
       for medium in sample.media if medium.data is None
   }
   for path in sorted(filter(os.path.exists, paths)):

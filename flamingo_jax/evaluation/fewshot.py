@@ -108,6 +108,11 @@ class Queries:
   pool: list[Sample]  # of supports
   missing: list[str]  # files of media that are not there, of either
 
+  @property
+  def supports(self) -> list[Sample]:
+    """All that shots are taken from: the pool, and those of single queries."""
+    return [*self.pool, *(s for query in self.queries for s in query.supports)]
+
 
 def read_queries(
     benchmark: Benchmark, data: str | os.PathLike, settings: Settings,
@@ -129,10 +134,16 @@ def read_queries(
     queries = [queries[i] for i in sorted(first)]
   is_shown = settings.shots or benchmark.shows_texts_at_zero
   pool = benchmark.pool(data) if is_shown else []
-  exists = functools.cache(os.path.isfile)
+  is_file = functools.cache(os.path.isfile)
+  lacks = lambda medium: medium.data is None and not is_file(medium.path)
+  # What is shown with a sample, which is whole if nothing of it is missing.
+  shown = lambda sample: [
+      medium for one in (sample, *(sample.supports if settings.shots else ()))
+      for medium in one.media
+  ]
   missing = list(dict.fromkeys(
       medium.path for sample in [*queries, *(pool if settings.shots else [])]
-      for medium in sample.media if not exists(medium.path)
+      for medium in shown(sample) if lacks(medium)
   ))
   if missing and not allow_missing:
     listed = ', '.join(missing[:_LISTED] + ['...'] * (len(missing) > _LISTED))
@@ -141,7 +152,7 @@ def read_queries(
         f'({listed}): put them there ({benchmark.media}), or leave their '
         'examples out with --allow_missing'
     )
-  whole = lambda sample: all(exists(medium.path) for medium in sample.media)
+  whole = lambda sample: not any(map(lacks, shown(sample)))
   queries = list(filter(whole, queries))
   if not queries:
     raise UserError(
@@ -168,9 +179,14 @@ def _check_candidates(source: Source, queries: Sequence[Sample]) -> None:
 def _check(benchmark: Benchmark, settings: Settings) -> None:
   if settings.shots < 0:
     raise UserError(f'shots is {settings.shots} and must be at least 0')
-  if settings.shots and benchmark.supports is None:
+  if settings.shots and not benchmark.has_shots:
     raise UserError(
         f'{benchmark.name} has no training split to take shots from: ask for 0'
+    )
+  if benchmark.rule and (settings.rices or settings.fixed_shots):
+    raise UserError(
+        f'the shots of {benchmark.name} are those that its makers choose for '
+        'each query: leave --rices and --fixed_shots out'
     )
   if settings.fixed_shots and settings.rices:
     raise UserError(

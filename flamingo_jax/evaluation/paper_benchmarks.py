@@ -2,16 +2,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """The paper's benchmarks as a table (Flamingo Table 6, A.2, B.1.5).
 
+Benchmarks made since then for learning in context are in `icl_benchmarks`.
 Adding a benchmark is adding a row here, and a reader if its files are of a
 format that none has yet. Nothing is ever downloaded.
 """
 
+from collections.abc import Mapping
 import dataclasses
 import difflib
 import re
+from typing import Any
 
 from flamingo_jax import own_objects
 from flamingo_jax.errors import UserError, shown
+from flamingo_jax.evaluation import icl_benchmarks
 from flamingo_jax.evaluation import metrics
 from flamingo_jax.evaluation import openflamingo_prompts
 from flamingo_jax.evaluation import submissions
@@ -234,20 +238,23 @@ _ROWS = (
         supports_of_a_class=_SUPPORTS_OF_A_CLASS,
     ),
 )
-BENCHMARKS = {row.name: row for row in _ROWS}
+BENCHMARKS = {row.name: row for row in (*_ROWS, *icl_benchmarks.ROWS)}
+
+
 # Whose prompts there are: what they change of which rows.
-PROMPTS = {
-    PAPER.name: {name: {} for name in BENCHMARKS},
+PROMPTS: dict[str, Mapping[str, Mapping[str, Any]]] = {
+    PAPER.name: {row.name: {} for row in _ROWS},
     openflamingo_prompts.NAME: openflamingo_prompts.CHANGES,
+    **icl_benchmarks.PROMPTS,
 }
 
 
-def find(name: str, prompts: str = PAPER.name) -> Benchmark:
+def find(name: str, prompts: str | None = None) -> Benchmark:
   """The benchmark of this name, asked as these makers ask it.
 
   Args:
     name: of a row, or 'my.module:ROW', where a row of your own is.
-    prompts: whose.
+    prompts: whose; None: those of the row, the paper's or its makers'.
 
   Raises:
     UserError: there is none, and names one like it; there are no such prompts,
@@ -261,6 +268,8 @@ def find(name: str, prompts: str = PAPER.name) -> Benchmark:
         f'there are {", ".join(BENCHMARKS)}'
     )
     raise UserError(f'no benchmark {name!r}: {hint}')
+  if prompts is None:
+    return BENCHMARKS[name]
   if prompts not in PROMPTS:
     raise UserError(
         f'prompts is {prompts!r} and must be one of {", ".join(PROMPTS)}'
@@ -273,7 +282,7 @@ def find(name: str, prompts: str = PAPER.name) -> Benchmark:
   return dataclasses.replace(BENCHMARKS[name], **PROMPTS[prompts][name])
 
 
-def _own(name: str, prompts: str) -> Benchmark:
+def _own(name: str, prompts: str | None) -> Benchmark:
   """A row that a module of your own has."""
   module, row = own_objects.named(name, '--benchmark')
   if not isinstance(row, Benchmark):
@@ -282,13 +291,13 @@ def _own(name: str, prompts: str) -> Benchmark:
   if row.name in BENCHMARKS or not re.fullmatch(r'\w[\w.-]*', row.name):
     raise UserError(
         f'--benchmark={name} has the name {shown(row.name)}, which '
-        + ('is a benchmark of the paper' if row.name in BENCHMARKS
+        + ('is one of `flamingo eval --list`' if row.name in BENCHMARKS
            else 'is no name of a folder')
         + ': name it otherwise'
     )
   for split in filter(None, (row.split, row.supports)):
     row.source('', split)
-  if prompts not in (PAPER.name, row.style.name):
+  if prompts not in (None, PAPER.name, row.style.name):
     raise UserError(f'--benchmark={name} has prompts of its own: leave --prompts '
                     'out')
   return dataclasses.replace(row, code={

@@ -30,13 +30,15 @@ class Style:
 
   name: str  # as --prompts has it
   separator: str  # between what is asked and its answer, or a candidate
+  instruction: str = ''  # comes before the shots, or alone
   after_shot: str = ''  # behind the <EOC> of each shot
   strips_answers: bool = False  # whether shots lose space around an answer
   # Whether a shot's answer is that of the first annotator; else it is the one
   # that most gave.
   takes_first_annotator: bool = False
-  # Whether prompts of no shots begin with texts where candidates are ranked,
-  # too.
+  # Whether prompts of no shots begin with texts of two supports where answers
+  # are said (B.1.5), and where candidates are ranked.
+  says_behind_texts: bool = True
   ranks_behind_texts: bool = False
   # Whether the log-likelihood of a candidate is the mean over its tokens; else
   # it is their sum.
@@ -64,6 +66,8 @@ class Sample:
   candidates: tuple[str, ...] = ()
   # What a metric or a submission needs besides, as JSON has it.
   record: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+  # Of a query that comes with shots of its own: these, in their order.
+  supports: tuple['Sample', ...] = ()
 
   def __post_init__(self):
     is_one = isinstance(self.answers, str)
@@ -87,7 +91,7 @@ class Samples(typing.Protocol):
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Episode:
-  """A query, which has candidates, with supports of its own."""
+  """A query with supports of its own."""
 
   supports: tuple[Sample, ...]  # the shots, in their order
   query: Sample  # what is asked last
@@ -104,8 +108,9 @@ class Episodes(typing.Protocol):
     ...
 
 
-# Of a query and a number: that many supports, the nearest one last (RICES).
-Retrieve = Callable[[Sample, int], list[Sample]]
+# Of a query, the supports, how many shots, and a seed: the shots, in their
+# order; `choose_shots` is one.
+Choose = Callable[[Sample, Samples, int, int], list[Sample]]
 
 # Stands for every query where all get the same shots.
 ANY_QUERY = Sample((), '', (), 'the shots of all queries', -1)
@@ -132,11 +137,11 @@ def make_prompt(
 def join(
     shots: Sequence[Sample], query: Sample, style: Style = PAPER
 ) -> Prompt:
-  """Shots with their first answers, then the query, left open.
+  """The instruction, shots with their first answers, the query, left open.
 
   The answer of a shot is a part of its own, the last one before END_OF_CHUNK.
   """
-  parts = []
+  parts = [style.instruction] * bool(style.instruction)
   for shot in shots:
     if not shot.answers:
       raise UserError(
@@ -160,7 +165,7 @@ def make_shots(
     seed: int,
     text_only_at_zero: bool,
     kind: str = 'paired',
-    retrieve: Retrieve | None = None,
+    choose: Choose | None = None,
     permutation: int = 0,
 ) -> list[Sample]:
   """What a prompt shows before its query.
@@ -173,31 +178,38 @@ def make_shots(
     text_only_at_zero: whether a prompt of no shots begins with supports that
       have lost their media (open-ended tasks; others need none, B.1.5).
     kind: one of SHOTS_KINDS.
-    retrieve: chooses the shots in the place of `choose_shots`.
+    choose: what chooses the shots, if not `choose_shots`.
     permutation: which random order of the shots; 0 is that of the choice.
 
   Raises:
     UserError: there are fewer supports than shots, or too few for the kind.
   """
-  text_only = not shots and text_only_at_zero
-  if shots and retrieve is not None:
-    chosen = retrieve(query, shots)
+  if not shots and text_only_at_zero:
+    texts = choose_shots(query, supports, _TEXT_ONLY_SHOTS, seed)
+    chosen = _without_media(texts)
   else:
-    count = _TEXT_ONLY_SHOTS if text_only else shots
-    chosen = choose_shots(query, supports, count, seed)
-  chosen = _ablate(chosen, 'text_only' if text_only else kind)
+    chosen = (choose or choose_shots)(query, supports, shots, seed)
+    chosen = _ablate(chosen, kind, f'{seed} {query.example_id} {kind}')
   if not permutation:
     return chosen
   key = f'{seed} {query.example_id} permutation {permutation}'
+  return [chosen[i] for i in _shuffled(len(chosen), key)]
+
+
+def _shuffled(count: int, key: str) -> list[int]:
+  """0 to count - 1 in an order that the key decides."""
   digest = lambda i: hashlib.sha256(f'{key} {i}'.encode()).digest()
-  return [chosen[i] for i in sorted(range(len(chosen)), key=digest)]
+  return sorted(range(count), key=digest)
 
 
-def _ablate(shots: list[Sample], kind: str) -> list[Sample]:
-  """Shots without their media, or with those or the answers of the next one.
+def _without_media(shots: Sequence[Sample]) -> list[Sample]:
+  return [dataclasses.replace(shot, media=()) for shot in shots]
 
-  Their order is random, so that moving by one place shuffles, and no shot
-  keeps what it had.
+
+def _ablate(shots: list[Sample], kind: str, key: str) -> list[Sample]:
+  """Shots without their media, or with those or the answers of another one.
+
+  They are handed on around a random circle, so that no shot keeps what it had.
   """
   if kind not in SHOTS_KINDS:
     raise UserError(
@@ -206,17 +218,18 @@ def _ablate(shots: list[Sample], kind: str) -> list[Sample]:
   if kind == 'paired':
     return shots
   if kind == 'text_only':
-    return [dataclasses.replace(shot, media=()) for shot in shots]
+    return _without_media(shots)
   if len(shots) < 2:
     raise UserError(
         f'shots_kind {kind!r} is for two or more shots and there are '
         f'{len(shots)}: ask for more'
     )
   field = 'media' if kind == 'shuffled_images' else 'answers'
-  return [
-      dataclasses.replace(shot, **{field: getattr(other, field)})
-      for shot, other in zip(shots, shots[1:] + shots[:1])
-  ]
+  circle, handed = _shuffled(len(shots), key), list(shots)
+  for to, of in zip(circle, circle[1:] + circle[:1]):
+    more = {field: getattr(shots[of], field)}
+    handed[to] = dataclasses.replace(shots[to], **more)
+  return handed
 
 
 def choose_shots(
@@ -232,7 +245,7 @@ def choose_shots(
   """
   shots = []
   taken = set()
-  for place in _draws(query.example_id, seed, len(supports)):
+  for place in draws(query.example_id, seed, len(supports)):
     if len(shots) == count or len(taken) == len(supports):
       break
     if place not in taken:
@@ -248,7 +261,7 @@ def choose_shots(
   return shots
 
 
-def _draws(example_id: int, seed: int, count: int) -> Iterator[int]:
+def draws(example_id: int, seed: int, count: int) -> Iterator[int]:
   """Endless places from 0 to count - 1; none if there are none.
 
   A hash, because NumPy's generators may change from version to version.

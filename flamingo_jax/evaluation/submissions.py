@@ -96,12 +96,22 @@ def _score_matrix(queries, scores):
   return file.getvalue()
 
 
+def _results(queries, outputs):
+  names = ('id', 'question', 'answer')
+  return _json([
+      {**{name: query.record[name] for name in names}, 'prediction': output}
+      for query, output in zip(queries, outputs, strict=True)
+  ])
+
+
 # NExT-QA's {video: {question: answer}}.
 BY_VIDEO = Submission('.json', _by_video)
 # VisDial's list; ranks[i] is the place of candidate i, from 1.
 RANKS = Submission('.json', _ranks)
 # HatefulMemes' id,proba,label; the last candidate is 'yes'.
 PROBABILITIES = Submission('.csv', _probabilities)
+# VL-ICL Bench's [{id, question, answer, prediction}], for its I2T_evaluate.py.
+RESULTS = Submission('.json', _results)
 # STAR's {type: [{question_id, answer: number of the choice}]}.
 CHOICES_BY_TYPE = Submission('.json', _choices_by_type)
 # [{id, answer}] with the likeliest candidate.

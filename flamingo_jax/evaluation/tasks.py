@@ -28,7 +28,9 @@ from flamingo_jax.errors import UserError, shown
 from flamingo_jax.evaluation import metrics
 from flamingo_jax.evaluation import prompts
 from flamingo_jax.evaluation.examples import MODEL_FEATURES, model_features
-from flamingo_jax.evaluation.prompts import Episode, Episodes, Sample, Samples
+from flamingo_jax.evaluation.prompts import (
+    Episode, Episodes, Sample, Samples, Style,
+)
 from flamingo_jax.picture_size import Lengths
 from flamingo_jax.predictor.inputs import Prompt, tokenize_candidates
 
@@ -143,6 +145,8 @@ def add_episode_task(
     *,
     candidates: int,
     limits: Mapping[str, int] | None = None,
+    trim: Sequence[str] = (),
+    style: Style = prompts.PAPER,
     metric_fns: Sequence[Callable[..., Any]] = (
         metrics.RANKING_TOP1.seqio_function(),
     ),
@@ -150,23 +154,25 @@ def add_episode_task(
     sampling: Sampling = _ONE_FRAME,
     arrays: bool = False,
 ) -> seqio.Task:
-  """Registers a task that ranks candidates which each query brings.
+  """Registers a task whose queries bring their shots, and candidates.
 
-  Its examples, lengths and other arguments are those of `add_close_ended_task`.
+  Its examples, lengths and other arguments are those of `add_close_ended_task`,
+  or without candidates those of `add_open_ended_task`.
 
   Args:
     episodes: for each split a function that returns its episodes.
-    candidates: how many each query has.
+    candidates: how many each query has; 0: the model says the answer.
     limits: lengths that no episode exceeds, so that those of few shots are not
       padded to the lengths that a mixture needs for many.
+    style: of the prompts.
     arrays: whether media are features and no pictures.
   """
 
   def lay_out(episode: Episode) -> tuple[Sample, Prompt]:
-    return episode.query, prompts.join(episode.supports, episode.query)
+    return episode.query, prompts.join(episode.supports, episode.query, style)
 
   return _add_task(
-      name, episodes, lay_out, candidates, (), metric_fns, vocabulary,
+      name, episodes, lay_out, candidates, tuple(trim), metric_fns, vocabulary,
       sampling, limits, arrays,
   )
 

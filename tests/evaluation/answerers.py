@@ -2,14 +2,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """Models whose score is known: one that is always right, and the opposite."""
 
+import itertools
 import json
 import pathlib
 
 import numpy as np
 
+from flamingo_jax.data.media import Media
 from flamingo_jax.data.vocabulary import default_vocabulary
 from flamingo_jax.evaluation import cards
 from flamingo_jax.evaluation import paper_benchmarks
+from flamingo_jax.evaluation import prompts
 from flamingo_jax.evaluation.fewshot import Settings
 from tests.evaluation.miniature import files, views
 
@@ -21,6 +24,13 @@ def photograph(path):
   return _PHOTOGRAPHS[int(pathlib.Path(path).stem.split('_')[-1])]
 
 
+def known_by(prompt):
+  """The pictures of a prompt's query, and its text."""
+  is_medium = lambda part: isinstance(part, Media)
+  media = itertools.takewhile(is_medium, reversed(prompt[:-1]))
+  return (*(medium.path for medium in media), prompt[-1])
+
+
 class Oracle:
   """Knows each query by its picture and text, and says its first answer."""
 
@@ -30,11 +40,11 @@ class Oracle:
     self.vocabulary = default_vocabulary()
     self.asked, self.sampling = [], []  # prompts; of each call frames, fps
     self.separators = set()
-    self._known = {(q.media[0].path, q.text): q for q in queries}
+    self._known = {known_by(prompts.ask(q)): q for q in queries}
 
   def query(self, prefix, prompt):
     self.asked.append([*prefix, *prompt])
-    return self._known[prompt[-2].path, prompt[-1]]
+    return self._known[known_by(prompt)]
 
   def generate(
       self, asked, *, max_new_tokens, beams, batch_size, prefix, **sampling
@@ -110,10 +120,11 @@ class Rambling(Oracle):
 def evaluate(data, folder, name='vqav2', model=Oracle, answerer=None,
              allow_missing=False, batch_size=8, **more):
   """(the card, the model)."""
-  benchmark = paper_benchmarks.find(name, more.get('prompts', 'paper'))
-  settings = Settings(
-      **{'benchmark': name, 'split': benchmark.split, 'shots': 2} | more
-  )
+  benchmark = paper_benchmarks.find(name, more.get('prompts'))
+  settings = Settings(**{
+      'benchmark': name, 'split': benchmark.split, 'shots': 2,
+      'prompts': benchmark.style.name,
+  } | more)
   answerer = answerer or model(benchmark.queries(data, settings.split))
   return cards.evaluate(
       benchmark, data, settings, answerer,

@@ -83,9 +83,10 @@ def mangle(name, text, rng):
 @pytest.mark.parametrize('name', miniature.WRITERS)
 def test_a_mangled_file_is_read_or_told(data, tmp_path, name):
   row = paper_benchmarks.find(name)
-  files = dict.fromkeys([*row.splits[row.split], *row.splits.get('train', ())])
+  supports = row.supports or row.split
+  files = dict.fromkeys([*row.splits[row.split], *row.splits[supports]])
   for file in files:
-    split = row.split if file in row.splits[row.split] else 'train'
+    split = row.split if file in row.splits[row.split] else supports
     text = (data / name / file).read_text(encoding='utf-8')
     for seed in range(MUTATIONS):
       folder = tmp_path / f'{file}-{seed}'

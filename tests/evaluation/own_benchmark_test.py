@@ -85,7 +85,7 @@ def test_it_is_scored_and_replayed_and_a_changed_one_is_not(
     ('my.other:ROW', "my.other cannot be imported (No module named 'my')"),
     ('my_wrong:ROW', 'has no ROW; name one of its top'),
     ('my_wrong:TEXT', "is 'no row', not a Benchmark"),
-    ('my_wrong:PAPERS', "the name 'coco', which is a benchmark of the paper"),
+    ('my_wrong:PAPERS', "the name 'coco', which is one of `flamingo eval --"),
     ('my_wrong:FOLDERS', "the name '../x', which is no name of a folder"),
     ('my_wrong:SPLIT', "birds has no split 'validation'; it has train, test"),
     ('my_wrong:BIRDS --prompts', 'has prompts of its own'),

@@ -7,6 +7,12 @@ Functions over a task's targets for seqio, and `Metric`s for the benchmarks.
 
 from flamingo_jax.evaluation.metrics.captions import CIDER
 from flamingo_jax.evaluation.metrics.exact import IVQA_ACCURACY, TOP1
+from flamingo_jax.evaluation.metrics.in_context import (
+    SMMILE_EXACT_MATCH,
+    VL_ICL_EXACT_MATCH,
+    VL_ICL_NUMBER,
+    VL_ICL_YES_NO,
+)
 from flamingo_jax.evaluation.metrics.metric import Metric, usable
 from flamingo_jax.evaluation.metrics.okvqa import VQA_ACCURACY_STEMMED
 from flamingo_jax.evaluation.metrics.ranking import (

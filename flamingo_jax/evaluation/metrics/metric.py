@@ -21,6 +21,10 @@ _RESAMPLES = 100  # of what takes long to aggregate
 _SEED = 0  # of the resampling: one result always has one interval
 
 
+def _whole(said: str) -> str:
+  return said
+
+
 def _mean(rows: np.ndarray) -> float:
   return float(np.mean(rows))
 
@@ -44,6 +48,8 @@ class Metric:
   notes: str = ''  # what decides the score beside the texts
   # Names the program that cuts texts into words, where machines have others.
   tokenizer: Callable[[], str] | None = None
+  # What it takes for the answer in all that was said.
+  reads: Callable[[str], str] = _whole
 
   def rows(self, targets: Sequence[Target], outputs: Any) -> np.ndarray:
     """A row per query.

@@ -156,6 +156,10 @@ class Source:
           number, f'is not CSV in line {rows.reader.line_num} ({error})'
       ) from None
 
+  def name_of(self, number: int) -> str:
+    """Of the sample of this place, for messages and records."""
+    return f'{self.benchmark}:{self.split}:{number}'
+
   def image(self, name: str) -> tuple[Media, ...]:
     """A picture of the folder, which is not opened yet."""
     return (Media('image', str((self.folder / name).absolute())),)
@@ -182,7 +186,7 @@ class Source:
         media=media,
         text=self.prompt.format(**fields),
         answers=tuple(answers),
-        source=f'{self.benchmark}:{self.split}:{number}',
+        source=self.name_of(number),
         example_id=number,
         candidates=tuple(candidates),
         record=record,

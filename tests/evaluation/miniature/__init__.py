@@ -7,7 +7,7 @@ some pictures are asked about more than once and others not at all, annotators
 disagree, and lists have videos and classes that no row is of.
 """
 
-from tests.evaluation.miniature import captions, choices, questions
+from tests.evaluation.miniature import captions, choices, questions, vl_icl
 
 WRITERS = {
     'coco': captions.coco,
@@ -28,4 +28,10 @@ WRITERS = {
     'rareact': choices.rareact,
     'imagenet': choices.imagenet,
     'kinetics700': choices.kinetics,
+    'open_mi': vl_icl.open_mi,
+    'operator_induction': vl_icl.operator_induction,
+    'operator_induction_interleaved': vl_icl.operator_induction_interleaved,
+    'textocr': vl_icl.textocr,
+    'clevr': vl_icl.clevr,
+    'matching_mi': vl_icl.matching_mi,
 }
