@@ -151,7 +151,7 @@ def _evaluate(options: argparse.Namespace) -> None:
           limit=options.limit, fixed_shots=options.fixed_shots,
           frames=options.frames, fps=options.fps,
           prompts=benchmark.style.name,
-          **({'beams': 1} if options.endpoint else {}),
+          beams=1 if options.endpoint else benchmark.beams,
       ).of(benchmark)
       for shots in options.shots or benchmark.shots for seed in options.seeds
   ]

@@ -21,6 +21,7 @@ from flamingo_jax.evaluation.shot_rules import ShotRule
 from flamingo_jax.evaluation.submissions import Submission
 
 SHOTS = (0, 4, 8, 16, 32)
+BEAMS = 3  # the paper's, for every open-ended task (B.1.5)
 _SUPPORTS = 2048  # as many as the paper has (B.1.4)
 
 
@@ -89,6 +90,7 @@ class Benchmark:
   submission: Submission  # what a file of predictions looks like
   max_new_tokens: int = 0  # of an answer; 0 if candidates are ranked
   trim: tuple[str, ...] = ()  # words of the prompt; an answer ends before them
+  beams: int = BEAMS  # of the search for an answer
   shots: tuple[int, ...] = SHOTS  # that the paper has
   # The split that shots are from; None without shots, or if they come with the
   # queries.

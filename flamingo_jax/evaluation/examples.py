@@ -13,7 +13,7 @@ import tensorflow as tf
 from flamingo_jax.data.frames import Sampling
 from flamingo_jax.data.interleaved import TokenizedDocument
 from flamingo_jax.data.media import Media
-from flamingo_jax.evaluation.fewshot import BEAMS
+from flamingo_jax.evaluation.benchmark import BEAMS
 from flamingo_jax.picture_size import Lengths
 from flamingo_jax.predictor.inference import Answer, Inference
 from flamingo_jax.training.partitioner import Partitioner

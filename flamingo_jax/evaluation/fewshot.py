@@ -15,12 +15,11 @@ from typing import Any
 
 from flamingo_jax.data.frames import EVALUATION
 from flamingo_jax.errors import UserError
-from flamingo_jax.evaluation.benchmark import Benchmark
+from flamingo_jax.evaluation.benchmark import BEAMS, Benchmark
 from flamingo_jax.evaluation.prompts import PAPER, Sample
 from flamingo_jax.evaluation.readers.source import Source
 from flamingo_jax.option_values import AnyNumber
 
-BEAMS = 3  # the paper's, for every open-ended task (B.1.5)
 _LISTED = 5  # missing files that a message names
 
 

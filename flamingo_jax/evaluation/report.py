@@ -112,7 +112,7 @@ def table_of_scores(rows: Sequence[Mapping[str, Any]]) -> str:
     for name, reason in row['left_out'].items():
       lines.append(f'{name} is left out: {reason}')
   if rows[0]['prompts'] != PAPER.name:
-    lines.append(f'prompts: those of {rows[0]["prompts"]}, not the paper\'s')
+    lines.append(f'prompts: those of {rows[0]["prompts"]}')
   if any(row['metric'] is None for row in rows):
     lines.append(
         f'no score: the files of the split {rows[0]["split"]!r} have no '

@@ -151,6 +151,17 @@ WRONG = [
     ('imagenet', 'LOC_val_solution.csv', (0, 'PredictionString'), 'n0 1 2'),
     ('kinetics700', 'validate.csv', (0, 'label'), 'no such label'),
     ('kinetics700', 'validate.csv', (0, 'time_start'), '-1'),
+    ('open_mi', 'query.json', (3, 'image'), 'open_mi/query/139.jpg'),
+    ('open_mi', 'query.json', (3, 'classes'), ['dax', 'perpo']),
+    ('open_mi', 'query.json', (3, 'support'), []),
+    ('open_mi', 'query.json', (3, 'support', 'slation'), ['a.jpg']),
+    ('open_mi', 'query.json', (3, 'support', 'slation', 'images', 0), ''),
+    ('operator_induction', 'query.json', (3, 'operator'), '/'),
+    ('textocr', 'query.json', (3, 'image'), ['query/1.png']),
+    ('textocr', 'query.json', (3, 'image'), ['../1.png']),
+    ('textocr', 'query.json', (3, 'answer'), ''),
+    ('clevr', 'query.json', (3, 'question'), None),
+    ('matching_mi', 'query.json', (3, 'answer'), 'maybe'),
 ]
 
 
@@ -179,11 +190,27 @@ def test_wrong_fields_are_one_sentence(change, name, file, keys, value):
      'in line 1'),
     ('imagenet', 'LOC_synset_mapping.txt', lambda text: 'n01\n' + text,
      'in line 1'),
+    ('open_mi', 'query.json', lambda rows: rows[3]['support'].clear(),
+     "query.json: entry 3 has no field 'slation'"),
 ])
 def test_wrong_files_are_one_sentence(change, name, file, edit, sentence):
   read = change(name, file, edit)
   with pytest.raises(UserError, match=sentence):
     read()
+
+
+@pytest.mark.parametrize('name, keys, value, sentence', [
+    ('operator_induction', (3, 'answer'), [1, 2], 'has 2 results'),
+    ('operator_induction', (3, 'answer'), 7, 'must be a list of texts'),
+    ('matching_mi', (3, 'diff'), 'no', 'must be an entry with fields'),
+    ('matching_mi', (3, 'same', 'answer'), 'x', 'must be Yes or No'),
+])
+def test_wrong_supports_are_one_sentence(
+    change, tmp_path, name, keys, value, sentence
+):
+  change(name, 'support.json', put(value, *keys))
+  with pytest.raises(UserError, match=f'support.json: entry 3 .*{sentence}'):
+    paper_benchmarks.find(name).pool(tmp_path)
 
 
 def test_candidates_are_different_and_as_many_for_all(change, tmp_path):

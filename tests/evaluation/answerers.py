@@ -50,7 +50,7 @@ class Oracle:
       self, asked, *, max_new_tokens, beams, batch_size, prefix, **sampling
   ):
     self.sampling.append(sampling)
-    assert beams == 3 and 0 < len(asked) <= 8 * batch_size
+    assert beams in (1, 3) and 0 < len(asked) <= 8 * batch_size
     assert max_new_tokens >= 5
     return [self.query(prefix, prompt).answers[0] for prompt in asked]
 
@@ -123,7 +123,7 @@ def evaluate(data, folder, name='vqav2', model=Oracle, answerer=None,
   benchmark = paper_benchmarks.find(name, more.get('prompts'))
   settings = Settings(**{
       'benchmark': name, 'split': benchmark.split, 'shots': 2,
-      'prompts': benchmark.style.name,
+      'prompts': benchmark.style.name, 'beams': benchmark.beams,
   } | more)
   answerer = answerer or model(benchmark.queries(data, settings.split))
   return cards.evaluate(
