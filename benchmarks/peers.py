@@ -98,7 +98,7 @@ class Ours:
     self._params, self._vocabulary = loaded.params, loaded.vocabulary
     self._config = loaded.config
     self._module = loaded.config.build()
-    self._encode = jax.jit(functools.partial(programs.encode, self._module))
+    self._encode = jax.jit(functools.partial(programs.see, self._module))
     self._read = jax.jit(functools.partial(programs.read_prefix, self._module))
     self._greedy = jax.jit(
         functools.partial(programs.greedy, self._module, stop=NEVER),
@@ -163,7 +163,7 @@ class Ours:
     """Prompts and the latents of their pictures."""
     rows, images = texts['pixels'].shape[:2]
     # All at once, as their code does; a Predictor takes one after the other.
-    latents = self._encode(self._params, None, (
+    latents, _ = self._encode(self._params, None, (
         texts['pixels'].reshape(-1, 1, 1, *texts['pixels'].shape[2:]),
         np.ones((rows * images, 1, 1), bool),
     ))

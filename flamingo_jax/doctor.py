@@ -19,6 +19,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from flamingo_jax import compiled
+from flamingo_jax import user_cache
 from flamingo_jax.errors import shown
 from flamingo_jax.machine import cores
 
@@ -262,9 +263,24 @@ def check_compiled() -> Finding:
   except (OSError, RuntimeError) as error:
     return Finding('note', f'compiled programs are not kept ({error})',
                    'name a folder of your own with XDG_CACHE_HOME')
-  return Finding('ok', f'compiled programs are kept in {folder}, '
-                 f'{compiled.bytes_kept() / 1e6:.0f} MB of at most '
-                 f'{compiled.LARGEST / 1e6:,.0f}; you may delete them')
+  return _kept('compiled', f'compiled programs are kept in {folder}')
+
+
+def check_media() -> Finding:
+  """Where `flamingo eval` keeps what models make of pictures, if it does."""
+  folder = user_cache.root('media')
+  try:
+    user_cache.usable(folder)
+  except (OSError, RuntimeError) as error:
+    return Finding('note', f'latents of pictures are not kept ({error})',
+                   'name a folder of your own with XDG_CACHE_HOME')
+  return _kept('media', f'latents of pictures are kept in {folder}')
+
+
+def _kept(name: str, text: str) -> Finding:
+  size = user_cache.bytes_kept(user_cache.root(name))
+  return Finding('ok', f'{text}, {size / 1e6:.0f} MB of at most '
+                 f'{user_cache.LARGEST[name] / 1e6:,.0f}; you may delete them')
 
 
 def findings() -> Iterator[Finding]:
@@ -287,6 +303,7 @@ def findings() -> Iterator[Finding]:
   yield check_t5x()
   yield check_backend()
   yield check_compiled()
+  yield check_media()
   yield from check_train_imports(versions)
 
 

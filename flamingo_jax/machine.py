@@ -4,6 +4,17 @@
 
 import ctypes
 import os
+import pathlib
+import platform
+import re
+import subprocess
+import sys
+
+# What /proc/cpuinfo says of a kind of CPU, on the architectures of Linux.
+_KIND = re.compile(
+    r'vendor_id|cpu family|model|stepping|flags|features|isa|uarch|'
+    r'cpu (implementer|architecture|variant|part|revision)', re.I
+)
 
 
 def cores() -> int | None:
@@ -11,6 +22,22 @@ def cores() -> int | None:
   if hasattr(os, 'sched_getaffinity'):
     return len(os.sched_getaffinity(0))
   return os.cpu_count()
+
+
+def cpu() -> str:
+  """What a compiler knows of this machine's CPU."""
+  known = [platform.machine()]
+  try:
+    if sys.platform == 'darwin':
+      known.append(subprocess.run(
+          ['/usr/sbin/sysctl', '-n', 'machdep.cpu.brand_string'],
+          capture_output=True, text=True, check=False).stdout)
+    else:
+      lines = pathlib.Path('/proc/cpuinfo').read_text('utf-8').splitlines()
+      known += sorted({line for line in lines if _KIND.match(line)})
+  except OSError:
+    known.append(platform.node())
+  return '\n'.join(known)
 
 
 # Of mallopt(3), from glibc's malloc.h.

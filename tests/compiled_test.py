@@ -12,6 +12,8 @@ import pytest
 
 from flamingo_jax import compiled
 from flamingo_jax import doctor
+from flamingo_jax import machine
+from flamingo_jax import user_cache
 from tests.xla_flags import QUICK
 
 # Compiles two programs and says how often JAX found one in its cache.
@@ -128,7 +130,7 @@ def test_what_others_may_write_is_not_used(caches):
 def test_other_cpus_have_another_folder(caches, monkeypatch):
   here = compiled.usable_folder()
   assert compiled.usable_folder() == here
-  monkeypatch.setattr(compiled.platform, 'machine', lambda: 'another')
+  monkeypatch.setattr(machine.platform, 'machine', lambda: 'another')
   assert compiled.usable_folder() != here
 
 
@@ -138,9 +140,9 @@ def test_the_oldest_are_removed_until_the_rest_is_small_enough(caches):
     path = folder / f'{age}-cache'
     path.write_bytes(bytes(10))
     os.utime(path, (1000 - age, 1000 - age))
-  compiled._remove_oldest(20)
+  user_cache.remove_oldest(compiled.root(), 20)
   assert sorted(path.name for path in folder.iterdir()) == ['0-cache', '1-cache']
-  assert compiled.bytes_kept() == 20
+  assert user_cache.bytes_kept(compiled.root()) == 20
 
 
 def test_doctor_tells_where_they_are(caches, monkeypatch):

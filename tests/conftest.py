@@ -20,6 +20,14 @@ os.environ['XLA_FLAGS'] = ' '.join(
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
 os.environ.setdefault('CUDA_VISIBLE_DEVICES', '-1')
 os.environ.setdefault('MPLBACKEND', 'agg')
+# What `flamingo eval` keeps of pictures goes with it; Matplotlib would look for all
+# fonts again.
+if 'XDG_CACHE_HOME' not in os.environ:
+  _kept = tempfile.TemporaryDirectory()
+  os.environ['XDG_CACHE_HOME'] = _kept.name
+  os.environ.setdefault(
+      'MPLCONFIGDIR', os.path.expanduser('~/.cache/matplotlib')
+  )
 # Nobody reads where in our code each operation of a program comes from.
 os.environ.setdefault('JAX_TRACEBACK_IN_LOCATIONS_LIMIT', '0')
 # A step that several tests compile is compiled once, in whichever worker or

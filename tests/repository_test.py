@@ -30,8 +30,8 @@ PACKAGE = [path for path in PYTHON if path.is_relative_to(ROOT / 'flamingo_jax')
 # its own. The first pattern that matches counts.
 LAYERS = (
     ('typing|errors|picture_size|opening|option_values|own_code|own_objects|'
-     'machine|sharding|compiled|progress|broken_pipe|shipped|gin_search|'
-     'gin_macros|html_page', 0),
+     'machine|sharding|user_cache|compiled|progress|broken_pipe|shipped|'
+     'gin_search|gin_macros|html_page', 0),
     ('models', 1),
     ('data', 1),
     ('decoding', 2),

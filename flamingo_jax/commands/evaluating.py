@@ -309,7 +309,8 @@ def load(model_dir: str, **mesh: Any) -> tuple[Any, Mapping[str, Any]]:
 
   folder, step = find_checkpoint(model_dir)
   predictor = load_predictor(
-      folder, step, keep_latents=_LATENTS, devices=jax.local_devices(), **mesh
+      folder, step, keep_latents=_LATENTS, cache_media=True,
+      devices=jax.local_devices(), **mesh
   )
   return predictor, {
       'model_dir': os.path.abspath(model_dir), 'step': step,

@@ -18,7 +18,7 @@ import numpy as np
 import flamingo_jax
 from flamingo_jax.data import pipeline
 from flamingo_jax.data.buckets import as_folder
-from flamingo_jax.driver.feature_store import FeatureStore, digest
+from flamingo_jax.data.feature_store import FeatureStore, digest
 from flamingo_jax.errors import UserError
 from flamingo_jax.models.vision import is_tiled
 from flamingo_jax.run_dir.fingerprint import fingerprint
@@ -99,7 +99,7 @@ class MediaCache:
     return cached
 
   def close(self) -> None:
-    """Lets another run have the folder."""
+    """Closes its files."""
     for store in self._stores.values():
       store.close()
 
@@ -107,9 +107,10 @@ class MediaCache:
     """uint8[N h w 3] -> [N P Dv]."""
     store = self._store(pictures.shape[1:])
     keys = list(map(digest, pictures))
+    found = store.find(keys)
     new = {
         key: picture for key, picture in zip(keys, pictures)
-        if key not in store
+        if key not in found
     }
     size = _CHUNK * jax.local_device_count()
     for start in range(0, len(new), size):
@@ -120,9 +121,11 @@ class MediaCache:
         features = self._encode(
             self._params, jax.device_put(chunk, self._local.batch_sharding)
         )
-      store.add(part, np.asarray(features)[:len(part)])
+      rows = np.asarray(features)[:len(part)]
+      store.add(part, rows)
+      found |= zip(part, rows)
     self.encoded += len(new)
-    return store.read(keys)
+    return np.stack([found[key] for key in keys])
 
   def _features(self, params: Tree, pictures: jax.Array) -> jax.Array:
     return self._module.apply(

@@ -89,7 +89,6 @@ def answer(
     *,
     draft: epath.Path,
     batch_size: int,
-    model: str = '',
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Outcome:
   """What the model says to each query.
@@ -100,8 +99,6 @@ def answer(
     settings: of the prompts.
     answerer: the model.
     draft: a file that answers are added to; what it has is not asked again.
-      The features for RICES are kept in the folder above its own.
-    model: tells models apart.
     batch_size: queries at once on each device.
     progress: is told how many queries are done.
 
@@ -109,8 +106,7 @@ def answer(
     UserError: too many prompts are longer than the model's context.
   """
   shots_of = _chooser(
-      benchmark, found, settings,
-      _retrieve(found, settings, answerer, draft, model),
+      benchmark, found, settings, _retrieve(found, settings, answerer)
   )
   shots, lengths, beyond = lay_out(
       benchmark, found, settings, answerer, shots_of
@@ -164,16 +160,12 @@ def answer(
 
 
 def _retrieve(
-    found: Queries, settings: Settings, answerer: Answerer, draft: epath.Path,
-    model: str,
+    found: Queries, settings: Settings, answerer: Answerer
 ) -> prompts.Choose | None:
   if not (settings.rices and settings.shots):
     return None
   embed = functools.partial(answerer.embed, **settings.sampling)
-  index = rices.Index(
-      found.queries, found.pool, embed, draft.parent.parent,
-      ' '.join([model, *map(str, settings.sampling.values())]),
-  )
+  index = rices.Index(found.queries, found.pool, embed)
   return lambda query, supports, count, seed: index.nearest(query, count)
 
 

@@ -100,8 +100,8 @@ def evaluate(
       folder, settings, benchmark, model, found, files, batch_size
   )
   outcome = answering.answer(
-      benchmark, found, settings, answerer, draft=draft, model=model['sha256'],
-      batch_size=batch_size, progress=progress,
+      benchmark, found, settings, answerer, draft=draft, batch_size=batch_size,
+      progress=progress,
   )
   card = {
       'format': stored_cards.FORMAT,

@@ -7,22 +7,13 @@ does not say how they are compared, and here it is by the cosine of their means.
 """
 
 from collections.abc import Callable, Sequence
-import contextlib
-import hashlib
-import io
 
-import av
-from etils import epath
 import numpy as np
-import PIL
 
-import flamingo_jax
 from flamingo_jax.data.media import Media
-from flamingo_jax.data.storage import write_atomically
 from flamingo_jax.errors import UserError
 from flamingo_jax.evaluation import neighbours
 from flamingo_jax.evaluation.prompts import Sample
-from flamingo_jax.predictor.media_encoder import content
 from flamingo_jax.typing import Float
 
 Embed = Callable[[Sequence[Media]], np.ndarray]
@@ -32,31 +23,23 @@ class Index:
   """The features of supports and queries, each of which is embedded once."""
 
   def __init__(
-      self,
-      queries: Sequence[Sample],
-      supports: Sequence[Sample],
-      embed: Embed,
-      folder: epath.Path,
-      model: str,
+      self, queries: Sequence[Sample], supports: Sequence[Sample], embed: Embed
   ):
-    """Embeds the supports, or reads what an earlier index of them wrote.
+    """Embeds the supports, and then the queries, all at once.
 
-    The queries are embedded all at once, so that all devices have work.
+    So all devices have work.
 
     Args:
       queries: which shots are for; all have media.
       supports: of which shots are chosen; likewise.
       embed: the features [n Dv] of n media.
-      folder: keeps the features.
-      model: tells models apart.
 
     Raises:
       UserError: a query or a support has no media.
     """
     self._supports = supports
     self._embed = embed
-    known = lambda media: self._read_or_embed(media, folder, model)
-    self._table = _by_sample(supports, known)
+    self._table = _by_sample(supports, self._features)
     # The same number for all supports of a source, and its queries.
     numbers = {}
     for sample in supports:
@@ -89,23 +72,6 @@ class Index:
           f'{len(found)} supports besides it: ask for fewer shots'
       )
     return found[::-1]
-
-  def _read_or_embed(
-      self, media: Sequence[Media], folder: epath.Path, model: str
-  ) -> np.ndarray:
-    """Features of the supports, which are kept in a file."""
-    versions = flamingo_jax.__version__, PIL.__version__, av.__version__
-    key = hashlib.sha256(' '.join([model, *versions]).encode())
-    for medium in media:
-      key.update(' '.join(content(medium)).encode())
-    file = folder / f'rices.{key.hexdigest()[:16]}.npy'
-    if file.exists():
-      with contextlib.suppress(ValueError, EOFError):  # not whole: made anew
-        return np.load(io.BytesIO(file.read_bytes()))
-    table, content_of_file = self._features(media), io.BytesIO()
-    np.save(content_of_file, table)
-    write_atomically(file, content_of_file.getvalue())
-    return table
 
   def _features(self, media: Sequence[Media]) -> np.ndarray:
     """Rows of length 1."""

@@ -56,7 +56,7 @@ def make_plans(
   })
 
   def encode(params, pixels, mask):
-    return programs.encode(model, params, None, (pixels, mask))
+    return programs.see(model, params, None, (pixels, mask))[0]
 
   structure = None  # of the cache, which travels as its leaves
 

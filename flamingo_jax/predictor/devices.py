@@ -34,6 +34,8 @@ class Devices:
     size: devices.
     groups: rows that a program works on at once where it takes one after the
       other: one of each part that the compiler knows of.
+    layout: of split weights, on which the last bits of results hang; '' where
+      each device has all.
   """
 
   def __init__(self, partitioner: Partitioner, weights: Tree):
@@ -51,6 +53,9 @@ class Devices:
         leaf.is_fully_replicated for leaf in jax.tree.leaves(weights)
     )
     self.groups = 1 if self._apart else self.count
+    self.layout = '' if self._apart else (
+        f'{dict(partitioner.mesh.shape)} {partitioner.rules}'
+    )
 
   def place(self, params: Tree) -> Tree:
     """Parameters where they belong, a leaf at a time."""

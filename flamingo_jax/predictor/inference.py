@@ -58,6 +58,7 @@ class Inference:
       params: Tree | None,
       partitioner: Partitioner | None,
       keep_latents: int,
+      cache_media: bool = False,
   ):
     """Places the parameters; compiles nothing yet.
 
@@ -68,6 +69,7 @@ class Inference:
         device alone.
       keep_latents: of how many media the latents stay in memory, the latest
         used.
+      cache_media: whether they are kept on disk too.
 
     Raises:
       UserError: a mesh that doesn't divide the weights.
@@ -89,7 +91,9 @@ class Inference:
     if isinstance(model, FlamingoModel):
       self._stop = model.vocabulary.eoc_id
       self._never = tuple(model.vocabulary.given_ids)
-      self._encoder = MediaEncoder(model.config, keep_latents, self._devices)
+      self._encoder = MediaEncoder(
+          model.config, keep_latents, cache_media, self._devices
+      )
       self._latents = (
           model.config.resampler.latents, model.config.resampler.width
       )

@@ -30,6 +30,7 @@ def load(
     frames: AnyNumber = None,
     fps: AnyNumber = None,
     keep_latents: AnyNumber = 0,
+    cache_media: bool = False,
     devices: Sequence[jax.Device] | None = None,
     mesh: Mapping[str, int] | None = None,
     rules: str = 'data_parallel',
@@ -48,6 +49,7 @@ def load(
     fps: frames per second of a video; None: 1, as in training. A video that is
       longer than frames / fps seconds is covered evenly.
     keep_latents: of how many media the latents stay in memory.
+    cache_media: whether they stay in the user's cache folder too.
     devices: of the mesh; None: the first one, or with `mesh` all of the job.
     mesh: size per mesh axis, as of training's MESH_SHAPE; None: all devices on
       'fsdp'.
@@ -74,4 +76,5 @@ def load(
   return Predictor(
       config, params, vocabulary, partitioner=partitioner,
       frames=sampling.frames, fps=sampling.fps, keep_latents=keep_latents,
+      cache_media=cache_media,
   )

@@ -1,11 +1,11 @@
 # SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Latents and features of media, and latents that are remembered."""
+"""Latents and features of media, and what is remembered of them."""
 
 import collections
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 import hashlib
-from typing import get_args
+from typing import Any, get_args
 
 import numpy as np
 
@@ -14,9 +14,13 @@ from flamingo_jax.data.media import Kind, Media, Squares
 from flamingo_jax.data.media import load_frames, open_file
 from flamingo_jax.models import FlamingoConfig
 from flamingo_jax.models.vision import picture_size
+from flamingo_jax.predictor import media_store
 from flamingo_jax.predictor import programs
 from flamingo_jax.predictor.devices import Devices, fetch
+from flamingo_jax.predictor.media_store import MediaStore, Seen
 from flamingo_jax.typing import Float, Tree
+
+_CHUNK = 256  # media of which features are asked at once
 
 
 def content(medium: Media) -> tuple[str, str]:
@@ -47,74 +51,92 @@ class MediaEncoder:
   """
 
   def __init__(
-      self, config: FlamingoConfig, keep: int, devices: Devices
+      self, config: FlamingoConfig, keep: int, cache_media: bool,
+      devices: Devices,
   ):
     """Compiles nothing yet.
 
     Args:
       config: the architecture.
       keep: of how many media the latents stay in memory, the latest used.
+      cache_media: whether they stay on disk too.
       devices: that encode.
     """
+    self._config = config
     self._size = picture_size(config.vision, config.image_size)
     self._keep = keep
     self._devices = devices
-    self._kept = collections.OrderedDict()  # by content, the latest used last
-    compiled = lambda program: devices.compile(program, config.build())
-    self._encode = compiled(programs.encode)
-    self._features = compiled(programs.mean_features)
+    self._kept: dict[str, Seen] = collections.OrderedDict()  # latest used last
+    self._is_stored = cache_media and media_store.is_kept(config)
+    self._store: MediaStore | None = None
+    self._see = devices.compile(programs.see, config.build())
 
   def latents(
       self, params: Tree, media: Iterable[Media], sampling: Sampling
   ) -> dict[Media, Float[np.ndarray, 'R Dr']]:
     """The latents of each medium, which is encoded unless they are kept."""
-    wanted = {medium: self._key(medium, sampling) for medium in media}
-    first = {}  # of several with the same content, one is encoded
-    for medium, key in wanted.items():
-      first.setdefault(key, medium)
-    found = {}
-    for key in list(first):
-      if key in self._kept:
-        self._kept.move_to_end(key)
-        found[key] = self._kept[key]
-        del first[key]
-    encoded = self._run(
-        self._encode, params, list(first.values()), sampling
-    )
-    for medium, row in encoded:
-      found[wanted[medium]] = row
-      if self._keep:
-        self._kept[wanted[medium]] = row
-        if len(self._kept) > self._keep:
-          self._kept.popitem(last=False)
-    return {medium: found[key] for medium, key in wanted.items()}
-
-  def forget(self) -> None:
-    """Keeps no latents of earlier calls."""
-    self._kept.clear()
+    seen = self._look(params, media, sampling)
+    return {medium: latents for medium, (latents, _) in seen.items()}
 
   def features(
       self, params: Tree, media: Sequence[Media], sampling: Sampling
   ) -> Float[np.ndarray, 'media Dv']:
     """The vision encoder's features of each medium, their mean."""
-    found = dict(self._run(self._features, params, media, sampling))
-    return np.stack([found[medium] for medium in media])
+    rows = []
+    for start in range(0, len(media), _CHUNK):  # not the latents of all at once
+      part = media[start : start + _CHUNK]
+      seen = self._look(params, part, sampling)
+      rows += [seen[medium][1] for medium in part]
+    return np.stack(rows)
 
-  def _key(
-      self, medium: Media, sampling: Sampling
-  ) -> Media | tuple[str | Sampling | None, ...]:
-    """What media have in common of which one is encoded for all."""
+  def forget(self) -> None:
+    """Keeps no latents of earlier calls in memory; parameters may be others."""
+    self._kept.clear()
+    if self._store:
+      self._store.close()
+    self._store = None
+
+  def _look(
+      self, params: Tree, media: Iterable[Media], sampling: Sampling
+  ) -> dict[Media, Seen]:
+    """What is seen in each medium."""
+    keys = {medium: self._key(medium, sampling) for medium in media}
+    first = {}  # of several with the same content, one is encoded
+    for medium, key in keys.items():
+      first.setdefault(key, medium)
+    found = {key: self._kept[key] for key in first if key in self._kept}
+    missing = [key for key in first if key not in found]
+    if self._is_stored and missing:
+      self._store = self._store or MediaStore(
+          self._config, params, self._devices.layout
+      )
+      found |= self._store.find(missing)
+      missing = [key for key in missing if key not in found]
+    of_medium = dict(self._run(params, [first[key] for key in missing], sampling))
+    new = {key: of_medium[first[key]] for key in missing}
+    if self._store:
+      self._store.add(new)
+    found |= new
     if self._keep:
-      read = None if medium.kind == 'image' else sampling
-      return *content(medium), read
+      for key, seen in found.items():
+        self._kept[key] = seen
+        self._kept.move_to_end(key)
+      while len(self._kept) > self._keep:
+        self._kept.popitem(last=False)
+    return {medium: found[key] for medium, key in keys.items()}
+
+  def _key(self, medium: Media, sampling: Sampling) -> Any:
+    """What media have in common of which one is encoded for all."""
+    if self._keep or self._is_stored:
+      read = '' if medium.kind == 'image' else sampling
+      return ' '.join(map(str, (*content(medium), read)))
     # Nobody will ask for it again.
     return medium if medium.data is not None else (medium.kind, medium.path)
 
   def _run(
-      self, program: Callable, params: Tree, media: Sequence[Media],
-      sampling: Sampling,
-  ) -> Iterator[tuple[Media, np.ndarray]]:
-    """(medium, result) of each; one is read while the last is encoded."""
+      self, params: Tree, media: Sequence[Media], sampling: Sampling
+  ) -> Iterator[tuple[Media, Seen]]:
+    """Each with what is seen; one is read while the last is encoded."""
     pending = None
     count, size = self._devices.size, self._size
     for kind in get_args(Kind):
@@ -128,9 +150,9 @@ class MediaEncoder:
           pixels[i, 0], mask[i, 0] = load_frames(
               medium, frames, size, None, sampling.fps
           )
-        result = program(params, None, (pixels, mask))
+        result = self._see(params, None, (pixels, mask))
         if pending:
-          yield from zip(pending[0], fetch(pending[1]))
+          yield from zip(pending[0], zip(*map(fetch, pending[1])))
         pending = chunk, result
     if pending:
-      yield from zip(pending[0], fetch(pending[1]))
+      yield from zip(pending[0], zip(*map(fetch, pending[1])))

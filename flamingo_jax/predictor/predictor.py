@@ -48,6 +48,7 @@ class Predictor:
       frames: AnyNumber = TRAINING.frames,
       fps: AnyNumber = TRAINING.fps,
       keep_latents: AnyNumber = 0,
+      cache_media: bool = False,
   ):
     """Places the parameters; compiles nothing yet.
 
@@ -64,6 +65,8 @@ class Predictor:
         frames / fps seconds is covered evenly.
       keep_latents: of how many media the latents stay in memory, the latest
         used; for few-shot prompts, whose shots come again and again.
+      cache_media: whether what is made of media is kept in the user's cache
+        folder, where any later process finds it (docs/cache.md).
 
     Raises:
       UserError: the vocabulary is not of the architecture's size; frames or
@@ -79,6 +82,7 @@ class Predictor:
     self._inference = Inference(
         answering(config, vocabulary), params, partitioner,
         option_values.whole_number('keep_latents', keep_latents, 0),
+        cache_media,
     )
 
   def generate(

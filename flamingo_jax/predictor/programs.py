@@ -3,6 +3,7 @@
 """What a device computes: `program(model, params, shared, rows)`, whole."""
 
 from collections.abc import Sequence
+import functools
 from typing import Any
 
 from flax import struct
@@ -22,29 +23,24 @@ _Frames = UInt8[Array, 'n 1 T h w 3'] | Float[Array, 'n 1 T _ C']
 _Shared = tuple[Cache | None, int | Int[Array, '']]
 
 
-def encode(
+def see(
     model: Flamingo, params: Tree, shared: None,
     media: tuple[_Frames, Bool[Array, 'n 1 T']],
-) -> Float[Array, 'n R Dr']:
-  """The latents of each medium."""
-  del shared
-  return decoding.encode_media(model, params, *media)[:, 0]
+) -> tuple[Float[Array, 'n R Dr'], Float[Array, 'n Dv']]:
+  """The latents of each medium, and the mean of its features.
 
-
-def mean_features(
-    model: Flamingo, params: Tree, shared: None,
-    media: tuple[_Frames, Bool[Array, 'n 1 T']],
-) -> Float[Array, 'n Dv']:
-  """Features of the frames that exist, their mean over frames and places."""
+  The mean is over places, and over the frames that exist.
+  """
   del shared
   pixels, mask = media
-  features = model.apply({'params': params}, pixels, mask, method='features')
-  features = features.astype(jnp.float32).mean(axis=3)[:, 0]  # [n T Dv]
+  apply = functools.partial(model.apply, {'params': params})
+  features = apply(pixels, mask, method='features')
+  latents = apply(features, mask, method='resample')[:, 0]
+  means = features.astype(jnp.float32).mean(axis=3)[:, 0]  # [n T Dv]
   count = mask[:, 0].sum(axis=1, keepdims=True)
   # Frames that exist come first; places of tiles have gaps, and tiles none.
-  weights = (jnp.arange(features.shape[1]) < count)[..., None]
-  count = jnp.maximum(count, 1)
-  return (features * weights).sum(axis=1) / count
+  weights = (jnp.arange(means.shape[1]) < count)[..., None]
+  return latents, (means * weights).sum(axis=1) / jnp.maximum(count, 1)
 
 
 def read_prefix(

@@ -6,7 +6,6 @@ from etils import epath
 import numpy as np
 import pytest
 
-import flamingo_jax
 from flamingo_jax.data import documents
 from flamingo_jax.errors import UserError
 from flamingo_jax.evaluation import rices
@@ -36,7 +35,7 @@ def test_supports_of_the_querys_source_are_left_out(tmp_path):
   # Two of the queries show the same picture, and one is none of the supports.
   queries = [sample(folder, 0, source) for source in ('a', 'new')]
   queries.append(sample(folder, 45, 'c'))
-  index = rices.Index(queries, supports, embed, folder, 'model')
+  index = rices.Index(queries, supports, embed)
   found = [
       [int(epath.Path(s.media[0].path).stem) for s in index.nearest(q, 3)]
       for q in queries
@@ -46,24 +45,3 @@ def test_supports_of_the_querys_source_are_left_out(tmp_path):
   assert [s.source for s in index.nearest(queries[0], 1)] == ['c']
   with pytest.raises(UserError, match='a: 4 shots .* there are 3 supports'):
     index.nearest(queries[0], 4)
-
-
-def test_features_are_kept_as_long_as_nothing_changes(tmp_path, monkeypatch):
-  folder = epath.Path(tmp_path)
-  embedded = []
-
-  def index(source):
-    supports = [sample(folder, degrees, source) for degrees in (0, 50)]
-    count = lambda media: embedded.extend(media) or embed(media)
-    rices.Index([supports[0]], supports, count, folder, 'model')
-    found = len(embedded)
-    embedded.clear()
-    return found
-
-  # The query's features are not kept; the files are written anew each time.
-  assert [index(source) for source in 'aab'] == [3, 1, 3]
-  for kept in folder.glob('rices.*.npy'):
-    kept.write_bytes(kept.read_bytes()[:-1])
-  assert [index(source) for source in 'aa'] == [3, 1]
-  monkeypatch.setattr(flamingo_jax, '__version__', '9')
-  assert [index(source) for source in 'aa'] == [3, 1]

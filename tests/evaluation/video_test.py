@@ -66,9 +66,8 @@ def test_videos_are_read_as_the_paper_reads_them(name, more, data, tmp_path):
   card, oracle = run(frames=7, fps=0.5)
   assert all(told == {'frames': 7, 'fps': 0.5} for told in oracle.sampling)
   assert (card['settings']['frames'], card['settings']['fps']) == (7, 0.5)
-  # Each has a folder, and features, of its own.
+  # Each has a folder of its own.
   assert len(list(tmp_path.glob('*/card.json'))) == 2
-  assert len(list(tmp_path.glob('rices.*'))) == 2 * bool(more.get('rices'))
 
 
 def test_pictures_have_no_frames_and_no_fps(data, tmp_path):

@@ -1,0 +1,143 @@
+# SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""What is kept of media on disk changes no bit, and is never another model's."""
+
+import dataclasses
+
+import jax
+import numpy as np
+from PIL import Image
+import pytest
+
+import flamingo_jax as fj
+from flamingo_jax import doctor, user_cache
+from flamingo_jax.data.media import load_frames
+from flamingo_jax.predictor import media_encoder
+
+RNG = np.random.default_rng(0)
+PIXELS = [RNG.integers(0, 256, (20, 30, 3), np.uint8) for _ in range(3)]
+
+
+@pytest.fixture(autouse=True)
+def caches(tmp_path, monkeypatch):
+  """The user's cache folder."""
+  monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'caches'))
+  return tmp_path / 'caches/flamingo_jax/media'
+
+
+@pytest.fixture
+def loaded(monkeypatch):
+  """How many media were decoded."""
+  found = []
+  monkeypatch.setattr(
+      media_encoder, 'load_frames',
+      lambda medium, *more: found.append(medium) or load_frames(medium, *more),
+  )
+  return found
+
+
+@pytest.fixture
+def pictures(tmp_path):
+  """Their files, and a clip."""
+  for i, pixels in enumerate(PIXELS):
+    Image.fromarray(pixels).save(tmp_path / f'{i}.png')
+  return [
+      *(fj.image(tmp_path / f'{i}.png') for i in range(3)),
+      fj.video(np.stack(PIXELS)),
+  ]
+
+
+def keeps(model, change=lambda params: params, **config):
+  return fj.Predictor(
+      dataclasses.replace(model.config, **config), change(model.params),
+      model.vocabulary, frames=2, cache_media=True,
+  )
+
+
+def ask(predictor, pictures):
+  """Log-likelihoods and features."""
+  prompt = [part for medium in pictures for part in (medium, 'Output:')]
+  return predictor.score(prompt, ['a cat', 'dog']), predictor.embed(pictures)
+
+
+def same(found, expected):
+  return all(map(np.array_equal, found, expected))
+
+
+def test_a_second_process_encodes_nothing(model, pictures, loaded, capsys):
+  expected = ask(model, pictures)
+  loaded.clear()
+  first = keeps(model)
+  assert same(ask(first, pictures), expected)
+  assert len(loaded) == 4  # features come with the latents
+  loaded.clear()
+  second = keeps(model)
+  assert same(ask(second, pictures), expected) and not loaded
+  # A clip of which other frames are read is another one.
+  second.embed(pictures, frames=1)
+  assert loaded == pictures[3:]
+  assert ' 0 MB of at most 10,000' in doctor.check_media().text
+  assert not capsys.readouterr().err
+
+
+def test_other_weights_and_sizes_are_others(model, pictures, loaded, caches):
+  ask(keeps(model), pictures)
+  double = lambda params: params | {
+      'resampler': jax.tree.map(lambda x: 2 * x, params['resampler'])
+  }
+  for predictor in (
+      keeps(model, double), keeps(model, image_size=2 * model.config.image_size)
+  ):
+    loaded.clear()
+    ask(predictor, pictures)
+    assert len(loaded) == 4
+  assert len(list(caches.iterdir())) == 3
+  # Those of the language model alone do not matter.
+  other = lambda params: params | {
+      'decoder': jax.tree.map(lambda x: 2 * x, params['decoder'])
+  }
+  loaded.clear()
+  keeps(model, other).embed(pictures)
+  assert not loaded
+
+
+@pytest.mark.parametrize('damage', [
+    lambda data: data[:-1], lambda data: bytes([data[0] ^ 1]) + data[1:],
+])
+def test_what_is_damaged_is_made_anew(model, pictures, loaded, caches, damage):
+  expected = ask(keeps(model), pictures)
+  (file,) = caches.glob('*/features')
+  file.write_bytes(damage(file.read_bytes()))
+  loaded.clear()
+  assert same(ask(keeps(model), pictures), expected) and len(loaded) == 1
+  loaded.clear()
+  assert same(ask(keeps(model), pictures), expected) and not loaded
+
+
+def test_what_cannot_be_kept_is_told_once(
+    model, pictures, caches, monkeypatch, capsys
+):
+  caches.parent.mkdir(parents=True)
+  caches.write_text('no folder')
+  predictor = keeps(model)
+  for medium in pictures[:2]:
+    predictor.embed([medium])
+  (line,) = capsys.readouterr().err.splitlines()
+  assert line.startswith('note: what the model makes of pictures is not kept')
+  assert doctor.check_media().status == 'note'
+  caches.unlink()
+  monkeypatch.setitem(user_cache.LARGEST, 'media', 2000)
+  predictor = keeps(model)
+  for medium in pictures[:2]:
+    predictor.embed([medium])
+  (line,) = capsys.readouterr().err.splitlines()
+  assert f'({caches} is full)' in line
+
+
+def test_the_oldest_make_room(model, pictures, caches, monkeypatch, capsys):
+  keeps(model).embed(pictures)
+  size = user_cache.bytes_kept(caches)
+  monkeypatch.setitem(user_cache.LARGEST, 'media', size * 3 // 2)
+  keeps(model, image_size=2 * model.config.image_size).embed(pictures)
+  assert not capsys.readouterr().err
+  assert size <= user_cache.bytes_kept(caches) <= size * 3 // 2
