@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from flax import linen as nn
 import jax.numpy as jnp
 
+from flamingo_jax.models.branches import Segments
 from flamingo_jax.models.cache import GroupCache, KeptKeys
 from flamingo_jax.models.cross_attention import GatedCrossAttentionBlock
 from flamingo_jax.models.decoder import Decoder, DecoderGroup
@@ -54,7 +55,7 @@ class CrossAttendingLayer(DecoderLayer):
       x: Float[Array, 'B L D'],
       stacked: tuple[GroupCache | None, Numbers],
       position: Int[Array, 'B'] | None,
-      segments: Int[Array, 'B L'] | None,
+      segments: Segments,
       media: Float[Array, 'B S D'] | None,
       mask: Bool[Array, 'B L S'],
   ) -> tuple[Float[Array, 'B L D'], GroupCache | None]:
@@ -84,7 +85,7 @@ class VanillaGroup(DecoderGroup):
       position: Int[Array, 'B'] | None,
       media: Float[Array, 'B S D'] | None,
       mask: Bool[Array, 'B L S'] | None,
-      segments: Int[Array, 'B L'] | None,
+      segments: Segments,
       weights: Tree | None,
   ) -> tuple[Float[Array, 'B L D'], GroupCache | None]:
     """As DecoderGroup; what is trained stands among all groups' weights."""
@@ -117,7 +118,7 @@ class GraftedDecoder(Decoder):
       position: Int[Array, 'B'] | None,
       media: Float[Array, 'B S D'] | None,
       mask: Bool[Array, 'B L S'] | None,
-      segments: Int[Array, 'B L'] | None,
+      segments: Segments,
   ) -> tuple[Float[Array, 'B L D'], dict[str, GroupCache | None]]:
     """As Decoder."""
     cfg = self.config

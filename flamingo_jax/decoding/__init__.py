@@ -25,5 +25,5 @@ from flamingo_jax.decoding.sampling import (
     sample,
     sample_token,
 )
-from flamingo_jax.decoding.scoring import score
+from flamingo_jax.decoding.scoring import Candidates, score
 from flamingo_jax.decoding.steps import Answers, Choose, Chosen, advance, begin

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from flamingo_jax.models import Cache, Flamingo, LanguageModel
+from flamingo_jax.models import Branches, Cache, Flamingo, LanguageModel
 from flamingo_jax.typing import Array, Bool, Float, Int, Tree, UInt8
 
 # What can be asked; of a language model alone, prompts have no media.
@@ -110,10 +110,11 @@ def read_on(
 
 
 def extend(
-    model: Answering, params: Tree, tokens: Int[Array, 'B n'], cache: Cache
+    model: Answering, params: Tree, tokens: Int[Array | np.ndarray, 'B n'],
+    cache: Cache, branches: Branches | None = None,
 ) -> tuple[Float[Array, 'B n V'], Cache]:
   """Logits after each of n more tokens, which see the last medium only."""
-  return model.apply({'params': params}, tokens, cache, method='extend')
+  return model.apply({'params': params}, tokens, cache, branches, method='extend')
 
 
 def log_prob(

@@ -2,11 +2,34 @@
 # SPDX-License-Identifier: Apache-2.0
 """Close-ended answers: the log-likelihood of candidates (Flamingo B.1.5)."""
 
+from flax import struct
+import jax
 import jax.numpy as jnp
+import numpy as np
 
-from flamingo_jax.decoding.prefill import Answering, extend, log_prob
-from flamingo_jax.models import Cache, gather_cache
+from flamingo_jax.decoding.prefill import Answering, extend
+from flamingo_jax.models import Branches, Cache
 from flamingo_jax.typing import Array, Float, Int, Tree
+
+
+@struct.dataclass
+class Candidates:
+  """Continuations of each prompt; what several begin with is there once.
+
+  'a cat', 'a dog' and 'birds' have four steps, of which the first is read:
+
+          goes on from   token
+    0     0, the prompt  a
+    1     1, the first   cat
+    2     1              dog
+    3     0              birds
+  """
+
+  read: Int[Array | np.ndarray, '*B N']  # tokens that others go on from
+  branches: Branches  # how these stand
+  # What each step goes on from: the prompt, 0, or one of the tokens read, from 1.
+  parent: Int[Array | np.ndarray, '*B E']
+  token: Int[Array | np.ndarray, '*B E']  # of each step
 
 
 def score(
@@ -14,25 +37,19 @@ def score(
     params: Tree,
     logits: Float[Array, 'B V'],
     cache: Cache,
-    candidates: Int[Array, 'B C n'],
-    lengths: Int[Array, 'B C'],
-) -> Float[Array, 'B C']:
-  """Log-probability of each of C continuations of each prompt (§2.3, B.1.5).
+    candidates: Candidates,
+) -> Float[Array, 'B E']:
+  """Log-probability of each step; a candidate's is the sum of its steps' (§2.3).
 
-  The sum over a candidate's tokens, in nats, not their mean, as the paper's
-  'rank by log-likelihood'. All candidates, padded on the right with any id, are
-  read at once, over copies of the cache; `logits` and `cache`, with room for
-  n - 1 tokens, are those of `read_prompts`.
+  In nats, and not the mean, as the paper's 'rank by log-likelihood' (B.1.5). All
+  steps of a row are read at once behind one cache; `logits` and `cache`, with
+  room for the longest candidate, are those of `read_prompts`.
   """
-  batch, count, size = candidates.shape
-  picked = log_prob(
-      jnp.repeat(logits[:, None], count, axis=1), candidates[..., 0]
-  )[..., None]
-  if size > 1:  # the last token of a candidate need not be read
-    rows = jnp.repeat(jnp.arange(batch), count)
-    flat = candidates.reshape(-1, size)
-    after, _ = extend(model, params, flat[:, :-1], gather_cache(cache, rows))
-    rest = log_prob(after, flat[:, 1:]).reshape(batch, count, size - 1)
-    picked = jnp.concatenate([picked, rest], axis=-1)
-  inside = jnp.arange(size) < lengths[..., None]
-  return jnp.sum(jnp.where(inside, picked, 0.0), axis=-1)
+  after = logits[:, None]
+  if candidates.read.shape[1]:
+    more, _ = extend(model, params, candidates.read, cache, candidates.branches)
+    after = jnp.concatenate([after, more], axis=1)
+  rows = jnp.arange(len(logits))[:, None]
+  chosen = after[rows, candidates.parent, candidates.token]
+  total = jax.nn.logsumexp(after, axis=-1)
+  return chosen - jnp.take_along_axis(total, candidates.parent, axis=1)

@@ -3,6 +3,7 @@
 """Flamingo's modules and the zoo of sizes; needs only jax, flax and numpy."""
 
 from flamingo_jax.models import variants
+from flamingo_jax.models.branches import Branches
 from flamingo_jax.models.cache import Cache, gather_cache, put_row
 from flamingo_jax.models.contrastive import ContrastiveConfig, DualTower
 from flamingo_jax.models.decoder_config import DecoderConfig

@@ -77,6 +77,14 @@ class LayerCache:
     )
 
 
+  def beside(self, new: 'LayerCache') -> 'LayerCache':
+    """With the entries of new tokens behind all places, also the empty ones."""
+    join = lambda old, entries: jnp.concatenate([old, entries], axis=-2)
+    return self.replace(
+        keys=join(self.keys, new.keys), values=join(self.values, new.values)
+    )
+
+
 @struct.dataclass
 class GroupCache:
   """What is kept of a decoder group: its layers' keys, and its media's.

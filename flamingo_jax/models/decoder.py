@@ -15,6 +15,7 @@ import jax
 import jax.numpy as jnp
 
 from flamingo_jax.models import lora
+from flamingo_jax.models.branches import Branches, Segments, in_documents
 from flamingo_jax.models.cache import (
     Cache,
     GroupCache,
@@ -57,7 +58,7 @@ class DecoderGroup(nn.Module):
       position: Int[Array, 'B'] | None,
       media: Float[Array, 'B S Dm'] | None,
       mask: Bool[Array, 'B L S'] | None,
-      segments: Int[Array, 'B L'] | None,
+      segments: Segments,
       weights: Tree | None,
   ) -> tuple[Float[Array, 'B L D'], GroupCache | None]:
     """The residual stream, and the entries to append to a cache.
@@ -70,7 +71,7 @@ class DecoderGroup(nn.Module):
       media: keys for the gated block; None: those of the cache.
       mask: which of them each token sees. None: the gated block is left out,
         which is the bare language model.
-      segments: which document of its row each token is of; None: all of one.
+      segments: which document of its row each token is of, or branches.
       weights: the language model's, of all groups, but for the factors of
         low-rank updates. None: the group's own.
     """
@@ -117,7 +118,7 @@ class Decoder(nn.Module):
       cache: Cache | None = None,
       position: Int[Array, 'B'] | None = None,
       last: Int[Array, 'B'] | None = None,
-      segments: Int[Array, 'B L'] | None = None,
+      segments: Segments = None,
   ) -> tuple[Float[Array, 'B _ D'], Unembedding, dict[str, GroupCache]]:
     """Runs the trunk over L new tokens.
 
@@ -129,8 +130,8 @@ class Decoder(nn.Module):
       cache: what came before, or an empty one to fill.
       position: where each row continues its cache; None: at its start.
       last: the one token of each row to give the state of; None: all.
-      segments: which document of its row each token is of, without a cache;
-        None: a row is one document.
+      segments: which document of its row each token is of, without a cache; or
+        branches, which the cache then does not get.
 
     Returns:
       The last states, what maps them to scores of the next token, and the
@@ -159,6 +160,8 @@ class Decoder(nn.Module):
       mask = self._mask(media_index, latents, cache, segments)
     stacks = {} if cache is None else cache.stacks
     x, new = self.trunk(x, stacks, position, media, mask, segments)
+    if isinstance(segments, Branches):
+      stacks = {}
     if stacks and position is not None:
       # Never true, and writing waits for it: where XLA cannot tell that all
       # layers have read the stacks by then, it copies them, twice a token (CPU).
@@ -236,18 +239,20 @@ class Decoder(nn.Module):
     return logits, cache.replace(medium=medium, stacks=stacks)
 
   def extend(
-      self, tokens: Int[Array, 'B n'], cache: Cache, sees_media: bool = True
+      self, tokens: Int[Array, 'B n'], cache: Cache,
+      branches: Branches | None = None, sees_media: bool = True,
   ) -> tuple[Float[Array, 'B n V'], Cache]:
     """See `Flamingo.extend`; without media, the bare language model."""
     index = None
     if sees_media:
       index = jnp.broadcast_to(cache.medium[:, None], tokens.shape)
     x, unembed, stacks = self(
-        tokens, index, None, cache, position=cache.position
+        tokens, index, None, cache, position=cache.position, segments=branches
     )
-    return unembed.logits(x), cache.replace(
-        position=cache.position + tokens.shape[1], stacks=stacks
-    )
+    if branches is None:
+      position = cache.position + tokens.shape[1]
+      cache = cache.replace(position=position, stacks=stacks)
+    return unembed.logits(x), cache
 
   def trunk(
       self,
@@ -256,7 +261,7 @@ class Decoder(nn.Module):
       position: Int[Array, 'B'] | None,
       media: Float[Array, 'B S Dm'] | None,
       mask: Bool[Array, 'B L S'] | None,
-      segments: Int[Array, 'B L'] | None,
+      segments: Segments,
   ) -> tuple[Float[Array, 'B L D'], dict[str, GroupCache | None]]:
     """All layers; arguments are those of DecoderGroup, `stacks` its caches."""
     cfg = self.config
@@ -297,7 +302,7 @@ class Decoder(nn.Module):
       media_index: Int[Array, 'B L'],
       latents: Float[Array, 'B M R Dr'] | None,
       cache: Cache | None,
-      segments: Int[Array, 'B L'] | None,
+      segments: Segments,
   ) -> Bool[Array, 'B L S']:
     """Which latents each token sees; None: of those that the cache keeps."""
     if not self.config.block.groups_media:
@@ -379,7 +384,7 @@ class Decoder(nn.Module):
       tokens: Int[Array, 'B L'],
       cache: Cache | None,
       position: Int[Array, 'B'] | None,
-      segments: Int[Array, 'B L'] | None,
+      segments: Segments,
   ) -> Float[Array, '#B L D']:
     """Of each token, in its document (GPT-2, OPT)."""
     cfg = self.config
@@ -391,9 +396,4 @@ class Decoder(nn.Module):
     first = position
     if position is None:
       first = 0 if cache is None else cache.start
-    at = jnp.reshape(first, (-1, 1)) + jnp.arange(tokens.shape[1])
-    if segments is not None:
-      changes = segments[:, 1:] != segments[:, :-1]
-      begins = jnp.where(changes, at[:, 1:], 0)
-      at -= jnp.pad(jax.lax.cummax(begins, axis=1), ((0, 0), (1, 0)))
-    return table[at]
+    return table[in_documents(first, tokens.shape[1], segments)]

@@ -7,6 +7,7 @@ import functools
 
 from flax import linen as nn
 
+from flamingo_jax.models.branches import Segments
 from flamingo_jax.models.cache import LayerCache
 from flamingo_jax.models.decoder_config import DecoderConfig
 from flamingo_jax.models.layer_config import LayerConfig
@@ -40,7 +41,7 @@ class DecoderLayer(nn.Module):
       x: Float[Array, 'B L D'],
       stacked: tuple[LayerCache | None, Numbers],
       position: Int[Array, 'B'] | None,
-      segments: Int[Array, 'B L'] | None,
+      segments: Segments,
   ) -> tuple[Float[Array, 'B L D'], LayerCache | None]:
     """The residual stream, and the entries to append to a cache."""
     y, new = self.attend(x, stacked, position, segments)
@@ -53,7 +54,7 @@ class DecoderLayer(nn.Module):
       x: Float[Array, 'B L D'],
       stacked: tuple[LayerCache | None, Numbers],
       position: Int[Array, 'B'] | None,
-      segments: Int[Array, 'B L'] | None,
+      segments: Segments,
   ) -> tuple[Float[Array, 'B L D'], LayerCache | None]:
     """What the first half adds: text sees what stands before it."""
     cache, numbers = stacked

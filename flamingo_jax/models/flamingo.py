@@ -19,6 +19,7 @@ from flax import linen as nn
 from flamingo_jax.errors import UserError
 from flamingo_jax.models import int8
 from flamingo_jax.models.architecture import Architecture
+from flamingo_jax.models.branches import Branches
 from flamingo_jax.models.cache import Cache
 from flamingo_jax.models.decoder import Decoder
 from flamingo_jax.models.decoder_config import DecoderConfig
@@ -227,10 +228,14 @@ class Flamingo(nn.Module):
     )
 
   def extend(
-      self, tokens: Int[Array, 'B n'], cache: Cache
+      self, tokens: Int[Array, 'B n'], cache: Cache,
+      branches: Branches | None = None,
   ) -> tuple[Float[Array, 'B n V'], Cache]:
-    """Logits after each of n more tokens, which see what the last one saw."""
-    return self.decoder.extend(tokens, cache)
+    """Logits after each of n more tokens, which see what the last one saw.
+
+    The cache is that of all tokens, or of the prompt alone if these branch.
+    """
+    return self.decoder.extend(tokens, cache, branches)
 
   def language_model(self, tokens: Int[Array, 'B L']) -> Float[Array, 'B L V']:
     """The frozen language model alone: what Flamingo is before training."""

@@ -12,6 +12,7 @@ import dataclasses
 from flax import linen as nn
 
 from flamingo_jax.models.architecture import Architecture
+from flamingo_jax.models.branches import Branches
 from flamingo_jax.models.cache import Cache
 from flamingo_jax.models.decoder import Decoder
 from flamingo_jax.models.decoder_config import DecoderConfig
@@ -88,7 +89,8 @@ class LanguageModel(nn.Module):
     return self.decoder.read_on(tokens, None, None, lengths, cache)
 
   def extend(
-      self, tokens: Int[Array, 'B n'], cache: Cache
+      self, tokens: Int[Array, 'B n'], cache: Cache,
+      branches: Branches | None = None,
   ) -> tuple[Float[Array, 'B n V'], Cache]:
     """As `Flamingo.extend`."""
-    return self.decoder.extend(tokens, cache, sees_media=False)
+    return self.decoder.extend(tokens, cache, branches, sees_media=False)

@@ -8,6 +8,7 @@ compared and as the cache holds them, with what it holds of positions beside;
 among those of self-attention.
 """
 
+import functools
 from typing import Any
 
 from flax import linen as nn
@@ -16,6 +17,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from flamingo_jax.models.attention import HeadsProjection, dot_scores
+from flamingo_jax.models.branches import (
+    Branches,
+    Segments,
+    keys_at,
+    stand_at,
+)
 from flamingo_jax.models.cache import LayerCache
 from flamingo_jax.models.decoder_config import DecoderConfig
 from flamingo_jax.models.layer_config import LayerConfig
@@ -70,6 +77,19 @@ def align_distances(
   )(x, start)
 
 
+def pick_distances(
+    x: Float[Array, '_ _ L N'], at: Int[Array, '#B L'], keys: Int[Array, '#B S'],
+    rows: int = 0,
+) -> Float[Array, '_ _ L S']:
+  """As `align_distances`, of queries and keys that stand anywhere.
+
+  What a query may not see is of any distance.
+  """
+  distance = jnp.maximum(at[..., None] - keys[:, None], 0)
+  place = jnp.expand_dims(x.shape[-1] - 1 - distance, 1 - rows)
+  return jnp.take_along_axis(x, place, axis=-1)
+
+
 class Relative(nn.Module):
   """Relative positions of Transformer-XL (Dai et al. 2019, section 3.3).
 
@@ -102,13 +122,14 @@ class Relative(nn.Module):
       first: Int[Array, 'B'] | int,
       room: int,
       kind: Any,
+      segments: Segments = None,
   ) -> tuple[Array, Array, Float[Array, 'H N K'] | None]:
     """Those of the L tokens from `first` on as they are, of N in all.
 
     Beside them W_kR R of the distances N-1 .. 0. These are projected where rows
     begin, at an int; for each token it would cost N x D^2.
     """
-    del kind  # there is one
+    del kind, segments  # there is one
     if not isinstance(first, int):
       return queries, keys, None
     distances = sinusoids(room, self.width).astype(self.dtype)
@@ -119,6 +140,7 @@ class Relative(nn.Module):
       queries: Float[Array, 'B H L K'],
       seen: LayerCache,
       first: Int[Array, 'B'] | int,
+      segments: Segments = None,
   ) -> tuple[Float[Array, 'B H L S'], Float[Array, 'H B L P'] | None]:
     """Of the L tokens from `first` on: each row's own keys, then shared ones."""
     by_content, by_distance = (
@@ -126,25 +148,34 @@ class Relative(nn.Module):
         for bias in (self.content_bias, self.position_bias)
     )
 
-    def scores(keys, distances, first, order):
+    def scores(keys, distances, align, order):
       y = dot_scores(by_distance, distances, order)
       # In the dtype of activations: rearranging costs a dozen passes over
       # memory, a tenth of a step's time on TPUs in float32.
-      y = align_distances(
-          y.astype(self.dtype), first, keys.shape[-2], order.index('B')
-      )
+      y = align(y.astype(self.dtype), rows=order.index('B'))
       return dot_scores(by_content, keys, order) + y
 
-    size = seen.keys.shape[-2]
-    own = scores(
-        seen.keys, seen.relative[:, -size:], first - seen.start, 'BHLS'
-    )
+    length, size, distances = queries.shape[2], seen.keys.shape[-2], seen.relative
+    if isinstance(segments, Branches):
+      at = stand_at(first, length, segments)
+      align = lambda start, keys, segments: functools.partial(
+          pick_distances, at=at, keys=keys_at(first, start, keys, segments)
+      )
+      own = distances
+    else:
+      align = lambda start, keys, _: functools.partial(
+          align_distances, first=first - start, keys=keys
+      )
+      own = distances[:, -size:]
+      if isinstance(first, int):
+        distances = distances[:, -(first + length) :]
+    own = scores(seen.keys, own, align(seen.start, size, segments), 'BHLS')
     if seen.shared is None:
       return own, None
-    distances = seen.relative
-    if isinstance(first, int):
-      distances = distances[:, -(first + queries.shape[2]) :]
-    return own, scores(seen.shared.keys, distances, first, 'HBLS')
+    shared = seen.shared.keys
+    return own, scores(
+        shared, distances, align(0, shared.shape[-2], None), 'HBLS'
+    )
 
 
 class Absent(nn.Module):
@@ -157,9 +188,10 @@ class Absent(nn.Module):
       first: Int[Array, 'B'] | int,
       room: int,
       kind: Int[Array, ''] | int,
+      segments: Segments = None,
   ) -> tuple[Array, Array, None]:
     """Both as they are."""
-    del first, room, kind
+    del first, room, kind, segments
     return queries, keys, None
 
   def scores(
@@ -167,12 +199,13 @@ class Absent(nn.Module):
       queries: Float[Array, 'B J N K'],
       seen: LayerCache,
       first: Int[Array, 'B'] | int,
+      segments: Segments = None,
   ) -> tuple[Float[Array, 'B J N S'], Float[Array, 'J B N P'] | None]:
     """Of the L tokens from `first` on: each row's own keys, then shared ones.
 
     N = g L queries of the g heads that share one of the J heads of keys.
     """
-    del first
+    del first, segments
     own = dot_scores(queries, seen.keys)
     if seen.shared is None:
       return own, None
@@ -195,6 +228,7 @@ class Rotary(Absent):
       first: Int[Array, 'B'] | int,
       room: int,
       kind: Int[Array, ''] | int,
+      segments: Segments = None,
   ) -> tuple[Array, Array, None]:
     """Both turned."""
     del room
@@ -203,7 +237,10 @@ class Rotary(Absent):
     # XLA for CPUs computes them anew for each head, forwards and backwards.
     xp = np if is_known and is_for_one_cpu() else jnp
     rates = xp.asarray(rotary_rates(self.layer, size))[kind]
-    at = xp.reshape(first, (-1, 1)) + xp.arange(length)
+    at = (
+        xp.reshape(first, (-1, 1)) + xp.arange(length) if xp is np
+        else stand_at(first, length, segments)
+    )
     # B 1 L K/2
     angles = (at.astype(jnp.float32)[..., None] * rates)[:, None]
     turns = jnp.asarray(xp.cos(angles)), jnp.asarray(xp.sin(angles))
@@ -263,21 +300,22 @@ class Alibi(Absent):
       queries: Float[Array, 'B J N K'],
       seen: LayerCache,
       first: Int[Array, 'B'] | int,
+      segments: Segments = None,
   ) -> tuple[Float[Array, 'B J N S'], Float[Array, 'J B N P'] | None]:
     """As Absent, less what the distance takes away."""
     own, before = super().scores(queries, seen, first)
     group = self.heads // own.shape[1]
-    at = jnp.reshape(first, (-1, 1)) + jnp.arange(own.shape[2] // group)
+    at = stand_at(first, own.shape[2] // group, segments)
 
-    def fall(start, count):
+    def fall(keys):
       slopes = jnp.asarray(alibi_slopes(self.heads)).reshape(-1, group, 1, 1)
-      distance = at[:, None, None, :, None] - (start + jnp.arange(count))
+      distance = at[:, None, None, :, None] - keys[:, None, None, None]
       y = slopes * distance  # B J g L S
-      return y.reshape(*y.shape[:2], -1, count)
+      return y.reshape(*y.shape[:2], -1, keys.shape[-1])
 
-    own -= fall(seen.start, own.shape[-1])
+    own -= fall(keys_at(first, seen.start, own.shape[-1], segments))
     if before is not None:
-      before -= jnp.moveaxis(fall(0, before.shape[-1]), 1, 0)
+      before -= jnp.moveaxis(fall(jnp.arange(before.shape[-1])[None]), 1, 0)
     return own, before
 
 

@@ -14,7 +14,13 @@ from flamingo_jax.models.attention import (
     OutputProjection,
     attend,
     attend_behind,
-    causal_mask,
+)
+from flamingo_jax.models.branches import (
+    Branches,
+    Segments,
+    keys_at,
+    stand_at,
+    visible,
 )
 from flamingo_jax.models.cache import LayerCache
 from flamingo_jax.models.decoder_config import DecoderConfig
@@ -40,7 +46,7 @@ class SelfAttention(nn.Module):
       x: Float[Array, 'B L D'],
       cache: LayerCache | None = None,
       position: Int[Array, 'B'] | None = None,
-      segments: Int[Array, 'B L'] | None = None,
+      segments: Segments = None,
       numbers: Mapping[str, Int[Array, '']] | None = None,
   ) -> tuple[Float[Array, 'B L D'], LayerCache | None]:
     """Attention of L new tokens.
@@ -52,7 +58,7 @@ class SelfAttention(nn.Module):
       position: where row b continues its cache. None: at the cache's start,
         so that the tokens are 0 .. L-1 if no others are shared.
       segments: of a row of several documents, without a cache: tokens see
-        those of their own number. None: a row is one document.
+        those of their own number. Or branches, behind a cache.
       numbers: what differs from layer to layer, of this one.
 
     Returns:
@@ -74,10 +80,14 @@ class SelfAttention(nn.Module):
       first = 0 if cache is None else cache.start
     room = length if cache is None else cache.size
     kind = numbers.get('rotary', layer.rotary_kinds[0])
-    queries, keys, relative = place.at(queries, keys, first, room, kind)
+    queries, keys, relative = place.at(
+        queries, keys, first, room, kind, segments
+    )
     new = LayerCache(keys, values, relative)
     if position is None:
       seen = new.replace(shared=cache and cache.shared)
+    elif isinstance(segments, Branches):
+      seen = cache.beside(new)
     else:
       seen = cache.append(new, position)
 
@@ -85,25 +95,26 @@ class SelfAttention(nn.Module):
     queries = queries.reshape(
         len(x), cfg.kv_heads, group * length, cfg.head_size
     )
-    scores, before = place.scores(queries, seen, first)
+    scores, before = place.scores(queries, seen, first, segments)
     if layer.attention_cap:
       cap = lambda s: layer.attention_cap * jnp.tanh(s / layer.attention_cap)
       scores, before = cap(scores), None if before is None else cap(before)
-    mask = causal_mask(length, scores.shape[-1], first - seen.start)
-    if segments is not None:
-      # Distances within a document are what they were on its own.
-      mask &= segments[:, :, None] == segments[:, None, :]
+    mask = visible(first, seen.start, length, scores.shape[-1], segments)
     window = numbers.get('window', layer.windows[0])
-    near = functools.partial(_within, window, first, length)
+    near = functools.partial(
+        _within, window, stand_at(first, length, segments)
+    )
     if not isinstance(window, int) or window:
-      mask &= near(seen.start, scores.shape[-1])
+      mask &= near(keys_at(first, seen.start, scores.shape[-1], segments))
     mask = jnp.tile(mask, (1, group, 1))
     if before is None:
       y = attend(scores, seen.values, mask)
     else:
       shared_mask = None
       if not isinstance(window, int) or window:
-        shared_mask = jnp.tile(near(0, before.shape[-1]), (1, group, 1))
+        shared_mask = jnp.tile(
+            near(jnp.arange(before.shape[-1])[None]), (1, group, 1)
+        )
       y = attend_behind(
           before, seen.shared.values, scores, seen.values, mask, shared_mask
       )
@@ -139,10 +150,9 @@ class SelfAttention(nn.Module):
 
 
 def _within(
-    window: Int[Array, ''] | int, first: Int[Array, 'B'] | int, length: int,
-    start: int, keys: int,
+    window: Int[Array, ''] | int, at: Int[Array, '#B L'],
+    keys: Int[Array, '#B S'],
 ) -> Bool[Array, '#B L S']:
-  """Whether keys from `start` on are among a query's last `window`; 0: all."""
-  at = jnp.reshape(first, (-1, 1)) + jnp.arange(length)
-  distance = at[..., None] - (start + jnp.arange(keys))
+  """Whether keys are among the last `window` of queries `at`; 0: all are."""
+  distance = at[..., None] - keys[:, None]
   return (distance < window) | (jnp.asarray(window) == 0)

@@ -4,6 +4,7 @@
 
 from collections.abc import Callable
 import functools
+import hashlib
 from typing import Any
 
 from flax import linen as nn
@@ -136,6 +137,16 @@ def fetch(x: Array) -> np.ndarray:
   if x.is_fully_addressable or x.is_fully_replicated:
     return np.asarray(x)
   return multihost_utils.process_allgather(x, tiled=True)
+
+
+def sha256(tree: Tree) -> str:
+  """Of all names, dtypes and values."""
+  digest = hashlib.sha256()
+  for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
+    leaf = fetch(leaf)
+    digest.update(f'{jax.tree_util.keystr(path)} {leaf.dtype}'.encode())
+    digest.update(np.ascontiguousarray(leaf).tobytes())
+  return digest.hexdigest()
 
 
 def _put(x: np.ndarray | Array, layout: jax.sharding.Sharding) -> Array:

@@ -8,7 +8,6 @@ import functools
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from flamingo_jax import decoding
@@ -21,6 +20,7 @@ from flamingo_jax.predictor import inputs
 from flamingo_jax.predictor import programs
 from flamingo_jax.predictor import reading
 from flamingo_jax.predictor import shapes
+from flamingo_jax.predictor.candidates import Trees
 from flamingo_jax.predictor.devices import Devices, fetch
 from flamingo_jax.predictor.media_encoder import MediaEncoder, content
 from flamingo_jax.predictor.reading import Reading
@@ -30,8 +30,6 @@ from flamingo_jax.training.train_step import abstract_params
 from flamingo_jax.training.trainable import merge_params
 from flamingo_jax.training.trained_model import FlamingoModel, LanguageModel
 from flamingo_jax.typing import Float, Int, Tree
-
-_SCORING_BYTES = 2**30  # on a device, for candidates' copies of the cache
 
 # Tokens of an answer, padded with <EOC>; how many come before it; its
 # log-probability.
@@ -107,11 +105,11 @@ class Inference:
     self._read, self._read_on = (
         alone(programs.read, 'room'), alone(programs.read_on)
     )
-    self._score_read = alone(programs.score_read, 'at_once')
+    self._score_read = alone(programs.score_read)
     self._greedy = compiled(programs.greedy, *limits)
     self._sample = compiled(programs.sample, *limits)
     self._beam_search = compiled(programs.beam_search, 'beams', *limits)
-    self._score = compiled(programs.score, 'room', 'at_once', 'groups')
+    self._score = compiled(programs.score, 'room', 'groups')
 
   def answer(
       self,
@@ -172,8 +170,6 @@ class Inference:
   ) -> Float[np.ndarray, 'B C']:
     """Log-likelihoods of C candidates after each prompt, in nats.
 
-    As many candidates are read at once as copies of the cache fit.
-
     Args:
       documents: the prompts.
       candidates: tokens of each prompt's; where it has fewer than C, scores of
@@ -183,21 +179,15 @@ class Inference:
       prefix: from `read_prefix`.
       shape: see above.
     """
-    count = max(map(len, candidates))
-    room = shapes.bucket(max(len(ids) for row in candidates for ids in row))
-    scores = np.zeros((len(documents), count), np.float32)
+    trees = Trees(candidates)
+    scores = np.zeros((len(documents), trees.count), np.float32)
     for numbers, real in self._batches(documents, batch_size, shape):
       rows = self._rows([documents[i] for i in numbers], sampling, shape)
-      copies = _SCORING_BYTES // self._cache_bytes(rows[0], room)
-      at_once = min(shapes.bucket(count), 1 << max(copies, 1).bit_length() - 1)
-      tokens, lengths = inputs.pad_candidates(
-          [candidates[number] for number in numbers], at_once, room
-      )
       found = fetch(self._score(
-          self.params, prefix, (rows, tokens, lengths), room=room,
-          at_once=at_once, groups=self._devices.groups,
+          self.params, prefix, (rows, trees.arrays(numbers)),
+          room=shapes.bucket(trees.longest), groups=self._devices.groups,
       ))
-      scores[numbers[:real]] = found[:real, :count]
+      scores[numbers[:real]] = trees.sums(numbers[:real], found[:real])
     return scores
 
   def read_prefix(
@@ -270,17 +260,11 @@ class Inference:
       self, prompt: Reading, candidates: Sequence[Sequence[int]]
   ) -> Float[np.ndarray, 'C']:
     """Log-likelihoods of candidates after a prompt that has been read."""
-    size = shapes.bucket(max(map(len, candidates)))
-    size = min(size, prompt.room - prompt.length)
-    copies = _SCORING_BYTES // max(prompt.size, 1)
-    at_once = min(
-        shapes.bucket(len(candidates)), 1 << max(copies, 1).bit_length() - 1
+    trees = Trees([candidates])
+    found = self._score_read(
+        self.params, (prompt.logits, prompt.cache), trees.arrays([0])
     )
-    tokens, lengths = inputs.pad_candidates([candidates], at_once, size)
-    return fetch(self._score_read(
-        self.params, (prompt.logits, prompt.cache), (tokens, lengths),
-        at_once=at_once,
-    ))[0, : len(candidates)]
+    return trees.sums([0], fetch(found))[0]
 
   def slots(self, like: Reading, count: int, alternatives: int) -> Slots:
     """Rows for answers to prompts of one shape; see `Predictor.slots`."""
@@ -355,10 +339,3 @@ class Inference:
     return prompts, inputs.pad_latents(
         documents, found, (media, *self._latents), self._config.dtype,
     )
-
-  def _cache_bytes(self, prompts: decoding.Prompts, room: int) -> int:
-    """What a candidate's copy of the cache takes."""
-    decoder = self._config.decoder
-    entries = decoder.layers * (prompts.tokens.shape[1] + room)
-    entries *= decoder.kv_heads * decoder.head_size
-    return 2 * entries * jnp.dtype(self._config.dtype).itemsize

@@ -21,7 +21,7 @@ from flamingo_jax.data.vocabulary import Vocabulary
 from flamingo_jax.errors import UserError, shown
 from flamingo_jax.option_values import AnyNumber
 from flamingo_jax.predictor import shapes
-from flamingo_jax.typing import Float, Int
+from flamingo_jax.typing import Float
 
 Prompt = Sequence[str | Media | EndOfChunk]
 
@@ -210,21 +210,6 @@ def pad_latents(
     for i, medium in enumerate(document.media):
       padded[row, i] = latents[medium]
   return padded
-
-
-def pad_candidates(
-    candidates: Sequence[Sequence[Sequence[int]]], multiple: int, size: int
-) -> tuple[Int[np.ndarray, 'B C n'], Int[np.ndarray, 'B C']]:
-  """Tokens of each prompt's candidates and how many; C is a multiple."""
-  count = max(map(len, candidates))
-  shape = len(candidates), -(-count // multiple) * multiple
-  tokens = np.zeros((*shape, size), np.int32)
-  lengths = np.ones(shape, np.int32)
-  for row, of_prompt in enumerate(candidates):
-    for i, ids in enumerate(of_prompt):
-      tokens[row, i, : len(ids)] = ids
-      lengths[row, i] = len(ids)
-  return tokens, lengths
 
 
 def split_prefix(

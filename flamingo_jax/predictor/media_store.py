@@ -31,7 +31,7 @@ from flamingo_jax.errors import UserError
 from flamingo_jax.models import FlamingoConfig
 from flamingo_jax.models.array_encoder import ArrayEncoderConfig
 from flamingo_jax.models.vision import vision_config
-from flamingo_jax.run_dir.fingerprint import fingerprint
+from flamingo_jax.predictor.devices import sha256
 from flamingo_jax.typing import Tree
 
 _ENCODERS = ('vision_encoder', 'resampler')
@@ -148,7 +148,7 @@ def _source(
   threads = min(machine.cores() or 2, 2)
   cpu = hashlib.sha256(machine.cpu().encode()).hexdigest()[:16]
   return json.loads(json.dumps({
-      'weights': fingerprint({name: params[name] for name in _ENCODERS}),
+      'weights': sha256({name: params[name] for name in _ENCODERS}),
       'architecture': [type(config).__qualname__, architecture],
       'versions': {
           module.__name__: module.__version__

@@ -5,7 +5,6 @@
 from collections.abc import Sequence
 import dataclasses
 import functools
-import hashlib
 from typing import Any
 
 import jax
@@ -21,7 +20,7 @@ from flamingo_jax.errors import UserError, shown
 from flamingo_jax.models import Cache, FlamingoConfig, LanguageModelConfig
 from flamingo_jax.option_values import AnyNumber
 from flamingo_jax.predictor import inputs
-from flamingo_jax.predictor.devices import fetch
+from flamingo_jax.predictor.devices import sha256
 from flamingo_jax.predictor.inference import Inference
 from flamingo_jax.predictor.inputs import Prompt
 from flamingo_jax.predictor.reading import Reading
@@ -332,12 +331,7 @@ class Predictor:
   @functools.cached_property
   def sha256(self) -> str:
     """Of all weights: tells one checkpoint from another."""
-    digest = hashlib.sha256()
-    for path, leaf in jax.tree_util.tree_leaves_with_path(self.params):
-      leaf = fetch(leaf)
-      digest.update(f'{jax.tree_util.keystr(path)} {leaf.dtype}'.encode())
-      digest.update(np.ascontiguousarray(leaf).tobytes())
-    return digest.hexdigest()
+    return sha256(self.params)
 
   def embed(
       self, media: Any, *, frames: AnyNumber = None,

@@ -75,17 +75,21 @@ def read_on(
 
 def score_read(
     model: Answering, params: Tree,
-    shared: tuple[Float[Array, '1 V'], Cache],
-    rows: tuple[Int[Array, '1 C n'], Int[Array, '1 C']], *, at_once: int,
-) -> Float[Array, '1 C']:
-  """Scores candidates behind a prompt, C / at_once times `at_once`."""
-  parts = [
-      x.reshape(-1, 1, at_once, *x.shape[2:]) for x in rows
-  ]
+    shared: tuple[Float[Array, '1 V'], Cache], rows: decoding.Candidates,
+) -> Float[Array, '1 parts E']:
+  """Scores the steps of candidates behind a prompt, part by part."""
+  return _score_parts(model, params, shared, rows)
+
+
+def _score_parts(
+    model: Answering, params: Tree, state: tuple[Float[Array, 'B V'], Cache],
+    candidates: decoding.Candidates,  # [B parts ...]
+) -> Float[Array, 'B parts E']:
   scores = jax.lax.map(
-      lambda part: decoding.score(model, params, *shared, *part), parts
+      lambda part: decoding.score(model, params, *state, part),
+      jax.tree.map(lambda x: x.swapaxes(0, 1), candidates),
   )
-  return scores.reshape(1, -1)
+  return scores.swapaxes(0, 1)
 
 
 def repeat_row(
@@ -251,10 +255,9 @@ def sample(
 
 def score(
     model: Answering, params: Tree, prefix: Cache | None,
-    rows: tuple[_Prompts, Int[Array, 'B C n'], Int[Array, 'B C']], *,
-    room: int, at_once: int, groups: int = 1,
-) -> Float[Array, 'B C']:
-  """Reads prompts and scores candidates, C / at_once times `at_once`.
+    rows: tuple[_Prompts, decoding.Candidates], *, room: int, groups: int = 1,
+) -> Float[Array, 'B parts E']:
+  """Reads prompts and scores the steps of candidates, part by part.
 
   One row after the other (of each of `groups` parts of them), which costs some
   speed: products of another shape are rounded differently, and a likelihood
@@ -263,20 +266,14 @@ def score(
   arrays, structure = jax.tree.flatten(rows)
   # Rows of a part lie together: [B] -> [B / groups, groups].
   arrays = [
-      x.reshape(groups, -1, *x.shape[1:]).swapaxes(0, 1) for x in arrays
+      x.reshape(groups, len(x) // groups, *x.shape[1:]).swapaxes(0, 1)
+      for x in arrays
   ]
 
   def score_row(row):
-    prompts, *candidates = jax.tree.unflatten(structure, row)
+    prompts, candidates = jax.tree.unflatten(structure, row)
     state = decoding.read_prompts(model, params, *prompts, room, prefix)
-    parts = [  # [C / at_once, groups, at_once, ...]
-        x.reshape(groups, -1, at_once, *x.shape[2:]).swapaxes(0, 1)
-        for x in candidates
-    ]
-    scores = jax.lax.map(
-        lambda part: decoding.score(model, params, *state, *part), parts
-    )
-    return scores.swapaxes(0, 1).reshape(groups, -1)
+    return _score_parts(model, params, state, candidates)
 
   scores = jax.lax.map(score_row, arrays).swapaxes(0, 1)
-  return scores.reshape(-1, scores.shape[-1])
+  return scores.reshape(-1, *scores.shape[2:])

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from flamingo_jax import decoding
+from flamingo_jax import decoding, models
 from flamingo_jax.decoding.prefill import extend
 
 
@@ -80,16 +80,19 @@ def test_prompts_share_what_they_begin_with(tiny):
   prompts = lambda *arrays: decoding.Prompts(
       *(jnp.asarray(x, jnp.int32) for x in arrays)
   )
-  candidates = jnp.array(rng.integers(0, 5, (4, 2, 3)), jnp.int32)
+  candidates = decoding.Candidates(
+      jnp.array(rng.integers(0, 5, (4, 3)), jnp.int32),
+      models.Branches(np.tile([0, 1, 0], (4, 1)), np.tile(np.array(
+          [[1, 0, 0], [1, 1, 0], [0, 0, 1]], bool), (4, 1, 1))),
+      *jnp.array(rng.integers(0, 4, (2, 4, 5)), jnp.int32),
+  )
 
   def answer(model, params, rows, latents, prefix):
     state = decoding.read_prompts(model, params, rows, latents, 4, prefix)
     found = decoding.beam_search(
         model, params, *state, beams=3, room=4, max_new_tokens=4, stop=tiny.stop
     )
-    scores = decoding.score(
-        model, params, *state, candidates, jnp.full((4, 2), 3)
-    )
+    scores = decoding.score(model, params, *state, candidates)
     return (found, scores), state[1]
 
   run = tiny.jit(answer)
