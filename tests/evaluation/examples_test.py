@@ -108,13 +108,13 @@ def test_results_are_the_same_on_any_devices_in_any_batch(
 def test_a_picture_is_encoded_once_for_all_candidates(model, run_dir):
   inference = make_inference(model, run_dir, 8)
   encoded = []
-  encode = inference._inference._encoder._encode
+  encode = inference._inference._encoder._see
 
   def count(params, shared, media):
     encoded.append(media[0].tobytes())
     return encode(params, shared, media)
 
-  inference._inference._encoder._encode = count
+  inference._inference._encoder._see = count
   first = inference.score(examples('close_2'))
   assert len(encoded) == len(set(encoded)) < len(QUERIES) * len(NAMES)
   inference.score(examples('close_2'))
