@@ -23,6 +23,7 @@ from flamingo_jax.evaluation import fewshot
 from flamingo_jax.evaluation import finetuning as tuning
 from flamingo_jax.evaluation import paper_benchmarks
 from flamingo_jax.evaluation import prompts
+from flamingo_jax.evaluation import shots_table
 from flamingo_jax.evaluation import tasks
 from flamingo_jax.evaluation.benchmark import Benchmark
 
@@ -35,12 +36,13 @@ def mixture(
     shots: Sequence[int] = (4,),
     split: str | None = None,
     seed: int = 0,
-    shots_kind: str = 'paired',
+    controls: Sequence[str] = (),
     vocabulary: LoadVocabulary = default_vocabulary,
 ) -> str:
   """Registers a benchmark's tasks and returns the name of their mixture.
 
-  The tasks are '<benchmark>_<n>shot', their split has its official name.
+  The tasks are '<benchmark>_<n>shot' and '<benchmark>_<n>shot_<control>'; their
+  split has its official name.
 
   Args:
     benchmark: one of `flamingo eval --list`.
@@ -48,7 +50,7 @@ def mixture(
     shots: a task for each number.
     split: of the queries; the one that `flamingo eval --list` marks if None.
     seed: of the choice of shots.
-    shots_kind: one of prompts.SHOTS_KINDS.
+    controls: of prompts.CONTROLS; those that need more shots are left out.
     vocabulary: returns the tokenizer.
 
   Raises:
@@ -60,12 +62,12 @@ def mixture(
       _add(
           row, directory,
           fewshot.Settings(
-              row.name, split or row.split, n, seed, shots_kind,
+              row.name, split or row.split, n, seed, control,
               prompts=row.style.name,
           ),
           vocabulary,
       )
-      for n in shots
+      for n in shots for control in ('', *prompts.controls_of(n, controls))
   ]
   name = f'{row.name}_benchmark'
   features.add_mixture(name, dict.fromkeys(names, 1.0))
@@ -130,7 +132,7 @@ def _add(
         f'{settings.split!r}, so that it has no score: flamingo eval '
         '--benchmark writes predictions for its server'
     )
-  name = f'{row.name}_{settings.shots}shot'
+  name = shots_table.name_task(row.name, settings.shots, settings.control)
   options = {
       'metric_fns': [metric.seqio_function() for metric in row.metrics],
       'vocabulary': vocabulary,
@@ -163,7 +165,9 @@ class _Episodes:
     query = self.found.queries[index]
     shots = prompts.make_shots(
         query, self.found.pool, self.settings.shots, self.settings.seed,
-        self.row.shows_texts_at_zero, self.settings.shots_kind,
+        self.row.shows_texts_at_zero, self.settings.control,
         self.row.rule and self.row.rule.choose,
     )
-    return prompts.Episode(tuple(shots), query)
+    return prompts.Episode(
+        tuple(shots), *prompts.as_asked([query], self.settings.control)
+    )

@@ -18,6 +18,7 @@ import numpy as np
 
 from flamingo_jax.data import features
 from flamingo_jax.evaluation import prompts
+from flamingo_jax.evaluation import shots_table
 from flamingo_jax.evaluation import tasks
 from flamingo_jax.tasks import digits
 from flamingo_jax.tasks import shapes
@@ -97,7 +98,7 @@ def register() -> None:
   names = []
   for control in _CONTROLS:
     for shots in shapes_bind.SHOTS:
-      names.append(shapes.name_task('digits_bind_2way', shots, control))
+      names.append(shots_table.name_task('digits_bind_2way', shots, control))
       episodes = functools.partial(DigitsEpisodes, shots, control)
       tasks.add_episode_task(
           names[-1],

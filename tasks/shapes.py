@@ -87,11 +87,6 @@ def splits_of(
   }
 
 
-def name_task(task: str, shots: int, control: str) -> str:
-  """Of an evaluation: '<task>_<n>shot', and '_<control>' if there is one."""
-  return f'{task}_{shots}shot' + (f'_{control}' if control else '')
-
-
 def draw_pair(rng: np.random.Generator, pairs: Pairs) -> Parts:
   """A picture of one to three things and its caption."""
   scene = _sample_scene(rng, pairs)

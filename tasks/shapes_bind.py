@@ -23,6 +23,7 @@ import numpy as np
 from flamingo_jax.data import documents
 from flamingo_jax.data import features
 from flamingo_jax.evaluation import prompts
+from flamingo_jax.evaluation import shots_table
 from flamingo_jax.evaluation import tasks
 from flamingo_jax.tasks import shapes
 from flamingo_jax.tasks import shapes_episodes
@@ -159,7 +160,7 @@ def register() -> None:
   for ways in WAYS:
     for control in ('', *CONTROLS) if ways == 2 else ('',):
       for shots in SHOTS:
-        names.append(shapes.name_task(f'shapes_bind_{ways}way', shots, control))
+        names.append(shots_table.name_task(f'shapes_bind_{ways}way', shots, control))
         episodes = functools.partial(
             ShapesEpisodes, ways, shots, 'validation', control
         )

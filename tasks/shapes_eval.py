@@ -23,6 +23,7 @@ import numpy as np
 from flamingo_jax.data import documents
 from flamingo_jax.data import features
 from flamingo_jax.evaluation import metrics
+from flamingo_jax.evaluation import shots_table
 from flamingo_jax.evaluation import tasks
 from flamingo_jax.evaluation.prompts import Sample
 from flamingo_jax.tasks import shapes
@@ -97,7 +98,7 @@ def register() -> None:
   ):
     for control in controls:
       for shots in (0, 4):
-        names.append(shapes.name_task(task, shots, control))
+        names.append(shots_table.name_task(task, shots, control))
         tasks.add_open_ended_task(
             names[-1], _queries(task, draw, control), _supports(task, draw),
             shots=shots, metric_fns=(metrics.TOP1.seqio_function(),),

@@ -20,6 +20,7 @@ import functools
 import numpy as np
 
 from flamingo_jax.data import features
+from flamingo_jax.evaluation import shots_table
 from flamingo_jax.evaluation import tasks
 from flamingo_jax.tasks import shapes
 from flamingo_jax.tasks import shapes_episodes
@@ -71,7 +72,7 @@ def register() -> None:
   names = []
   for control in ('', 'blank', 'held_out_pairs'):
     for shots in SHOTS:
-      names.append(shapes.name_task('shapes_names', shots, control))
+      names.append(shots_table.name_task('shapes_names', shots, control))
       tasks.add_close_ended_task(
           names[-1],
           {split: _samples(split, control) for split in ('validation', 'test')},

@@ -5,6 +5,7 @@
 import argparse
 from collections.abc import Iterator, Mapping, Sequence
 import contextlib
+import dataclasses
 import json
 import os
 import re
@@ -38,17 +39,22 @@ def add_flags(parser: Any) -> None:
                       help="the split to score (default: the benchmark's own)")
   parser.add_argument('--seeds', type=numbers, default=[0], metavar='N,...',
                       help='seeds for choosing the shots (default: 0)')
-  parser.add_argument('--shots_kind', default='paired', metavar='KIND',
-                      help='paired (the default), text_only, shuffled_images '
-                      'or shuffled_labels: what is done to the shots')
+  parser.add_argument('--orders', type=int, default=1, metavar='N',
+                      help='evaluate N orders of the shots, for an interval '
+                      'over orders (default: 1)')
+  parser.add_argument('--controls', default=None, metavar='NAME,...',
+                      type=lambda text: text.split(','),
+                      help='evaluate also without what a model should need, '
+                      'beside the score: no_pictures, text_only (no pictures '
+                      'in the shots), shuffled_images, shuffled_labels')
   parser.add_argument('--rices', action='store_true',
                       help='choose shots whose pictures are most like the '
                       "query's")
   parser.add_argument('--fixed_shots', action='store_true',
                       help='use the same shots for all queries, read once')
-  parser.add_argument('--permutations', type=int, default=1, metavar='N',
-                      help='average over N orders of the shots (only where '
-                      'candidates are ranked)')
+  parser.add_argument('--ensemble', type=int, default=1, metavar='N',
+                      help='average log-likelihoods over N orders of the shots '
+                      '(only where candidates are ranked)')
   parser.add_argument('--limit', type=int, metavar='N',
                       help='evaluate only N queries')
   add_sampling(parser, "the paper's 30, at 3 per second, or those of the gin "
@@ -134,27 +140,16 @@ def _evaluate(options: argparse.Namespace) -> None:
   from flamingo_jax.data.storage import write_atomically
   from flamingo_jax.evaluation import cards
   from flamingo_jax.evaluation import clips
+  from flamingo_jax.evaluation import comparison
   from flamingo_jax.evaluation import paper_benchmarks
   from flamingo_jax.evaluation import plots
   from flamingo_jax.evaluation import report
-  from flamingo_jax.evaluation.fewshot import Settings
   from flamingo_jax.evaluation.prompts import PAPER
 
   benchmark = paper_benchmarks.find(options.benchmark, options.prompts)
   if not options.data:
     raise UserError('--benchmark needs --data=DIR')
-  all_settings = [
-      Settings(
-          benchmark=benchmark.name, split=options.split or benchmark.split,
-          shots=shots, seed=seed, shots_kind=options.shots_kind,
-          rices=options.rices, permutations=options.permutations,
-          limit=options.limit, fixed_shots=options.fixed_shots,
-          frames=options.frames, fps=options.fps,
-          prompts=benchmark.style.name,
-          beams=1 if options.endpoint else benchmark.beams,
-      ).of(benchmark)
-      for shots in options.shots or benchmark.shots for seed in options.seeds
-  ]
+  all_settings = _settings(options, benchmark)
   answerer, model, output_dir = _asked(options, benchmark)
   with owned(output_dir, all_settings):
     if len(all_settings) > 1:  # all of them before the first is asked
@@ -169,11 +164,14 @@ def _evaluate(options: argparse.Namespace) -> None:
             benchmark, options.data, settings, answerer, model, output_dir,
             allow_missing=options.allow_missing, progress=stage.reach,
             batch_size=cards.BATCH_SIZE if options.batch_size is None
-            else options.batch_size,
+            else options.batch_size, controls=_controlled(found, settings),
         ))
-  rows = report.summarise(found)
+  whole = [card for card in found if not card['settings']['control']]
+  rows = report.summarise(whole)
   print(report.table_of_scores(rows))
-  for line in filter(None, map(clips.sentence, found)):
+  for line in comparison.sentences(found, output_dir):
+    print(line)
+  for line in filter(None, map(clips.sentence, whole)):
     print(line)
   whose = benchmark.style.name
   name = benchmark.name + f'_{whose}' * (whose != PAPER.name)
@@ -184,6 +182,55 @@ def _evaluate(options: argparse.Namespace) -> None:
         path.with_suffix('.png'), plots.draw([report.panel(rows)])
     )
   print(f'all scores: {path}')
+
+
+def _settings(options: argparse.Namespace, benchmark: Any) -> list[Any]:
+  """What is evaluated, in its order: what is compared before its whole.
+
+  Raises:
+    UserError: no number of shots is enough for a control, or for orders.
+  """
+  from flamingo_jax.evaluation import prompts
+  from flamingo_jax.evaluation.fewshot import Settings
+
+  controls = list(dict.fromkeys(options.controls or ()))
+  numbers_of_shots = options.shots or benchmark.shots
+  for control in controls:
+    prompts.check_control(control, max(numbers_of_shots))
+  if options.orders < 1 or options.orders > 1 and max(numbers_of_shots) < 2:
+    raise UserError(
+        f'--orders={options.orders} must be 1 or more, and more than 1 is for '
+        'two or more shots'
+    )
+  return [
+      Settings(
+          benchmark=benchmark.name, split=options.split or benchmark.split,
+          shots=shots, seed=seed, control=control, rices=options.rices,
+          order=order, ensemble=options.ensemble,
+          limit=options.limit, fixed_shots=options.fixed_shots,
+          frames=options.frames, fps=options.fps,
+          prompts=benchmark.style.name,
+          beams=1 if options.endpoint else benchmark.beams,
+      ).of(benchmark)
+      for shots in numbers_of_shots for seed in options.seeds
+      for order in range(options.orders if shots > 1 else 1)
+      for control in (*prompts.controls_of(shots, controls), '')
+  ]
+
+
+def _controlled(
+    found: Sequence[Mapping[str, Any]], settings: Any
+) -> dict[str, dict[str, float]]:
+  """Scores of what was found under controls, if these are the whole's settings."""
+  if settings.control:
+    return {}
+  plain = dataclasses.asdict(settings)
+  return {
+      card['settings']['control']: {
+          name: score['score'] for name, score in card['scores'].items()
+      }
+      for card in found if {**card['settings'], 'control': ''} == plain
+  }
 
 
 def _asked(

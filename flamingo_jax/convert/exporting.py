@@ -11,7 +11,6 @@ import tempfile
 
 import numpy as np
 
-from flamingo_jax import progress
 from flamingo_jax.convert import expressible
 from flamingo_jax.convert import families
 from flamingo_jax.convert import idefics_files
@@ -98,13 +97,9 @@ def export(
       files = TorchFile(draft / made.file, tensors)
     else:
       files = SafetensorsFiles(draft, tensors, made.file)
-    with progress.stage('exporting', len(tensors), 'tensors') as stage:
-      written = set()
-      for name, values in made.tensors:
-        files.write(name, values)
-        written.add(name)
-        stage.reach(len(written), len(tensors))
-      files.finish()
+    for name, values in made.tensors:
+      files.write(name, values)
+    files.finish()
     lines = _report(made, record, weights)
     (draft / 'report.txt').write_text(
         '\n'.join([*lines, *_table(made, record)]) + '\n', encoding='utf-8'

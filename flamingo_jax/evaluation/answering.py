@@ -22,7 +22,7 @@ from flamingo_jax.evaluation import prompts
 from flamingo_jax.evaluation import rices
 from flamingo_jax.evaluation.benchmark import Benchmark
 from flamingo_jax.evaluation.fewshot import Queries, Settings
-from flamingo_jax.evaluation.prompts import Prompt, Sample, Style
+from flamingo_jax.evaluation.prompts import Prompt, Sample, Style, as_asked
 from flamingo_jax.predictor.inputs import tokenize_candidates
 
 _BEYOND = 0.01  # share of prompts that may be too long; with more, no score
@@ -111,12 +111,11 @@ def answer(
   shots, lengths, beyond = lay_out(
       benchmark, found, settings, answerer, shots_of
   )
-  style = benchmark.style
+  queries, style = as_asked(found.queries, settings.control), benchmark.style
 
   def say(rows: Sequence[int]) -> list[str]:
     prefix, asked = _split(
-        settings, style, [found.queries[i] for i in rows],
-        [shots[i] for i in rows],
+        settings, style, [queries[i] for i in rows], [shots[i] for i in rows]
     )
     said = answerer.generate(
         asked, max_new_tokens=benchmark.max_new_tokens, beams=settings.beams,
@@ -128,12 +127,13 @@ def answer(
     ]
 
   def rank(rows: Sequence[int]) -> list[list[float]]:
-    queries = [found.queries[i] for i in rows]
+    asked = [queries[i] for i in rows]
     orders = [
-        _score(answerer, settings, style, queries, batch_size, *_split(
-            settings, style, queries, [shots_of(q, n) for q in queries]
+        _score(answerer, settings, style, asked, batch_size, *_split(
+            settings, style, asked,
+            [shots_of(found.queries[i], n) for i in rows],
         ))
-        for n in range(settings.permutations)
+        for n in range(settings.ensemble)
     ]
     return np.mean(orders, axis=0).tolist()
 
@@ -154,7 +154,7 @@ def answer(
     outputs[unnamed] = 0
   return Outcome(
       outputs, shots, beyond, max(lengths) if is_known else None,
-      prompts.as_text(prompts.join(shots[0], found.queries[0], style)),
+      prompts.as_text(prompts.join(shots[0], queries[0], style)),
       unnamed,
   )
 
@@ -194,7 +194,7 @@ def lay_out(
   style, vocabulary = benchmark.style, answerer.vocabulary
   shots_of = shots_of or _chooser(benchmark, found, settings, None)
   if vocabulary is None:
-    return _lay_out_texts(benchmark, found, shots_of)
+    return _lay_out_texts(benchmark, found, settings, shots_of)
   # Others put a second <EOC> behind what stands there, or leave it out.
   if style.after_shot and vocabulary.conventions.closes != 'captions':
     raise UserError(
@@ -206,7 +206,7 @@ def lay_out(
   shots = list(map(shots_of, found.queries))
   lengths = [
       _length(prompts.join(chosen, query, style), vocabulary)
-      for chosen, query in zip(shots, found.queries)
+      for chosen, query in zip(shots, as_asked(found.queries, settings.control))
   ]
   longest_of = functools.cache(functools.partial(
       _longest_candidate, vocabulary, style.separator
@@ -229,7 +229,7 @@ def lay_out(
 
 
 def _lay_out_texts(
-    benchmark: Benchmark, found: Queries,
+    benchmark: Benchmark, found: Queries, settings: Settings,
     shots_of: Callable[[Sample], list[Sample]],
 ) -> tuple[list[list[Sample]], list[int], list[int]]:
   style = benchmark.style
@@ -241,7 +241,7 @@ def _lay_out_texts(
   shots = list(map(shots_of, found.queries))
   lengths = [
       len(prompts.as_text(prompts.join(chosen, query, style)))
-      for chosen, query in zip(shots, found.queries)
+      for chosen, query in zip(shots, as_asked(found.queries, settings.control))
   ]
   return shots, lengths, []
 
@@ -250,14 +250,15 @@ def _chooser(
     benchmark: Benchmark, found: Queries, settings: Settings,
     retrieve: prompts.Choose | None,
 ) -> Callable[..., list[Sample]]:
-  """A function of a query and a permutation that makes its shots."""
+  """A function of a query and a number, of an ensemble, that makes its shots."""
   choose = retrieve or (benchmark.rule and benchmark.rule.choose)
 
-  def shots_of(query, permutation=0):
+  def shots_of(query, number=0):
     return prompts.make_shots(
         prompts.ANY_QUERY if settings.fixed_shots else query,
         found.pool, settings.shots, settings.seed,
-        benchmark.shows_texts_at_zero, settings.shots_kind, choose, permutation,
+        benchmark.shows_texts_at_zero, settings.control, choose,
+        settings.order * settings.ensemble + number,
     )
 
   return shots_of

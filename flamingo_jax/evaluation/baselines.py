@@ -33,16 +33,19 @@ def score(
 
   Returns:
     'majority': by metric, the score of the answer that most shots have, of
-    several the last shot's; 'nearest': likewise of the most similar shot's;
-    'copied': the share of answers, as the first metric reads them, that a shot
-    has, in percent; 'shown': the share of queries of which a shot has a right
-    answer.
+    several the last shot's; 'last': likewise of the last shot's answer, which is
+    'nearest' where that is the most similar one; 'copied': the share of answers,
+    as the first metric reads them, that a shot has, in percent; 'shown': the
+    share of queries of which a shot has a right answer.
   """
   if not all(shots):
     return {}
-  said = {'majority': list(map(_majority, shots))}
-  if is_nearest_last:
-    said['nearest'] = [chosen[-1].answers[0] for chosen in shots]
+  said = {
+      'majority': list(map(_majority, shots)),
+      'nearest' if is_nearest_last else 'last': [
+          chosen[-1].answers[0] for chosen in shots
+      ],
+  }
   found: dict[str, Any] = {
       name: _scores(benchmark, queries, targets, answers)
       for name, answers in said.items()

@@ -65,6 +65,7 @@ def evaluate(
     *,
     allow_missing: bool = False,
     batch_size: int = BATCH_SIZE,
+    controls: Mapping[str, Mapping[str, float]] | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> dict[str, Any]:
   """Evaluates, or goes on where the same evaluation was stopped.
@@ -79,6 +80,7 @@ def evaluate(
     allow_missing: leave examples out whose media are missing.
     batch_size: queries at once on each device; answers of which two are as
       likely to six digits may hang on it, so the card has it.
+    controls: scores of the same under controls, by their name and metric.
     progress: is told how many queries are done.
 
   Returns:
@@ -119,6 +121,7 @@ def evaluate(
       'environment': environment(),
   }
   card |= _score(benchmark, found, settings, targets, outcome, folder)
+  card['baselines'] |= controls or {}
   seconds = round(time.time() - clock, 1)
   begun = started.isoformat(timespec='seconds')
   card['time'] = {'started': begun, 'seconds': seconds}
@@ -151,14 +154,14 @@ def _protocol(
 
 
 def _rule(benchmark: Benchmark, settings: Settings) -> str:
-  if benchmark.rule:
-    return benchmark.rule.told
-  if not settings.fixed_shots:
-    return _RULES[settings.rices]
-  return (
-      f'the same for all queries: {_RULES[False]}; -1 stands for the place of '
-      'the query'
-  )
+  rule = benchmark.rule.told if benchmark.rule else _RULES[settings.rices]
+  if settings.fixed_shots:
+    rule = (f'the same for all queries: {rule}; -1 stands for the place of the '
+            'query')
+  if settings.order:
+    rule += ('; shown in the order of sha256("<seed> <place of the query> '
+             f'permutation {settings.order} <i>")')
+  return rule
 
 
 def check(
@@ -250,16 +253,17 @@ def _score(
   )
   sha256 = hashlib.sha256(content).hexdigest()
   result = {
-      'scores': scores, 'predictions': {'file': file.name, 'sha256': sha256}
+      'scores': scores, 'predictions': {'file': file.name, 'sha256': sha256},
+      'baselines': {},
   }
   if scores and settings.shots:
     result['baselines'] = baselines.score(
         benchmark, found.queries, outcome.shots, targets, outcome.outputs,
-        settings.rices,
+        settings.rices and not settings.order,
     )
   if outcome.unnamed:
     result['unnamed'] = [found.queries[i].source for i in outcome.unnamed]
-  if settings.sampling:
+  if settings.sampling and settings.control != 'no_pictures':
     shown = itertools.chain(found.queries, *outcome.shots)
     result['clips'] = clips.describe(shown, Sampling(**settings.sampling))
   return result

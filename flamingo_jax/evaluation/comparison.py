@@ -24,12 +24,11 @@ from flamingo_jax.evaluation import report
 from flamingo_jax.evaluation import stored_cards
 from flamingo_jax.evaluation.fewshot import Settings
 
-_ALONE = 'majority of the shots'  # the curve of no model
 _NORMAL = 1.959964  # standard errors of a 95 % interval
 # Of a row, as CSV and LaTeX have them.
 COLUMNS = (
     'benchmark', 'split', 'setting', 'shots', 'metric', 'model', 'score', 'low',
-    'high', 'majority', 'nearest', 'copied', 'seeds', 'queries',
+    'high', *report.BESIDE, 'seeds', 'orders', 'queries',
 )
 
 
@@ -48,11 +47,20 @@ class Card:
 
   @property
   def setting(self) -> str:
-    """What of the settings is not the default, but for shots and seed."""
-    plain = dataclasses.replace(self.settings, seed=0, shots=0)
-    start = f'{plain.benchmark}_{plain.split}_0shot'
-    found = plain.name.removeprefix(start).removesuffix('_seed0').strip('_')
-    return found.replace('_', ' ')
+    """What of the settings is not the default, but for shots, seed and order."""
+    return _setting(self.settings)
+
+  @property
+  def setting_but_control(self) -> str:
+    """The same, without the control."""
+    return _setting(dataclasses.replace(self.settings, control=''))
+
+
+def _setting(settings: Settings) -> str:
+  plain = dataclasses.replace(settings, seed=0, shots=0, order=0)
+  start = f'{plain.benchmark}_{plain.split}_0shot'
+  found = plain.name.removeprefix(start).removesuffix('_seed0').strip('_')
+  return _words(found)
 
 
 def find(paths: Sequence[str | os.PathLike]) -> list[Card]:
@@ -95,9 +103,11 @@ def write(cards: Sequence[Card], out: str | os.PathLike) -> list[pathlib.Path]:
   names = name_models(cards)
   rows = table(cards, names)
   panels = curves(rows)
+  shown = [name for name in COLUMNS if any(row[name] is not None for row in rows)]
   page = html_page.render(
       'comparison.html', title='Few-shot evaluation', count=len(cards),
-      columns=COLUMNS, rows=[_cells(row) for row in rows],
+      columns=shown, rows=[_cells(row, shown) for row in rows],
+      legend={name: report.BESIDE[name] for name in report.beside(rows)},
       plot=html_page.data_uri(plots.draw(panels), 'png') if panels else '',
       differences=differences(cards, names), links=_links(cards, names, out),
   )
@@ -133,8 +143,9 @@ def table(
     groups.setdefault(key, []).append(card)
   rows = []
   for (_, _, setting, digest), group in groups.items():
-    for row in report.summarise([card.content for card in group]):
-      rows.append(row | {'setting': setting, 'model': names[digest]})
+    more = {'setting': setting, 'model': names[digest],
+            'control': group[0].settings.control}
+    rows += [row | more for row in report.summarise([c.content for c in group])]
   return sorted(rows, key=lambda row: (
       row['benchmark'], row['split'], row['setting'], row['metric'] or '',
       row['shots'], -(row['score'] or 0),
@@ -142,7 +153,10 @@ def table(
 
 
 def curves(rows: Sequence[Mapping[str, Any]]) -> list[plots.Panel]:
-  """A panel per benchmark, of its first metric: a curve per model and setting."""
+  """A panel per benchmark, of its first metric: a curve per model and setting.
+
+  Dashed are controls, and what shots alone would score.
+  """
   panels = []
   for benchmark, split in dict.fromkeys(
       (row['benchmark'], row['split']) for row in rows
@@ -151,21 +165,24 @@ def curves(rows: Sequence[Mapping[str, Any]]) -> list[plots.Panel]:
         benchmark, split) and row['metric']]
     if not of:
       continue
-    metric, found, dashed = of[0]['metric'], {}, []
+    of = [row for row in of if row['metric'] == of[0]['metric']]
+    found, dashed = {}, []
     for row in of:
-      if row['metric'] != metric:
-        continue
       name = ', '.join(filter(None, (row['model'], row['setting'])))
-      if 'shuffled' in row['setting'] or 'text only' in row['setting']:
-        dashed.append(name)
+      dashed += [name] * bool(row['control'])
       found.setdefault(name, {})[row['shots']] = (
           row['score'], row['low'], row['high']
       )
-      if row['majority'] is not None and not row['setting']:
-        found.setdefault(_ALONE, {})[row['shots']] = (row['majority'], None, None)
-    found = {name: dict(sorted(points.items())) for name, points in found.items()}
+    alone = report.compared_curves(
+        [row for row in of if not row['setting']], report.ALONE
+    )
+    found = {
+        name: dict(sorted(points.items()))
+        for name, points in (found | alone).items()
+    }
     panels.append(plots.Panel(
-        f'{benchmark} ({split})', 'shots', metric, found, (*dashed, _ALONE)
+        f'{benchmark} ({split})', 'shots', of[0]['metric'], found,
+        (*dashed, *alone),
     ))
   return panels
 
@@ -173,40 +190,67 @@ def curves(rows: Sequence[Mapping[str, Any]]) -> list[plots.Panel]:
 def differences(
     cards: Sequence[Card], names: Mapping[str, str]
 ) -> list[dict[str, Any]]:
-  """How much better than the first card's model, query by query.
+  """How much better models are than another, query by query.
 
-  Of the first metric, where the score is a mean over queries; seeds that both
-  have are averaged, and the 95 % interval is over queries.
+  The other is the model of the first card or, for each control, the same model
+  under it. Of the first metric, where the score is a mean over queries; seeds
+  and orders that both have are averaged, and the 95 % interval is over queries.
   """
   first = cards[0].model
-  groups: dict[Any, dict[str, list[Card]]] = {}
+  groups: dict[Any, dict[tuple[str, str], list[Card]]] = {}
   for card in cards:
     s = card.settings
-    key = s.benchmark, s.split, card.setting, s.shots
-    models = groups.setdefault(key, {})
-    models.setdefault(card.model, []).append(card)
+    key = s.benchmark, s.split, card.setting_but_control, s.shots
+    arms = groups.setdefault(key, {})
+    arms.setdefault((card.model, s.control), []).append(card)
   found = []
-  for (benchmark, split, setting, shots), models in groups.items():
-    for digest, group in models.items():
-      if digest == first or first not in models:
+  for (benchmark, split, setting, shots), arms in groups.items():
+    for digest, control in arms:
+      better, other = (digest, ''), (digest if control else first, control)
+      if better == other or not {better, other} <= arms.keys():
         continue
-      told = _difference(models[first], group)
+      told = _difference(arms[other], arms[better])
       if told:
+        than = ', '.join(filter(None, (names[other[0]], _words(control))))
         found.append(told | {
             'benchmark': benchmark, 'split': split, 'setting': setting,
-            'shots': shots, 'model': names[digest], 'than': names[first],
+            'shots': shots, 'model': names[digest], 'than': than,
+            'control': control,
         })
   return found
+
+
+def sentences(
+    cards: Sequence[Mapping[str, Any]], output_dir: str | os.PathLike
+) -> list[str]:
+  """By how much one model is better than under controls, and how sure that is."""
+  folder = pathlib.Path(output_dir)
+  told = []
+  for content in cards:
+    settings = Settings(**content['settings'])
+    path = folder / settings.name / 'card.json'
+    told.append(Card(path, content, settings))
+  return [
+      f'{row["shots"]} shots: {row["difference"]} over {_words(row["control"])} '
+      f'(95 % over queries: {row["interval"]})'
+      for row in differences(told, name_models(told))
+  ]
+
+
+def _words(name: str) -> str:
+  return name.replace('_', ' ')
 
 
 def _difference(
     first: Sequence[Card], others: Sequence[Card]
 ) -> dict[str, Any] | None:
-  by_seed = lambda cards: {card.settings.seed: card for card in cards}
-  first, others = by_seed(first), by_seed(others)
+  draws = lambda cards: {
+      (card.settings.seed, card.settings.order): card for card in cards
+  }
+  first, others = draws(first), draws(others)
   values = []
-  for seed in first.keys() & others.keys():
-    pair = [_values(cards[seed]) for cards in (first, others)]
+  for draw in first.keys() & others.keys():
+    pair = [_values(cards[draw]) for cards in (first, others)]
     if None in pair or [x for x, _ in pair[0]] != [x for x, _ in pair[1]]:
       return None
     values.append(np.subtract(*([v for _, v in part] for part in pair[::-1])))
@@ -215,7 +259,7 @@ def _difference(
   mean = np.mean(values, axis=0)
   error = np.std(mean, ddof=1) / math.sqrt(len(mean)) if len(mean) > 1 else 0.0
   middle, half = float(mean.mean()), _NORMAL * float(error)
-  return {'difference': f'{middle:+.2f}', 'seeds': len(values),
+  return {'difference': f'{middle:+.2f}', 'cards': len(values),
           'interval': f'{middle - half:+.2f} to {middle + half:+.2f}',
           'is_clear': abs(middle) > half}
 
@@ -238,10 +282,10 @@ def _values(card: Card) -> list[tuple[str, float]] | None:
   return None
 
 
-def _cells(row: Mapping[str, Any]) -> list[str]:
+def _cells(row: Mapping[str, Any], columns: Sequence[str]) -> list[str]:
   """A row of the page."""
   told = []
-  for name in COLUMNS:
+  for name in columns:
     value = row[name]
     if value is None or value == '':
       told.append('–')

@@ -15,6 +15,7 @@ from typing import Any
 
 from flamingo_jax.data.frames import EVALUATION
 from flamingo_jax.errors import UserError
+from flamingo_jax.evaluation import prompts
 from flamingo_jax.evaluation.benchmark import BEAMS, Benchmark
 from flamingo_jax.evaluation.prompts import PAPER, Sample
 from flamingo_jax.evaluation.readers.source import Source
@@ -31,12 +32,13 @@ class Settings:
   split: str  # of the queries
   shots: int  # how many
   seed: int = 0  # of the choice of shots
-  shots_kind: str = 'paired'  # one of prompts.SHOTS_KINDS
+  control: str = ''  # what is taken from prompts: one of prompts.CONTROLS, or ''
   # Whether shots are the nearest supports instead of random ones.
   rices: bool = False
-  # How many orders of the shots log-likelihoods are averaged over (close-ended
-  # benchmarks; the paper has 6).
-  permutations: int = 1
+  order: int = 0  # which order of the shots; 0 is that of the choice
+  # How many orders log-likelihoods are averaged over (close-ended benchmarks; 6
+  # in the paper, B.1.5).
+  ensemble: int = 1
   limit: int | None = None  # how many queries, chosen by a hash; None: all
   beams: int = BEAMS  # of the search for an answer
   # Whether all queries get the same shots, in the same order, which are then
@@ -55,8 +57,9 @@ class Settings:
     parts = [self.benchmark, self.split, f'{self.shots}shot']
     parts += [self.prompts] * (self.prompts != PAPER.name)
     parts += ['rices'] * self.rices + ['fixed'] * self.fixed_shots
-    parts += [self.shots_kind] * (self.shots_kind != 'paired')
-    parts += [f'{self.permutations}orders'] * (self.permutations > 1)
+    parts += [self.control] * bool(self.control)
+    parts += [f'ensemble{self.ensemble}'] * (self.ensemble > 1)
+    parts += [f'order{self.order}'] * bool(self.order)
     parts += [f'first{self.limit}'] * (self.limit is not None)
     read = EVALUATION.override(self.frames, self.fps)
     parts += [f'{read.frames}frames_{read.fps:g}fps'] * (read != EVALUATION)
@@ -198,12 +201,13 @@ def _check(benchmark: Benchmark, settings: Settings) -> None:
         'and would be among the queries: ask another split, or leave '
         '--fixed_shots out'
     )
-  if settings.permutations > 1 and not benchmark.is_close_ended:
+  prompts.check_control(settings.control, settings.shots)
+  if settings.ensemble > 1 and not benchmark.is_close_ended:
     raise UserError(
         f'{benchmark.name} is open-ended, and answers in words have no mean: '
-        'permutations are for close-ended benchmarks'
+        'ensembles are for close-ended benchmarks'
     )
-  if min(settings.permutations, settings.beams) < 1:
-    raise UserError('permutations and beams must be at least 1')
+  if min(settings.ensemble, settings.beams) < 1:
+    raise UserError('ensemble and beams must be at least 1')
   if settings.limit is not None and settings.limit < 1:
     raise UserError(f'limit is {settings.limit} and must be at least 1')

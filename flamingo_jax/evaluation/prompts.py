@@ -115,9 +115,12 @@ Choose = Callable[[Sample, Samples, int, int], list[Sample]]
 # Stands for every query where all get the same shots.
 ANY_QUERY = Sample((), '', (), 'the shots of all queries', -1)
 
-# What shots show: pictures with their answers, or less, to see what of it a
-# model makes use of.
-SHOTS_KINDS = ('paired', 'text_only', 'shuffled_images', 'shuffled_labels')
+# Each takes something from the prompt, to see whether a model makes use of it:
+# the shots' pictures, which picture or which answer belongs to a shot, or all
+# pictures, the query's too. By how many shots it needs.
+CONTROLS = {
+    'no_pictures': 0, 'text_only': 1, 'shuffled_images': 2, 'shuffled_labels': 2
+}
 
 
 def make_prompt(
@@ -126,12 +129,21 @@ def make_prompt(
     shots: int,
     seed: int,
     text_only_at_zero: bool,
-    kind: str = 'paired',
+    control: str = '',
 ) -> Prompt:
   """The parts of a query's prompt; arguments are those of `make_shots`."""
-  return join(
-      make_shots(query, supports, shots, seed, text_only_at_zero, kind), query
-  )
+  made = make_shots(query, supports, shots, seed, text_only_at_zero, control)
+  return join(made, *as_asked([query], control))
+
+
+def as_asked(queries: Sequence[Sample], control: str) -> list[Sample]:
+  """Queries as prompts have them: 'no_pictures' leaves their texts alone."""
+  blind = control == 'no_pictures'
+  return _without_media(queries) if blind else list(queries)
+
+
+def _without_media(samples: Sequence[Sample]) -> list[Sample]:
+  return [dataclasses.replace(sample, media=()) for sample in samples]
 
 
 def join(
@@ -164,9 +176,9 @@ def make_shots(
     shots: int,
     seed: int,
     text_only_at_zero: bool,
-    kind: str = 'paired',
+    control: str = '',
     choose: Choose | None = None,
-    permutation: int = 0,
+    order: int = 0,
 ) -> list[Sample]:
   """What a prompt shows before its query.
 
@@ -177,22 +189,23 @@ def make_shots(
     seed: of the choice; see `choose_shots`.
     text_only_at_zero: whether a prompt of no shots begins with supports that
       have lost their media (open-ended tasks; others need none, B.1.5).
-    kind: one of SHOTS_KINDS.
+    control: one of CONTROLS, or '' for none.
     choose: what chooses the shots, if not `choose_shots`.
-    permutation: which random order of the shots; 0 is that of the choice.
+    order: which random order of the shots; 0 is that of the choice.
 
   Raises:
-    UserError: there are fewer supports than shots, or too few for the kind.
+    UserError: there are fewer supports than shots, or too few for the control.
   """
   if not shots and text_only_at_zero:
     texts = choose_shots(query, supports, _TEXT_ONLY_SHOTS, seed)
     chosen = _without_media(texts)
   else:
     chosen = (choose or choose_shots)(query, supports, shots, seed)
-    chosen = _ablate(chosen, kind, f'{seed} {query.example_id} {kind}')
-  if not permutation:
+    key = f'{seed} {query.example_id} {control}'
+    chosen = _take_away(chosen, control, key)
+  if not order:
     return chosen
-  key = f'{seed} {query.example_id} permutation {permutation}'
+  key = f'{seed} {query.example_id} permutation {order}'
   return [chosen[i] for i in _shuffled(len(chosen), key)]
 
 
@@ -202,29 +215,41 @@ def _shuffled(count: int, key: str) -> list[int]:
   return sorted(range(count), key=digest)
 
 
-def _without_media(shots: Sequence[Sample]) -> list[Sample]:
-  return [dataclasses.replace(shot, media=()) for shot in shots]
+def controls_of(shots: int, controls: Sequence[str]) -> list[str]:
+  """Those of the controls for which there are shots enough.
+
+  Raises:
+    UserError: there is no such control.
+  """
+  for control in controls:
+    check_control(control, max(CONTROLS.values()))
+  return [name for name in controls if shots >= CONTROLS[name]]
 
 
-def _ablate(shots: list[Sample], kind: str, key: str) -> list[Sample]:
+def check_control(control: str, shots: int) -> None:
+  """Raises UserError: there is no such control, or it needs more shots."""
+  if control and control not in CONTROLS:
+    raise UserError(
+        f'the control {control!r} must be one of {", ".join(CONTROLS)}'
+    )
+  if control and shots < CONTROLS[control]:
+    raise UserError(
+        f'the control {control!r} is for {CONTROLS[control]} or more shots and '
+        f'there are {shots}: ask for more'
+    )
+
+
+def _take_away(shots: list[Sample], control: str, key: str) -> list[Sample]:
   """Shots without their media, or with those or the answers of another one.
 
   They are handed on around a random circle, so that no shot keeps what it had.
   """
-  if kind not in SHOTS_KINDS:
-    raise UserError(
-        f'shots_kind is {kind!r} and must be one of {", ".join(SHOTS_KINDS)}'
-    )
-  if kind == 'paired':
+  check_control(control, len(shots))
+  if not control:
     return shots
-  if kind == 'text_only':
+  if control in ('text_only', 'no_pictures'):
     return _without_media(shots)
-  if len(shots) < 2:
-    raise UserError(
-        f'shots_kind {kind!r} is for two or more shots and there are '
-        f'{len(shots)}: ask for more'
-    )
-  field = 'media' if kind == 'shuffled_images' else 'answers'
+  field = 'media' if control == 'shuffled_images' else 'answers'
   circle, handed = _shuffled(len(shots), key), list(shots)
   for to, of in zip(circle, circle[1:] + circle[:1]):
     more = {field: getattr(shots[of], field)}

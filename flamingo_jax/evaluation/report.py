@@ -11,22 +11,39 @@ import numpy as np
 from flamingo_jax.evaluation import plots
 from flamingo_jax.evaluation.benchmark import Benchmark
 from flamingo_jax.evaluation.fewshot import prompts_of
-from flamingo_jax.evaluation.prompts import PAPER
+from flamingo_jax.evaluation.prompts import CONTROLS, PAPER
 
 _CONFIDENCE = 0.95
+# What stands beside a score: what the shots alone would score, then the model's
+# own score under each of `prompts.CONTROLS`.
+BESIDE = {
+    'majority': 'the answer that most shots have',
+    'last': "the last shot's answer",
+    'nearest': "the most similar shot's answer",
+    'copied': '% of the answers that a shot has too',
+    'shown': '% of the queries whose right answer a shot has',
+    'no_pictures': 'the model, where no picture is shown',
+    'text_only': 'the model, where shots have no pictures',
+    'shuffled_images': 'the model, where shots have pictures of others',
+    'shuffled_labels': 'the model, where shots have answers of others',
+}
+ALONE = ('majority', 'last', 'nearest')  # scores of the shots
 
 
 def summarise(cards: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-  """A row per number of shots and metric, over all seeds.
+  """A row per number of shots and metric, over all seeds and orders.
+
+  Args:
+    cards: of the same settings but for shots, seed and order.
 
   Returns:
-    Rows of prompts, shots, metric, score (the mean over seeds), low and high
-    (95 % over examples, mean over seeds), seeds, seeds_low and seeds_high (95 % over
-    seeds, None of one), queries, missing and beyond_context (those that count
-    as wrong, of the seed with the most), left_out (metrics that could not be
-    computed, and why), tokenizer (of a metric that names it) and majority, nearest, copied and
-    shown (`baselines.score`; None without shots). 'metric' is None for splits
-    without answers.
+    Rows of prompts, shots, metric, score (the mean over seeds and orders), low
+    and high (95 % over examples, mean over both), seeds, orders, seeds_low,
+    seeds_high, orders_low and orders_high (95 % over either, None of one),
+    queries, missing and beyond_context (those that count as wrong, of the card
+    with the most), left_out (metrics that could not be computed, and why),
+    tokenizer (of a metric that names it) and what of BESIDE the cards have, or
+    None. 'metric' is None for splits without answers.
   """
   rows = []
   for shots in dict.fromkeys(card['settings']['shots'] for card in cards):
@@ -35,31 +52,31 @@ def summarise(cards: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         'benchmark': same[0]['benchmark'],
         'split': same[0]['settings']['split'],
         'prompts': prompts_of(same[0]), 'shots': shots,
-        'seeds': len(same), 'queries': same[0]['queries'],
-        'missing': len(same[0]['missing']),
+        **{f'{axis}s': len({card['settings'][axis] for card in same})
+           for axis in ('seed', 'order')},
+        'queries': same[0]['queries'], 'missing': len(same[0]['missing']),
         'beyond_context': max(
             len(card['prompt']['beyond_context']) for card in same
         ),
-        'left_out': same[0].get('left_out', {}),
+        'left_out': same[0]['left_out'],
     }
     for name in same[0]['scores'] or [None]:
       found = [card['scores'][name] for card in same] if name else []
-      rows.append(
-          common | {
-              'metric': name,
-              'tokenizer': found[0].get('tokenizer') if found else None,
-          } | _over_seeds(found)
-          | _baselines([card.get('baselines', {}) for card in same], name)
-      )
+      rows.append(common | {
+          'metric': name,
+          'tokenizer': found[0].get('tokenizer') if found else None,
+          **_score(found), **_intervals(same, name),
+          **_beside([card['baselines'] for card in same], name),
+      })
   return rows
 
 
-def _baselines(
+def _beside(
     cards: Sequence[Mapping[str, Any]], metric: str | None
 ) -> dict[str, float | None]:
-  """Means over seeds; None of what a card does not have."""
+  """Means over cards; None of what one does not have."""
   found: dict[str, float | None] = {}
-  for name in ('majority', 'nearest', 'copied', 'shown'):
+  for name in BESIDE:
     values = [card[name] for card in cards if name in card]
     values = [x[metric] if isinstance(x, Mapping) else x for x in values]
     is_whole = bool(values) and len(values) == len(cards)
@@ -67,34 +84,69 @@ def _baselines(
   return found
 
 
-def _over_seeds(scores: Sequence[Mapping[str, float]]) -> dict[str, Any]:
-  if not scores:
-    return dict.fromkeys(('score', 'low', 'high', 'seeds_low', 'seeds_high'))
+def _score(scores: Sequence[Mapping[str, float]]) -> dict[str, float | None]:
   mean = lambda key: float(np.mean([score[key] for score in scores]))
-  result = {key: mean(key) for key in ('score', 'low', 'high')}
-  half = None
-  if len(scores) > 1:
-    import scipy.stats
+  return {key: mean(key) if scores else None for key in ('score', 'low', 'high')}
 
-    t = scipy.stats.t.ppf((1 + _CONFIDENCE) / 2, df=len(scores) - 1)
-    values = [score['score'] for score in scores]
-    half = float(t * np.std(values, ddof=1)) / math.sqrt(len(values))
-  return result | {
-      'seeds_low': None if half is None else result['score'] - half,
-      'seeds_high': None if half is None else result['score'] + half,
+
+def _intervals(
+    cards: Sequence[Mapping[str, Any]], metric: str | None
+) -> dict[str, float | None]:
+  """95 % of the mean score, by Student's t: over seeds, and over orders.
+
+  Over seeds by their means over orders; over orders by how these differ within
+  a seed.
+  """
+  by_seed: dict[int, list[float]] = {}
+  for card in cards if metric else ():
+    scores = by_seed.setdefault(card['settings']['seed'], [])
+    scores.append(card['scores'][metric]['score'])
+  groups = list(by_seed.values())
+  means = [float(np.mean(group)) for group in groups]
+  halves = {
+      'seeds': _half([np.subtract(means, np.mean(means))]) if means else None,
+      'orders': _half([np.subtract(g, m) for g, m in zip(groups, means)]),
   }
+  score = float(np.mean(means)) if means else 0.0
+  return {
+      f'{axis}_{end}': None if half is None else score + sign * half
+      for axis, half in halves.items()
+      for end, sign in (('low', -1), ('high', 1))
+  }
+
+
+def _half(deviations: Sequence[np.ndarray]) -> float | None:
+  """Half an interval of the mean of all, from deviations within each group."""
+  count = sum(map(len, deviations))
+  free = count - len(deviations)
+  if free < 1:
+    return None
+  import scipy.stats
+
+  variance = float(np.sum(np.square(np.concatenate(deviations)))) / free
+  t = scipy.stats.t.ppf((1 + _CONFIDENCE) / 2, df=free)
+  return float(t) * math.sqrt(variance / count)
 
 
 def table_of_scores(rows: Sequence[Mapping[str, Any]]) -> str:
   """The rows of `summarise`, for people."""
-  cells = [('benchmark', 'split', 'shots', 'metric', 'score', '95 % examples',
-            '95 % seeds', 'seeds', 'queries', 'missing', 'beyond context')]
+  several = [
+      axis for axis in ('seeds', 'orders')
+      if any(row[f'{axis}_low'] is not None for row in rows)
+  ]
+  cells = [(
+      'benchmark', 'split', 'shots', 'metric', 'score', '95 % over examples',
+      *(f'over {axis}' for axis in several), *several, 'queries', 'missing',
+      'beyond context',
+  )]
   for row in rows:
     score = '-' if row['score'] is None else f'{row["score"]:.2f}'
     cells.append((
         row['benchmark'], row['split'], str(row['shots']), row['metric'] or '-',
         score, _interval(row['low'], row['high']),
-        _interval(row['seeds_low'], row['seeds_high']), str(row['seeds']),
+        *(_interval(row[f'{axis}_low'], row[f'{axis}_high'])
+          for axis in several),
+        *(str(row[axis]) for axis in several),
         str(row['queries']), str(row['missing']), str(row['beyond_context']),
     ))
   lines = [aligned(cells), *_table_of_baselines(rows)]
@@ -122,27 +174,27 @@ def table_of_scores(rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _table_of_baselines(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-  """What shots alone would score, beside the score."""
-  rows = [row for row in rows if row['majority'] is not None]
-  if not rows:
+  """What would score without learning from pictures, beside the score."""
+  names = beside(rows)
+  if not names:
     return []
-  names = ['score', 'majority', 'nearest', 'copied', 'shown']
-  if all(row['nearest'] is None for row in rows):
-    names.remove('nearest')
-  cells = [('shots', 'metric', *names)]
+  cells = [('shots', 'metric', 'score', *names)]
   for row in rows:
-    cells.append((str(row['shots']), row['metric'], *(
-        '-' if row[name] is None else f'{row[name]:.2f}' for name in names
-    )))
-  told = {
-      'majority': 'majority: the answer that most shots have',
-      'nearest': 'nearest: the answer of the most similar shot',
-      'copied': 'copied: % of the answers that a shot has too',
-      'shown': 'shown: % of the queries whose right answer a shot has',
-  }
+    if any(row[name] is not None for name in names):
+      cells.append((str(row['shots']), row['metric'], *(
+          '-' if row[name] is None else f'{row[name]:.2f}'
+          for name in ('score', *names)
+      )))
   return [
-      '', 'scores of the shots alone:', aligned(cells),
-      '; '.join(told[name] for name in names[1:]),
+      '', 'beside the score:', aligned(cells),
+      *(f'{name}: {BESIDE[name]}' for name in names),
+  ]
+
+
+def beside(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+  """What of BESIDE some row has."""
+  return [
+      name for name in BESIDE if any(row[name] is not None for row in rows)
   ]
 
 
@@ -151,20 +203,41 @@ def _interval(low: float | None, high: float | None) -> str:
 
 
 def panel(rows: Sequence[Mapping[str, Any]]) -> plots.Panel:
-  """Scores over shots with their 95 % intervals over examples."""
-  metrics = dict.fromkeys(row['metric'] for row in rows if row['metric'])
+  """Scores over shots with their 95 % intervals over examples.
+
+  Dashed is what stands beside the first metric.
+  """
+  metrics = list(dict.fromkeys(row['metric'] for row in rows if row['metric']))
   whose = rows[0]['prompts']
   more = f', prompts of {whose}' if whose != PAPER.name else ''
+  curves = {
+      name: {
+          row['shots']: (row['score'], row['low'], row['high'])
+          for row in rows if row['metric'] == name
+      }
+      for name in metrics
+  }
+  compared = compared_curves(
+      [row for row in rows if row['metric'] == metrics[0]],
+      (*ALONE, *CONTROLS),
+  )
   return plots.Panel(
       f'{rows[0]["benchmark"]} ({rows[0]["split"]}{more})', 'shots', 'score',
-      {
-          name: {
-              row['shots']: (row['score'], row['low'], row['high'])
-              for row in rows if row['metric'] == name
-          }
-          for name in metrics
-      },
+      curves | compared, dashed=list(compared),
   )
+
+
+def compared_curves(
+    rows: Sequence[Mapping[str, Any]], names: Sequence[str]
+) -> dict[str, dict[int, plots.Point]]:
+  """These of BESIDE, of rows of one metric, by the names that plots have."""
+  return {
+      name.replace('_', ' '): {
+          row['shots']: (row[name], None, None)
+          for row in rows if row[name] is not None
+      }
+      for name in beside(rows) if name in names
+  }
 
 
 def table_of_benchmarks(benchmarks: Sequence[Benchmark]) -> str:

@@ -24,6 +24,11 @@ _INTERVAL = ('low', 'high')
 Curves = dict[tuple[str, str, str], dict[int, plots.Point]]
 
 
+def name_task(task: str, shots: int, control: str) -> str:
+  """'<task>_<n>shot', and '_<control>' if there is one."""
+  return f'{task}_{shots}shot' + (f'_{control}' if control else '')
+
+
 def report(
     scores: Mapping[str, Mapping[str, float]], folder: epath.Path
 ) -> dict[str, Mapping[str, float]]:

@@ -13,7 +13,7 @@ from flamingo_jax.errors import UserError, shown
 from flamingo_jax.evaluation import fewshot
 from flamingo_jax.evaluation.fewshot import Settings
 
-FORMAT = 3
+FORMAT = 4
 _SETTINGS = {field.name for field in dataclasses.fields(Settings)}
 # What of a card is read again, and with which entries.
 _READ = {

@@ -56,7 +56,7 @@ def add_open_ended_task(
     *,
     shots: int,
     seed: int = 0,
-    kind: str = 'paired',
+    control: str = '',
     trim: Sequence[str] = (),
     metric_fns: Sequence[Callable[..., Any]] = (
         metrics.TOP1.seqio_function(),
@@ -77,7 +77,7 @@ def add_open_ended_task(
     supports: returns the samples that shots are taken from.
     shots: how many; with 0, two supports are shown without their media.
     seed: of the choice of shots.
-    kind: one of prompts.SHOTS_KINDS.
+    control: one of prompts.CONTROLS, or ''.
     trim: words of the prompt; what is said ends before the first of them.
     metric_fns: of (targets, predictions); see `evaluation.metrics`.
     vocabulary: returns the tokenizer; called when the task is first read.
@@ -86,7 +86,7 @@ def add_open_ended_task(
   supports = functools.cache(supports)
 
   def lay_out(query: Sample) -> tuple[Sample, Prompt]:
-    prompt = prompts.make_prompt(query, supports(), shots, seed, True, kind)
+    prompt = prompts.make_prompt(query, supports(), shots, seed, True, control)
     return dataclasses.replace(query, candidates=()), prompt
 
   return _add_task(
@@ -102,7 +102,7 @@ def add_close_ended_task(
     *,
     shots: int,
     seed: int = 0,
-    kind: str = 'paired',
+    control: str = '',
     metric_fns: Sequence[Callable[..., Any]] = (
         metrics.RANKING_TOP1.seqio_function(),
     ),
@@ -130,7 +130,7 @@ def add_close_ended_task(
   supports = functools.cache(supports)
 
   def lay_out(query: Sample) -> tuple[Sample, Prompt]:
-    prompt = prompts.make_prompt(query, supports(), shots, seed, False, kind)
+    prompt = prompts.make_prompt(query, supports(), shots, seed, False, control)
     return dataclasses.replace(query, candidates=candidates), prompt
 
   return _add_task(

@@ -33,13 +33,21 @@ class Majority(Oracle):
     return counts.most_common(1)[0][0]
 
 
+class Last(Majority):
+  """Says what the last shot says."""
+
+  def most(self, answers):
+    return answers[-1]
+
+
 @pytest.mark.parametrize('name', ['vqav2', 'hateful_memes'])
-def test_a_model_that_looks_at_shots_alone_scores_the_majority(
-    data, tmp_path, name
+@pytest.mark.parametrize('model', [Majority, Last])
+def test_a_model_that_looks_at_shots_alone_scores_what_they_do(
+    data, tmp_path, name, model
 ):
-  card, _ = evaluate(data, tmp_path, name=name, shots=4, model=Majority)
+  card, _ = evaluate(data, tmp_path, name=name, shots=4, model=model)
   found = card['baselines']
-  assert found['majority'] == pytest.approx(
+  assert found[model.__name__.lower()] == pytest.approx(
       {metric: told['score'] for metric, told in card['scores'].items()}
   )
   assert found['copied'] == 100
@@ -54,11 +62,12 @@ def test_the_nearest_shot_is_told_where_shots_are_the_most_similar(
 ):
   card, _ = evaluate(data, tmp_path, shots=2, rices=True)
   rows = report.summarise([card])
+  assert rows[0]['last'] is None
   assert rows[0]['nearest'] == card['baselines']['nearest'][rows[0]['metric']]
-  assert 'nearest: the answer of the most' in report.table_of_scores(rows)
+  assert "nearest: the most similar shot's answer" in report.table_of_scores(rows)
 
 
 def test_without_shots_there_is_nothing_to_copy(data, tmp_path):
   card, _ = evaluate(data, tmp_path, shots=0)
-  assert 'baselines' not in card
-  assert 'shots alone' not in report.table_of_scores(report.summarise([card]))
+  assert card['baselines'] == {}
+  assert 'beside the score' not in report.table_of_scores(report.summarise([card]))

@@ -38,7 +38,7 @@ def test_a_card_tells_all_that_decides_the_score(data, tmp_path):
   assert json.loads(path.read_text()) == card == stored_cards.read(path)
   assert card['settings'] == {
       'benchmark': 'vqav2', 'split': 'validation', 'shots': 2, 'seed': 3,
-      'shots_kind': 'paired', 'rices': False, 'permutations': 1, 'limit': 4,
+      'control': '', 'rices': False, 'order': 0, 'ensemble': 1, 'limit': 4,
       'beams': 3, 'fixed_shots': False, 'frames': None, 'fps': None,
       'prompts': 'paper',
   }
@@ -130,7 +130,7 @@ def shots_of(oracle):
   return result
 
 
-def test_shots_of_other_kinds(data, tmp_path):
+def test_controls_take_something_from_the_prompts(data, tmp_path):
   pool = paper_benchmarks.find('vqav2').pool(data)
   known = {(s.media[0].path, s.answers[0]) for s in pool}
   paired = shots_of(evaluate(data, tmp_path, shots=3)[1])
@@ -139,7 +139,7 @@ def test_shots_of_other_kinds(data, tmp_path):
   # Around a circle, in the one direction or in the other.
   moved = lambda three: (three[1:] + three[:1], three[2:] + three[:2])
   found = {
-      kind: shots_of(evaluate(data, tmp_path, shots=3, shots_kind=kind)[1])
+      kind: shots_of(evaluate(data, tmp_path, shots=3, control=kind)[1])
       for kind in ('shuffled_images', 'shuffled_labels')
   }
   for i, (paths, answers) in enumerate(paired):
@@ -147,12 +147,12 @@ def test_shots_of_other_kinds(data, tmp_path):
     assert handed in moved(paths) and same == answers
     same, handed = found['shuffled_labels'][i]
     assert handed in moved(answers) and same == paths
-  found = shots_of(evaluate(data, tmp_path, shots=3, shots_kind='text_only')[1])
+  found = shots_of(evaluate(data, tmp_path, shots=3, control='text_only')[1])
   assert found == [([], answers) for _, answers in paired]
-  for wrong, sentence in (('no', 'must be one of paired, text_only'),
-                          ('shuffled_labels', 'for two or more shots')):
+  for wrong, sentence in (('no', 'must be one of no_pictures, text_only'),
+                          ('shuffled_labels', 'for 2 or more shots')):
     with pytest.raises(UserError, match=sentence):
-      evaluate(data, tmp_path, shots=1, shots_kind=wrong)
+      evaluate(data, tmp_path, shots=1, control=wrong)
 
 
 def test_rices_puts_the_most_similar_picture_last(data, tmp_path):
@@ -191,7 +191,7 @@ def test_log_likelihoods_are_averaged_over_orders(data, tmp_path):
 
   one = evaluate(data, tmp_path, 'star', Ordered, shots=4)[0]
   benchmark = paper_benchmarks.find('star')
-  settings = Settings('star', 'validation', 4, permutations=6)
+  settings = Settings('star', 'validation', 4, ensemble=6)
   found = fewshot.read_queries(benchmark, data, settings, False)
   outcome = answering.answer(
       benchmark, found, settings, Ordered(found.queries),
@@ -199,9 +199,9 @@ def test_log_likelihoods_are_averaged_over_orders(data, tmp_path):
   )
   values = outcome.outputs[:, 0]
   assert any(value != round(value) for value in values)  # means of six
-  assert one['settings']['permutations'] == 1
+  assert one['settings']['ensemble'] == 1
   with pytest.raises(UserError, match='answers in words have no mean'):
-    evaluate(data, tmp_path, permutations=6)
+    evaluate(data, tmp_path, ensemble=6)
 
 
 def test_missing_pictures_are_listed_and_refused(tmp_path):
@@ -238,28 +238,10 @@ def test_what_makes_no_sense_is_one_sentence(data, tmp_path):
   error('100 shots are asked for and there are 32', shots=100)
   error('100 shots are asked for and there are 32', shots=100, rices=True)
   error('limit is 0', limit=0)
-  error('permutations and beams', beams=0)
+  error('ensemble and beams', beams=0)
   error('CIDEr is not defined', name='vatex', limit=1)
   # What cannot be scored is said before the model is asked.
   assert not list(tmp_path.glob('vatex*'))
-
-
-def test_seeds_have_an_interval_of_their_own():
-  card = lambda seed, score: {
-      'benchmark': 'x', 'settings': {'shots': 4, 'seed': seed, 'split': 't'},
-      'queries': 9, 'missing': [], 'prompt': {'beyond_context': []},
-      'scores': {'top1': {'score': score, 'low': score - 2, 'high': score + 4}},
-  }
-  (row,) = report.summarise([card(0, 50.0), card(1, 52.0), card(2, 54.0)])
-  assert (row['score'], row['low'], row['high']) == (52, 50, 56)
-  # 4.302653 standard errors: 2 / sqrt(3).
-  assert row['seeds_high'] - 52 == pytest.approx(4.302653 * 2 / 3**0.5)
-  # Of many seeds, too, it is not yet the normal distribution.
-  (row,) = report.summarise([card(i, float(i)) for i in range(12)])
-  spread = np.std(range(12), ddof=1) / 12**0.5
-  assert row['seeds_high'] - row['score'] == pytest.approx(2.200985 * spread)
-  (row,) = report.summarise([card(0, 50.0)])
-  assert row['seeds_low'] is None
 
 
 def test_without_a_model_dir_the_shipped_model_answers(data, tmp_path, capsys):

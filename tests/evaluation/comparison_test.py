@@ -32,7 +32,7 @@ def cards(data, tmp_path_factory):
   folder = tmp_path_factory.mktemp('cards')
   for name, model in (('right', Oracle), ('<b>half_&', Other)):
     for more in ({'shots': 2}, {'shots': 4}, {
-        'shots': 2, 'shots_kind': 'shuffled_labels'}):
+        'shots': 2, 'control': 'shuffled_labels'}):
       card, _ = evaluate(data, folder / name, model=model, **more)
       path = results(folder / name, card) / 'card.json'
       card['model'] = {'model_dir': f'runs/{name}', 'sha256': name}
@@ -68,7 +68,10 @@ def test_differences_are_of_the_same_queries(cards):
   found = comparison.find([cards / 'right', cards / '<b>half_&'])
   names = comparison.name_models(found)
   rows = comparison.differences(found, names)
-  assert len(rows) == 3 and all(row['than'] == 'right' for row in rows)
+  assert [(row['model'], row['than']) for row in rows] == [
+      ('right', 'right, shuffled labels'), ('<b>half_&', 'right'),
+      ('<b>half_&', '<b>half_&, shuffled labels'), ('<b>half_&', 'right'),
+  ]
   score = {
       row['model']: row['score'] for row in comparison.table(found, names)
       if row['shots'] == 4 and row['metric'] == METRIC and not row['setting']
@@ -78,12 +81,13 @@ def test_differences_are_of_the_same_queries(cards):
   assert float(row['difference']) == pytest.approx(expected, abs=0.01)
   low, high = map(float, row['interval'].split(' to '))
   assert low < expected < high < 0 and row['is_clear']
-  # Of one model there is nothing to compare, and other queries are not compared.
-  assert not comparison.differences(found[:3], names)
+  # Of one model there is only itself, and other queries are not compared.
+  (row,) = comparison.differences(found[:3], names)
+  assert row['control'] == 'shuffled_labels'
   path = found[-1].path.parent / 'examples.jsonl'
   kept = path.read_text()
   path.write_text(''.join(kept.splitlines(keepends=True)[1:]))
-  assert len(comparison.differences(found, names)) == 2
+  assert len(comparison.differences(found, names)) == 3
   path.write_text(kept)
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from flamingo_jax.data.media import Media
 from flamingo_jax.errors import UserError
-from flamingo_jax.evaluation import endpoint, paper_benchmarks, prompts
+from flamingo_jax.evaluation import paper_benchmarks, prompts
 from flamingo_jax.evaluation.prompts import as_text
 from tests.evaluation.answerers import Oracle, evaluate, examples
 from tests.evaluation.miniature import files, vl_icl
@@ -59,9 +59,9 @@ def queries(data, name):
   return row, row.queries(data, row.split)
 
 
-def shots(row, query, pool, count, seed=0, kind='paired'):
+def shots(row, query, pool, count, seed=0, control=''):
   return prompts.make_shots(
-      query, pool, count, seed, row.shows_texts_at_zero, kind, row.rule.choose
+      query, pool, count, seed, row.shows_texts_at_zero, control, row.rule.choose
   )
 
 
@@ -130,9 +130,10 @@ def test_controls_move_labels_and_pictures_between_the_shots_of_a_query(data):
   row, (query, *_) = queries(data, 'open_mi')
   true = shots(row, query, [], 4)
   found = {
-      kind: shots(row, query, [], 4, kind=kind) for kind in prompts.SHOTS_KINDS
+      control: shots(row, query, [], 4, control=control)
+      for control in ('', *prompts.CONTROLS)
   }
-  assert found['paired'] == true
+  assert found[''] == true
   assert not any(shot.media for shot in found['text_only'])
   mixed = found['shuffled_labels']
   assert [s.media for s in mixed] == [s.media for s in true]
@@ -172,18 +173,6 @@ def test_baselines_and_cards_know_these_shots(data, tmp_path):
   for more in ({'rices': True}, {'fixed_shots': True}):
     with pytest.raises(UserError, match='leave --rices and --fixed_shots out'):
       evaluate(data, tmp_path, 'open_mi', **more)
-
-
-def test_a_server_is_told_the_instruction_and_both_pictures_of_a_turn(data):
-  row, (query, *_) = queries(data, 'matching_mi')
-  parts = prompts.join(shots(row, query, row.pool(data), 1), query, row.style)
-  turns = endpoint.messages(parts, lambda medium: medium.path)
-  assert [turn['role'] for turn in turns] == ['user', 'assistant'] * 2 + ['user']
-  kinds = [[part['type'] for part in turn['content']] for turn in turns[::2]]
-  asked = ['image_url', 'image_url', 'text']
-  assert kinds == [['text', *asked], asked, asked]
-  assert turns[0]['content'][0]['text'] == row.style.instruction
-  assert [turn['content'] for turn in turns[1::2]] == ['Yes', 'No']
 
 
 def test_a_query_without_its_shots_pictures_is_left_out(data, tmp_path):

@@ -7,9 +7,7 @@ some pictures are asked about more than once and others not at all, annotators
 disagree, and lists have videos and classes that no row is of.
 """
 
-from tests.evaluation.miniature import (
-    captions, choices, questions, smmile, vl_icl,
-)
+from tests.evaluation.miniature import captions, choices, questions, vl_icl
 
 WRITERS = {
     'coco': captions.coco,
@@ -36,6 +34,4 @@ WRITERS = {
     'textocr': vl_icl.textocr,
     'clevr': vl_icl.clevr,
     'matching_mi': vl_icl.matching_mi,
-    'smmile': smmile.smmile,
-    'smmile_plusplus': smmile.smmile_plusplus,
 }
