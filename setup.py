@@ -76,6 +76,7 @@ EVAL = [
     'inflection',  # OK-VQA's stems
     'matplotlib',
     'nltk',  # words of captions, OK-VQA's stems, WUPS
+    'pyarrow',  # SMMILE's files
     'pycocoevalcap',  # CIDEr; 100 MB, of which Java programs are most
     'scikit-learn',  # ROC AUC, average precision
     'scipy',  # Student's t

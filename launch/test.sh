@@ -9,18 +9,19 @@ source "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
 install test
 cd "$root"
 
-# What was compiled is kept for the next run, the gigabyte that was used last. JAX's
-# own limit looks at every file of the folder whenever it adds one.
-export JAX_COMPILATION_CACHE_DIR=${JAX_COMPILATION_CACHE_DIR:-$environment/compiled}
-export JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS=0.1
-"$python" - "$JAX_COMPILATION_CACHE_DIR" <<'END'
-import pathlib, sys
-size, used = 0, lambda file: file.stat().st_atime
-for file in sorted(pathlib.Path(sys.argv[1]).glob('*'), key=used, reverse=True):
-  size += file.stat().st_size
-  if size > 1e9:
-    file.unlink()
-END
+# What was compiled is kept where our programs keep it, for the next run of this or
+# another clone; where nothing can be kept, tests/conftest.py keeps it for this run.
+if [ -z "${JAX_COMPILATION_CACHE_DIR:-}" ]; then
+  unset JAX_COMPILATION_CACHE_DIR
+  compiled=$("$python" -c 'import os
+from flamingo_jax import compiled
+compiled.keep()
+print(os.environ.get("JAX_COMPILATION_CACHE_DIR", ""))')
+  if [ -n "$compiled" ]; then
+    export JAX_COMPILATION_CACHE_DIR=$compiled
+    export JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS=0.1
+  fi
+fi
 
 # A worker holds JAX and TensorFlow, about 2 GB: no more workers than cores,
 # and no more than eight.

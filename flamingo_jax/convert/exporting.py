@@ -11,6 +11,7 @@ import tempfile
 
 import numpy as np
 
+from flamingo_jax import progress
 from flamingo_jax.convert import expressible
 from flamingo_jax.convert import families
 from flamingo_jax.convert import idefics_files
@@ -97,9 +98,13 @@ def export(
       files = TorchFile(draft / made.file, tensors)
     else:
       files = SafetensorsFiles(draft, tensors, made.file)
-    for name, values in made.tensors:
-      files.write(name, values)
-    files.finish()
+    with progress.stage('exporting', len(tensors), 'tensors') as stage:
+      written = set()
+      for name, values in made.tensors:
+        files.write(name, values)
+        written.add(name)
+        stage.reach(len(written), len(tensors))
+      files.finish()
     lines = _report(made, record, weights)
     (draft / 'report.txt').write_text(
         '\n'.join([*lines, *_table(made, record)]) + '\n', encoding='utf-8'

@@ -69,6 +69,14 @@ def _check(source: Source, samples: tuple[Sample, ...]) -> None:
       )
 
 
+def _parts(folder: pathlib.Path, name: str) -> list[str]:
+  """The files that a name with a '*' stands for; itself if there are none."""
+  found = folder.glob(name) if '*' in name else ()
+  return sorted(
+      path.relative_to(folder).as_posix() for path in found
+  ) or [name]
+
+
 @dataclasses.dataclass(frozen=True)
 class Benchmark:
   """A row."""
@@ -77,7 +85,8 @@ class Benchmark:
   title: str  # as tables have it
   # Makes samples of a split's annotation files.
   read: Callable[[Source], Iterator[Sample]]
-  # Their annotation files, official names, relative to the folder.
+  # Their annotation files, official names, relative to the folder; '*' stands
+  # for what tells parts of a file apart.
   splits: Mapping[str, tuple[str, ...]]
   # The one that is scored if none is named; the paper's, unless its answers are
   # secret.
@@ -137,10 +146,13 @@ class Benchmark:
           f'{self.name} has no split {split!r}; it has '
           f'{", ".join(self.splits)}'
       )
+    folder = pathlib.Path(data) / self.name
+    files = [
+        file for name in self.splits[split] for file in _parts(folder, name)
+    ]
     return Source(
-        pathlib.Path(data) / self.name, self.name, split, self.splits[split],
-        self.origin, self.prompt, split in self.secret,
-        self.style.takes_first_annotator,
+        folder, self.name, split, tuple(files), self.origin, self.prompt,
+        split in self.secret, self.style.takes_first_annotator,
     )
 
   def queries(self, data: str | os.PathLike, split: str) -> list[Sample]:

@@ -1,9 +1,11 @@
 # SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Benchmarks of learning in context: the image-to-text tasks of VL-ICL Bench.
+"""Benchmarks of learning in context: VL-ICL Bench's and SMMILE's tasks.
 
-Wording, shots and scores are read off github.com/ys-zong/VL-ICL, commit
-2b77eee, as it asks an OpenFlamingo with the detailed descriptions of tasks.
+Wording, shots and scores are read off their makers' programs. Of VL-ICL Bench
+that is github.com/ys-zong/VL-ICL, commit 2b77eee, as it asks an OpenFlamingo,
+with detailed descriptions of tasks. Of SMMILE it is
+github.com/eth-medical-ai-lab/smmile, commit ab004d2, in its open-ended form.
 """
 
 from collections.abc import Callable, Iterator
@@ -14,7 +16,7 @@ from flamingo_jax.evaluation import submissions
 from flamingo_jax.evaluation.benchmark import Benchmark
 from flamingo_jax.evaluation.metrics import Metric
 from flamingo_jax.evaluation.prompts import Sample, Style
-from flamingo_jax.evaluation.readers import vl_icl
+from flamingo_jax.evaluation.readers import smmile, vl_icl
 from flamingo_jax.evaluation.readers.source import Source
 from flamingo_jax.evaluation.shot_rules import ShotRule
 
@@ -48,7 +50,7 @@ def _vl_icl(
 
 _QUERY_AND_SUPPORT = 'query/ and support/, unpacked from the zip files'
 
-ROWS = (
+_VL_ICL = (
     _vl_icl(
         'open_mi', 'Fast Open-Ended MiniImageNet', vl_icl.open_mini_imagenet,
         metrics.VL_ICL_EXACT_MATCH, _QUERY_AND_SUPPORT,
@@ -102,5 +104,32 @@ ROWS = (
         rule=shot_rules.PAIRS,
     ),
 )
+
+
+def _smmile(name: str, title: str) -> Benchmark:
+  return Benchmark(
+      name, title, smmile.problems,
+      splits={'train': ('data/train-*.parquet',)}, split='train',
+      origin=f'huggingface.co/datasets/smmile/{title.replace("++", "-plusplus")}',
+      media='in the files', prompt='{question}',
+      metrics=(metrics.SMMILE_EXACT_MATCH,),
+      submission=submissions.PROBLEMS, max_new_tokens=64, beams=1,
+      shots=(0, 32), supports=None, rule=shot_rules.OWN,
+      style=Style('smmile', ' ', says_behind_texts=False),
+      differs=(
+          'an answer has at most 64 tokens; the makers allow 512 (no right one '
+          'is as long)',
+          'questions and answers follow each other; the makers use the turns of '
+          'each chat model',
+      ),
+  )
+
+
+_SMMILE = (_smmile('smmile', 'SMMILE'), _smmile('smmile_plusplus', 'SMMILE++'))
+
+ROWS = (*_VL_ICL, *_SMMILE)
 # Their makers' prompts, the only ones there are of them.
-PROMPTS = {'vl_icl': {row.name: {} for row in ROWS}}
+PROMPTS = {
+    rows[0].style.name: {row.name: {} for row in rows}
+    for rows in (_VL_ICL, _SMMILE)
+}

@@ -3,6 +3,7 @@
 """Files of predictions, in the formats that benchmarks' servers take."""
 
 from collections.abc import Callable, Sequence
+import csv
 import dataclasses
 import io
 import json
@@ -104,6 +105,18 @@ def _results(queries, outputs):
   ])
 
 
+def _problems(queries, outputs):
+  file = io.StringIO()
+  writer = csv.writer(file)
+  writer.writerow(
+      ['problem_id', 'final_question', 'true_answer', 'generated_answer']
+  )
+  for query, output in zip(queries, outputs, strict=True):
+    names = ('problem_id', 'question', 'answer')
+    writer.writerow([*(query.record[name] for name in names), output])
+  return file.getvalue().encode()
+
+
 # NExT-QA's {video: {question: answer}}.
 BY_VIDEO = Submission('.json', _by_video)
 # VisDial's list; ranks[i] is the place of candidate i, from 1.
@@ -112,6 +125,8 @@ RANKS = Submission('.json', _ranks)
 PROBABILITIES = Submission('.csv', _probabilities)
 # VL-ICL Bench's [{id, question, answer, prediction}], for its I2T_evaluate.py.
 RESULTS = Submission('.json', _results)
+# SMMILE's table of problems, for its evaluate_EM.py.
+PROBLEMS = Submission('.csv', _problems)
 # STAR's {type: [{question_id, answer: number of the choice}]}.
 CHOICES_BY_TYPE = Submission('.json', _choices_by_type)
 # [{id, answer}] with the likeliest candidate.

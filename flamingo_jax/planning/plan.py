@@ -11,6 +11,7 @@ from typing import Any
 
 import jax
 
+from flamingo_jax import progress
 from flamingo_jax.errors import UserError
 from flamingo_jax.planning import hlo_cost, interconnect
 from flamingo_jax.planning.model_flops import train_flops
@@ -200,6 +201,10 @@ def compile_plan(
       'peak_flops': topology.chip.peak_flops,
   }
   limit = topology.chip.hbm_gib
+  progress.say(
+      f'compiling {what["program"]} for {topology.name}, which takes minutes if '
+      'the model is large'
+  )
   try:
     compiled = lowered.compile()
   except jax.errors.JaxRuntimeError as error:

@@ -65,7 +65,12 @@ def test_greedy_tokens_are_those_of_the_reference(model):
 def log_likelihood(model, params):
   """Of the page, in nats, of all 512 tokens together."""
   page = np.array([TOLD['page']])
-  logits = jax.jit(LanguageModel(model.config).apply)({'params': params}, page)
+  # Rounded as users have it, not as tests/xla_flags.py compiles.
+  options = {
+      'xla_backend_optimization_level': 3, 'xla_cpu_use_fusion_emitters': True
+  }
+  apply = jax.jit(LanguageModel(model.config).apply, compiler_options=options)
+  logits = apply({'params': params}, page)
   logs = np.asarray(logits[0, :-1], np.float64)
   taken = np.take_along_axis(logs, page[0, 1:, None], axis=1)[:, 0]
   most = logs.max(axis=1)

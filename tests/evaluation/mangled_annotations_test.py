@@ -7,11 +7,14 @@ import io
 import json
 import random
 
+import pyarrow
+from pyarrow import parquet
 import pytest
 
 from flamingo_jax.errors import UserError
 from flamingo_jax.evaluation import paper_benchmarks
 from tests.evaluation import miniature
+from tests.evaluation.miniature import smmile
 
 MUTATIONS = 8  # of each file
 VALUES = [
@@ -51,8 +54,25 @@ def mutate(value, rng):
   return root[0]
 
 
-def mangle(name, text, rng):
+def mangle_rows(path, rng):
+  """The bytes of a Parquet file in which something is wrong."""
+  data = path.read_bytes()
+  if rng.random() < 0.3:
+    return data[: rng.randrange(len(data))]
+  rows = smmile.read(path)
+  rows[0] = mutate(rows[0], rng)
+  written = io.BytesIO()
+  try:
+    parquet.write_table(pyarrow.Table.from_pylist(rows), written)
+  except (pyarrow.ArrowException, AttributeError, ArithmeticError, TypeError,
+          ValueError):
+    return data[1:]  # it has no such values
+  return written.getvalue()
+
+
+def mangle_text(path, rng):
   """The bytes of a file in which something is wrong."""
+  name, text = path.name, path.read_text(encoding='utf-8')
   harm = rng.random()
   if harm < 0.1:
     begin = rng.randrange(len(text))
@@ -83,19 +103,20 @@ def mangle(name, text, rng):
 @pytest.mark.parametrize('name', miniature.WRITERS)
 def test_a_mangled_file_is_read_or_told(data, tmp_path, name):
   row = paper_benchmarks.find(name)
-  supports = row.supports or row.split
-  files = dict.fromkeys([*row.splits[row.split], *row.splits[supports]])
-  for file in files:
-    split = row.split if file in row.splits[row.split] else supports
-    text = (data / name / file).read_text(encoding='utf-8')
+  files = {
+      file: split for split in (row.supports or row.split, row.split)
+      for file in row.source(data, split).files
+  }
+  for file, split in files.items():
     for seed in range(MUTATIONS):
-      folder = tmp_path / f'{file}-{seed}'
-      (folder / name).mkdir(parents=True)
+      folder = tmp_path / f'{file.replace("/", "-")}-{seed}'
       for other in files:
+        (folder / name / other).parent.mkdir(parents=True, exist_ok=True)
         (folder / name / other).symlink_to(data / name / other)
       (folder / name / file).unlink()
-      bad = mangle(file, text, random.Random(f'{name} {file} {seed}'))
-      (folder / name / file).write_bytes(bad)
+      rng = random.Random(f'{name} {file} {seed}')
+      bad = mangle_rows if file.endswith('.parquet') else mangle_text
+      (folder / name / file).write_bytes(bad(data / name / file, rng))
       try:
         assert row.queries(folder, split)
       except UserError as error:

@@ -37,8 +37,9 @@ from tests.evaluation.miniature import choices, files, views
 # What the official programs print of the predictions of Oracle, Silent and
 # Inexact: coco-caption's with its Java tokenizer, VQA's vqaEval.py, VisDial's
 # and NExT-OE's metrics.py (words as they are, which no two WordNet forms are
-# of), RareAct's compute_score.py, sklearn's ROC AUC, VL-ICL Bench's eval.py; of
-# the others right answers were counted in the annotations.
+# of), RareAct's compute_score.py, sklearn's ROC AUC, VL-ICL Bench's eval.py,
+# SMMILE's evaluate_EM.py; of the others right answers were counted in the
+# annotations.
 SCORES = {
     'coco': (646.4675892372001, 0, 366.862292417933),
     'flickr30k': (748.329396456865, 0, 645.6341468453868),
@@ -65,6 +66,8 @@ SCORES = {
     'textocr': (70, 0, 46.666666666666664),
     'clevr': (100, 0, 66.66666666666666),
     'matching_mi': (100, 66.66666666666666, 100),
+    'smmile': (100, 0, 63.33333333333333),
+    'smmile_plusplus': (100, 0, 53.333333333333336),
 }
 # Pictures of an example, and examples of a shot, where it is not one.
 PICTURES = {'operator_induction_interleaved': 2, 'matching_mi': 2}
@@ -108,10 +111,11 @@ def test_a_few_dozen_rows_are_about_pictures_that_differ(name, data):
   assert 24 <= len(queries) <= 36
   assert 24 <= len(supports) <= 36 or benchmark.supports is None
   supports += [support for query in queries for support in query.supports]
-  paths = {sample.media[0].path for sample in [*queries, *supports]}
-  contents = {pathlib.Path(path).read_bytes() for path in paths}
+  media = {s.media[0].path: s.media[0] for s in [*queries, *supports]}
+  contents = {m.data or pathlib.Path(m.path).read_bytes() for m in media.values()}
   fewest = {'rareact': 24, 'operator_induction_interleaved': 10}.get(name, 48)
-  assert len(contents) == len(paths) >= fewest
+  assert len(media) >= len(contents) >= fewest
+  assert len(media) == len(contents) or name in ('smmile', 'smmile_plusplus')
   asked = {known_by(prompts.ask(query)) for query in queries}
   assert len(asked) == len(queries)
 
@@ -125,7 +129,7 @@ def test_an_oracle_has_the_official_score(name, evaluated):
   shown = shots(name) * EXAMPLES.get(name, 1)
   assert prompt.count('<image>') == (shown + 1) * PICTURES.get(name, 1)
   assert prompt.count('<EOC>') == shown
-  assert prompt == prompt.strip() and prompt.endswith((':', 'a person'))
+  assert prompt == prompt.strip() and prompt.endswith((':', 'a person', '?'))
 
 
 @pytest.mark.parametrize('name', [

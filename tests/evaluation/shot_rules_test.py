@@ -11,7 +11,7 @@ import pytest
 
 from flamingo_jax.data.media import Media
 from flamingo_jax.errors import UserError
-from flamingo_jax.evaluation import paper_benchmarks, prompts
+from flamingo_jax.evaluation import endpoint, paper_benchmarks, prompts
 from flamingo_jax.evaluation.prompts import as_text
 from tests.evaluation.answerers import Oracle, evaluate, examples
 from tests.evaluation.miniature import files, vl_icl
@@ -173,6 +173,18 @@ def test_baselines_and_cards_know_these_shots(data, tmp_path):
   for more in ({'rices': True}, {'fixed_shots': True}):
     with pytest.raises(UserError, match='leave --rices and --fixed_shots out'):
       evaluate(data, tmp_path, 'open_mi', **more)
+
+
+def test_a_server_is_told_the_instruction_and_both_pictures_of_a_turn(data):
+  row, (query, *_) = queries(data, 'matching_mi')
+  parts = prompts.join(shots(row, query, row.pool(data), 1), query, row.style)
+  turns = endpoint.messages(parts, lambda medium: medium.path)
+  assert [turn['role'] for turn in turns] == ['user', 'assistant'] * 2 + ['user']
+  kinds = [[part['type'] for part in turn['content']] for turn in turns[::2]]
+  asked = ['image_url', 'image_url', 'text']
+  assert kinds == [['text', *asked], asked, asked]
+  assert turns[0]['content'][0]['text'] == row.style.instruction
+  assert [turn['content'] for turn in turns[1::2]] == ['Yes', 'No']
 
 
 def test_a_query_without_its_shots_pictures_is_left_out(data, tmp_path):

@@ -16,6 +16,8 @@ from flamingo_jax.errors import UserError, shown
 from flamingo_jax.evaluation.prompts import Sample
 from flamingo_jax.evaluation.readers.record import Record
 
+_TOLD = 200  # characters of what a library says of a file
+
 
 @dataclasses.dataclass(frozen=True)
 class Source:
@@ -155,6 +157,28 @@ class Source:
       raise self.error(
           number, f'is not CSV in line {rows.reader.line_num} ({error})'
       ) from None
+
+  def read_parquet(self, number: int) -> list[dict[str, Any]]:
+    """Rows by the names of their columns.
+
+    Raises:
+      UserError: missing, or not Parquet; pyarrow is not installed.
+    """
+    path = self.path(self.files[number])
+    try:
+      import pyarrow
+      from pyarrow import parquet
+    except ImportError:
+      raise UserError(
+          f"{path} is read with pyarrow: pip install -e '.[eval]' -c "
+          'constraints.txt'
+      ) from None
+    try:
+      with parquet.ParquetFile(path) as file:
+        return file.read(use_threads=False).to_pylist()
+    except (pyarrow.ArrowException, OSError, ValueError) as error:
+      reason = ' '.join(str(error).split())[:_TOLD]
+      raise self.error(number, f'is not Parquet ({reason})') from None
 
   def name_of(self, number: int) -> str:
     """Of the sample of this place, for messages and records."""

@@ -7,7 +7,9 @@ some pictures are asked about more than once and others not at all, annotators
 disagree, and lists have videos and classes that no row is of.
 """
 
-from tests.evaluation.miniature import captions, choices, questions, vl_icl
+from tests.evaluation.miniature import (
+    captions, choices, questions, smmile, vl_icl,
+)
 
 WRITERS = {
     'coco': captions.coco,
@@ -34,4 +36,6 @@ WRITERS = {
     'textocr': vl_icl.textocr,
     'clevr': vl_icl.clevr,
     'matching_mi': vl_icl.matching_mi,
+    'smmile': smmile.smmile,
+    'smmile_plusplus': smmile.smmile_plusplus,
 }
