@@ -63,7 +63,8 @@ API = {
         'Evaluation', [
             f'flamingo_jax.evaluation.{name}'
             for name in (
-                'tasks', 'prompts', 'benchmark', 'fewshot', 'cards', 'metrics',
+                'tasks', 'prompts', 'shot_rules', 'benchmark', 'fewshot', 'cards',
+                'metrics',
             )
         ],
     ),

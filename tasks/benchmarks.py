@@ -8,7 +8,8 @@ In a gin file:
   benchmarks.mixture.directory = %DATA_DIR
   EvaluationDatasetConfig.mixture_or_task_name = @benchmarks.mixture()
 
-Prompts, metrics and files are those of `flamingo eval --benchmark`.
+Prompts, metrics and files are those of `flamingo eval --benchmark`; answers are
+always searched for with three beams.
 """
 
 from collections.abc import Sequence

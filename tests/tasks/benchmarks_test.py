@@ -19,7 +19,7 @@ LENGTHS = {'tokens': 256, 'media': 3, 'image_size': 16, 'targets': 16}
 @pytest.fixture(scope='module')
 def data(tmp_path_factory):
   folder = tmp_path_factory.mktemp('data')
-  for name in ('vqav2', 'visdial'):
+  for name in ('vqav2', 'visdial', 'matching_mi'):
     miniature.WRITERS[name](folder / name)
   return folder
 
@@ -72,6 +72,23 @@ def test_candidates_are_those_of_each_query(data):
   ]
   assert metric(found, scores)['ndcg'] == 100
   assert metric(found, [-score for score in scores])['ndcg'] == 0
+
+
+def test_queries_bring_their_makers_shots_and_pictures(data):
+  benchmarks.mixture('matching_mi', data, shots=(1,))
+  task = seqio.TaskRegistry.get('matching_mi_1shot')
+  lengths = LENGTHS | {'tokens': 512, 'media': 6}
+  (first, *_) = task.get_dataset(
+      lengths, 'query', shuffle=False
+  ).as_numpy_iterator()
+  assert first['media_mask'].sum() == 6
+  row = table.find('matching_mi')
+  (query, *_) = row.queries(data, 'query')
+  shots = row.rule.choose(query, row.pool(data), 1, 0)
+  expected = prompts.as_text(prompts.join(shots, query, row.style))
+  assert first['prompt_pretokenized'].decode() == expected
+  with pytest.raises(UserError, match='matching_mi has no training split'):
+    benchmarks.finetuning('matching_mi', data)
 
 
 def test_a_missing_file_is_one_sentence(tmp_path):
