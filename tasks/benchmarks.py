@@ -146,6 +146,7 @@ def _add(
       candidates=len(found.queries[0].candidates),
       trim=row.trim,
       style=row.style,
+      has_shots=settings.shots > 0,
       **options,
   )
   return name
@@ -163,12 +164,8 @@ class _Episodes:
     return len(self.found.queries)
 
   def __getitem__(self, index: int) -> prompts.Episode:
-    query = self.found.queries[index]
-    shots = prompts.make_shots(
-        query, self.found.pool, self.settings.shots, self.settings.seed,
-        self.row.shows_texts_at_zero, self.settings.control,
+    return prompts.make_episode(
+        self.found.queries[index], self.found.pool, self.settings.shots,
+        self.settings.seed, self.row.shows_texts_at_zero, self.settings.control,
         self.row.rule and self.row.rule.choose,
-    )
-    return prompts.Episode(
-        tuple(shots), *prompts.as_asked([query], self.settings.control)
     )

@@ -11,23 +11,26 @@ from typing import Any
 
 import numpy as np
 
-from flamingo_jax.evaluation.benchmark import Benchmark
-from flamingo_jax.evaluation.metrics.metric import Target
-from flamingo_jax.evaluation.prompts import Sample
+from flamingo_jax.evaluation.metrics.metric import Metric, Target
+
+# What `score` has of shots in random order.
+NAMES = ('majority', 'last', 'copied', 'shown')
+RATES = ('copied', 'shown')  # those that are no scores
+
+# The answers of a query's shots, in their order.
+Labels = Sequence[str]
 
 
 def score(
-    benchmark: Benchmark, queries: Sequence[Sample],
-    shots: Sequence[Sequence[Sample]], targets: Sequence[Target],
-    outputs: Any, is_nearest_last: bool,
+    metrics: Sequence[Metric], targets: Sequence[Target],
+    labels: Sequence[Labels], outputs: Any, is_nearest_last: bool = False,
 ) -> dict[str, Any]:
-  """What a card says of baselines; nothing without shots.
+  """What stands beside scores; nothing without shots.
 
   Args:
-    benchmark: which one.
-    queries: what was asked.
-    shots: of each, as they were shown.
-    targets: of each.
+    metrics: of a benchmark.
+    targets: of each query, what metrics are told.
+    labels: of each query.
     outputs: answers, or log-likelihoods [Q C].
     is_nearest_last: whether the last shot is the most similar one (RICES).
 
@@ -38,24 +41,18 @@ def score(
     as the first metric reads them, that a shot has, in percent; 'shown': the
     share of queries of which a shot has a right answer.
   """
-  if not all(shots):
+  if not all(labels):
     return {}
-  said = {
-      'majority': list(map(_majority, shots)),
-      'nearest' if is_nearest_last else 'last': [
-          chosen[-1].answers[0] for chosen in shots
-      ],
-  }
+  last = 'nearest' if is_nearest_last else 'last'
   found: dict[str, Any] = {
-      name: _scores(benchmark, queries, targets, answers)
-      for name, answers in said.items()
+      'majority': _scores(metrics, targets, list(map(_majority, labels))),
+      last: _scores(metrics, targets, [of[-1] for of in labels]),
   }
-  reads = lambda said: _plain(benchmark.metrics[0].reads(said))
-  labels = [[shot.answers[0] for shot in chosen] for chosen in shots]
+  reads = lambda said: _plain(metrics[0].reads(said))
   given = [
       output if isinstance(output, str)
-      else query.candidates[int(np.argmax(output))]
-      for query, output in zip(queries, outputs, strict=True)
+      else target['candidates'][int(np.argmax(output))]
+      for target, output in zip(targets, outputs, strict=True)
   ]
   share = lambda hits: 100 * float(np.mean(hits))
   return found | {
@@ -63,34 +60,32 @@ def score(
           reads(said) in map(reads, of) for said, of in zip(given, labels)
       ]),
       'shown': share([
-          not set(map(_plain, of)).isdisjoint(map(_plain, query.answers))
-          for query, of in zip(queries, labels)
+          not set(map(_plain, of)).isdisjoint(map(_plain, target['answers']))
+          for target, of in zip(targets, labels)
       ]),
   }
 
 
 def _scores(
-    benchmark: Benchmark, queries: Sequence[Sample],
-    targets: Sequence[Target], answers: Sequence[str],
+    metrics: Sequence[Metric], targets: Sequence[Target], answers: Sequence[str]
 ) -> Mapping[str, float]:
   outputs: Any = [answer.strip() for answer in answers]
-  if benchmark.is_close_ended:
+  if metrics[0].is_ranking:
     outputs = np.array([
-        [float(candidate == answer) for candidate in query.candidates]
-        for query, answer in zip(queries, answers, strict=True)
+        [float(candidate == answer) for candidate in target['candidates']]
+        for target, answer in zip(targets, answers, strict=True)
     ], np.float32)
   return {
       metric.name: metric.score(metric.rows(targets, outputs))
-      for metric in benchmark.metrics
+      for metric in metrics
   }
 
 
-def _majority(shots: Sequence[Sample]) -> str:
+def _majority(labels: Labels) -> str:
   """The answer of most shots; of several such, the one shown last."""
-  answers = [shot.answers[0] for shot in shots]
-  counts = Counter(answers)
+  counts = Counter(labels)
   most = max(counts.values())
-  return next(a for a in reversed(answers) if counts[a] == most)
+  return next(label for label in reversed(labels) if counts[label] == most)
 
 
 def _plain(answer: str) -> str:

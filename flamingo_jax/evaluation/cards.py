@@ -258,8 +258,9 @@ def _score(
   }
   if scores and settings.shots:
     result['baselines'] = baselines.score(
-        benchmark, found.queries, outcome.shots, targets, outcome.outputs,
-        settings.rices and not settings.order,
+        benchmark.metrics, targets,
+        [[shot.answers[0] for shot in shots] for shots in outcome.shots],
+        outcome.outputs, settings.rices and not settings.order,
     )
   if outcome.unnamed:
     result['unnamed'] = [found.queries[i].source for i in outcome.unnamed]

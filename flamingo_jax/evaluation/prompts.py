@@ -123,17 +123,20 @@ CONTROLS = {
 }
 
 
-def make_prompt(
+def make_episode(
     query: Sample,
     supports: Samples,
     shots: int,
     seed: int,
     text_only_at_zero: bool,
     control: str = '',
-) -> Prompt:
-  """The parts of a query's prompt; arguments are those of `make_shots`."""
-  made = make_shots(query, supports, shots, seed, text_only_at_zero, control)
-  return join(made, *as_asked([query], control))
+    choose: Choose | None = None,
+) -> Episode:
+  """A query behind its shots; arguments are those of `make_shots`."""
+  made = make_shots(
+      query, supports, shots, seed, text_only_at_zero, control, choose
+  )
+  return Episode(tuple(made), *as_asked([query], control))
 
 
 def as_asked(queries: Sequence[Sample], control: str) -> list[Sample]:

@@ -3,7 +3,8 @@
 """Scores over the number of shots, with controls: a table, a CSV and a plot.
 
 It is of tasks that are named <task>_<n>shot or <task>_<n>shot_<control>, where a
-control changes one thing about the prompts of the task.
+control changes one thing about the prompts of the task. What shots alone would
+score (`baselines`) stands beside them as a control does.
 """
 
 from collections.abc import Mapping
@@ -14,6 +15,7 @@ import re
 from etils import epath
 
 from flamingo_jax.data.storage import write_atomically
+from flamingo_jax.evaluation import baselines
 from flamingo_jax.evaluation import plots
 from flamingo_jax.evaluation.report import aligned
 
@@ -36,7 +38,7 @@ def report(
 
   Args:
     scores: {task: {metric: score}}; those of metrics <name>_low and <name>_high
-      are the ends of a 95 % interval.
+      are the ends of a 95 % interval, those of <name>_<baseline> stand beside it.
     folder: of the files.
 
   Returns:
@@ -55,7 +57,10 @@ def report(
 
 
 def read_curves(scores: Mapping[str, Mapping[str, float]]) -> Curves:
-  """The scores of all tasks that there are several numbers of shots of."""
+  """The scores of all tasks that there are several numbers of shots of.
+
+  Baselines stand as controls; under a control they would say nothing new.
+  """
   curves: Curves = {}
   for name, values in scores.items():
     match = _NAME.fullmatch(name)
@@ -66,6 +71,10 @@ def read_curves(scores: Mapping[str, Mapping[str, float]]) -> Curves:
       if end in _INTERVAL and stem in values:
         continue
       key = match['task'], match['control'] or '', metric
+      if end in baselines.NAMES and stem in values:
+        if match['control']:
+          continue
+        key = match['task'], end, stem
       curves.setdefault(key, {})[int(match['shots'])] = (
           score, *(values.get(f'{metric}_{end}') for end in _INTERVAL)
       )
@@ -90,7 +99,7 @@ def as_table(curves: Curves) -> str:
 
 def _cell(score: float, low: float | None, high: float | None) -> str:
   if low is None or high is None:
-    return f'{score:.3g}'
+    return f'{score:.3g}' if 0 < score < 1 else f'{score:.1f}'
   return f'{score:.1f} ±{(high - low) / 2:.1f}'
 
 
@@ -113,7 +122,7 @@ def panels(curves: Curves) -> list[plots.Panel]:
     own = {
         label(control): points
         for (task, control, metric), points in curves.items()
-        if (task, metric) == panel
+        if (task, metric) == panel and control not in baselines.RATES
     }
     found.append(plots.Panel(
         panel[0], 'shots', panel[1], own,

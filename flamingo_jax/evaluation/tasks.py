@@ -41,6 +41,7 @@ _RECORD = {
     'prompt_pretokenized': tf.string,
     'targets_pretokenized': tf.string,  # the candidate, or the first answer
     'answers': tf.string,  # [any]
+    'labels': tf.string,  # [any] the answers of the shots
     'record': tf.string,  # JSON
 }
 _ONE_FRAME = Sampling(1, 1.0)
@@ -85,12 +86,13 @@ def add_open_ended_task(
   """
   supports = functools.cache(supports)
 
-  def lay_out(query: Sample) -> tuple[Sample, Prompt]:
-    prompt = prompts.make_prompt(query, supports(), shots, seed, True, control)
-    return dataclasses.replace(query, candidates=()), prompt
+  def lay_out(query: Sample) -> Episode:
+    query = dataclasses.replace(query, candidates=())
+    return prompts.make_episode(query, supports(), shots, seed, True, control)
 
   return _add_task(
-      name, queries, lay_out, 0, tuple(trim), metric_fns, vocabulary, sampling
+      name, queries, lay_out, 0, tuple(trim), metric_fns, vocabulary, sampling,
+      has_shots=shots > 0,
   )
 
 
@@ -129,9 +131,9 @@ def add_close_ended_task(
     )
   supports = functools.cache(supports)
 
-  def lay_out(query: Sample) -> tuple[Sample, Prompt]:
-    prompt = prompts.make_prompt(query, supports(), shots, seed, False, control)
-    return dataclasses.replace(query, candidates=candidates), prompt
+  def lay_out(query: Sample) -> Episode:
+    query = dataclasses.replace(query, candidates=candidates)
+    return prompts.make_episode(query, supports(), shots, seed, False, control)
 
   return _add_task(
       name, queries, lay_out, len(candidates), (), metric_fns, vocabulary,
@@ -153,6 +155,7 @@ def add_episode_task(
     vocabulary: Callable[[], Vocabulary] = default_vocabulary,
     sampling: Sampling = _ONE_FRAME,
     arrays: bool = False,
+    has_shots: bool = True,
 ) -> seqio.Task:
   """Registers a task whose queries bring their shots, and candidates.
 
@@ -166,21 +169,18 @@ def add_episode_task(
       padded to the lengths that a mixture needs for many.
     style: of the prompts.
     arrays: whether media are features and no pictures.
+    has_shots: False where supports only show what answers look like.
   """
-
-  def lay_out(episode: Episode) -> tuple[Sample, Prompt]:
-    return episode.query, prompts.join(episode.supports, episode.query, style)
-
   return _add_task(
-      name, episodes, lay_out, candidates, tuple(trim), metric_fns, vocabulary,
-      sampling, limits, arrays,
+      name, episodes, lambda episode: episode, candidates, tuple(trim),
+      metric_fns, vocabulary, sampling, limits, arrays, style, has_shots,
   )
 
 
 def _add_task(
     name: str,
     items: Splits,
-    lay_out: Callable[[Any], tuple[Sample, Prompt]],
+    lay_out: Callable[[Any], Episode],
     candidates: int,
     trim: tuple[str, ...],
     metric_fns: Sequence[Callable[..., Any]],
@@ -188,13 +188,15 @@ def _add_task(
     sampling: Sampling,
     limits: Mapping[str, int] | None = None,
     arrays: bool = False,
+    style: Style = prompts.PAPER,
+    has_shots: bool = True,
 ) -> seqio.Task:
   """All kinds of tasks; without candidates, an open-ended one.
 
   Args:
     name: of the task.
     items: samples or episodes.
-    lay_out: from one of them to the query, with its candidates, and its prompt.
+    lay_out: from one of them to its episode, whose query has candidates.
     candidates: how many there are of each.
     trim: words of the prompt that end what is said.
     metric_fns: see above, as the rest.
@@ -211,6 +213,7 @@ def _add_task(
   read = functools.partial(
       _read_examples, name=name, source=source, lay_out=lay_out,
       candidates=candidates, sampling=sampling, limits=limits or {},
+      style=style, has_shots=has_shots,
   )
   return features.replace_task(
       name, source, read, output_features,
@@ -227,10 +230,12 @@ def _read_examples(
     *,
     name: str,
     source: DocumentSource,
-    lay_out: Callable[[Any], tuple[Sample, Prompt]],
+    lay_out: Callable[[Any], Episode],
     candidates: int,
     sampling: Sampling,
     limits: Mapping[str, int],
+    style: Style,
+    has_shots: bool,
 ) -> tf.data.Dataset:
   """seqio preprocessor: places of queries to examples."""
   lengths = dict(sequence_length or {})
@@ -245,17 +250,19 @@ def _read_examples(
   # Candidates of one query follow each other and share its prompt.
   @functools.lru_cache(maxsize=4)
   def prompt(split, place):
-    query, parts = lay_out(source.documents(split)[place])
+    episode = lay_out(source.documents(split)[place])
+    query, shots = episode.query, episode.supports
     if len(query.candidates) != candidates:
       raise UserError(
           f'{query.source} has {len(query.candidates)} candidates and its task '
           f'{candidates}: every query needs as many'
       )
+    parts = prompts.join(shots, query, style)
     arrays = _read_prompt(query, parts, source.vocabulary, lengths, sampling)
-    return query, parts, arrays
+    return query, parts, arrays, [s.answers[0] for s in shots if has_shots]
 
   def read(split, place, candidate):
-    query, parts, arrays = prompt(split.decode(), int(place))
+    query, parts, arrays, labels = prompt(split.decode(), int(place))
     text, targets, length = _read_target(
         query, parts, int(candidate), source.vocabulary, lengths
     )
@@ -264,7 +271,8 @@ def _read_examples(
         *arrays[:-1], targets,
         np.array([arrays[-1], length], np.int32),
         *(x.encode() for x in record),
-        np.array([answer.encode() for answer in query.answers], object),
+        *(np.array([text.encode() for text in texts], object)
+          for texts in (query.answers, labels)),
         json.dumps(dict(query.record)).encode(),
     )
 
@@ -296,6 +304,7 @@ def _shapes(lengths: Lengths) -> dict[str, tuple[int | None, ...]]:
       'lengths': (2,),
       **{key: () for key in _RECORD},
       'answers': (None,),
+      'labels': (None,),
   }
 
 
@@ -377,7 +386,8 @@ def _postprocess(
   target = {
       'source': example['source_pretokenized'].decode(),
       'prompt': example['prompt_pretokenized'].decode(),
-      'answers': [answer.decode() for answer in example['answers']],
+      **{key: [text.decode() for text in example[key]]
+         for key in ('answers', 'labels')},
       'record': json.loads(example['record'].decode()),
   }
   if candidates:

@@ -7,7 +7,12 @@ import collections
 import numpy as np
 import pytest
 
+from flamingo_jax.evaluation import baselines
+from flamingo_jax.evaluation import fewshot
+from flamingo_jax.evaluation import paper_benchmarks
+from flamingo_jax.evaluation import prompts
 from flamingo_jax.evaluation import report
+from flamingo_jax.evaluation.fewshot import Settings
 from tests.evaluation.answerers import Oracle, evaluate
 
 
@@ -71,3 +76,24 @@ def test_without_shots_there_is_nothing_to_copy(data, tmp_path):
   card, _ = evaluate(data, tmp_path, shots=0)
   assert card['baselines'] == {}
   assert 'beside the score' not in report.table_of_scores(report.summarise([card]))
+
+
+def test_a_seqio_task_tells_what_a_card_tells(data, tmp_path):
+  card, _ = evaluate(data, tmp_path, 'hateful_memes', shots=4)
+  row = paper_benchmarks.find('hateful_memes')
+  settings = Settings('hateful_memes', 'test_seen', 4)
+  found = fewshot.read_queries(row, data, settings, False)
+  targets, scores = [], []
+  for query in found.queries:
+    shots = prompts.make_shots(query, found.pool, 4, 0, False)
+    for text in query.candidates:
+      targets.append({
+          'answers': query.answers, 'record': query.record, 'candidate': text,
+          'candidates': 2, 'labels': [shot.answers[0] for shot in shots],
+      })
+      scores.append(-5 + float(text in query.answers))
+  told = row.metrics[0].seqio_function()(targets, scores)
+  for name, value in card['baselines'].items():
+    value = value['roc_auc'] if isinstance(value, dict) else value
+    assert told[f'roc_auc_{name}'] == pytest.approx(value)
+  assert told['roc_auc'] == 100 and len(told) == 3 + len(baselines.NAMES)

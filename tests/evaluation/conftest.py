@@ -11,6 +11,7 @@ import pytest
 import flamingo_jax as fj
 from flamingo_jax.data.documents import image
 from flamingo_jax.data.vocabulary import default_vocabulary
+from flamingo_jax.evaluation import prompts
 from flamingo_jax.evaluation import tasks
 from flamingo_jax.evaluation.metrics import captions
 from flamingo_jax.evaluation.prompts import Episode, Sample
@@ -39,6 +40,13 @@ def sample(index, name='query'):
 
 QUERIES = [sample(i) for i in range(5)]
 SUPPORTS = [sample(i, 'support') for i in range(9)]
+
+
+def make_prompt(query, supports, shots, seed, text_only_at_zero):
+  episode = prompts.make_episode(
+      query, supports, shots, seed, text_only_at_zero
+  )
+  return prompts.join(episode.supports, episode.query)
 
 
 EPISODES = [

@@ -7,11 +7,16 @@ import numpy as np
 import pytest
 import seqio
 
-from flamingo_jax.evaluation import prompts
 from flamingo_jax.evaluation.examples import ExampleInference, FeatureConverter
 from flamingo_jax.run_dir.weights import restore_params
 from flamingo_jax.training.partitioner import Partitioner
-from tests.evaluation.conftest import LENGTHS, NAMES, QUERIES, SUPPORTS
+from tests.evaluation.conftest import (
+    LENGTHS,
+    NAMES,
+    QUERIES,
+    SUPPORTS,
+    make_prompt,
+)
 
 EIGHT = {'logical_axis_rules': 'data_parallel'}
 
@@ -39,7 +44,7 @@ def one_device(model, run_dir):
 
 def asked(shots, text_only_at_zero=True):
   return [
-      prompts.make_prompt(query, SUPPORTS, shots, 0, text_only_at_zero)
+      make_prompt(query, SUPPORTS, shots, 0, text_only_at_zero)
       for query in QUERIES
   ]
 

@@ -211,8 +211,9 @@ def test_prompts_are_the_paper_s(name, data, tmp_path):
   pool = benchmark.pool(data)
   seed = next(  # with which this is the shot of the first query
       seed for seed in range(1000)
-      if as_text(prompts.make_prompt(query, pool, 1, seed, True))
-      == PROMPTS[name]
+      if as_text(prompts.join(
+          prompts.make_shots(query, pool, 1, seed, True), query
+      )) == PROMPTS[name]
   )
   _, oracle = evaluate(data, tmp_path, name, shots=1, seed=seed)
   assert PROMPTS[name] in map(as_text, oracle.asked)

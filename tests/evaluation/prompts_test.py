@@ -13,18 +13,18 @@ from flamingo_jax.errors import UserError
 from flamingo_jax.evaluation import prompts
 from flamingo_jax.evaluation.prompts import Sample
 from tests import forked
-from tests.evaluation.conftest import QUERIES, SUPPORTS, sample
+from tests.evaluation.conftest import QUERIES, SUPPORTS, make_prompt, sample
 
 QUERY = QUERIES[3]
 
 
-def make_prompt(shots, text_only_at_zero=True):
-  return prompts.make_prompt(QUERY, SUPPORTS, shots, 0, text_only_at_zero)
+def prompt_of(shots, text_only_at_zero=True):
+  return make_prompt(QUERY, SUPPORTS, shots, 0, text_only_at_zero)
 
 
 def test_shots_come_with_media_and_answers_and_the_query_is_open():
   first, second = prompts.choose_shots(QUERY, SUPPORTS, 2, seed=0)
-  parts = make_prompt(2)
+  parts = prompt_of(2)
   end = END_OF_CHUNK
   assert parts == [
       *first.media, f'{first.text} ', first.answers[0], end,
@@ -42,7 +42,7 @@ def test_shots_come_with_media_and_answers_and_the_query_is_open():
 
 def test_zero_shots_are_two_texts_and_the_query_s_medium_alone():
   first, second = prompts.choose_shots(QUERY, SUPPORTS, 2, seed=0)
-  parts = make_prompt(0)
+  parts = prompt_of(0)
   assert prompts.as_text(parts) == (
       f'{first.text} {first.answers[0]}<EOC>'
       f'{second.text} {second.answers[0]}<EOC><image>{QUERY.text}'
@@ -58,14 +58,14 @@ def test_zero_shots_are_two_texts_and_the_query_s_medium_alone():
 
 
 def test_zero_shots_of_a_close_ended_task_are_the_query_alone():
-  assert make_prompt(0, False) == [*QUERY.media, QUERY.text]
+  assert prompt_of(0, False) == [*QUERY.media, QUERY.text]
 
 
 def test_a_sample_without_a_prompt_text_is_answered_after_its_medium():
   bare = prompts.Sample(QUERY.media, '', ('a cat',), 'bare', 1)
-  parts = prompts.make_prompt(bare, [bare, SUPPORTS[0]], 1, 0, True)
+  parts = make_prompt(bare, [bare, SUPPORTS[0]], 1, 0, True)
   assert parts[-1] is QUERY.media[0]
-  shown = prompts.make_prompt(QUERY, [bare], 1, 0, True)
+  shown = make_prompt(QUERY, [bare], 1, 0, True)
   assert shown[1] == 'a cat'
 
 

@@ -13,7 +13,7 @@ from flamingo_jax import gin_config, models
 from flamingo_jax.data import features, owner
 from flamingo_jax.data.vocabulary import default_vocabulary, train_vocabulary
 from flamingo_jax.errors import UserError
-from flamingo_jax.evaluation import output_dir, prompts
+from flamingo_jax.evaluation import output_dir
 from flamingo_jax.evaluation import seqio_answers
 from flamingo_jax.evaluation import seqio_scores
 from flamingo_jax.run_dir.checkpoint import RestoreCheckpointConfig
@@ -26,6 +26,7 @@ from tests.evaluation.conftest import (
     NAMES,
     QUERIES,
     SUPPORTS,
+    make_prompt,
 )
 from tests.random_weights import random_weights, save_run
 
@@ -74,11 +75,15 @@ def test_scores_are_those_of_the_predictor(
 ):
   scores = evaluate(model, run_dir, tmp_path)
 
-  asked = [prompts.make_prompt(q, SUPPORTS, 2, 0, True) for q in QUERIES]
+  asked = [make_prompt(q, SUPPORTS, 2, 0, True) for q in QUERIES]
   best = predictor.score(asked, NAMES).argmax(axis=1)
   hits = [NAMES[i] == q.answers[0] for i, q in zip(best, QUERIES)]
   wrong = {'top1': 0.0, 'top1_low': 0.0, 'top1_high': 0.0}
-  assert scores['open_0shot'] == scores['open_2shot'] == wrong
+  assert scores['open_0shot'] == wrong
+  beside = {'majority': 40.0, 'last': 40.0, 'copied': 0.0, 'shown': 80.0}
+  assert scores['open_2shot'] == wrong | {
+      f'top1_{name}': value for name, value in beside.items()
+  }
   close = scores['close_2']
   assert close['top1'] == pytest.approx(100 * np.mean(hits))
   assert 0 < np.mean(hits) < 1
@@ -87,15 +92,19 @@ def test_scores_are_those_of_the_predictor(
   assert [line.split() for line in lines] == [
       'task control metric 0 shots 2 shots'.split(),
       'open - top1 0.0 ±0.0 0.0 ±0.0'.split(),
-      ['close_2', 'top1', f'{close["top1"]:.4f}'],
-      ['close_2', 'top1_low', f'{close["top1_low"]:.4f}'],
-      ['close_2', 'top1_high', f'{close["top1_high"]:.4f}'],
+      ['open', 'majority', 'top1', '40.0'], ['open', 'last', 'top1', '40.0'],
+      ['open', 'copied', 'top1', '0.0'], ['open', 'shown', 'top1', '80.0'],
+      *(['close_2', name, f'{value:.4f}'] for name, value in close.items()),
+  ]
+  assert list(close) == ['top1', 'top1_low', 'top1_high'] + [
+      f'top1_{name}' for name in beside
   ]
   record = {'model_dir': str(run_dir), 'step': 7, 'scores': scores}
   assert last == f'all scores: {tmp_path / "results.json"}'
   assert json.loads((tmp_path / 'results.json').read_text()) == record
   assert (tmp_path / 'shots.csv').read_text().splitlines()[1:] == [
-      'open,,top1,0,0.0,0.0,0.0', 'open,,top1,2,0.0,0.0,0.0'
+      'open,,top1,0,0.0,0.0,0.0', 'open,,top1,2,0.0,0.0,0.0',
+      *(f'open,{name},top1,2,{value},,' for name, value in beside.items()),
   ]
   assert (tmp_path / 'shots.png').is_file()
   folder = tmp_path / 'inference_eval'
@@ -105,7 +114,7 @@ def test_scores_are_those_of_the_predictor(
   )
   assert [row['source'] for row in outputs] == [q.source for q in QUERIES]
   assert read_lines(folder / 'open_2shot-metrics.jsonl') == [
-      {'step': 7} | wrong
+      {'step': 7} | scores['open_2shot']
   ]
 
 

@@ -39,7 +39,8 @@ def test_an_open_ended_example_is_its_prompt():
   examples = read('open_2shot')
   assert len(examples) == len(QUERIES)
   for query, example in zip(QUERIES, examples):
-    parts = prompts.make_prompt(query, SUPPORTS, 2, 0, True)
+    shots = prompts.make_episode(query, SUPPORTS, 2, 0, True).supports
+    parts = prompts.join(shots, query)
     document = interleaved.tokenize_document(
         parts, default_vocabulary(), close=False
     )
@@ -56,6 +57,9 @@ def test_an_open_ended_example_is_its_prompt():
     assert example['targets'].shape == (LENGTHS['targets'],)
     assert example['source_pretokenized'] == query.source.encode()
     assert [a.decode() for a in example['answers']] == list(query.answers)
+    assert [a.decode() for a in example['labels']] == [
+        shot.answers[0] for shot in shots
+    ]
 
 
 def test_zero_shots_have_one_medium():
@@ -64,6 +68,7 @@ def test_zero_shots_have_one_medium():
     assert not example['media'][1:].any()
     assert example['prompt_pretokenized'].count(b'<EOC>') == 2
     assert example['prompt_pretokenized'].count(b'<image>') == 1
+    assert not len(example['labels'])  # texts are no shots
 
 
 def test_a_close_ended_query_has_an_example_per_candidate():

@@ -11,6 +11,7 @@ from flamingo_jax.evaluation import paper_benchmarks as table
 from flamingo_jax.evaluation import prompts
 from flamingo_jax.tasks import benchmarks
 from tests.evaluation import miniature
+from tests.evaluation.conftest import make_prompt
 from tests.evaluation.miniature import choices
 
 LENGTHS = {'tokens': 256, 'media': 3, 'image_size': 16, 'targets': 16}
@@ -47,7 +48,7 @@ def test_a_question_has_its_prompt_and_its_accuracy(data):
     for target, query in zip(
         found, row.queries(data, 'validation'), strict=True
     ):
-      expected = prompts.make_prompt(query, pool, shots, 0, True)
+      expected = make_prompt(query, pool, shots, 0, True)
       assert target['prompt'] == prompts.as_text(expected)
       assert target['record'] == query.record
     first, _ = task.predict_metric_fns

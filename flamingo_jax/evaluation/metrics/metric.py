@@ -89,7 +89,13 @@ class Metric:
     return float(low), float(high)
 
   def seqio_function(self) -> Callable[..., dict[str, float]]:
-    """The metric as a function of a seqio task's targets and outputs."""
+    """The metric as a function of a seqio task's targets and outputs.
+
+    Beside the score it gives the ends of its interval and, of targets with the
+    'labels' of their shots, what these alone would score.
+    """
+
+    from flamingo_jax.evaluation import baselines  # which is made of metrics
 
     def report(targets, outputs):
       try:
@@ -98,10 +104,14 @@ class Metric:
         logging.warning('%s is left out: %s', self.name, error)
         return {}
       low, high = self.interval(rows)
+      labels = [target.get('labels', ()) for target in targets]
+      beside = baselines.score([self], targets, labels, outputs)
       return {
           self.name: self.score(rows),
           f'{self.name}_low': low,
           f'{self.name}_high': high,
+          **{f'{self.name}_{name}': value[self.name] if isinstance(
+              value, Mapping) else value for name, value in beside.items()},
       }
 
     if self.is_ranking:

@@ -11,6 +11,7 @@ import pytest
 from flamingo_jax.errors import UserError
 from flamingo_jax.evaluation.metrics import CIDER, captions
 
+RUNS = captions._runs.__wrapped__  # before conftest.py says that none does
 TOKENIZED = {
     "A man's hat isn't on the table.": "a man 's hat is n't on the table",
     'Two dogs, one black and one white; both run!':
@@ -82,7 +83,7 @@ def java(tmp_path, monkeypatch):
     path.write_text(f'#!/bin/sh\n{script}\n')
     path.chmod(0o755)
     monkeypatch.setenv('PATH', str(tmp_path), prepend=os.pathsep)
-    monkeypatch.setattr(captions, '_runs', captions._runs.__wrapped__)
+    monkeypatch.setattr(captions, '_runs', RUNS)
 
   return put
 
