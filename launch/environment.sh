@@ -3,10 +3,6 @@
 # Sourced by the scripts beside it: `install train` or `install test` leaves the
 # repository's own virtual environment in .venv and its Python in $python.
 
-# Training that Ctrl-C stops saves its state and ends with status 0, for which bash
-# would go on to what needs it finished.
-trap 'exit 130' INT
-
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 environment=$root/.venv
 lock=$root/.venv.lock

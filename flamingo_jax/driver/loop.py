@@ -99,7 +99,10 @@ class Parts:
       self.summarize_config(self.model_dir, log.tensorboard, step)
       progress = opened(Progress(step, self.total_steps))
       loop = Loop(self, checkpoints, media_cache, log, progress, sums)
-      return loop.run(state, frozen_params, stop)
+      step, state, stopping = loop.run(state, frozen_params, stop)
+    if stopping:
+      raise SystemExit(exit_status(stopping))
+    return step, state
 
 
 class Loop:
@@ -140,8 +143,12 @@ class Loop:
       state: TrainState,
       frozen_params: Tree,
       stop: StopRequest,
-  ) -> tuple[int, TrainState]:
+  ) -> tuple[int, TrainState, str | None]:
     """Trains until the last step or until asked to stop, and saves there.
+
+    Returns:
+      The step and the state there, and the name of the signal if one stopped it
+      before the last step.
 
     Raises:
       SystemExit: asked to stop before the first step; there is nothing to save.
@@ -177,12 +184,14 @@ class Loop:
       self._between_steps(
           step, state, frozen_params, step == total_steps, bool(stopping)
       )
+    if step >= total_steps:
+      stopping = None
     if stopping:
       self._progress.say(
           f'{stopping}: stopped and saved at step {step}; the same '
           'command resumes from there'
       )
-    return step, state
+    return step, state, stopping
 
   def _exit_if_asked(self, stop: StopRequest) -> None:
     if stop and jax.process_count() == 1:  # others would wait for this one
@@ -350,7 +359,7 @@ def train(
 
   Raises:
     UserError: what doesn't fit, a loss of NaN, a full disk, a folder in use.
-    SystemExit: a signal before the first step.
+    SystemExit: a signal stopped it before the last step.
   """
   checkpoint.check_are_ours(use_orbax)
   for cfg in filter(None, (train_dataset_cfg, train_eval_dataset_cfg)):

@@ -5,7 +5,6 @@
 import os
 import pathlib
 import shutil
-import signal
 import subprocess
 
 import pytest
@@ -89,17 +88,3 @@ def test_a_script_that_fails_gives_the_lock_back(root, environ):
   (root / 'python').write_text(good)
   said, _ = start(root, environ, 'train').communicate()
   assert 'Waiting' not in said and said.endswith('train is installed\n')
-
-
-def test_ctrl_c_ends_a_script_whose_program_saved_its_state(root):
-  (root / 'script').write_text(
-      'source launch/environment.sh\n'
-      """bash -c 'trap "exit 0" INT; kill -INT 0; sleep 9'\n"""
-      'echo and goes on\n'
-  )
-  done = subprocess.run(
-      ['bash', 'script'], cwd=root, stdout=subprocess.PIPE, check=False,
-      start_new_session=True,  # which the signal is for
-      preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-  )
-  assert (done.returncode, done.stdout) == (130, b'')
