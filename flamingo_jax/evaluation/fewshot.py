@@ -185,6 +185,11 @@ def _check(benchmark: Benchmark, settings: Settings) -> None:
     raise UserError(
         f'{benchmark.name} has no training split to take shots from: ask for 0'
     )
+  if benchmark.rule and settings.split == benchmark.supports:
+    raise UserError(
+        f'the split {settings.split!r} of {benchmark.name} is what its makers '
+        f'choose shots from: ask {benchmark.split!r}'
+    )
   if benchmark.rule and (settings.rices or settings.fixed_shots):
     raise UserError(
         f'the shots of {benchmark.name} are those that its makers choose for '

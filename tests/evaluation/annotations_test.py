@@ -157,7 +157,7 @@ WRONG = [
     ('open_mi', 'query.json', (3, 'support', 'slation'), ['a.jpg']),
     ('open_mi', 'query.json', (3, 'support', 'slation', 'images', 0), ''),
     ('operator_induction', 'query.json', (3, 'operator'), '/'),
-    ('textocr', 'query.json', (3, 'image'), ['query/1.png']),
+    ('textocr', 'query.json', (3, 'image'), ['/textocr/query/1.png']),
     ('textocr', 'query.json', (3, 'image'), ['../1.png']),
     ('textocr', 'query.json', (3, 'answer'), ''),
     ('clevr', 'query.json', (3, 'question'), None),

@@ -170,6 +170,8 @@ def test_baselines_and_cards_know_these_shots(data, tmp_path):
   assert 'come with the query' in card['prompt']['shots']
   (first, *_) = examples(tmp_path, card)
   assert len(first['shots']) == 4 and first['shots'][0].startswith('open_mi:q')
+  with pytest.raises(UserError, match="from: ask 'query'"):
+    evaluate(data, tmp_path, 'operator_induction', split='support')
   for more in ({'rices': True}, {'fixed_shots': True}):
     with pytest.raises(UserError, match='leave --rices and --fixed_shots out'):
       evaluate(data, tmp_path, 'open_mi', **more)

@@ -4,6 +4,7 @@
 
 import csv
 import shutil
+import sys
 
 import pytest
 
@@ -85,7 +86,7 @@ def test_what_a_file_holds_wrongly_is_told(data, tmp_path, edit, sentence):
   assert str(path) in str(raised.value)
 
 
-def test_a_file_that_is_none_is_told(data, tmp_path):
+def test_a_file_that_is_none_is_told(data, tmp_path, monkeypatch):
   with pytest.raises(UserError, match=r'train-\*.parquet does not exist'):
     queries(tmp_path)
   folder = tmp_path / 'smmile' / 'data'
@@ -93,4 +94,7 @@ def test_a_file_that_is_none_is_told(data, tmp_path):
   whole = (folder / FILE).read_bytes()
   (folder / FILE).write_bytes(whole[:-9])
   with pytest.raises(UserError, match=f'{FILE} is not Parquet'):
+    queries(tmp_path)
+  monkeypatch.setitem(sys.modules, 'pyarrow', None)
+  with pytest.raises(UserError, match='is read with pyarrow: pip install'):
     queries(tmp_path)
