@@ -31,8 +31,9 @@ def add_flags(parser: Any) -> None:
   parser.add_argument('--data', metavar='DIR',
                       help='a folder with one folder per benchmark')
   parser.add_argument('--prompts', metavar='NAME',
-                      help="whose wording prompts have, where there is more "
-                      'than that of the paper or of the makers: openflamingo')
+                      help='another wording of prompts, where there is one: '
+                      'openflamingo; vl_icl_concise or vl_icl_nothing, of its '
+                      'description of tasks')
   parser.add_argument('--shots', type=numbers, default=None, metavar='N,...',
                       help="numbers of shots (default: the benchmark's own)")
   parser.add_argument('--split', metavar='NAME',

@@ -8,7 +8,9 @@ with detailed descriptions of tasks. Of SMMILE it is
 github.com/eth-medical-ai-lab/smmile, commit ab004d2, in its open-ended form.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+import dataclasses
+from typing import Any
 
 from flamingo_jax.evaluation import metrics
 from flamingo_jax.evaluation import shot_rules
@@ -127,9 +129,35 @@ def _smmile(name: str, title: str) -> Benchmark:
 
 _SMMILE = (_smmile('smmile', 'SMMILE'), _smmile('smmile_plusplus', 'SMMILE++'))
 
+# Their --task_description=concise.
+_CONCISE = {
+    'open_mi': 'Answer the question with a single word or phase.',
+    'operator_induction': 'Induce the mathematical operator and calculate the '
+    'result.',
+    'operator_induction_interleaved': 'Induce the mathematical operator between '
+    'the two images and calculate the result.',
+    'textocr': 'Answer with the text inside the red box.',
+    'clevr': 'Find objects of the given type, induce what operation to use and '
+    'calculate the result.',
+    'matching_mi': 'Determine the output for the new pair of images.',
+}
+
+
+def _described(name: str, instructions: Mapping[str, str]) -> dict[str, Any]:
+  """What other descriptions of the tasks of VL-ICL Bench change of its rows."""
+  return {
+      row.name: {'style': dataclasses.replace(
+          row.style, name=name,
+          instruction=f'{instructions.get(row.name, "")}\n',
+      )} for row in _VL_ICL
+  }
+
+
 ROWS = (*_VL_ICL, *_SMMILE)
-# Their makers' prompts, the only ones there are of them.
-PROMPTS = {
-    rows[0].style.name: {row.name: {} for row in rows}
-    for rows in (_VL_ICL, _SMMILE)
+# Whose prompts there are, as `paper_benchmarks.PROMPTS` has them.
+PROMPTS: dict[str, Mapping[str, Mapping[str, Any]]] = {
+    _VL_ICL[0].style.name: {row.name: {} for row in _VL_ICL},
+    'vl_icl_concise': _described('vl_icl_concise', _CONCISE),
+    'vl_icl_nothing': _described('vl_icl_nothing', {}),
+    _SMMILE[0].style.name: {row.name: {} for row in _SMMILE},
 }

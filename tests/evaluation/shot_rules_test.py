@@ -78,6 +78,22 @@ def test_prompts_are_the_makers_own(name, data, tmp_path):
   assert as_text(oracle.asked[0]) == f'{begin}\n{end}'
 
 
+@pytest.mark.parametrize('whose, first', [
+    ('vl_icl_concise', 'Answer with the text inside the red box.\n'),
+    ('vl_icl_nothing', '\n'),
+])
+def test_tasks_have_other_descriptions(whose, first, data, tmp_path):
+  card, oracle = evaluate(data, tmp_path, 'textocr', shots=1, prompts=whose)
+  (_, rest) = PROMPTS['textocr'].split('\n', 1)
+  assert {
+      re.sub('Answer: .*?<EOC>', 'Answer: ...<EOC>', as_text(asked))
+      for asked in oracle.asked
+  } == {first + rest}
+  assert card['settings']['prompts'] == whose
+  with pytest.raises(UserError, match=f'{whose} has published no prompt for co'):
+    paper_benchmarks.find('coco', whose)
+
+
 def test_two_classes_of_the_query_take_turns(data):
   row, asked = queries(data, 'open_mi')
   others, firsts = set(), set()
