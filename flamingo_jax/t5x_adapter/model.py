@@ -23,7 +23,7 @@ from flamingo_jax.data.vocabulary import Vocabulary
 from flamingo_jax.errors import UserError
 from flamingo_jax.evaluation.examples import FeatureConverter
 from flamingo_jax.evaluation.fewshot import BEAMS
-from flamingo_jax.models import ContrastiveConfig, FlamingoConfig
+from flamingo_jax.models import Branches, ContrastiveConfig, FlamingoConfig
 from flamingo_jax.predictor import programs
 from flamingo_jax.training import trained_model
 from flamingo_jax.training.trainable import merge_params
@@ -174,12 +174,20 @@ class FlamingoModel(_T5xModel, trained_model.FlamingoModel):
     assert not return_intermediates
     params = merge_params(params, _frozen(flax_mutables))
     rows = self._rows(params, batch)
+    tokens, length = batch['targets'], batch['lengths'][:, 1:]
+    size, room = tokens.shape
+    steps = jnp.broadcast_to(jnp.arange(room), (size, 1, room))
+    before = steps[..., :-1]
+    chain = decoding.Candidates(
+        read=tokens[:, None, :-1],
+        branches=Branches(before, before[..., None, :] <= before[..., None]),
+        parent=steps, token=tokens[:, None],
+    )
     # All rows at once: t5x splits them over the mesh.
-    return programs.score(
-        self.module, params, None,
-        (rows, batch['targets'][:, None], batch['lengths'][:, 1:]),
-        room=batch['targets'].shape[1], at_once=1, groups=len(batch['targets']),
+    log_probs = programs.score(
+        self.module, params, None, (rows, chain), room=room, groups=size
     )[:, 0]
+    return jnp.sum(log_probs * (steps[:, 0] < length), axis=1)
 
   def _rows(
       self, params: Tree, batch: Mapping[str, Array]
