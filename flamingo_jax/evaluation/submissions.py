@@ -98,9 +98,8 @@ def _score_matrix(queries, scores):
 
 
 def _results(queries, outputs):
-  names = ('id', 'question', 'answer')
   return _json([
-      {**{name: query.record[name] for name in names}, 'prediction': output}
+      {**query.record['entry'], 'prediction': output}
       for query, output in zip(queries, outputs, strict=True)
   ])
 
@@ -123,7 +122,8 @@ BY_VIDEO = Submission('.json', _by_video)
 RANKS = Submission('.json', _ranks)
 # HatefulMemes' id,proba,label; the last candidate is 'yes'.
 PROBABILITIES = Submission('.csv', _probabilities)
-# VL-ICL Bench's [{id, question, answer, prediction}], for its I2T_evaluate.py.
+# VL-ICL Bench's [{id, question, answer, prediction}], as its I2T_evaluate.py
+# reads it.
 RESULTS = Submission('.json', _results)
 # SMMILE's table of problems, for its evaluate_EM.py.
 PROBLEMS = Submission('.csv', _problems)

@@ -151,7 +151,7 @@ WRONG = [
     ('imagenet', 'LOC_val_solution.csv', (0, 'PredictionString'), 'n0 1 2'),
     ('kinetics700', 'validate.csv', (0, 'label'), 'no such label'),
     ('kinetics700', 'validate.csv', (0, 'time_start'), '-1'),
-    ('open_mi', 'query.json', (3, 'image'), 'open_mi/query/139.jpg'),
+    ('open_mi', 'query.json', (3, 'image'), {}),
     ('open_mi', 'query.json', (3, 'classes'), ['dax', 'perpo']),
     ('open_mi', 'query.json', (3, 'support'), []),
     ('open_mi', 'query.json', (3, 'support', 'slation'), ['a.jpg']),
@@ -211,6 +211,18 @@ def test_wrong_supports_are_one_sentence(
   change(name, 'support.json', put(value, *keys))
   with pytest.raises(UserError, match=f'support.json: entry 3 .*{sentence}'):
     paper_benchmarks.find(name).pool(tmp_path)
+
+
+def test_entries_need_no_more_than_their_makers_read(change, tmp_path):
+  def bare(pairs):
+    for pair in pairs:
+      for side in pair.values():
+        del side['id']
+
+  change('matching_mi', 'support.json', bare)
+  assert len(paper_benchmarks.find('matching_mi').pool(tmp_path)) == 28
+  read = change('clevr', 'query.json', put('clevr/query/1.png', 3, 'image'))
+  assert read()[3].media[0].path == str(tmp_path / 'clevr' / 'query' / '1.png')
 
 
 def test_candidates_are_different_and_as_many_for_all(change, tmp_path):

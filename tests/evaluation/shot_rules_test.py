@@ -121,11 +121,11 @@ def test_shots_have_the_results_of_the_hidden_operator(name, data):
   row, asked = queries(data, name)
   pool = row.pool(data)
   for query in asked:
-    a, b = map(int, query.record['id'].split('_')[-2:])
+    a, b = map(int, query.record['entry']['id'].split('_')[-2:])
     of = vl_icl.RESULTS['+-x'[query.record['result']]]
     assert query.answers == (str(of(a, b)),)
     for shot in shots(row, query, pool, 4):
-      a, b = map(int, shot.record['id'].split('_')[-2:])
+      a, b = map(int, shot.record['entry']['id'].split('_')[-2:])
       assert shot.answers == (str(of(a, b)),)
 
 

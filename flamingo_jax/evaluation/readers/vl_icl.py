@@ -23,7 +23,7 @@ _VERDICTS = ('yes', 'no')
 
 
 def questions(source: Source) -> Iterator[Sample]:
-  """[{id, image: [path], question, answer}], of CLEVR and TextOCR."""
+  """[{image: [path], question, answer, ...}], of CLEVR and TextOCR."""
   for number, entry in _entries(source):
     yield _sample(source, number, entry)
 
@@ -93,7 +93,7 @@ def _verdict(
 
 def _entries(source: Source, *more: str) -> Iterator[tuple[int, Record]]:
   return source.fields_of(
-      source.entries(0), 'id', 'image', 'question', 'answer', *more
+      source.entries(0), 'image', 'question', 'answer', *more
   )
 
 
@@ -130,12 +130,16 @@ def _sample(
     source: Source, number: int, entry: Record,
     answers: list[str] | None = None, **record: Any,
 ) -> Sample:
+  names = ('id', 'question', 'answer')
+  is_one = isinstance(entry['image'], str)  # as the makers' program takes it
   return source.sample(
       number,
-      _pictures(source, entry, entry.texts('image')),
+      _pictures(
+          source, entry, [entry.text('image')] if is_one else entry.texts('image')
+      ),
       {'question': entry.text('question')},
       answers or [entry.text('answer')],
       # What the makers' results have of a query.
-      {'id': entry.name('id'), 'question': entry['question'],
-       'answer': entry['answer'], **record},
+      {'entry': {name: entry[name] for name in names if name in entry},
+       **record},
   )
