@@ -1,32 +1,30 @@
 # SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Queries per second of few-shot evaluation, with and without what saves time.
+"""Queries per second of few-shot evaluation, against doing all for each query.
 
   python -m benchmarks.fewshot_eval --variant=flamingo_tiny --shots=0,4,32
 
-prints JSON: for each number of fixed shots queries/s of the whole way from
-picture files to answers, beam 3, with everything on and with something left out
-(0 shots are two texts without pictures, Flamingo A.2):
+prints JSON: for each number of shots, fixed ones and those of RICES, queries/s of
+the whole way from picture files to answers (beam 3), in two ways that take turns:
 
-  prefix     the shots are read once, and not again in front of every query
-  media      latents of pictures are kept, and not computed again per batch;
-             with a prefix that is read once no picture comes twice, so it is
-             also tried without both
-  bucketing  queries of like length share a batch, and are not padded to the
-             longest of all
+  shared     supports are known from an earlier evaluation, on disk, and queries
+             are not. Fixed shots are read once. RICES compares the features of
+             queries, which come with their latents, and reads each prompt whole.
+  per_query  all pictures of a prompt are encoded for it, and it is read whole.
+             RICES has chosen its shots before the clock starts.
 
-'ratio' is the time per query over that of the fewest shots with everything on,
-'cpu_ratio' the same of the process's CPU time, which other work on the machine
-changes less. The measurements take turns and the fastest of each counts. With
-few queries, reading 32 shots once is a part of what each costs; --all_on leaves
-the slow measurements out, so that there may be as many as in an evaluation.
+'times' is how many times the queries/s of 'per_query' those of 'shared' are, and
+'cpu_times' the same of the process's CPU time, which other work on the machine
+changes less. The fastest of each way counts. 'support' is what encoding a support
+takes, once for a model. 0 shots are two texts without pictures (Flamingo A.2).
 Weights and pictures are random, and no answer ends before its last token. The
-context is as long as the shots need. When the clock starts, programs are compiled
-and nothing is encoded or read.
+context is as long as the shots need. When the clock starts, programs are compiled.
 """
 
 import argparse
+from collections.abc import Callable, Sequence
 import json
+import os
 import pathlib
 import tempfile
 import time
@@ -39,125 +37,170 @@ import PIL.Image
 from benchmarks.random_params import random_params
 from flamingo_jax.data.documents import END_OF_CHUNK, image
 from flamingo_jax.data.vocabulary import Vocabulary, default_vocabulary
+from flamingo_jax.evaluation import prompts, rices
+from flamingo_jax.evaluation.prompts import Sample
 from flamingo_jax.models import variants
 from flamingo_jax.predictor import Predictor
 from flamingo_jax.tasks.shapes_vocabulary import shapes_vocabulary
 from flamingo_jax.training.partitioner import Partitioner
 
-OFF = ((), ('prefix',), ('prefix', 'media'), ('bucketing',))
 # In words that every vocabulary here has.
-QUESTION = 'Question: What colour is the{} star? Answer:'
-WORDS = ' large striped'  # that some questions have more
+QUESTION = 'Question: What colour is the star? Answer:'
+ANSWER = 'red'
 VOCABULARIES = {'flamingo_tiny': shapes_vocabulary}  # of other than the default
+KINDS = ('fixed', 'rices')
 
 
-def make_prompts(
-    folder: pathlib.Path, size: int, shots: int, queries: int
-) -> tuple[list, list[list]]:
-  """(parts of the shots, those of each query): a picture file each.
+class Pictures:
+  """Samples with random pictures, none of which comes twice."""
 
-  0 shots are two texts without pictures.
-  """
-  rng = np.random.default_rng(0)
-  pictures = []
-  for i in range(shots + queries):
-    path = folder / f'{i}.png'
-    pixels = rng.integers(0, 256, (size, size, 3), np.uint8)
-    PIL.Image.fromarray(pixels).save(path)
-    pictures.append(image(path))
-  prefix = []
-  for picture in [[part] for part in pictures[:shots]] or 2 * [[]]:
-    prefix += [*picture, QUESTION.format('') + ' red', END_OF_CHUNK]
-  # Every fourth query is twice as long or longer.
-  return prefix, [
-      [picture, QUESTION.format(WORDS * (4 * (i % 4 == 0)))]
-      for i, picture in enumerate(pictures[shots:])
-  ]
+  def __init__(self, folder: pathlib.Path, size: int):
+    self._folder, self._size = folder, size
+    self._rng, self._count = np.random.default_rng(0), 0
+
+  def __call__(self, count: int) -> list[Sample]:
+    """New ones."""
+    samples = []
+    for _ in range(count):
+      pixels = self._rng.integers(0, 256, (self._size, self._size, 3), np.uint8)
+      path = self._folder / f'{self._count}.png'
+      PIL.Image.fromarray(pixels).save(path)
+      samples.append(Sample(
+          (image(path),), QUESTION, (ANSWER,), f'sample {self._count}', 0
+      ))
+      self._count += 1
+    return samples
+
+  def again(self, parts: list, name: str) -> list:
+    """The parts with pictures of their own, which nobody knows are others'."""
+    found = []
+    for number, part in enumerate(parts):
+      if hasattr(part, 'path'):
+        path = self._folder / f'{name}_{number}.png'
+        if not path.exists():
+          os.link(part.path, path)
+        part = image(path)
+      found.append(part)
+    return found
 
 
-def _context(options: argparse.Namespace, vocabulary: Vocabulary) -> int:
-  """The tokens of the longest prompt and its answer, or more."""
-  shot = len(vocabulary.encode(QUESTION.format(4 * WORDS) + ' red')) + 2
-  return shot * (2 + max(options.shots)) + options.new_tokens
-
-
-def answer(
-    predictor: Predictor, off: tuple[str, ...], prefix: list,
-    queries: list[list], options: argparse.Namespace,
+def share(
+    predictor: Predictor, kind: str, shots: int, supports: Sequence[Sample],
+    queries: Sequence[Sample], limits: dict[str, int],
 ) -> list[str]:
-  """Answers to all queries, with something left out."""
-  asked = queries
-  if 'prefix' in off:
-    asked, prefix = [[*prefix, *query] for query in queries], []
-  limits = {
-      'max_new_tokens': options.new_tokens, 'beams': 3, 'prefix': prefix,
-      'batch_size': options.batch,
-  }
-  if 'bucketing' not in off:
-    return predictor.generate(asked, **limits)
-  # What padding to the longest costs: every query as long as that.
-  longest = max(asked, key=lambda query: len(query[-1]))
+  """Answers to queries, as `flamingo eval` asks for them."""
+  if kind == 'rices':
+    index = rices.Index(queries, supports, predictor.embed)
+    return predictor.generate(
+        [prompts.join(index.nearest(q, shots), q) for q in queries], **limits
+    )
   return predictor.generate(
-      [[*query[:-1], longest[-1]] for query in asked], **limits
+      list(map(prompts.ask, queries)), prefix=_fixed(shots, supports), **limits
   )
+
+
+def _fixed(shots: int, supports: Sequence[Sample]) -> list:
+  """The parts of shots that are the same for all."""
+  if shots:
+    return prompts.join(supports[:shots], prompts.ANY_QUERY)
+  return 2 * [f'{QUESTION} {ANSWER}', END_OF_CHUNK]
 
 
 def measure(options: argparse.Namespace) -> dict[str, Any]:
   """All measurements, taking turns `options.repeats` times."""
   vocabulary = VOCABULARIES.get(options.variant, default_vocabulary)()
-  config = variants.get(
-      options.variant, {'decoder.context': _context(options, vocabulary)}
-  )
+  overrides = {'decoder.context': _context(options, vocabulary)}
+  if options.vision_of:
+    other = variants.get(options.vision_of)
+    overrides |= {'vision': other.vision, 'image_size': other.image_size}
+  config = variants.get(options.variant, overrides)
   params = random_params(config)
-  make = lambda keep: Predictor(
-      config, params, vocabulary, keep_latents=keep, partitioner=Partitioner()
+  make = lambda **kept: Predictor(
+      config, params, vocabulary, partitioner=Partitioner(), **kept
   )
-  predictor, forgetful = make(4096), make(0)
-  runs = {}
+  sharing = make(keep_latents=4096, cache_media=True)
+  limits = {
+      'max_new_tokens': options.new_tokens, 'beams': 3,
+      'batch_size': options.batch,
+  }
   with tempfile.TemporaryDirectory() as folder:
-    for shots in options.shots:
-      path = pathlib.Path(folder) / str(shots)
-      path.mkdir()
-      prompts = make_prompts(path, config.image_size, shots, options.queries)
-      for off in OFF[: 1 if options.all_on else None]:
-        if shots or 'prefix' not in off:
-          runs[shots, off] = prompts, []
-    for number in range(options.repeats + 1):
-      for (shots, off), (prompts, seconds) in runs.items():
-        asked = forgetful if 'media' in off else predictor
-        asked.forget()
-        start = time.perf_counter(), time.process_time()
-        answer(asked, off, *prompts, options)
-        if number:  # the first time compiles
-          end = time.perf_counter(), time.process_time()
-          seconds.append(np.subtract(end, start))
-  return summarize(options, {
-      key: np.min(seconds, axis=0) for key, (_, seconds) in runs.items()
+    os.environ['XDG_CACHE_HOME'] = folder
+    new = Pictures(pathlib.Path(folder), config.image_size)
+    supports = new(options.supports)
+    sharing.embed([supports[0].media[0]])  # compiles
+    support = _clock(lambda: sharing.embed(
+        [sample.media[0] for sample in supports[1:]]
+    )) / (options.supports - 1)
+    seconds = {}
+    for turn in range(options.repeats + 1):  # the first one compiles
+      for shots in options.shots:
+        for kind in KINDS[: 2 if shots else 1]:
+          queries = new(options.queries)
+          sharing.forget()
+          found = _clock(lambda: share(
+              sharing, kind, shots, supports, queries, limits
+          )) / options.queries
+          asked = _alone(
+              new, kind, shots, supports, queries[: options.alone], sharing,
+              f'{turn}_{shots}_{kind}',
+          )
+          forgetful = make()
+          alone = _clock(
+              lambda: forgetful.generate(asked, **limits)
+          ) / len(asked)
+          if turn:
+            seconds.setdefault((shots, kind), []).append((found, alone))
+  return summarize(options, support, {
+      key: np.min(turns, axis=0) for key, turns in seconds.items()
   })
 
 
+def _alone(
+    new: Pictures, kind: str, shots: int, supports: Sequence[Sample],
+    queries: Sequence[Sample], predictor: Predictor, name: str,
+) -> list[list]:
+  """Whole prompts of queries, whose pictures no two have in common."""
+  if kind == 'rices':
+    index = rices.Index(queries, supports, predictor.embed)
+    whole = [prompts.join(index.nearest(q, shots), q) for q in queries]
+  else:
+    whole = [[*_fixed(shots, supports), *prompts.ask(q)] for q in queries]
+  return [new.again(p, f'{name}_{i}') for i, p in enumerate(whole)]
+
+
+def _clock(run: Callable[[], Any]) -> np.ndarray:
+  """Seconds: of the clock, and of CPU time."""
+  start = time.perf_counter(), time.process_time()
+  run()
+  return np.subtract((time.perf_counter(), time.process_time()), start)
+
+
+def _context(options: argparse.Namespace, vocabulary: Vocabulary) -> int:
+  """The tokens of the longest prompt and its answer, or more."""
+  shot = len(vocabulary.encode(f'{QUESTION} {ANSWER}')) + 8
+  return shot * (2 + max(options.shots)) + options.new_tokens
+
+
 def summarize(
-    options: argparse.Namespace,
-    seconds: dict[tuple[int, tuple[str, ...]], np.ndarray],
+    options: argparse.Namespace, support: np.ndarray,
+    seconds: dict[tuple[int, str], np.ndarray],
 ) -> dict[str, Any]:
-  """The fastest of the repeats (wall clock, CPU), for JSON."""
-  fewest = seconds[min(options.shots), ()]
+  """The fastest of the repeats, [way, (wall clock, CPU)], for JSON."""
   device = jax.devices()[0]
+  rate = lambda value: float(f'{1 / value[0]:.4g}')
   return {
-      'variant': options.variant,
-      'queries': options.queries,
-      'batch': options.batch,
-      'new_tokens': options.new_tokens,
-      'repeats': options.repeats,
+      **vars(options),
       'runs': [
           {
-              'shots': shots, 'without': off,
-              'queries_per_second': round(options.queries / value[0], 3),
-              'ratio': round(value[0] / fewest[0], 3),
-              'cpu_ratio': round(value[1] / fewest[1], 3),
+              'shots': shots, 'kind': kind,
+              'shared_per_second': rate(shared),
+              'per_query_per_second': rate(alone),
+              'times': round(alone[0] / shared[0], 2),
+              'cpu_times': round(alone[1] / shared[1], 2),
           }
-          for (shots, off), value in seconds.items()
+          for (shots, kind), (shared, alone) in seconds.items()
       ],
+      'support': {'seconds': round(support[0], 4), 'cpu': round(support[1], 4)},
       'hardware': f'{len(jax.devices())} x {device.device_kind} '
                   f'({device.platform})',
       'jax': jax.__version__,
@@ -170,13 +213,16 @@ def main() -> None:
       description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
   )
   parser.add_argument('--variant', default='flamingo_tiny')
+  parser.add_argument('--vision_of', metavar='VARIANT',
+                      help='take the vision encoder of another one')
   parser.add_argument(
       '--shots', default=[0, 4, 32], metavar='N,...',
       type=lambda text: [int(number) for number in text.split(',')],
   )
-  parser.add_argument('--all_on', action='store_true',
-                      help='nothing is left out, for many queries')
   parser.add_argument('--queries', type=int, default=64)
+  parser.add_argument('--alone', type=int, default=16,
+                      help='how many of them are asked one by one')
+  parser.add_argument('--supports', type=int, default=64)
   parser.add_argument('--batch', type=int, default=8)
   parser.add_argument('--new_tokens', type=int, default=8)
   parser.add_argument('--repeats', type=int, default=3)
