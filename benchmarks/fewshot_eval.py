@@ -18,7 +18,8 @@ the whole way from picture files to answers (beam 3), in two ways that take turn
 changes less. The fastest of each way counts. 'support' is what encoding a support
 takes, once for a model. 0 shots are two texts without pictures (Flamingo A.2).
 Weights and pictures are random, and no answer ends before its last token. The
-context is as long as the shots need. When the clock starts, programs are compiled.
+context is as long as the shots need, and the vocabulary is one of the package's.
+When the clock starts, programs are compiled.
 """
 
 import argparse
@@ -109,7 +110,10 @@ def _fixed(shots: int, supports: Sequence[Sample]) -> list:
 def measure(options: argparse.Namespace) -> dict[str, Any]:
   """All measurements, taking turns `options.repeats` times."""
   vocabulary = VOCABULARIES.get(options.variant, default_vocabulary)()
-  overrides = {'decoder.context': _context(options, vocabulary)}
+  overrides = {
+      'decoder.context': _context(options, vocabulary),
+      'decoder.vocab': vocabulary.base_size,
+  }
   if options.vision_of:
     other = variants.get(options.vision_of)
     overrides |= {'vision': other.vision, 'image_size': other.image_size}

@@ -254,11 +254,22 @@ def _choice(reply: dict[str, Any]) -> dict[str, Any]:
 
 
 def _text(reply: dict[str, Any]) -> str:
-  """What was said; nothing, where a server says null."""
-  content = _choice(reply)['message'].get('content')
+  """What was said; nothing, where a server says null.
+
+  Raises:
+    UserError: it is no text, or was cut before it began.
+  """
+  choice = _choice(reply)
+  content = choice['message'].get('content')
   if content is not None and not isinstance(content, str):
     raise UserError(f'the endpoint replied the content {shown(content)}, and it '
                     'must be a text')
+  if not content and choice.get('finish_reason') == 'length':
+    raise UserError(
+        'the endpoint cut its answer before it said anything (finish_reason '
+        "'length'): a model that thinks first needs more tokens than a benchmark "
+        'gives; turn its thinking off, or name another model'
+    )
   return content or ''
 
 
@@ -266,23 +277,40 @@ def _log_likelihoods(
     reply: dict[str, Any], candidates: Sequence[str]
 ) -> list[float]:
   found = reply.get('candidates') or []
-  if len(found) != len(candidates):
+  try:
+    if len(found) != len(candidates):
+      raise UserError(
+          f'the endpoint scored {len(found)} of {len(candidates)} candidates, '
+          'and all of them when it was first asked'
+      )
+    scores = [float(candidate['log_prob']) for candidate in found]
+    texts = [candidate.get('text', text) for candidate, text in zip(
+        found, candidates
+    )]
+  except (TypeError, ValueError, KeyError, AttributeError):
+    scores, texts = [math.nan], candidates
+  if any(map(math.isnan, scores)) or texts != list(candidates):
     raise UserError(
-        f'the endpoint scored {len(found)} of {len(candidates)} candidates, and '
-        'all of them when it was first asked'
+        f'the endpoint replied the candidates {shown(found)}: there must be a '
+        'log_prob of each, in the order in which they were asked'
     )
-  return [float(candidate['log_prob']) for candidate in found]
+  return scores
 
 
 def _first_tokens(reply: dict[str, Any]) -> list[tuple[str, float]]:
   """Texts and log-probabilities of what the first token could have been."""
-  found = (_choice(reply).get('logprobs') or {}).get('content') or []
-  if not found:
-    return []
-  return [
-      (other['token'], float(other['logprob']))
-      for other in found[0].get('top_logprobs') or []
-  ]
+  log_probs = _choice(reply).get('logprobs')
+  try:
+    found = (log_probs or {}).get('content') or []
+    return [
+        (str(other['token']), float(other['logprob']))
+        for other in (found[0].get('top_logprobs') or [] if found else [])
+    ]
+  except (TypeError, ValueError, KeyError, AttributeError):
+    raise UserError(
+        f'the endpoint replied the logprobs {shown(log_probs)}, which are not as '
+        "OpenAI's are"
+    ) from None
 
 
 def _by_first_token(

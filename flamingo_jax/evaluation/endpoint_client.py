@@ -3,8 +3,12 @@
 """Asks an OpenAI-style server over HTTP, patiently."""
 
 from collections.abc import Callable, Mapping
+import email.utils
+import html
+import http.client
 import json
 import os
+import re
 import threading
 import time
 from typing import Any
@@ -12,12 +16,15 @@ import urllib.error
 import urllib.parse
 import urllib.request
 
-from flamingo_jax.errors import UserError, shown
+from flamingo_jax.errors import UserError, one_line, shown
 
 KEY = 'OPENAI_API_KEY'  # the variable of the environment
 _TRIES = 6
 _LONGEST_WAIT = 60.0  # seconds between two tries
 _SECONDS = 300.0  # without a byte of the reply
+_ALL_SECONDS = 600.0  # of a whole reply, which may come byte by byte
+_PIECE = 65_536  # bytes of a reply that are waited for
+_TITLE = re.compile(r'<title[^>]*>(.*?)</title>', re.I | re.S)
 # What may be otherwise a moment later.
 _PASSING = frozenset({408, 409, 425, 429, 500, 502, 503, 504})
 
@@ -74,17 +81,25 @@ class Client:
     for tries_left in reversed(range(_TRIES)):
       self._wait_for_turn()
       try:
-        return _object(url, self._send(url, data))
+        found = _object(self._send(url, data))
+        status, told = _error_within(found)
+        if not told:
+          return found
       except urllib.error.HTTPError as error:
-        told, asked_wait = _sentence(error), error.headers.get('Retry-After')
-        if error.code not in _PASSING:
-          raise Refused(url, error.code, told) from None
-        problem = f'answered {error.code} ({told})'
-        wait = max(wait, _seconds(asked_wait))
+        status, told = error.code, _sentence(error)
+        wait = max(wait, _seconds(error.headers.get('Retry-After')))
       except OSError as error:  # URLError and TimeoutError are some
+        status = None
         problem = f'cannot be reached ({getattr(error, "reason", error)})'
-      except ValueError as error:
-        problem = f'replied what is no JSON object ({error})'
+      except http.client.HTTPException as error:
+        status = None
+        problem = f'broke off its reply ({type(error).__name__})'
+      except (ValueError, RecursionError) as error:
+        status, problem = None, f'replied what is no JSON object ({error})'
+      if status is not None:
+        if status not in _PASSING:
+          raise Refused(url, status, told)
+        problem = f'answered {status} ({told})'
       if tries_left:
         self._sleep(min(wait, _LONGEST_WAIT))
         wait *= 2
@@ -98,8 +113,15 @@ class Client:
     if key := os.environ.get(KEY):
       headers['Authorization'] = f'Bearer {key}'
     request = urllib.request.Request(url, data, headers)
+    end, pieces = time.monotonic() + _ALL_SECONDS, []
     with urllib.request.urlopen(request, timeout=_SECONDS) as reply:
-      return reply.read()
+      while piece := reply.read1(_PIECE):
+        pieces.append(piece)
+        if time.monotonic() > end:
+          raise TimeoutError(f'its reply is not whole after {_ALL_SECONDS:g} s')
+      if reply.length:  # what it said and did not send
+        raise http.client.IncompleteRead(b'', reply.length)
+    return b''.join(pieces)
 
   def _wait_for_turn(self) -> None:
     if not self._apart:
@@ -111,26 +133,53 @@ class Client:
     self._sleep(turn - now)
 
 
-def _object(url: str, data: bytes) -> dict[str, Any]:
+def _object(data: bytes) -> dict[str, Any]:
   found = json.loads(data)
   if not isinstance(found, dict):
     raise ValueError(f'it is {shown(found)}')
   return found
 
 
+def _error_within(found: Mapping[str, Any]) -> tuple[int | None, str]:
+  """The status and sentence of an error that a server calls a success."""
+  error = found.get('error')
+  if not error or found.get('choices'):
+    return None, ''
+  code = error.get('code') if isinstance(error, dict) else None
+  return code if type(code) is int else 500, _told(error)
+
+
 def _sentence(error: urllib.error.HTTPError) -> str:
-  """What a server says went wrong, as OpenAI's does, or the whole of it."""
-  body = error.read(10_000).decode(errors='replace')
+  """What a server says went wrong, as OpenAI's does, or the begin of it."""
+  try:
+    body = error.read(10_000).decode(errors='replace')
+  except (OSError, http.client.HTTPException):
+    return error.reason
   try:
     found = json.loads(body)
-    found = found.get('error', found)
-    return str(found.get('message', found) if isinstance(found, dict) else found)
-  except (ValueError, AttributeError):
-    return body.strip() or error.reason
+    return _told(found.get('error', found))
+  except (ValueError, RecursionError, AttributeError):
+    pass
+  if '<html' in body[:1000].lower():
+    title = _TITLE.search(body)
+    body = html.unescape(title[1]) if title else ''
+  return one_line(' '.join(body.split())) or error.reason
+
+
+def _told(error: Any) -> str:
+  """The sentence of an 'error' in a reply."""
+  message = error.get('message', error) if isinstance(error, dict) else error
+  return one_line(str(message))
 
 
 def _seconds(retry_after: str | None) -> float:
+  """Of the header, which has a number or a date."""
   try:
     return float(retry_after or 0)
-  except ValueError:  # a date
+  except ValueError:
+    pass
+  try:
+    date = email.utils.parsedate_to_datetime(retry_after)
+    return date.timestamp() - time.time()
+  except (ValueError, OverflowError):
     return 0.0

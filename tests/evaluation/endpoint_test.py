@@ -4,10 +4,14 @@
 
 import base64
 import collections
+import email.utils
 import http.server
 import json
 import math
+import socket
+import struct
 import threading
+import time
 
 import numpy as np
 import PIL.Image
@@ -18,6 +22,7 @@ from flamingo_jax import cli
 from flamingo_jax.errors import UserError
 from flamingo_jax.evaluation import cards, stored_cards
 from flamingo_jax.evaluation import endpoint as endpoints
+from flamingo_jax.evaluation import endpoint_client
 from flamingo_jax.evaluation import paper_benchmarks, prompts
 from flamingo_jax.evaluation.endpoint import Endpoint
 from flamingo_jax.evaluation.endpoint_client import Client
@@ -44,19 +49,29 @@ class Fake:
           fake.replies.popleft()
         if callable(reply):
           reply = reply(fake.bodies[-1])
+        if reply is None:
+          linger = struct.pack('ii', 1, 0)  # closing resets
+          self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+          self.connection.close()
+          return
         status, body, more = reply if isinstance(reply, tuple) else (200, reply, {})
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
         self.send_response(status)
-        for name, value in {**more, 'Content-Length': len(data)}.items():
+        pause = more.get('pause', 0)
+        for name, value in {'Content-Length': len(data), **more}.items():
           self.send_header(name, str(value))
         self.end_headers()
-        self.wfile.write(data)
+        for i in range(0, len(data), 1 if pause else len(data)):
+          time.sleep(pause)  # seconds before each byte
+          self.wfile.write(data[i : i + (1 if pause else len(data))])
 
       def log_message(self, *args):
         del args
 
     self._server = http.server.ThreadingHTTPServer(('127.0.0.1', 0), Handler)
-    self._thread = threading.Thread(target=self._server.serve_forever)
+    self._thread = threading.Thread(
+        target=self._server.serve_forever, args=(0.02,)
+    )
     self._thread.start()
     self.url = f'http://127.0.0.1:{self._server.server_port}/v1'
 
@@ -145,6 +160,32 @@ def test_what_passes_is_waited_for_and_the_key_is_sent(fake, monkeypatch):
   assert {h['Authorization'] for h in fake.headers} == {'Bearer secret'}
 
 
+PAGE = b"""<!DOCTYPE html><html><head>
+  <title>503 Service &amp; more</title></head><body>""" + b'x' * 5000
+
+
+@pytest.mark.parametrize('reply, waits', [
+    ((200, b'{"choices": [{"mess', {}), 1),  # cut, and called whole
+    ((200, b'{"choices"', {'Content-Length': 500}), 1),  # cut by the network
+    ((200, {'error': {'message': 'overloaded', 'code': 503}}, {}), 1),
+    ((200, {'error': 'no worker'}, {}), 1),
+    ((429, b'', {}), 1),
+    ((429, b'', {'Retry-After': email.utils.formatdate(time.time() + 1000)}), 60),
+    ((502, b'{', {'Content-Length': 500}), 1),
+    ((200, b'[' * 100_000, {}), 1),
+    ((200, says('late'), {'pause': 0.02}), 1),
+])
+def test_a_reply_that_is_none_is_asked_for_again(fake, monkeypatch, reply, waits):
+  monkeypatch.setattr(endpoint_client, '_ALL_SECONDS', 0.1)
+  assert generate(fake.endpoint(reply, says('x'))) == ['x']
+  assert fake.slept == [waits]
+
+
+def test_a_connection_that_is_reset_is_tried_again(fake):
+  endpoint = fake.endpoint(lambda body: None, says('x'))
+  assert generate(endpoint) == ['x'] and fake.slept == [1]
+
+
 def test_a_server_that_errs_for_long_is_one_sentence(fake):
   endpoint = fake.endpoint((500, {'error': {'message': 'no memory'}}, {}))
   with pytest.raises(UserError, match=r'answered 500 \(no memory\), 6 times .*'
@@ -158,6 +199,10 @@ def test_a_server_that_errs_for_long_is_one_sentence(fake):
     ((404, b'not here', {}), 'answered 404: not here'),
     ({'choices': []}, 'has no choices.0..message'),
     (says(['a']), r"replied the content \['a'\]"),
+    (says(None, finish_reason='length'), 'cut its answer before it said'),
+    ((200, {'error': {'message': 'no such model', 'code': 404}}, {}),
+     'answered 404: no such model'),
+    ((404, PAGE, {}), 'answered 404: 503 Service & more$'),
 ])
 def test_what_cannot_be_is_told_at_once(fake, reply, sentence):
   with pytest.raises(UserError, match=sentence):
@@ -182,6 +227,32 @@ def test_candidates_are_ranked_by_the_best_that_is_offered(fake):
   assert endpoint.ranks_by == 'candidates'
   assert score(endpoint, ['a', 'b']) == [[0, -1]]
   assert fake.bodies[-1]['candidates'] == ['a', 'b']
+
+
+@pytest.mark.parametrize('told', [
+    [{'log_prob': -1}], [{'log_prob': None}, {'log_prob': -1}], 'no', {'a': -1},
+    [{'text': 'b', 'log_prob': -1}, {'text': 'a', 'log_prob': -2}],
+    [{'log_prob': math.nan}, {'log_prob': -1}], ['a', 'b'],
+])
+def test_candidates_that_are_not_scored_are_told(fake, told):
+  offer = says('') | {'candidates': [{'log_prob': -1}] * 2}
+  endpoint = fake.endpoint(offer, says('') | {'candidates': told})
+  with pytest.raises(UserError, match='the endpoint .* candidates'):
+    score(endpoint, ['a', 'b'])
+
+
+@pytest.mark.parametrize('told', [
+    [], 'x', {'content': [{'top_logprobs': [{'token': 'a'}]}]},
+    {'content': [{'top_logprobs': [{'token': 'a', 'logprob': None}]}]},
+])
+def test_log_probs_that_are_none_are_told(fake, told):
+  refused = (400, {'error': {'message': 'candidates is unknown'}}, {})
+  endpoint = fake.endpoint(refused, likely('a', a=-1), says('b', logprobs=told))
+  if told == []:  # then the answer decides
+    assert score(endpoint, ['a', 'b']) == [[0, 1]]
+    return
+  with pytest.raises(UserError, match='the endpoint replied the logprobs'):
+    score(endpoint, ['a', 'b'])
 
 
 def test_candidates_are_ranked_by_first_tokens(fake):
