@@ -39,8 +39,8 @@ def add_check(commands: Any) -> None:
 def run_check(options: argparse.Namespace, rest: Sequence[str]) -> int:
   """Counts a data set, lists what is wrong with it, and previews 20 samples.
 
-  Give the same --gin_file and --gin.NAME=value as for training, and it tells
-  what will be too long. The exit status is 1 if there are problems.
+  Give it the --gin_file and --gin.NAME=value of your training, and it says what
+  will be too long. The exit status is 1 if there are problems.
   """
   from flamingo_jax.prepare import check
 

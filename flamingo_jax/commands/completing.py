@@ -32,7 +32,7 @@ def run_completion(options: argparse.Namespace, rest: Sequence[str]) -> None:
   """Prints a script that completes commands, flags and file names.
 
   For bash, `source` the file in ~/.bashrc. For zsh, put it into a folder on
-  fpath, before compinit runs. Print it anew after an update.
+  fpath, before compinit runs. Print it again after an update.
   """
   try:
     import shtab

@@ -41,8 +41,8 @@ def add_convert(commands: Any) -> None:
                            'its blocks and resampler (default: 64, the '
                            "maker's)")
   parser.add_argument('--merge_lora', action='store_true',
-                      help='FOLDER is a run with low-rank updates, which become '
-                           'part of the weights that they update')
+                      help='FOLDER is a run with low-rank updates: merge them '
+                           'into its weights')
   add_step(parser)
 
 
@@ -58,8 +58,8 @@ def run_convert(options: argparse.Namespace, rest: Sequence[str]) -> None:
   does a checkpoint of OpenFlamingo, or of a model built with its code, if you
   name both of its towers.
 
-  With --merge_lora a run with low-rank updates becomes the same model without
-  any: it needs no more time than before, and can be exported.
+  With --merge_lora, the low-rank updates of a run become part of its weights.
+  The result is as fast as a model without updates, and can be exported.
   """
   from flamingo_jax.convert import conversion
   from flamingo_jax.convert import merging
@@ -105,7 +105,7 @@ def add_export(commands: Any) -> None:
                        'flamingo export runs/lora --format=peft '
                        '--base=towers/smollm2 --out=adapter')
   parser.add_argument('model_dir', metavar='DIR',
-                      help='a folder of flamingo train or convert')
+                      help='a folder that flamingo train or convert wrote')
   parser.add_argument('--out', metavar='FOLDER', required=True,
                       help='a new folder')
   parser.add_argument('--format', required=True,

@@ -31,9 +31,9 @@ def add_flags(parser: Any) -> None:
   parser.add_argument('--data', metavar='DIR',
                       help='a folder with one folder per benchmark')
   parser.add_argument('--prompts', metavar='NAME',
-                      help='another wording of prompts, where there is one: '
-                      'openflamingo; vl_icl_concise or vl_icl_nothing, of its '
-                      'description of tasks')
+                      help='another wording of the prompts: openflamingo, or '
+                      'for VL-ICL Bench vl_icl_concise (a short description '
+                      'of the task) or vl_icl_nothing (none)')
   parser.add_argument('--shots', type=numbers, default=None, metavar='N,...',
                       help="numbers of shots (default: the benchmark's own)")
   parser.add_argument('--split', metavar='NAME',
@@ -41,15 +41,15 @@ def add_flags(parser: Any) -> None:
   parser.add_argument('--seeds', type=numbers, default=[0], metavar='N,...',
                       help='seeds for choosing the shots (default: 0)')
   parser.add_argument('--orders', type=int, default=1, metavar='N',
-                      help='evaluate N orders of the shots, for an interval '
+                      help='score N orders of the shots, for an interval '
                       'over orders (default: 1)')
   parser.add_argument('--controls', default=None, metavar='NAME,...',
                       type=lambda text: text.split(','),
-                      help='evaluate also without what a model should need, '
-                      'beside the score: no_pictures, text_only (no pictures '
-                      'in the shots), shuffled_images, shuffled_labels')
+                      help='also score the model without what it should need: '
+                      'no_pictures, text_only (no pictures in the shots), '
+                      'shuffled_images, shuffled_labels')
   parser.add_argument('--rices', action='store_true',
-                      help='choose shots whose pictures are most like the '
+                      help='choose the shots whose pictures are most like the '
                       "query's")
   parser.add_argument('--fixed_shots', action='store_true',
                       help='use the same shots for all queries, read once')
@@ -63,11 +63,11 @@ def add_flags(parser: Any) -> None:
   parser.add_argument('--batch_size', type=int, metavar='N',
                       help='queries at once on each device (default: 8)')
   parser.add_argument('--allow_missing', action='store_true',
-                      help='skip examples whose pictures or videos are missing')
+                      help='skip examples whose picture or video is missing')
   parser.add_argument('--endpoint', metavar='URL',
                       help='ask the model behind this OpenAI-style server, such '
-                      'as http://127.0.0.1:8000/v1, instead of one here; the '
-                      'variable OPENAI_API_KEY may have its key')
+                      'as http://127.0.0.1:8000/v1, instead of a local one; if '
+                      'it needs a key, set OPENAI_API_KEY')
   parser.add_argument('--model', metavar='NAME',
                       help='the name of the model at the endpoint')
   parser.add_argument('--requests_per_minute', type=float, metavar='X',

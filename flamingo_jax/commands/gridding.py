@@ -14,7 +14,7 @@ def add_grid(commands: Any) -> None:
   """The flags of `flamingo grid`."""
   parser = add_command(
       commands, 'grid', run_grid,
-      'train with several learning rates, say, and find the best',
+      'train once for each combination of values, and find the best',
       'flamingo grid --gin_file=configs/finetune_own_data.gin \\\n'
       '      --data=pairs.jsonl --validation=held_out.jsonl \\\n'
       '      --gin.INITIAL_WEIGHTS=runs/own --try=LEARNING_RATE=1e-5,1e-6 \\\n'
@@ -24,7 +24,8 @@ def add_grid(commands: Any) -> None:
                       dest='tried', metavar='NAME=VALUE,...',
                       help='values of a gin name; may be repeated, for all '
                       'combinations')
-  parser.add_argument('--out', required=True, metavar='DIR')
+  parser.add_argument('--out', required=True, metavar='DIR',
+                      help='a folder for the runs and their scores')
   parser.add_argument('--data', metavar='FILE.jsonl', help='sets DATA')
   parser.add_argument('--validation', metavar='FILE.jsonl',
                       help='sets VALIDATION: not trained on; decides which run '
@@ -35,9 +36,10 @@ def add_grid(commands: Any) -> None:
 def run_grid(options: argparse.Namespace, rest: Sequence[str]) -> None:
   """Trains once for each combination of values, and says which is best.
 
-  The gin file chooses a step by a metric, as those of fine-tuning do. Each run is
-  a folder in DIR; DIR/grid.md and grid.json have the scores, the best first. If
-  interrupted, the same command resumes. --gin.NAME=value holds for every run.
+  The gin file must choose a step by a metric, as those for fine-tuning do. Each
+  run gets a folder in DIR; DIR/grid.md and grid.json have the scores, the best
+  first. If interrupted, the same command resumes. --gin.NAME=value applies to
+  every run.
   """
   from etils import epath
 

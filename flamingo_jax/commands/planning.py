@@ -37,7 +37,7 @@ def add_plan(commands: Any) -> None:
 
 
 def run_plan(options: argparse.Namespace, rest: Sequence[str]) -> int:
-  """Compiles a run's training step for a TPU slice that you need not have.
+  """Compiles a run's training step for a TPU slice, which you need not have.
 
   It says whether the step fits in memory and predicts how long it takes. It
   needs no data, weights or vocabulary. The exit status is 1 if it does not fit.

@@ -61,8 +61,8 @@ _FLAGS = {
     'language': dict(metavar='CODE', help="keep pages in this language "
                      "(default: en; '' keeps all)"),
     'scorer': dict(metavar='MODULE:FUNCTION>=N', action='append', help='keep '
-                   'only pages whose text your function rates so; may be '
-                   'repeated'),
+                   'only pages to whose text your function gives at least N; '
+                   'may be repeated'),
 }
 _FETCHED = ('obelics', 'mmc4', 'html')  # whose images are found by URL
 
@@ -101,7 +101,8 @@ def add_prepare(commands: Any) -> None:
                         help="images to leave out, such as a benchmark's")
     parser.add_argument('--image_scorer', metavar='MODULE:FUNCTION>=N',
                         action='append', default=[], help='keep only images '
-                        'that your function rates so; may be repeated')
+                        'to which your function gives at least N; may be '
+                        'repeated')
     parser.add_argument('--deduplicate', action=argparse.BooleanOptionalAction,
                         default=name == 'html',
                         help='remove pages, images and lines that were seen '

@@ -47,8 +47,8 @@ class AppendPart(argparse.Action):
 def add_model(parser: Any) -> None:
   """Which trained model a subcommand works with."""
   parser.add_argument('--model_dir', metavar='DIR',
-                      help='a folder of flamingo train or convert (default: '
-                      'flamingo_tiny, which comes with the package)')
+                      help='a folder that flamingo train or convert wrote '
+                      '(default: flamingo_tiny, which comes with the package)')
   add_step(parser)
   evaluating.add_sampling(parser, 'as many as in training')
   add_mesh(parser)
@@ -78,15 +78,15 @@ def add_draws(parser: Any) -> None:
   parser.add_argument('--max_new_tokens', type=int, default=64, metavar='N',
                       help='longest answer, in tokens (default: 64)')
   parser.add_argument('--temperature', type=float, default=0.0, metavar='X',
-                      help='of sampling (default: 0, always the likeliest '
-                      'token)')
+                      help='sampling temperature (default: 0, always the '
+                      'likeliest token)')
   parser.add_argument('--top_k', type=int, metavar='N',
                       help='sample from the N likeliest tokens only')
   parser.add_argument('--top_p', type=float, metavar='X',
                       help='sample from the likeliest tokens that together '
                       'have probability X')
   parser.add_argument('--seed', type=seed, default=0, metavar='S',
-                      help='of sampling (default: 0)')
+                      help='seed for sampling (default: 0)')
 
 
 def add_score(commands: Any) -> None:

@@ -25,8 +25,8 @@ def run_report(options: argparse.Namespace, rest: Sequence[str]) -> None:
 
   The page has scores over shots, a table with what the shots alone would score,
   differences between models query by query, and links to the queries. The table
-  is also written as CSV and LaTeX. The first card's model is the one that others
-  are compared with.
+  is also written as CSV and LaTeX. All other models are compared with the first
+  card's.
   """
   from flamingo_jax.evaluation import comparison
 

@@ -107,7 +107,7 @@ def run_train(options: argparse.Namespace, rest: Sequence[str]) -> None:
 
 
 def run_eval(options: argparse.Namespace, rest: Sequence[str]) -> None:
-  """Scores a model on a benchmark of the paper, or on the tasks of a gin file.
+  """Scores a model on a benchmark, or on the tasks of a gin file.
 
   Put a benchmark's annotation files and pictures into DATA/<benchmark>; --list
   says which ones. Each score gets a folder in --out, with a card that records

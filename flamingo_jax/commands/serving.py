@@ -43,10 +43,10 @@ def add_serve(commands: Any) -> None:
   for name, default, meaning in (
       ('slots', 16, 'answers written at the same time'),
       ('queue', 64, 'requests that may wait; further ones are refused'),
-      ('seconds', 120, 'most seconds that a request may take'),
+      ('seconds', 120, 'time limit of a request, in seconds'),
       ('max_new_tokens', 1024, 'longest answer in tokens, whatever the request '
        'says'),
-      ('pictures', 128, 'most pictures in a request'),
+      ('pictures', 128, 'how many pictures a request may have'),
       ('megapixels', 50, 'largest picture, in megapixels'),
       ('megabytes', 32, 'largest request, in megabytes'),
       ('kept_megabytes', 1024, 'memory for prompts already read, reused when '

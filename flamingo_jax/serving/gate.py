@@ -120,8 +120,8 @@ class Gate:
         token.strip().encode(), self._token.encode()
     ):
       raise Refusal(
-          401, 'this server asks for a token: send the header Authorization: '
-          'Bearer TOKEN, as api_key= of an OpenAI client', code='invalid_api_key',
+          401, 'this server needs a token: send the header Authorization: '
+          'Bearer TOKEN, or api_key= in an OpenAI client', code='invalid_api_key',
       )
 
   def _note(self, scope: Scope, status: int, seconds: float) -> None:

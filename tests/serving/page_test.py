@@ -274,7 +274,7 @@ def test_a_protected_server_asks_for_its_token(chromium, model):
     page = chromium.new_page()
     page.goto(f'http://127.0.0.1:{client.port}/')
     for token in ('wrong', 'a-secret'):
-      page.get_by_label('This server asks for a token').fill(token)
+      page.get_by_label('This server needs a token').fill(token)
       page.keyboard.press('Enter')
     expect(page.locator('#model')).to_have_text('flamingo_tiny')
     page.reload()

@@ -72,7 +72,7 @@ export class Accuracy {
     };
     try {
       await Promise.all(Array.from({length: AT_ONCE}, work));
-      announce('All episodes are answered; the table has the numbers.');
+      announce('All episodes have been answered; the table has the numbers.');
     } catch (error) {
       running.abort(); // the others
       showProblem(get('run-problem'), sentence(error));

@@ -43,7 +43,7 @@ export function forgetToken() {
 }
 
 async function problemOf(response) {
-  let message = `The server answers with status ${response.status}.`;
+  let message = `The server answered with status ${response.status}.`;
   let param = null;
   try {
     const {error} = await response.json();

@@ -137,7 +137,7 @@ export class Chat {
     this.#media = media;
     this.#show();
     get('message').focus();
-    announce('The last turn is taken back.');
+    announce('Last turn undone.');
   }
 
   async #send() {

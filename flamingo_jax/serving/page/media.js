@@ -105,8 +105,7 @@ async function framesOf(file) {
     return frames;
   } catch {
     throw new Error(
-      `Your browser can't take frames of ${file.name}: give an MP4 (H.264) ` +
-      'or a WebM.',
+      `Your browser can't read ${file.name}: use an MP4 (H.264) or a WebM.`,
     );
   } finally {
     video.removeAttribute('src');

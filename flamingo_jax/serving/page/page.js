@@ -32,7 +32,7 @@ function showView() {
 /** A promise of what is typed. */
 function askForToken(wasWrong) {
   get('token-form').hidden = false;
-  const message = wasWrong ? 'This is not the token of the server.' : '';
+  const message = wasWrong ? "This is not the server's token." : '';
   showProblem(get('token-problem'), message);
   get('token').focus();
   return new Promise((resolve) => {

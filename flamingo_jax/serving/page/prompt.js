@@ -253,7 +253,7 @@ export class Prompt {
     get('result').setAttribute('aria-busy', 'true');
     get('stale').hidden = true;
     get('answer').textContent = '';
-    get('answer-note').textContent = 'The model reads the prompt …';
+    get('answer-note').textContent = 'The model is reading the prompt …';
     get('ask').textContent = 'Stop';
     get('ask').classList.add('stop');
   }
@@ -332,7 +332,7 @@ export class Prompt {
       }
     }
     if (!text.trim()) {
-      get('answer-note').textContent = 'The model ends here and says nothing.';
+      get('answer-note').textContent = 'The model has nothing to add.';
     }
   }
 

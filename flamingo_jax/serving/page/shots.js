@@ -140,7 +140,7 @@ export class Shots {
       return;
     }
     const {all} = this;
-    announce(`Now shot ${all.indexOf(shot) + 1} of ${all.length}.`);
+    announce(`Moved to ${all.indexOf(shot) + 1} of ${all.length}.`);
     this.changed();
   }
 
