@@ -267,7 +267,8 @@ def test_the_model_is_not_asked_where_a_question_has_no_answer(
 
 def test_a_table_says_why_there_is_no_score():
   card = {
-      'benchmark': 'x', 'settings': {'shots': 4, 'seed': 0, 'split': 'test'},
+      'benchmark': 'x', 'left_out': {}, 'baselines': {},
+      'settings': {'shots': 4, 'seed': 0, 'order': 0, 'split': 'test'},
       'queries': 200, 'missing': [], 'prompt': {'beyond_context': ['x:test:7']},
       'scores': {},
   }
