@@ -79,9 +79,13 @@ def read_curves(scores: Mapping[str, Mapping[str, float]]) -> Curves:
           score, *(values.get(f'{metric}_{end}') for end in _INTERVAL)
       )
   several = {key[0] for key, points in curves.items() if len(points) > 1}
+  tasks = list(dict.fromkeys(task for task, _, _ in curves))
+  rank = lambda key: (
+      tasks.index(key[0]), bool(key[1]), key[1] not in baselines.NAMES
+  )
   return {
-      key: dict(sorted(points.items()))
-      for key, points in curves.items() if key[0] in several
+      key: dict(sorted(curves[key].items()))
+      for key in sorted(curves, key=rank) if key[0] in several
   }
 
 

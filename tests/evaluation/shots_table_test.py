@@ -21,6 +21,7 @@ BASELINES = {
 SCORES = {
     'bind_2way_16shot': top1(90.0),
     'bind_2way_0shot': top1(50.0),
+    'bind_2way_0shot_blank': top1(49.0),
     'bind_2way_4shot': top1(75.0) | BASELINES,
     'bind_2way_4shot_blank': top1(48.0) | BASELINES,
     'caption_0shot': {'cider': 0.1234},
@@ -42,7 +43,9 @@ def test_a_curve_is_a_task_a_control_and_a_metric_over_shots(curves):
       },
       **{('bind_2way', name.removeprefix('top1_'), 'top1'): {
           4: (value, None, None)} for name, value in BASELINES.items()},
-      ('bind_2way', 'blank', 'top1'): {4: (48.0, 46.0, 52.0)},
+      ('bind_2way', 'blank', 'top1'): {
+          0: (49.0, 47.0, 53.0), 4: (48.0, 46.0, 52.0)
+      },
       ('caption', '', 'cider'): {0: (0.1234, None, None), 4: (0.5, None, None)},
   }
   for points in curves.values():
@@ -73,20 +76,20 @@ def test_the_table_leaves_cells_without_a_score_empty(curves):
       ['bind_2way', 'last', 'top1', '', '20.0', ''],
       ['bind_2way', 'copied', 'top1', '', '99.0', ''],
       ['bind_2way', 'shown', 'top1', '', '100.0', ''],
-      ['bind_2way', 'blank', 'top1', '', '48.0 ±3.0', ''],
+      ['bind_2way', 'blank', 'top1', '49.0 ±3.0', '48.0 ±3.0', ''],
       ['caption', '-', 'cider', '0.123', '0.5', ''],
   ]
 
 
 def test_the_csv_has_a_line_per_score(curves):
   rows = list(csv.DictReader(shots_table.as_csv(curves).splitlines()))
-  assert len(rows) == 6 + 4
+  assert len(rows) == 7 + 4
   assert rows[1] == {
       'task': 'bind_2way', 'control': '', 'metric': 'top1', 'shots': '4',
       'score': '75.0', 'low': '73.0', 'high': '79.0',
   }
-  assert rows[7]['control'] == 'blank'
-  assert (rows[8]['score'], rows[8]['low'], rows[8]['high']) == (
+  assert rows[7]['control'] == rows[8]['control'] == 'blank'
+  assert (rows[9]['score'], rows[9]['low'], rows[9]['high']) == (
       '0.1234', '', ''
   )
 

@@ -60,6 +60,30 @@ def test_a_question_has_its_prompt_and_its_accuracy(data):
     assert first(found, said)['vqa_accuracy'] == 93.75
 
 
+def test_controls_are_tasks_of_the_same_queries(data):
+  names = ('no_pictures', 'shuffled_labels')
+  found = {
+      task.name: task for task in pipeline.mixture_tasks(
+          benchmarks.mixture('vqav2', data, shots=(0, 2), controls=names)
+      )
+  }
+  assert list(found) == [
+      'vqav2_0shot', 'vqav2_0shot_no_pictures', 'vqav2_2shot',
+      'vqav2_2shot_no_pictures', 'vqav2_2shot_shuffled_labels',
+  ]
+  whole, blind, shuffled = (
+      next(task.get_dataset(LENGTHS, 'validation', shuffle=False)
+           .as_numpy_iterator()) for task in list(found.values())[2:]
+  )
+  assert whole['media_mask'].all() and not blind['media_mask'].any()
+  text = whole['prompt_pretokenized'].decode()
+  assert text.replace('<image>', '') == blind['prompt_pretokenized'].decode()
+  assert (shuffled['media'] == whole['media']).all()
+  assert shuffled['labels'].tolist() == whole['labels'].tolist()[::-1]
+  with pytest.raises(UserError, match="'blind' must be one of no_pictures"):
+    benchmarks.mixture('vqav2', data, controls=('blind',))
+
+
 def test_candidates_are_those_of_each_query(data):
   benchmarks.mixture('visdial', data, shots=(1,))
   task = seqio.TaskRegistry.get('visdial_1shot')
