@@ -18,7 +18,7 @@ def add_serve(commands: Any) -> None:
   """The flags of `flamingo serve`."""
   parser = add_command(
       commands, 'serve', run_serve,
-      "serve a model over OpenAI's HTTP interface",
+      "serve a model over OpenAI's HTTP API",
       'flamingo serve --port=8000',
   )
   prompting.add_model(parser)
