@@ -18,6 +18,7 @@ import pytest
 from flamingo_jax import broken_pipe
 from flamingo_jax import cli
 from flamingo_jax.commands import prompting
+from flamingo_jax.evaluation import baselines
 from tests import command_examples
 from tests import forked
 from tests.evaluation import miniature
@@ -190,7 +191,7 @@ def test_trains_on_own_data_resumes_and_answers(tmp_path, capsys):
       'said/exact', 'given/blank_adds', 'given/shuffled_adds')} <= rows[2].keys()
   # Both runs saw all four pictures in each step, the encoder each of them once.
   stored = model_dir / 'media_cache/process_0/64x64/digests'
-  assert stored.stat().st_size == 4 * 16
+  assert stored.stat().st_size == 4 * (16 + 8)  # each with what it is checked by
 
   named = {'runs/own': model_dir, 'a.jpg': tmp_path / '0.png'}
   shots = named | {'b.jpg': tmp_path / '1.png'}
@@ -216,8 +217,8 @@ def test_trains_on_own_data_resumes_and_answers(tmp_path, capsys):
   head, *rows, last = result.stdout.splitlines()
   assert head.split() == 'task control metric 0 shots 4 shots'.split()
   assert {tuple(row.split()[:3]) for row in rows} == {
-      ('vqav2', '-', 'vqa_accuracy'),
-      ('vqav2', '-', 'vqa_accuracy_always_normalised'),
+      ('vqav2', control, metric) for control in ('-', *baselines.NAMES)
+      for metric in ('vqa_accuracy', 'vqa_accuracy_always_normalised')
   }
   results = tmp_path / 'scores' / 'results.json'
   assert last == f'all scores: {results}'
