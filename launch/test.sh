@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Installs into .venv and runs every test; arguments go on to pytest:
 #   ./launch/test.sh
-#   ./launch/test.sh tests/decoding_test.py -k beam
+#   ./launch/test.sh tests/decoding -k beam
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
 install test
