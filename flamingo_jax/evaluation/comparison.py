@@ -28,7 +28,8 @@ _NORMAL = 1.959964  # standard errors of a 95 % interval
 # Of a row, as CSV and LaTeX have them.
 COLUMNS = (
     'benchmark', 'split', 'setting', 'shots', 'metric', 'model', 'score', 'low',
-    'high', *report.BESIDE, 'seeds', 'orders', 'queries',
+    'high', *report.BESIDE, 'seeds', 'seeds_low', 'seeds_high', 'orders',
+    'orders_low', 'orders_high', 'queries',
 )
 
 

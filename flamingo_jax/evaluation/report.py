@@ -150,6 +150,9 @@ def table_of_scores(rows: Sequence[Mapping[str, Any]]) -> str:
         str(row['queries']), str(row['missing']), str(row['beyond_context']),
     ))
   lines = [aligned(cells), *_table_of_baselines(rows)]
+  if rows[0]['metric'] and all(row['no_pictures'] is None for row in rows):
+    lines.append('whether pictures were needed: not asked '
+                 '(--controls=no_pictures)')
   for row in rows:
     count, shots = row['beyond_context'], row['shots']
     if count:

@@ -60,6 +60,7 @@ def test_models_stand_side_by_side(cards, tmp_path, capsys):
   first = rows[0]
   assert (first['model'], first['shots'], first['setting']) == ('right', '2', '')
   assert float(first['majority']) < float(first['score'])
+  assert first['orders'] == '1' and not first['orders_low']
   tex = out.with_suffix('.tex').read_text()
   assert r'<b>half\_\&' in tex and r'shuffled labels' in tex
 

@@ -42,9 +42,9 @@ QUERIES = [sample(i) for i in range(5)]
 SUPPORTS = [sample(i, 'support') for i in range(9)]
 
 
-def make_prompt(query, supports, shots, seed, text_only_at_zero):
+def make_prompt(query, supports, shots, seed, text_only_at_zero, control=''):
   episode = prompts.make_episode(
-      query, supports, shots, seed, text_only_at_zero
+      query, supports, shots, seed, text_only_at_zero, control
   )
   return prompts.join(episode.supports, episode.query)
 
@@ -62,12 +62,17 @@ EPISODE = {'tokens': 40, 'media': 2}  # what they need
 def add_tasks():
   """'open_2shot', 'open_0shot' and 'close_2': kind and number of shots.
 
+  'close_2_no_pictures', where nothing is shown.
+
   And 'episodes' of one shot, and 'short_episodes', the same without padding.
   """
   queries, supports = {'test': lambda: QUERIES}, lambda: SUPPORTS
   for shots in (0, 2):
     tasks.add_open_ended_task(f'open_{shots}shot', queries, supports, shots=shots)
-  tasks.add_close_ended_task('close_2', queries, supports, NAMES, shots=2)
+  for name, control in (('', ''), ('_no_pictures', 'no_pictures')):
+    tasks.add_close_ended_task(
+        f'close_2{name}', queries, supports, NAMES, shots=2, control=control
+    )
   for name, limits in (('episodes', None), ('short_episodes', EPISODE)):
     tasks.add_episode_task(
         name, {'test': lambda: EPISODES}, candidates=len(NAMES), limits=limits

@@ -42,9 +42,9 @@ def one_device(model, run_dir):
   return make_inference(model, run_dir, 4)
 
 
-def asked(shots, text_only_at_zero=True):
+def asked(shots, text_only_at_zero=True, control=''):
   return [
-      make_prompt(query, SUPPORTS, shots, 0, text_only_at_zero)
+      make_prompt(query, SUPPORTS, shots, 0, text_only_at_zero, control)
       for query in QUERIES
   ]
 
@@ -64,13 +64,15 @@ def test_answers_are_the_predictor_s(one_device, predictor, shots):
   assert len(set(found)) > 1
 
 
-def test_scores_are_the_predictor_s(one_device, predictor):
-  scores = [score for _, score in one_device.score(examples('close_2'))]
-  expected = predictor.score(asked(2), NAMES)
+@pytest.mark.parametrize('control', ['', 'no_pictures'])
+def test_scores_are_the_predictor_s(one_device, predictor, control):
+  task = 'close_2' + (f'_{control}' if control else '')
+  scores = [score for _, score in one_device.score(examples(task))]
+  expected = predictor.score(asked(2, control=control), NAMES)
   np.testing.assert_allclose(
       np.reshape(scores, expected.shape), expected, rtol=1e-5
   )
-  assert len(set(expected.argmax(axis=1))) > 1
+  assert len(np.unique(expected)) == expected.size
 
 
 def test_padding_that_limits_leave_out_changes_no_score(one_device):
