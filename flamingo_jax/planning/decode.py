@@ -7,6 +7,7 @@ import functools
 import time
 from typing import Any
 
+from flax import traverse_util
 import jax
 import jax.numpy as jnp
 
@@ -20,7 +21,7 @@ from flamingo_jax.planning.topologies import Topology
 from flamingo_jax.predictor import programs
 from flamingo_jax.training.partitioner import Partitioner
 from flamingo_jax.training.train_step import abstract_params
-from flamingo_jax.training.trainable import merge_params
+from flamingo_jax.training.trainable import answering_dtype, merge_params
 from flamingo_jax.typing import Tree
 
 SHOTS = 32  # the most of the paper's evaluations
@@ -43,7 +44,7 @@ def make_plans(
       mesh_shape or run.mesh_shape, run.rules, topology.devices
   )
   model = run.model.module
-  trainable, frozen = abstract_params(run.model, partitioner)
+  trainable, frozen = _weights(run, partitioner)
   params = merge_params(trainable, frozen)
   prompts = sharding.batch_parts(partitioner.mesh, partitioner.rules)
   rows = lambda dtype, *shape: jax.ShapeDtypeStruct(
@@ -106,6 +107,15 @@ def make_plans(
       tokens=prompts, donate_argnums=3,
   )
   return plans
+
+
+def _weights(run: PlannedRun, partitioner: Partitioner) -> tuple[Tree, Tree]:
+  """Shapes of what training trains and of the rest, as an answer reads them."""
+  trainable, frozen = abstract_params(run.model, partitioner)
+  return traverse_util.path_aware_map(lambda path, x: jax.ShapeDtypeStruct(
+      x.shape, answering_dtype(path, x.dtype, run.model.config.dtype),
+      sharding=x.sharding,
+  ), trainable), frozen
 
 
 def _plan(

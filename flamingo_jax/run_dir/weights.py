@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A checkpoint's weights, to answer with."""
 
+from collections.abc import Callable
 import os
 from typing import Any
 
@@ -14,7 +15,7 @@ from flamingo_jax.run_dir.differences import check_same_tree
 from flamingo_jax.run_dir.steps import checkpoint_folder, find_step
 from flamingo_jax.training.partitioner import Partitioner
 from flamingo_jax.training.train_step import abstract_params
-from flamingo_jax.training.trainable import merge_params
+from flamingo_jax.training.trainable import answering_dtype, merge_params
 from flamingo_jax.training.trained_model import TrainedModel
 from flamingo_jax.typing import Tree
 
@@ -27,7 +28,7 @@ def restore_params(
 ) -> dict[str, Any]:
   """The whole model's parameters, each read to where the partitioner puts it.
 
-  They have the dtypes that they were saved with.
+  They have the dtypes that they were saved with, but for `answering_dtype`.
 
   Args:
     model: whose parameters they are.
@@ -39,14 +40,17 @@ def restore_params(
     UserError: another model's checkpoint; says what differs.
   """
   wanted = merge_params(*abstract_params(model, partitioner))
-  return read_params(model_dir, step, wanted, keep_dtypes=True)
+  return read_params(
+      model_dir, step, wanted,
+      lambda path, stored: answering_dtype(path, stored, model.config.dtype),
+  )
 
 
 def read_params(
     model_dir: str | os.PathLike,
     step: int,
     wanted: Tree,
-    keep_dtypes: bool = False,
+    dtype_of: Callable[[tuple[str, ...], Any], Any] | None = None,
 ) -> dict[str, Any]:
   """The whole model's parameters, whichever of them that run had frozen.
 
@@ -54,7 +58,7 @@ def read_params(
     model_dir: the folder of a training run.
     step: of a checkpoint there.
     wanted: the whole tree's shapes, shardings and dtypes to read it as.
-    keep_dtypes: whether leaves have those that they were saved with instead.
+    dtype_of: gives another dtype, of a path and of what was saved there.
 
   Raises:
     UserError: another model's checkpoint; says what differs.
@@ -73,7 +77,7 @@ def read_params(
     return unflatten({
         name: jax.ShapeDtypeStruct(
             wanted[name].shape,
-            saved.dtype if keep_dtypes else wanted[name].dtype,
+            dtype_of(name, saved.dtype) if dtype_of else wanted[name].dtype,
             sharding=wanted[name].sharding,
         ) for name, saved in stored.items()
     })

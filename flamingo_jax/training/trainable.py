@@ -13,6 +13,7 @@ from collections.abc import Collection
 from typing import Any
 
 from flax import traverse_util
+import jax.numpy as jnp
 
 from flamingo_jax.models import lora
 from flamingo_jax.typing import Tree
@@ -40,6 +41,22 @@ def is_trained(
   if is_update(path):
     return path[-1] in lora.FACTORS
   return not lora_alone and (is_trainable(path) or path[0] in towers)
+
+
+def answering_dtype(path: tuple[str, ...], stored: Any, dtype: str) -> Any:
+  """What a parameter is read as by a model that answers, and is not trained.
+
+  Trained maps are float32 for the optimizer's sake; products only ever see them
+  in the dtype of activations, so that half the memory gives the same bits.
+
+  Args:
+    path: of the whole model's tree.
+    stored: the dtype it was saved with.
+    dtype: of activations, as FlamingoConfig has it.
+  """
+  is_map = is_trainable(path) and path[-1] == 'kernel'
+  narrow = jnp.dtype(dtype).itemsize < jnp.dtype(stored).itemsize
+  return jnp.dtype(dtype) if is_map and narrow else stored
 
 
 def split_params(

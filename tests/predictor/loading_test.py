@@ -2,9 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """The folder of a training run, and what can be wrong with one."""
 
+import dataclasses
 import json
 import shutil
 
+from flax import traverse_util
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -124,3 +126,27 @@ def test_a_run_from_before_a_field_was_added_is_read_with_its_default(
       fj.UserError, match=f'{folder} .*decoder.unheard_of is not known'
   ):
     fj.load(folder)
+
+
+def test_maps_that_were_trained_take_half_to_answer_with(tmp_path):
+  config = dataclasses.replace(CONFIG, dtype='bfloat16')
+  params = random_weights(config, scale=0.3)
+  trainable, frozen_params = split_params(params)
+  model_json.write_model_json(tmp_path, config, default_vocabulary(), 5, 3)
+  checkpoint.save_frozen(tmp_path, frozen_params)
+  checkpoints = checkpoint.Checkpoints(tmp_path)
+  state = TrainState(step=jnp.int32(1), params=trainable, opt_state={})
+  checkpoints.save(1, state, {}, None)
+  checkpoints.close()
+  model = fj.load(tmp_path)
+  found = traverse_util.flatten_dict(model.params['decoder']['groups']['xattn'])
+  for path, x in found.items():
+    is_map = path[-1] == 'kernel'
+    assert x.dtype == (jnp.bfloat16 if is_map else jnp.float32), path
+  prompt = [[fj.image(np.zeros((9, 9, 3), np.uint8)), 'a']]
+  np.testing.assert_array_equal(
+      model.score(prompt, ['b', 'c']),
+      fj.Predictor(config, params, default_vocabulary(), frames=3).score(
+          prompt, ['b', 'c']
+      ),
+  )
