@@ -27,7 +27,7 @@ def named(text: str, flag: str) -> tuple[types.ModuleType, Any]:
   """
   match = re.fullmatch(r'(\w+(?:\.\w+)*):(\w+)', text)
   if not match:
-    raise UserError(f'{flag}={shown(text)} is no MODULE:NAME; write it like '
+    raise UserError(f'{flag}={shown(text)} is not a MODULE:NAME; write it like '
                     'my.module:NAME')
   module, name = match.groups()
   try:

@@ -74,7 +74,7 @@ def test_what_goes_wrong_is_one_sentence_and_not_the_end(chat):
       '/image nowhere.png': 'nowhere.png does not exist',
       '/image': 'name a file: /image FILE',
       f'/video {__file__}': 'chat_test.py',
-      '/foo': '/foo is no command: /help',
+      '/foo': '/foo is not a command: /help',
       '/explain': 'nothing has been said yet',
       'word ' * 200: 'the model reads 128 tokens',
   }

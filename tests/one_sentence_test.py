@@ -76,8 +76,8 @@ def test_check_writes_its_page_or_says_why_not(tmp_path, capsys):
      'runs/a cannot be read or written (No space left on device); free some '
      'space'),
     (UnicodeEncodeError('utf-8', 'caf\udce9.png', 3, 4, 'surrogates not allowed'),
-     "'caf\\udce9.png' is a name or a text that is no UTF-8: rename the file, "
-     'or write the text anew'),
+     "'caf\\udce9.png' is a name or a text that is not UTF-8: rename the file, "
+     'or write the text again'),
 ])
 def test_what_gin_calls_and_the_system_refuses(raised, told):
   with pytest.raises(UserError) as error:
@@ -109,4 +109,4 @@ def test_seeds_out_of_range_are_told(command, seed, capsys):
     cli.main([*command[:-1], f'{command[-1]}={seed}'])
   assert stopped.value.code == 2
   last = capsys.readouterr().err.splitlines()[-1]
-  assert f"'{seed}' is no whole number from 0 to 2147483647" in last
+  assert f"'{seed}' is not a whole number from 0 to 2147483647" in last

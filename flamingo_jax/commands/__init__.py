@@ -44,7 +44,8 @@ def seed(text: str) -> int:
     return option_values.seed(number)
   except ValueError:  # a UserError, too
     raise argparse.ArgumentTypeError(
-        f'{shown(text)} is no whole number from 0 to {option_values.LARGEST_SEED}'
+        f'{shown(text)} is not a whole number from 0 to '
+        f'{option_values.LARGEST_SEED}'
     ) from None
 
 

@@ -109,7 +109,7 @@ class _Chat:
     elif word == '/help':
       print(_HELP)
     elif word.startswith('/'):
-      raise errors.UserError(f'{word} is no command: /help lists them')
+      raise errors.UserError(f'{word} is not a command: /help lists them')
     elif line.strip() or self.waiting:
       self.answer(line.strip())
     return True

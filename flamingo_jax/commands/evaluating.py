@@ -343,7 +343,7 @@ def _of_card(
   if changed:
     raise UserError(
         f'{", ".join(changed)} of --benchmark={options.benchmark} is not what '
-        f'{options.replay} was made with: restore it, or evaluate anew'
+        f'{options.replay} was made with: restore it, or evaluate again'
     )
   return benchmark
 

@@ -127,7 +127,7 @@ def _whole(least: int, most: int | None = None) -> Any:
     except ValueError:  # a UserError, too
       bounds = f'from {least}' + ('' if most is None else f' to {most}')
       raise argparse.ArgumentTypeError(
-          f'{errors.shown(text)} is no whole number {bounds}'
+          f'{errors.shown(text)} is not a whole number {bounds}'
       ) from None
 
   return parse

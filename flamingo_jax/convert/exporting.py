@@ -212,7 +212,7 @@ def _idefics(
   return _Export(
       'an IDEFICS, as transformers reads it', tensors,
       'model.vision_model.post_layernorm, of which nothing that text sees is '
-      'computed, so that transformers makes it anew' if record is None else '',
+      'computed, so transformers makes it itself' if record is None else '',
   )
 
 

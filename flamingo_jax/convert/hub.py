@@ -31,8 +31,8 @@ def find_folder(source: str | os.PathLike) -> tuple[pathlib.Path, str]:
   name = _NAME.fullmatch(os.fspath(source))
   if folder.exists() or name is None:
     raise UserError(
-        f'{source} is no folder; name one as the hub has it, or a model on the '
-        'hub, such as HuggingFaceTB/SmolLM2-135M'
+        f'{source} is not a folder; name one like those on the hub, or a model '
+        'on the hub, such as HuggingFaceTB/SmolLM2-135M'
     )
   repository, revision = name.groups()
   folder = _download(repository, revision)
@@ -46,7 +46,7 @@ def _download(repository: str, revision: str | None) -> pathlib.Path:
     from huggingface_hub import constants, errors
   except ImportError:
     raise UserError(
-        f'{repository} is no folder, and to read it from the hub needs the '
+        f'{repository} is not a folder, and reading it from the hub needs the '
         "package huggingface_hub, which is not installed; pip install -e "
         "'.[convert]' -c constraints.txt, or name a folder"
     ) from None
@@ -72,7 +72,7 @@ def _download(repository: str, revision: str | None) -> pathlib.Path:
   except (OSError, ValueError, errors.HTTPError) as error:
     reason = f'cannot be downloaded ({_first_line(error)})'
     remedy = 'try again, or download it elsewhere and name the folder'
-  raise UserError(f'{repository} is no folder, and {page} {reason}; {remedy}')
+  raise UserError(f'{repository} is not a folder, and {page} {reason}; {remedy}')
 
 
 def _first_line(error: object) -> str:

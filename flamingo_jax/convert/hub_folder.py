@@ -367,7 +367,7 @@ def indexed_files(index: pathlib.Path) -> list[pathlib.Path]:
     raise UserError(f'{index} has no "weight_map" of files; download it again')
   for name in names:
     if pathlib.PurePath(name).name != name:
-      raise UserError(f'{index} names {name!r}, which is no file of its folder; '
+      raise UserError(f'{index} names {name!r}, which is not a file of its folder; '
                       'download it again')
   return [index.parent / name for name in sorted(set(names))]
 

@@ -80,7 +80,7 @@ class Outgoing:
     kept = self._kept(rule, values, found)
     if kept is None and found is None:
       raise UserError(
-          f'{self._weights.folder}: {", ".join(rule.targets)} are no parameters '
+          f'{self._weights.folder}: {", ".join(rule.targets)} are not parameters '
           f'that {rule.source} of the format can tell; use --format=safetensors'
       )
     return found if kept is None else kept

@@ -129,7 +129,7 @@ class LowRankTensors:
     _, shape = self._record.tensors[rule.source]
     if len(shape) != 2 or rule.beside:
       raise UserError(
-          f'{rule.source} is no linear map in the other format: train without an '
+          f'{rule.source} is not a linear map in the other format: train without an '
           f'update of {"/".join(next(filter(None, places))[0])}'
       )
     outputs, inputs = shape

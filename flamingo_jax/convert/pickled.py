@@ -117,7 +117,7 @@ class PickledTensors(Tensors):
     for module, parameters in _items(tree, path):
       for name, values in _items(parameters, path):
         if not isinstance(values, _Array):
-          raise UserError(f'{path}: {module}/{name} is no array')
+          raise UserError(f'{path}: {module}/{name} is not an array')
         self._entries[f'{module}/{name}'] = Held(
             path, _TYPES.get(values.type, values.type), values.values
         )

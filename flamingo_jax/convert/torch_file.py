@@ -77,8 +77,8 @@ def _state(path: pathlib.Path) -> Any:
   """What a file holds, of names that are known here."""
   if not zipfile.is_zipfile(path):
     raise pickle.UnpicklingError(
-        'it is no zip, as torch writes since version 1.6; load and save it with '
-        'a newer torch if it is older'
+        'it is not a zip file, as torch writes since version 1.6; if it is older, '
+        'load and save it with a newer torch'
     )
   with open(path, 'rb') as file, zipfile.ZipFile(file) as archive:
     members = {

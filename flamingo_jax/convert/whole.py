@@ -71,7 +71,7 @@ def convert(
   tower = LanguageModelConfig(stored.decoder, stored.dtype)
   encoder = stored_encoder(os.fspath(vision_encoder))
   if encoder is None or not has_size(encoder.vision):
-    raise UserError(f'{vision_encoder} is no vision encoder that flamingo '
+    raise UserError(f'{vision_encoder} is not a vision encoder that flamingo '
                     'convert has made')
   mapping = open_flamingo.mapping(
       tensors, tower, words.entries, encoder, head_size

@@ -76,7 +76,7 @@ def check_fits(
   """
   if not isinstance(size, ArraySize):
     raise MediumError(
-        'is no picture',
+        'is not a picture',
         f'{name} is an array, where pictures are read; give an image or video, '
         'or a model of arrays (configs/own_features.gin)',
     )

@@ -69,7 +69,7 @@ class Batches(dataset_iterator.DatasetIterator):
     """
     batches = json.loads(epath.Path(filename).read_text())['batches']
     if type(batches) is not int or batches < 0:
-      raise ValueError(f'{batches!r} is no number of batches')
+      raise ValueError(f'{batches!r} is not a number of batches')
     self._go_to(batches)
 
   def _go_to(self, batch: int) -> None:

@@ -27,7 +27,7 @@ def as_folder(path: str | os.PathLike) -> epath.Path:
   name = os.fspath(path) if is_name else None
   if not name or not isinstance(name, str) or '\0' in name:
     raise UserError(
-        f'{shown(path)} is no name of a folder: give one, such as "runs/own"'
+        f'{shown(path)} is not the name of a folder: give one, such as "runs/own"'
     )
   return epath.Path(name if is_address(name) else os.path.abspath(name))
 

@@ -44,5 +44,6 @@ def decode(address: str) -> bytes:
   except binascii.Error as error:
     raise MediumError(
         'is corrupt',
-        f'{shorten(address)} holds what is no base64 ({error}); copy it whole',
+        f'{shorten(address)} holds something other than base64 ({error}); copy '
+        'it whole',
     ) from None

@@ -251,7 +251,7 @@ def read_manifest(directory: epath.PathLike) -> dict[str, Any]:
   except OSError as error:
     raise _unread(path, error) from None
   except (ValueError, TypeError, KeyError, AssertionError):
-    raise _damaged(path, 'is no manifest of shards') from None
+    raise _damaged(path, 'is not a manifest of shards') from None
   if found != _FORMAT:
     raise UserError(
         f'{path} is of format {found} and not {_FORMAT}; make the folder again '

@@ -136,7 +136,7 @@ def sentence(error: OSError | UnicodeError) -> str:
   if isinstance(error, UnicodeError):
     return (
         f'{getattr(error, "object", error)!r:.200} is a name or a text that is '
-        'no UTF-8: rename the file, or write the text anew'
+        'not UTF-8: rename the file, or write the text again'
     )
   refusal = explain(error) or UNKNOWN
   path = f'{error.filename} ' if error.filename else 'a file '

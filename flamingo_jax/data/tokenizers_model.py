@@ -65,7 +65,7 @@ class TokenizersModel:
       )
     except Exception as error:  # the package raises Exception itself
       raise UserError(
-          f"vocabulary {path} is no tokenizer of Hugging Face's tokenizers "
+          f"vocabulary {path} is not a tokenizer of Hugging Face's tokenizers "
           f'({error}); name a tokenizer.json, or a SentencePiece .model file'
       ) from None
     self._tokenizer.no_truncation()

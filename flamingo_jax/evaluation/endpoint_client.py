@@ -57,7 +57,7 @@ class Client:
     parts = urllib.parse.urlsplit(url)
     if parts.scheme not in ('http', 'https') or not parts.netloc:
       raise UserError(
-          f'the endpoint {shown(url)} is no address: give one such as '
+          f'the endpoint {shown(url)} is not an address: give one such as '
           'http://127.0.0.1:8000/v1'
       )
     if requests_per_minute is not None and not requests_per_minute > 0:
@@ -95,7 +95,8 @@ class Client:
         status = None
         problem = f'broke off its reply ({type(error).__name__})'
       except (ValueError, RecursionError) as error:
-        status, problem = None, f'replied what is no JSON object ({error})'
+        status = None
+        problem = f'replied with something other than a JSON object ({error})'
       if status is not None:
         if status not in _PASSING:
           raise Refused(url, status, told)

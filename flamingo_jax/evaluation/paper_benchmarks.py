@@ -292,7 +292,7 @@ def _own(name: str, prompts: str | None) -> Benchmark:
     raise UserError(
         f'--benchmark={name} has the name {shown(row.name)}, which '
         + ('is one of `flamingo eval --list`' if row.name in BENCHMARKS
-           else 'is no name of a folder')
+           else 'is not the name of a folder')
         + ': name it otherwise'
     )
   for split in filter(None, (row.split, row.supports)):

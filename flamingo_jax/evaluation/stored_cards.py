@@ -55,7 +55,7 @@ def read(path: str | os.PathLike) -> dict[str, Any]:
     ):
       raise UserError(
           f'{path} is damaged: {part!r} is {shown(found)} and must have '
-          f'{", ".join(sorted(names)) or "entries"}; evaluate anew'
+          f'{", ".join(sorted(names)) or "entries"}; evaluate again'
       )
   return card
 

@@ -134,7 +134,7 @@ def _read(path: str) -> Iterator[Row]:
     ) from None
   if not rows:
     raise UserError(
-        f'{path} is no table of captions, it has no row; name a CSV file, or '
+        f'{path} is not a table of captions, it has no row; name a CSV file, or '
         'JSONL of an object per line'
     )
   name = _column(path, rows[0][1], _PATHS)
@@ -178,7 +178,7 @@ def _json_rows(file: Any) -> Iterator[tuple[int, Mapping[str, Any]]]:
       except ValueError as error:
         raise ValueError(f'line {number}: {error}') from None
       if not isinstance(row, dict):
-        raise ValueError(f'line {number} is no object, but {shown(row)}')
+        raise ValueError(f'line {number} is not an object, but {shown(row)}')
       yield number, row
 
 

@@ -134,7 +134,7 @@ def read_array(unit: Unit) -> Iterator[Item | Dropped]:
   """The objects of a unit, as bytes."""
   if unit.end < 0:
     yield Dropped(
-        'file is no whole JSON array',
+        'file is not a whole JSON array',
         f'{unit.path} (objects of one line each are a .jsonl)',
     )
     return

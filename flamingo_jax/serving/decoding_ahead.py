@@ -118,7 +118,7 @@ class Decoder:
   def _check(self, medium: Media) -> FrameSize:
     """The size that the model takes; UserError if its pixels are too many."""
     if self._size is None:
-      raise UserError(f'{medium.path} is no text, and this model reads text '
+      raise UserError(f'{medium.path} is not text, and this model reads text '
                       'alone; leave it out')
     if medium.kind == 'features':
       return self._size

@@ -33,7 +33,7 @@ def check_address(address: str, hosts: Collection[str]) -> None:
     host = scheme = None
   if scheme not in ('http', 'https') or not host:
     raise UserError(
-        f'{shown(address)} is no picture that can be read from here: send '
+        f'{shown(address)} is not a picture that can be read from here: send '
         'it as a data: URI, such as data:image/png;base64,...'
     )
   if host not in hosts:

@@ -106,7 +106,7 @@ def test_what_the_parameters_no_longer_tell_is_refused(tmp_path):
   back_and_forth(folder)
   kept = tmp_path / 'model' / 'source' / 'kept.safetensors'
   save_file({k: x + 1 for k, x in load_file(kept).items()}, kept)
-  with pytest.raises(UserError, match='registers are no parameters that pos_'):
+  with pytest.raises(UserError, match='registers are not parameters that pos_'):
     exporting.export(tmp_path / 'model', tmp_path / 'again', 'safetensors')
   assert not (tmp_path / 'again').exists()
 

@@ -192,7 +192,7 @@ def change(module, name, value):
     (cut, 'cannot be read as pickled parameters'),
     (lambda f: write_haiku(f, [3]), 'holds no parameters of haiku'),
     (lambda f: write_haiku(f, {'a': np.zeros(3)}), 'holds no parameters'),
-    (lambda f: write_haiku(f, {'a': {'w': 3}}), 'a/w is no array'),
+    (lambda f: write_haiku(f, {'a': {'w': 3}}), 'a/w is not an array'),
     (lambda f: write_haiku(f, {'a': {'w': np.zeros(3)}}), 'holds 0 blocks of an'),
     (lambda f: (f / 'F1_haiku.npz').touch(), r'2 files \*_haiku.npz'),
     (change('NFNet/~/stem_conv0', 'w', np.zeros((3, 3, 3, 8), np.float32)),

@@ -122,7 +122,7 @@ def test_a_folder_goes_before_a_name_of_the_hub(hub, model):
     ('owner/model@never', "has no branch, tag or commit 'never'"),
     ('owner/ill', r'cannot be reached \(.*500.*\), and the cache has no copy'),
     ('owner/mo--del', r'cannot be downloaded \(.*--'),
-    ('a/b/c', 'a/b/c is no folder; name one as the hub has it, or a model'),
+    ('a/b/c', 'a/b/c is not a folder; name one like those on the hub, or a model'),
 ])
 def test_what_the_hub_does_not_give_is_told(hub, capsys, source, words):
   assert convert(source) == 2

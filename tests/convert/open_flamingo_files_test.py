@@ -90,7 +90,7 @@ def test_what_a_file_would_run_is_not_run(towers, tmp_path):
   for program in (None, pickle.dumps(Program(tmp_path))):
     if program:
       source.write_bytes(program)
-    with pytest.raises(UserError, match='system, which is not run|it is no zip'):
+    with pytest.raises(UserError, match='system, which is not run|it is not a zip file'):
       whole.convert(source, *towers('mpt'), tmp_path / 'model', 8)
   assert list(tmp_path.iterdir()) == [source]
 

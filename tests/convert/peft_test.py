@@ -108,7 +108,7 @@ def test_updates_of_a_vision_encoder_are_those_of_its_maps(tmp_path):
       dict(adapted_runs.make_updates(kernel, 0))
   )
   save_run(tmp_path / 'run', config, 2, *split_params(tree))
-  with pytest.raises(UserError, match='no linear map in the other format: train '
+  with pytest.raises(UserError, match='not a linear map in the other format: train '
                      'without an update of vision_encoder/patches_projection'):
     export(tmp_path / 'no')
 

@@ -177,7 +177,7 @@ def test_a_picture_may_stand_in_the_line_itself(folder):
 
 @pytest.mark.parametrize('address, words', [
     ('https://example.org/a.jpg', 'is an address of the web'),
-    ('data:image/png;base64,!', 'holds what is no base64'),
+    ('data:image/png;base64,!', 'holds something other than base64'),
     ('data:image/png;base64,AAAA', 'is not an image of a known format'),
 ])
 def test_an_address_that_is_no_picture_is_told_with_its_line(

@@ -135,7 +135,7 @@ def fill_with_nonsense(path):
      'cannot be read (No such file'),
     ('index.npy', cut, 'bytes, and its manifest says'),
     ('index.npy', fill_with_nonsense, 'is not an index'),
-    ('manifest.json', cut, 'is no manifest'),
+    ('manifest.json', cut, 'is not a manifest'),
     ('manifest.json', pathlib.Path.unlink, 'cannot be read (No such file'),
 ])
 def test_what_the_manifest_does_not_say_is_told_at_opening(

@@ -240,8 +240,8 @@ def test_a_model_without_document_ends_is_refused(tmp_path, missing):
     ('words.txt', b'', 'is not a SentencePiece model'),
     ('words.txt', b'no model', 'is not a SentencePiece model'),
     ('words.txt', b'\x00' * 100, 'is not a SentencePiece model'),
-    ('words.json', b'{"a": 1}', 'is no tokenizer of Hugging Face'),
-    ('words.json', b'{', 'is no tokenizer of Hugging Face'),
+    ('words.json', b'{"a": 1}', 'is not a tokenizer of Hugging Face'),
+    ('words.json', b'{', 'is not a tokenizer of Hugging Face'),
 ])
 def test_other_files_are_refused(tmp_path, name, content, sentence):
   path = tmp_path / name

@@ -321,7 +321,7 @@ def test_an_evaluation_goes_on_and_counts_what_names_no_candidate(
 @pytest.mark.parametrize('flags, sentence', [
     (['--endpoint=http://h/v1'], '--endpoint needs --model'),
     (['--model=x'], '--model is of an endpoint'),
-    (['--endpoint=h', '--model=x'], "'h' is no address"),
+    (['--endpoint=h', '--model=x'], "'h' is not an address"),
     (['--endpoint=http://h', '--model=x', '--rices'], 'does not tell: leave it'),
     (['--endpoint=http://h', '--model=x', '--model_dir=y'], 'give one of them'),
 ])

@@ -101,8 +101,8 @@ def test_separator_is_a_text(model, separator):
 
 
 @pytest.mark.parametrize('given, words', [
-    ({'model_dir': ''}, "'' is no name of a folder"),
-    ({'model_dir': 'a\0b'}, 'is no name of a folder'),
+    ({'model_dir': ''}, "'' is not the name of a folder"),
+    ({'model_dir': 'a\0b'}, 'is not the name of a folder'),
     ({'model_dir': 'x' * 5000}, 'cannot be read .File name too long'),
     ({'model_dir': __file__}, 'does not exist: give the MODEL_DIR'),
     ({'step': 10**5000}, 'no checkpoint of step <a number of'),

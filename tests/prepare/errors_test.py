@@ -158,4 +158,4 @@ def test_a_builder_without_a_feature(tmp_path, refuse, flags, sentence):
 
 
 def test_a_builder_that_is_not_there(refuse):
-  assert 'no_such is no builder' in refuse('tfds', 'no_such')
+  assert 'no_such is not a builder' in refuse('tfds', 'no_such')

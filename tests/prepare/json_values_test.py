@@ -32,7 +32,7 @@ def test_an_array_that_is_cut_short_says_so(tmp_path):
   path = tmp_path / 'a.json'
   path.write_text('[{"a": 1}, {"a": 2')
   first, last = read(path)
-  assert first == {'a': 1} and last.reason == 'file is no whole JSON array'
+  assert first == {'a': 1} and last.reason == 'file is not a whole JSON array'
 
 
 def test_a_string_that_never_ends_takes_no_time(tmp_path):

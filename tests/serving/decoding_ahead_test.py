@@ -45,7 +45,7 @@ def test_features_of_a_request_are_held_to_the_model():
   for size, sentence in (
       (ArraySize(2, 4), 'features prompt.0. has frames of 2 x 3 .* of 2 x 4 are'),
       (PictureSize(8), 'features prompt.0. is an array, where pictures are'),
-      (None, 'is no text, and this model reads text alone'),
+      (None, 'is not text, and this model reads text alone'),
   ):
     with pytest.raises(UserError, match=sentence):
       decoding_ahead.Decoder(size, 2, 1.0, 1).medium(features)

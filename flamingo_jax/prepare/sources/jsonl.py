@@ -39,7 +39,7 @@ class Jsonl(Source):
     line, folder = item.value
     parsed = documents.parse_line(line, folder, not self.text)
     if parsed.problems:
-      raise Dropped('line is no document', parsed.problems[0])
+      raise Dropped('line is not a document', parsed.problems[0])
     try:
       parts = [
           part if isinstance(part, str) else fitter.fit(part)

@@ -53,7 +53,7 @@ class Llava(Source):
 
   def units(self) -> list[Unit]:
     if self.images is not None and not os.path.isdir(self.images):
-      raise UserError(f'{self.images} is no folder; correct --images')
+      raise UserError(f'{self.images} is not a folder; correct --images')
     files = find_files(self.paths, ('.json', *json_values.ENDINGS))
     # Arrays first.
     files.sort(key=lambda path: not has_ending(path, '.json'))
@@ -153,13 +153,13 @@ class _Talk:
         return _TAG
       if kind not in (None, 'text') or 'text' not in part:
         self.losses.append(
-            Dropped('part of a turn is no text and no image', shown(part))
+            Dropped('part of a turn is neither text nor an image', shown(part))
         )
         return ''
       part = part['text']
     text = json_objects.text_of(part)
     if text is None:
-      raise Dropped('turn says what is no text', shown(part))
+      raise Dropped('turn says something other than text', shown(part))
     self.images += [None] * text.count(_TAG)
     return text.strip()
 
@@ -184,7 +184,7 @@ def _turns(
     yield 'system', value['system']
   for turn in turns:
     if not isinstance(turn, dict):
-      raise Dropped('turn is no object', shown(turn))
+      raise Dropped('turn is not an object', shown(turn))
     said = turn.get('value')
     said = turn.get('content') if said in (None, '') else said
     yield turn.get('from') or turn.get('role'), said
@@ -202,7 +202,7 @@ def _listed(value: dict[str, Any]) -> list[str]:
     images = images if isinstance(images, list) else [images]
     addresses = list(map(_address, images))
     if None in addresses:
-      raise Dropped('image is no path', shown(images))
+      raise Dropped('image is not a path', shown(images))
     found += [addresses] if addresses else []
   if found and found[0] != found[-1]:
     raise Dropped('"image" and "images" differ', shown(found))

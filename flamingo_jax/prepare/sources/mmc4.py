@@ -92,7 +92,7 @@ def _urls(page: dict[str, Any]) -> list[str]:
     urls = [facts['raw_url'] for facts in page['image_info']]
     return [json_objects.text_of(url) or '' for url in urls]
   except (KeyError, TypeError) as error:
-    raise Dropped('line is no page of MMC4', repr(error)) from None
+    raise Dropped('line is not a page of MMC4', repr(error)) from None
 
 
 def _matrix(page: dict[str, Any]) -> tuple[list[str], np.ndarray]:
@@ -101,15 +101,15 @@ def _matrix(page: dict[str, Any]) -> tuple[list[str], np.ndarray]:
     sentences = list(map(json_objects.text_of, page['text_list']))
     matrix = np.asarray(page['similarity_matrix'], np.float64)
   except (KeyError, TypeError, ValueError) as error:
-    raise Dropped('line is no page of MMC4', repr(error)) from None
+    raise Dropped('line is not a page of MMC4', repr(error)) from None
   if None in sentences:
-    raise Dropped('line is no page of MMC4', 'a sentence is no text')
+    raise Dropped('line is not a page of MMC4', 'a sentence is not text')
   if matrix.shape != (len(_urls(page)), len(sentences)):
     raise Dropped(
         'similarities do not fit images and sentences', str(matrix.shape)
     )
   if not np.isfinite(matrix).all():
-    raise Dropped('similarities are no numbers', '')
+    raise Dropped('similarities are not numbers', '')
   return sentences, matrix
 
 

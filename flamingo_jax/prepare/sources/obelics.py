@@ -74,14 +74,14 @@ def _page(row: dict[str, Any]) -> list[tuple[str | None, str | None]]:
   try:
     page = list(zip(row['images'], row['texts'], strict=True))
   except (TypeError, ValueError) as error:
-    raise Dropped('row is no page of OBELICS', repr(error)) from None
+    raise Dropped('row is not a page of OBELICS', repr(error)) from None
   parts = []
   for url, text in page:
     has_url, has_text = isinstance(url, str), isinstance(text, str)
     if not (has_url or url is None) or not (has_text or text is None) or not (
         has_url or has_text
     ):
-      raise Dropped('row is no page of OBELICS', shown((url, text), 200))
+      raise Dropped('row is not a page of OBELICS', shown((url, text), 200))
     if url or not has_text:
       parts.append((url, None))
     if text or not url and has_text:

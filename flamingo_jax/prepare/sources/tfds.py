@@ -125,7 +125,7 @@ def _builder(name: str, data_dir: str | None) -> Any:
   except (tfds.core.DatasetNotFoundError, ValueError, FileNotFoundError) as e:
     reason = str(e).strip().splitlines()[0]
     raise UserError(
-        f'{name} is no builder of TensorFlow Datasets ({reason}); download and '
+        f'{name} is not a builder of TensorFlow Datasets ({reason}); download and '
         'prepare it, and pass its folder as --data_dir'
     ) from None
 

@@ -47,7 +47,7 @@ export async function readMedium(file) {
     return {kind: 'video', name, frames: await framesOf(file)};
   }
   if (type && !type.startsWith('image/')) {
-    throw new Error(`${name} is no picture and no video (${type}).`);
+    throw new Error(`${name} is neither a picture nor a video (${type}).`);
   }
   const url = file.size > LARGE ? await smaller(file) : await dataUri(file);
   return {kind: 'image', name, frames: [url]};

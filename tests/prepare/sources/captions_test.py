@@ -98,4 +98,4 @@ def test_a_sentence_that_is_none_drops_its_page(tmp_path, prepare, fetched):
   (tmp_path / 'in.jsonl').write_text(''.join(lines))
   run = prepare('mmc4', tmp_path / 'in.jsonl', fetched)
   assert [parts[1] for parts in run.parts] == ['A.']
-  assert run.drops == {'line is no page of MMC4': 1}
+  assert run.drops == {'line is not a page of MMC4': 1}

@@ -72,7 +72,7 @@ def test_what_is_no_answer_drops_the_conversation(read, said):
   documents, drops, losses = read(chat('What?', said))
   assert documents == [] and losses == {}
   (reason,) = drops
-  assert reason in ('turn without a text', 'turn says what is no text')
+  assert reason in ('turn without a text', 'turn says something other than text')
 
 
 @pytest.mark.parametrize('image', [
@@ -132,8 +132,8 @@ def test_an_image_of_the_web_is_a_loss(read):
     (chat(['A', {'type': 'image_url', 'image_url': 'http://x/a.png'}], 'B',
           image=None), 'image was not fetched'),
     (chat('A', 'B', image='http://x/a.png'), 'image was not fetched'),
-    (chat('A', 'B', image={'a': 1}), 'image is no path'),
-    (chat('A', 'B', image=['a.png', None]), 'image is no path'),
+    (chat('A', 'B', image={'a': 1}), 'image is not a path'),
+    (chat('A', 'B', image=['a.png', None]), 'image is not a path'),
     (chat('A', 'B', images=['b.png']), '"image" and "images" differ'),
     (chat('<image> A', 'B', image=['a.png', 'b.png']),
      'images and tags differ in number'),
@@ -146,7 +146,7 @@ def test_an_image_of_the_web_is_a_loss(read):
     (chat('A', 'B', image='a\0.png'), 'path cannot be read'),
     ({'image': 'a.png', 'conversations': {'from': 'human', 'value': 'A'}},
      'conversation without a turn'),
-    ({'image': 'a.png', 'conversations': ['A']}, 'turn is no object'),
+    ({'image': 'a.png', 'conversations': ['A']}, 'turn is not an object'),
     ({'image': 'a.png', 'conversations': [{'from': 'tool', 'value': 'A'}]},
      'turn of an unknown speaker'),
     ({'image': 'a.png', 'conversations': [{'from': ['human'], 'value': 'A'}]},
@@ -173,7 +173,7 @@ def test_parts_of_other_kinds_are_counted(read):
   parts = [{'type': 'audio', 'audio': 'a.wav'}, {'type': 'text'}, 'What?']
   assert read(chat(parts, 'A cat.')) == (
       [['<a.png>', 'Question: What?\nAnswer: A cat.']], {},
-      {'part of a turn is no text and no image': 2},
+      {'part of a turn is neither text nor an image': 2},
   )
 
 
@@ -223,5 +223,5 @@ def test_a_json_that_is_no_array_is_told_as_that(tmp_path, refuse, wrap):
   path = tmp_path / 'chat.json'
   path.write_text(wrap(json.dumps(chat('What?', 'A cat.'))))
   message = refuse('llava', path)
-  assert '1 times file is no whole JSON array' in message and '.jsonl' in message
+  assert '1 times file is not a whole JSON array' in message and '.jsonl' in message
   assert 'not an object' not in message

@@ -26,7 +26,7 @@ def test_a_row_that_is_no_page_is_counted(tmp_path, prepare, fetched, row):
     parquet.write_table(pyarrow.Table.from_pylist([only]), path)
   run = prepare('obelics', *paths, fetched)
   assert run.manifest['documents'] == 1
-  assert run.drops == {'row is no page of OBELICS': 1}
+  assert run.drops == {'row is not a page of OBELICS': 1}
   urls = tmp_path / 'urls.txt'
   prepare('obelics', *paths, f'--list_urls={urls}', out=None)
   assert urls.read_text().split() == [ADDRESS]
