@@ -166,7 +166,10 @@ def _evaluate(options: argparse.Namespace) -> None:
             allow_missing=options.allow_missing, progress=stage.reach,
             batch_size=cards.BATCH_SIZE if options.batch_size is None
             else options.batch_size, controls=_controlled(found, settings),
+            keep=True,
         ))
+      if before := found[-1]['time']['answered_before']:
+        progress.say(f'{settings.name}: {before} of its answers are from before')
   whole = [card for card in found if not card['settings']['control']]
   rows = report.summarise(whole)
   print(report.table_of_scores(rows))

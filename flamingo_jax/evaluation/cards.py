@@ -30,6 +30,7 @@ from flamingo_jax.data.storage import write_atomically
 from flamingo_jax.evaluation import answering
 from flamingo_jax.evaluation import baselines
 from flamingo_jax.evaluation import clips
+from flamingo_jax.evaluation import drafts
 from flamingo_jax.evaluation import fewshot
 from flamingo_jax.evaluation import gallery
 from flamingo_jax.evaluation import stored_cards
@@ -41,6 +42,7 @@ from flamingo_jax.evaluation.prompts import Sample
 from flamingo_jax.machine import cores
 
 BATCH_SIZE = 8  # of an evaluation that asks for no other
+_KEPT = 2**28  # bytes of answers; those of 50,000 rankings of 1,000 are more
 _PACKAGES = (
     'flamingo_jax', 'jax', 'flax', 'numpy', 'pillow', 'av', 'sentencepiece',
     'pycocoevalcap', 'nltk', 'scikit-learn',
@@ -66,6 +68,7 @@ def evaluate(
     allow_missing: bool = False,
     batch_size: int = BATCH_SIZE,
     controls: Mapping[str, Mapping[str, float]] | None = None,
+    keep: bool = False,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> dict[str, Any]:
   """Evaluates, or goes on where the same evaluation was stopped.
@@ -81,6 +84,8 @@ def evaluate(
     batch_size: queries at once on each device; answers of which two are as
       likely to six digits may hang on it, so the card has it.
     controls: scores of the same under controls, by their name and metric.
+    keep: whether answers are kept for, and taken from, the same evaluation at
+      another time; else they are from now or a time that it was stopped.
     progress: is told how many queries are done.
 
   Returns:
@@ -101,6 +106,7 @@ def evaluate(
   draft = _draft(
       folder, settings, benchmark, model, found, files, batch_size
   )
+  before = _answered_before(draft, keep)
   outcome = answering.answer(
       benchmark, found, settings, answerer, draft=draft, batch_size=batch_size,
       progress=progress,
@@ -122,12 +128,30 @@ def evaluate(
   }
   card |= _score(benchmark, found, settings, targets, outcome, folder)
   card['baselines'] |= controls or {}
-  seconds = round(time.time() - clock, 1)
-  begun = started.isoformat(timespec='seconds')
-  card['time'] = {'started': begun, 'seconds': seconds}
+  card['time'] = {
+      'started': started.isoformat(timespec='seconds'),
+      'seconds': round(time.time() - clock, 1), 'answered_before': before,
+  }
   write_atomically(folder / 'card.json', json.dumps(card, indent=2) + '\n')
-  draft.unlink(missing_ok=True)
+  _set_aside(draft, keep)
   return card
+
+
+def _answered_before(draft: epath.Path, keep: bool) -> int:
+  """How many answers are there, in a draft or kept since it was whole."""
+  kept = draft.with_suffix('.jsonl')
+  if keep and kept.exists():
+    kept.rename(draft)
+  return len(drafts.read(draft))
+
+
+def _set_aside(draft: epath.Path, keep: bool) -> None:
+  """Keeps the answers of the last evaluation in this folder, or no answers."""
+  for kept in draft.parent.glob('answers.*.jsonl'):
+    kept.unlink()
+  if keep and draft.exists() and draft.stat().length <= _KEPT:
+    draft.rename(draft.with_suffix('.jsonl'))
+  draft.unlink(missing_ok=True)
 
 
 def _protocol(

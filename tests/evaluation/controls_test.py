@@ -64,6 +64,20 @@ def test_all_stands_beside_the_score(fake, data, tmp_path, capsys):
   assert f'2 shots: {score:+.2f} over no pictures (95 % over queries: ' in printed
   assert 'over orders' in printed and 'no_pictures  shuffled_labels' in printed
 
+  # What is added later is asked, and no more.
+  fake.bodies.clear()
+  assert cli.main([
+      'eval', '--benchmark=vqav2', f'--data={data}', '--shots=2', '--limit=6',
+      '--seeds=0,1', '--controls=text_only',
+      f'--endpoint={fake.url}', '--model=it', f'--out={tmp_path}',
+  ]) == 0
+  assert len(fake.bodies) == 6 * 3  # another seed, and the control of both
+  path = f'{start}_2shot_first6_seed0'
+  assert f'{path}: 6 of its answers are from before' in capsys.readouterr().err
+  again = stored_cards.read(tmp_path / path / 'card.json')
+  assert again['predictions'] == card['predictions']
+  assert set(again['baselines']) - set(card['baselines']) == {'text_only'}
+
 
 def test_orders_show_the_same_shots(data, tmp_path):
   found = []
