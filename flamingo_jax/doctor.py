@@ -101,7 +101,7 @@ def check_requirements(
           missing.setdefault(extra, []).append(name)
       elif not requirement.specifier.contains(versions[name], True):
         yield Finding(
-            'BAD', f'{name} {versions[name]} is there, but '
+            'BAD', f'{name} {versions[name]} is installed, but '
             f'{requirement.specifier} is needed',
             REINSTALL.format(extra=extra or 'train'))
   for extra, names in missing.items():
@@ -186,7 +186,7 @@ def check_jax_pair(versions: dict[str, str]) -> Iterator[Finding]:
     ours, theirs = Version(jax), Version(version)
     if theirs.release[:2] != ours.release[:2] or (
         theirs.release > ours.release):
-      yield Finding('BAD', f'jax {jax} does not go with {name} {version}',
+      yield Finding('BAD', f'jax {jax} does not match {name} {version}',
                     f'pip install -U {name}=={jax} or '
                     + REINSTALL.format(extra='train'))
 

@@ -38,8 +38,8 @@ def named(text: str, flag: str) -> tuple[types.ModuleType, Any]:
         'folder that has it, or fix it'
     ) from error
   if not hasattr(found, name):
-    raise UserError(f'{flag}={text}: {found.__file__} has no {name}; name one '
-                    'of its top')
+    raise UserError(f'{flag}={text}: {found.__file__} has no {name}; name '
+                    'something at its top level')
   return found, getattr(found, name)
 
 

@@ -78,8 +78,8 @@ def test_missing_core_is_bad_and_missing_extras_are_noted():
   versions = {'jax': '0.10.2rc1', 'tqdm': '4.1', 'clu-x': '1.0.0'}
   found = [*doctor.check_requirements(requirements, versions)]
   assert [(f.status, f.text) for f in found] == [
-      ('BAD', 'jax 0.10.2rc1 is there, but >=0.10.2 is needed'),
-      ('BAD', 'tqdm 4.1 is there, but !=4.1,~=4.0 is needed'),
+      ('BAD', 'jax 0.10.2rc1 is installed, but >=0.10.2 is needed'),
+      ('BAD', 'tqdm 4.1 is installed, but !=4.1,~=4.0 is needed'),
       ('BAD', 'missing: flax'),
       ('note', 'training also needs av'),
       ('note', 'testing also needs pytest'),

@@ -83,7 +83,7 @@ def _lengths(
   files = ', '.join(gin_files or [default])
   if not tasks:
     raise UserError(f'{files}: DATASETS or TASK_FEATURE_LENGTHS is not set, so '
-                    'that the lengths of examples are not known; give the '
+                    'the lengths of examples are not known; give the '
                     '--gin_file of a run')
   # Folders are DATA_DIR/<data set>/<split>.
   folders = os.path.abspath(path).split(os.sep)

@@ -85,13 +85,13 @@ def _check_convert(options: argparse.Namespace) -> None:
   towers = options.language_model, options.vision_encoder
   is_flamingo = any(towers) or options.head_size is not None
   if options.merge_lora and is_flamingo:
-    raise UserError('--merge_lora is of a run, which has its towers: leave out '
+    raise UserError('--merge_lora is for a run, which has its towers: leave out '
                     '--language_model, --vision_encoder and --head_size')
   if any(towers) and not all(towers):
     raise UserError('an OpenFlamingo has two towers: give --language_model and '
                     '--vision_encoder')
   if is_flamingo and not any(towers):
-    raise UserError('--head_size is of an OpenFlamingo: give its towers too')
+    raise UserError('--head_size is for an OpenFlamingo: give its towers too')
   if options.step is not None and not options.merge_lora:
     raise UserError('--step is a checkpoint of a run: give --merge_lora too')
 

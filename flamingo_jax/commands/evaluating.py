@@ -247,7 +247,7 @@ def _asked(
   if not options.endpoint:
     for flag in ('model', 'requests_per_minute'):
       if getattr(options, flag) is not None:
-        raise UserError(f'--{flag} is of an endpoint: give --endpoint too')
+        raise UserError(f'--{flag} is for an endpoint: give --endpoint too')
     model_dir = options.model_dir
     if model_dir is None:
       model_dir = shipped_weights()
@@ -256,12 +256,12 @@ def _asked(
   if not options.model:
     raise UserError('--endpoint needs --model, the name of the model there')
   if options.model_dir is not None:
-    raise UserError('--model_dir is a model here, and --endpoint another one '
-                    'elsewhere: give one of them')
+    raise UserError('--model_dir names a model here, and --endpoint one '
+                    'elsewhere: give only one of them')
   if options.rices:
     raise UserError(
         '--rices compares features of the vision encoder, which an endpoint '
-        'does not tell: leave it out'
+        'does not reveal: leave it out'
     )
   endpoint = _endpoint(options, options.endpoint, options.model)
   folder = re.sub(r'[^\w.-]+', '_', options.model)
@@ -335,7 +335,7 @@ def _of_card(
     return paper_benchmarks.find(settings.benchmark, settings.prompts)
   if options.benchmark != code.get('named'):
     raise UserError(
-        f'{options.replay} is of a benchmark of your own, whose code is run: '
+        f'{options.replay} evaluates a benchmark of your own, whose code will run: '
         f'name it too, --benchmark={code.get("named")}'
     )
   benchmark = paper_benchmarks.find(options.benchmark, settings.prompts)

@@ -73,7 +73,7 @@ def run_match(options: argparse.Namespace, rest: Sequence[str]) -> None:
     return
   if options.frames is not None or options.fps is not None:
     raise UserError(
-        'tasks of pairs show pictures, and frames and fps are of videos: leave '
+        'tasks of pairs show pictures, and frames and fps are for videos: leave '
         '--frames and --fps out, or name a --benchmark of videos'
     )
   try:

@@ -128,7 +128,7 @@ def convert(
 def check_is_new(out: pathlib.Path) -> None:
   """Raises UserError if something is there already."""
   if out.exists():
-    raise UserError(f'{out} exists already; remove it or name another folder')
+    raise UserError(f'{out} already exists; remove it or name another folder')
 
 
 @contextlib.contextmanager

@@ -244,7 +244,7 @@ def _peft(
     raise UserError('it has no low-rank updates')
   if record is None or record.kind == open_flamingo.KIND:
     raise UserError('updates are of a public model: give --base, what flamingo '
-                    'convert has made of it')
+                    'convert made from it')
   with tempfile.TemporaryDirectory() as folder:
     files = pathlib.Path(folder)
     record.copy_files(files)

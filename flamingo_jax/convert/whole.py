@@ -72,7 +72,7 @@ def convert(
   encoder = stored_encoder(os.fspath(vision_encoder))
   if encoder is None or not has_size(encoder.vision):
     raise UserError(f'{vision_encoder} is not a vision encoder that flamingo '
-                    'convert has made')
+                    'convert wrote')
   mapping = open_flamingo.mapping(
       tensors, tower, words.entries, encoder, head_size
   )
@@ -203,7 +203,7 @@ def _json(words: Vocabulary) -> dict[str, Any]:
   if not data.startswith(b'{'):
     raise UserError(
         f'{words.path} is a SentencePiece model; entries are added to those of '
-        'tokenizer.json, as of what flamingo convert has made'
+        'tokenizer.json, as in what flamingo convert writes'
     )
   told = json.loads(data)
   return told if TOKENIZER in told else {TOKENIZER: told}

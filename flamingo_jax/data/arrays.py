@@ -107,8 +107,8 @@ def open_array(file: io.BufferedIOBase, name: str) -> np.ndarray:
   file.seek(0)
   if begins != _MAGIC:
     raise MediumError(
-        'is of no known format',
-        f'{name} is no .npy file (it begins with {begins!r}); save it by '
+        'has an unknown format',
+        f'{name} is not a .npy file (it begins with {begins!r}); save it by '
         f'{_SAVE}',
     )
   try:

@@ -127,7 +127,7 @@ def open_image(
     ) from None
   except PIL.UnidentifiedImageError:
     raise MediumError(
-        'is of no known format',
+        'has an unknown format',
         f'{name} is not an image of a known format (it begins with'
         f' {begins!r}); export it as JPEG or PNG',
     ) from None

@@ -326,7 +326,7 @@ def _decode(record: bytes) -> tuple[tuple[str | Media, ...], str]:
 def _unread(path: os.PathLike, error: OSError) -> UserError:
   return UserError(
       f'{os.fspath(path)} cannot be read ({error.strerror}); name a folder that '
-      '`flamingo prepare` has made'
+      '`flamingo prepare` wrote'
   )
 
 

@@ -45,7 +45,7 @@ class Unreadable:
         last = error
         self._note(error)
     raise UserError(
-        f'task {self._task!r}: {_MOST} documents on end cannot be read, the '
+        f'task {self._task!r}: {_MOST} documents in a row cannot be read, the '
         f'last: {last}'
     )
 

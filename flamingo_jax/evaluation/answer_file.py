@@ -72,7 +72,7 @@ class AnswerFile:
       return
     if not self.path.exists() or self._parts != self._written:
       if self.path.exists():
-        print(f'{self.path}: answered anew, as it was made from '
+        print(f'{self.path}: answered again, as it was made from '
               f'{self._difference()}', file=sys.stderr)
       content = _content(self._parts)
       write_atomically(self._record, json.dumps({

@@ -201,7 +201,7 @@ def lay_out(
         f'prompts of {style.name} for {benchmark.name} have '
         f'{style.after_shot!r} between shots, which this model would not read '
         'as it stands: they are for an OpenFlamingo that `flamingo convert` '
-        'has made; leave --prompts out'
+        'wrote; leave --prompts out'
     )
   shots = list(map(shots_of, found.queries))
   lengths = [
@@ -236,7 +236,7 @@ def _lay_out_texts(
   if style.after_shot or style.averages_tokens:
     raise UserError(
         f'prompts of {style.name} are made of tokens of the model, which an '
-        'endpoint does not tell: leave --prompts out'
+        'endpoint does not reveal: leave --prompts out'
     )
   shots = list(map(shots_of, found.queries))
   lengths = [

@@ -266,7 +266,7 @@ def _text(reply: dict[str, Any]) -> str:
                     'must be a text')
   if not content and choice.get('finish_reason') == 'length':
     raise UserError(
-        'the endpoint cut its answer before it said anything (finish_reason '
+        'the endpoint cut off its answer before it began (finish_reason '
         "'length'): a model that thinks first needs more tokens than a benchmark "
         'gives; turn its thinking off, or name another model'
     )

@@ -91,7 +91,7 @@ class Settings:
     shows = 'pictures' if benchmark.shows == 'image' else 'features'
     if self.frames is not None or self.fps is not None:
       raise UserError(
-          f'{benchmark.name} shows {shows}, and frames and fps are of videos: '
+          f'{benchmark.name} shows {shows}, and frames and fps are for videos: '
           'leave --frames and --fps out'
       )
     return self

@@ -132,8 +132,8 @@ class MediaStore:
   def _stop(self, error: Exception) -> None:
     self.close()
     print(
-        'note: what the model makes of pictures is not kept from now on '
-        f'({errors.one_line(str(error))}), so that the next run makes it again; '
+        'note: features of pictures are not kept from now on '
+        f'({errors.one_line(str(error))}), so the next run computes them again; '
         'name a folder of your own with XDG_CACHE_HOME', file=sys.stderr,
     )
 

@@ -182,7 +182,7 @@ def _finished(
         ' remove it or name another folder'
     )
   raise UserError(
-      f'{directory} exists already; remove it or name another folder'
+      f'{directory} already exists; remove it or name another folder'
   )
 
 

@@ -48,7 +48,7 @@ def _of_file(path: str) -> Iterator[Sequence[str | documents.Media]]:
   except OSError as error:
     raise UserError(
         f'{path} cannot be read ({error.strerror}); name a JSONL file, or a '
-        'folder that `flamingo prepare` has made'
+        'folder that `flamingo prepare` wrote'
     ) from None
 
 

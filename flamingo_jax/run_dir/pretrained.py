@@ -163,7 +163,7 @@ class TrainStateInitializer:
       print(
           f'warning: {" and ".join(random)}: random weights that stay frozen, '
           'between which little can be learned; give VISION_ENCODER and '
-          'LANGUAGE_MODEL, or train along what you have not '
+          'LANGUAGE_MODEL, or train the missing ones, too '
           '(configs/runs/pretrain_own.gin)', file=sys.stderr,
       )
 

@@ -108,8 +108,8 @@ def finetuned_config(
   vision = vision_config(config.vision)
   if image_size != config.image_size and not isinstance(vision, NFNetConfig):
     raise UserError(
-        f'the vision encoder of {weights or variant} has learnt places for '
-        f'pictures of {config.image_size} pixels a side and no others: give '
+        f'the vision encoder of {weights or variant} has position embeddings '
+        f'only for pictures of {config.image_size} pixels a side: give '
         f'--gin.IMAGE_SIZE={config.image_size}'
     )
   return dataclasses.replace(

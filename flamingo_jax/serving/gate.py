@@ -110,8 +110,8 @@ class Gate:
     name = host if host.endswith(']') else host.rpartition(':')[0] or host
     if self._hosts and name and name not in self._hosts:
       raise Refusal(
-          403, f'this server is asked as {shown(name)}, and is localhost: open '
-          'it by that name'
+          403, f'this server does not answer to {shown(name)}, only to '
+          'localhost: open it by that name'
       )
     if not self._token or _OPEN.fullmatch(scope['path']):
       return

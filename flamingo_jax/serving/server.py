@@ -54,7 +54,7 @@ def listen(host: str, port: int) -> socket.socket:
           'or give another --port'
       ) from None
     raise UserError(
-        f'nobody can listen at port {port} of {host} ({error.strerror}): give '
+        f'cannot listen on port {port} of {host} ({error.strerror}): give '
         'another --host or --port'
     ) from None
 

@@ -244,7 +244,7 @@ def with_more_words(folder):
     (without_a_shard, 'model-2-of-2.safetensors does not exist, but .*index'),
     (cut, r'model\.safetensors cannot be read as safetensors'),
     (with_integers, r'embed_tokens\.weight is of type I8'),
-    (with_an_index_elsewhere, r"names '\.\./model-2.*no file of its folder"),
+    (with_an_index_elsewhere, r"names '\.\./model-2.*not a file of its folder"),
     (with_a_tensor_twice, r'b\.safetensors and .*/a\.safetensors both have'),
     (of_another_format, r'no safetensors file \(but pytorch_model\.bin\)'),
     (as_an_adapter, 'holds an adapter, not a model; merge it'),
@@ -268,7 +268,7 @@ def test_a_damaged_folder_is_told_and_leaves_nothing(
 def test_a_tower_is_never_replaced(model, tmp_path, capsys):
   (tmp_path / 'tower').mkdir()
   assert convert(model, tmp_path / 'tower') == 2
-  assert 'exists already' in capsys.readouterr().err
+  assert 'already exists' in capsys.readouterr().err
 
 
 def test_a_full_disk_is_told_and_leaves_nothing(model, tmp_path, capfd):

@@ -106,7 +106,7 @@ def test_maps_of_8_bits_become_bfloat16(params, tmp_path):
 
 def test_flags_of_other_conversions_are_told(capsys):
   for flags, told in (
-      (['--merge_lora', '--head_size=8'], '--merge_lora is of a run'),
+      (['--merge_lora', '--head_size=8'], '--merge_lora is for a run'),
       (['--step=3'], '--step is a checkpoint of a run: give --merge_lora'),
   ):
     assert cli.main(['convert', 'x', '--out=y', *flags])

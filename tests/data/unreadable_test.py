@@ -97,7 +97,7 @@ def test_hosts_and_resumed_runs_see_the_same():
 
 def test_a_disk_that_is_gone_ends_the_run():
   register(range(COUNT), replace_unreadable=True)
-  with pytest.raises(UserError, match='16 documents on end cannot be read, the '
+  with pytest.raises(UserError, match='16 documents in a row cannot be read, the '
                      'last: test:.* is not an image'):
     read(batches())
 

@@ -48,7 +48,7 @@ def test_the_same_is_not_asked_again(file, capsys):
 def test_what_is_made_from_something_else_is_asked_anew(file, change, capsys):
   assert answer(file, [examples(0), examples(1)], MADE_FROM | change) == [0, 1]
   assert capsys.readouterr().err == (
-      f'{file}: answered anew, as it was made from other {next(iter(change))}\n'
+      f'{file}: answered again, as it was made from other {next(iter(change))}\n'
   )
 
 
@@ -73,7 +73,7 @@ def test_a_file_that_was_changed_is_not_taken_for_done(file, damage, capsys):
   damage(file)
   assert answer(file, [examples(0), examples(1)]) == [0, 1]
   assert file.read_bytes() == before
-  assert 'answered anew' in capsys.readouterr().err
+  assert 'answered again' in capsys.readouterr().err
 
 
 def test_a_draft_is_of_the_same_model_alone(tmp_path):

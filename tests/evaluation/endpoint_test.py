@@ -199,7 +199,7 @@ def test_a_server_that_errs_for_long_is_one_sentence(fake):
     ((404, b'not here', {}), 'answered 404: not here'),
     ({'choices': []}, 'has no choices.0..message'),
     (says(['a']), r"replied the content \['a'\]"),
-    (says(None, finish_reason='length'), 'cut its answer before it said'),
+    (says(None, finish_reason='length'), 'cut off its answer before it'),
     ((200, {'error': {'message': 'no such model', 'code': 404}}, {}),
      'answered 404: no such model'),
     ((404, PAGE, {}), 'answered 404: 503 Service & more$'),
@@ -320,10 +320,10 @@ def test_an_evaluation_goes_on_and_counts_what_names_no_candidate(
 
 @pytest.mark.parametrize('flags, sentence', [
     (['--endpoint=http://h/v1'], '--endpoint needs --model'),
-    (['--model=x'], '--model is of an endpoint'),
+    (['--model=x'], '--model is for an endpoint'),
     (['--endpoint=h', '--model=x'], "'h' is not an address"),
-    (['--endpoint=http://h', '--model=x', '--rices'], 'does not tell: leave it'),
-    (['--endpoint=http://h', '--model=x', '--model_dir=y'], 'give one of them'),
+    (['--endpoint=http://h', '--model=x', '--rices'], 'does not reveal: leave it'),
+    (['--endpoint=http://h', '--model=x', '--model_dir=y'], 'give only one of them'),
 ])
 def test_flags_that_do_not_fit_are_one_sentence(flags, sentence, capsys, tmp_path):
   assert cli.main(

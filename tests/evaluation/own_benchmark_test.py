@@ -83,7 +83,7 @@ def test_it_is_scored_and_replayed_and_a_changed_one_is_not(
 @pytest.mark.parametrize('name, sentence', [
     ('my_wrong:', 'is not a MODULE:NAME; write it like my.module:NAME'),
     ('my.other:ROW', "my.other cannot be imported (No module named 'my')"),
-    ('my_wrong:ROW', 'has no ROW; name one of its top'),
+    ('my_wrong:ROW', 'has no ROW; name something at its top'),
     ('my_wrong:TEXT', "is 'no row', not a Benchmark"),
     ('my_wrong:PAPERS', "the name 'coco', which is one of `flamingo eval --"),
     ('my_wrong:FOLDERS', "the name '../x', which is not the name of a folder"),

@@ -193,7 +193,7 @@ def test_answers_of_other_weights_are_not_kept(
   assert [row['inputs'] for row in after] == [row['inputs'] for row in before]
   assert all(x['score'] != y['score'] for x, y in zip(after, before))
   assert capsys.readouterr().err == (
-      f'{file}: answered anew, as it was made from other weights\n'
+      f'{file}: answered again, as it was made from other weights\n'
   )
 
 

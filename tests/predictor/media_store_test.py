@@ -123,7 +123,7 @@ def test_what_cannot_be_kept_is_told_once(
   for medium in pictures[:2]:
     predictor.embed([medium])
   (line,) = capsys.readouterr().err.splitlines()
-  assert line.startswith('note: what the model makes of pictures is not kept')
+  assert line.startswith('note: features of pictures are not kept')
   assert doctor.check_media().status == 'note'
   caches.unlink()
   monkeypatch.setitem(user_cache.LARGEST, 'media', 2000)

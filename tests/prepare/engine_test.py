@@ -101,11 +101,11 @@ def test_wrong_options_are_told(tmp_path, paths, options, sentence):
 def test_a_folder_with_something_else_is_left_alone(tmp_path, paths):
   (tmp_path / 'mine').mkdir()
   (tmp_path / 'mine' / 'letter').touch()
-  with pytest.raises(UserError, match='exists already'):
+  with pytest.raises(UserError, match='already exists'):
     engine.prepare(Counting(paths), tmp_path / 'mine', workers=0)
   assert os.listdir(tmp_path / 'mine') == ['letter']
   engine.prepare(Counting(paths), tmp_path / 'out', workers=0)
-  with pytest.raises(UserError, match='exists already'):
+  with pytest.raises(UserError, match='already exists'):
     engine.prepare(Counting(paths, count=9), tmp_path / 'out', workers=0)
 
 

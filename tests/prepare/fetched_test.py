@@ -136,7 +136,7 @@ def test_other_images_are_another_run(folder, prepare, refuse):
   exporters.write_tar(
       folder / 'fetched' / '2.tar', [exporters.fetched('http://a.b/9.png')]
   )
-  assert 'exists already' in refuse(*arguments(folder))
+  assert 'already exists' in refuse(*arguments(folder))
 
 
 @pytest.mark.parametrize('second', ['json', 'png'])

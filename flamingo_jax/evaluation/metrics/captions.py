@@ -112,7 +112,7 @@ def _run_java(lines: Sequence[str]) -> list[str]:
     told = done.stderr.decode(errors='replace').strip()
     raise UserError(
         f'{shutil.which("java")} ended with status {done.returncode} and '
-        f'{len(found)} of {len(lines)} captions ({shown(told)}): mend it, or '
+        f'{len(found)} of {len(lines)} captions ({shown(told)}): fix it, or '
         'take it off PATH and captions are cut into words by nltk'
     )
   return [line.rstrip() for line in found]

@@ -53,7 +53,7 @@ def test_videos_of_one_name_keep_their_captions(tmp_path, prepare):
   assert [p[1] for p in run.parts] == ['cooking', 'sports']
   table.write_text('path,caption\n1.mp4,cooking\n1.mp4,sports\n')
   message = prepare('video', tmp_path, f'--captions={table}', status=2).told
-  assert 'exists already' in message  # of another table
+  assert 'already exists' in message  # of another table
   message = prepare(
       'video', tmp_path, f'--captions={table}', out='none', status=2
   ).told
