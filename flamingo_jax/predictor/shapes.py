@@ -11,6 +11,7 @@ from flamingo_jax.data.interleaved import TokenizedDocument
 # cheap beside the answer's tokens.
 _RATIO = 4
 _LEAST_LENGTH = 64  # tokens; shorter prompts are padded to it
+_LONG = 512  # tokens; attention to longer paddings costs more than compiling
 _LEAST_READ = 16  # of what is read on: a query behind its shots, a turn
 # Most prompts have the room of their length for media too.
 _TOKENS_PER_MEDIUM = 16
@@ -75,6 +76,8 @@ def row_shape(
     latents: of a medium; of more there is less room for those that are none.
   """
   tokens = bucket(len(document.tokens), _LEAST_LENGTH, _RATIO)
+  if len(document.tokens) <= tokens // 2 >= _LONG:
+    tokens //= 2
   room = media_room(len(document.media), tokens, latents)
   return min(tokens, context), room
 
