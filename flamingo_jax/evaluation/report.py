@@ -20,12 +20,12 @@ BESIDE = {
     'majority': 'the answer that most shots have',
     'last': "the last shot's answer",
     'nearest': "the most similar shot's answer",
-    'copied': '% of the answers that a shot has too',
-    'shown': '% of the queries whose right answer a shot has',
-    'no_pictures': 'the model, where no picture is shown',
-    'text_only': 'the model, where shots have no pictures',
-    'shuffled_images': 'the model, where shots have pictures of others',
-    'shuffled_labels': 'the model, where shots have answers of others',
+    'copied': '% of the answers that a shot also has',
+    'shown': '% of the queries with a right answer in a shot',
+    'no_pictures': 'the model, with no pictures',
+    'text_only': 'the model, with no pictures in the shots',
+    'shuffled_images': "the model, with the shots' pictures shuffled",
+    'shuffled_labels': "the model, with the shots' answers shuffled",
 }
 ALONE = ('majority', 'last', 'nearest')  # scores of the shots
 
@@ -151,7 +151,7 @@ def table_of_scores(rows: Sequence[Mapping[str, Any]]) -> str:
     ))
   lines = [aligned(cells), *_table_of_baselines(rows)]
   if rows[0]['metric'] and all(row['no_pictures'] is None for row in rows):
-    lines.append('whether pictures were needed: not asked '
+    lines.append('whether pictures were needed: not tested '
                  '(--controls=no_pictures)')
   for row in rows:
     count, shots = row['beyond_context'], row['shots']

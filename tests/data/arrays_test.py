@@ -80,7 +80,7 @@ UNFIT = {
     'inf': (saved(with_number(-np.inf)), r'-inf at \[1, 2, 3\]'),
     'cut': (saved(GOOD)[:-1], 'cut short .it has 95 of 96 bytes'),
     'head': (saved(GOOD)[:40], 'no readable header'),
-    'text': (b'1,2,3', r"no .npy file .it begins with b'1,2,3'.; save it by"),
+    'text': (b'1,2,3', r"not a .npy file .it begins with b'1,2,3'.; save it by"),
 }
 
 

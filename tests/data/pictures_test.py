@@ -135,8 +135,8 @@ def test_a_data_uri_may_hold_a_video():
 
 @pytest.mark.parametrize('address, words', [
     ('data:image/png;base64', 'has no comma'),
-    ('data:image/png;base64,' + 5001 * '!', 'no base64'),
-    ('data:image/png;base64,AAAAA', 'no base64'),
+    ('data:image/png;base64,' + 5001 * '!', 'other than base64'),
+    ('data:image/png;base64,AAAAA', 'other than base64'),
     ('https://example.org/a.jpg?' + 5000 * 'x', 'is an address of the web'),
     ('HTTP://example.org/a.jpg', 'is an address of the web'),
 ])

@@ -64,7 +64,7 @@ def test_controls_stand_beside_the_score_in_the_table_and_the_plot():
       'shots', 'metric', 'score', 'majority', 'copied', 'no_pictures'
   ]
   assert lines[1].split() == ['4', 'top1', '51.00', '20.00', '40.00', '31.00']
-  assert 'no_pictures: the model, where no picture is shown' in lines
+  assert 'no_pictures: the model, with no pictures' in lines
   panel = report.panel(rows)
   assert panel.dashed == ['majority', 'no pictures']
   assert panel.curves[panel.dashed[1]] == {4: (31.0, None, None)}
