@@ -16,6 +16,13 @@ from flamingo_jax.errors import UserError
 
 _LATENTS = 4096  # files whose latents are kept: a pool of 2048, and queries
 _FLAGS = ('benchmark', 'list', 'replay')
+# What a card or a gin file says instead, and the default of each.
+_OF_BENCHMARK = {
+    'prompts': None, 'shots': None, 'split': None, 'seeds': [0], 'orders': 1,
+    'controls': None, 'rices': False, 'fixed_shots': False, 'ensemble': 1,
+    'limit': None, 'allow_missing': False, 'endpoint': None, 'model': None,
+}
+_OF_REPLAY = {'batch_size': None, 'requests_per_minute': None}  # of both
 
 
 def add_flags(parser: Any) -> None:
@@ -98,23 +105,21 @@ def is_asked(options: argparse.Namespace) -> bool:
   """Whether it is a benchmark and not a gin file.
 
   Raises:
-    UserError: it is neither, or both; prompts are asked for without a
-      benchmark.
+    UserError: it is neither, or both; a flag would have no effect.
   """
   asked = [f'--{flag}' for flag in _FLAGS if getattr(options, flag)]
   asked += ['--gin_file'] * bool(options.gin_file)
-  if asked == ['--benchmark', '--replay']:
-    return True
-  if len(asked) != 1:
+  if len(asked) != 1 and asked != ['--benchmark', '--replay']:
     raise UserError(
         'eval needs one of --benchmark, --list, --replay and --gin_file'
         + (f', not {" and ".join(asked)}' if asked else '')
     )
-  if options.prompts and not options.benchmark:
-    raise UserError(
-        f'--prompts is for --benchmark: with {asked[0]} leave it out (a card '
-        'says whose prompts it has)'
-    )
+  if asked != ['--benchmark']:
+    unused = _OF_BENCHMARK | ({} if options.replay else _OF_REPLAY)
+    for flag, default in unused.items():
+      if getattr(options, flag) != default:
+        raise UserError(f'--{flag} is for --benchmark: with {asked[-1]} leave '
+                        'it out')
   return not options.gin_file
 
 

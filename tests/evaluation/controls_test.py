@@ -127,6 +127,8 @@ def test_the_most_similar_shots_are_chosen_by_pictures_that_are_not_shown(
     (['--shots=0,1', '--controls=shuffled_labels'], 'is for 2 or more shots'),
     (['--shots=1', '--orders=2'], 'more than 1 is for two or more shots'),
     (['--orders=0'], '--orders=0 must be 1 or more'),
+    (['--orders=2', '--replay=card.json'], '--orders is for --benchmark: with '
+     '--replay leave it out'),
 ])
 def test_what_no_number_of_shots_allows_is_one_sentence(
     data, tmp_path, capsys, flags, sentence
@@ -134,3 +136,13 @@ def test_what_no_number_of_shots_allows_is_one_sentence(
   arguments = ['eval', '--benchmark=vqav2', f'--data={data}', *flags]
   assert cli.main([*arguments, f'--out={tmp_path}']) == 2
   assert sentence in capsys.readouterr().err
+
+
+@pytest.mark.parametrize('flag', [
+    '--controls=no_pictures', '--seeds=0,1', '--shots=4', '--batch_size=1'
+])
+def test_a_flag_that_a_gin_file_does_not_heed_is_refused(capsys, flag):
+  assert cli.main(['eval', '--gin_file=configs/eval_shapes.gin', flag]) == 2
+  assert 'is for --benchmark: with --gin_file leave it out' in (
+      capsys.readouterr().err
+  )
