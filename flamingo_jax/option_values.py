@@ -93,6 +93,17 @@ def text(name: str, value: Any) -> str:
   raise UserError(f'{name} is {shown(value)} and must be a text')
 
 
+def truth(name: str, value: Any) -> bool:
+  """The value, which is True or False.
+
+  Raises:
+    UserError: it is neither.
+  """
+  if isinstance(_scalar(value), bool):  # of NumPy's, too
+    return bool(value)
+  raise UserError(f'{name} is {shown(value)} and must be True or False')
+
+
 def _scalar(value: AnyNumber) -> AnyNumber:
   """The number in an array that has no axes."""
   is_scalar = hasattr(value, 'item') and not getattr(value, 'shape', None)

@@ -4,6 +4,7 @@
 
 from collections.abc import Mapping, Sequence
 import os
+from typing import Any
 
 import jax
 
@@ -30,7 +31,7 @@ def load(
     frames: AnyNumber = None,
     fps: AnyNumber = None,
     keep_latents: AnyNumber = 0,
-    cache_media: bool = False,
+    cache_media: Any = False,  # a bool
     devices: Sequence[jax.Device] | None = None,
     mesh: Mapping[str, int] | None = None,
     rules: str = 'data_parallel',

@@ -47,7 +47,7 @@ class Predictor:
       frames: AnyNumber = TRAINING.frames,
       fps: AnyNumber = TRAINING.fps,
       keep_latents: AnyNumber = 0,
-      cache_media: bool = False,
+      cache_media: Any = False,  # a bool
   ):
     """Places the parameters; compiles nothing yet.
 
@@ -81,7 +81,7 @@ class Predictor:
     self._inference = Inference(
         answering(config, vocabulary), params, partitioner,
         option_values.whole_number('keep_latents', keep_latents, 0),
-        cache_media,
+        option_values.truth('cache_media', cache_media),
     )
 
   def generate(

@@ -111,6 +111,7 @@ def test_separator_is_a_text(model, separator):
     ({'keep_latents': '5'}, "keep_latents is '5'"),
     ({'keep_latents': -1}, 'keep_latents is -1'),
     ({'keep_latents': float('nan')}, 'keep_latents is nan'),
+    ({'cache_media': '/tmp'}, "cache_media is '/tmp' and must be True or False"),
     ({'devices': []}, 'must be a list of devices'),
     ({'mesh': {'fsdp': 0}}, 'the mesh axis fsdp is 0'),
     ({'mesh': {'fsdp': -1, 'model': -1}}, 'the mesh axis fsdp is -1'),
