@@ -43,6 +43,11 @@ def read(path: str | os.PathLike) -> dict[str, Any]:
     ) from None
   except ValueError as error:
     raise UserError(f'{path} is not JSON: {error}') from None
+  if isinstance(card, dict) and card.get('format') in range(1, FORMAT):
+    raise UserError(
+        f'{path} is a card of format {card["format"]}, of an earlier version, and '
+        f'this one has format {FORMAT}: evaluate anew'
+    )
   if not isinstance(card, dict) or card.get('format') != FORMAT:
     raise UserError(
         f'{path} is not a card of format {FORMAT}: give the card.json of an '

@@ -48,3 +48,14 @@ def test_a_damaged_card_is_told(tmp_path, damage):
   path.write_text(json.dumps(card))
   with pytest.raises(UserError, match='card.json is damaged: '):
     stored_cards.read(path)
+
+
+@pytest.mark.parametrize('content, sentence', [
+    ({'format': 3}, 'of format 3, of an earlier version, and this one has format'),
+    ({'format': 99}, 'is not a card of format'), ([], 'is not a card of format'),
+])
+def test_a_card_of_another_format_is_told(tmp_path, content, sentence):
+  path = tmp_path / 'card.json'
+  path.write_text(json.dumps(content))
+  with pytest.raises(UserError, match=sentence):
+    stored_cards.read(path)
