@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
 # SPDX-License-Identifier: Apache-2.0
-# Installs into .venv and runs every test; arguments go on to pytest:
+# Installs into .venv and runs every test; arguments are passed to pytest:
 #   ./launch/test.sh
 #   ./launch/test.sh tests/decoding -k beam
 set -euo pipefail

@@ -2,7 +2,7 @@
 # SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
 # SPDX-License-Identifier: Apache-2.0
 # Installs Apache Beam into .venv-beam, as it can't live with the other tests'
-# packages, and runs its tests; arguments go on to pytest. `.ci/run` does not, as
+# packages, and runs its tests; arguments are passed to pytest. `.ci/run` does not, as
 # that takes more than 3 minutes: 4 min 31 s with the installation and 30 s without
 # (2 CPU cores). Last run on 2026-11-29, with apache-beam 2.77.0: all passed.
 set -euo pipefail

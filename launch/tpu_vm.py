@@ -113,7 +113,7 @@ class Slice:
     while True:
       state = self._state()
       if state in LOST:
-        print(f'{self._pod.name}: {state}; making it anew')
+        print(f'{self._pod.name}: {state}; recreating it')
       if state in LOST or self._dry_run:
         for step in (self.delete, self.create, self.install, self.run):
           step()
