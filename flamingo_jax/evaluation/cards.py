@@ -322,7 +322,7 @@ def _rehearse(
   """Scores right answers, so that what cannot be scored is known at once.
 
   Raises:
-    UserError: a metric is not defined for these queries; see `metrics.usable`.
+    UserError: a metric is not defined for these queries; see `usable`.
   """
   if not _is_known(targets):
     return (), {}

@@ -13,7 +13,7 @@ from flamingo_jax.evaluation.metrics.in_context import (
     VL_ICL_NUMBER,
     VL_ICL_YES_NO,
 )
-from flamingo_jax.evaluation.metrics.metric import Metric, usable
+from flamingo_jax.evaluation.metrics.metric import Metric
 from flamingo_jax.evaluation.metrics.okvqa import VQA_ACCURACY_STEMMED
 from flamingo_jax.evaluation.metrics.ranking import (
     AVERAGE_PRECISION,
