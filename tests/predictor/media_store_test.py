@@ -47,11 +47,19 @@ def pictures(tmp_path):
   ]
 
 
-def keeps(model, change=lambda params: params, **config):
-  return fj.Predictor(
-      dataclasses.replace(model.config, **config), change(model.params),
-      model.vocabulary, frames=2, cache_media=True,
+@pytest.fixture(scope='module')
+def keeps(model):
+  """Of weights that differ from the model's: a predictor as in a new process."""
+  predictor = fj.Predictor(
+      model.config, model.params, model.vocabulary, frames=2, cache_media=True
   )
+
+  def start(changed=()):
+    predictor.forget()
+    predictor._inference.params = model.params | dict(changed)
+    return predictor
+
+  return start
 
 
 def ask(predictor, pictures):
@@ -64,14 +72,13 @@ def same(found, expected):
   return all(map(np.array_equal, found, expected))
 
 
-def test_a_second_process_encodes_nothing(model, pictures, loaded, capsys):
+def test_a_second_process_encodes_nothing(model, keeps, pictures, loaded, capsys):
   expected = ask(model, pictures)
   loaded.clear()
-  first = keeps(model)
-  assert same(ask(first, pictures), expected)
+  assert same(ask(keeps(), pictures), expected)
   assert len(loaded) == 4  # features come with the latents
   loaded.clear()
-  second = keeps(model)
+  second = keeps()
   assert same(ask(second, pictures), expected) and not loaded
   # A clip of which other frames are read is another one.
   second.embed(pictures, frames=1)
@@ -80,46 +87,48 @@ def test_a_second_process_encodes_nothing(model, pictures, loaded, capsys):
   assert not capsys.readouterr().err
 
 
-def times(number, *names):
-  """A change of weights."""
-  return lambda params: params | {
-      name: jax.tree.map(lambda x: number * x, params[name]) for name in names
-  }
+def double(model, name):
+  """Changed weights."""
+  return {name: jax.tree.map(lambda x: 2 * x, model.params[name])}
 
 
-def test_other_weights_and_sizes_are_others(model, pictures, loaded, caches):
-  keeps(model).embed(pictures)
-  for predictor in (
-      keeps(model, times(2, 'resampler')),
-      keeps(model, image_size=2 * model.config.image_size),
-  ):
+def test_other_weights_and_sizes_are_others(
+    model, keeps, pictures, loaded, caches
+):
+  keeps().embed(pictures)
+  size = 2 * model.config.image_size
+  larger = fj.Predictor(
+      dataclasses.replace(model.config, image_size=size), model.params,
+      model.vocabulary, frames=2, cache_media=True,
+  )
+  for predictor in (keeps(double(model, 'resampler')), larger):
     loaded.clear()
     predictor.embed(pictures)
     assert len(loaded) == 4
   assert len(list(caches.iterdir())) == 3
   # Those of the language model alone do not matter.
   loaded.clear()
-  keeps(model, times(2, 'decoder')).embed(pictures)
+  keeps(double(model, 'decoder')).embed(pictures)
   assert not loaded
 
 
-def test_what_is_damaged_is_made_anew(model, pictures, loaded, caches):
-  expected = keeps(model).embed(pictures)
+def test_what_is_damaged_is_made_anew(keeps, pictures, loaded, caches):
+  expected = keeps().embed(pictures)
   (file,) = caches.glob('*/features')
   data = file.read_bytes()
   file.write_bytes(bytes([data[0] ^ 1]) + data[1:-1])
   for count in (2, 0):
     loaded.clear()
-    np.testing.assert_array_equal(keeps(model).embed(pictures), expected)
+    np.testing.assert_array_equal(keeps().embed(pictures), expected)
     assert len(loaded) == count
 
 
 def test_what_cannot_be_kept_is_told_once(
-    model, pictures, caches, monkeypatch, capsys
+    keeps, pictures, caches, monkeypatch, capsys
 ):
   caches.parent.mkdir(parents=True)
   caches.write_text('no folder')
-  predictor = keeps(model)
+  predictor = keeps()
   for medium in pictures[:2]:
     predictor.embed([medium])
   (line,) = capsys.readouterr().err.splitlines()
@@ -127,17 +136,19 @@ def test_what_cannot_be_kept_is_told_once(
   assert doctor.check_media().status == 'note'
   caches.unlink()
   monkeypatch.setitem(user_cache.LARGEST, 'media', 2000)
-  predictor = keeps(model)
+  predictor = keeps()
   for medium in pictures[:2]:
     predictor.embed([medium])
   (line,) = capsys.readouterr().err.splitlines()
   assert f'({caches} is full)' in line
 
 
-def test_the_oldest_make_room(model, pictures, caches, monkeypatch, capsys):
-  keeps(model).embed(pictures)
+def test_the_oldest_make_room(
+    model, keeps, pictures, caches, monkeypatch, capsys
+):
+  keeps().embed(pictures)
   size = user_cache.bytes_kept(caches)
   monkeypatch.setitem(user_cache.LARGEST, 'media', size * 3 // 2)
-  keeps(model, times(2, 'resampler')).embed(pictures)
+  keeps(double(model, 'resampler')).embed(pictures)
   assert not capsys.readouterr().err
   assert size <= user_cache.bytes_kept(caches) <= size * 3 // 2
