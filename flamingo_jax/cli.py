@@ -88,7 +88,7 @@ def run_subcommand(argv: Sequence[str] | None) -> int:
 
   logging.set_verbosity(logging.ERROR)  # libraries' chatter
   try:
-    return errors.status_of(lambda: options.run(options, rest))
+    return errors.status_of(lambda: _run(options, rest))
   except BrokenPipeError:
     raise
   except (OSError, UnicodeEncodeError) as error:
@@ -99,6 +99,18 @@ def run_subcommand(argv: Sequence[str] | None) -> int:
     return 130
 
 
+def _run(options: argparse.Namespace, rest: Sequence[str]) -> int | None:
+  for module in options.imported:
+    try:
+      own_code.import_module(module)
+    except (ImportError, SyntaxError, ValueError) as error:
+      raise errors.UserError(
+          f'--import={module} cannot be imported ({error}); run it from the '
+          'folder that has it, or fix it'
+      ) from error
+  return options.run(options, rest)
+
+
 def make_parser() -> argparse.ArgumentParser:
   """The flags of every subcommand."""
   parser = errors.Parser(
@@ -106,6 +118,10 @@ def make_parser() -> argparse.ArgumentParser:
       description='Flamingo, a visual language model for few-shot learning.')
   parser.add_argument('--version', action='version',
                       version=f'flamingo_jax {flamingo_jax.__version__}')
+  parser.add_argument('--import', dest='imported', metavar='MODULE',
+                      action='append', default=[],
+                      help='import this module first; a model whose encoder is '
+                      'your own needs that')
   commands = parser.add_subparsers(dest='command', required=True)
   for add in (
       running.add_train, gridding.add_grid, running.add_eval, running.add_infer,

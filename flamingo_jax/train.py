@@ -8,12 +8,12 @@ Runs the gin files that t5x's train.py runs: they say
 
 import sys
 
-from flamingo_jax import machine
 from flamingo_jax import own_code
 
 if __name__ == '__main__':  # before the imports that it is about
   own_code.keep_current_folder_out()
 
+from flamingo_jax import machine
 from flamingo_jax.data import quiet_tensorflow
 from flamingo_jax.driver import interrupt
 

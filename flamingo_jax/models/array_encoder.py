@@ -14,16 +14,15 @@ sound, proteins or a robot's state has a module of this protocol:
       ...
 
 Frames are encoded one by one; what they have in common, the resampler sees.
-What makes a module of a dtype has a name: in ENCODERS, or as 'my.module:Encoder',
-which is imported, from the current folder last.
+A class of such modules has a name: in ENCODERS, or as 'my.module:Encoder'. A stored
+model only names it: whoever loads the model has to have imported the module.
 """
 
-from collections.abc import Callable
 import dataclasses
+import sys
 
 from flax import linen as nn
 
-from flamingo_jax import own_objects
 from flamingo_jax.errors import UserError
 from flamingo_jax.picture_size import ArraySize
 from flamingo_jax.typing import Array, Float
@@ -40,7 +39,7 @@ class Features(nn.Module):
     return arrays.astype(self.dtype)
 
 
-ENCODERS: dict[str, Callable[[str], nn.Module]] = {'features': Features}
+ENCODERS: dict[str, type[nn.Module]] = {'features': Features}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,14 +59,27 @@ class ArrayEncoderConfig:
     """The encoder as a module.
 
     Raises:
-      UserError: there is none of this name.
+      UserError: there is none of this name, or its module is not imported.
     """
     if self.encoder in ENCODERS:
       return ENCODERS[self.encoder](dtype)
-    if ':' not in self.encoder:
+    module, is_own, name = self.encoder.partition(':')
+    if not is_own:
       raise UserError(
           f'unknown encoder {self.encoder!r} of arrays: there are '
           f'{", ".join(ENCODERS)}, and your own as my.module:Encoder'
       )
-    _, make = own_objects.named(self.encoder, 'ENCODER')
-    return make(dtype)
+    if module not in sys.modules:
+      raise UserError(
+          f'the encoder of this model is {self.encoder}, and a model may not '
+          f'choose what is imported: if you trust {module}, write import '
+          f'{module} (in Python, or in the gin file), or flamingo '
+          f'--import={module} before the command'
+      )
+    found = getattr(sys.modules[module], name, None)
+    if not (isinstance(found, type) and issubclass(found, nn.Module)):
+      raise UserError(
+          f'{self.encoder} is not an encoder: {module} has to have a class '
+          f'{name} of flax.linen modules'
+      )
+    return found(dtype)

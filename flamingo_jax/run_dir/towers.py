@@ -7,6 +7,7 @@ import dataclasses
 import os
 from typing import Any
 
+from flamingo_jax import own_objects
 from flamingo_jax.data.documents import first_features, size_of
 from flamingo_jax.data.vocabulary import Vocabulary
 from flamingo_jax.errors import UserError
@@ -148,11 +149,15 @@ def array_encoder(path: str | os.PathLike, encoder: str) -> ArrayEncoderConfig:
 
   Args:
     path: a JSONL file, or a folder that `flamingo prepare` has made.
-    encoder: its name, as of ArrayEncoderConfig.
+    encoder: its name, as of ArrayEncoderConfig; its module is imported, from the
+      current folder last.
 
   Raises:
-    UserError: the data cannot be read, or their first medium is no array.
+    UserError: the data cannot be read, their first medium is no array, or the
+      module cannot be imported.
   """
+  if ':' in encoder:
+    own_objects.named(encoder, 'ENCODER')
   if os.path.isdir(path):
     from flamingo_jax.data.records import RecordDocuments  # has TensorFlow
 

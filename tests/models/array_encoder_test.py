@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import flamingo_jax as fj
-from flamingo_jax import sharding
+from flamingo_jax import own_code, sharding
 from flamingo_jax.data.vocabulary import default_vocabulary
 from flamingo_jax.errors import UserError
 from flamingo_jax.models.array_encoder import ArrayEncoderConfig
@@ -66,6 +66,9 @@ def test_an_encoder_of_ones_own_is_trained_and_placed(tmp_path, monkeypatch):
   cfg = config('own_encoder:Encoder')
   stored = type(cfg).from_dict(cfg.to_dict())
   assert stored == cfg
+  with pytest.raises(UserError, match='a model may not choose what is imported'):
+    answering(stored, default_vocabulary()).shapes
+  own_code.import_module('own_encoder')
   for trains in (True, False):
     model = answering(
         dataclasses.replace(stored, trains_vision_encoder=trains),
@@ -82,7 +85,8 @@ def test_an_encoder_of_ones_own_is_trained_and_placed(tmp_path, monkeypatch):
 def test_an_unknown_encoder_is_told():
   for name, sentence in (
       ('fourier', "unknown encoder 'fourier' .* there are features, and your"),
-      ('no_module:Encoder', 'no_module cannot be imported'),
+      ('no_module:Encoder', '--import=no_module before the command'),
+      ('os:system', 'os has to have a class system of flax.linen modules'),
   ):
     with pytest.raises(UserError, match=sentence):
       answering(config(name), default_vocabulary()).shapes
