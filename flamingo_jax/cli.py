@@ -91,6 +91,12 @@ def run_subcommand(argv: Sequence[str] | None) -> int:
     return errors.status_of(lambda: _run(options, rest))
   except BrokenPipeError:
     raise
+  except ModuleNotFoundError as error:
+    if not error.name or error.name.startswith('flamingo_jax'):
+      raise
+    from flamingo_jax import doctor
+
+    return errors.tell(doctor.not_installed(error.name, doctor.requirements()))
   except (OSError, UnicodeEncodeError) as error:
     from flamingo_jax.data import storage
 

@@ -65,6 +65,14 @@ def installed_versions(path: Sequence[str]) -> dict[str, str]:
   return versions
 
 
+def requirements() -> Sequence[str]:
+  """What setup.py asks for; nothing where the package is not installed."""
+  try:
+    return metadata.requires('flamingo_jax') or []
+  except metadata.PackageNotFoundError:
+    return []
+
+
 def check_python(version: tuple[int, ...]) -> Finding:
   """Whether this Python is one that the pinned packages have wheels for."""
   text = f'Python {".".join(map(str, version[:3]))}, {platform.platform()}'
@@ -112,6 +120,27 @@ def check_requirements(
       purpose = {'train': 'training', 'test': 'testing'}.get(extra, extra)
       yield Finding('note', f'{purpose} also needs {", ".join(names)}',
                     REINSTALL.format(extra=extra))
+
+
+def not_installed(module: str, requirements: Sequence[str]) -> str:
+  """What to tell of a module that is not there.
+
+  Args:
+    module: its name, such as 'ada_url'.
+    requirements: as for `check_requirements`.
+
+  Returns:
+    A sentence with the command that installs it or, where no requirement has
+    its name, with the one that tells.
+  """
+  top = module.partition('.')[0]
+  remedy = 'flamingo doctor says what to install'
+  for requirement in map(Requirement, requirements):
+    extra = re.search(r'extra == "([^"]+)"', str(requirement.marker or ''))
+    if extra and canonicalize_name(requirement.name) == canonicalize_name(top):
+      remedy = REINSTALL.format(extra=extra[1])
+      break
+  return f'this needs the package {top}, which is not installed: {remedy}'
 
 
 def _applies(requirement: Requirement, extra: str) -> bool:
@@ -292,10 +321,9 @@ def findings() -> Iterator[Finding]:
            'numpy', 'tensorflow', 'seqio', 'tensorflow-datasets', 'protobuf')
   yield Finding('ok', ', '.join(
       f'{name} {versions[name]}' for name in named if name in versions))
-  try:
-    requirements = metadata.requires('flamingo_jax') or []
-    yield from check_requirements(requirements, versions)
-  except metadata.PackageNotFoundError:
+  if asked := requirements():
+    yield from check_requirements(asked, versions)
+  else:
     yield Finding('BAD', 'flamingo_jax itself is not installed',
                   'pip install -e . -c constraints.txt')
   yield from check_overwritten(sys.path, versions)

@@ -17,6 +17,7 @@ import pytest
 
 from flamingo_jax import broken_pipe
 from flamingo_jax import cli
+from flamingo_jax.commands import preparing
 from flamingo_jax.commands import prompting
 from flamingo_jax.evaluation import baselines
 from tests import command_examples
@@ -99,6 +100,20 @@ def test_bad_input_is_one_line_and_status_2(arguments, named, capsys):
   assert cli.main(arguments) == 2
   line = error_line(capsys)
   assert line.startswith('error: ') and named in line
+
+
+def test_a_package_that_is_not_installed_is_one_line(monkeypatch, capsys):
+  def run(options, rest):
+    """Lacks a package."""
+    raise ModuleNotFoundError(name=missing)
+
+  monkeypatch.setattr(preparing, 'run_prepare', run)
+  missing = 'ada_url'
+  assert cli.main(['prepare', 'jsonl', 'x']) == 2
+  assert "pip install -e '.[prepare]'" in error_line(capsys)
+  missing = 'flamingo_jax.gone'  # an error of ours
+  with pytest.raises(ModuleNotFoundError):
+    cli.main(['prepare', 'jsonl', 'x'])
 
 
 def test_explain_shows_the_document_of_the_line_and_reads_no_other(

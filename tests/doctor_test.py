@@ -87,6 +87,16 @@ def test_missing_core_is_bad_and_missing_extras_are_noted():
   assert all('pip install' in f.remedy for f in found)
 
 
+@pytest.mark.parametrize('module, told', [
+    ('ada_url.parse', "ada_url, which is not installed: pip install -e "
+     "'.[prepare]' -c constraints.txt"),
+    ('cv2', 'cv2, which is not installed: flamingo doctor'),
+])
+def test_a_module_that_is_missing_names_its_extra(module, told):
+  asked = ['ada-url; extra == "prepare"', 'ada-url; extra == "test"', 'cv2']
+  assert told in doctor.not_installed(module, asked)
+
+
 @pytest.mark.parametrize('version, status', [
     ((3, 10, 9), 'BAD'), ((3, 11, 0), 'ok'), ((3, 13, 1), 'ok'),
     ((3, 14, 0), 'note'),

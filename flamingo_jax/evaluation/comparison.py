@@ -65,7 +65,7 @@ def _setting(settings: Settings) -> str:
 
 
 def find(paths: Sequence[str | os.PathLike]) -> list[Card]:
-  """The cards of files, and all of folders.
+  """The cards of files, and all of folders; of copies and replays the first.
 
   Raises:
     UserError: there is none, or one is damaged.
@@ -77,11 +77,14 @@ def find(paths: Sequence[str | os.PathLike]) -> list[Card]:
       raise UserError(f'{path} has no card.json in it: give the folder of an '
                       'evaluation')
     files += found
-  cards = []
+  cards: dict[Any, Card] = {}
   for path in dict.fromkeys(file.resolve() for file in files):
     content = stored_cards.read(path)
-    cards.append(Card(path, content, Settings(**content['settings'])))
-  return cards
+    card = Card(path, content, Settings(**content['settings']))
+    made = content['predictions']['sha256'], json.dumps(content['scores'])
+    # Counted twice, it would seem to be a draw of its own.
+    cards.setdefault((card.model, card.settings, *made), card)
+  return list(cards.values())
 
 
 def write(cards: Sequence[Card], out: str | os.PathLike) -> list[pathlib.Path]:

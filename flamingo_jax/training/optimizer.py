@@ -99,7 +99,7 @@ def _rise_and_fall(
   if warmup_steps >= total_steps:
     raise UserError(
         f'WARMUP_STEPS is {warmup_steps} and TRAIN_STEPS {total_steps}: a '
-        'warm-up has to be shorter than the run'
+        'warm-up has to be shorter than the run: set --gin.WARMUP_STEPS, too'
     )
 
   def schedule(step: int | Array) -> Array:

@@ -102,6 +102,14 @@ def test_a_model_twice_is_one_and_names_are_never_the_same(cards, tmp_path):
   assert names == {'right': 'right', '0123456789': 'right (01234567)'}
 
 
+def test_a_copy_as_a_replay_writes_it_is_no_draw_of_its_own(cards, tmp_path):
+  shutil.copytree(cards / 'right', tmp_path / 'right')
+  first = comparison.find([tmp_path])
+  shutil.copytree(first[0].path.parent, first[0].path.parent / 'replay/again')
+  assert comparison.find([tmp_path]) == first
+  assert comparison.find([tmp_path, cards / 'right']) == first
+
+
 @pytest.mark.parametrize('flags, sentence', [
     (['{empty}'], 'has no card.json in it'),
     (['{empty}/no.json'], 'no.json'),
