@@ -75,7 +75,9 @@ class TokenizedDocument:
     fits = int(np.sum(1 + len(self.tokens) - self.positions <= tokens))
     if media is not None:
       fits = min(fits, media)
-    if fits:
+    if fits == 1 < len(self.media):
+      return 'the last image or video and its text would fit'
+    if 0 < fits < len(self.media):
       return f'the last {fits} images or videos and their texts would fit'
     return f'shorten its text to fit {tokens} tokens'
 

@@ -109,7 +109,7 @@ def test_the_model_gets_its_features_and_no_more():
 
 @pytest.mark.parametrize('name, lengths, sentence', [
     ('open_2shot', {'tokens': 20}, "query:0: .* and an example has room for 20: "
-     "raise 'tokens' .* the last 1 images or videos and their texts would fit"),
+     "raise 'tokens' .* the last image or video and its text would fit"),
     ('open_2shot', {'media': 2}, "has 3 media .* room for 2: raise 'media' .* "
      'the last 2 images or videos'),
     ('close_2', {'targets': 1},

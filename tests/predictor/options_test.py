@@ -36,6 +36,7 @@ def test_numbers_of_any_kind_are_options(model, options):
     ([], {}, 'there is no prompt'),
     ([fj.image('no/such.jpg')], {}, r'no.such\.jpg does not exist'),
     ([CAT, 'word ' * 100], {}, r'shorten its text to fit 59 tokens'),
+    (['word ' * 100, CAT], {}, r'shorten its text to fit 59 tokens'),
     ([CAT, 'a b c d e'] * 7, {}, r'has \d+ tokens and 7 images .*the model '
      r'reads 64 tokens.* the last [3-6] images'),
     ([CAT], {'max_new_tokens': 64}, 'leaves no room'),
