@@ -96,7 +96,8 @@ def run_subcommand(argv: Sequence[str] | None) -> int:
       raise
     from flamingo_jax import doctor
 
-    return errors.tell(doctor.not_installed(error.name, doctor.requirements()))
+    needed = doctor.not_installed(error.name, doctor.requirements())
+    return errors.tell(f'flamingo {options.command} needs {needed}')
   except (OSError, UnicodeEncodeError) as error:
     from flamingo_jax.data import storage
 

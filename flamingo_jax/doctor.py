@@ -36,8 +36,13 @@ OVERWRITERS = {
     'Pillow-SIMD': 'pillow',
 }
 # Not 'tpu', 'cuda' and 'beam', whose environments are others.
-EXTRAS = ('train', 'prepare', 'eval', 't5x', 'tokenizers', 'test')
-CONTAINED = {'t5x': ('train',), 'test': ('train', 't5x')}
+EXTRAS = (
+    'train', 'prepare', 'eval', 'serve', 'tokenizers', 'convert', 't5x', 'test',
+)
+CONTAINED = {
+    'prepare': ('train',), 'convert': ('tokenizers',), 't5x': ('train',),
+    'test': EXTRAS[:-1],
+}
 T5X = ('t5x', 'airio', 'jestimator')
 PROBE_SECONDS = 180
 
@@ -130,17 +135,17 @@ def not_installed(module: str, requirements: Sequence[str]) -> str:
     requirements: as for `check_requirements`.
 
   Returns:
-    A sentence with the command that installs it or, where no requirement has
-    its name, with the one that tells.
+    The end of a sentence, with the command that installs it or, where no
+    requirement has its name, with the one that tells.
   """
   top = module.partition('.')[0]
-  remedy = 'flamingo doctor says what to install'
+  remedy = 'flamingo doctor'
   for requirement in map(Requirement, requirements):
     extra = re.search(r'extra == "([^"]+)"', str(requirement.marker or ''))
     if extra and canonicalize_name(requirement.name) == canonicalize_name(top):
       remedy = REINSTALL.format(extra=extra[1])
       break
-  return f'this needs the package {top}, which is not installed: {remedy}'
+  return f'{top}, which is not installed; run {remedy}'
 
 
 def _applies(requirement: Requirement, extra: str) -> bool:

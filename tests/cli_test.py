@@ -110,7 +110,10 @@ def test_a_package_that_is_not_installed_is_one_line(monkeypatch, capsys):
   monkeypatch.setattr(preparing, 'run_prepare', run)
   missing = 'ada_url'
   assert cli.main(['prepare', 'jsonl', 'x']) == 2
-  assert "pip install -e '.[prepare]'" in error_line(capsys)
+  assert error_line(capsys) == (
+      'error: flamingo prepare needs ada_url, which is not installed; run pip '
+      "install -e '.[prepare]' -c constraints.txt"
+  )
   missing = 'flamingo_jax.gone'  # an error of ours
   with pytest.raises(ModuleNotFoundError):
     cli.main(['prepare', 'jsonl', 'x'])

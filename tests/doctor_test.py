@@ -88,9 +88,9 @@ def test_missing_core_is_bad_and_missing_extras_are_noted():
 
 
 @pytest.mark.parametrize('module, told', [
-    ('ada_url.parse', "ada_url, which is not installed: pip install -e "
+    ('ada_url.parse', "ada_url, which is not installed; run pip install -e "
      "'.[prepare]' -c constraints.txt"),
-    ('cv2', 'cv2, which is not installed: flamingo doctor'),
+    ('cv2', 'cv2, which is not installed; run flamingo doctor'),
 ])
 def test_a_module_that_is_missing_names_its_extra(module, told):
   asked = ['ada-url; extra == "prepare"', 'ada-url; extra == "test"', 'cv2']

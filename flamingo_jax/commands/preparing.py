@@ -207,11 +207,5 @@ def _engine(options: argparse.Namespace) -> Any:
 def _class(name: str) -> Any:
   """Of a format; its libraries are imported now."""
   module = 'web_pages' if name == 'html' else name
-  try:
-    found = importlib.import_module(f'flamingo_jax.prepare.sources.{module}')
-  except ModuleNotFoundError as error:
-    raise UserError(
-        f'flamingo prepare {name} needs {error.name}, which is not installed; '
-        "run pip install -e '.[prepare]' -c constraints.txt"
-    ) from None
+  found = importlib.import_module(f'flamingo_jax.prepare.sources.{module}')
   return getattr(found, name.capitalize())

@@ -65,15 +65,7 @@ def run_serve(options: argparse.Namespace, rest: Sequence[str]) -> None:
   clients can use the model. A page to try it in a browser is at /.
   """
   token = read_token(options.token_file) if options.token_file else ''
-  try:
-    from flamingo_jax.serving import server
-  except ModuleNotFoundError as error:
-    if error.name not in ('starlette', 'uvicorn', 'prometheus_client'):
-      raise
-    raise errors.UserError(
-        f'flamingo serve needs {error.name}, which is not installed; run pip '
-        "install -e '.[serve]' -c constraints.txt"
-    ) from None
+  from flamingo_jax.serving import server
   from flamingo_jax.serving.limits import Limits
 
   folder = pathlib.Path(options.model_dir or 'flamingo_tiny')
