@@ -16,6 +16,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 
+from flamingo_jax import progress
 from flamingo_jax.errors import UserError, one_line, shown
 
 KEY = 'OPENAI_API_KEY'  # the variable of the environment
@@ -67,6 +68,7 @@ class Client:
     self.url, self._sleep = url.rstrip('/'), sleep
     self._apart = 60 / requests_per_minute if requests_per_minute else 0.0
     self._next, self._lock = 0.0, threading.Lock()
+    self._told: set[str] = set()  # each kind of problem once, not for each try
 
   def post(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
     """What the server replies to a body.
@@ -102,12 +104,21 @@ class Client:
           raise Refused(url, status, told)
         problem = f'answered {status} ({told})'
       if tries_left:
+        self._tell(url, problem)
         self._sleep(min(wait, _LONGEST_WAIT))
         wait *= 2
     raise UserError(
         f'{url} {problem}, {_TRIES} times in a row: run the same command again '
         'later; it goes on where it stopped'
     )
+
+  def _tell(self, url: str, problem: str) -> None:
+    kind = problem.partition(' (')[0]  # the rest may differ each time
+    with self._lock:
+      is_new = kind not in self._told
+      self._told.add(kind)
+    if is_new:
+      progress.say(one_line(f'{url} {problem}: trying again'))
 
   def _send(self, url: str, data: bytes) -> bytes:
     headers = {'Content-Type': 'application/json'}

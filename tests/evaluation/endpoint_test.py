@@ -186,12 +186,14 @@ def test_a_connection_that_is_reset_is_tried_again(fake):
   assert generate(endpoint) == ['x'] and fake.slept == [1]
 
 
-def test_a_server_that_errs_for_long_is_one_sentence(fake):
+def test_a_server_that_errs_for_long_is_one_sentence(fake, capsys):
   endpoint = fake.endpoint((500, {'error': {'message': 'no memory'}}, {}))
   with pytest.raises(UserError, match=r'answered 500 \(no memory\), 6 times .*'
                      'goes on where it stopped'):
     generate(endpoint)
   assert len(fake.bodies) == 6 and len(fake.slept) == 5
+  (told,) = capsys.readouterr().err.splitlines()  # why nothing seems to happen
+  assert told.endswith('answered 500 (no memory): trying again')
 
 
 @pytest.mark.parametrize('reply, sentence', [
