@@ -137,7 +137,7 @@ def get_topology(name: str, slices: int = 1) -> Topology:
   if importlib.util.find_spec('libtpu') is None:
     raise UserError(
         'compiling for a TPU needs libtpu, which is not installed: '
-        "pip install 'flamingo_jax[tpu]'"
+        "pip install -e '.[tpu]' -c constraints.txt"
     )
   for variable, value in _ENVIRONMENT.items():
     os.environ.setdefault(variable, value)
