@@ -68,15 +68,23 @@ release_lock() {
 
 make_environment() {
   local found
-  if ! is_installed train; then
+  if ! is_installed train && ! is_foreign; then
     found=$(find_python)
     "$found" -m venv --clear "$environment"
+    : > "$environment/made-by-launch"
   fi
   echo "Installing flamingo_jax[$1] into .venv with $("$python" --version): a few minutes"
   "$python" -m pip install -qq --disable-pip-version-check \
     --constraint "$root/constraints.txt" --editable "$root[$1]"
   echo "$wanted" > "$environment/installed-$1"
   echo "$wanted" > "$environment/installed-train"  # test includes train
+}
+
+# Whether somebody else made .venv, as README shows: it is installed into, and
+# nothing in it is deleted.
+is_foreign() {
+  [ ! -e "$environment/made-by-launch" ] && "$python" -c 'import sys, pip
+sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null
 }
 
 is_installed() {

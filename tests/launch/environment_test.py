@@ -88,3 +88,16 @@ def test_a_script_that_fails_gives_the_lock_back(root, environ):
   (root / 'python').write_text(good)
   said, _ = start(root, environ, 'train').communicate()
   assert 'Waiting' not in said and said.endswith('train is installed\n')
+
+
+def test_an_environment_of_somebody_else_is_kept(root, environ):
+  mine = root / '.venv/bin/mine'
+  mine.parent.mkdir(parents=True)
+  mine.write_text('')
+  shutil.copy(root / 'python', mine.parent)
+  for constraints in ('y', 'z'):  # also when what is asked for has changed
+    (root / 'constraints.txt').write_text(constraints)
+    said, _ = start(root, environ, 'train').communicate()
+    assert said.endswith('train is installed\n'), said
+  assert (root / 'log').read_text().split() == ['begin', 'end'] * 2
+  assert mine.exists()
