@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 import dataclasses
 import functools
 import hashlib
+import os
 import re
 from typing import Any
 
@@ -90,7 +91,8 @@ def set_apart(
 ) -> tuple[list[Sample], list[Sample]]:
   """(samples to train on, `count` held-out ones or a few more).
 
-  A hash of what samples show decides, so that no picture is in both.
+  No picture is in both. A hash of places in the source and of names of files
+  decides, wherever the folder of the data is.
 
   Raises:
     UserError: there are no more samples than are to be held out.
@@ -99,7 +101,12 @@ def set_apart(
   for sample in samples:
     shown = tuple(medium.path for medium in sample.media)
     by_media.setdefault(shown, []).append(sample)
-  digest = lambda shown: hashlib.sha256('\n'.join(shown).encode()).digest()
+
+  def digest(shown):
+    first = min(sample.example_id for sample in by_media[shown])
+    told = [str(first), *map(os.path.basename, shown)]
+    return hashlib.sha256('\n'.join(told).encode()).digest()
+
   apart: set[tuple[str, ...]] = set()
   left = count
   for shown in sorted(by_media, key=digest):
