@@ -46,7 +46,7 @@ def read(path: str | os.PathLike) -> dict[str, Any]:
   if isinstance(card, dict) and card.get('format') in range(1, FORMAT):
     raise UserError(
         f'{path} is a card of format {card["format"]}, of an earlier version, and '
-        f'this one has format {FORMAT}: evaluate anew'
+        f'this one has format {FORMAT}: evaluate again'
     )
   if not isinstance(card, dict) or card.get('format') != FORMAT:
     raise UserError(

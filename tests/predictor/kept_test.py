@@ -10,8 +10,6 @@ import pytest
 
 import flamingo_jax as fj
 from flamingo_jax.data.documents import END_OF_CHUNK
-from flamingo_jax.data.media import load_frames
-from flamingo_jax.predictor import media_encoder
 
 RNG = np.random.default_rng(0)
 PIXELS = [RNG.integers(0, 256, (20, 30, 3), np.uint8) for _ in range(3)]
@@ -27,17 +25,6 @@ def keeps(model):
   return fj.Predictor(
       model.config, model.params, model.vocabulary, frames=2, keep_latents=9
   )
-
-
-@pytest.fixture
-def loaded(monkeypatch):
-  """The media whose frames are read."""
-  found = []
-  monkeypatch.setattr(
-      media_encoder, 'load_frames',
-      lambda medium, *more: found.append(medium) or load_frames(medium, *more),
-  )
-  return found
 
 
 def count_readings(predictor, monkeypatch):

@@ -11,8 +11,6 @@ import pytest
 
 import flamingo_jax as fj
 from flamingo_jax import doctor, user_cache
-from flamingo_jax.data.media import load_frames
-from flamingo_jax.predictor import media_encoder
 
 RNG = np.random.default_rng(0)
 PIXELS = [RNG.integers(0, 256, (20, 30, 3), np.uint8) for _ in range(3)]
@@ -23,17 +21,6 @@ def caches(tmp_path, monkeypatch):
   """The user's cache folder."""
   monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'caches'))
   return tmp_path / 'caches/flamingo_jax/media'
-
-
-@pytest.fixture
-def loaded(monkeypatch):
-  """How many media were decoded."""
-  found = []
-  monkeypatch.setattr(
-      media_encoder, 'load_frames',
-      lambda medium, *more: found.append(medium) or load_frames(medium, *more),
-  )
-  return found
 
 
 @pytest.fixture
