@@ -119,7 +119,7 @@ class TextEncoder(nn.Module):
     places = param('position_embedder', None, cfg.context)
     x = table[tokens] + places[: tokens.shape[1]]
     x = constrain(x, 'text', 'length', 'embed')
-    layers = scan(EncoderLayer, cfg.layers, 'layers', 1)
+    layers = scan(self, EncoderLayer, cfg.layers, 'layers', 1)
     x, _ = layers(
         cfg.heads, cfg.head_size, jax.nn.gelu, self.dtype, name='layers'
     )(x, None, mask[:, None])

@@ -87,7 +87,7 @@ class DecoderGroup(nn.Module):
     unroll = per_turn(self.layers, cfg.width, cache)
     if weights is None:
       x, layers = scan(
-          remat(cfg.remat, DecoderLayer), self.layers, 'layers', 2, unroll
+          self, remat(cfg.remat, DecoderLayer), self.layers, 'layers', 2, unroll
       )(cfg, self.dtype, name='lm')(x, layers, position, segments)
     else:
       factors, _ = lora.split(self.variables['params']['lm'])
@@ -281,7 +281,8 @@ class Decoder(nn.Module):
     unroll = max(
         cfg.unroll, per_turn(cfg.groups, cfg.width, stacks.get('groups'))
     )
-    x, new['groups'] = scan(self.group, cfg.groups, 'groups', 5, unroll)(
+    groups = scan(self, self.group, cfg.groups, 'groups', 5, unroll)
+    x, new['groups'] = groups(
         cfg, cfg.xattn_every, self.dtype, name='groups'
     )(
         x, stacked('groups', jnp.arange(cfg.groups)), position, *blocks,

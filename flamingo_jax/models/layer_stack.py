@@ -45,11 +45,20 @@ def per_turn(layers: int, width: int, cache: Any = None) -> int:
   return max(layers, 1) if is_worth_it else 1
 
 
+def looks_for_invariants(module: nn.Module) -> dict[str, bool]:
+  """Whether flax traces the body of a module's `nn.scan` twice, as its keyword.
+
+  The first time it looks for results that are the same in each turn, and we have
+  none; but a new model's random weights depend on how often its keys were used.
+  """
+  return {'check_constancy_invariants': module.is_initializing()}
+
+
 def scan(
-    module: type[nn.Module], length: int, axis: str, broadcast: int,
-    unroll: int = 1,
+    parent: nn.Module, module: type[nn.Module], length: int, axis: str,
+    broadcast: int, unroll: int = 1,
 ):
-  """The module scanned `length` times, its parameters stacked in front.
+  """The module scanned `length` times in a parent, its parameters stacked in front.
 
   Calls take the carry, then what is stacked alike (a cache, or None), then
   `broadcast` arguments that every step gets whole.
@@ -62,6 +71,7 @@ def scan(
       length=length,
       unroll=unroll,
       metadata_params={nn.PARTITION_NAME: axis},
+      **looks_for_invariants(parent),
   )
 
 

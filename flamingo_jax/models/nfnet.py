@@ -237,7 +237,7 @@ class NFNet(nn.Module):
       if depth > 1:
         betas = [1 / deviation(i) for i in range(1, depth)]
         # Compiled once, not for each of F6's 80: a quarter of an hour for a TPU.
-        x, _ = block(scan(NFBlock, depth - 1, 'layers', 0), 1, 'blocks')(
+        x, _ = block(scan(self, NFBlock, depth - 1, 'layers', 0), 1, 'blocks')(
             x, jnp.array(betas, jnp.float32)
         )
     x = StandardizedConv(cfg.features, 1, dtype=self.dtype, name='final_conv')(x)

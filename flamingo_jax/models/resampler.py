@@ -10,7 +10,7 @@ import jax.numpy as jnp
 
 from flamingo_jax.errors import UserError
 from flamingo_jax.models.encoder_layer import attention, feed_forward
-from flamingo_jax.models.layer_stack import per_turn
+from flamingo_jax.models.layer_stack import looks_for_invariants, per_turn
 from flamingo_jax.models.layers import (
     ACTIVATIONS,
     Einsum,
@@ -187,6 +187,7 @@ class PerceiverResampler(Resampler):
         length=cfg.layers,
         unroll=per_turn(cfg.layers, cfg.width),
         metadata_params={nn.PARTITION_NAME: 'layers'},
+        **looks_for_invariants(self),
     )
     # Products with weights are kept for the backward pass; attention, whose
     # scores are larger, is computed again.

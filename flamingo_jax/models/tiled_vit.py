@@ -159,7 +159,7 @@ class TiledViT(nn.Module):
       self, name: str, count: int, x: Float[Array, 'N S D'],
       levels: tuple[Float[Array, 'N S D'], ...], is_none: Bool[Array, 'N S'],
   ) -> tuple[Float[Array, 'N S D'], tuple[Float[Array, 'N S D'], ...]]:
-    layers = scan(TiledLayer, count, 'layers', 1)(
+    layers = scan(self, TiledLayer, count, 'layers', 1)(
         self.config, self.dtype, is_gated=not levels, name=name
     )
     return layers((x, levels), jnp.arange(1, count + 1), is_none)[0]

@@ -115,7 +115,7 @@ class ViT(nn.Module):
       x = LayerNorm(
           self.dtype, cfg.norm_eps, 'media_embed', name='pre_norm'
       )(x)
-    layers = scan(EncoderLayer, cfg.layers, 'layers', 1)
+    layers = scan(self, EncoderLayer, cfg.layers, 'layers', 1)
     x, _ = layers(
         cfg.heads, cfg.width // cfg.heads, ACTIVATIONS[cfg.activation],
         self.dtype, 'media', cfg.mlp_width, cfg.gated, cfg.bias, cfg.norm_eps,
