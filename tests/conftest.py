@@ -65,11 +65,14 @@ def _names_shapes(annotation):
 def _jaxtyped(whole, *, typechecker):
   """`jaxtyping.jaxtyped`, but for functions without shapes beartype alone.
 
-  It binds the arguments of every call, of which shapes have need.
+  It binds the arguments of every call, of which shapes have need. And those
+  inside of others, which each call of them makes anew, often say nothing.
   """
 
   def decorate(function):
     annotations = getattr(function, '__annotations__', {}).values()
+    if inspect.isfunction(function) and not annotations:
+      return function
     if inspect.isfunction(function) and not any(
         map(_names_shapes, annotations)
     ):

@@ -153,12 +153,16 @@ def tower_of(config: Config) -> Tower:
   return Tower('decoder', config.decoder.layers, ('groups', 'lm'), 2)
 
 
-@functools.lru_cache(maxsize=8)
 def abstract_tower(config: Config, whole: bool = False) -> dict[Path, Any]:
   """Shapes of the tower's parameters, by path.
 
   Of a Flamingo those that it adds to its towers, or of a whole one all.
   """
+  return _abstract_tower(config, whole)
+
+
+@functools.lru_cache(maxsize=8)
+def _abstract_tower(config: Config, whole: bool) -> dict[Path, Any]:
   tokens = jax.ShapeDtypeStruct((1, 1), jnp.int32)
   pictures = lambda *shape: jax.ShapeDtypeStruct(
       (*shape, config.image_size, config.image_size, 3), jnp.uint8

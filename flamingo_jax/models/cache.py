@@ -3,6 +3,7 @@
 """What decoding remembers of a prompt: an explicit argument and result."""
 
 from collections.abc import Callable
+import functools
 
 from flax import struct
 import jax
@@ -55,27 +56,12 @@ class LayerCache:
 
     None puts all at `start`, with the distances, which then are new too.
     """
-    def write(
-        old: Float[Array, '*stack B H S K'],
-        entries: Float[Array, '*stack B H L K'],
-    ) -> Float[Array, '*stack B H S K']:
-      if position is None:
-        return jax.lax.dynamic_update_slice(old, entries, (0,) * old.ndim)
-      # Indexed in one step, so that the stack stays where it lies.
-      rows = jnp.arange(len(position))[:, None]
-      places = jnp.arange(entries.shape[-2]) - self.start
-      places += position[:, None]
-      entries = jnp.moveaxis(entries, (-4, -2), (0, 1))
-      return old.at[..., rows, :, places, :].set(
-          entries, unique_indices=True, mode='promise_in_bounds'
-      )
-
+    write = functools.partial(_write, self.start, position)
     return self.replace(
         keys=write(self.keys, new.keys),
         values=write(self.values, new.values),
         relative=new.relative if position is None else self.relative,
     )
-
 
   def beside(self, new: 'LayerCache') -> 'LayerCache':
     """With the entries of new tokens behind all places, also the empty ones."""
@@ -83,6 +69,24 @@ class LayerCache:
     return self.replace(
         keys=join(self.keys, new.keys), values=join(self.values, new.values)
     )
+
+
+def _write(
+    start: int, position: Int[Array, 'B'] | None,
+    old: Float[Array, '*stack B H S K'],
+    entries: Float[Array, '*stack B H L K'],
+) -> Float[Array, '*stack B H S K']:
+  """The entries put over old ones; see LayerCache.append."""
+  if position is None:
+    return jax.lax.dynamic_update_slice(old, entries, (0,) * old.ndim)
+  # Indexed in one step, so that the stack stays where it lies.
+  rows = jnp.arange(len(position))[:, None]
+  places = jnp.arange(entries.shape[-2]) - start
+  places += position[:, None]
+  entries = jnp.moveaxis(entries, (-4, -2), (0, 1))
+  return old.at[..., rows, :, places, :].set(
+      entries, unique_indices=True, mode='promise_in_bounds'
+  )
 
 
 @struct.dataclass

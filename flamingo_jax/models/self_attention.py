@@ -136,17 +136,20 @@ class SelfAttention(nn.Module):
           self.dtype, layer.norm_eps,
           'kv' if layer.qk_norm == 'head' else axis, name=f'{name}_norm',
       )
-
-    def as_one(y: Array) -> Array:  # clipped before the norm (llm-foundry)
-      if layer.qkv_clip:
-        y = jnp.clip(y, -layer.qkv_clip, layer.qkv_clip)
-      return norm(y) if norm is not None and layer.qk_norm == 'whole' else y
-
+    of_whole = norm if layer.qk_norm == 'whole' else None
     y = HeadsProjection(
         heads, cfg.head_size, self.dtype, axis=axis, bias=layer.qkv_bias,
-        as_one=as_one, name=name,
+        as_one=functools.partial(_as_one, layer.qkv_clip, of_whole), name=name,
     )(x)
     return norm(y) if layer.qk_norm == 'head' and norm is not None else y
+
+
+def _as_one(
+    clip: float, norm: nn.Module | None, y: Float[Array, '*B L F']
+) -> Float[Array, '*B L F']:
+  """All heads, clipped and then normed (llm-foundry's order)."""
+  y = jnp.clip(y, -clip, clip) if clip else y
+  return y if norm is None else norm(y)
 
 
 def _within(
