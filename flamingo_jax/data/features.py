@@ -299,4 +299,4 @@ def _read_examples(
     return call(read, at, dtypes, of_feature)
 
   # The count goes on through the epochs that seqio's repeat strings together.
-  return dataset.enumerate().map(load, num_parallel_calls=tf.data.AUTOTUNE)
+  return streams.in_parallel(dataset.enumerate(), load)

@@ -20,6 +20,7 @@ import tensorflow as tf
 
 from flamingo_jax.data import features
 from flamingo_jax.data import interleaved
+from flamingo_jax.data import streams
 from flamingo_jax.data.document_source import DocumentSource, Splits
 from flamingo_jax.data.frames import Sampling
 from flamingo_jax.data.seqio_vocabulary import SeqioVocabulary
@@ -290,9 +291,7 @@ def _read_examples(
     numbers = tf.data.Dataset.range(max(1, candidates))
     return numbers.map(lambda number: {**at, 'candidate': number})
 
-  return dataset.flat_map(with_candidates).map(
-      load, num_parallel_calls=tf.data.AUTOTUNE
-  )
+  return streams.in_parallel(dataset.flat_map(with_candidates), load)
 
 
 def _shapes(lengths: Lengths) -> dict[str, tuple[int | None, ...]]:

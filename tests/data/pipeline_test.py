@@ -170,6 +170,9 @@ def test_evaluation_gives_the_same_unprefixed_batches_every_time():
   cfg = _config(shuffle=False, seed=None)
   datasets = pipeline.get_training_eval_datasets(cfg, 0, 1, eval_steps=3)
   assert set(datasets) == {'long', 'short'}
+  # Else who closes an iterator may wait for the tuner.
+  for dataset in (*datasets.values(), pipeline.get_dataset(CONFIG, 0, 1)):
+    assert dataset.options().autotune.enabled is False
   batches = list(datasets['long'].as_numpy_iterator())
   assert [batch['tokens'].shape for batch in batches] == [(8, 12)] * 3
   ids = np.concatenate([batch['example_id'] for batch in batches])

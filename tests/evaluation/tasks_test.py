@@ -100,6 +100,7 @@ def test_the_model_gets_its_features_and_no_more():
   dataset = seqio.TaskRegistry.get('open_2shot').get_dataset(
       sequence_length=LENGTHS, split='test', shuffle=False
   )
+  assert dataset.options().autotune.enabled is False  # as in data/pipeline_test
   spec = converter(dataset, LENGTHS).element_spec
   assert {k: (x.dtype, len(x.shape)) for k, x in spec.items()} == (
       MODEL_FEATURES
