@@ -23,6 +23,9 @@ print(os.environ.get("JAX_COMPILATION_CACHE_DIR", ""))')
   fi
 fi
 
+# Some hundred programs import the package: it is translated for the first only.
+unset PYTHONDONTWRITEBYTECODE
+
 # A worker holds JAX and TensorFlow, about 2 GB: no more workers than cores,
 # and no more than eight.
 workers=$("$python" -c 'import os; print(min(8, len(os.sched_getaffinity(0))

@@ -8,6 +8,7 @@ forks for each program, which then is like `python -m MODULE` in all but that.
 What matters while Python starts or TensorFlow is imported needs a `subprocess`.
 """
 
+import gc
 import importlib
 import json
 import os
@@ -117,6 +118,10 @@ def serve():
     importlib.import_module(module)
   # As flamingo_jax.data.quiet_tensorflow, which finds it imported.
   importlib.import_module('tensorflow').config.set_visible_devices([], 'GPU')
+  # As tests/conftest.py, and what is imported is searched by no program.
+  gc.set_threshold(100_000, 50, 100)
+  gc.collect()
+  gc.freeze()
   server = socket.socket(fileno=os.dup(0))
   null = os.open(os.devnull, os.O_RDONLY)
   os.dup2(null, 0)
