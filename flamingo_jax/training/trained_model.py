@@ -10,6 +10,7 @@ from typing import Any
 from flax import linen as nn
 from flax import traverse_util
 import jax
+import jax.extend
 import jax.numpy as jnp
 import optax
 
@@ -97,13 +98,30 @@ class TrainedModel:
     """Random {'params': ..., 'frozen_params': ...}, boxed with logical axes.
 
     Only the first are trained; they are float32.
+
+    Args:
+      rng: uint32[2], a raw key.
     """
-    raise NotImplementedError
+    made = jax.extend.core.jaxpr_as_fun(self._traced[0])(rng)
+    return jax.tree.unflatten(jax.tree.structure(self.shapes), made)
+
+  @property
+  def shapes(self) -> dict[str, Any]:
+    """What `initialize` makes, as shapes."""
+    return self._traced[1]
 
   @functools.cached_property
-  def shapes(self) -> dict[str, Any]:
-    """What `initialize` makes, as shapes; it is traced once."""
-    return jax.eval_shape(self.initialize, jax.random.key(0))
+  def _traced(self) -> tuple[Any, dict[str, Any]]:
+    """`_initialize`, traced once, and its shapes.
+
+    Without a mesh: where weights go, who compiles it says.
+    """
+    make = jax.make_jaxpr(self._initialize, return_shape=True)
+    return make(jax.random.PRNGKey(0))
+
+  def _initialize(self, rng: Array) -> dict[str, Any]:
+    """The Python code of `initialize`."""
+    raise NotImplementedError
 
   def prepare(self, frozen_params: Tree, batch: Batch) -> Batch:
     """The flat batch, with what needs no gradient computed once."""
@@ -155,7 +173,7 @@ class FlamingoModel(TrainedModel):
       )
     return config.build(), config.decoder.vocab
 
-  def initialize(self, rng: Array) -> dict[str, Any]:
+  def _initialize(self, rng: Array) -> dict[str, Any]:
     """Random weights; those of frozen towers have the config's `frozen_dtype`."""
     size = self.picture_size
     variables = self.module.init(
@@ -265,7 +283,7 @@ class LanguageModel(TrainedModel):
     config = models.LanguageModelConfig(config.decoder, config.dtype)
     return models.LanguageModel(config), config.decoder.vocab
 
-  def initialize(self, rng: Array) -> dict[str, Any]:
+  def _initialize(self, rng: Array) -> dict[str, Any]:
     """Random weights, under their names in Flamingo; nothing is frozen."""
     variables = self.module.init(rng, jnp.zeros((1, 1), jnp.int32))
     return {'params': variables['params'], 'frozen_params': {}}
@@ -305,7 +323,7 @@ class ContrastiveModel(TrainedModel):
   def _build(self, config: models.ContrastiveConfig) -> tuple[nn.Module, int]:
     return models.DualTower(config), config.text.vocab
 
-  def initialize(self, rng: Array) -> dict[str, Any]:
+  def _initialize(self, rng: Array) -> dict[str, Any]:
     """Random weights; the vision encoder has its name in Flamingo."""
     size = self.config.image_size
     variables = self.module.init(
