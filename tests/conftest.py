@@ -90,7 +90,8 @@ jaxtyping.jaxtyped = functools.partial(_jaxtyped, jaxtyping.jaxtyped)
 _LONGEST = tuple(f'tests/{name}_test.py' for name in (
     't5x/train', 'driver/loop', 't5x/fewshot', 'driver/processes', 'configs',
     'cli', 't5x/eval', 'notebook', 't5x/towers', 'predictor/mesh',
-    'convert/language_models', 't5x/public_towers', 'convert/mesh',
+    'convert/open_flamingo', 'convert/language_models', 't5x/public_towers',
+    'zoo', 'convert/mesh', 'run_dir/checkpoint', 'run_dir/pretrained',
     'predictor/predictor', 'training/partitioner', 'evaluation/seqio_scores',
     'evaluation/cards', 'evaluation/paper_benchmarks', 'predictor/kept',
     'evaluation/examples', 'models/flamingo', 'training/language_model',

@@ -122,7 +122,8 @@ def test_a_data_set_of_your_own(installed, tmp_path):
       r'`flamingo (train --gin_file=configs/mine\.gin[^`]*)`', OWN_DATA
   )
   assert str(installed) in python(
-      '-c', 'import flamingo_jax as x; print(x.__file__)',
+      '-c',
+      'from importlib import util\nprint(util.find_spec("flamingo_jax").origin)',
       cwd=tmp_path, env=environ,
   )
   said = run_python(

@@ -58,10 +58,10 @@ def scan(
     parent: nn.Module, module: type[nn.Module], length: int, axis: str,
     broadcast: int, unroll: int = 1,
 ):
-  """The module scanned `length` times in a parent, its parameters stacked in front.
+  """The module scanned `length` times, its parameters stacked in front.
 
   Calls take the carry, then what is stacked alike (a cache, or None), then
-  `broadcast` arguments that every step gets whole.
+  `broadcast` arguments that every step gets whole. The parent calls this.
   """
   return nn.scan(
       module,

@@ -100,9 +100,10 @@ class TrainedModel:
     Only the first are trained; they are float32.
 
     Args:
-      rng: uint32[2], a raw key.
+      rng: a key, raw (uint32[2]) or not.
     """
-    made = jax.extend.core.jaxpr_as_fun(self._traced[0])(rng)
+    make = jax.extend.core.jaxpr_as_fun(self._traced[0])
+    made = make(jax.random.key_data(rng))
     return jax.tree.unflatten(jax.tree.structure(self.shapes), made)
 
   @property
