@@ -105,10 +105,12 @@ class OpenFlamingo:
             dim_head=size['x_dim_head'],
         )
     language_model.init_flamingo_layers(False)
+    # As its factory.py and, below, train_utils.py do unless told otherwise.
     model.requires_grad_(False)
     model.perceiver.requires_grad_(True)
     blocks.requires_grad_(True)
-    self.model = model
+    language_model.get_input_embeddings().requires_grad_(True)
+    self.model, self._known = model, size['vocab']
     open_gates(model)
     torch.save(
         {name: x.to(DTYPE) for name, x in model.state_dict().items()},
@@ -139,6 +141,11 @@ class OpenFlamingo:
   def logits(self, inputs):
     """Of a call."""
     return self.model(**inputs).logits
+
+  def mask_gradients(self):
+    """Of the embedding, only the rows of added tokens are trained."""
+    words = self.model.lang_encoder.get_input_embeddings().weight
+    words.grad[:self._known] = 0
 
   def generate(self, inputs, options):
     """All tokens, those of the prompt in front."""
@@ -198,6 +205,9 @@ class Idefics:
     """Of a call."""
     return self.model(**inputs, use_cache=False).logits
 
+  def mask_gradients(self):
+    """Nothing: what is added has arrays of its own."""
+
   def generate(self, inputs, options):
     """All tokens, those of the prompt in front."""
     return self.model.generate(**inputs, **options)
@@ -217,15 +227,17 @@ class Turns:
   def __init__(self, maker, folder):
     self._maker, self._folder = maker, folder
     maker.model.to(DEVICE, DTYPE).eval()
-    # As training/optimizer.py: the resampler does not decay.
+    # As training/optimizer.py: the resampler does not decay. Nor does an embedding
+    # of which rows are masked: these would fade.
     trained = {True: [], False: []}
     for name, x in maker.model.named_parameters():
       if x.requires_grad:
-        trained['perceiver' in name].append(x)
+        fixed = 'perceiver' in name or name.endswith('embed_tokens.weight')
+        trained[not fixed].append(x)
     self._trained = [*trained[True], *trained[False]]
     self._optimizer = torch.optim.AdamW([
-        {'params': trained[True], 'weight_decay': 0.0},
-        {'params': trained[False], 'weight_decay': 0.1},
+        {'params': trained[True], 'weight_decay': 0.1},
+        {'params': trained[False], 'weight_decay': 0.0},
     ], lr=1e-4)
 
   def read(self, file):
@@ -257,6 +269,7 @@ class Turns:
           logits.flatten(0, 1).float(), targets.flatten(), ignore_index=-100
       )
       loss.backward()
+      self._maker.mask_gradients()
       torch.nn.utils.clip_grad_norm_(self._trained, 1.0)
       self._optimizer.step()
       self._optimizer.zero_grad(set_to_none=True)
