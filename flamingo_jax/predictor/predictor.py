@@ -209,6 +209,7 @@ class Predictor:
       near: Reading | None = None,
       frames: AnyNumber = None,
       fps: AnyNumber = None,
+      document: TokenizedDocument | None = None,
   ) -> Reading:
     """Reads a prompt, for any number of answers and of longer prompts.
 
@@ -219,13 +220,14 @@ class Predictor:
         again if all media that they see have the same content.
       frames: as of `generate`.
       fps: as of `generate`.
+      document: what `tokenize` has made of the prompt; None: nothing yet.
 
     Raises:
       UserError: as `generate`.
     """
     room = inputs.check_options(max_new_tokens=max_new_tokens)['max_new_tokens']
     prompt = inputs.as_one(prompt)
-    document = self.tokenize(prompt)
+    document = document or self.tokenize(prompt)
     inputs.check_lengths([document], room, self.context)
     sampling = self._sampling.override(frames, fps)
     reading = self._inference.read(document, sampling, room, near)

@@ -127,9 +127,9 @@ class Contents:
             data_uri.decode(f'data:image/jpeg;base64,{frame}')
             for frame in frames.split(',')
         ])
-      is_here = data_uri.is_data_uri(address)
-      data = (data_uri.decode if is_here else self._fetch)(address)
-      return self._decoder.medium(Media(kind, place, data))
+      if data_uri.is_data_uri(address):
+        return self._decoder.data_uri(kind, place, address)
+      return self._decoder.medium(Media(kind, place, self._fetch(address)))
     except UserError as error:
       told = str(error)
       told = told if told.startswith(place) else f'{place}: {told}'

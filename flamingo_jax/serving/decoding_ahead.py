@@ -8,18 +8,19 @@ answering others.
 
 import collections
 from collections.abc import Callable, Sequence
-import dataclasses
+import functools
 import hashlib
 import io
 import threading
 
 import numpy as np
 
+from flamingo_jax.data import data_uri
 from flamingo_jax.data import media
 from flamingo_jax.data import moving
 from flamingo_jax.data import pictures
 from flamingo_jax.data import squares
-from flamingo_jax.data.media import Media
+from flamingo_jax.data.media import Kind, Media
 from flamingo_jax.errors import UserError
 from flamingo_jax.picture_size import FrameSize
 
@@ -57,16 +58,30 @@ class Decoder:
     Raises:
       UserError: it cannot be decoded, or is too large.
     """
-    def decode():
-      size = self._check(medium)
-      frames = self._frames
-      if medium.kind == 'image':
-        frames = size.places
-      return media.read_ahead(medium, frames, size, self._fps).data
+    key = medium.kind, medium.data
+    decoded = self._once(key, functools.partial(self._decode, medium))
+    return Media(medium.kind, medium.path, decoded)
 
-    return dataclasses.replace(
-        medium, data=self._once((medium.kind, medium.data), decode)
-    )
+  def data_uri(self, kind: Kind, place: str, address: str) -> Media:
+    """The same of what an address holds itself.
+
+    Args:
+      kind: of the medium.
+      place: what messages call it.
+      address: the data: URI. One that comes again is not even read as base64.
+
+    Raises:
+      UserError: as of `medium`, and if it is malformed.
+    """
+    return Media(kind, place, self._once(
+        (f'{kind} of a URI', address.encode()),
+        lambda: self._decode(Media(kind, place, data_uri.decode(address))),
+    ))
+
+  def _decode(self, medium: Media) -> media.Squares:
+    size = self._check(medium)
+    frames = size.places if medium.kind == 'image' else self._frames
+    return media.read_ahead(medium, frames, size, self._fps).data
 
   def clip(self, place: str, frames: Sequence[bytes]) -> Media:
     """A video of which somebody else has chosen the frames.

@@ -34,6 +34,7 @@ from flamingo_jax.serving.requests import Began, Request, Said
 
 # Reading holds up the answers that are being written: so long at a time.
 _READING_SECONDS = 0.1
+_TO_SEND = 1e-4  # seconds
 _AHEAD = 8  # prompts that are read before there is a row for them
 
 
@@ -57,7 +58,14 @@ class _Work:
   request: Request
   reading: Reading
   max_new_tokens: int
+  began: Began | None
   answers: list[_Answer] = dataclasses.field(default_factory=list)
+
+  def tell_began(self) -> None:
+    """Once: with the first token, as whoever listens is woken each time."""
+    if self.began:
+      self.request.tell(self.began)
+    self.began = None
 
 
 class Engine:
@@ -188,7 +196,8 @@ class Engine:
     room = shapes.cache_room(length + max(most, 1), self._model.context)
     near = self._readings.nearest(document, room)
     reading = self._model.read(
-        request.parts, max_new_tokens=max(most, 1), near=near
+        request.parts, max_new_tokens=max(most, 1), near=near,
+        document=document,
     )
     kept = near.alike(document, reading.contents) if near else 0
     if not near or reading.cache is not near.cache:
@@ -200,8 +209,9 @@ class Engine:
           self._model.score_read(reading, request.options.candidates)
       )
     self._metrics.note_read(length, kept, time.monotonic() - request.came)
-    request.tell(Began(length, kept, scores))
-    work = _Work(request, reading, most)
+    work = _Work(request, reading, most, Began(length, kept, scores))
+    if scores or most < 1:
+      work.tell_began()
     for number in range(request.options.answers):
       if most < 1:
         request.tell(Said(number, '', 0, end='length'))
@@ -244,6 +254,8 @@ class Engine:
         self._guarded(answer.work.request, lambda answer=answer: self._tell(
             answer, answer.slots.first(answer.row)
         ))
+    if begun:  # what was told is sent before the next tokens take all cores
+      time.sleep(_TO_SEND)
 
   def _slots_for(self, work: _Work) -> Slots:
     """The rows of a prompt's shape; they are made when they are first needed.
@@ -330,6 +342,7 @@ class Engine:
     if end:
       self._free(answer)
     if text or found or end:
+      answer.work.tell_began()
       request.tell(Said(
           answer.number, text, len(answer.tokens), tuple(found), end
       ))

@@ -47,6 +47,8 @@ class Readings:
     self._kept: dict[int, tuple[Reading, list[bytes]]] = {}
     self._by_mark: dict[tuple[bytes, int], Reading] = {}
     self._rooms: set[int] = set()
+    # The document that was looked for last, which is often kept next.
+    self._latest: tuple[TokenizedDocument | None, list[bytes]] = None, []
 
   def __len__(self) -> int:
     return len(self._kept)
@@ -60,7 +62,8 @@ class Readings:
         could be used.
     """
     rooms = sorted(size for size in self._rooms if size >= room)
-    for mark in reversed(list(_marks(document))):
+    self._latest = document, list(_marks(document))
+    for mark in reversed(self._latest[1]):
       for size in rooms:
         if found := self._by_mark.get((mark, size)):
           self._kept[id(found)] = self._kept.pop(id(found))
@@ -69,7 +72,9 @@ class Readings:
 
   def keep(self, reading: Reading) -> None:
     """Keeps one more; the longest unused ones make way."""
-    marks = list(_marks(reading.document))
+    document, marks = self._latest
+    if reading.document is not document:
+      marks = list(_marks(reading.document))
     if not marks:
       return
     self._kept[id(reading)] = reading, marks
