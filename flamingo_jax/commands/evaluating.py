@@ -185,6 +185,8 @@ def _evaluate(options: argparse.Namespace) -> None:
   whose = benchmark.style.name
   name = benchmark.name + f'_{whose}' * (whose != PAPER.name)
   path = as_folder(output_dir) / f'{name}.json'
+  if sentence := report.left_behind(path, rows):
+    print(sentence)
   write_atomically(path, json.dumps(rows, indent=2) + '\n')
   if any(row['metric'] for row in rows):
     write_atomically(

@@ -3,9 +3,11 @@
 """Tables of benchmarks and of their scores, and a plot of scores over shots."""
 
 from collections.abc import Mapping, Sequence
+import json
 import math
 from typing import Any
 
+from etils import epath
 import numpy as np
 
 from flamingo_jax.evaluation import plots
@@ -69,6 +71,22 @@ def summarise(cards: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
           **_beside([card['baselines'] for card in same], name),
       })
   return rows
+
+
+def left_behind(
+    path: epath.Path, rows: Sequence[Mapping[str, Any]]
+) -> str:
+  """A sentence on what a file of rows tells that these do not; '' if all."""
+  if not path.exists():
+    return ''
+  told = {row['shots'] for row in json.loads(path.read_text())}
+  lost = sorted(told - {row['shots'] for row in rows})
+  if not lost:
+    return ''
+  return (
+      f'{path.name} now leaves out {", ".join(map(str, lost))} shots of an earlier '
+      f'command: flamingo report {path.parent} shows all its cards'
+  )
 
 
 def _beside(

@@ -245,12 +245,18 @@ def test_what_makes_no_sense_is_one_sentence(data, tmp_path):
 
 
 def test_without_a_model_dir_the_shipped_model_answers(data, tmp_path, capsys):
+  before = tmp_path / 'vqav2.json'  # of an earlier command
+  before.write_text(json.dumps([{'shots': 0}, {'shots': 1}]))
   assert cli.main([
       'eval', '--benchmark=vqav2', f'--data={data}', '--shots=1', '--limit=1',
       f'--out={tmp_path}',
   ]) == 0
   (path,) = tmp_path.glob('vqav2_*/card.json')
   assert stored_cards.read(path)['model']['model_dir'] == shipped.shipped_weights()
+  assert (
+      'vqav2.json now leaves out 0 shots of an earlier command: flamingo report '
+      f'{tmp_path} shows all its cards\n'
+  ) in capsys.readouterr().out
 
 
 def test_the_command_scores_a_model_and_replays_it(
