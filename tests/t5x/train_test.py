@@ -22,7 +22,7 @@ from tests.t5x.program import flags, run_built_in
 
 # Two tasks of unequal shapes: compiling is what takes the time.
 FILES = ('configs/flamingo_tiny.gin', 'tests/t5x/two_tasks.gin')
-STEPS = 20
+STEPS = 12
 LENGTHS = {
     'pages': {'tokens': 24, 'media': 2, 'image_size': 16},
     'clips': {'tokens': 16, 'media': 1, 'frames': 2, 'image_size': 16},
@@ -43,7 +43,7 @@ NO_EVALUATION = 'train.train_eval_dataset_cfg=None'
 def bindings(model_dir, *more, steps=STEPS):
   return [
       f'MODEL_DIR={str(model_dir)!r}', f'TRAIN_STEPS={steps}',
-      'STATS_PERIOD=1', 'CHECKPOINT_PERIOD=10', 'EVAL_PERIOD=10',
+      'STATS_PERIOD=1', 'CHECKPOINT_PERIOD=6', 'EVAL_PERIOD=6',
       'train.eval_steps=1', f'variant.overrides={ONE_BLOCK}',
       f'TASK_FEATURE_LENGTHS={LENGTHS}', f'BATCH_SIZES={SIZES}', *more,
   ]
@@ -57,7 +57,7 @@ def run(name, model_dir, *more, devices=1, steps=STEPS, files=FILES):
   }
 
 
-def stopped(model_dir, copy, steps=(0, 10)):
+def stopped(model_dir, copy, steps=(0, 6)):
   """A copy of a run as it was when its last checkpoint was steps[-1]."""
   shutil.copytree(model_dir, copy)
   for log in ('train', 'training_eval', 'metrics.jsonl', 'tensorboard'):
@@ -72,7 +72,7 @@ def stopped(model_dir, copy, steps=(0, 10)):
 
 @pytest.fixture(scope='module')
 def module_form(run_module, folder):
-  """python -m t5x.train, twenty steps on one device."""
+  """python -m t5x.train, twelve steps on one device."""
   plan = run('module_form', folder / 'module_form')
   run_module(1, 't5x.train', *flags(plan))
   return folder / 'module_form'
@@ -80,7 +80,7 @@ def module_form(run_module, folder):
 
 @pytest.fixture(scope='module')
 def script_form(run_module, folder):
-  """python t5x/train.py, twenty steps on 2 x 2 devices."""
+  """python t5x/train.py, twelve steps on 2 x 2 devices."""
   script = next(
       path for path in [*map(pathlib.Path, FOLDERS), *map(pathlib.Path, sys.path)]
       if (path / 't5x' / 'train.py').is_file()
@@ -93,7 +93,7 @@ def script_form(run_module, folder):
 
 @pytest.fixture(scope='module')
 def built_in(module_form, folder):
-  """The built-in driver's runs, one of them from t5x's checkpoint 10."""
+  """The built-in driver's runs, one of them from t5x's checkpoint 6."""
   stopped(module_form, folder / 'built_in_continues')
   run_built_in([
       run('one', folder / 'built_in'),
@@ -118,7 +118,7 @@ def t5x_runs(run_plan, module_form, built_in, folder):
       run('resumed', folder / 'resumed', NO_EVALUATION),
       run('continued', folder / 't5x_continues', NO_EVALUATION),
       run('halves', folder / 'halves', NO_EVALUATION,
-          'Trainer.num_microbatches=2', steps=11),
+          'Trainer.num_microbatches=2', steps=7),
       run('mixture', folder / 'no', "MIXTURE_OR_TASK_NAME='nowhere'"),
       run('split', folder / 'no', "train/DatasetConfig.split='tests'"),
       run('vocabulary', folder / 'vocabulary'),
@@ -188,7 +188,7 @@ def test_on_one_device(module_form, built_in):
 
 def test_evaluation_losses_agree(module_form, built_in):
   log = (built_in / 'built_in' / 'metrics.jsonl').read_text().splitlines()
-  line = json.loads(log[9])
+  line = json.loads(log[5])
   for task in SIZES:
     events = event_accumulator.EventAccumulator(
         str(module_form / 'training_eval' / task), size_guidance={'tensors': 0}
@@ -200,7 +200,7 @@ def test_evaluation_losses_agree(module_form, built_in):
         line[f'eval/loss/{task}'],
         rtol=1e-6,
     )
-    assert event.step == line['step'] == 10
+    assert event.step == line['step'] == 6
 
 
 def test_on_two_by_two_devices(script_form, built_in):
@@ -231,20 +231,20 @@ def test_a_stopped_run_equals_a_straight_one_bit_for_bit(
   assert t5x_runs['resumed']['step'] == STEPS
   found, expected = losses(folder / 'resumed'), losses(module_form)
   for name in expected:
-    assert min(found[name]) == 11
-    for step in range(11, STEPS + 1):
+    assert min(found[name]) == 7
+    for step in range(7, STEPS + 1):
       assert found[name][step] == expected[name][step]
   assert worst_difference(folder / 'resumed', module_form) == 0
 
 
 def test_checkpoints_move_both_ways(t5x_runs, built_in, module_form, folder):
   check_same_losses(
-      folder / 't5x_continues', built_in / 'built_in', first=11
+      folder / 't5x_continues', built_in / 'built_in', first=7
   )
-  check_same_losses(built_in / 'built_in_continues', module_form, first=11)
+  check_same_losses(built_in / 'built_in_continues', module_form, first=7)
   assert t5x_runs['continued']['step'] == STEPS
   # The weights that do not change are in no checkpoint.
-  names = module_form / 'checkpoint_20' / 'state' / '_METADATA'
+  names = module_form / 'checkpoint_12' / 'state' / '_METADATA'
   assert 'token_embedder' not in names.read_text()
 
 
@@ -260,10 +260,10 @@ def test_frozen_weights_stay_and_the_optimizer_has_none(t5x_runs):
 
 def test_microbatches_change_neither_loss_nor_gradient(t5x_runs, folder):
   # Of its gradient the norm; tests/training/accumulate_test.py has all of it.
-  assert t5x_runs['halves']['step'] == 11
+  assert t5x_runs['halves']['step'] == 7
   whole, halves = losses(folder / 'resumed'), losses(folder / 'halves')
   for name in whole:
-    np.testing.assert_allclose(halves[name][11], whole[name][11], rtol=1e-5)
+    np.testing.assert_allclose(halves[name][7], whole[name][7], rtol=1e-5)
 
 
 @pytest.mark.parametrize('name, words', [
