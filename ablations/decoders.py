@@ -95,7 +95,8 @@ class VanillaGroup(DecoderGroup):
       )
     cfg = self.config
     layer = remat(cfg.remat, CrossAttendingLayer)
-    return scan(layer, self.layers, 'layers', 4)(cfg, self.dtype, name='lm')(
+    layers = scan(self, layer, self.layers, 'layers', 4)
+    return layers(cfg, self.dtype, name='lm')(
         x, stacked[::2], position, segments, media, mask
     )
 
@@ -127,7 +128,8 @@ class GraftedDecoder(Decoder):
       return x, new
     (count,) = self.stacks()['graft']
     layer = remat(cfg.remat, CrossAttendingLayer)
-    x, graft = scan(layer, count, 'layers', 4)(cfg, self.dtype, name='graft')(
+    layers = scan(self, layer, count, 'layers', 4)
+    x, graft = layers(cfg, self.dtype, name='graft')(
         x, (stacks.get('graft'), {}), position, segments, media, mask
     )
     return x, new | {'graft': graft}

@@ -42,7 +42,7 @@ class TransformerResampler(Resampler):
     x = jnp.concatenate(
         [self.embed(features), self.latents(len(features))], axis=1
     )
-    layers = scan(EncoderLayer, cfg.layers, 'layers', 1)
+    layers = scan(self, EncoderLayer, cfg.layers, 'layers', 1)
     x, _ = layers(
         cfg.heads, cfg.head_size, squared_relu, self.dtype, 'media',
         name='layers',
@@ -64,7 +64,7 @@ class MLPResampler(Resampler):
     """As PerceiverResampler; P is the same for all media."""
     cfg = self.config
     x = self.embed(features)
-    layers = scan(FeedForwardLayer, cfg.layers, 'layers', 0)
+    layers = scan(self, FeedForwardLayer, cfg.layers, 'layers', 0)
     x, _ = layers(self.dtype, name='layers')(x, None)
     x = x.reshape(*features.shape[:3], cfg.width)
     share = frame_mask / jnp.maximum(frame_mask.sum(1, keepdims=True), 1)
