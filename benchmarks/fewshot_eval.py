@@ -6,10 +6,11 @@
   python -m benchmarks.fewshot_eval --variant=flamingo_tiny --queries=64 --alone=16 \
     --supports=64 --batch=8 --repeats=3
 
-The first is of a model as people have them (SmolLM2-135M and SigLIP 2 B/16, some ten
-minutes on two cores), the second of the one that is shipped, whose encoder is next to
-nothing. Each prints JSON: for each number of shots, fixed ones and those of RICES, queries/s of
-the whole way from picture files to answers (beam 3), in two ways that take turns:
+The first is of a model as people have them (SmolLM2-135M and SigLIP 2 B/16, four
+minutes on two quiet cores), the second of the one that is shipped, whose encoder is
+next to nothing. Each prints JSON: for each number of shots, fixed ones and those of
+RICES, queries/s of the whole way from picture files to answers (beam 3), in two ways
+that take turns:
 
   shared     supports are known from an earlier evaluation, on disk, and queries
              are not. Fixed shots are read once. RICES compares the features of
