@@ -35,7 +35,13 @@ def decode(address: str) -> bytes:
         'is corrupt',
         f'{shorten(address)} has no comma in front of its data; copy it whole',
     )
-  data = urllib.parse.unquote_to_bytes(body)
+  try:
+    data = urllib.parse.unquote_to_bytes(body)
+  except UnicodeEncodeError:
+    raise MediumError(
+        'is corrupt',
+        f'{shorten(address)} holds half of a surrogate pair; copy it whole',
+    ) from None
   if not _BASE64.search(head):
     return data
   data = b''.join(data.split()).rstrip(b'=')

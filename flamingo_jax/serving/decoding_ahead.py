@@ -74,7 +74,7 @@ class Decoder:
       UserError: as of `medium`, and if it is malformed.
     """
     return Media(kind, place, self._once(
-        (f'{kind} of a URI', address.encode()),
+        (f'{kind} of a URI', address.encode('utf-8', 'surrogatepass')),
         lambda: self._decode(Media(kind, place, data_uri.decode(address))),
     ))
 

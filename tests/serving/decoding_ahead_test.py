@@ -8,6 +8,7 @@ import io
 import numpy as np
 import pytest
 
+from flamingo_jax.data import data_uri
 from flamingo_jax.data.media import Media
 from flamingo_jax.errors import UserError
 from flamingo_jax.picture_size import ArraySize, PictureSize
@@ -32,6 +33,21 @@ def test_pictures_that_come_again(monkeypatch):
   for _ in range(2):
     with pytest.raises(UserError, match='a is corrupt'):
       decoder.medium(Media('image', 'a', encoded[0][:-300]))
+
+
+def test_a_uri_that_comes_again_is_not_read(monkeypatch):
+  decoder = decoding_ahead.Decoder(PictureSize(8), 2, 1.0, 10**6)
+  read, decode = [], data_uri.decode
+  monkeypatch.setattr(
+      data_uri, 'decode', lambda uri: read.append(uri) or decode(uri)
+  )
+  first = decoder.data_uri('image', 'a', png(0))
+  again = decoder.data_uri('image', 'b', png(0))
+  assert again.data is first.data and again.path == 'b' and len(read) == 1
+  assert decoder.data_uri('video', 'a', png(0)).data is not first.data
+  for uri in (png(0) + '\ud800', 'data:\ud800,x'):  # JSON may say such halves
+    with pytest.raises(UserError):
+      decoder.data_uri('image', 'a', uri)
 
 
 def test_features_of_a_request_are_held_to_the_model():
