@@ -112,6 +112,8 @@ def _add_tasks_of(
   for part, asked, candidates, metric in (
       ('said', samples, 0, count_exact), ('given', given, 1, compare_pictures)
   ):
+    # Those of one length side by side: a batch is padded to its longest.
+    asked = sorted(asked, key=lambda sample: sample.record['tokens'])
     episodes = [Episode((), sample) for sample in asked]
     tasks.add_episode_task(
         f'{name}_{part}',

@@ -183,9 +183,12 @@ class Inference:
     scores = np.zeros((len(documents), trees.count), np.float32)
     for numbers, real in self._batches(documents, batch_size, shape):
       rows = self._rows([documents[i] for i in numbers], sampling, shape)
+      # All rows of a batch, where every batch is of one shape.
+      at_once = len(numbers) // self.parts if shape else 1
       found = fetch(self._score(
           self.params, prefix, (rows, trees.arrays(numbers)),
-          room=shapes.bucket(trees.longest), groups=self._devices.groups,
+          room=shapes.bucket(trees.longest),
+          groups=self._devices.groups * at_once,
       ))
       scores[numbers[:real]] = trees.sums(numbers[:real], found[:real])
     return scores

@@ -259,9 +259,9 @@ def score(
 ) -> Float[Array, 'B parts E']:
   """Reads prompts and scores the steps of candidates, part by part.
 
-  One row after the other (of each of `groups` parts of them), which costs some
-  speed: products of another shape are rounded differently, and a likelihood
-  should not hang on what else is asked.
+  `groups` rows at once, one of each of as many parts. The fewer, the slower,
+  but products of another shape are rounded differently, and where batches are
+  not all of one shape, a likelihood should not hang on what else is asked.
   """
   arrays, structure = jax.tree.flatten(rows)
   # Rows of a part lie together: [B] -> [B / groups, groups].

@@ -55,6 +55,19 @@ def test_captions_are_asked_for_with_their_picture():
     assert example['tokens'][: example['lengths'][0]].tolist() == PROMPT
 
 
+def test_captions_of_one_length_stand_side_by_side():
+  captions = ['a b c d e f', 'a', 'a b c', 'b', 'b c d e f g']
+  documents = [
+      Document((picture(i), caption), f'own:{i}', i)
+      for i, caption in enumerate(captions)
+  ]
+  learned.add_tasks('mine', documents, (), LENGTHS, VOCABULARY)
+  of_a_picture = 2 + 4  # controls: those of four others
+  for name, count in (('mine_said', 1), ('mine_given', of_a_picture)):
+    found = [e['answers'][0].decode() for e in read(name)]
+    assert found[::count] == ['a', 'b', 'a b c', 'a b c d e f', 'b c d e f g']
+
+
 def test_each_is_scored_with_its_own_a_blank_and_anothers_picture():
   learned.add_tasks('mine', DOCUMENTS, (), LENGTHS, VOCABULARY)
   examples = read('mine_given')
