@@ -3,7 +3,7 @@
 """The one exception that users are meant to read."""
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 import io
 import re
 import reprlib
@@ -56,6 +56,17 @@ class UserError(ValueError):
 
   def __init__(self, message: str):
     super().__init__(one_line(message))
+
+
+def chain(error: BaseException | None) -> Iterator[BaseException]:
+  """An error, what it was raised from and so on: each once, though one that is
+  raised again may be its own cause's cause.
+  """
+  seen = set()
+  while error is not None and id(error) not in seen:
+    seen.add(id(error))
+    yield error
+    error = error.__cause__ or error.__context__
 
 
 def print_any_name() -> None:

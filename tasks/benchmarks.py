@@ -78,6 +78,7 @@ def mixture(
 def finetuning(
     benchmark: str,
     directory: str | os.PathLike,
+    metric: str,
     held_out: int = 1024,
     augment: str = '',
     vocabulary: LoadVocabulary = default_vocabulary,
@@ -90,19 +91,26 @@ def finetuning(
   Args:
     benchmark: one of `flamingo eval --list`.
     directory: has a folder of that name with the official files.
+    metric: of the benchmark, the one to choose by.
     held_out: examples that are not trained on; the paper has 5000 of COCO and
       1024 of others (B.1.4).
     augment: of `features.add_task`.
     vocabulary: returns the tokenizer.
 
   Raises:
-    UserError: an unknown benchmark, or one that has no training split; a file is
-      missing or wrong.
+    UserError: an unknown benchmark or metric, or no training split; a file is
+      missing or wrong; the metric lacks a package or data.
   """
   row = paper_benchmarks.find(benchmark)
   if row.supports is None or row.rule:
     raise UserError(
         f'{row.name} has no training split: fine-tune on another benchmark'
+    )
+  metrics = sorted(row.metrics, key=lambda each: each.name != metric)
+  if metrics[0].name != metric:
+    raise UserError(
+        f'BEST_METRIC is {metric!r} and must be of {row.name}: '
+        + ', '.join(each.name for each in row.metrics)
     )
   settings = fewshot.Settings(
       row.name, row.supports, 0, prompts=row.style.name
@@ -114,7 +122,7 @@ def finetuning(
       vocabulary=vocabulary, augment=augment,
   )
   tuning.add_held_out_task(
-      FINETUNING, apart, row.metrics, vocabulary,
+      FINETUNING, apart, metrics, vocabulary,
       EVALUATION if row.shows == 'video' else None,
   )
   return FINETUNING

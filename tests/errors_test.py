@@ -6,7 +6,7 @@ import pickle
 
 import pytest
 
-from flamingo_jax.errors import Parser, UserError, shown, tell
+from flamingo_jax.errors import Parser, UserError, chain, shown, tell
 from flamingo_jax.prepare import spool
 
 NESTED = []
@@ -66,3 +66,18 @@ def test_what_ends_a_program_is_told_in_short(capsys):
   assert tell(f'{"x" * 200_000}\n cannot be written') == 2
   (told,) = capsys.readouterr().err.splitlines()
   assert len(told) < 1100 and told.endswith(' cannot be written')
+
+
+def test_a_chain_of_errors_ends_where_it_began():
+  try:
+    try:
+      raise KeyError('raised again')
+    except KeyError as error:
+      first = error
+      raise ValueError('from it') from error
+  except ValueError as error:
+    second = error
+  assert list(chain(second)) == [second, first]
+  first.__cause__ = second
+  assert list(chain(second)) == [second, first]
+  assert list(chain(None)) == []

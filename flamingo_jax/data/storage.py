@@ -13,7 +13,7 @@ from typing import NamedTuple
 from etils import epath
 
 from flamingo_jax.data.buckets import is_address
-from flamingo_jax.errors import UserError
+from flamingo_jax.errors import UserError, chain
 
 
 class Refusal(NamedTuple):
@@ -72,17 +72,16 @@ def explain(
   else. An error may have been raised from the one that says it; `path` is what
   was written or read, if it is known.
   """
-  while error is not None:
-    if getattr(error, 'errno', None) in _ERRNOS:
-      return _ERRNOS[error.errno]
-    text = str(error)
-    is_exhausted = _EXHAUSTED.search(f'{type(error).__name__} {text}')
+  for met in chain(error):
+    if getattr(met, 'errno', None) in _ERRNOS:
+      return _ERRNOS[met.errno]
+    text = str(met)
+    is_exhausted = _EXHAUSTED.search(f'{type(met).__name__} {text}')
     if is_exhausted and _MEMORY.search(text):
       return None
     refusal = _of_text(text, os.fspath(path), bool(is_exhausted))
     if refusal is not None:
       return refusal
-    error = error.__cause__ or error.__context__
   return None
 
 

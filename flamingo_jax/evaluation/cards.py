@@ -37,7 +37,7 @@ from flamingo_jax.evaluation import stored_cards
 from flamingo_jax.evaluation.answering import Answerer, Outcome
 from flamingo_jax.evaluation.benchmark import Benchmark
 from flamingo_jax.evaluation.fewshot import Queries, Settings
-from flamingo_jax.evaluation.metrics.metric import Metric, Target, usable
+from flamingo_jax.evaluation.metrics.metric import Target, rehearse
 from flamingo_jax.evaluation.prompts import Sample
 from flamingo_jax.machine import cores
 
@@ -97,8 +97,8 @@ def evaluate(
   settings = settings.of(benchmark)
   started, clock = datetime.datetime.now(datetime.timezone.utc), time.time()
   found = fewshot.read_queries(benchmark, data, settings, allow_missing)
-  targets = _targets(found)
-  metrics, left_out = _rehearse(benchmark, targets)
+  targets = [query.target for query in found.queries]
+  metrics, left_out = rehearse(benchmark.metrics, targets)
   benchmark = dataclasses.replace(benchmark, metrics=metrics)
   folder = as_folder(output_dir) / settings.name
   folder.mkdir(parents=True, exist_ok=True)
@@ -200,7 +200,7 @@ def check(
       of RICES, for which the model is asked.
   """
   found = fewshot.read_queries(benchmark, data, settings, allow_missing)
-  _rehearse(benchmark, _targets(found))
+  rehearse(benchmark.metrics, [query.target for query in found.queries])
   if not (settings.rices and settings.shots):
     answering.lay_out(benchmark, found, settings, answerer)
 
@@ -294,42 +294,12 @@ def _score(
   return result
 
 
-def _targets(found: Queries) -> list[Target]:
-  """What metrics are told of the queries."""
-  return [
-      {'answers': query.answers, 'candidates': query.candidates,
-       'record': query.record}
-      for query in found.queries
-  ]
-
-
 def _wrong(target: Target) -> np.ndarray:
   """Log-likelihoods f32[C] of a query that counts as wrong: the worst."""
   relevance = target['record'].get('relevance') or [
       text in target['answers'] for text in target['candidates']
   ]
   return -100 * np.asarray(relevance, np.float32)
-
-
-def _is_known(targets: Sequence[Target]) -> bool:
-  """False for a split whose answers are secret: it has predictions only."""
-  return all(target['answers'] for target in targets)
-
-
-def _rehearse(
-    benchmark: Benchmark, targets: Sequence[Target]
-) -> tuple[tuple[Metric, ...], dict[str, str]]:
-  """Scores right answers, so that what cannot be scored is known at once.
-
-  Raises:
-    UserError: a metric is not defined for these queries; see `usable`.
-  """
-  if not _is_known(targets):
-    return (), {}
-  outputs = [target['answers'][0] for target in targets]
-  if benchmark.is_close_ended:
-    outputs = np.zeros((len(targets), len(targets[0]['candidates'])))
-  return usable(benchmark.metrics, targets, outputs)
 
 
 def _plain(query: Sample, output: Any) -> Any:

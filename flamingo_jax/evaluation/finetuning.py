@@ -15,6 +15,8 @@ import os
 import re
 from typing import Any
 
+from absl import logging
+
 from flamingo_jax.data import features
 from flamingo_jax.data.documents import Document
 from flamingo_jax.data.frames import Sampling
@@ -24,6 +26,7 @@ from flamingo_jax.errors import UserError
 from flamingo_jax.evaluation import metrics as metrics_lib
 from flamingo_jax.evaluation import tasks
 from flamingo_jax.evaluation.metrics import Metric
+from flamingo_jax.evaluation.metrics.metric import rehearse
 from flamingo_jax.evaluation.prompts import (
     PAPER, Episode, Sample, Samples, Style, answered,
 )
@@ -76,7 +79,14 @@ def add_held_out_task(
     metrics: of the answers, or of the log-likelihoods of candidates.
     vocabulary: returns the tokenizer.
     sampling: of videos; None where samples show none.
+
+  Raises:
+    UserError: the first metric lacks a package or data, or is not defined for
+      these samples.
   """
+  metrics, left_out = rehearse(metrics, [sample.target for sample in samples])
+  for metric, reason in left_out.items():
+    logging.warning('%s is left out: %s', metric, reason)
   episodes = [Episode((), sample) for sample in samples]
   options: dict[str, Any] = {'sampling': sampling} if sampling else {}
   tasks.add_episode_task(

@@ -77,6 +77,14 @@ class Sample:
           "tuple of texts, such as ('3',)"
       )
 
+  @property
+  def target(self) -> dict[str, Any]:
+    """What metrics are told of it."""
+    return {
+        'answers': self.answers, 'candidates': self.candidates,
+        'record': self.record,
+    }
+
 
 @typing.runtime_checkable
 class Samples(typing.Protocol):

@@ -279,7 +279,8 @@ def evaluate_task(
   try:
     return metrics.result() or {}
   except ValueError as error:  # seqio's, raised from what the metric raised
-    raise error.__cause__ or error from None
+    raised = error.__cause__ or error
+  raise raised
 
 
 def check_parts(

@@ -21,7 +21,7 @@ import jax.numpy as jnp
 import tensorstore
 
 from flamingo_jax.data.buckets import is_address
-from flamingo_jax.errors import UserError
+from flamingo_jax.errors import UserError, chain
 from flamingo_jax.run_dir.quiet import told_once
 from flamingo_jax.run_dir.steps import saved_steps
 
@@ -184,13 +184,11 @@ def _of_chunks(described: epath.Path) -> Damage | None:
 def _named(error: BaseException, folder: epath.Path) -> Damage:
   """The file that an error names, or the folder, and the error in short."""
   text = ' '.join(str(error).split())
-  cause = error
-  while cause is not None:
+  for cause in chain(error):
     for path in re.findall(r'"([^"]+)"', str(cause)):
       if path.startswith(f'{folder}/') and epath.Path(path).name:
         text = ' '.join(str(cause).split())
         return Damage(epath.Path(path), text.split(f'"{path}": ')[-1][:_TOLD])
-    cause = cause.__cause__ or cause.__context__
   return Damage(folder, f'{type(error).__name__}: {text[:_TOLD]}')
 
 

@@ -16,7 +16,7 @@ import time
 import traceback
 from typing import Any
 
-from flamingo_jax.errors import UserError
+from flamingo_jax.errors import UserError, chain
 
 _LAST = 0.2  # seconds in which those under way end
 
@@ -36,9 +36,8 @@ def told_once() -> Iterator[None]:
     if _is_only_ours(error):  # nothing that is under way has failed
       raise
     time.sleep(_LAST)
-    while error is not None:  # lets go of those that wait
-      traceback.clear_frames(error.__traceback__)
-      error = error.__cause__ or error.__context__
+    for met in chain(error):  # lets go of those that wait
+      traceback.clear_frames(met.__traceback__)
     gc.collect()
     raise
   finally:
@@ -47,11 +46,9 @@ def told_once() -> Iterator[None]:
       log.removeFilter(wanted)
 
 
-def _is_only_ours(error: BaseException | None) -> bool:
+def _is_only_ours(error: BaseException) -> bool:
   """Whether it is a sentence of ours that no library's error has led to."""
-  while isinstance(error, UserError):
-    error = error.__cause__ or error.__context__
-  return error is None
+  return all(isinstance(met, UserError) for met in chain(error))
 
 
 def _is_raised_too(record: logging.LogRecord) -> bool:

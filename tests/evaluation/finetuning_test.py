@@ -3,6 +3,7 @@
 """What is fine-tuned on, and what is held out to choose by."""
 
 import json
+import sys
 
 from PIL import Image
 import pytest
@@ -66,13 +67,15 @@ def test_no_picture_is_trained_on_and_held_out():
     finetuning.set_apart(samples, 40)
 
 
-@pytest.mark.parametrize('name, asked, said, candidates', [
-    ('vqav2', 'Answer:', 'Question: ', 0),
-    ('hateful_memes', 'Is it hateful? Answer:', 'is an image with', 2),
+@pytest.mark.parametrize('name, metric, asked, said, candidates', [
+    ('vqav2', 'vqa_accuracy', 'Answer:', 'Question: ', 0),
+    ('hateful_memes', 'roc_auc', 'Is it hateful? Answer:', 'is an image with', 2),
 ])
-def test_a_benchmark_is_fine_tuned_on(tmp_path, name, asked, said, candidates):
+def test_a_benchmark_is_fine_tuned_on(
+    tmp_path, name, metric, asked, said, candidates
+):
   miniature.WRITERS[name](tmp_path / name)
-  task = benchmarks.finetuning(name, tmp_path, held_out=4)
+  task = benchmarks.finetuning(name, tmp_path, metric, held_out=4)
   found = seqio.TaskRegistry.get(task).source.documents('train')
   medium, text = found[0].parts
   assert medium.kind == 'image' and text.startswith(said)
@@ -92,9 +95,11 @@ def test_a_benchmark_is_fine_tuned_on(tmp_path, name, asked, said, candidates):
     function = held_out.metric_fns[0]
     said = max(query.answers, key=query.answers.count)
     assert function([target], [said])['vqa_accuracy'] == 100
+  with pytest.raises(UserError, match=f"'cider' .* of {name}: {metric}"):
+    benchmarks.finetuning(name, tmp_path, 'cider')
 
 
-def test_lines_of_a_file_are_held_out(tmp_path):
+def test_lines_of_a_file_are_held_out(tmp_path, monkeypatch):
   lines = [
       {'parts': [{'image': 'a.png'}, {'text': f'Question: {i}? Answer: {i}'}]}
       for i in range(3)
@@ -112,3 +117,7 @@ def test_lines_of_a_file_are_held_out(tmp_path):
   assert asked == [f'Question: {i}? Answer:' for i in range(3)]
   with pytest.raises(UserError, match="unknown metric 'bleu'.* top1, cider"):
     own_data.held_out(name, 'bleu')
+  # Not after 500 steps.
+  monkeypatch.setitem(sys.modules, 'pycocoevalcap.cider.cider', None)
+  with pytest.raises(UserError, match=r'pycocoevalcap: pip install .*\[eval\]'):
+    own_data.held_out(name, 'cider')

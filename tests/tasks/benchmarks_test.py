@@ -113,7 +113,7 @@ def test_queries_bring_their_makers_shots_and_pictures(data):
   expected = prompts.as_text(prompts.join(shots, query, row.style))
   assert first['prompt_pretokenized'].decode() == expected
   with pytest.raises(UserError, match='matching_mi has no training split'):
-    benchmarks.finetuning('matching_mi', data)
+    benchmarks.finetuning('matching_mi', data, 'top1')
 
 
 def test_a_missing_file_is_one_sentence(tmp_path):

@@ -119,22 +119,29 @@ class Metric:
     return lambda targets, predictions: report(targets, predictions)
 
 
-def usable(
-    metrics: Sequence[Metric], targets: Sequence[Target], outputs: Any
+def rehearse(
+    metrics: Sequence[Metric], targets: Sequence[Target]
 ) -> tuple[tuple[Metric, ...], dict[str, str]]:
   """The metrics that can be computed here, and by name why others can't.
 
+  Right answers are scored, so that what cannot be is known at once.
+
   Args:
     metrics: of a benchmark; the first is needed, others stand beside it.
-    targets: of queries.
-    outputs: that can be scored, of each.
+    targets: of queries; of those with secret answers no metric is found.
 
   Raises:
     UserError: a metric is not defined for these queries; the first lacks a
       package or data.
   """
   found, left_out = [], {}
+  if not all(target['answers'] for target in targets):
+    return (), {}
+  said = [target['answers'][0] for target in targets]
   for metric in metrics:
+    outputs = said
+    if metric.is_ranking:
+      outputs = np.zeros((len(targets), len(targets[0]['candidates'])))
     try:
       metric.score(metric.rows(targets, outputs))
     except Unavailable as error:
