@@ -10,6 +10,7 @@ import sys
 import tempfile
 import typing
 
+from tests import forked
 from tests.xla_flags import EIGHT_DEVICES, QUICK
 
 # All of this has to be settled before jax and TensorFlow are imported.
@@ -98,6 +99,13 @@ _LONGEST = tuple(f'tests/{name}_test.py' for name in (
     'readme', 'training/contrastive', 'training/accumulate', 't5x/lower',
     'data/global_order', 'data/pipeline', 'own_code',
 ))
+
+
+def pytest_configure(config):
+  """All workers have the programs they ask for from one server."""
+  is_worker = 'PYTEST_XDIST_WORKER' in os.environ
+  if getattr(config.option, 'numprocesses', None) and not is_worker:
+    forked.share()
 
 
 def pytest_collection_modifyitems(items):

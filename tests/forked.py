@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Programs in processes that need not import JAX and TensorFlow first.
 
-Importing them takes more than most programs of the tests do. A server, one of
-each worker, has imported what others wrote, and nothing of ours or t5x's. It
+Importing them takes more than most programs of the tests do. A server, one for
+all workers, has imported what others wrote, and nothing of ours or t5x's. It
 forks for each program, which then is like `python -m MODULE` in all but that.
 What matters while Python starts or TensorFlow is imported needs a `subprocess`.
 """
@@ -32,24 +32,40 @@ READ_LATER = {
     'PYTHONPATH', 'XLA_FLAGS', 'JAX_COORDINATOR_ADDRESS', 'JAX_NUM_PROCESSES',
     'JAX_PROCESS_ID',
 }
+_ADDRESS = 'FORKED_PROGRAMS'  # names the socket that the server listens at
 _starting = threading.Lock()
-_servers = []  # at most one
+_kept = []  # of the process that started it: closing this ends the server
+_asking = []  # the socket to the server, once somebody asks
+
+
+def share():
+  """Starts the server for this process and those that it starts."""
+  folder = tempfile.TemporaryDirectory()
+  address = os.path.join(folder.name, 'programs')
+  ours, its = socket.socketpair()
+  with its, socket.socket(socket.AF_UNIX) as listener:
+    listener.bind(address)
+    listener.listen()
+    code = f'from tests import forked; forked.serve({listener.fileno()})'
+    server = subprocess.Popen(  # pylint: disable=consider-using-with
+        [sys.executable, '-c', code], pass_fds=[listener.fileno()],
+        cwd=ROOT, stdin=its, stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env={k: v for k, v in os.environ.items() if k not in READ_LATER},
+    )
+  os.environ[_ADDRESS] = address
+  _kept.extend([folder, ours, server])
 
 
 def _server():
-  """The socket of the server, which ends when it is closed."""
+  """A socket to the server."""
   with _starting:
-    if not _servers:
-      ours, its = socket.socketpair()
-      with its:
-        server = subprocess.Popen(  # pylint: disable=consider-using-with
-            [sys.executable, '-c', 'from tests import forked; forked.serve()'],
-            cwd=ROOT, stdin=its, stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            env={k: v for k, v in os.environ.items() if k not in READ_LATER},
-        )
-      _servers.append((ours, server))
-    return _servers[0][0]
+    if _ADDRESS not in os.environ:
+      share()
+    if not _asking:
+      _asking.append(socket.socket(socket.AF_UNIX))
+      _asking[0].connect(os.environ[_ADDRESS])
+    return _asking[0]
 
 
 class Program:
@@ -112,8 +128,36 @@ def run(module, *arguments, variables):
   )
 
 
-def serve():
-  """Forks for each request on stdin until that is closed."""
+def serve(listening):
+  """Forks for each request until stdin is closed.
+
+  Imports nothing before somebody asks.
+  """
+  ends, listener = socket.socket(fileno=os.dup(0)), socket.socket(fileno=listening)
+  null = os.open(os.devnull, os.O_RDONLY)
+  os.dup2(null, 0)
+  sockets = [ends, listener]
+  while ends not in (ready := select.select(sockets, [], [])[0]):
+    for source in ready:
+      if source is listener:
+        sockets.append(listener.accept()[0])
+        _import_all()
+        continue
+      asked, files, _, _ = socket.recv_fds(source, 1, 4)
+      if not asked:
+        sockets.remove(source)
+        source.close()
+        continue
+      if os.fork() == 0:
+        for each in sockets:
+          each.close()
+        _watch(*files)
+        return
+      for file in files:
+        os.close(file)
+
+
+def _import_all():
   for module in IMPORTED:
     importlib.import_module(module)
   # As flamingo_jax.data.quiet_tensorflow, which finds it imported.
@@ -122,19 +166,6 @@ def serve():
   gc.set_threshold(100_000, 50, 100)
   gc.collect()
   gc.freeze()
-  server = socket.socket(fileno=os.dup(0))
-  null = os.open(os.devnull, os.O_RDONLY)
-  os.dup2(null, 0)
-  while True:
-    asked, files, _, _ = socket.recv_fds(server, 1, 4)
-    if not asked:
-      return
-    if os.fork() == 0:
-      server.close()
-      _watch(*files)
-      return
-    for file in files:
-      os.close(file)
 
 
 def _watch(request, stdout, stderr, status):

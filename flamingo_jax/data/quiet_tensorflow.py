@@ -33,11 +33,28 @@ def load() -> None:
   os.environ.setdefault(_LOG_LEVEL, '2')
   shown = contextlib.nullcontext()
   with shown if os.environ[_LOG_LEVEL] == '0' else _without_chatter():
-    import tensorflow as tf
-
+    with _without_scikit_learn():
+      import tensorflow as tf
     importlib.import_module('seqio')  # loads libraries of its own
     # It only reads data; the accelerator's memory is JAX's.
     tf.config.set_visible_devices([], 'GPU')
+
+
+@contextlib.contextmanager
+def _without_scikit_learn() -> Iterator[None]:
+  """Keras comes with TensorFlow, and would load it for wrappers of its own.
+
+  Where it is installed, that takes a sixth of the time.
+  """
+  name = 'sklearn'
+  if name in sys.modules:
+    yield
+    return
+  sys.modules[name] = None  # type: ignore  # which makes its import fail
+  try:
+    yield
+  finally:
+    del sys.modules[name]
 
 
 @contextlib.contextmanager

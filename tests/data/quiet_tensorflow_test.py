@@ -47,6 +47,18 @@ def test_all_is_shown_where_it_is_asked_for(tmp_path, level, said):
   assert stderr(code, TF_CPP_MIN_LOG_LEVEL=level) == (0, said)
 
 
+def test_scikit_learn_is_there_for_all_but_keras(tmp_path):
+  keras = 'try:\n  import sklearn\nexcept ImportError:\n  sklearn = None\n'
+  (tmp_path / 'tensorflow.py').write_text(_CHATTERBOX + keras)
+  for name in ('seqio.py', 'sklearn.py'):
+    (tmp_path / name).write_text('')
+  code = (
+      f'import sys; sys.path.insert(0, {str(tmp_path)!r}){_LOAD}'
+      'import sklearn, tensorflow; assert tensorflow.sklearn is None'
+  )
+  assert stderr(code) == (0, '')
+
+
 ERROR = 'E0000 00:00:1.2 3 x.cc:1] a real error\nno newline'
 
 
