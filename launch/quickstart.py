@@ -24,6 +24,7 @@ from flamingo_jax.evaluation import gallery
 from flamingo_jax.evaluation import plots
 from flamingo_jax.evaluation import prompts
 from flamingo_jax.evaluation import shots_table
+from flamingo_jax.evaluation.report import BESIDE
 from flamingo_jax.tasks import shapes
 from flamingo_jax.tasks import shapes_bind
 
@@ -99,14 +100,20 @@ def render(
     **parts: what else the template `quickstart.html` shows.
   """
   shots = sorted({n for points in ours.values() for n in points})
-  rows = []
+  rows, last = [], ''
   for (task, control, metric), points in ours.items():
     other = shipped_.get((task, control, metric), {})
     cells = [(_percent(points.get(n)), _percent(other.get(n))) for n in shots]
-    rows.append((task.replace('_', ' '), control.replace('_', ' '), cells))
+    name = '' if task == last else task.replace('_', ' ')
+    rows.append((name, control.replace('_', ' '), cells))
+    last = task
+  shown = {control for _, control, _ in ours}
   return html_page.render(
       'quickstart.html', title='A tiny Flamingo', shots=shots, rows=rows,
-      verdict=verdict(ours), **parts,
+      legend={
+          name.replace('_', ' '): meaning for name, meaning in BESIDE.items()
+          if name in shown
+      }, verdict=verdict(ours), **parts,
   )
 
 

@@ -23,7 +23,8 @@ def test_curves_are_the_values_of_each_metric_with_the_prefix(tmp_path):
 
 def test_the_table_has_both_models_side_by_side():
   key = 'shapes_bind_2way', '', 'top1'
-  ours = {key: {0: (50.0, 45.0, 55.0), 8: (93.4, 92.0, 95.0)}}
+  ours = {key: {0: (50.0, 45.0, 55.0), 8: (93.4, 92.0, 95.0)},
+          ('shapes_bind_2way', 'majority', 'top1'): {8: (58.0, None, None)}}
   page = quickstart.render(
       ours, {key: {8: (97.6, 96.0, 98.0)}}, shots_plot='', episodes=[],
       captions=[], losses='', gates='',
@@ -31,3 +32,5 @@ def test_the_table_has_both_models_side_by_side():
   assert '<th>0 shots<th>8 shots' in page
   assert '<td>50 ±5 <i></i><td>93 ±2 <i>98 ±1</i>' in page
   assert '0 shots: 50 %, 8 shots: 93 %.' in page
+  assert '<th><td>majority<td> <i></i><td>58 <i></i>' in page
+  assert 'Beside the score: majority, the answer that most shots have.' in page
