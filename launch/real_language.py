@@ -22,6 +22,7 @@ import numpy as np
 from flamingo_jax import errors
 from flamingo_jax import html_page
 from flamingo_jax import predictor
+from flamingo_jax import progress
 from flamingo_jax.data import media as media_lib
 from flamingo_jax.data.documents import JsonlDocuments
 from flamingo_jax.data.media import Media
@@ -29,6 +30,7 @@ from flamingo_jax.run_dir.steps import find_step
 
 VALIDATION = 60  # pictures that are held out
 SHOWN = 24  # pictures of each kind on the page
+_BATCH = 32  # pictures that are described at once
 # The hub's name of each of llama.cpp's tensors of a layer.
 _OF_LAYER = {
     'attn_norm': 'input_layernorm',
@@ -204,10 +206,17 @@ def _answers(
 ) -> list[tuple[Media, str, str]]:
   """(picture, caption, what the model says of the picture)."""
   model = predictor.load(run, None if step == 'last' else step)
-  said = model.generate(
-      [[picture] for picture, _ in pairs], max_new_tokens=48, batch_size=32
-  )
-  return [(*pair, answer) for pair, answer in zip(pairs, said)]
+  found = []
+  with progress.stage('captioning', len(pairs), 'pictures') as captioned:
+    for start in range(0, len(pairs), _BATCH):
+      batch = pairs[start : start + _BATCH]
+      said = model.generate(
+          [[picture] for picture, _ in batch], max_new_tokens=48,
+          batch_size=_BATCH,
+      )
+      found += [(*pair, answer) for pair, answer in zip(batch, said)]
+      captioned.add(len(batch))
+  return found
 
 
 def _shown(

@@ -10,9 +10,9 @@ from flamingo_jax.data.interleaved import TokenizedDocument
 # each is compiled, for seconds or minutes, and reading what is padded is
 # cheap beside the answer's tokens.
 _RATIO = 4
-_LEAST_LENGTH = 64  # tokens; shorter prompts are padded to it
+_LEAST_LENGTH = 16  # tokens; shorter prompts, queries and turns are padded to it
 _LONG = 512  # tokens; attention to longer paddings costs more than compiling
-_LEAST_READ = 16  # of what is read on: a query behind its shots, a turn
+_LEAST_CACHE = 64  # tokens that have room in a cache
 # Most prompts have the room of their length for media too.
 _TOKENS_PER_MEDIUM = 16
 _USUAL_MEDIA = 64  # at most, of as many latents
@@ -85,7 +85,7 @@ def row_shape(
 def media_room(media: int, tokens: int, latents: int) -> int:
   """Of media, in a row with room for so many tokens; see `row_shape`."""
   usual = min(
-      max(tokens, _LEAST_LENGTH) // _TOKENS_PER_MEDIUM,
+      max(tokens, _LEAST_CACHE) // _TOKENS_PER_MEDIUM,
       max(_USUAL_MEDIA * 64 // max(latents, 64), 1),
   )
   return bucket(media, usual)
@@ -93,7 +93,7 @@ def media_room(media: int, tokens: int, latents: int) -> int:
 
 def text_rooms(context: int) -> list[int]:
   """Of tokens that are read in one call, the smallest first."""
-  rooms = [_LEAST_READ]
+  rooms = [_LEAST_LENGTH]
   while rooms[-1] < context:
     rooms.append(rooms[-1] * _RATIO)
   return [min(room, context) for room in rooms]
@@ -109,5 +109,5 @@ def cache_room(tokens: int, context: int) -> int:
 
   What is read is padded behind it.
   """
-  tokens = min(max(tokens, _LEAST_LENGTH), context)
-  return text_room(tokens, context) + _LEAST_LENGTH
+  tokens = min(max(tokens, _LEAST_CACHE), context)
+  return text_room(tokens, context) + _LEAST_CACHE

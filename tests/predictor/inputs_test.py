@@ -46,7 +46,8 @@ def test_shapes_are_few_and_hold_what_they_must():
             for n in range(1, 2049, 7) for media in range(0, n // 8 + 1, 3)}
   for (n, media), (tokens, places) in found.items():
     assert n <= tokens <= 2048 and media <= places
-    assert tokens <= max(64, 4 * n) and places <= max(2 * media, tokens // 16)
+    assert tokens <= max(16, 4 * n)
+    assert places <= max(2 * media, tokens // 16, 4)
     assert tokens < 512 or tokens < 2 * n
   assert len(set(found.values())) <= 15
   assert len({shapes.answer_room(n) for n in range(1, 2048)}) == 4
