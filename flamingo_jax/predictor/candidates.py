@@ -21,7 +21,13 @@ _MOST_STEPS = 1024
 
 
 class Trees:
-  """The candidates of each prompt, all of one shape."""
+  """The candidates of each prompt, all of one shape.
+
+  Attributes:
+    count: most candidates of a prompt.
+    longest: tokens of the longest candidate.
+    read: tokens of a part, padded.
+  """
 
   def __init__(self, candidates: Sequence[Sequence[Sequence[int]]]):
     """Grows a tree for each list of candidates.
@@ -41,9 +47,10 @@ class Trees:
     self.longest = max(len(path) for tree in trees for path in tree.paths)
     parts = [part for tree in trees for part in tree.parts]
     read = max(len(part.read) for part in parts)
+    self.read = shapes.bucket(read) if read else 0
     self._shape = (
         max(len(tree.parts) for tree in trees),
-        shapes.bucket(read) if read else 0,
+        self.read,
         shapes.bucket(max(len(part.steps) for part in parts)),
     )
 

@@ -183,8 +183,9 @@ class Inference:
     scores = np.zeros((len(documents), trees.count), np.float32)
     for numbers, real in self._batches(documents, batch_size, shape):
       rows = self._rows([documents[i] for i in numbers], sampling, shape)
-      # All rows of a batch, where every batch is of one shape.
-      at_once = len(numbers) // self.parts if shape else 1
+      at_once = shapes.rows_at_once(  # where every batch is of one shape
+          len(numbers) // self.parts, shape[0] + trees.read
+      ) if shape else 1
       found = fetch(self._score(
           self.params, prefix, (rows, trees.arrays(numbers)),
           room=shapes.bucket(trees.longest),

@@ -17,6 +17,7 @@ _LEAST_CACHE = 64  # tokens that have room in a cache
 _TOKENS_PER_MEDIUM = 16
 _USUAL_MEDIA = 64  # at most, of as many latents
 _LEAST_ROOM = 64  # tokens of an answer
+_TOKENS_AT_ONCE = 1024  # of prompts and candidates that are scored together
 
 
 def bucket(size: int, least: int = 1, ratio: int = 2) -> int:
@@ -89,6 +90,21 @@ def media_room(media: int, tokens: int, latents: int) -> int:
       max(_USUAL_MEDIA * 64 // max(latents, 64), 1),
   )
   return bucket(media, usual)
+
+
+def rows_at_once(rows: int, tokens: int) -> int:
+  """Of a batch, how many to read together; it divides `rows`.
+
+  So few that they take little more memory than a single long one.
+
+  Args:
+    rows: of the batch.
+    tokens: of each.
+  """
+  return max(
+      (n for n in range(1, rows + 1)
+       if rows % n == 0 and n * tokens <= _TOKENS_AT_ONCE), default=1,
+  )
 
 
 def text_rooms(context: int) -> list[int]:

@@ -53,6 +53,13 @@ def test_shapes_are_few_and_hold_what_they_must():
   assert len({shapes.answer_room(n) for n in range(1, 2048)}) == 4
 
 
+@pytest.mark.parametrize('rows, tokens, at_once', [
+    (32, 8, 32), (32, 36, 16), (12, 300, 3), (32, 1024, 1), (32, 5000, 1),
+])
+def test_short_rows_are_scored_together(rows, tokens, at_once):
+  assert shapes.rows_at_once(rows, tokens) == at_once
+
+
 @pytest.mark.parametrize('devices', [1, 2, 8])
 def test_batches_hold_every_row_once_among_rows_of_its_shape(devices):
   rows = [(64, 4), (128, 8), (64, 4)] * 6 + [(64, 4)]
