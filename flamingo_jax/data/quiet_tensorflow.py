@@ -50,7 +50,7 @@ def _without_scikit_learn() -> Iterator[None]:
   if name in sys.modules:
     yield
     return
-  sys.modules[name] = None  # type: ignore  # which makes its import fail
+  sys.modules[name] = None  # which makes its import fail
   try:
     yield
   finally:

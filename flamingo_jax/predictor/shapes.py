@@ -15,6 +15,7 @@ _LONG = 512  # tokens; attention to longer paddings costs more than compiling
 _LEAST_CACHE = 64  # tokens that have room in a cache
 # Most prompts have the room of their length for media too.
 _TOKENS_PER_MEDIUM = 16
+_LEAST_MEDIA = 4
 _USUAL_MEDIA = 64  # at most, of as many latents
 _LEAST_ROOM = 64  # tokens of an answer
 _TOKENS_AT_ONCE = 1024  # of prompts and candidates that are scored together
@@ -86,7 +87,7 @@ def row_shape(
 def media_room(media: int, tokens: int, latents: int) -> int:
   """Of media, in a row with room for so many tokens; see `row_shape`."""
   usual = min(
-      max(tokens, _LEAST_CACHE) // _TOKENS_PER_MEDIUM,
+      max(tokens // _TOKENS_PER_MEDIUM, _LEAST_MEDIA),
       max(_USUAL_MEDIA * 64 // max(latents, 64), 1),
   )
   return bucket(media, usual)

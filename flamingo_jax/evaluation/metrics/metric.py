@@ -134,9 +134,9 @@ def rehearse(
     UserError: a metric is not defined for these queries; the first lacks a
       package or data.
   """
-  found, left_out = [], {}
   if not all(target['answers'] for target in targets):
     return (), {}
+  found, left_out = [], {}
   said = [target['answers'][0] for target in targets]
   for metric in metrics:
     outputs = said
