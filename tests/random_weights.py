@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Small models, and weights under which their logits show all they can do."""
 
+import functools
+
 from flax import linen as nn
 import jax
 import jax.numpy as jnp
@@ -50,15 +52,19 @@ def tiny_config(vision='four_blocks', **decoder):
   )
 
 
-def random_weights(config: models.FlamingoConfig, scale: float):
-  """The parameter tree with open gates, drawn without compiling anything."""
+@functools.lru_cache
+def _shapes(config: models.FlamingoConfig):
   spec = jax.ShapeDtypeStruct
   size = picture_size(config.vision, config.image_size)
-  shapes = jax.eval_shape(
+  return nn.unbox(jax.eval_shape(
       config.build().init, jax.random.key(0),
       spec((1, 1), jnp.int32), spec((1, 1), jnp.int32),
       spec((1, 1, 1, *size.shape), size.dtype), spec((1, 1, 1), jnp.bool_),
-  )
+  ))['params']
+
+
+def random_weights(config: models.FlamingoConfig, scale: float):
+  """The parameter tree with open gates, drawn without compiling anything."""
   rng = np.random.default_rng(2)
 
   def leaf(path, x):
@@ -73,7 +79,7 @@ def random_weights(config: models.FlamingoConfig, scale: float):
     return scale * noise
 
   return jax.device_put(
-      jax.tree_util.tree_map_with_path(leaf, nn.unbox(shapes)['params'])
+      jax.tree_util.tree_map_with_path(leaf, _shapes(config))
   )
 
 

@@ -158,11 +158,15 @@ def abstract_tower(config: Config, whole: bool = False) -> dict[Path, Any]:
 
   Of a Flamingo those that it adds to its towers, or of a whole one all.
   """
-  return _abstract_tower(config, whole)
+  flat = _abstract_params(config)
+  if isinstance(config, FlamingoConfig):
+    return {path: x for path, x in flat.items() if whole or is_trainable(path)}
+  name = tower_of(config).name
+  return {path[1:]: x for path, x in flat.items() if path[0] == name}
 
 
-@functools.lru_cache(maxsize=8)
-def _abstract_tower(config: Config, whole: bool) -> dict[Path, Any]:
+@functools.lru_cache(maxsize=32)
+def _abstract_params(config: Config) -> dict[Path, Any]:
   tokens = jax.ShapeDtypeStruct((1, 1), jnp.int32)
   pictures = lambda *shape: jax.ShapeDtypeStruct(
       (*shape, config.image_size, config.image_size, 3), jnp.uint8
@@ -177,11 +181,7 @@ def _abstract_tower(config: Config, whole: bool) -> dict[Path, Any]:
   else:
     module, inputs = LanguageModel(config), (tokens,)
   boxed = jax.eval_shape(module.init, jax.random.key(0), *inputs)
-  tree = nn.unbox(boxed)['params']
-  if isinstance(config, FlamingoConfig):
-    flat = traverse_util.flatten_dict(tree)
-    return {path: x for path, x in flat.items() if whole or is_trainable(path)}
-  return traverse_util.flatten_dict(tree[tower_of(config).name])
+  return traverse_util.flatten_dict(nn.unbox(boxed)['params'])
 
 
 def pieces(mapping: Mapping, tensors: Tensors) -> Iterator[Piece]:

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Gradients of several datasets, one after the other (Flamingo §2.4)."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from flax import linen as nn
@@ -25,22 +25,30 @@ def split_batch(batch: Batch) -> dict[str, dict[str, Any]]:
   return datasets
 
 
-def _summed_gradients(
+def _gradients(
     model: TrainedModel,
     params: Tree,
     frozen_params: Tree,
     examples: Batch,
+    loss_weight: float,
     num_microbatches: int,
 ) -> tuple[Tree, Array, Array]:
-  """(gradient of the summed loss, summed loss, weight) of one dataset."""
-  grad_fn = jax.value_and_grad(model.summed_loss, has_aux=True)
+  """(gradient of loss_weight * mean loss, summed loss, weight) of a dataset."""
 
-  def gradients(part: Batch) -> tuple[Tree, Array, Array]:
-    (loss, weight), grads = grad_fn(params, frozen_params, part)
-    return grads, loss, weight
+  def scale(weight: Array) -> Array:
+    exists = weight > 0
+    return jnp.where(exists, loss_weight / jnp.where(exists, weight, 1.0), 0.0)
+
+  def differentiate(part: Batch, scale: Callable[[Array], Any]):
+    loss, pull, weight = jax.vjp(
+        lambda params: model.summed_loss(params, frozen_params, part), params,
+        has_aux=True,
+    )
+    return pull(jnp.asarray(scale(weight), loss.dtype))[0], loss, weight
 
   if num_microbatches == 1:
-    return gradients(examples)
+    # On its way back through the model: afterwards it takes a pass over memory.
+    return differentiate(examples, scale)
   check_microbatches(len(examples['tokens']), num_microbatches)
   # Rows are dealt out like cards: microbatch i takes rows i, i + n, ... so a
   # batch sharded over devices gives every device its share of each microbatch.
@@ -52,12 +60,15 @@ def _summed_gradients(
   )
 
   def add(total, part):
-    return jax.tree.map(jnp.add, total, gradients(part)), None
+    return jax.tree.map(
+        jnp.add, total, differentiate(part, lambda weight: 1.0)
+    ), None
 
   zeros = jax.tree.map(
       jnp.zeros_like, (params, jnp.float32(0), jnp.float32(0))
   )
-  return jax.lax.scan(add, zeros, parts)[0]
+  grads, loss, weight = jax.lax.scan(add, zeros, parts)[0]
+  return jax.tree.map(lambda g: scale(weight) * g, grads), loss, weight
 
 
 def check_microbatches(rows: int, num_microbatches: int) -> None:
@@ -122,18 +133,15 @@ def compute_gradients(
         'loss every example of a batch is compared with every other: leave it '
         'at None and use more devices or a smaller batch'
     )
-  total = jax.tree.map(jnp.zeros_like, params)
-  metrics = {}
+  total, metrics = None, {}
   batch = model.prepare(frozen_params, batch)
   for dataset, examples in split_batch(batch).items():
     examples, total = jax.lax.optimization_barrier((examples, total))
-    grads, loss_sum, weight = _summed_gradients(
-        model, params, frozen_params, examples, num_microbatches
+    grads, loss_sum, weight = _gradients(
+        model, params, frozen_params, examples, weights[dataset],
+        num_microbatches,
     )
-    scale = jnp.where(
-        weight > 0, weights[dataset] / jnp.where(weight > 0, weight, 1.0), 0.0
-    )
-    total = jax.tree.map(lambda t, g: t + scale * g, total, grads)
+    total = jax.tree.map(jnp.add, total, grads) if metrics else grads
     metrics[f'{dataset}/loss_sum'] = loss_sum
     metrics[f'{dataset}/weight'] = weight
   return total, metrics

@@ -102,25 +102,17 @@ class TrainedModel:
     Args:
       rng: a key, raw (uint32[2]) or not.
     """
-    make = jax.extend.core.jaxpr_as_fun(self._traced[0])
-    made = make(jax.random.key_data(rng))
-    return jax.tree.unflatten(jax.tree.structure(self.shapes), made)
+    traced, shapes = _initialization(type(self), self.module)
+    made = jax.extend.core.jaxpr_as_fun(traced)(jax.random.key_data(rng))
+    return jax.tree.unflatten(jax.tree.structure(shapes), made)
 
   @property
   def shapes(self) -> dict[str, Any]:
     """What `initialize` makes, as shapes."""
-    return self._traced[1]
+    return _initialization(type(self), self.module)[1]
 
-  @functools.cached_property
-  def _traced(self) -> tuple[Any, dict[str, Any]]:
-    """`_initialize`, traced once, and its shapes.
-
-    Without a mesh: where weights go, who compiles it says.
-    """
-    make = jax.make_jaxpr(self._initialize, return_shape=True)
-    return make(jax.random.PRNGKey(0))
-
-  def _initialize(self, rng: Array) -> dict[str, Any]:
+  @classmethod
+  def make_variables(cls, module: nn.Module, rng: Array) -> dict[str, Any]:
     """The Python code of `initialize`."""
     raise NotImplementedError
 
@@ -143,6 +135,18 @@ class TrainedModel:
       (sum of loss in nats, sum of loss weights), float32 scalars.
     """
     raise NotImplementedError
+
+
+@functools.lru_cache(maxsize=32)
+def _initialization(
+    model: type[TrainedModel], module: nn.Module
+) -> tuple[Any, dict[str, Any]]:
+  """`make_variables`, traced once for all equal models, and its shapes.
+
+  Without a mesh: where weights go, who compiles it says.
+  """
+  make = functools.partial(model.make_variables, module)
+  return jax.make_jaxpr(make, return_shape=True)(jax.random.PRNGKey(0))
 
 
 def _as_frozen(box: nn.LogicallyPartitioned) -> nn.LogicallyPartitioned:
@@ -174,17 +178,18 @@ class FlamingoModel(TrainedModel):
       )
     return config.build(), config.decoder.vocab
 
-  def _initialize(self, rng: Array) -> dict[str, Any]:
+  @classmethod
+  def make_variables(cls, module: nn.Module, rng: Array) -> dict[str, Any]:
     """Random weights; those of frozen towers have the config's `frozen_dtype`."""
-    size = self.picture_size
-    variables = self.module.init(
+    cfg = module.config
+    size = picture_size(cfg.vision, cfg.image_size)
+    variables = module.init(
         rng,
         jnp.zeros((1, 1), jnp.int32),
         jnp.ones((1, 1), jnp.int32),
         jnp.zeros((1, 1, size.places, *size.shape), size.dtype),
         jnp.ones((1, 1, size.places), bool),
     )
-    cfg = self.config
     params, frozen_params = split_params(
         _boxed(variables['params']), cfg.trained_towers, cfg.lora.alone
     )
@@ -284,9 +289,10 @@ class LanguageModel(TrainedModel):
     config = models.LanguageModelConfig(config.decoder, config.dtype)
     return models.LanguageModel(config), config.decoder.vocab
 
-  def _initialize(self, rng: Array) -> dict[str, Any]:
+  @classmethod
+  def make_variables(cls, module: nn.Module, rng: Array) -> dict[str, Any]:
     """Random weights, under their names in Flamingo; nothing is frozen."""
-    variables = self.module.init(rng, jnp.zeros((1, 1), jnp.int32))
+    variables = module.init(rng, jnp.zeros((1, 1), jnp.int32))
     return {'params': variables['params'], 'frozen_params': {}}
 
   def summed_loss(
@@ -324,10 +330,11 @@ class ContrastiveModel(TrainedModel):
   def _build(self, config: models.ContrastiveConfig) -> tuple[nn.Module, int]:
     return models.DualTower(config), config.text.vocab
 
-  def _initialize(self, rng: Array) -> dict[str, Any]:
+  @classmethod
+  def make_variables(cls, module: nn.Module, rng: Array) -> dict[str, Any]:
     """Random weights; the vision encoder has its name in Flamingo."""
-    size = self.config.image_size
-    variables = self.module.init(
+    size = module.config.image_size
+    variables = module.init(
         rng,
         jnp.zeros((1, size, size, 3), jnp.uint8),
         jnp.zeros((1, 1), jnp.int32),

@@ -50,9 +50,16 @@ def read(tmp_path_factory):
   ))
 
 
+@functools.cache
+def boxed_params(model, shape, dtype):
+  """Shapes with their axes; those of one model serve all tables."""
+  inputs = jax.ShapeDtypeStruct(shape, dtype)
+  return jax.eval_shape(model.init, jax.random.key(0), inputs)['params']
+
+
 def place(model, inputs, params, partitioner):
   """The parameters as the rules split them."""
-  boxed = jax.eval_shape(model.init, jax.random.key(0), inputs)['params']
+  boxed = boxed_params(model, inputs.shape, inputs.dtype)
   # From the host: on a device, each shape is split by a program of its own.
   return jax.device_put(
       jax.device_get(params), partitioner.get_shardings(boxed)
