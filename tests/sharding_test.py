@@ -2,95 +2,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """Meshes and rule tables."""
 
-import functools
-import math
 from unittest import mock
 
 from flax import linen as nn
 import jax
 import jax.numpy as jnp
-from jax.sharding import AbstractMesh, PartitionSpec
+from jax.sharding import PartitionSpec
 import pytest
 
-from flamingo_jax import models, sharding
+from flamingo_jax import sharding
 from flamingo_jax.errors import UserError
-from flamingo_jax.models import contrastive
 from flamingo_jax.models.attention import HeadsProjection
-from flamingo_jax.models.vision import picture_size
 from flamingo_jax.training.partitioner import Partitioner
+from tests.members import EIGHT, MEMBERS, TEXT, boxed_params
 
 SHAPE = jax.ShapeDtypeStruct
-TEXT = SHAPE((1, 4), jnp.int32)
-EIGHT = {'replica': 2, 'fsdp': 2, 'model': 2}
-SIX = {'replica': 1, 'fsdp': 2, 'model': 3}  # SmolLM2 has 9 heads and 3 of keys
-POD = {'replica': 3, 'fsdp': 64, 'model': 8}  # of flamingo_80b.gin
-
-ZOO = {}  # every member: its module, and what that is called with
-for _name, _config in models.variants.VARIANTS.items():
-  _size = picture_size(_config.vision, _config.image_size)
-  _frames = (1, 1, _size.squaring.places)
-  ZOO[_name] = models.Flamingo(_config), (
-      TEXT, TEXT, SHAPE((*_frames, _size, _size, 3), jnp.uint8),
-      SHAPE(_frames, bool),
-  )
-  ZOO[f'{_name} alone'] = models.LanguageModel(
-      models.LanguageModelConfig(_config.decoder, _config.dtype)
-  ), (TEXT,)
-# A public vision encoder, of all that there is.
-_vit = models.VisionEncoderConfig(models.ViTConfig(
-    patch=4, layers=2, width=64, heads=4, class_token=True, registers=3,
-    patch_bias=True, pre_norm=True, bias=True, layer_scale=True, gated=True,
-), 16)
-ZOO['vit'] = models.VisionEncoder(_vit), (SHAPE((1, 16, 16, 3), jnp.uint8),)
-for _name, _config in contrastive.CONTRASTIVE.items():
-  _pixels = (1, _config.image_size, _config.image_size, 3)
-  ZOO[_name] = models.DualTower(_config), (
-      SHAPE(_pixels, jnp.uint8), TEXT, SHAPE((1, 4), bool)
-  )
-
-
-def mesh_of(name):
-  """Of devices that are here."""
-  return SIX if 'smollm2' in name else EIGHT
-
-
-def pod_of(name):
-  """Of devices that a member is for."""
-  if 'idefics' in name:  # its vision encoder is 1280 wide
-    return {'replica': 1, 'fsdp': 16, 'model': 8}
-  if 'open_flamingo' in name:  # 50,277 rows, which no 2 devices split evenly
-    return {'replica': 1, 'fsdp': 8, 'model': 1}
-  return mesh_of(name) if ZOO[name][0].config.dtype == 'float32' else POD
-
-
-@functools.cache
-def boxed_params(name):
-  """Of a member, traced with rules in use: constraints want theirs too."""
-  module, inputs = ZOO[name]
-  mesh = mesh_of(name)
-  devices = jax.devices()[: math.prod(mesh.values())]
-  with Partitioner(mesh, 'fsdp_sequence_parallel', devices).rules_in_use():
-    return jax.eval_shape(module.init, jax.random.key(0), *inputs)['params']
-
-
-@pytest.mark.parametrize('name', ZOO)
-def test_every_table_splits_every_member_on_the_mesh_it_is_for(name):
-  mesh = pod_of(name)
-  mesh = AbstractMesh(tuple(mesh.values()), tuple(mesh))
-  boxed = boxed_params(name)
-  rename = {
-      n: f'frozen_{n}' for n in ('embed', 'lookup_embed', 'media_embed')
-  }
-  frozen = jax.tree.map(
-      lambda box: box.replace(names=[rename.get(n, n) for n in box.names]),
-      boxed, is_leaf=sharding.is_boxed,
-  )
-  shapes = jax.tree.map(jnp.shape, nn.unbox(boxed))
-  for rules in sharding.RULES.values():
-    for tree in (boxed, frozen):
-      shardings = sharding.tree_shardings(tree, mesh, rules)
-      # Tells what the mesh cannot split, or has no axis of that number.
-      jax.tree.map(lambda s, shape: s.shard_shape(shape), shardings, shapes)
 
 
 def test_all_tables_have_the_same_names_and_split_all_heads_alike():
@@ -106,7 +32,7 @@ def test_a_name_without_a_rule_is_an_error(monkeypatch):
   told = "rule table 'fsdp' has no rule for 'kv_heads', an axis of "
   with pytest.raises(UserError, match=f'{told}decoder/groups/.*/map/kernel'):
     Partitioner(EIGHT, 'fsdp').get_shardings(boxed_params('flamingo_tiny'))
-  module, inputs = ZOO['flamingo_tiny alone']
+  module, inputs = MEMBERS['flamingo_tiny alone']
   with Partitioner(EIGHT, 'fsdp').rules_in_use():
     with pytest.raises(UserError, match=f'{told}an activation: add one'):
       jax.eval_shape(module.init, jax.random.key(0), *inputs)

@@ -76,7 +76,7 @@ def test_a_chat_that_makes_no_sense(client, messages, sentence):
 def bomb(frames=1, size=(1200, 1000)):
   """A small file of many pixels."""
   file = io.BytesIO()
-  pictures = [Image.new('RGB', size, (i, 0, 0)) for i in range(frames)]
+  pictures = [Image.new('L', size, i) for i in range(frames)]
   pictures[0].save(
       file, 'GIF', save_all=True, append_images=pictures[1:], duration=100
   )
