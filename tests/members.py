@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Every member of the zoo, and what a language model alone or an encoder is."""
+"""Every member of the zoo, its language model alone, and other towers."""
 
 import functools
 import math
@@ -26,11 +26,9 @@ for _name, _config in models.variants.VARIANTS.items():
       TEXT, TEXT, _SHAPE((*_frames, _size, _size, 3), jnp.uint8),
       _SHAPE(_frames, bool),
   )
-# Each one's language model is a part of it, and traced alike.
-_config = models.variants.VARIANTS['flamingo_tiny']
-MEMBERS['flamingo_tiny alone'] = models.LanguageModel(
-    models.LanguageModelConfig(_config.decoder, _config.dtype)
-), (TEXT,)
+  MEMBERS[f'{_name} alone'] = models.LanguageModel(
+      models.LanguageModelConfig(_config.decoder, _config.dtype)
+  ), (TEXT,)
 # A public vision encoder, of all that there is.
 _vit = models.VisionEncoderConfig(models.ViTConfig(
     patch=4, layers=2, width=64, heads=4, class_token=True, registers=3,
