@@ -35,20 +35,21 @@ def _gradients(
 ) -> tuple[Tree, Array, Array]:
   """(gradient of loss_weight * mean loss, summed loss, weight) of a dataset."""
 
+  def forward(part: Batch) -> tuple[Array, Callable[[Array], Any], Array]:
+    """Summed loss, the function from its gradient to that of params, weight."""
+    return jax.vjp(
+        lambda params: model.summed_loss(params, frozen_params, part), params,
+        has_aux=True,
+    )
+
   def scale(weight: Array) -> Array:
     exists = weight > 0
     return jnp.where(exists, loss_weight / jnp.where(exists, weight, 1.0), 0.0)
 
-  def differentiate(part: Batch, scale: Callable[[Array], Any]):
-    loss, pull, weight = jax.vjp(
-        lambda params: model.summed_loss(params, frozen_params, part), params,
-        has_aux=True,
-    )
-    return pull(jnp.asarray(scale(weight), loss.dtype))[0], loss, weight
-
   if num_microbatches == 1:
-    # On its way back through the model: afterwards it takes a pass over memory.
-    return differentiate(examples, scale)
+    # The weight is known before the way back: nothing is scaled behind it.
+    loss, pull, weight = forward(examples)
+    return pull(scale(weight))[0], loss, weight
   check_microbatches(len(examples['tokens']), num_microbatches)
   # Rows are dealt out like cards: microbatch i takes rows i, i + n, ... so a
   # batch sharded over devices gives every device its share of each microbatch.
@@ -60,9 +61,9 @@ def _gradients(
   )
 
   def add(total, part):
-    return jax.tree.map(
-        jnp.add, total, differentiate(part, lambda weight: 1.0)
-    ), None
+    loss, pull, weight = forward(part)
+    new = pull(jnp.ones_like(loss))[0], loss, weight
+    return jax.tree.map(jnp.add, total, new), None
 
   zeros = jax.tree.map(
       jnp.zeros_like, (params, jnp.float32(0), jnp.float32(0))
