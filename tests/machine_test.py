@@ -8,8 +8,6 @@ import sys
 
 import pytest
 
-from flamingo_jax import machine
-
 # In a thread, as JAX's are, and in a process of its own, which it changes.
 PROGRAM = """
 import resource, sys, threading
@@ -43,26 +41,30 @@ def test_what_is_freed_is_kept_and_not_cleared_again():
   assert faults < 0.01 * pages if is_kept else faults > 0.9 * pages
 
 
-# What the kernel says of the heap, large pages in kB, behind 64 MB that are used.
+# Whether memory is kept, and what the kernel says of the heap: large pages in kB,
+# behind 64 MB that are used.
 LARGE = """
 import re
 from flamingo_jax import machine
 
-assert machine.keep_memory()
+kept = machine.keep_memory()
 used = bytearray(b'x') * 2**26
 _, *heaps = open('/proc/self/smaps').read().split('[heap]')
-print(*(re.search(r'AnonHugePages: +(\\d+)', heap)[1] for heap in heaps))
+sizes = (re.search(r'AnonHugePages: +(\\d+)', heap)[1] for heap in heaps)
+print(int(kept), max(map(int, sizes)))
 """
 # Which is in use stands in brackets.
 PAGES = pathlib.Path('/sys/kernel/mm/transparent_hugepage/enabled')
 
 
 @pytest.mark.skipif(
-    not PAGES.exists() or '[never]' in PAGES.read_text()
-    or machine.cores() > 16, reason='this system gives no large pages'
+    not PAGES.exists() or '[never]' in PAGES.read_text(),
+    reason='this system gives no large pages'
 )
 def test_pages_of_what_is_kept_are_large():
   told = subprocess.run(
       [sys.executable, '-c', LARGE], capture_output=True, text=True, check=True
   )
-  assert max(map(int, told.stdout.split())) > 2**15
+  is_kept, large = map(int, told.stdout.split())
+  # Where nothing is kept, much may lie outside of the heap.
+  assert large > 2**15 or not is_kept

@@ -101,3 +101,18 @@ def test_an_environment_of_somebody_else_is_kept(root, environ):
     assert said.endswith('train is installed\n'), said
   assert (root / 'log').read_text().split() == ['begin', 'end'] * 2
   assert mine.exists()
+
+
+def test_the_systems_python_is_preferred_to_one_on_path(root):
+  (root / 'python3.11').write_text('#!/bin/sh\n')  # does as if it could
+  (root / 'python3.11').chmod(0o755)
+  found = subprocess.run(
+      ['bash', '-c', 'source launch/environment.sh; find_python'], cwd=root,
+      env=os.environ | {'PATH': f'{root}:{os.environ["PATH"]}'}, text=True,
+      capture_output=True, check=True,
+  ).stdout.strip()
+  system = '/usr/bin/python3.11'
+  has_it = os.path.exists(system) and subprocess.run(
+      [system, '-c', 'import venv, ensurepip'], capture_output=True, check=False
+  ).returncode == 0
+  assert found == (system if has_it else str(root / 'python3.11'))
