@@ -8,7 +8,7 @@ from flax import linen as nn
 import jax
 import jax.numpy as jnp
 
-from flamingo_jax.models import Flamingo, FlamingoConfig
+from flamingo_jax.models import Flamingo, FlamingoConfig, init_shapes
 
 
 def random_params(config: FlamingoConfig) -> Any:
@@ -19,7 +19,7 @@ def random_params(config: FlamingoConfig) -> Any:
       jnp.zeros((1, 1, 1, size, size, 3), jnp.uint8),
       jnp.ones((1, 1, 1), bool),
   )
-  boxed = jax.eval_shape(Flamingo(config).init, jax.random.key(0), *arrays)
+  boxed = init_shapes(Flamingo(config).init, jax.random.key(0), *arrays)
   leaves, tree = jax.tree_util.tree_flatten_with_path(nn.unbox(boxed)['params'])
 
   @jax.jit

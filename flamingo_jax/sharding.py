@@ -287,8 +287,8 @@ def tree_shardings(
     name = jax.tree_util.keystr(path, simple=True, separator='/')
     if not is_boxed(box):
       raise UserError(
-          f'{name} does not name its axes: make its initializer one of '
-          'layers.partitioned'
+          f'{name} does not name its axes: make it with '
+          'models.layers.parameter'
       )
     return NamedSharding(mesh, partition_spec(
         name, box.names, box.value.shape, mesh, rules

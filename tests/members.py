@@ -54,4 +54,4 @@ def boxed_params(name):
   mesh = mesh_of(name)
   devices = jax.devices()[: math.prod(mesh.values())]
   with Partitioner(mesh, 'fsdp_sequence_parallel', devices).rules_in_use():
-    return jax.eval_shape(module.init, jax.random.key(0), *inputs)['params']
+    return models.init_shapes(module.init, jax.random.key(0), *inputs)['params']

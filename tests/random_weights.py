@@ -56,7 +56,7 @@ def tiny_config(vision='four_blocks', **decoder):
 def _shapes(config: models.FlamingoConfig):
   spec = jax.ShapeDtypeStruct
   size = picture_size(config.vision, config.image_size)
-  return nn.unbox(jax.eval_shape(
+  return nn.unbox(models.init_shapes(
       config.build().init, jax.random.key(0),
       spec((1, 1), jnp.int32), spec((1, 1), jnp.int32),
       spec((1, 1, 1, *size.shape), size.dtype), spec((1, 1, 1), jnp.bool_),

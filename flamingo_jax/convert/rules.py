@@ -18,6 +18,7 @@ from flamingo_jax.convert.hub_folder import Tensors
 from flamingo_jax.errors import UserError
 from flamingo_jax.models.flamingo import FlamingoConfig
 from flamingo_jax.models.language_model import LanguageModel, LanguageModelConfig
+from flamingo_jax.models.layer_stack import init_shapes
 from flamingo_jax.models.nfnet import NFNetConfig
 from flamingo_jax.models.vision import (
     VisionEncoder,
@@ -180,7 +181,7 @@ def _abstract_params(config: Config) -> dict[Path, Any]:
     inputs = tokens, tokens, pictures(1, 1, places), mask
   else:
     module, inputs = LanguageModel(config), (tokens,)
-  boxed = jax.eval_shape(module.init, jax.random.key(0), *inputs)
+  boxed = init_shapes(module.init, jax.random.key(0), *inputs)
   return traverse_util.flatten_dict(nn.unbox(boxed)['params'])
 
 

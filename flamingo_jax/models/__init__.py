@@ -12,6 +12,7 @@ from flamingo_jax.models.language_model import (
     LanguageModel,
     LanguageModelConfig,
 )
+from flamingo_jax.models.layer_stack import init_shapes
 from flamingo_jax.models.nfnet import NFNet, NFNetConfig
 from flamingo_jax.models.resampler import PerceiverResampler, ResamplerConfig
 from flamingo_jax.models.vision import VisionEncoder, VisionEncoderConfig

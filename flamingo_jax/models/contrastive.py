@@ -18,7 +18,7 @@ from flamingo_jax.errors import UserError
 from flamingo_jax.models.architecture import Architecture
 from flamingo_jax.models.encoder_layer import EncoderLayer
 from flamingo_jax.models.layer_stack import scan
-from flamingo_jax.models.layers import Einsum, LayerNorm, partitioned
+from flamingo_jax.models.layers import Einsum, LayerNorm, parameter
 from flamingo_jax.models.vision import normalize_pixels, vision_encoder
 from flamingo_jax.sharding import constrain
 from flamingo_jax.typing import Array, Bool, Float, Int, UInt8
@@ -112,8 +112,8 @@ class TextEncoder(nn.Module):
     """Features of each text; mask is False on padding."""
     cfg = self.config
     normal = nn.initializers.normal(stddev=0.02)
-    param = lambda name, axis, size: self.param(
-        name, partitioned(normal, axis, 'embed'), (size, cfg.width), jnp.float32
+    param = lambda name, axis, size: parameter(
+        self, name, normal, (axis, 'embed'), (size, cfg.width)
     ).astype(self.dtype)
     table = param('token_embedder', 'text_vocab', cfg.vocab + 1)
     places = param('position_embedder', None, cfg.context)
@@ -143,10 +143,9 @@ class DualTower(nn.Module):
         'image_projection', self.vision_encoder.features
     )
     self.text_projection = project('text_projection', cfg.text.width)
-    self.log_inverse_temperature = self.param(
-        'log_inverse_temperature',
-        partitioned(nn.initializers.constant(jnp.log(_INVERSE_TEMPERATURE))),
-        (), jnp.float32,
+    self.log_inverse_temperature = parameter(
+        self, 'log_inverse_temperature',
+        nn.initializers.constant(jnp.log(_INVERSE_TEMPERATURE)), (), (),
     )
 
   def __call__(

@@ -18,7 +18,7 @@ from flamingo_jax.models.layers import (
     ACTIVATIONS,
     NORMS,
     FeedForward,
-    partitioned,
+    parameter,
 )
 from flamingo_jax.sharding import constrain
 from flamingo_jax.typing import Array, Bool, Float, Int
@@ -164,8 +164,10 @@ class GatedCrossAttentionBlock(nn.Module):
     tanh(0) = 0: the frozen model's logits are untouched at step 0.
     """
     is_vector = self.config.vector_gates
-    zero = partitioned(nn.initializers.zeros, *('embed',) * is_vector)
-    gate = self.param(name, zero, (width,) * is_vector, jnp.float32)
+    gate = parameter(
+        self, name, nn.initializers.zeros, ('embed',) * is_vector,
+        (width,) * is_vector,
+    )
     return jnp.tanh(gate).astype(self.dtype)
 
   def _norm(self, name: str, axis: str = 'embed') -> nn.Module:

@@ -36,7 +36,7 @@ from flamingo_jax.models.layer_stack import (
     scan,
     scan_frozen,
 )
-from flamingo_jax.models.layers import Einsum, partitioned
+from flamingo_jax.models.layers import Einsum, parameter
 from flamingo_jax.models.unembedding import Unembedding
 from flamingo_jax.sharding import constrain
 from flamingo_jax.typing import Array, Bool, Float, Int, Tree
@@ -346,8 +346,8 @@ class Decoder(nn.Module):
     """
     cfg = self.config
     normal = nn.initializers.normal(stddev=cfg.width**-0.5)
-    param = lambda name, axis, size, width='embed': self.param(
-        name, partitioned(normal, axis, width), (size, cfg.width), jnp.float32
+    param = lambda name, axis, size, width='embed': parameter(
+        self, name, normal, (axis, width), (size, cfg.width)
     ).astype(self.dtype)
     table = param(
         'token_embedder', 'vocab', cfg.vocab,
@@ -389,10 +389,9 @@ class Decoder(nn.Module):
   ) -> Float[Array, '#B L D']:
     """Of each token, in its document (GPT-2, OPT)."""
     cfg = self.config
-    table = self.param(
-        'position_embedder',
-        partitioned(nn.initializers.normal(stddev=0.02), None, 'embed'),
-        (cfg.context, cfg.width), jnp.float32,
+    table = parameter(
+        self, 'position_embedder', nn.initializers.normal(stddev=0.02),
+        (None, 'embed'), (cfg.context, cfg.width),
     ).astype(self.dtype)
     first = position
     if position is None:

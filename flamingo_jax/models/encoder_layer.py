@@ -17,7 +17,7 @@ from flamingo_jax.models.layers import (
     FeedForward,
     LayerNorm,
     axis_of,
-    partitioned,
+    parameter,
 )
 from flamingo_jax.sharding import constrain
 from flamingo_jax.typing import Array, Bool, Float
@@ -63,8 +63,10 @@ class EncoderLayer(nn.Module):
   ) -> Float[Array, 'N S D']:
     if not self.scaled:
       return y
-    ones = partitioned(nn.initializers.ones, axis_of(self.rows, 'embed'))
-    scale = self.param(name, ones, (y.shape[-1],), jnp.float32)
+    scale = parameter(
+        self, name, nn.initializers.ones, (axis_of(self.rows, 'embed'),),
+        (y.shape[-1],),
+    )
     return y * scale.astype(self.dtype)
 
 

@@ -20,7 +20,7 @@ import jax
 import jax.numpy as jnp
 
 from flamingo_jax.models import frozen_maps
-from flamingo_jax.models.layers import Einsum, partitioned
+from flamingo_jax.models.layers import Einsum, parameter
 from flamingo_jax.typing import Array, Float, Int8, Tree
 
 SCALE = 'kernel_scale'
@@ -33,8 +33,10 @@ def scaled(trained_towers: Sequence[str] = ()) -> Iterator[None]:
   def visit(path: str, module: Einsum) -> None:
     if path.split('/')[0] not in trained_towers:
       outputs = slice(module.in_axes, None)
-      ones = partitioned(nn.initializers.ones, *module.axes[outputs])
-      module.param(SCALE, ones, module.shape[outputs], jnp.float32)
+      parameter(
+          module, SCALE, nn.initializers.ones, module.axes[outputs],
+          module.shape[outputs],
+      )
 
   with frozen_maps.visited(visit):
     yield

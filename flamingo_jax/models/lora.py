@@ -21,7 +21,7 @@ import jax.numpy as jnp
 
 from flamingo_jax.errors import UserError, shown
 from flamingo_jax.models import frozen_maps
-from flamingo_jax.models.layers import Einsum, fan_in_normal, partitioned
+from flamingo_jax.models.layers import Einsum, fan_in_normal, parameter
 from flamingo_jax.typing import Tree
 
 FACTORS = ('lora_a', 'lora_b')
@@ -100,16 +100,16 @@ def _add(module: Einsum, config: LoraConfig) -> None:
   count = module.in_axes
   inputs, outputs = module.shape[:count], module.shape[count:]
   of_inputs, of_outputs = module.axes[:count], module.axes[count:]
-  module.param(
-      'lora_a', partitioned(fan_in_normal(count), *of_inputs, None),
-      (*inputs, config.rank), jnp.float32,
+  parameter(
+      module, 'lora_a', fan_in_normal(count), (*of_inputs, None),
+      (*inputs, config.rank),
   )
-  module.param(
-      'lora_b', partitioned(nn.initializers.zeros, None, *of_outputs),
-      (config.rank, *outputs), jnp.float32,
+  parameter(
+      module, 'lora_b', nn.initializers.zeros, (None, *of_outputs),
+      (config.rank, *outputs),
   )
   scale = nn.initializers.constant(config.alpha / config.rank)
-  module.param(SCALE, partitioned(scale), (), jnp.float32)
+  parameter(module, SCALE, scale, (), ())
 
 
 def split(tree: Tree) -> tuple[Tree, Tree]:

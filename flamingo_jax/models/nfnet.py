@@ -20,6 +20,7 @@ from flamingo_jax.models.layer_stack import scan
 from flamingo_jax.models.layers import (
     ACTIVATIONS,
     check_activation,
+    parameter,
     partitioned,
 )
 from flamingo_jax.picture_size import Squaring
@@ -105,10 +106,10 @@ class StandardizedConv(nn.Module):
     shape = (self.size, self.size, x.shape[-1] // self.groups, self.channels)
     init = nn.initializers.variance_scaling(1.0, 'fan_in', 'normal')
     axes = ('conv_h', 'conv_w', 'conv_in', 'conv_out')
-    kernel = self.param('kernel', partitioned(init, *axes), shape, jnp.float32)
-    per_channel = lambda name, value: self.param(
-        name, partitioned(nn.initializers.constant(value), 'conv_out'),
-        (self.channels,), jnp.float32,
+    kernel = parameter(self, 'kernel', init, axes, shape)
+    per_channel = lambda name, value: parameter(
+        self, name, nn.initializers.constant(value), ('conv_out',),
+        (self.channels,),
     ).astype(jnp.float32)
     kernel = kernel.astype(jnp.float32)
     mean = jnp.mean(kernel, axis=(0, 1, 2))
@@ -185,9 +186,7 @@ class NFBlock(nn.Module):
     y = conv('conv1b', middle, 3, groups=self.groups)(act(y))
     y = conv('conv2', self.channels, 1)(act(y))
     y = 2 * SqueezeExcite(self.dtype, name='squeeze_excite')(y) * y
-    skip_gain = self.param(
-        'skip_gain', partitioned(nn.initializers.zeros), (), jnp.float32
-    )
+    skip_gain = parameter(self, 'skip_gain', nn.initializers.zeros, (), ())
     y = y * (ALPHA * skip_gain).astype(self.dtype) + shortcut
     return constrain(y, 'media', None, None, None), None
 

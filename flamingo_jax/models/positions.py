@@ -26,7 +26,7 @@ from flamingo_jax.models.branches import (
 from flamingo_jax.models.cache import LayerCache
 from flamingo_jax.models.decoder_config import DecoderConfig
 from flamingo_jax.models.layer_config import LayerConfig
-from flamingo_jax.models.layers import partitioned
+from flamingo_jax.models.layers import parameter
 from flamingo_jax.sharding import is_for_one_cpu
 from flamingo_jax.typing import Array, Float, Int
 
@@ -108,9 +108,9 @@ class Relative(nn.Module):
   def setup(self):
     """Its parameters: W_kR, u and v."""
     self.relative = HeadsProjection(self.heads, self.head_size, self.dtype)
-    bias = lambda name: self.param(
-        name, partitioned(nn.initializers.zeros, 'heads', 'kv'),
-        (self.heads, self.head_size), jnp.float32,
+    bias = lambda name: parameter(
+        self, name, nn.initializers.zeros, ('heads', 'kv'),
+        (self.heads, self.head_size),
     )
     self.content_bias = bias('content_bias')
     self.position_bias = bias('position_bias')

@@ -16,7 +16,7 @@ from flamingo_jax.models.layers import (
     Einsum,
     LayerNorm,
     check_activation,
-    partitioned,
+    parameter,
 )
 from flamingo_jax.sharding import constrain
 from flamingo_jax.typing import Array, Bool, Float
@@ -121,9 +121,9 @@ class Resampler(nn.Module):
       )
     if cfg.frames:
       normal = nn.initializers.normal(stddev=0.02)
-      time = self.param(
-          'time_embeddings', partitioned(normal, 'frames', 'embed'),
-          (cfg.frames, cfg.width), jnp.float32,
+      time = parameter(
+          self, 'time_embeddings', normal, ('frames', 'embed'),
+          (cfg.frames, cfg.width),
       )
       x += interpolate_time(time, frames)[:, None].astype(self.dtype)
     x = x.reshape(batch, frames * positions, cfg.width)  # one key axis
@@ -132,11 +132,9 @@ class Resampler(nn.Module):
   def latents(self, batch: int) -> Float[Array, 'N R D']:
     """The learnt latents, the same for each medium of a batch."""
     cfg = self.config
-    latents = self.param(
-        'latents', partitioned(
-            nn.initializers.normal(cfg.latents_stddev), 'latents', 'embed'
-        ),
-        (cfg.latents, cfg.width), jnp.float32,
+    latents = parameter(
+        self, 'latents', nn.initializers.normal(cfg.latents_stddev),
+        ('latents', 'embed'), (cfg.latents, cfg.width),
     )
     return jnp.broadcast_to(
         latents.astype(self.dtype), (batch, *latents.shape)

@@ -31,7 +31,7 @@ from flamingo_jax.models.layers import (
     FeedForward,
     LayerNorm,
     check_activation,
-    partitioned,
+    parameter,
 )
 from flamingo_jax.models.vit import cut_patches
 from flamingo_jax.picture_size import Squaring
@@ -176,14 +176,14 @@ class TiledViT(nn.Module):
     return self._gate(f'tile_gate_{name}') * table[layout]
 
   def _table(self, name: str, *shape: int) -> Float[Array, '... D']:
-    init = partitioned(
-        nn.initializers.normal(0.02), *(None,) * len(shape), 'media_embed'
-    )
-    shape = *shape, self.config.width
-    return self.param(name, init, shape, jnp.float32).astype(self.dtype)
+    axes = *(None,) * len(shape), 'media_embed'
+    return parameter(
+        self, name, nn.initializers.normal(0.02), axes,
+        (*shape, self.config.width),
+    ).astype(self.dtype)
 
   def _gate(self, name: str) -> Float[Array, '']:
-    gate = self.param(name, partitioned(nn.initializers.zeros), (), jnp.float32)
+    gate = parameter(self, name, nn.initializers.zeros, (), ())
     return jnp.tanh(gate.astype(self.dtype))
 
 
@@ -248,5 +248,5 @@ class TiledLayer(nn.Module):
   def _gated(self, name: str, y: Float[Array, 'N S D']) -> Array:
     if not self.is_gated:
       return y
-    gate = self.param(name, partitioned(nn.initializers.zeros), (), jnp.float32)
+    gate = parameter(self, name, nn.initializers.zeros, (), ())
     return jnp.tanh(gate.astype(self.dtype)) * y

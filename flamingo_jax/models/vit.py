@@ -21,7 +21,7 @@ from flamingo_jax.models.layers import (
     Einsum,
     LayerNorm,
     check_activation,
-    partitioned,
+    parameter,
 )
 from flamingo_jax.picture_size import Squaring
 from flamingo_jax.sharding import constrain
@@ -129,9 +129,10 @@ class ViT(nn.Module):
     return x.reshape(count, *grid, cfg.width)
 
   def _rows(self, name: str, count: int) -> Float[Array, '_ D']:
-    init = partitioned(nn.initializers.normal(0.02), None, 'media_embed')
-    shape = count, self.config.width
-    return self.param(name, init, shape, jnp.float32).astype(self.dtype)
+    return parameter(
+        self, name, nn.initializers.normal(0.02), (None, 'media_embed'),
+        (count, self.config.width),
+    ).astype(self.dtype)
 
   def _tokens(
       self, name: str, count: int, pictures: int

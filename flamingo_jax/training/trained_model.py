@@ -102,14 +102,14 @@ class TrainedModel:
     Args:
       rng: a key, raw (uint32[2]) or not.
     """
-    traced, shapes = _initialization(type(self), self.module)
+    traced = _initialization(type(self), self.module)
     made = jax.extend.core.jaxpr_as_fun(traced)(jax.random.key_data(rng))
-    return jax.tree.unflatten(jax.tree.structure(shapes), made)
+    return jax.tree.unflatten(jax.tree.structure(self.shapes), made)
 
   @property
   def shapes(self) -> dict[str, Any]:
     """What `initialize` makes, as shapes."""
-    return _initialization(type(self), self.module)[1]
+    return _shapes(type(self), self.module)
 
   @classmethod
   def make_variables(cls, module: nn.Module, rng: Array) -> dict[str, Any]:
@@ -138,15 +138,20 @@ class TrainedModel:
 
 
 @functools.lru_cache(maxsize=32)
-def _initialization(
-    model: type[TrainedModel], module: nn.Module
-) -> tuple[Any, dict[str, Any]]:
-  """`make_variables`, traced once for all equal models, and its shapes.
+def _initialization(model: type[TrainedModel], module: nn.Module) -> Any:
+  """`make_variables`, traced once for all equal models.
 
   Without a mesh: where weights go, who compiles it says.
   """
   make = functools.partial(model.make_variables, module)
-  return jax.make_jaxpr(make, return_shape=True)(jax.random.PRNGKey(0))
+  return jax.make_jaxpr(make)(jax.random.PRNGKey(0))
+
+
+@functools.lru_cache(maxsize=32)
+def _shapes(model: type[TrainedModel], module: nn.Module) -> dict[str, Any]:
+  """Of `make_variables`, which most programs want alone."""
+  make = functools.partial(model.make_variables, module)
+  return models.init_shapes(make, jax.random.PRNGKey(0))
 
 
 def _as_frozen(box: nn.LogicallyPartitioned) -> nn.LogicallyPartitioned:

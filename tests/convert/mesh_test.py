@@ -17,6 +17,7 @@ from flamingo_jax.models import (
     LanguageModel,
     LanguageModelConfig,
     VisionEncoder,
+    init_shapes,
 )
 from flamingo_jax.models.layer_config import LayerConfig
 from flamingo_jax.sharding import RULES
@@ -54,7 +55,7 @@ def read(tmp_path_factory):
 def boxed_params(model, shape, dtype):
   """Shapes with their axes; those of one model serve all tables."""
   inputs = jax.ShapeDtypeStruct(shape, dtype)
-  return jax.eval_shape(model.init, jax.random.key(0), inputs)['params']
+  return init_shapes(model.init, jax.random.key(0), inputs)['params']
 
 
 def place(model, inputs, params, partitioner):

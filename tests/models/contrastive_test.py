@@ -63,7 +63,7 @@ def test_vectors_have_length_one():
 
 
 def parameters(module, *inputs):
-  return jax.eval_shape(module.init, jax.random.key(0), *inputs)['params']
+  return models.init_shapes(module.init, jax.random.key(0), *inputs)['params']
 
 
 @pytest.mark.parametrize('vision', ['one_block', 'tiny_vit'])

@@ -91,7 +91,7 @@ def test_a_model_begins_as_the_one_without_updates(params):
 
 def test_a_pattern_chooses_maps_and_rank_0_none():
   def paths(config):
-    shapes = jax.eval_shape(
+    shapes = models.init_shapes(
         config.build().init, jax.random.key(0), TOKENS, INDEX, MEDIA,
         jnp.ones((1, 2, 1), bool),
     )

@@ -21,7 +21,8 @@ nfnet.NFNETS['every_block'] = nfnet.NFNetConfig(
 
 def encoder_count(variant):
   x = jax.ShapeDtypeStruct((1, 64, 64, 3), jnp.float32)
-  shapes = jax.eval_shape(models.NFNet(nfnet.NFNETS[variant]).init, jax.random.key(0), x)
+  module = models.NFNet(nfnet.NFNETS[variant])
+  shapes = models.init_shapes(module.init, jax.random.key(0), x)
   return sum(x.size for x in jax.tree.leaves(nn.unbox(shapes)))
 
 
@@ -40,7 +41,7 @@ def test_counts_are_those_of_the_official_code(variant, millions):
 def test_stride_is_32_and_features_3072():
   spec = lambda pixels: jax.ShapeDtypeStruct((1, pixels, pixels, 3), jnp.float32)
   model = models.NFNet(nfnet.NFNETS['F6'])
-  variables = nn.unbox(jax.eval_shape(model.init, jax.random.key(0), spec(64)))
+  variables = nn.unbox(models.init_shapes(model.init, jax.random.key(0), spec(64)))
   for pixels, side in ((288, 9), (320, 10), (480, 15)):
     grid = jax.eval_shape(model.apply, variables, spec(pixels))
     assert grid.shape == (1, side, side, 3072)
@@ -60,7 +61,7 @@ def test_the_grid_is_the_one_of_the_paper():
       return 1 + 0.5 * noise
     return noise * (1e-4 if 'stage1_block0/conv2/kernel' in name else 1)
 
-  shapes = jax.eval_shape(module.init, jax.random.key(0), x)
+  shapes = models.init_shapes(module.init, jax.random.key(0), x)
   params = jax.tree_util.tree_map_with_path(weights, nn.unbox(shapes)['params'])
   found = jax.jit(module.apply)({'params': params}, x)
   expected = nfnet_of_paper.grid(params, x, depths=(2, 3), strides=(1, 2))

@@ -17,7 +17,7 @@ def counts(config):
   """Parameters of the published parts, by eval_shape."""
   shape = jax.ShapeDtypeStruct
   size = config.image_size
-  variables = jax.eval_shape(
+  variables = models.init_shapes(
       models.Flamingo(config).init, jax.random.key(0),
       shape((1, 4), jnp.int32), shape((1, 4), jnp.int32),
       shape((1, 1, 1, size, size, 3), jnp.uint8), shape((1, 1, 1), bool),

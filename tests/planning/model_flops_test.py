@@ -44,7 +44,7 @@ def vision_flops(variant, pixels):
   """Counted, of a picture."""
   encoder = nfnet.NFNet(nfnet.NFNETS[variant], 'float32')
   picture = shape(1, pixels, pixels, 3, dtype=jnp.float32)
-  weights = jax.eval_shape(encoder.init, jax.random.key(0), picture)
+  weights = models.init_shapes(encoder.init, jax.random.key(0), picture)
   return model_flops.forward_flops(encoder.apply, weights, picture)
 
 
