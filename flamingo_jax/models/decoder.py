@@ -79,7 +79,7 @@ class DecoderGroup(nn.Module):
     cache, group, numbers = stacked
     keys = None
     if mask is not None:
-      x, keys = remat(cfg.remat, self.block)(
+      x, keys = remat(cfg.remat, self.block, cache)(
           cfg.sized_block, self.dtype, name='xattn'
       )(x, cache.media if media is None else media, mask)
       x = constrain(x, 'text', 'length', 'embed')
@@ -87,7 +87,8 @@ class DecoderGroup(nn.Module):
     unroll = per_turn(self.layers, cfg.width, cache)
     if weights is None:
       x, layers = scan(
-          self, remat(cfg.remat, DecoderLayer), self.layers, 'layers', 2, unroll
+          self, remat(cfg.remat, DecoderLayer, cache), self.layers, 'layers', 2,
+          unroll,
       )(cfg, self.dtype, name='lm')(x, layers, position, segments)
     else:
       factors, _ = lora.split(self.variables['params']['lm'])
