@@ -4,6 +4,7 @@
 
 from typing import Any
 
+from flamingo_jax.convert import rotary
 from flamingo_jax.convert.hub_folder import Attributes
 from flamingo_jax.errors import UserError
 
@@ -14,9 +15,12 @@ _SWITCHED = ('qwen2', 'qwen3', 'smollm3')
 
 
 def read(
-    kind: str, config: Attributes, layers: int, context: int
-) -> dict[str, Any]:
-  """Fields of LayerConfig, of files of old and new versions.
+    kind: str, config: Attributes, layers: int, context: int, head_size: int
+) -> tuple[dict[str, Any], int]:
+  """Fields of LayerConfig, of files of old and new versions, and the context.
+
+  That is shorter than what the file says where positions behind it are turned
+  otherwise.
 
   Raises:
     UserError: it has what is not known here.
@@ -34,10 +38,14 @@ def read(
   if kind in _SWITCHED and not config.flag('use_sliding_window'):
     window = 0
   config.expect('use_sliding_window', False, None)
+  positions, context = rotary.read(
+      kind, config, [x == _NEAR for x in kinds], turned, context, head_size
+  )
   window = 0 if window >= context else window
-  return _rotary(kind, config, kinds, turned, context) | {
-      'windows': _shortest([window * (kind == _NEAR) for kind in kinds])
-  }
+  return positions | {
+      'rotary_kinds': _shortest(positions['rotary_kinds']),
+      'windows': _shortest([window * (kind == _NEAR) for kind in kinds]),
+  }, context
 
 
 def _kinds(kind: str, config: Attributes, turned: list[bool]) -> list[str]:
@@ -62,60 +70,6 @@ def _kinds(kind: str, config: Attributes, turned: list[bool]) -> list[str]:
         f'and {_NEAR}'
     )
   return kinds
-
-
-def _rotary(
-    kind: str, config: Attributes, kinds: list[str], turned: list[bool],
-    context: int,
-) -> dict[str, Any]:
-  scaling = config.part_if_any('rope_scaling')  # of old files, and goes before
-  told = config.part_if_any('rope_parameters')
-  theta = config.number('rope_theta', 10_000.0)
-  share = 1.0
-  if kind == 'phi3':
-    share = config.number('partial_rotary_factor', share)
-  original = config.count_if_any('original_max_position_embeddings')
-  empty = Attributes({}, config.path)
-  parts, of_layers = [(scaling or told or empty, theta)], [0] * len(kinds)
-  if kind == 'gemma3_text':
-    near = config.number('rope_local_base_freq', 10_000.0)
-    told = told or empty
-    whole, local = (told.part_if_any(name) or empty for name in (_ALL, _NEAR))
-    told.finish()
-    parts = [(scaling or whole, theta), (local, near)]
-    of_layers = [int(kind == _NEAR) for kind in kinds]
-  elif not all(turned):  # as layers whose slowest pair does not turn
-    parts.append((empty, 0.0))
-    of_layers = [int(not x) for x in turned]
-  thetas, factors, llama3 = [], [], ()
-  for of, theta in parts:
-    rope = of.take_if_any('rope_type')
-    rope = of.take('type', 'default') if rope is None else rope
-    of.ignore('type')
-    thetas.append(of.number('rope_theta', theta) if theta else theta)
-    if kind == 'phi3':
-      share = of.number('partial_rotary_factor', share)
-    of.expect('partial_rotary_factor', 1.0, None)
-    factor = of.number('factor', 1.0)
-    factors.append(factor if rope == 'linear' else 1.0)
-    if rope == 'llama3':
-      before = of.count('original_max_position_embeddings', context)
-      low, high = of.number('low_freq_factor'), of.number('high_freq_factor')
-      if not low < high:
-        raise UserError(f'{of.path}: low_freq_factor is {low} and has to be below '
-                        f'high_freq_factor, {high}')
-      llama3 = factor, low, high, float(original or before)
-    elif rope not in ('default', 'linear'):
-      raise UserError(
-          f'{of.path}: rope_type is {rope!r}, and known are default, linear and '
-          'llama3; the model would compute something else'
-      )
-    of.finish()
-  return {
-      'rotary_thetas': tuple(thetas), 'rotary_factors': tuple(factors),
-      'rotary_share': share, 'rotary_llama3': llama3,
-      'rotary_kinds': _shortest(of_layers),
-  }
 
 
 def _shortest(values: list[int]) -> tuple[int, ...]:

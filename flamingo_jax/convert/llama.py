@@ -97,7 +97,9 @@ def mapping(kind: str, config: Attributes, tensors: Tensors) -> Mapping:
     )
     config.expect('use_bidirectional_attention', None, False)
     config.ignore('sliding_window_size')  # a copy of sliding_window
-  pattern = layer_patterns.read(kind, config, layers, context)
+  pattern, context = layer_patterns.read(
+      kind, config, layers, context, head_size
+  )
   layer = LayerConfig(
       positions='rotary', **pattern,
       norm_eps=config.number('rms_norm_eps'),

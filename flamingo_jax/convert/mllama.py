@@ -109,9 +109,11 @@ def _decoder(
         f'{text.path}: vocab_size is {vocab}, and the table of the tensors has '
         f'{rows} rows, not {_ADDED} more; the files do not belong together'
     )
+  pattern, context = layer_patterns.read(
+      'llama', text, layers, context, head_size
+  )
   layer = LayerConfig(
-      positions='rotary',
-      **layer_patterns.read('llama', text, layers, context),
+      positions='rotary', **pattern,
       norm_eps=text.number('rms_norm_eps'),
       activation=text.activation('hidden_act', 'silu'), gated=True,
       mlp_width=text.count('intermediate_size'), kv_heads=kv_heads,

@@ -89,6 +89,12 @@ class DecoderConfig:
           f'{self.layer.rotary_share}: rotary positions turn pairs, here '
           f'{turned / 2} of a head'
       )
+    slowed = len(self.layer.rotary_divisors)
+    if slowed not in (0, turned // 2):
+      raise UserError(
+          f'decoder.layer.rotary_divisors has {slowed} values, and a head '
+          f'{turned // 2} pairs that turn'
+      )
     if not 0 <= self.first < self.layers:
       raise UserError(
           f'decoder.first is {self.first}: of {self.layers} layers, 0 to '

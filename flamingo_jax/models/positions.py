@@ -244,6 +244,9 @@ class Rotary(Absent):
     # B 1 L K/2
     angles = (at.astype(jnp.float32)[..., None] * rates)[:, None]
     turns = jnp.asarray(xp.cos(angles)), jnp.asarray(xp.sin(angles))
+    if self.layer.rotary_scale != 1:
+      scale = jnp.asarray(rotary_scales(self.layer))[kind]
+      turns = tuple(x * scale for x in turns)
     return _turn(queries, *turns), _turn(keys, *turns), None
 
 
@@ -257,8 +260,16 @@ def rotary_rates(layer: LayerConfig, size: int) -> Float[np.ndarray, 'kinds _']:
       rates = theta ** (-np.arange(0, size, 2) / size) / factor
       if layer.rotary_llama3:
         rates = _slow_down(rates, *layer.rotary_llama3)
+      if layer.rotary_divisors:
+        rates = rates / np.array(layer.rotary_divisors)
     rows.append(rates)
   return np.array(rows, np.float32)
+
+
+def rotary_scales(layer: LayerConfig) -> Float[np.ndarray, 'kinds']:
+  """What is turned is multiplied by, by kind: 1 of layers without positions."""
+  thetas = np.array(layer.rotary_thetas)
+  return np.where(thetas, layer.rotary_scale, 1).astype(np.float32)
 
 
 def _slow_down(

@@ -168,7 +168,10 @@ def old_names(config):
   return config
 
 
-@pytest.mark.parametrize('name', ['llama', 'llama_3_2', 'llama_with_biases'])
+@pytest.mark.parametrize('name', [
+    'llama', 'llama_3_2', 'llama_with_biases', 'llama_with_yarn',
+    'phi3_with_longrope',
+])
 def test_files_of_earlier_versions_are_the_same_model(tmp_path, read, name):
   config = old_names(json.loads(json.dumps(TOLD['models'][name]['config'])))
   inverse = {'layers.0.self_attn.rotary_emb.inv_freq': np.ones(2, np.float32)}
@@ -193,13 +196,40 @@ def test_what_files_of_the_hub_have_besides(tmp_path, read, name, more):
   assert read_model(write_model(tmp_path, name, config))[0] == read(name)[0]
 
 
+def test_longrope_is_that_of_short_texts(tmp_path, read):
+  config, told = read('phi3_with_longrope')[0], TOLD['models']
+  assert (config.decoder.context, read('phi3')[0].decoder.context) == (40, 64)
+  file = json.loads(json.dumps(told['phi3_with_longrope']['config']))
+  file['rope_parameters']['rope_type'] = 'su'  # as the first files called it
+  folder = write_model(tmp_path, 'phi3_with_longrope', file)
+  assert read_model(folder)[0] == config
+
+
+def test_only_some_layers_of_gemma_3_could_have_llama_3s_positions(tmp_path):
+  file = json.loads(json.dumps(TOLD['models']['gemma3']['config']))
+  file['rope_parameters']['full_attention']['rope_type'] = 'llama3'
+  with pytest.raises(UserError, match="'llama3', and known are default, dyn"):
+    read_model(write_model(tmp_path, 'gemma3', file))
+
+
+def test_dynamic_rotary_positions_are_plain_ones_up_to_the_context(tmp_path, read):
+  file = json.loads(json.dumps(TOLD['models']['llama']['config']))
+  file['rope_parameters'] |= {'rope_type': 'dynamic', 'factor': 4.0}
+  found = read_model(write_model(tmp_path, 'llama', file))
+  assert found[0] == read('llama')[0]
+
+
 @pytest.mark.parametrize('change, words', [
     ({'rope_interleaved': True}, 'rope_interleaved is True'),
     ({'model_type': 'mamba'}, "models of type 'mamba' are not known"),
     ({'attention_sinks': 4}, r'config\.json: attention_sinks is 4, an attrib'),
     ({'hidden_act': 'xielu'}, "hidden_act is 'xielu'"),
-    ({'rope_parameters': {'rope_type': 'yarn', 'rope_theta': 1e4, 'factor': 4}},
-     "rope_type is 'yarn'"),
+    ({'rope_parameters': {'rope_type': 'proportional'}}, "is 'proportional'"),
+    ({'rope_parameters': {'rope_type': 'yarn'}}, "has no 'factor'"),
+    ({'rope_parameters': {'rope_type': 'longrope', 'short_factor': [1.0]}},
+     r'short_factor is \[1\.0\] and has to be a list of 2'),
+    ({'rope_parameters': {'rope_type': 'longrope', 'short_factor': [1, 'a']}},
+     r"short_factor is \[1, 'a'\] and has to be a list of numbers above 0"),
     ({'intermediate_size': 32}, r'gate_proj.* of shape \[16, 24\].*\[16, 32\]'),
     ({'num_hidden_layers': 4}, r"no tensor 'model\.layers\.3\."),
     ({'num_hidden_layers': 2}, r"9 tensors that are not known.*layers\.2\."),

@@ -50,6 +50,15 @@ LLAMA3 = {
     'low_freq_factor': 1.0, 'high_freq_factor': 4.0,
     'original_max_position_embeddings': 32,
 }
+YARN = {
+    'rope_type': 'yarn', 'rope_theta': 10_000.0, 'factor': 4.0,
+    'original_max_position_embeddings': 16,
+}
+LONGROPE = {
+    'rope_type': 'longrope', 'rope_theta': 10_000.0,
+    'short_factor': [1.0, 1.25, 3.0], 'long_factor': [2.0, 5.0, 9.0],
+    'partial_rotary_factor': 0.75,
+}
 CASES = {
     'llama': ('Llama', SIZES | {'tie_word_embeddings': False}),
     'llama_3_2': ('Llama', SIZES | {
@@ -61,6 +70,12 @@ CASES = {
             'rope_type': 'linear', 'rope_theta': 500.0, 'factor': 2.0,
         },
     }),
+    'llama_with_yarn': ('Llama', SIZES | {
+        'head_dim': 12, 'rope_parameters': YARN | {
+            'beta_fast': 2.0, 'beta_slow': 0.5, 'mscale': 0.7,
+            'mscale_all_dim': 1.3, 'truncate': False,
+        },
+    }),
     'mistral': ('Mistral', SIZES | {'sliding_window': 5, 'head_dim': 8}),
     'qwen2': ('Qwen2', SIZES | {
         'tie_word_embeddings': True, 'use_sliding_window': True,
@@ -70,8 +85,15 @@ CASES = {
     'smollm3': ('SmolLM3', SIZES | IDS | {
         'num_hidden_layers': 5, 'no_rope_layer_interval': 2,
     }),
+    'smollm3_with_yarn': ('SmolLM3', SIZES | IDS | {
+        'hidden_size': 64, 'no_rope_layer_interval': 2, 'rope_parameters': YARN,
+    }),
     'olmo2': ('Olmo2', SIZES | IDS),
     'phi3': ('Phi3', SIZES | IDS | {'sliding_window': 7}),
+    'phi3_with_longrope': ('Phi3', SIZES | IDS | {
+        'hidden_size': 32, 'rope_parameters': LONGROPE,
+        'original_max_position_embeddings': 40,
+    }),
     'gemma2': ('Gemma2', SIZES | {
         'head_dim': 8, 'query_pre_attn_scalar': 11, 'sliding_window': 5,
         'final_logit_softcapping': 3.0, 'attn_logit_softcapping': 2.0,
