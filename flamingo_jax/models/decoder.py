@@ -124,7 +124,8 @@ class Decoder(nn.Module):
     """Runs the trunk over L new tokens.
 
     Args:
-      tokens: ids; from `config.vocab` those that are added.
+      tokens: ids, at most `config.context` (else UserError); from `config.vocab`
+        those that are added.
       media_index: the medium each token sees, 0 for none. None: the gated
         blocks are left out, which is the frozen language model.
       latents: of all media. None: the cache has their keys and values.
@@ -139,6 +140,8 @@ class Decoder(nn.Module):
       stacks of the cache, if there is one, with the new tokens written.
     """
     cfg = self.config
+    if not isinstance(segments, Branches):  # which lie side by side
+      cfg.check_length(tokens.shape[1])
     embed, unembed = self.embeddings()
     x = embed(tokens)
     if cfg.layer.positions == 'learned':
@@ -266,8 +269,7 @@ class Decoder(nn.Module):
   ) -> tuple[Float[Array, 'B L D'], dict[str, GroupCache | None]]:
     """All layers; arguments are those of DecoderGroup, `stacks` its caches."""
     cfg = self.config
-    new = {}
-    blocks, weights = (media, mask), None
+    new, blocks, weights = {}, (media, mask), None
     stacked = lambda name, place=None: (
         stacks.get(name), place, cfg.numbers(name)
     )
@@ -283,9 +285,7 @@ class Decoder(nn.Module):
         cfg.unroll, per_turn(cfg.groups, cfg.width, stacks.get('groups'))
     )
     groups = scan(self, self.group, cfg.groups, 'groups', 5, unroll)
-    x, new['groups'] = groups(
-        cfg, cfg.xattn_every, self.dtype, name='groups'
-    )(
+    x, new['groups'] = groups(cfg, cfg.xattn_every, self.dtype, name='groups')(
         x, stacked('groups', jnp.arange(cfg.groups)), position, *blocks,
         segments, weights,
     )

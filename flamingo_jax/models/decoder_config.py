@@ -101,6 +101,19 @@ class DecoderConfig:
           f'{self.layers - 1} can stand before the first gated block'
       )
 
+  def check_length(self, tokens: int) -> None:
+    """Raises UserError of texts longer than the context.
+
+    Behind it learned positions do not exist, and of others the model knows
+    nothing.
+    """
+    if tokens > self.context:
+      raise UserError(
+          f'texts have {tokens} tokens, and the language model was trained for '
+          f'{self.context} (decoder.context): make the tokens of '
+          'task_feature_lengths fewer'
+      )
+
   @property
   def sized_block(self) -> BlockConfig:
     """Of gated blocks, with the language model's heads if none are told."""

@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The language model alone: that of Flamingo, and blind across documents."""
 
+import dataclasses
+
 from flax import linen as nn, traverse_util
 import jax
 import jax.numpy as jnp
@@ -9,6 +11,7 @@ import numpy as np
 import pytest
 
 from flamingo_jax import models
+from flamingo_jax.errors import UserError
 from tests.random_weights import random_weights, tiny_config
 
 
@@ -35,6 +38,21 @@ def params():
 def logits():
   run = jax.jit(lambda params, *args: MODULE.apply({'params': params}, *args))
   return lambda *args: np.asarray(run(*args))
+
+
+@pytest.mark.parametrize('method', ['__call__', 'prefill'])
+def test_texts_are_no_longer_than_the_context(method):
+  decoder = dataclasses.replace(CONFIG.decoder, context=8)
+  module = models.LanguageModel(
+      models.LanguageModelConfig(decoder, CONFIG.dtype)
+  )
+  rest = (None, None, jnp.array([9, 9]), 12) if method == 'prefill' else ()
+  run = lambda tokens: jax.eval_shape(lambda: module.init_with_output(
+      jax.random.key(0), tokens, *rest, method=method
+  ))
+  with pytest.raises(UserError, match='texts have 9 tokens, and .* for 8 '):
+    run(TOKENS)
+  run(jnp.array(TOKENS[:, :8]))
 
 
 def test_in_flamingo_with_closed_gates_it_is_the_same_model(params, logits):
