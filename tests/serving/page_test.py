@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The page of a server, used in a browser as people do."""
 
+import io
 import re
 
 import numpy as np
@@ -212,6 +213,25 @@ def test_a_broken_picture_is_told_beside_it(page, episode):
   # It is gone with the picture.
   page.get_by_role('button', name='Remove picture of shot 2').click()
   expect(problem).to_have_count(0)
+
+
+def test_an_array_is_a_medium_too(page):
+  file = io.BytesIO()
+  np.save(file, np.zeros((4, 3, 2), np.float32))
+  page.locator('.drop-hint input').set_input_files([{
+      'name': 'walk.npy', 'mimeType': '', 'buffer': file.getvalue(),
+  }])
+  expect(page.locator('.shot .frame')).to_have_text('walk.npy')
+  page.reload()
+  expect(page.locator('.shot .frame')).to_have_text('walk.npy')
+  with page.expect_request('**/v1/completions') as sent:
+    ask(page)
+  (part, *_) = sent.value.post_data_json['prompt']
+  assert data_uri.decode(part['features_url']['url']) == file.getvalue()
+  # This model sees pictures.
+  problem = page.locator('.shot .problem:visible')
+  expect(problem).to_contain_text('walk.npy')
+  assert page.locator('.problem:visible').count() == 1
 
 
 def test_texts_are_never_markup(page):

@@ -20,7 +20,9 @@ export function explanation(tokens, media) {
         'type': 'button', 'class': 'seen', '--hue': hue(number),
         'aria-pressed': 'false', 'title': medium.name,
       },
-      element('img', {src: medium.frames[0], alt: ''}),
+      medium.kind === 'features' ?
+        element('span', {class: 'no-preview'}, medium.name) :
+        element('img', {src: medium.frames[0], alt: ''}),
       element('b', {class: 'number'}, unseen('Picture '), String(number)),
     );
     button.addEventListener('click', () => {

@@ -1,9 +1,9 @@
 // SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
 // SPDX-License-Identifier: Apache-2.0
-// Pictures and videos: files in, parts of a request out.
+// Pictures, videos and arrays: files in, parts of a request out.
 //
-// A medium is {kind: 'image' | 'video', name, frames: [data: URIs]}; an image
-// has one frame.
+// A medium is {kind: 'image' | 'video' | 'features', name, frames: [data: URIs]};
+// all but videos have one frame, which of features is a whole .npy file.
 
 const LARGE = 1 << 20; // bytes of a picture that is sent as it came
 const SIDE = 1024; // pixels of the longer side of one that is larger
@@ -24,6 +24,9 @@ export function setSampling({frames, fps}) {
 export function mediumPart({kind, frames}) {
   if (kind === 'image') {
     return {type: 'image_url', image_url: {url: frames[0]}};
+  }
+  if (kind === 'features') {
+    return {type: 'features_url', features_url: {url: frames[0]}};
   }
   const encoded = frames.map((frame) => frame.slice(frame.indexOf(',') + 1));
   const url = `data:video/jpeg;base64,${encoded.join(',')}`;
@@ -46,8 +49,11 @@ export async function readMedium(file) {
   if (type.startsWith('video/')) {
     return {kind: 'video', name, frames: await framesOf(file)};
   }
+  if (name.endsWith('.npy')) {
+    return {kind: 'features', name, frames: [await dataUri(file)]};
+  }
   if (type && !type.startsWith('image/')) {
-    throw new Error(`${name} is neither a picture nor a video (${type}).`);
+    throw new Error(`${name} is no picture, video or .npy file (${type}).`);
   }
   const url = file.size > LARGE ? await smaller(file) : await dataUri(file);
   return {kind: 'image', name, frames: [url]};

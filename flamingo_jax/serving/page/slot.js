@@ -1,12 +1,12 @@
 // SPDX-FileCopyrightText: 2026 The flamingo_jax Authors
 // SPDX-License-Identifier: Apache-2.0
-// A place for one picture or video, and how files get into places.
+// A place for one medium, and how files get into places.
 
 import {element, hue, icon, iconButton, problemPlace, showProblem}
   from './elements.js';
 import {filesOf, readMedium} from './media.js';
 
-export const ACCEPTED = 'image/*,video/*';
+export const ACCEPTED = 'image/*,video/*,.npy';
 
 /** Hands on files that are dropped on a node, unless a place inside took them.
  *
@@ -49,13 +49,17 @@ export function fileButton(properties, multiple, handler, ...children) {
 
 /** The frames of a medium, with what it is for who can't see it. */
 export function pictures({kind, name, frames}) {
+  const told = () => element('span', {class: 'no-preview'}, name);
+  if (kind === 'features') {
+    return element('span', {class: 'still'}, told());
+  }
   const said = kind === 'video' ? `${name}, ${frames.length} frames` : name;
   return element(
     'span', {class: kind === 'video' ? 'film' : 'still'},
     ...frames.map((frame, i) => {
       const image = element('img', {src: frame, alt: i ? '' : said});
       image.addEventListener('error', () => {
-        image.replaceWith(element('span', {class: 'no-preview'}, name));
+        image.replaceWith(told());
       });
       return image;
     }),
