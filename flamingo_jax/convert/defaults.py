@@ -13,6 +13,7 @@ _LLAMA = {
     'num_hidden_layers': 32, 'num_attention_heads': 32,
     'max_position_embeddings': 2048, 'rms_norm_eps': 1e-6,
 }
+_OLMO2 = _LLAMA | {'vocab_size': 50_304, 'rms_norm_eps': 1e-5}
 _QWEN = _LLAMA | {
     'vocab_size': 151_936, 'intermediate_size': 22_016,
     'num_key_value_heads': 32, 'max_position_embeddings': 32_768,
@@ -45,7 +46,8 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         'max_position_embeddings': 32_768, 'rope_theta': 2_000_000.0,
         'tie_word_embeddings': True,
     },
-    'olmo2': _LLAMA | {'vocab_size': 50_304, 'rms_norm_eps': 1e-5},
+    'olmo2': _OLMO2,
+    'olmo3': _OLMO2 | {'sliding_window': 4096, 'rope_theta': 500_000.0},
     'phi3': _LLAMA | {
         'vocab_size': 32_064, 'hidden_size': 3072, 'intermediate_size': 8192,
         'max_position_embeddings': 4096, 'rms_norm_eps': 1e-5,

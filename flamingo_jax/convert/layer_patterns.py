@@ -10,7 +10,7 @@ from flamingo_jax.errors import UserError
 
 _NEAR, _ALL = 'sliding_attention', 'full_attention'
 # Families that know windows, and those whose windows have a switch.
-_WINDOWED = ('mistral', 'phi3', 'gemma2', 'gemma3_text')
+_WINDOWED = ('mistral', 'phi3', 'olmo3', 'gemma2', 'gemma3_text')
 _SWITCHED = ('qwen2', 'qwen3', 'smollm3')
 
 
@@ -59,7 +59,7 @@ def _kinds(kind: str, config: Attributes, turned: list[bool]) -> list[str]:
   if kinds is None:
     is_near = {
         'qwen2': lambda i: i >= first, 'qwen3': lambda i: i >= first,
-        'smollm3': lambda i: not turned[i],
+        'smollm3': lambda i: not turned[i], 'olmo3': lambda i: (i + 1) % 4,
         'gemma2': lambda i: (i + 1) % 2, 'gemma3_text': lambda i: (i + 1) % every,
     }.get(kind, lambda i: True)
     return [_NEAR if is_near(i) else _ALL for i in range(layers)]

@@ -46,18 +46,20 @@ _AROUND = (
 _GEMMA = _Family(
     norm_place='around', is_gemma=True, norms=_AROUND
 )
+_OLMO = _Family(
+    qk_norm='whole', norm_place='after', norms=(
+        ('post_attention_layernorm', 'attn_norm_after'),
+        ('post_feedforward_layernorm', 'ffw_norm_after'),
+    ),
+)
 FAMILIES = {
     'llama': _Family(),
     'mistral': _Family(),
     'qwen2': _Family(qkv_bias=True),
     'qwen3': _Family(qk_norm='head'),
     'smollm3': _Family(),
-    'olmo2': _Family(
-        qk_norm='whole', norm_place='after', norms=(
-            ('post_attention_layernorm', 'attn_norm_after'),
-            ('post_feedforward_layernorm', 'ffw_norm_after'),
-        ),
-    ),
+    'olmo2': _OLMO,
+    'olmo3': _OLMO,
     'phi3': _Family(fused=True),
     'gemma2': _GEMMA,
     'gemma3_text': dataclasses.replace(_GEMMA, qk_norm='head'),

@@ -16,6 +16,9 @@ from flamingo_jax.typing import Float
 # 'dynamic' changes angles behind the context alone, where no text of ours is.
 _PLAIN = ('default', 'dynamic')
 _KNOWN = (*_PLAIN, 'linear', 'llama3', 'longrope', 'yarn')
+# Families with other positions in layers that see a window, where these are
+# plain, and what `rope_theta` is there by default.
+_NEAR_THETAS = {'gemma3_text': 10_000.0, 'olmo3': 500_000.0}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,8 +58,10 @@ def read(
   before = config.count_if_any('original_max_position_embeddings')
   empty = Attributes({}, config.path)
   parts, of_layers = [(scaling or told or empty, theta)], [0] * len(turned)
-  if kind == 'gemma3_text':
-    near = config.number('rope_local_base_freq', 10_000.0)
+  if kind in _NEAR_THETAS:
+    near = _NEAR_THETAS[kind]
+    if kind == 'gemma3_text':
+      near = config.number('rope_local_base_freq', near)
     told = told or empty
     whole, local = (told.part_if_any(name) or empty for name in (
         'full_attention', 'sliding_attention'
@@ -97,8 +102,10 @@ def _name(kind: str, rope: Attributes) -> str:
   if kind == 'phi3':  # whose files had other names for it
     known = ('default', 'longrope')
     name = 'longrope' if name in ('su', 'yarn') else name
-  if kind == 'gemma3_text':
-    known = (*_PLAIN, 'linear')
+  if kind in _NEAR_THETAS:
+    known = (*_PLAIN, 'linear', *(('yarn',) if kind == 'olmo3' else ()))
+    # Of YaRN in such files, transformers does not look at it.
+    rope.expect('truncate', True, None)
   if name not in known:
     raise UserError(
         f'{rope.path}: rope_type is {name!r}, and known are '

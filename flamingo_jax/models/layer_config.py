@@ -31,8 +31,8 @@ class LayerConfig:
   # ... and of Llama 3, what slow pairs are slowed by: factor, low and high
   # frequency factors, context of before; () for none.
   rotary_llama3: tuple[float, ...] = ()
-  # Of YaRN and LongRoPE, how many times slower each pair turns, () for none,
-  # and what all that is turned is multiplied by.
+  # Of YaRN and LongRoPE, of the first kind: how many times slower each pair
+  # turns, () for none, and what all that is turned is multiplied by.
   rotary_divisors: tuple[float, ...] = ()
   rotary_scale: float = 1.0
   rotary_kinds: tuple[int, ...] = (0,)  # of each layer

@@ -260,16 +260,16 @@ def rotary_rates(layer: LayerConfig, size: int) -> Float[np.ndarray, 'kinds _']:
       rates = theta ** (-np.arange(0, size, 2) / size) / factor
       if layer.rotary_llama3:
         rates = _slow_down(rates, *layer.rotary_llama3)
-      if layer.rotary_divisors:
+      if layer.rotary_divisors and not rows:
         rates = rates / np.array(layer.rotary_divisors)
     rows.append(rates)
   return np.array(rows, np.float32)
 
 
 def rotary_scales(layer: LayerConfig) -> Float[np.ndarray, 'kinds']:
-  """What is turned is multiplied by, by kind: 1 of layers without positions."""
-  thetas = np.array(layer.rotary_thetas)
-  return np.where(thetas, layer.rotary_scale, 1).astype(np.float32)
+  """What all that is turned is multiplied by, by kind."""
+  others = [1.0] * (len(layer.rotary_thetas) - 1)
+  return np.array([layer.rotary_scale, *others], np.float32)
 
 
 def _slow_down(

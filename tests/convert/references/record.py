@@ -89,6 +89,15 @@ CASES = {
         'hidden_size': 64, 'no_rope_layer_interval': 2, 'rope_parameters': YARN,
     }),
     'olmo2': ('Olmo2', SIZES | IDS),
+    'olmo3': ('Olmo3', SIZES | IDS | {
+        'hidden_size': 64, 'num_hidden_layers': 5, 'sliding_window': 5,
+        'rope_parameters': {
+            'full_attention': YARN | {'attention_factor': 1.3},
+            'sliding_attention': {
+                'rope_type': 'default', 'rope_theta': 500.0,
+            },
+        },
+    }),
     'phi3': ('Phi3', SIZES | IDS | {'sliding_window': 7}),
     'phi3_with_longrope': ('Phi3', SIZES | IDS | {
         'hidden_size': 32, 'rope_parameters': LONGROPE,
