@@ -51,7 +51,7 @@ def test_texts_are_no_longer_than_the_context(method):
       jax.random.key(0), tokens, *rest, method=method
   ))
   with pytest.raises(UserError, match='texts have 9 tokens, and .* for 8 '):
-    run(TOKENS)
+    run(jnp.array(TOKENS))
   run(jnp.array(TOKENS[:, :8]))
 
 
