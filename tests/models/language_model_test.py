@@ -47,7 +47,7 @@ def test_texts_are_no_longer_than_the_context(method):
       models.LanguageModelConfig(decoder, CONFIG.dtype)
   )
   rest = (None, None, jnp.array([9, 9]), 12) if method == 'prefill' else ()
-  run = lambda tokens: jax.eval_shape(lambda: module.init_with_output(
+  run = lambda tokens: jax.eval_shape(lambda: module.init(
       jax.random.key(0), tokens, *rest, method=method
   ))
   with pytest.raises(UserError, match='texts have 9 tokens, and .* for 8 '):
