@@ -87,6 +87,10 @@ def mapping(kind: str, config: Attributes, tensors: Tensors) -> Mapping:
     activation = config.activation('hidden_activation', 'gelu_pytorch_tanh')
   config.expect('rope_interleaved', False)
   config.expect('use_mrope', False)  # of Qwen, for pictures
+  if kind == 'phi3':  # said of Phi-4-mini, and read by nobody
+    config.expect('full_attn_mod', 1)
+    config.expect('interpolate_factor', 1)
+    config.expect('lm_head_bias', False)
   config.ignore('max_sequence_length')  # of Llama 1, and read by nobody
   context = config.count('max_position_embeddings')
   bias, mlp_bias = config.flag('attention_bias'), config.flag('mlp_bias')

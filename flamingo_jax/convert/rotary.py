@@ -55,7 +55,7 @@ def read(
   share = 1.0
   if kind == 'phi3':
     share = config.number('partial_rotary_factor', share)
-  before = config.count_if_any('original_max_position_embeddings')
+  before = config.count_if_any('original_max_position_embeddings', least=2)
   empty = Attributes({}, config.path)
   parts, of_layers = [(scaling or told or empty, theta)], [0] * len(turned)
   if kind in _NEAR_THETAS:
@@ -104,7 +104,7 @@ def _name(kind: str, rope: Attributes) -> str:
     name = 'longrope' if name in ('su', 'yarn') else name
   if kind in _NEAR_THETAS:
     known = (*_PLAIN, 'linear', *(('yarn',) if kind == 'olmo3' else ()))
-    # Of YaRN in such files, transformers does not look at it.
+    # transformers does not look at YaRN's in such files.
     rope.expect('truncate', True, None)
   if name not in known:
     raise UserError(
@@ -136,7 +136,7 @@ def _slowed(
   if name in ('dynamic', 'linear'):
     factor = rope.number('factor', 1.0)
     return _Slowed(factor if name == 'linear' else 1.0)
-  said = rope.count('original_max_position_embeddings', context)
+  said = rope.count('original_max_position_embeddings', context, least=2)
   before = said if before is None else before
   if name == 'llama3':
     factor = rope.number('factor', 1.0)
@@ -148,6 +148,9 @@ def _slowed(
   scale = rope.number_if_any('attention_factor')
   if name == 'longrope':
     return _longrope(rope, size // 2, before, context, scale)
+  if theta <= 1:
+    raise UserError(f'{rope.path}: rope_theta is {theta:g}, and YaRN needs one '
+                    'above 1')
   factor = rope.number('factor')
   ways = rope.number_if_any('mscale'), rope.number_if_any('mscale_all_dim')
   if scale is None:

@@ -5,6 +5,7 @@
 references/record.py made the references; their weights are made anew here.
 """
 
+import dataclasses
 import functools
 import json
 import pathlib
@@ -190,6 +191,10 @@ def test_files_of_earlier_versions_are_the_same_model(tmp_path, read, name):
     ('gemma2', {'hidden_act': 'gelu', 'cache_implementation': 'hybrid'}),
     ('llama', {'max_sequence_length': 2048, 'nothing_is_said': None}),
     ('qwen2', {'use_mrope': False}),
+    ('phi3', {'full_attn_mod': 1, 'interpolate_factor': 1, 'lm_head_bias': False,
+              'auto_map': {
+                  'AutoModelForCausalLM': 'modeling_phi3.Phi3ForCausalLM',
+              }}),
 ])
 def test_what_files_of_the_hub_have_besides(tmp_path, read, name, more):
   config = TOLD['models'][name]['config'] | more
@@ -212,7 +217,12 @@ def test_only_some_layers_of_gemma_3_could_have_llama_3s_positions(tmp_path):
     read_model(write_model(tmp_path, 'gemma3', file))
 
 
-def test_dynamic_rotary_positions_are_plain_ones_up_to_the_context(tmp_path, read):
+def test_a_divisor_belongs_to_each_pair(read):
+  with pytest.raises(UserError, match='has 6 values, and a head 4 pairs'):
+    dataclasses.replace(read('llama_with_yarn')[0].decoder, head_size=8)
+
+
+def test_dynamic_positions_are_plain_ones_up_to_the_context(tmp_path, read):
   file = json.loads(json.dumps(TOLD['models']['llama']['config']))
   file['rope_parameters'] |= {'rope_type': 'dynamic', 'factor': 4.0}
   found = read_model(write_model(tmp_path, 'llama', file))
@@ -226,6 +236,8 @@ def test_dynamic_rotary_positions_are_plain_ones_up_to_the_context(tmp_path, rea
     ({'hidden_act': 'xielu'}, "hidden_act is 'xielu'"),
     ({'rope_parameters': {'rope_type': 'proportional'}}, "is 'proportional'"),
     ({'rope_parameters': {'rope_type': 'yarn'}}, "has no 'factor'"),
+    ({'rope_parameters': {'rope_type': 'yarn', 'factor': 4, 'rope_theta': 1}},
+     'rope_theta is 1, and YaRN needs one above 1'),
     ({'rope_parameters': {'rope_type': 'longrope', 'short_factor': [1.0]}},
      r'short_factor is \[1\.0\] and has to be a list of 2'),
     ({'rope_parameters': {'rope_type': 'longrope', 'short_factor': [1, 'a']}},
