@@ -115,9 +115,7 @@ class Attributes:
   def numbers(self, name: str, size: int) -> tuple[float, ...]:
     """As `number`, of a list of that size; else UserError."""
     values = self.list_if_any(name, size) or self.take(name)
-    if not all(type(x) in (int, float) and 1e-30 < x < 1e30 for x in values):
-      raise self._error(name, values, 'a list of numbers above 0')
-    return tuple(map(float, values))
+    return tuple(Attributes({name: x}, self.path).number(name) for x in values)
 
   def flag(self, name: str, default: bool = False) -> bool:
     """An attribute that must be true or false; else UserError."""

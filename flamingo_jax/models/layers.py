@@ -31,8 +31,7 @@ def parameter(
 ) -> Float[Array, '...'] | Int8[Array, '...']:
   """A parameter with its logical axes, as `param` of the module that asks.
 
-  flax traces the initializer of one that is there, for its shape alone: that took
-  two fifths of the time of tracing a Flamingo.
+  flax would trace the initializer of one that is there, for its shape alone.
 
   Raises:
     ScopeParamShapeError: it is there, and has another shape.

@@ -254,13 +254,14 @@ def rotary_rates(layer: LayerConfig, size: int) -> Float[np.ndarray, 'kinds _']:
   """Radians per position of each pair of a head of `size`, by kind."""
   size = int(size * layer.rotary_share)
   rows = []
-  for theta, factor in zip(layer.rotary_thetas, layer.rotary_factors):
+  of_kinds = zip(layer.rotary_thetas, layer.rotary_factors)
+  for kind, (theta, factor) in enumerate(of_kinds):
     rates = np.zeros(size // 2)
     if theta:
       rates = theta ** (-np.arange(0, size, 2) / size) / factor
       if layer.rotary_llama3:
         rates = _slow_down(rates, *layer.rotary_llama3)
-      if layer.rotary_divisors and not rows:
+      if layer.rotary_divisors and kind == 0:
         rates = rates / np.array(layer.rotary_divisors)
     rows.append(rates)
   return np.array(rows, np.float32)

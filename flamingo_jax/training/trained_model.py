@@ -102,9 +102,9 @@ class TrainedModel:
     Args:
       rng: a key, raw (uint32[2]) or not.
     """
-    traced = _initialization(type(self), self.module)
+    traced, structure = _initialization(type(self), self.module)
     made = jax.extend.core.jaxpr_as_fun(traced)(jax.random.key_data(rng))
-    return jax.tree.unflatten(jax.tree.structure(self.shapes), made)
+    return jax.tree.unflatten(structure, made)
 
   @property
   def shapes(self) -> dict[str, Any]:
@@ -138,13 +138,16 @@ class TrainedModel:
 
 
 @functools.lru_cache(maxsize=32)
-def _initialization(model: type[TrainedModel], module: nn.Module) -> Any:
-  """`make_variables`, traced once for all equal models.
+def _initialization(
+    model: type[TrainedModel], module: nn.Module
+) -> tuple[Any, Any]:
+  """`make_variables`, traced once for all equal models, and its structure.
 
   Without a mesh: where weights go, who compiles it says.
   """
   make = functools.partial(model.make_variables, module)
-  return jax.make_jaxpr(make)(jax.random.PRNGKey(0))
+  traced, shapes = jax.make_jaxpr(make, return_shape=True)(jax.random.PRNGKey(0))
+  return traced, jax.tree.structure(shapes)
 
 
 @functools.lru_cache(maxsize=32)
