@@ -64,16 +64,17 @@ class _Protocol(H11Protocol):
 
   def connection_made(self, transport: Any) -> None:
     super().connection_made(transport)
-    self._answered = self.loop.time()
+    self._asked, self._last_cycle = self.loop.time(), None
     self._watch()
 
   def _watch(self) -> None:
     if self.transport.is_closing():
       return
-    now = self.loop.time()
-    if self.cycle is not None and not self.cycle.response_complete:
-      self._answered = now
-    if now - self._answered > _IDLE:
+    # uvicorn makes a cycle for each request whose headers have come.
+    now, cycle = self.loop.time(), self.cycle
+    if cycle is not self._last_cycle or cycle and not cycle.response_complete:
+      self._asked, self._last_cycle = now, cycle
+    if now - self._asked > _IDLE:
       self.transport.abort()
       return
     self.loop.call_later(_IDLE / 4, self._watch)
@@ -84,6 +85,7 @@ def config(app: ASGIApp, limits: Limits) -> uvicorn.Config:
   return uvicorn.Config(
       app, http=_Protocol, ws='none', lifespan='off', log_config=None,
       access_log=False, server_header=False, proxy_headers=False,
+      timeout_keep_alive=round(_IDLE),
       timeout_graceful_shutdown=round(limits.seconds + limits.body_seconds),
   )
 

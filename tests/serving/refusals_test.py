@@ -12,6 +12,7 @@ import time
 from PIL import Image
 import pytest
 
+from flamingo_jax.serving import server
 from tests.serving.conftest import running
 from tests.serving.http_client import CHAT, COMPLETION, picture, png, text
 
@@ -134,6 +135,23 @@ def test_bodies_are_json_in_time_and_not_too_large(client):
     assert time.monotonic() - began < 10
     while slow.recv(9999):  # until it is closed
       pass
+
+
+def test_only_connections_without_a_request_are_closed(model, monkeypatch):
+  monkeypatch.setattr(server, '_IDLE', 1.0)
+  with running(model) as client, client.socket() as silent:
+    silent.sendall(b'GET /healthz HTTP/1.1\r\nHost: local')
+    busy, began = client.connect(), time.monotonic()
+    busy.connect()
+    place = busy.sock.getsockname()
+    while time.monotonic() - began < 2.5:  # none of its requests takes long
+      busy.request('GET', '/healthz')
+      assert busy.getresponse().read() == b'{"status":"ok"}'
+      time.sleep(0.1)
+    assert busy.sock.getsockname() == place
+    silent.settimeout(1)
+    assert silent.recv(1) == b''  # it has been closed
+    busy.close()
 
 
 def test_other_sites_and_strangers_are_refused(model):
