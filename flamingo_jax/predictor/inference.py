@@ -29,7 +29,7 @@ from flamingo_jax.training.partitioner import Partitioner
 from flamingo_jax.training.train_step import abstract_params
 from flamingo_jax.training.trainable import merge_params
 from flamingo_jax.training.trained_model import FlamingoModel, LanguageModel
-from flamingo_jax.typing import Float, Int, Tree
+from flamingo_jax.typing import Array, Float, Int, Tree
 
 # Tokens of an answer, padded with <EOC>; how many come before it; its
 # log-probability.
@@ -95,6 +95,8 @@ class Inference:
       self._latents = (
           model.config.resampler.latents, model.config.resampler.width
       )
+    # In place of a medium.
+    self._nothing = np.zeros((1, *self._latents), model.config.dtype)
     self._prefix = None, None  # what the last one was, and its cache
     compiled = lambda program, *static, **options: self._devices.compile(
         program, model.module, *static, **options
@@ -239,26 +241,29 @@ class Inference:
           return dataclasses.replace(near, document=document)
         # The prompt's next token depends on its last one.
         start = min(start, len(document.tokens) - 1)
-    latents = self._latents_of(document.media, known, sampling)
+    latents = self._latents_of(document.media, contents, known, sampling)
     for part in reading.parts(
         document, start, room, context, self._sees_earlier, groups
     ):
       prompts = reading.as_prompts(document, part, groups)
-      seen = latents[part.first : part.last]
-      media = shapes.media_room(len(seen), part.room, self._latents[0])
+      *seen, last = latents[part.first : part.last] or (self._nothing,)
+      media = shapes.media_room(len(seen) + 1, part.room, self._latents[0])
       padded = np.zeros((1, media, *self._latents), self._config.dtype)
       if seen:
-        padded[0, : len(seen)] = seen
+        padded[0, : len(seen)] = np.concatenate(seen)
+      rows = (prompts, padded), (last, np.array([len(seen)], np.int32))
       if part.start:
         at = np.array([part.start], np.int32)
-        logits, cache = self._read_on(
-            self.params, cache, (prompts, padded, at)
-        )
+        logits, cache = self._read_on(self.params, cache, (*rows, at))
       else:
-        logits, cache = self._read(
-            self.params, None, (prompts, padded), room=room
-        )
+        logits, cache = self._read(self.params, None, rows, room=room)
     return Reading(document, contents, latents, sampling, logits, cache)
+
+  def look_ahead(self, prompt: Sequence[Any], sampling: Sampling) -> None:
+    """Begins to encode the last medium of a prompt, without waiting for it."""
+    media = [part for part in prompt if isinstance(part, Media)]
+    if media and self._encoder:
+      self._encoder.start(self.params, media[-1], sampling)
 
   def score_read(
       self, prompt: Reading, candidates: Sequence[Sequence[int]]
@@ -290,17 +295,25 @@ class Inference:
     self._prefix = None, None
 
   def _latents_of(
-      self, media: Sequence[Media], known: Sequence[np.ndarray],
-      sampling: Sampling,
-  ) -> tuple[Float[np.ndarray, 'R Dr'], ...]:
-    """Of each medium, of which the first ones are known."""
+      self, media: Sequence[Media], contents: Sequence[Any],
+      known: Sequence[Array | np.ndarray], sampling: Sampling,
+  ) -> tuple[Float[Array | np.ndarray, '1 R Dr'], ...]:
+    """Of each medium, of which the first ones are known.
+
+    The device may still be at the last one.
+    """
     rest = media[len(known) :]
     if not rest:
       return tuple(known)
-    found = self.seeing().latents(
-        self.params, dict.fromkeys(rest), sampling
-    )
-    return *known, *(found[medium] for medium in rest)
+    found = {}
+    if rest[:-1]:
+      found = self.seeing().latents(
+          self.params, dict.fromkeys(rest[:-1]), sampling
+      )
+    latents = *known, *(found[medium][None] for medium in rest[:-1])
+    if contents[-1] in contents[:-1]:
+      return *latents, latents[contents.index(contents[-1])]
+    return *latents, self.seeing().start(self.params, rest[-1], sampling)
 
   def seeing(self) -> MediaEncoder:
     """What encodes media; UserError of a language model."""

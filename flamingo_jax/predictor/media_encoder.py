@@ -3,10 +3,11 @@
 """Latents and features of media, and what is remembered of them."""
 
 import collections
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 import hashlib
 from typing import Any, get_args
 
+import jax
 import numpy as np
 
 from flamingo_jax.data.frames import Sampling
@@ -18,7 +19,7 @@ from flamingo_jax.predictor import media_store
 from flamingo_jax.predictor import programs
 from flamingo_jax.predictor.devices import Devices, fetch
 from flamingo_jax.predictor.media_store import MediaStore, Seen
-from flamingo_jax.typing import Float, Tree
+from flamingo_jax.typing import Array, Float, Tree
 
 _CHUNK = 256  # media of which features are asked at once
 
@@ -69,6 +70,8 @@ class MediaEncoder:
     self._kept: dict[str, Seen] = collections.OrderedDict()  # latest used last
     self._is_stored = cache_media and media_store.is_kept(config)
     self._store: MediaStore | None = None
+    # What was begun last, if it is to be kept.
+    self._started: tuple[str, tuple[Array, Array]] | None = None
     self._see = devices.compile(programs.see, config.build())
 
   def latents(
@@ -77,6 +80,24 @@ class MediaEncoder:
     """The latents of each medium, which is encoded unless they are kept."""
     seen = self._look(params, media, sampling)
     return {medium: latents for medium, (latents, _) in seen.items()}
+
+  def start(
+      self, params: Tree, medium: Media, sampling: Sampling
+  ) -> Float[Array | np.ndarray, '1 R Dr']:
+    """The latents of one medium; the device may still be at it."""
+    if self._is_stored or self._devices.size > 1:
+      return self.latents(params, [medium], sampling)[medium][None]
+    key = self._key(medium, sampling)
+    if self._started and self._started[0] == key:
+      return self._started[1][0]
+    self._keep_started()
+    if key in self._kept:
+      self._kept.move_to_end(key)
+      return self._kept[key][0][None]
+    result = self._see(params, None, self._frames([medium], sampling))
+    if self._keep:
+      self._started = key, result
+    return result[0]
 
   def features(
       self, params: Tree, media: Sequence[Media], sampling: Sampling
@@ -92,6 +113,7 @@ class MediaEncoder:
   def forget(self) -> None:
     """Keeps no latents of earlier calls in memory; parameters may be others."""
     self._kept.clear()
+    self._started = None
     if self._store:
       self._store.close()
     self._store = None
@@ -100,6 +122,7 @@ class MediaEncoder:
       self, params: Tree, media: Iterable[Media], sampling: Sampling
   ) -> dict[Media, Seen]:
     """What is seen in each medium."""
+    self._keep_started()
     keys = {medium: self._key(medium, sampling) for medium in media}
     first = {}  # of several with the same content, one is encoded
     for medium, key in keys.items():
@@ -118,12 +141,26 @@ class MediaEncoder:
       self._store.add(new)
     found |= new
     if self._keep:
-      for key, seen in found.items():
-        self._kept[key] = seen
-        self._kept.move_to_end(key)
-      while len(self._kept) > self._keep:
-        self._kept.popitem(last=False)
+      self._keep_seen(found)
     return {medium: found[key] for medium, key in keys.items()}
+
+  def _keep_seen(self, found: Mapping[str, Seen]) -> None:
+    """Keeps what was used now; the longest unused ones make way."""
+    for key, seen in found.items():
+      self._kept[key] = seen
+      self._kept.move_to_end(key)
+    while len(self._kept) > self._keep:
+      self._kept.popitem(last=False)
+
+  def _keep_started(self) -> None:
+    """Waits for what was begun last, and keeps it."""
+    if self._started:
+      (key, result), self._started = self._started, None
+      try:
+        latents, features = map(fetch, result)
+      except jax.errors.JaxRuntimeError:
+        return  # it is told to whoever reads what hangs on it
+      self._keep_seen({key: (latents[0], features[0])})
 
   def _key(self, medium: Media, sampling: Sampling) -> Any:
     """What media have in common of which one is encoded for all."""
@@ -137,22 +174,28 @@ class MediaEncoder:
       self, params: Tree, media: Sequence[Media], sampling: Sampling
   ) -> Iterator[tuple[Media, Seen]]:
     """Each with what is seen; one is read while the last is encoded."""
-    pending = None
-    count, size = self._devices.size, self._size
+    pending, count = None, self._devices.size
     for kind in get_args(Kind):
-      frames = size.places if kind == 'image' else sampling.frames
       alike = [medium for medium in media if medium.kind == kind]
       for start in range(0, len(alike), count):
         chunk = alike[start : start + count]
-        pixels = np.zeros((count, 1, frames, *size.shape), size.dtype)
-        mask = np.zeros((count, 1, frames), bool)
-        for i, medium in enumerate(chunk):
-          pixels[i, 0], mask[i, 0] = load_frames(
-              medium, frames, size, None, sampling.fps
-          )
-        result = self._see(params, None, (pixels, mask))
+        result = self._see(params, None, self._frames(chunk, sampling))
         if pending:
           yield from zip(pending[0], zip(*map(fetch, pending[1])))
         pending = chunk, result
     if pending:
       yield from zip(pending[0], zip(*map(fetch, pending[1])))
+
+  def _frames(
+      self, media: Sequence[Media], sampling: Sampling
+  ) -> tuple[np.ndarray, np.ndarray]:
+    """Pixels or arrays of media of one kind, one per device, and the mask."""
+    count, size = self._devices.size, self._size
+    frames = size.places if media[0].kind == 'image' else sampling.frames
+    pixels = np.zeros((count, 1, frames, *size.shape), size.dtype)
+    mask = np.zeros((count, 1, frames), bool)
+    for i, medium in enumerate(media):
+      pixels[i, 0], mask[i, 0] = load_frames(
+          medium, frames, size, None, sampling.fps
+      )
+    return pixels, mask

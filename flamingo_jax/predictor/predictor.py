@@ -233,6 +233,10 @@ class Predictor:
     reading = self._inference.read(document, sampling, room, near)
     return dataclasses.replace(reading, prompt=tuple(prompt))
 
+  def look_ahead(self, prompt: Sequence[Any]) -> None:
+    """Has a device begin with the last medium of what will be `read` next."""
+    self._inference.look_ahead(prompt, self._sampling)
+
   def tokenize(self, prompt: Any) -> TokenizedDocument:
     """The tokens of a prompt, and which medium each of them sees."""
     prompt = inputs.as_one(prompt)
@@ -336,8 +340,7 @@ class Predictor:
     return sha256(self.params)
 
   def embed(
-      self, media: Any, *, frames: AnyNumber = None,
-      fps: AnyNumber = None,
+      self, media: Any, *, frames: AnyNumber = None, fps: AnyNumber = None,
   ) -> Float[np.ndarray, 'media Dv']:
     """The vision encoder's features of each medium, their mean (RICES).
 
@@ -376,11 +379,8 @@ class Predictor:
           )
 
   def _read_prefix(
-      self,
-      prefix: Prompt,
-      prompts: Sequence[Prompt],
-      documents: Sequence[TokenizedDocument],
-      sampling: Sampling,
+      self, prefix: Prompt, prompts: Sequence[Prompt],
+      documents: Sequence[TokenizedDocument], sampling: Sampling,
   ) -> tuple[Cache | None, Sequence[TokenizedDocument]]:
     """A cache of the prefix, and what is left of the documents.
 

@@ -17,6 +17,9 @@ from flamingo_jax.models import Cache, Flamingo, gather_cache, put_row
 from flamingo_jax.typing import Array, Bool, Float, Int, Tree, UInt8
 
 _Prompts = tuple[decoding.Prompts, Array]  # and the latents of their media
+# The latents of one of the media, and its place. Apart from the others, as it may
+# still be encoded while all else is made ready.
+_Last = tuple[Float[Array, '1 R Dr'], Int[Array, '1']]
 # Of media: pixels, or arrays.
 _Frames = UInt8[Array, 'n 1 T h w 3'] | Float[Array, 'n 1 T _ C']
 # What all have in front, and the most tokens of an answer.
@@ -52,24 +55,36 @@ def read_prefix(
 
 
 def read(
-    model: Answering, params: Tree, shared: None, rows: _Prompts, *, room: int
-) -> tuple[Float[Array, 'B V'], Cache]:
+    model: Answering, params: Tree, shared: None, rows: tuple[_Prompts, _Last],
+    *, room: int,
+) -> tuple[Float[Array, '1 V'], Cache]:
   """Reads a prompt into a cache with `room` positions."""
   del shared
-  prompts, latents = rows
+  (prompts, latents), last = rows
   return decoding.read_prompts(
-      model, params, prompts, latents, room - prompts.tokens.shape[1]
+      model, params, prompts, _with_last(latents, last),
+      room - prompts.tokens.shape[1],
   )
 
 
 def read_on(
     model: Answering, params: Tree, cache: Cache,
-    rows: tuple[decoding.Prompts, Array, Int[Array, 'B']],
-) -> tuple[Float[Array, 'B V'], Cache]:
-  """Reads more of a prompt, from the given positions on."""
-  prompts, latents, start = rows
+    rows: tuple[_Prompts, _Last, Int[Array, '1']],
+) -> tuple[Float[Array, '1 V'], Cache]:
+  """Reads more of a prompt, from the given position on."""
+  (prompts, latents), last, start = rows
   return decoding.read_on(
-      model, params, prompts, latents, cache.replace(position=start)
+      model, params, prompts, _with_last(latents, last),
+      cache.replace(position=start),
+  )
+
+
+def _with_last(
+    latents: Float[Array, '1 M R Dr'], last: _Last
+) -> Float[Array, '1 M R Dr']:
+  one, place = last
+  return jax.lax.dynamic_update_slice_in_dim(
+      latents, one[:, None], place[0], axis=1
   )
 
 

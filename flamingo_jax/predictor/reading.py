@@ -26,7 +26,7 @@ class Reading:
   Attributes:
     document: the prompt, tokenized.
     contents: what each of its media has in it, see `media_encoder.content`.
-    latents: of each of its media.
+    latents: of each of its media. The device may still be at the last one.
     sampling: how videos were read.
     logits: of the next token.
     cache: of one row, with room for an answer.
@@ -35,7 +35,7 @@ class Reading:
 
   document: TokenizedDocument
   contents: tuple[tuple[str, str], ...]
-  latents: tuple[Float[np.ndarray, 'R Dr'], ...]
+  latents: tuple[Float[Array | np.ndarray, '1 R Dr'], ...]
   sampling: Sampling
   logits: Float[Array, '1 V']
   cache: Cache
@@ -115,12 +115,12 @@ def parts(
     medium = index[start]
     first = document.group_starts[medium - 1] - 1 if medium else 0
     start = int(document.positions[first]) if medium else start
-    if start + shapes.text_room(end - start, context) > room:
+    if start + shapes.text_room(end - start, context, start > 0) > room:
       start = 0
   while start < end:
-    size = shapes.text_room(end - start, context)
+    size = shapes.text_room(end - start, context, start > 0)
     if start + size > room:
-      rooms = shapes.text_rooms(context)
+      rooms = shapes.text_rooms(context, start > 0)
       size = max(size for size in rooms if start + size <= room)
     stop = min(start + size, end)
     seen = index[start:stop]

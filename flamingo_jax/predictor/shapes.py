@@ -10,7 +10,9 @@ from flamingo_jax.data.interleaved import TokenizedDocument
 # each is compiled, for seconds or minutes, and reading what is padded is
 # cheap beside the answer's tokens.
 _RATIO = 4
-_LEAST_LENGTH = 16  # tokens; shorter prompts, queries and turns are padded to it
+_LEAST_LENGTH = 16  # tokens; shorter prompts are padded to it
+# Of what goes on from what was read: a picture and a word, in a few-shot query.
+_LEAST_MORE = 4
 _LONG = 512  # tokens; attention to longer paddings costs more than compiling
 _LEAST_CACHE = 64  # tokens that have room in a cache
 # Most prompts have the room of their length for media too.
@@ -108,17 +110,24 @@ def rows_at_once(rows: int, tokens: int) -> int:
   )
 
 
-def text_rooms(context: int) -> list[int]:
-  """Of tokens that are read in one call, the smallest first."""
-  rooms = [_LEAST_LENGTH]
+def text_rooms(context: int, goes_on: bool) -> list[int]:
+  """Of tokens that are read in one call, the smallest first.
+
+  Args:
+    context: how many tokens the model reads.
+    goes_on: whether others have been read before.
+  """
+  rooms = [_LEAST_MORE if goes_on else _LEAST_LENGTH]
   while rooms[-1] < context:
     rooms.append(rooms[-1] * _RATIO)
   return [min(room, context) for room in rooms]
 
 
-def text_room(tokens: int, context: int) -> int:
+def text_room(tokens: int, context: int, goes_on: bool) -> int:
   """The smallest of them that holds so many."""
-  return next(room for room in text_rooms(context) if room >= tokens)
+  return next(
+      room for room in text_rooms(context, goes_on) if room >= tokens
+  )
 
 
 def cache_room(tokens: int, context: int) -> int:
@@ -127,4 +136,4 @@ def cache_room(tokens: int, context: int) -> int:
   What is read is padded behind it.
   """
   tokens = min(max(tokens, _LEAST_CACHE), context)
-  return text_room(tokens, context) + _LEAST_CACHE
+  return text_room(tokens, context, goes_on=False) + _LEAST_CACHE

@@ -78,9 +78,11 @@ class Answering:
               parts, asked.options, _teller(loop, events, number), deadline,
               asked.stops, came,
           ))
+          if not asked.streams:
+            requests[-1].is_sent.set()
           self._engine.ask(requests[-1])
         told = _told(events, deadline + _GRACE, self._limits.seconds)
-        await self._send(asked, told, scope, send)
+        await self._send(asked, told, requests, scope, send)
     except TimeoutError:  # of who does not read what is sent
       pass
     finally:
@@ -89,8 +91,8 @@ class Answering:
       gone.cancel()
 
   async def _send(
-      self, asked: Asked, told: AsyncIterator[tuple[int, Any]], scope: Scope,
-      send: Send,
+      self, asked: Asked, told: AsyncIterator[tuple[int, Any]],
+      requests: list[Request], scope: Scope, send: Send,
   ) -> None:
     reply = Reply(
         'chat' if self._is_chat else 'completion', self._name,
@@ -113,6 +115,7 @@ class Answering:
           has_begun = True
         if pieces:
           await _send_part(send, event_lines(pieces))
+          requests[number].is_sent.set()
       if reply.is_whole:
         break
     else:

@@ -34,7 +34,7 @@ from flamingo_jax.serving.requests import Began, Request, Said
 
 # Reading holds up the answers that are being written: so long at a time.
 _READING_SECONDS = 0.1
-_TO_SEND = 1e-4  # seconds
+_TO_SEND = 2e-3  # seconds at most, until the first token has left
 _AHEAD = 8  # prompts that are read before there is a row for them
 
 
@@ -187,6 +187,7 @@ class Engine:
     if request.is_over:
       self._give_up(request)
       return
+    self._model.look_ahead(request.parts)
     document = self._model.tokenize(request.parts)
     inputs.check_lengths([document], 1, self._model.context)
     length = len(document.tokens)
@@ -251,11 +252,23 @@ class Engine:
     begun, self._begun = self._begun, []
     for answer in begun:
       if self._open.get((id(answer.slots), answer.row)) is answer:
-        self._guarded(answer.work.request, lambda answer=answer: self._tell(
-            answer, answer.slots.first(answer.row)
-        ))
-    if begun:  # what was told is sent before the next tokens take all cores
-      time.sleep(_TO_SEND)
+        self._guarded(
+            answer.work.request, functools.partial(self._tell_begun, answer)
+        )
+    # What was told is sent before the next tokens take all cores.
+    until = time.monotonic() + _TO_SEND
+    for answer in begun:
+      answer.work.request.is_sent.wait(max(until - time.monotonic(), 0.0))
+
+  def _tell_begun(self, answer: _Answer) -> None:
+    try:
+      piece = answer.slots.first(answer.row)
+    except Exception:
+      # Reading is not waited for: what failed may be that of the prompt, or what
+      # it goes on from. Whoever asks the same again must not get it.
+      self._readings.forget()
+      raise
+    self._tell(answer, piece)
 
   def _slots_for(self, work: _Work) -> Slots:
     """The rows of a prompt's shape; they are made when they are first needed.

@@ -85,6 +85,11 @@ class Readings:
     while self.bytes > self._most:
       self._drop(next(iter(self._kept)))
 
+  def forget(self) -> None:
+    """Keeps none any longer."""
+    while self._kept:
+      self._drop(next(iter(self._kept)))
+
   def _drop(self, key: int) -> None:
     reading, marks = self._kept.pop(key)
     self.bytes -= reading.size

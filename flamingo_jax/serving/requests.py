@@ -4,6 +4,7 @@
 
 from collections.abc import Callable, Sequence
 import dataclasses
+import threading
 import time
 
 from flamingo_jax.serving.bodies import Options
@@ -55,6 +56,8 @@ class Request:
   stops: Sequence[str] = ()  # texts at which answers end
   came: float = dataclasses.field(default_factory=time.monotonic)
   is_gone: bool = False  # nobody waits for it any more
+  # Set when something of the answer has been sent, or nothing is until its end.
+  is_sent: threading.Event = dataclasses.field(default_factory=threading.Event)
 
   @property
   def is_over(self) -> bool:

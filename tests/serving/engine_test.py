@@ -23,7 +23,7 @@ class Held(fj.Predictor):
   def __init__(self, model):
     vars(self).update(vars(model))
     self.may_read, self.may_write = threading.Event(), threading.Event()
-    self.fails = False
+    self.fails = self.first_fails = False
     self.begun = 0
 
   def read(self, *args, **options):
@@ -43,6 +43,12 @@ class Held(fj.Predictor):
         raise RuntimeError('out of memory')
       return advance()
 
+    def first(row):
+      if self.first_fails:
+        raise RuntimeError('out of memory')
+      return told_first(row)
+
+    told_first, slots.first = slots.first, first
     slots.advance = held
     return slots
 
@@ -109,7 +115,7 @@ def test_what_prompts_begin_with_is_read_once(client, model):
 
 def test_programs_are_few_whatever_is_asked(client):
   count = client.metric('flamingo_programs_total')
-  for length in (3, 60, 100):
+  for length in (3, 60, 70, 100):
     for i, extra in enumerate(({}, {'temperature': 1.2}, {'logprobs': 4})):
       client.ask(COMPLETION, BODY | {'prompt': 'a ' * (length + i)} | extra)
   first = client.metric('flamingo_programs_total')
@@ -188,3 +194,43 @@ def test_a_failure_is_told_to_those_it_meets_alone(held):
       assert status == 500 and 'the log of the server' in told
       held.fails = False
       assert client.ask(COMPLETION, BODY)[0] == 200
+
+
+def test_what_failed_is_not_kept_for_others(held):
+  """Reading is not waited for: its failure shows at the first token."""
+  held.may_read.set()
+  held.may_write.set()
+  body = BODY | {'prompt': 'a small red ' * 9}
+  with running(held) as client:
+    held.first_fails = True
+    status, told = client.refusal(COMPLETION, body)
+    assert status == 500 and 'the log of the server' in told
+    held.first_fails = False
+    kept = []
+    for _ in range(2):
+      status, found = client.ask(COMPLETION, body)
+      assert status == 200
+      kept.append(found['usage']['prompt_tokens_details']['cached_tokens'])
+    assert kept == [0, found['usage']['prompt_tokens']]
+
+
+def test_a_picture_is_looked_at_once(model, client, monkeypatch):
+  """Before its prompt is tokenized, and the device need not be ready by then."""
+  seen, encoder = [], model._inference._encoder
+  see = encoder._see
+  monkeypatch.setattr(
+      encoder, '_see', lambda *args: seen.append(0) or see(*args)
+  )
+  shots = [picture(png(40)), text(' solid zupo'), picture(png(41)), text(' a')]
+  for parts, count in (
+      (shots, 2), ([*shots, picture(png(42)), text(' a')], 1),
+      ([*shots, picture(png(40)), text(' a')], 0),
+      ([picture(png(43)), text(' a'), picture(png(43)), text(' b')], 1),
+  ):
+    seen.clear()
+    _, found = client.ask(COMPLETION, BODY | {'prompt': parts})
+    assert len(seen) == count
+    assert found['choices'][0]['text'].strip() == model.generate([
+        part['text'] if part['type'] == 'text'
+        else fj.image(part['image_url']['url']) for part in parts
+    ], max_new_tokens=4)
