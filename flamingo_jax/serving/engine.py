@@ -28,12 +28,11 @@ from flamingo_jax.serving import bodies
 from flamingo_jax.serving import log_probs
 from flamingo_jax.serving.limits import Limits
 from flamingo_jax.serving.metrics import Metrics
+from flamingo_jax.serving.pace import Pace
 from flamingo_jax.serving.readings import Readings
 from flamingo_jax.serving.refusals import Refusal, too_late
 from flamingo_jax.serving.requests import Began, Request, Said
 
-# Reading holds up the answers that are being written: so long at a time.
-_READING_SECONDS = 0.1
 _TO_SEND = 2e-3  # seconds at most, until the first token has left
 _AHEAD = 8  # prompts that are read before there is a row for them
 
@@ -88,7 +87,7 @@ class Engine:
     """
     self._model, self._limits, self._metrics = model, limits, metrics
     self._rows = rows
-    self._readings = Readings(limits.kept_bytes)
+    self._readings, self._pace = Readings(limits.kept_bytes), Pace()
     self.waiting: collections.deque[Request] = collections.deque()
     self._read: list[_Work] = []  # whose answers do not all have a row
     self._slots: dict[Any, Slots] = {}  # by shape and alternatives
@@ -157,12 +156,13 @@ class Engine:
       self._advance()
 
   def _take_in(self) -> None:
-    """Reads prompts and gives rows to answers, for a short time."""
-    until = time.monotonic() + _READING_SECONDS
+    """Reads prompts and gives rows to answers, unless others wait too long."""
+    if not (self._open or self._read):
+      self._pace.begin()
     self._give_rows()
-    while self.waiting and not self._read:
-      if self._open and time.monotonic() > until:
-        break
+    while self.waiting and not self._read and (
+        not self._open or len(self._begun) < self._pace.most
+    ):
       self._read_next()
       self._give_rows()
 
@@ -255,6 +255,7 @@ class Engine:
         self._guarded(
             answer.work.request, functools.partial(self._tell_begun, answer)
         )
+    self._pace.note_read(len({id(answer.work) for answer in begun}))
     # What was told is sent before the next tokens take all cores.
     until = time.monotonic() + _TO_SEND
     for answer in begun:
@@ -298,9 +299,11 @@ class Engine:
     going = {
         key: slots for key, slots in self._slots.items() if id(slots) in used
     }
+    self._pace.begin()
     for key, slots in going.items():
       self._go_on(key, slots.start)
-    while self.waiting and len(self._read) < _AHEAD and any(
+    ahead = min(self._pace.most, _AHEAD)
+    while self.waiting and len(self._read) < ahead and any(
         slots.is_running for slots in going.values()
     ):
       self._read_next()
@@ -308,10 +311,9 @@ class Engine:
       for row, piece in (self._go_on(key, slots.advance) or {}).items():
         # Gone, where another answer of its request has just failed.
         if answer := self._open.get((id(slots), row)):
-          self._guarded(
-              answer.work.request,
-              functools.partial(self._tell, answer, piece),
-          )
+          tell = functools.partial(self._tell, answer, piece)
+          self._guarded(answer.work.request, tell)
+    self._pace.note_written()
 
   def _go_on(self, key: Any, act: Callable[[], Any]) -> Any:
     """Acts for all answers of some rows; if it goes wrong, they end."""

@@ -11,6 +11,7 @@ import time
 import pytest
 
 import flamingo_jax as fj
+from flamingo_jax.serving import pace
 from tests.serving.conftest import LIMITS, running
 from tests.serving.http_client import COMPLETION, picture, png, text
 
@@ -89,6 +90,56 @@ def test_each_of_many_gets_its_own_answer(client, model):
   assert [f['choices'][0]['text'].strip() for _, f in found] == expected
   assert client.metric('flamingo_waiting') == 0
   assert client.metric('flamingo_writing') == 0
+
+
+def test_answers_go_on_while_others_come(held, monkeypatch):
+  monkeypatch.setattr(pace, '_READING', 0.1)
+  done, read, slots = [], held.read, held.slots
+
+  def slowly(*args, **options):
+    time.sleep(0.3)
+    done.append('read')
+    return read(*args, **options)
+
+  def noting(*args, **options):
+    made = slots(*args, **options)
+    start = made.start
+    made.start = lambda: done.append('write') or start()
+    return made
+
+  held.read, held.slots = slowly, noting
+  held.may_read.set()
+  held.may_write.set()
+  with running(held) as client, futures.ThreadPoolExecutor(4) as pool:
+    client.ask(COMPLETION, BODY | {'prompt': 'the'})  # to know what it takes
+    first = pool.submit(client.ask, COMPLETION, BODY | {
+        'max_tokens': 60, 'temperature': 2, 'seed': 1
+    })
+    until(lambda: done.count('read') == 2)
+    done.clear()
+    others = [pool.submit(client.ask, COMPLETION, BODY) for _ in range(3)]
+    assert [f.result()[0] for f in (first, *others)] == [200] * 4
+  assert done.count('read') == 3
+  assert 'read read' not in ' '.join(done)
+
+
+@pytest.mark.parametrize('reading, prompts, writing, most', [
+    (0.0, 0, 0.0, 500_000),  # not yet measured
+    (0.04, 2, 0.001, 25), (0.6, 1, 0.2, 1), (0.6, 2, 1.3, 4), (9.0, 1, 2.0, 1),
+])
+def test_how_many_prompts_answers_wait_for(
+    monkeypatch, reading, prompts, writing, most
+):
+  now = [10.0]
+  monkeypatch.setattr(time, 'monotonic', lambda: now[0])
+  found = pace.Pace()
+  now[0] += 3.0  # nothing to do
+  found.begin()
+  now[0] += reading
+  found.note_read(prompts)
+  now[0] += writing
+  found.note_written()
+  assert found.most == most
 
 
 def test_what_prompts_begin_with_is_read_once(client, model):
