@@ -23,7 +23,7 @@ from flamingo_jax.errors import UserError
 from flamingo_jax.predictor import Predictor, inputs, shapes
 from flamingo_jax.predictor.answer_text import AnswerText
 from flamingo_jax.predictor.reading import Reading
-from flamingo_jax.predictor.slots import Piece, Slots
+from flamingo_jax.predictor.slots import Piece, Slots, row_counts
 from flamingo_jax.serving import bodies
 from flamingo_jax.serving import log_probs
 from flamingo_jax.serving.limits import Limits
@@ -86,11 +86,11 @@ class Engine:
       rows: answers of one shape that are written side by side.
     """
     self._model, self._limits, self._metrics = model, limits, metrics
-    self._rows = rows
+    self._rows, self._row_counts = rows, row_counts(rows, model.params)
     self._readings, self._pace = Readings(limits.kept_bytes), Pace()
     self.waiting: collections.deque[Request] = collections.deque()
     self._read: list[_Work] = []  # whose answers do not all have a row
-    self._slots: dict[Any, Slots] = {}  # by shape and alternatives
+    self._slots: dict[Any, Slots] = {}  # by shape, alternatives and number
     self._open: dict[tuple[int, int], _Answer] = {}  # by slots and row
     self._begun: list[_Answer] = []  # of which nothing has been told
     self._changed = threading.Condition()
@@ -229,11 +229,10 @@ class Engine:
       self._guarded(work.request, functools.partial(self._give_row, work))
 
   def _give_row(self, work: _Work) -> None:
-    slots, options = self._slots_for(work), work.request.options
-    draws = inputs.draws(
-        dataclasses.asdict(options), self._model.config.decoder.vocab
-    )
-    while work.answers and slots.free:
+    options = work.request.options
+    vocab = self._model.config.decoder.vocab
+    draws = inputs.draws(dataclasses.asdict(options), vocab)
+    while work.answers and (slots := self._free_slots(work)):
       answer = work.answers.pop(0)
       answer.slots, answer.row = slots, slots.put(
           work.reading, max_new_tokens=work.max_new_tokens, draws=draws,
@@ -271,24 +270,27 @@ class Engine:
       raise
     self._tell(answer, piece)
 
-  def _slots_for(self, work: _Work) -> Slots:
-    """The rows of a prompt's shape; they are made when they are first needed.
+  def _free_slots(self, work: _Work) -> Slots | None:
+    """Slots with a free row of a prompt's shape; made when they are first needed.
 
     Rows of other shapes that nobody uses make way: a shape that is rare should
     not take memory for ever.
     """
     count = bodies.MOST_ALTERNATIVES if work.request.options.alternatives else 0
     count = min(count, self._model.config.decoder.vocab)
-    key = work.reading.shape, count
-    if key not in self._slots:
-      used = {number for number, _ in self._open}
-      self._slots = {
-          key: slots for key, slots in self._slots.items() if id(slots) in used
-      }
-      self._slots[key] = self._model.slots(
-          work.reading, count=self._rows, alternatives=count
-      )
-    return self._slots[key]
+    for number, rows in enumerate(self._row_counts):
+      key = work.reading.shape, count, number
+      if key not in self._slots:
+        self._slots = {
+            key: slots for key, slots in self._slots.items()
+            if any(answer.slots is slots for answer in self._open.values())
+        }
+        self._slots[key] = self._model.slots(
+            work.reading, count=rows, alternatives=count
+        )
+      if self._slots[key].free:
+        return self._slots[key]
+    return None
 
   def _advance(self) -> None:
     """A few more tokens of every answer that has a row.

@@ -11,6 +11,7 @@ import time
 import pytest
 
 import flamingo_jax as fj
+from flamingo_jax.predictor import slots
 from flamingo_jax.serving import pace
 from tests.serving.conftest import LIMITS, running
 from tests.serving.http_client import COMPLETION, picture, png, text
@@ -94,7 +95,7 @@ def test_each_of_many_gets_its_own_answer(client, model):
 
 def test_answers_go_on_while_others_come(held, monkeypatch):
   monkeypatch.setattr(pace, '_READING', 0.1)
-  done, read, slots = [], held.read, held.slots
+  done, read, make_slots = [], held.read, held.slots
 
   def slowly(*args, **options):
     time.sleep(0.3)
@@ -102,7 +103,7 @@ def test_answers_go_on_while_others_come(held, monkeypatch):
     return read(*args, **options)
 
   def noting(*args, **options):
-    made = slots(*args, **options)
+    made = make_slots(*args, **options)
     start = made.start
     made.start = lambda: done.append('write') or start()
     return made
@@ -121,6 +122,23 @@ def test_answers_go_on_while_others_come(held, monkeypatch):
     assert [f.result()[0] for f in (first, *others)] == [200] * 4
   assert done.count('read') == 3
   assert 'read read' not in ' '.join(done)
+
+
+def test_few_answers_of_a_large_model_have_few_rows(held, model, monkeypatch):
+  assert slots.row_counts(16, model.params) == [16]
+  monkeypatch.setattr(slots, '_LARGE', 0)
+  for rows, counts in ((1, [1]), (3, [1, 2]), (16, [1, 3, 12])):
+    assert slots.row_counts(rows, model.params) == counts
+  held.may_read.set()
+  held.may_write.set()
+  with running(held, rows=3) as client:
+    for answers, counts in ((1, [1]), (3, [1, 2]), (4, [1, 2])):
+      _, found = client.ask(COMPLETION, BODY | {'n': answers})
+      assert [choice['text'].strip() for choice in found['choices']] == [
+          model.generate([BODY['prompt']], max_new_tokens=4)
+      ] * answers
+      made = client.engine._slots.values()
+      assert [found.count for found in made] == counts
 
 
 @pytest.mark.parametrize('reading, prompts, writing, most', [
