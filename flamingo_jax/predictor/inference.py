@@ -241,7 +241,7 @@ class Inference:
           return dataclasses.replace(near, document=document)
         # The prompt's next token depends on its last one.
         start = min(start, len(document.tokens) - 1)
-    latents = self._latents_of(document.media, contents, known, sampling)
+    latents = self._latents_of(document.media, known, sampling)
     for part in reading.parts(
         document, start, room, context, self._sees_earlier, groups
     ):
@@ -262,7 +262,7 @@ class Inference:
   def look_ahead(self, prompt: Sequence[Any], sampling: Sampling) -> None:
     """Begins to encode the last medium of a prompt, without waiting for it."""
     media = [part for part in prompt if isinstance(part, Media)]
-    if media and self._encoder:
+    if media and self._encoder and self._encoder.keeps:
       self._encoder.start(self.params, media[-1], sampling)
 
   def score_read(
@@ -295,25 +295,23 @@ class Inference:
     self._prefix = None, None
 
   def _latents_of(
-      self, media: Sequence[Media], contents: Sequence[Any],
-      known: Sequence[Array | np.ndarray], sampling: Sampling,
+      self, media: Sequence[Media], known: Sequence[Array | np.ndarray],
+      sampling: Sampling,
   ) -> tuple[Float[Array | np.ndarray, '1 R Dr'], ...]:
     """Of each medium, of which the first ones are known.
 
     The device may still be at the last one.
     """
-    rest = media[len(known) :]
-    if not rest:
+    if len(known) == len(media):
       return tuple(known)
+    encoder, (*rest, last) = self.seeing(), media[len(known) :]
     found = {}
-    if rest[:-1]:
-      found = self.seeing().latents(
-          self.params, dict.fromkeys(rest[:-1]), sampling
-      )
-    latents = *known, *(found[medium][None] for medium in rest[:-1])
-    if contents[-1] in contents[:-1]:
-      return *latents, latents[contents.index(contents[-1])]
-    return *latents, self.seeing().start(self.params, rest[-1], sampling)
+    if rest:
+      found = encoder.latents(self.params, dict.fromkeys(rest), sampling)
+    return (
+        *known, *(found[medium][None] for medium in rest),
+        encoder.start(self.params, last, sampling),
+    )
 
   def seeing(self) -> MediaEncoder:
     """What encodes media; UserError of a language model."""

@@ -74,6 +74,11 @@ class MediaEncoder:
     self._started: tuple[str, tuple[Array, Array]] | None = None
     self._see = devices.compile(programs.see, config.build())
 
+  @property
+  def keeps(self) -> bool:
+    """Whether what is seen is there for later calls."""
+    return bool(self._keep) or self._is_stored
+
   def latents(
       self, params: Tree, media: Iterable[Media], sampling: Sampling
   ) -> dict[Media, Float[np.ndarray, 'R Dr']]:
@@ -164,7 +169,7 @@ class MediaEncoder:
 
   def _key(self, medium: Media, sampling: Sampling) -> Any:
     """What media have in common of which one is encoded for all."""
-    if self._keep or self._is_stored:
+    if self.keeps:
       read = '' if medium.kind == 'image' else sampling
       return ' '.join(map(str, (*content(medium), read)))
     # Nobody will ask for it again.

@@ -25,9 +25,9 @@ _RATIO = 4
 def row_counts(rows: int, params: Tree) -> list[int]:
   """Of Slots that together have so many rows, the first to be used first.
 
-  A step of a large model takes a CPU five times as long with 16 rows as with one,
-  whether they are used or not; other devices, hardly longer. The sums are there 1,
-  4, 16, ...: few answers are not held up by rows that are free.
+  A step of a large model takes a CPU the longer the more rows it has, used or not
+  (benchmarks/streams.py); other devices, hardly. The sums are there 1, 4, 16, ...:
+  few answers are not held up by rows that are free.
   """
   size = sum(x.nbytes for x in jax.tree.leaves(params))
   if jax.default_backend() != 'cpu' or size < _LARGE:

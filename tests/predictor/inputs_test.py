@@ -8,6 +8,7 @@ import pytest
 import flamingo_jax as fj
 from flamingo_jax.data.interleaved import TokenizedDocument
 from flamingo_jax.predictor import inputs
+from flamingo_jax.predictor import reading
 from flamingo_jax.predictor import shapes
 
 PICTURE = fj.image(np.zeros((2, 2, 3), np.uint8))
@@ -51,6 +52,21 @@ def test_shapes_are_few_and_hold_what_they_must():
     assert tokens < 512 or tokens < 2 * n
   assert len(set(found.values())) <= 15
   assert len({shapes.answer_room(n) for n in range(1, 2048)}) == 4
+
+
+@pytest.mark.parametrize('start, stop, rooms', [
+    (0, 2, [16]), (0, 40, [64]),
+    # Behind something else a few tokens, a picture and a word, are few.
+    (38, 40, [4]), (35, 40, [16]), (10, 40, [64]), (118, 127, [4, 4, 4]),
+])
+def test_what_is_read_is_padded_to_few_lengths(start, stop, rooms):
+  document = TokenizedDocument(
+      tokens=np.zeros(stop, np.int32), is_tag=np.zeros(stop, bool),
+      positions=np.arange(0), media=(), next_media=False,
+  )
+  found = list(reading.parts(document, start, 130, 2048, False, False))
+  assert [part.room for part in found] == rooms
+  assert found[-1].stop == stop
 
 
 @pytest.mark.parametrize('rows, tokens, at_once', [

@@ -4,12 +4,14 @@
 
 import os
 
+import jax
 import numpy as np
 from PIL import Image
 import pytest
 
 import flamingo_jax as fj
 from flamingo_jax.data.documents import END_OF_CHUNK
+from flamingo_jax.predictor import media_encoder
 
 RNG = np.random.default_rng(0)
 PIXELS = [RNG.integers(0, 256, (20, 30, 3), np.uint8) for _ in range(3)]
@@ -60,6 +62,24 @@ def test_the_same_picture_is_encoded_once(keeps, loaded):
   keeps.score([copies[0], 'Output: a cat', copies[1], 'Output:'], ['a', 'b'])
   keeps.score([copies[2], 'Output:'], ['a', 'b'])
   assert loaded == copies[:1]
+
+
+def test_a_picture_that_the_device_failed_at_is_that_of_its_prompt_alone(
+    model, keeps, monkeypatch
+):
+  def fail(result):
+    raise jax.errors.JaxRuntimeError('RESOURCE_EXHAUSTED: out of memory')
+
+  with monkeypatch.context() as patched:
+    patched.setattr(media_encoder, 'fetch', fail)
+    keeps.look_ahead([CAT, 'Output:'])
+    keeps.look_ahead([DOG, 'Output:'])  # does not meet it
+  prompt = [CAT, 'Output: a cat', DOG, 'Output:']
+  assert not keeps._inference._encoder._kept
+  reading = keeps.read(prompt, max_new_tokens=STEPS)
+  np.testing.assert_array_equal(
+      reading.logits, model.read(prompt, max_new_tokens=STEPS).logits
+  )
 
 
 def test_a_prefix_is_read_once_and_changes_no_answer(model, monkeypatch):

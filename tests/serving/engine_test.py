@@ -12,7 +12,10 @@ import pytest
 
 import flamingo_jax as fj
 from flamingo_jax.predictor import slots
+from flamingo_jax.serving import engine
 from flamingo_jax.serving import pace
+from flamingo_jax.serving.bodies import Options
+from flamingo_jax.serving.requests import Request
 from tests.serving.conftest import LIMITS, running
 from tests.serving.http_client import COMPLETION, picture, png, text
 
@@ -26,7 +29,7 @@ class Held(fj.Predictor):
     vars(self).update(vars(model))
     self.may_read, self.may_write = threading.Event(), threading.Event()
     self.fails = self.first_fails = False
-    self.begun = 0
+    self.begun = self.steps = 0
 
   def read(self, *args, **options):
     self.begun += 1
@@ -50,7 +53,12 @@ class Held(fj.Predictor):
         raise RuntimeError('out of memory')
       return told_first(row)
 
+    def start():
+      self.steps += 1
+      start_steps()
+
     told_first, slots.first = slots.first, first
+    start_steps, slots.start = slots.start, start
     slots.advance = held
     return slots
 
@@ -122,6 +130,32 @@ def test_answers_go_on_while_others_come(held, monkeypatch):
     assert [f.result()[0] for f in (first, *others)] == [200] * 4
   assert done.count('read') == 3
   assert 'read read' not in ' '.join(done)
+
+
+def test_the_first_token_is_sent_before_the_next_ones_are_begun(
+    held, monkeypatch
+):
+  monkeypatch.setattr(engine, '_TO_SEND', 60.0)
+  held.may_read.set()
+  with running(held) as client:
+    told = []
+    request = Request(
+        ['a small'], Options(max_new_tokens=4, temperature=0.0), told.append,
+        time.monotonic() + 60,
+    )
+    client.engine.ask(request)
+    until(lambda: len(told) == 2)  # what was read, and the first token
+    held.may_write.set()
+    time.sleep(0.2)
+    assert held.steps == 0
+    request.is_sent.set()
+    until(lambda: told[-1].end)
+    # Whoever answers by HTTP says when it is sent.
+    began = time.monotonic()
+    for body in (BODY, BODY | {'n': 2}):
+      assert client.ask(COMPLETION, body)[0] == 200
+      assert client.events(COMPLETION, body)
+    assert time.monotonic() - began < 30
 
 
 def test_few_answers_of_a_large_model_have_few_rows(held, model, monkeypatch):
@@ -283,22 +317,26 @@ def test_what_failed_is_not_kept_for_others(held):
     assert kept == [0, found['usage']['prompt_tokens']]
 
 
-def test_a_picture_is_looked_at_once(model, client, monkeypatch):
-  """Before its prompt is tokenized, and the device need not be ready by then."""
-  seen, encoder = [], model._inference._encoder
-  see = encoder._see
+def test_the_last_picture_is_looked_at_first_and_once(
+    model, client, monkeypatch
+):
+  done, encoder = [], model._inference._encoder
+  see, tokenize = encoder._see, model.tokenize
   monkeypatch.setattr(
-      encoder, '_see', lambda *args: seen.append(0) or see(*args)
+      encoder, '_see', lambda *args: done.append('see') or see(*args)
+  )
+  monkeypatch.setattr(
+      model, 'tokenize', lambda prompt: done.append('read') or tokenize(prompt)
   )
   shots = [picture(png(40)), text(' solid zupo'), picture(png(41)), text(' a')]
-  for parts, count in (
-      (shots, 2), ([*shots, picture(png(42)), text(' a')], 1),
-      ([*shots, picture(png(40)), text(' a')], 0),
-      ([picture(png(43)), text(' a'), picture(png(43)), text(' b')], 1),
+  for parts, order in (
+      (shots, 'see read see'), ([*shots, picture(png(42)), text(' a')], 'see read'),
+      ([*shots, picture(png(40)), text(' a')], 'read'),
+      ([picture(png(43)), text(' a'), picture(png(43)), text(' b')], 'see read'),
   ):
-    seen.clear()
+    done.clear()
     _, found = client.ask(COMPLETION, BODY | {'prompt': parts})
-    assert len(seen) == count
+    assert ' '.join(done) == order
     assert found['choices'][0]['text'].strip() == model.generate([
         part['text'] if part['type'] == 'text'
         else fj.image(part['image_url']['url']) for part in parts

@@ -37,11 +37,13 @@ class Client:
   """Asks a server on this machine."""
 
   def __init__(self, port):
-    self.port, self.engine = port, None
+    self.port, self.engine, self.timeout = port, None, 60
 
   def connect(self):
     """A connection."""
-    return http.client.HTTPConnection('127.0.0.1', self.port, timeout=60)
+    return http.client.HTTPConnection(
+        '127.0.0.1', self.port, timeout=self.timeout
+    )
 
   def ask(self, path, body=None, method=None, headers=None):
     """(status, what came: JSON, or text), of a body that is JSON or bytes."""
